@@ -1,0 +1,48 @@
+/**
+ * What the engine needs from the place it runs in. `node.ts` and `browser.ts` each provide one `Platform`;
+ * every other file is written against these interfaces and never imports a `node:` module.
+ */
+
+/** Files of a run, a cache or a data set. Paths use `/`. Errors are `UserError`s that name the path. */
+export interface Files {
+  /** The whole file. Throws a `UserError` naming the path when it does not exist or cannot be read. */
+  read(path: string): Promise<Uint8Array>;
+  readText(path: string): Promise<string>;
+  /** Writes to a temporary name beside `path`, then renames: a reader never sees half a file. */
+  write(path: string, data: Uint8Array | string): Promise<void>;
+  /** Appends to a log; the only write that is not atomic. */
+  append(path: string, data: string): Promise<void>;
+  exists(path: string): Promise<boolean>;
+  isDirectory(path: string): Promise<boolean>;
+  /** Names inside a folder, sorted by code point. */
+  list(path: string): Promise<string[]>;
+  makeDirectory(path: string): Promise<void>;
+  remove(path: string): Promise<void>;
+}
+
+/** An 8-bit RGB picture, rows from the top, 3 bytes a pixel. */
+export interface RgbImage {
+  width: number;
+  height: number;
+  data: Uint8Array;
+}
+
+/** Decoding, scaling and encoding of pictures: outside work, done by a library on each platform. */
+export interface ImageCodec {
+  /**
+   * Decodes PNG, JPEG, WebP or SVG bytes, flattens transparency on white, converts grey to RGB and scales to
+   * `size`×`size`: `contain` pads with white, `cover` crops the centre. Throws a `UserError` for unreadable bytes.
+   */
+  decode(bytes: Uint8Array, size: number, fit: "contain" | "cover"): Promise<RgbImage>;
+  encodePng(image: RgbImage): Promise<Uint8Array>;
+}
+
+export interface Platform {
+  readonly name: "node" | "browser";
+  readonly files: Files;
+  readonly images: ImageCodec;
+  /** Milliseconds from a monotonic clock. */
+  now(): number;
+  /** Lower-case hexadecimal SHA-1 and SHA-256 of UTF-8 text or bytes. */
+  hash(algorithm: "sha-1" | "sha-256", data: string | Uint8Array): Promise<string>;
+}
