@@ -19,8 +19,8 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
   readonly shape: readonly number[];
   /** Elements to the next index of each axis. */
   readonly strides: readonly number[];
-  /** Elements from the start of the storage. */
-  readonly offset: number;
+  /** Elements from the start of the storage. Changes only in `moveTo`. */
+  offset: number;
   readonly size: number;
   label: string;
   /** A leaf whose gradient is wanted (a parameter). */
@@ -152,6 +152,18 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
     const result = this.alias();
     this.gpu.track(result);
     return result;
+  }
+
+  /**
+   * Moves the elements into other memory at an offset in elements: how the parameters of a model come to lie in one
+   * buffer. The tensor must be dense and off the tape; handles on the old memory keep it.
+   */
+  moveTo(storage: Storage, offset: number): void {
+    this.gpu.copyBuffer(this.storage, this.offset * 4, storage, offset * 4, this.size * 4);
+    storage.retain();
+    this.storage.release();
+    this.memory = storage;
+    this.offset = offset;
   }
 
   /** Exempts the tensor from the end of the scopes around it; `dispose` frees it. */
