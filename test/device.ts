@@ -1,11 +1,7 @@
 /** The device that the tests of one process share. */
 
-import { create, globals } from "webgpu";
 import { Gpu } from "../dist/gpu/gpu.js";
-
-Object.assign(globalThis, globals);
-// Dawn aborts the process when this object is collected.
-const instance = create(["adapter=llvmpipe"]);
+import { openNodeDevice } from "../dist/platform/node-adapter.js";
 
 let opened: Promise<Gpu> | null = null;
 
@@ -15,13 +11,11 @@ export function sharedGpu(): Promise<Gpu> {
 }
 
 async function open(): Promise<Gpu> {
-  const adapter = (await instance.requestAdapter())!;
-  const device = await adapter.requestDevice({ requiredFeatures: ["timestamp-query"] });
-  return Gpu.from(device, { software: true });
+  const { device, software, description } = await openNodeDevice();
+  return Gpu.from(device, { software, description });
 }
 
 /** A device of its own, for tests that lose or break it. */
 export async function freshDevice(): Promise<GPUDevice> {
-  const adapter = (await instance.requestAdapter())!;
-  return adapter.requestDevice();
+  return (await openNodeDevice()).device;
 }
