@@ -10,7 +10,7 @@
  *
  * Fails with file:line when a shader breaks a rule, so that no half-typed kernel reaches the compiler.
  */
-import { readFileSync, readdirSync, writeFileSync, existsSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 // The package marks its CommonJS main as an ES module; its real ES module has to be named.
@@ -53,14 +53,18 @@ function readConstants(file, source) {
       if (type !== "u32") fail(file, line, `tunable ${name} must be u32, not ${type}`);
       const fallback = Number(value.replace(/u$/, ""));
       const candidates = words.map(Number);
-      if (!candidates.includes(fallback)) fail(file, line, `tunable ${name}: its value ${value} is not among its candidates`);
+      if (!candidates.includes(fallback))
+        fail(file, line, `tunable ${name}: its value ${value} is not among its candidates`);
       tunables[name] = { fallback, candidates };
     } else if (type === "bool") {
       variants[name] = { type, fallback: value.trim() === "true", values: null };
     } else {
-      const values = Object.fromEntries(words.map((word) => word.split("=")).map(([key, number]) => [key, Number(number)]));
+      const values = Object.fromEntries(
+        words.map((word) => word.split("=")).map(([key, number]) => [key, Number(number)]),
+      );
       const fallback = Object.keys(values).find((key) => values[key] === Number(value.replace(/u$/, "")));
-      if (fallback === undefined) fail(file, line, `variant ${name}: its value ${value} has no name among ${words.join(" ")}`);
+      if (fallback === undefined)
+        fail(file, line, `variant ${name}: its value ${value} has no name among ${words.join(" ")}`);
       variants[name] = { type, fallback, values };
     }
   });
@@ -73,7 +77,7 @@ function usedIdentifiers(source, entry) {
   const bodies = new Map();
   const header = /\bfn\s+(\w+)\s*\(/g;
   for (let match = header.exec(code); match; match = header.exec(code)) {
-    let open = code.indexOf("{", match.index);
+    const open = code.indexOf("{", match.index);
     let depth = 0;
     let end = open;
     for (; end < code.length; end++) {
@@ -101,7 +105,11 @@ function uniformLayout(file, struct) {
   return struct.members.map((member) => {
     const element = elementOf(member.type.getTypeName());
     if (!element || (element.width !== 1 && element.width !== 4)) {
-      fail(file, struct.startLine, `Params.${member.name} is ${member.type.getTypeName()}; only f32, u32, i32 and vec4 of these are allowed`);
+      fail(
+        file,
+        struct.startLine,
+        `Params.${member.name} is ${member.type.getTypeName()}; only f32, u32, i32 and vec4 of these are allowed`,
+      );
     }
     return { name: member.name, offset: member.offset, type: element.scalar, width: element.width };
   });
@@ -124,13 +132,19 @@ function readShader(file) {
       if (!words.has(variable.name)) continue;
       if (variable.group !== 0) fail(file, entry.startLine, `${variable.name}: only @group(0) is used`);
       if (variable.resourceType === 0) {
-        if (variable.binding !== 0) fail(file, entry.startLine, `the uniform ${variable.name} must be at @binding(0)`);
+        if (variable.binding !== 0)
+          fail(file, entry.startLine, `the uniform ${variable.name} must be at @binding(0)`);
         uniform = { size: Math.ceil(variable.size / 16) * 16, members: uniformLayout(file, variable.type) };
         continue;
       }
       const element = elementOf(variable.format?.getTypeName() ?? variable.type.getTypeName());
       const atomic = /atomic<(u32|i32)>/.exec(variable.type.getTypeName());
-      if (!element && !atomic) fail(file, entry.startLine, `${variable.name}: element type ${variable.type.getTypeName()} is not f32, u32, i32 or a vector of these`);
+      if (!element && !atomic)
+        fail(
+          file,
+          entry.startLine,
+          `${variable.name}: element type ${variable.type.getTypeName()} is not f32, u32, i32 or a vector of these`,
+        );
       bindings.push({
         name: variable.name,
         binding: variable.binding,
@@ -139,12 +153,27 @@ function readShader(file) {
       });
     }
     bindings.sort((a, b) => a.binding - b.binding);
-    if (bindings.length > 8) fail(file, entry.startLine, `${entry.name} binds ${bindings.length} storage buffers; 8 is what every device offers`);
+    if (bindings.length > 8)
+      fail(
+        file,
+        entry.startLine,
+        `${entry.name} binds ${bindings.length} storage buffers; 8 is what every device offers`,
+      );
     const size = entry.attributes.find((attribute) => attribute.name === "workgroup_size").value;
-    const workgroupSize = (Array.isArray(size) ? size : [size]).map((value) => (/^\d+u?$/.test(value) ? Number.parseInt(value) : value));
+    const workgroupSize = (Array.isArray(size) ? size : [size]).map((value) =>
+      /^\d+u?$/.test(value) ? Number.parseInt(value) : value,
+    );
     while (workgroupSize.length < 3) workgroupSize.push(1);
-    const own = (all) => Object.fromEntries(Object.entries(all).filter(([name]) => reaches(source, words, workgroupSize, name)));
-    return { name: entry.name, bindings, uniform, workgroupSize, tunables: own(tunables), variants: own(variants) };
+    const own = (all) =>
+      Object.fromEntries(Object.entries(all).filter(([name]) => reaches(source, words, workgroupSize, name)));
+    return {
+      name: entry.name,
+      bindings,
+      uniform,
+      workgroupSize,
+      tunables: own(tunables),
+      variants: own(variants),
+    };
   });
   return { file, source, entries };
 }
@@ -155,7 +184,11 @@ function reaches(source, words, workgroupSize, name) {
   const globals = source.match(/^(?:const|var<workgroup>|var<private>)[^;]*;/gm) ?? [];
   return globals.some((line) => {
     const declared = /^(?:const|var<\w+>)\s+(\w+)/.exec(line)[1];
-    return declared !== name && new RegExp(`\\b${name}\\b`).test(line.replace(/\/\/.*$/, "")) && reaches(source, words, workgroupSize, declared);
+    return (
+      declared !== name &&
+      new RegExp(`\\b${name}\\b`).test(line.replace(/\/\/.*$/, "")) &&
+      reaches(source, words, workgroupSize, declared)
+    );
   });
 }
 
@@ -166,7 +199,12 @@ function checkSharedRegions(shaders) {
       const line = source.slice(0, match.index).split("\n").length;
       const first = regions.get(match[1]);
       if (!first) regions.set(match[1], { file, text: match[2] });
-      else if (first.text !== match[2]) fail(file, line, `the shared region "${match[1]}" differs from the one in shaders/${first.file}; both must be the same text`);
+      else if (first.text !== match[2])
+        fail(
+          file,
+          line,
+          `the shared region "${match[1]}" differs from the one in shaders/${first.file}; both must be the same text`,
+        );
     }
   }
 }
@@ -177,19 +215,44 @@ function typescriptFor({ file, source, entries }) {
   const text = JSON.stringify(source);
   const lines = entries.map((entry) => {
     const bindings = entry.bindings.map((b) => `${b.name}: "${b.dtype}"`).join("; ");
-    const params = (entry.uniform?.members ?? []).map((m) => `${m.name}: ${m.width === 1 ? "number" : "Vec4"}`).join("; ");
-    const variants = Object.entries(entry.variants)
-      .map(([name, v]) => `${name}: ${v.values ? Object.keys(v.values).map((key) => JSON.stringify(key)).join(" | ") : "boolean"}`)
+    const params = (entry.uniform?.members ?? [])
+      .map((m) => `${m.name}: ${m.width === 1 ? "number" : "Vec4"}`)
       .join("; ");
-    const tunables = Object.keys(entry.tunables).map((name) => `${name}: number`).join("; ");
-    const spec = { name: `${file.replace(/\.wgsl$/, "")}.${entry.name}`, file: `shaders/${file}`, entryPoint: entry.name, bindings: entry.bindings, uniform: entry.uniform, workgroupSize: entry.workgroupSize, tunables: entry.tunables, variants: entry.variants };
+    const variants = Object.entries(entry.variants)
+      .map(
+        ([name, v]) =>
+          `${name}: ${
+            v.values
+              ? Object.keys(v.values)
+                  .map((key) => JSON.stringify(key))
+                  .join(" | ")
+              : "boolean"
+          }`,
+      )
+      .join("; ");
+    const tunables = Object.keys(entry.tunables)
+      .map((name) => `${name}: number`)
+      .join("; ");
+    const spec = {
+      name: `${file.replace(/\.wgsl$/, "")}.${entry.name}`,
+      file: `shaders/${file}`,
+      entryPoint: entry.name,
+      bindings: entry.bindings,
+      uniform: entry.uniform,
+      workgroupSize: entry.workgroupSize,
+      tunables: entry.tunables,
+      variants: entry.variants,
+    };
     return `    ${camelCase(entry.name)}: kernel<{ ${bindings} }, { ${params} }, { ${variants} }, { ${tunables} }>(${sourceName}, ${JSON.stringify(spec)}),`;
   });
   return { constant: `const ${sourceName} = ${text};`, family: `  ${family}: {\n${lines.join("\n")}\n  },` };
 }
 
 try {
-  const shaders = readdirSync(shadersFolder).filter((name) => name.endsWith(".wgsl")).sort().map(readShader);
+  const shaders = readdirSync(shadersFolder)
+    .filter((name) => name.endsWith(".wgsl"))
+    .sort()
+    .map(readShader);
   checkSharedRegions(shaders);
   const parts = shaders.map(typescriptFor);
   const output = `// Generated from shaders/*.wgsl by shaders/generate.mjs. Do not edit; edit the shader.

@@ -16,7 +16,9 @@ export function integerOption(least: number, most = Number.MAX_SAFE_INTEGER): (t
   return (text) => {
     const value = Number(text);
     if (text.trim() === "" || !Number.isInteger(value) || value < least || value > most) {
-      throw new InvalidArgumentError(`It should be a whole number from ${least}${most < Number.MAX_SAFE_INTEGER ? ` to ${most}` : ""}.`);
+      throw new InvalidArgumentError(
+        `It should be a whole number from ${least}${most < Number.MAX_SAFE_INTEGER ? ` to ${most}` : ""}.`,
+      );
     }
     return value;
   };
@@ -49,7 +51,9 @@ export async function runCommand(main: () => Promise<void>): Promise<void> {
       process.exitCode = error instanceof UserError ? error.exitCode : 1;
       const known = error instanceof UserError || error instanceof GpuError;
       const message = error instanceof Error ? error.message : String(error);
-      console.error(`error: ${known ? message : `${message} (this is a mistake in the program; MCD_DEBUG=1 shows where)`}`);
+      console.error(
+        `error: ${known ? message : `${message} (this is a mistake in the program; MCD_DEBUG=1 shows where)`}`,
+      );
       if (process.env.MCD_DEBUG && error instanceof Error) console.error(error.stack);
     }
   }

@@ -48,7 +48,10 @@ function checks(t: Test): Check {
           at = i;
         }
       }
-      const detail = at >= 0 ? ` (worst at ${at}: ${actual[at]} for ${expected[at]}, ${worst.toPrecision(3)} of the tolerance)` : "";
+      const detail =
+        at >= 0
+          ? ` (worst at ${at}: ${actual[at]} for ${expected[at]}, ${worst.toPrecision(3)} of the tolerance)`
+          : "";
       t.ok(worst <= 1, message + (worst <= 1 ? "" : detail));
     },
     async throwsMessage(action, pattern, message) {
@@ -62,7 +65,6 @@ function checks(t: Test): Check {
     },
   };
 }
-
 
 /** One test with the shared device. Checks that the test gives back all memory that it took in a scope. */
 export function test(name: string, body: (t: Check, gpu: Gpu) => Promise<void> | void): void {
@@ -144,4 +146,3 @@ export async function checkOp(t: Check, gpu: Gpu, name: string, check: OpCheck):
   }
   for (const leaf of leaves) leaf.dispose();
 }
-

@@ -36,7 +36,8 @@ export class BindGroupCache {
       binding: spec.bindings[i]!.binding,
       resource: { buffer: range.storage.buffer, offset: range.offset, size: range.size },
     }));
-    if (spec.uniform) entries.push({ binding: 0, resource: { buffer: uniforms, offset: 0, size: spec.uniform.size } });
+    if (spec.uniform)
+      entries.push({ binding: 0, resource: { buffer: uniforms, offset: 0, size: spec.uniform.size } });
     return this.device.createBindGroup({ label: `mcd ${spec.name}`, layout: pipeline.layout, entries });
   }
 

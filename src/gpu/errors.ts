@@ -14,9 +14,16 @@ export class GpuValidationError extends GpuError {}
 export class OutOfMemoryError extends GpuError {
   readonly label: string;
   readonly bytes: number;
-  constructor(label: string, bytes: number, reason: string, largest: readonly [label: string, bytes: number][]) {
+  constructor(
+    label: string,
+    bytes: number,
+    reason: string,
+    largest: readonly [label: string, bytes: number][],
+  ) {
     const holders = largest.map(([name, size]) => `${name} ${formatBytes(size)}`).join(", ");
-    super(`out of GPU memory: ${label} asked for ${formatBytes(bytes)}; ${reason}${holders ? `; most is held by ${holders}` : ""}`);
+    super(
+      `out of GPU memory: ${label} asked for ${formatBytes(bytes)}; ${reason}${holders ? `; most is held by ${holders}` : ""}`,
+    );
     this.label = label;
     this.bytes = bytes;
   }
@@ -36,7 +43,9 @@ export class NonFiniteError extends GpuError {
   readonly kernel: string;
   readonly tensor: string;
   constructor(kernel: string, tensor: string, count: number) {
-    super(`${kernel} wrote ${count} NaN or infinite ${count === 1 ? "value" : "values"} into ${tensor}; it is the first kernel to do so`);
+    super(
+      `${kernel} wrote ${count} NaN or infinite ${count === 1 ? "value" : "values"} into ${tensor}; it is the first kernel to do so`,
+    );
     this.kernel = kernel;
     this.tensor = tensor;
   }

@@ -21,10 +21,12 @@ export interface Bindable<D extends DType = DType> {
   readonly label: string;
 }
 
-type BindingsOf<K> = K extends Kernel<infer B, infer _P, infer _V, infer _T>
-  ? { readonly [N in keyof B]: B[N] extends DType ? Bindable<B[N]> | Storage : never }
-  : never;
-type ParamsOf<K> = K extends Kernel<infer _B, infer P, infer _V, infer _T> ? { readonly [N in keyof P]: P[N] } : never;
+type BindingsOf<K> =
+  K extends Kernel<infer B, infer _P, infer _V, infer _T>
+    ? { readonly [N in keyof B]: B[N] extends DType ? Bindable<B[N]> | Storage : never }
+    : never;
+type ParamsOf<K> =
+  K extends Kernel<infer _B, infer P, infer _V, infer _T> ? { readonly [N in keyof P]: P[N] } : never;
 type VariantsOf<K> = K extends Kernel<infer _B, infer _P, infer V, infer _T> ? V : never;
 type TunablesOf<K> = K extends Kernel<infer _B, infer _P, infer _V, infer T> ? T : never;
 
@@ -71,7 +73,8 @@ export interface CapturedWork {
 }
 
 const uniformBlockBytes = 1 << 20;
-const finiteSlots = 1024;
+/** Outputs that `checkFinite` can watch between two read-backs: several training steps. */
+const finiteSlots = 16384;
 
 export class Gpu {
   readonly device: GPUDevice;
@@ -122,12 +125,19 @@ export class Gpu {
       size: uniformBlockBytes,
       usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
     });
-    this.one = device.createBuffer({ label: "mcd one", size: 4, usage: GPUBufferUsage.COPY_SRC, mappedAtCreation: true });
+    this.one = device.createBuffer({
+      label: "mcd one",
+      size: 4,
+      usage: GPUBufferUsage.COPY_SRC,
+      mappedAtCreation: true,
+    });
     new Float32Array(this.one.getMappedRange())[0] = 1;
     this.one.unmap();
     this.mainRecording = new Recording(this.uniformAlignment);
     this.recording = this.mainRecording;
-    device.lost.then((information) => this.fail(new DeviceLostError(information.reason, information.message)));
+    device.lost.then((information) =>
+      this.fail(new DeviceLostError(information.reason, information.message)),
+    );
   }
 
   has(feature: "timestamp-query" | "shader-f16" | "subgroups"): boolean {
@@ -183,7 +193,8 @@ export class Gpu {
     this.scopes.push(tracked);
     try {
       const result = body();
-      if (result instanceof Promise) throw new GpuError("scope: the body must not be asynchronous; read results after it");
+      if (result instanceof Promise)
+        throw new GpuError("scope: the body must not be asynchronous; read results after it");
       this.release(result, tracked);
       return result;
     } finally {
@@ -221,7 +232,8 @@ export class Gpu {
     const { spec } = kernel;
     const values: Record<string, number> = {};
     const tuned = this.tuning.get(spec.name);
-    for (const [name, { fallback }] of Object.entries(spec.tunables)) values[name] = tuned?.[name] ?? fallback;
+    for (const [name, { fallback }] of Object.entries(spec.tunables))
+      values[name] = tuned?.[name] ?? fallback;
     return values as T;
   }
 
@@ -241,7 +253,9 @@ export class Gpu {
     const ranges = this.bindRanges(kernel, bindings as Readonly<Record<string, Bindable | Storage>>);
     const most = this.limits.maxComputeWorkgroupsPerDimension;
     if (x > most || y > most || z > most) {
-      throw new GpuError(`${spec.name}: a grid of ${x}×${y}×${z} workgroups; this device allows ${most} in a dimension`);
+      throw new GpuError(
+        `${spec.name}: a grid of ${x}×${y}×${z} workgroups; this device allows ${most} in a dimension`,
+      );
     }
     const specialisation: Specialisation = {
       variant: (options.variant ?? {}) as Specialisation["variant"],
@@ -250,11 +264,18 @@ export class Gpu {
     const pipeline = this.pipelines.get(kernel, specialisation);
     let uniformOffset = 0;
     if (spec.uniform) {
-      if (this.recording === this.mainRecording && this.recording.uniformBytes + 1024 > uniformBlockBytes) this.flush();
+      if (this.recording === this.mainRecording && this.recording.uniformBytes + 1024 > uniformBlockBytes)
+        this.flush();
       uniformOffset = this.recording.reserveUniform(spec.uniform.size);
       this.writeUniform(kernel, params as Record<string, number | Vec4>, uniformOffset);
     }
-    this.recording.commands.push({ kind: "dispatch", pipeline, bindings: ranges, uniformOffset, groups: [x, y, z] });
+    this.recording.commands.push({
+      kind: "dispatch",
+      pipeline,
+      bindings: ranges,
+      uniformOffset,
+      groups: [x, y, z],
+    });
     if (this.finite) this.checkOutputs(kernel, ranges);
   }
 
@@ -270,16 +291,21 @@ export class Gpu {
         range = { storage: bound, offset: 0, size: bound.bytes };
       } else {
         if (bound.dtype !== binding.dtype) {
-          throw new GpuError(`${spec.name}: ${binding.name} takes ${binding.dtype}, but ${bound.label} is ${bound.dtype}`);
+          throw new GpuError(
+            `${spec.name}: ${binding.name} takes ${binding.dtype}, but ${bound.label} is ${bound.dtype}`,
+          );
         }
         if (!bound.contiguous || (bound.offset * 4) % alignment !== 0) {
-          throw new GpuError(`${spec.name}: ${bound.label}, bound to ${binding.name}, is a view that this kernel cannot read; make it contiguous first`);
+          throw new GpuError(
+            `${spec.name}: ${bound.label}, bound to ${binding.name}, is a view that this kernel cannot read; make it contiguous first`,
+          );
         }
         // Rounded up to whole vec4s: a buffer is never smaller than that, and kernels that read vectors need it.
         const size = Math.min(Math.ceil((bound.size * 4) / 16) * 16, bound.storage.bytes - bound.offset * 4);
         range = { storage: bound.storage, offset: bound.offset * 4, size };
       }
-      if (range.storage.free) throw new GpuError(`${spec.name}: ${range.storage.label}, bound to ${binding.name}, was freed`);
+      if (range.storage.free)
+        throw new GpuError(`${spec.name}: ${range.storage.label}, bound to ${binding.name}, was freed`);
       ranges.push(range);
     }
     for (let i = 0; i < ranges.length; i++) {
@@ -287,7 +313,9 @@ export class Gpu {
       ranges[i]!.storage.version++;
       for (let j = 0; j < ranges.length; j++) {
         if (ranges[j]!.storage === ranges[i]!.storage && spec.bindings[j]!.access === "read") {
-          throw new GpuError(`${spec.name}: ${spec.bindings[i]!.name} and ${spec.bindings[j]!.name} are the same buffer (${ranges[i]!.storage.label}), one read and one written`);
+          throw new GpuError(
+            `${spec.name}: ${spec.bindings[i]!.name} and ${spec.bindings[j]!.name} are the same buffer (${ranges[i]!.storage.label}), one read and one written`,
+          );
         }
       }
     }
@@ -299,7 +327,8 @@ export class Gpu {
     const view = this.recording.uniformView;
     for (const member of kernel.spec.uniform!.members) {
       const value = params[member.name];
-      if (value === undefined) throw new GpuError(`${kernel.spec.name}: the uniform ${member.name} is missing`);
+      if (value === undefined)
+        throw new GpuError(`${kernel.spec.name}: the uniform ${member.name} is missing`);
       for (let lane = 0; lane < member.width; lane++) {
         const number = typeof value === "number" ? value : value[lane]!;
         const at = base + member.offset + 4 * lane;
@@ -311,7 +340,13 @@ export class Gpu {
   }
 
   /** Records a copy between buffers; offsets and size in bytes, multiples of 4. */
-  copyBuffer(source: Storage, sourceOffset: number, target: Storage, targetOffset: number, size: number): void {
+  copyBuffer(
+    source: Storage,
+    sourceOffset: number,
+    target: Storage,
+    targetOffset: number,
+    size: number,
+  ): void {
     target.version++;
     if (this.captured) for (const storage of [source, target]) this.retainForCapture(storage);
     this.recording.commands.push({
@@ -346,7 +381,8 @@ export class Gpu {
 
   /** Submits what is recorded. Ops never call it. */
   flush(): void {
-    if (this.captured) throw new GpuError("capture: nothing may be read back or submitted while work is being captured");
+    if (this.captured)
+      throw new GpuError("capture: nothing may be read back or submitted while work is being captured");
     if (this.mainRecording.commands.length === 0) return;
     this.throwIfFailed();
     this.device.queue.writeBuffer(this.uniformBlock, 0, this.mainRecording.uniformData);
@@ -387,7 +423,13 @@ export class Gpu {
         pass?.end();
         pass = null;
         if (command.kind === "copy") {
-          encoder.copyBufferToBuffer(command.source, command.sourceOffset, command.target, command.targetOffset, command.size);
+          encoder.copyBufferToBuffer(
+            command.source,
+            command.sourceOffset,
+            command.target,
+            command.targetOffset,
+            command.size,
+          );
         } else {
           encoder.clearBuffer(command.target, command.offset, command.size);
         }
@@ -442,7 +484,8 @@ export class Gpu {
    */
   capture<T>(body: () => T): { work: CapturedWork; result: T } {
     if (this.captured) throw new GpuError("capture: captures cannot be nested");
-    if (this.finite) throw new GpuError("capture: not while checkFinite is on; run the step uncaptured to find the kernel");
+    if (this.finite)
+      throw new GpuError("capture: not while checkFinite is on; run the step uncaptured to find the kernel");
     this.flush();
     const pool = new BufferPool(this.device, this.poolOptions, (error) => this.fail(error));
     const recording = new Recording(this.uniformAlignment);
@@ -508,7 +551,11 @@ export class Gpu {
     this.staging.set(size, free);
     const staging =
       free.pop() ??
-      this.device.createBuffer({ label: "mcd read-back", size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+      this.device.createBuffer({
+        label: "mcd read-back",
+        size,
+        usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+      });
     const encoder = this.device.createCommandEncoder({ label: "mcd read-back" });
     encoder.copyBufferToBuffer(source.buffer, byteOffset, staging, 0, bytes);
     this.device.queue.submit([encoder.finish()]);
@@ -546,7 +593,11 @@ export class Gpu {
   private fail(error: GpuError, isCause = false): void {
     // The first error is the cause and later ones its echoes, but a kernel that does not compile is heard of after
     // the submission that used it. Loss of the device outweighs all.
-    if (!this.failure || (isCause && !(this.failure instanceof DeviceLostError)) || error instanceof DeviceLostError) {
+    if (
+      !this.failure ||
+      (isCause && !(this.failure instanceof DeviceLostError)) ||
+      error instanceof DeviceLostError
+    ) {
       this.failure = error;
     }
   }
@@ -588,7 +639,8 @@ export class Gpu {
     const check = kernels.finite.countNonFinite;
     const counts = new Storage(this.mainPool, finite.counts, finiteSlots * 4, 0, "non-finite counts");
     kernel.spec.bindings.forEach((binding, i) => {
-      if (binding.access !== "read_write" || binding.dtype !== "f32" || finite.names.length >= finiteSlots) return;
+      if (binding.access !== "read_write" || binding.dtype !== "f32" || finite.names.length >= finiteSlots)
+        return;
       const range = ranges[i]!;
       const slot = finite.names.length;
       finite.names.push({ kernel: kernel.spec.name, tensor: range.storage.label });
@@ -623,7 +675,8 @@ export class Gpu {
 
   /** Runs `body` with a timestamp pair around each dispatch. Needs the feature `timestamp-query`. */
   async profile(body: () => void | Promise<void>): Promise<KernelTime[]> {
-    if (!this.has("timestamp-query")) throw new GpuError("profile: this device has no timestamp-query feature");
+    if (!this.has("timestamp-query"))
+      throw new GpuError("profile: this device has no timestamp-query feature");
     await this.idle();
     this.profiler = new Profiler(this.device);
     try {

@@ -31,7 +31,10 @@ export interface KernelSpec {
   workgroupSize: readonly (number | string)[];
   tunables: Readonly<Record<string, { fallback: number; candidates: readonly number[] }>>;
   variants: Readonly<
-    Record<string, { type: string; fallback: string | boolean; values: Readonly<Record<string, number>> | null }>
+    Record<
+      string,
+      { type: string; fallback: string | boolean; values: Readonly<Record<string, number>> | null }
+    >
   >;
 }
 
@@ -84,7 +87,9 @@ export function specialise(kernelSource: Kernel, { variant, tune }: Specialisati
     } else {
       const number = declared.values[String(value)];
       if (number === undefined) {
-        throw new TypeError(`${spec.name}: ${name} is ${Object.keys(declared.values).join(" | ")}, not ${value}`);
+        throw new TypeError(
+          `${spec.name}: ${name} is ${Object.keys(declared.values).join(" | ")}, not ${value}`,
+        );
       }
       set(name, `${number}${declared.type === "u32" ? "u" : ""}`);
     }

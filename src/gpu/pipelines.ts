@@ -43,7 +43,10 @@ export class PipelineCache {
     const { device } = this;
     this.created++;
     device.pushErrorScope("validation");
-    const module = device.createShaderModule({ label: `mcd ${spec.name}`, code: specialise(kernel, specialisation) });
+    const module = device.createShaderModule({
+      label: `mcd ${spec.name}`,
+      code: specialise(kernel, specialisation),
+    });
     const layout = device.createBindGroupLayout({
       label: `mcd ${spec.name}`,
       entries: [
@@ -52,7 +55,11 @@ export class PipelineCache {
               {
                 binding: 0,
                 visibility: GPUShaderStage.COMPUTE,
-                buffer: { type: "uniform" as const, hasDynamicOffset: true, minBindingSize: spec.uniform.size },
+                buffer: {
+                  type: "uniform" as const,
+                  hasDynamicOffset: true,
+                  minBindingSize: spec.uniform.size,
+                },
               },
             ]
           : []),
@@ -79,12 +86,18 @@ export class PipelineCache {
     await Promise.all(this.checks);
   }
 
-  private async reportErrors(kernel: Kernel, module: GPUShaderModule, scope: Promise<GPUError | null>): Promise<void> {
+  private async reportErrors(
+    kernel: Kernel,
+    module: GPUShaderModule,
+    scope: Promise<GPUError | null>,
+  ): Promise<void> {
     try {
       const error = await scope;
       if (!error) return;
       const problems = await compilationErrors(kernel, module);
-      this.onError(new GpuValidationError(`kernel ${kernel.spec.name}: ${problems.join("; ") || error.message}`));
+      this.onError(
+        new GpuValidationError(`kernel ${kernel.spec.name}: ${problems.join("; ") || error.message}`),
+      );
     } catch {
       // The device is lost, which is reported on its own.
     }

@@ -96,10 +96,20 @@ export class BufferPool {
     const { maxBufferSize, maxStorageBufferBindingSize } = this.device.limits;
     const limit = Math.min(maxBufferSize, maxStorageBufferBindingSize);
     if (size > limit) {
-      throw new OutOfMemoryError(label, bytes, `a storage buffer of this device has at most ${limit} bytes`, this.largest(3));
+      throw new OutOfMemoryError(
+        label,
+        bytes,
+        `a storage buffer of this device has at most ${limit} bytes`,
+        this.largest(3),
+      );
     }
     if (this.live + size > this.budget) {
-      throw new OutOfMemoryError(label, bytes, `the memory budget is ${this.budget} bytes and ${this.live} are in use`, this.largest(3));
+      throw new OutOfMemoryError(
+        label,
+        bytes,
+        `the memory budget is ${this.budget} bytes and ${this.live} are in use`,
+        this.largest(3),
+      );
     }
     const reused = this.freeBuffers.get(size)?.pop();
     if (reused) this.pooled -= size;
@@ -118,7 +128,8 @@ export class BufferPool {
     });
     this.device.popErrorScope().then(
       (error) => {
-        if (error) this.onOutOfMemory(new OutOfMemoryError(label, size, "the device refused it", this.largest(3)));
+        if (error)
+          this.onOutOfMemory(new OutOfMemoryError(label, size, "the device refused it", this.largest(3)));
       },
       () => {}, // the device is lost, which is reported on its own
     );

@@ -2,7 +2,7 @@
 
 import type { Gpu } from "../gpu/gpu.js";
 import { zeroGrad } from "../tensor/autograd.js";
-import { clear, Tensor, untracked } from "../tensor/tensor.js";
+import { clear, type Tensor, untracked } from "../tensor/tensor.js";
 import type { Module, Parameter } from "./module.js";
 
 /** Parameters start at multiples of this many elements: any device can bind them there. */
@@ -56,7 +56,10 @@ export class PackedParameters {
   /** The slice of a packed buffer (the values, or an optimiser's moments) that belongs to each parameter. */
   unpack(packed: Tensor): Map<string, Tensor> {
     return new Map(
-      this.parameters.map(({ name, tensor }) => [name, packed.alias(tensor.shape, tensor.strides, tensor.offset)]),
+      this.parameters.map(({ name, tensor }) => [
+        name,
+        packed.alias(tensor.shape, tensor.strides, tensor.offset),
+      ]),
     );
   }
 }

@@ -31,14 +31,17 @@ export function loadWeights(
 ): void {
   for (const { name, tensor } of module.parameters()) {
     const stored = weights.get(prefix + name);
-    if (!stored) throw new UserError(`${fileName} has no tensor ${prefix}${name}; it belongs to another model`);
+    if (!stored)
+      throw new UserError(`${fileName} has no tensor ${prefix}${name}; it belongs to another model`);
     if (stored.shape.join() !== tensor.shape.join()) {
       throw new UserError(
         `${fileName}: ${prefix}${name} is [${stored.shape.join(", ")}], this model's is [${tensor.shape.join(", ")}]`,
       );
     }
     if (!(stored.data instanceof Float32Array)) {
-      throw new UserError(`${fileName}: ${prefix}${name} is ${stored.dtype}, a model's weights are F32 or F16`);
+      throw new UserError(
+        `${fileName}: ${prefix}${name} is ${stored.dtype}, a model's weights are F32 or F16`,
+      );
     }
     tensor.label = name;
     tensor.write(stored.data);

@@ -1,7 +1,7 @@
 /** Reverse-mode differentiation over a tape of ops. */
 
-import type { DType } from "../gpu/kernel.js";
 import type { Scoped } from "../gpu/gpu.js";
+import type { DType } from "../gpu/kernel.js";
 import { AutogradError, ShapeError } from "./errors.js";
 import { copyStrided } from "./strided.js";
 import { Tensor, untracked } from "./tensor.js";
@@ -54,7 +54,10 @@ export class GradNode implements Scoped {
   checkSaved(): void {
     for (const { tensor, version } of this.saved) {
       if (tensor.storage.version !== version) {
-        throw new AutogradError(this.op, `${tensor.label} [${tensor.shape.join(", ")}] was changed in place after the op saved it for its gradient`);
+        throw new AutogradError(
+          this.op,
+          `${tensor.label} [${tensor.shape.join(", ")}] was changed in place after the op saved it for its gradient`,
+        );
       }
     }
   }
@@ -145,10 +148,18 @@ class NodeGradWriter implements GradWriter {
   give(i: number, gradient: Tensor): void {
     const input = this.input(i);
     const shape = this.node.inputShapes[i]!;
-    if (gradient.shape.length !== shape.length || gradient.shape.some((length, axis) => length !== shape[axis])) {
-      throw new ShapeError(this.node.op, `its gradient for input ${i} is [${gradient.shape.join(", ")}], the input [${shape.join(", ")}]`);
+    if (
+      gradient.shape.length !== shape.length ||
+      gradient.shape.some((length, axis) => length !== shape[axis])
+    ) {
+      throw new ShapeError(
+        this.node.op,
+        `its gradient for input ${i} is [${gradient.shape.join(", ")}], the input [${shape.join(", ")}]`,
+      );
     }
-    const usable = gradient.contiguous && (gradient.offset * 4) % gradient.gpu.limits.minStorageBufferOffsetAlignment === 0;
+    const usable =
+      gradient.contiguous &&
+      (gradient.offset * 4) % gradient.gpu.limits.minStorageBufferOffsetAlignment === 0;
     if (!(input instanceof Tensor) && !input.gradient && usable) {
       input.gradient = gradient.alias();
       return;
@@ -171,7 +182,8 @@ function propagate(root: GradNode): void {
   for (const node of [...reachable].sort((a, b) => b.order - a.order)) {
     const dy = node.gradient;
     if (dy) {
-      if (!node.backward) throw new AutogradError(node.op, "its gradient was taken already; run the forward pass again");
+      if (!node.backward)
+        throw new AutogradError(node.op, "its gradient was taken already; run the forward pass again");
       node.checkSaved();
       const { backward } = node;
       dy.gpu.scope(() => backward(dy, new NodeGradWriter(node)));
@@ -185,8 +197,13 @@ function propagate(root: GradNode): void {
  * memory that ops saved is freed as the pass goes back.
  */
 export function backward(loss: Tensor): void {
-  if (loss.size !== 1) throw new AutogradError("backward", `${loss.label} [${loss.shape.join(", ")}] has ${loss.size} elements; a loss has one`);
-  if (!loss.node) throw new AutogradError("backward", `${loss.label} depends on nothing that requires a gradient`);
+  if (loss.size !== 1)
+    throw new AutogradError(
+      "backward",
+      `${loss.label} [${loss.shape.join(", ")}] has ${loss.size} elements; a loss has one`,
+    );
+  if (!loss.node)
+    throw new AutogradError("backward", `${loss.label} depends on nothing that requires a gradient`);
   const seed = untracked(loss.gpu, loss.shape, "f32", "grad of loss");
   seed.gpu.fillOne(seed.storage);
   backwardFrom(loss, seed);
@@ -196,7 +213,8 @@ export function backward(loss: Tensor): void {
 /** Like `backward`, from a tensor of any shape and the gradient `dy` with respect to it. */
 export function backwardFrom(output: Tensor, dy: Tensor): void {
   const { node } = output;
-  if (!node) throw new AutogradError("backward", `${output.label} depends on nothing that requires a gradient`);
+  if (!node)
+    throw new AutogradError("backward", `${output.label} depends on nothing that requires a gradient`);
   node.gradient?.dispose();
   node.gradient = dy.alias(output.shape, output.strides, dy.offset);
   withGradients(false, () => propagate(node));

@@ -9,7 +9,9 @@ export class ShapeError extends Error {
 
 export class UseAfterFreeError extends Error {
   constructor(label: string, shape: readonly number[]) {
-    super(`tensor ${label} [${shape.join(", ")}] was freed; keep() it or return it from the scope to use it later`);
+    super(
+      `tensor ${label} [${shape.join(", ")}] was freed; keep() it or return it from the scope to use it later`,
+    );
     this.name = "UseAfterFreeError";
   }
 }

@@ -40,10 +40,17 @@ function lastFour(values: readonly number[]): [number, number, number, number] {
  * most six axes) of the same shape in different memory. Not on the tape.
  */
 export function copyStrided(source: Tensor, target: Tensor, options: { accumulate: boolean }): void {
-  if (source.shape.length !== target.shape.length || source.shape.some((length, axis) => length !== target.shape[axis])) {
-    throw new ShapeError("copy", `${source.label} [${source.shape.join(", ")}] into ${target.label} [${target.shape.join(", ")}]`);
+  if (
+    source.shape.length !== target.shape.length ||
+    source.shape.some((length, axis) => length !== target.shape[axis])
+  ) {
+    throw new ShapeError(
+      "copy",
+      `${source.label} [${source.shape.join(", ")}] into ${target.label} [${target.shape.join(", ")}]`,
+    );
   }
-  if (source.rank > maxRank) throw new ShapeError("copy", `${source.label} has ${source.rank} axes; at most ${maxRank} are supported`);
+  if (source.rank > maxRank)
+    throw new ShapeError("copy", `${source.label} has ${source.rank} axes; at most ${maxRank} are supported`);
   const { gpu } = source;
   const kernel = kernels.strided.copy;
   const shape = padded(source.shape, 1);

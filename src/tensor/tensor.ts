@@ -87,19 +87,29 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
   reshape(shape: readonly number[]): Tensor<D> {
     const known = shape.reduce((product, length) => (length === -1 ? product : product * length), 1);
     const full = shape.map((length) => (length === -1 ? this.size / known : length));
-    if (full.reduce((product, length) => product * length, 1) !== this.size || full.some((length) => !Number.isInteger(length))) {
-      throw new ShapeError("reshape", `${this.label} [${this.shape.join(", ")}] has ${this.size} elements, [${shape.join(", ")}] does not`);
+    if (
+      full.reduce((product, length) => product * length, 1) !== this.size ||
+      full.some((length) => !Number.isInteger(length))
+    ) {
+      throw new ShapeError(
+        "reshape",
+        `${this.label} [${this.shape.join(", ")}] has ${this.size} elements, [${shape.join(", ")}] does not`,
+      );
     }
-    if (!this.contiguous) throw new ShapeError("reshape", `${this.label} is a strided view; make it contiguous first`);
+    if (!this.contiguous)
+      throw new ShapeError("reshape", `${this.label} is a strided view; make it contiguous first`);
     const from = this.shape;
-    return this.view("reshape", full, denseStrides(full), this.offset, (dy, input) => input.give(0, dy.reshape(from)));
+    return this.view("reshape", full, denseStrides(full), this.offset, (dy, input) =>
+      input.give(0, dy.reshape(from)),
+    );
   }
 
   /** Exchanges two axes (negative counts from the last); a view. */
   transpose(axisA = -2, axisB = -1): Tensor<D> {
     const a = this.axis("transpose", axisA);
     const b = this.axis("transpose", axisB);
-    const swap = (values: readonly number[]) => values.map((value, i) => (i === a ? values[b]! : i === b ? values[a]! : value));
+    const swap = (values: readonly number[]) =>
+      values.map((value, i) => (i === a ? values[b]! : i === b ? values[a]! : value));
     return this.view("transpose", swap(this.shape), swap(this.strides), this.offset, (dy, input) =>
       input.give(0, dy.transpose(a, b)),
     );
@@ -109,7 +119,10 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
   slice(axis: number, start: number, length: number): Tensor<D> {
     const a = this.axis("slice", axis);
     if (start < 0 || length < 1 || start + length > this.shape[a]!) {
-      throw new ShapeError("slice", `[${start}, ${start + length}) is outside axis ${a} of ${this.label} [${this.shape.join(", ")}]`);
+      throw new ShapeError(
+        "slice",
+        `[${start}, ${start + length}) is outside axis ${a} of ${this.label} [${this.shape.join(", ")}]`,
+      );
     }
     const shape = this.shape.map((value, i) => (i === a ? length : value));
     const offset = this.offset + start * this.strides[a]!;
@@ -124,7 +137,8 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
 
   private axis(op: string, axis: number): number {
     const a = axis < 0 ? axis + this.rank : axis;
-    if (a < 0 || a >= this.rank) throw new ShapeError(op, `${this.label} [${this.shape.join(", ")}] has no axis ${axis}`);
+    if (a < 0 || a >= this.rank)
+      throw new ShapeError(op, `${this.label} [${this.shape.join(", ")}] has no axis ${axis}`);
     return a;
   }
 
@@ -137,7 +151,8 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
   ): Tensor<D> {
     const result = this.alias(shape, strides, offset);
     this.gpu.track(result);
-    if (this.dtype === "f32") record(op, [this as unknown as Tensor], result as unknown as Tensor, () => backward);
+    if (this.dtype === "f32")
+      record(op, [this as unknown as Tensor], result as unknown as Tensor, () => backward);
     return result;
   }
 
@@ -179,7 +194,8 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
 
   /** The elements in row-major order. Waits for all work recorded so far. Needs a dense tensor. */
   async read(): Promise<TypedArrays[D]> {
-    if (!this.contiguous) throw new ShapeError("read", `${this.label} is a strided view; make it contiguous first`);
+    if (!this.contiguous)
+      throw new ShapeError("read", `${this.label} is a strided view; make it contiguous first`);
     const bytes = await this.gpu.read(this.storage, this.offset * 4, this.size * 4);
     const array = { f32: Float32Array, u32: Uint32Array, i32: Int32Array }[this.dtype];
     return new array(bytes) as TypedArrays[D];
@@ -187,14 +203,21 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
 
   /** The value of a tensor with one element. */
   async item(): Promise<number> {
-    if (this.size !== 1) throw new ShapeError("item", `${this.label} [${this.shape.join(", ")}] has ${this.size} elements, not one`);
+    if (this.size !== 1)
+      throw new ShapeError(
+        "item",
+        `${this.label} [${this.shape.join(", ")}] has ${this.size} elements, not one`,
+      );
     return (await this.read())[0]!;
   }
 
   /** Replaces all elements, after all work recorded so far. */
   write(data: ArrayLike<number>): void {
     if (data.length !== this.size) {
-      throw new ShapeError("write", `${this.label} [${this.shape.join(", ")}] has ${this.size} elements, the data ${data.length}`);
+      throw new ShapeError(
+        "write",
+        `${this.label} [${this.shape.join(", ")}] has ${this.size} elements, the data ${data.length}`,
+      );
     }
     if (!this.contiguous) throw new ShapeError("write", `${this.label} is a strided view`);
     this.gpu.write(this.storage, this.offset * 4, typed(data, this.dtype));
@@ -208,7 +231,10 @@ function typed(data: ArrayLike<number>, dtype: DType): Float32Array | Uint32Arra
 
 function checkShape(op: string, shape: readonly number[]): void {
   if (shape.some((length) => !Number.isInteger(length) || length < 1)) {
-    throw new ShapeError(op, `[${shape.join(", ")}] is not a shape: every axis needs a whole length of at least 1`);
+    throw new ShapeError(
+      op,
+      `[${shape.join(", ")}] is not a shape: every axis needs a whole length of at least 1`,
+    );
   }
 }
 

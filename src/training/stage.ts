@@ -59,7 +59,12 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
   const pending: LogEntry[] = [];
   const save = async () => {
     await run.appendLog(pending.splice(0));
-    await saveCheckpoint(platform.files, folder, { step, ...(await trainer.save()), state: { seed: options.seed } }, log.keep);
+    await saveCheckpoint(
+      platform.files,
+      folder,
+      { step, ...(await trainer.save()), state: { seed: options.seed } },
+      log.keep,
+    );
     unsaved = false;
   };
   const due = (every: number) => step === steps || (every > 0 && step % every === 0);
@@ -94,7 +99,9 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
       entry.metrics = await trainer.evaluate();
       progress.log(`${stage} ${step}/${steps}  ${summary(losses)}  held out: ${summary(entry.metrics)}`);
     } else if (due(log.every)) {
-      progress.log(`${stage} ${step}/${steps}  ${summary(losses)}  lr ${learningRate.toExponential(1)}  ${Math.round(ms)} ms`);
+      progress.log(
+        `${stage} ${step}/${steps}  ${summary(losses)}  lr ${learningRate.toExponential(1)}  ${Math.round(ms)} ms`,
+      );
     }
     pending.push(entry);
     if (due(log.sampleEvery)) await trainer.sample(step);
@@ -106,11 +113,16 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
 }
 
 async function restore(trainer: Trainer, { platform, run, seed, progress }: StageOptions): Promise<number> {
-  const { checkpoint, path, warnings } = await latestCheckpoint(platform.files, run.checkpointFolder(trainer.stage));
+  const { checkpoint, path, warnings } = await latestCheckpoint(
+    platform.files,
+    run.checkpointFolder(trainer.stage),
+  );
   for (const warning of warnings) progress.log(`warning: ${warning}`);
   if (!checkpoint || !path) return 0;
   if (checkpoint.state.seed !== seed) {
-    throw new UserError(`${path} was trained with seed ${checkpoint.state.seed}, not ${seed}; resume with its own seed`);
+    throw new UserError(
+      `${path} was trained with seed ${checkpoint.state.seed}, not ${seed}; resume with its own seed`,
+    );
   }
   trainer.load(checkpoint, path);
   progress.log(`${trainer.stage}: resumed at step ${checkpoint.step} from ${path}`);
@@ -119,6 +131,9 @@ async function restore(trainer: Trainer, { platform, run, seed, progress }: Stag
 
 function summary(values: Readonly<Record<string, number>>): string {
   return Object.entries(values)
-    .map(([name, value]) => `${name} ${Math.abs(value) >= 0.01 || value === 0 ? value.toFixed(3) : value.toExponential(1)}`)
+    .map(
+      ([name, value]) =>
+        `${name} ${Math.abs(value) >= 0.01 || value === 0 ? value.toFixed(3) : value.toExponential(1)}`,
+    )
     .join("  ");
 }

@@ -1,4 +1,9 @@
-import { DeviceLostError, GpuValidationError, NonFiniteError, OutOfMemoryError } from "../../dist/gpu/errors.js";
+import {
+  DeviceLostError,
+  GpuValidationError,
+  NonFiniteError,
+  OutOfMemoryError,
+} from "../../dist/gpu/errors.js";
 import { Gpu } from "../../dist/gpu/gpu.js";
 import { kernel } from "../../dist/gpu/kernel.js";
 import { sizeClass } from "../../dist/gpu/pool.js";
@@ -20,7 +25,11 @@ test("memory is accounted by label and reused", async (t, gpu) => {
   gpu.scope(() => {
     empty(gpu, [10000], "f32", "first");
     t.equal(gpu.memory.liveBytes - before, sizeClass(40000), "live bytes grow");
-    t.same(gpu.memory.byLabel.find(([label]) => label === "first"), ["first", sizeClass(40000)], "under their label");
+    t.same(
+      gpu.memory.byLabel.find(([label]) => label === "first"),
+      ["first", sizeClass(40000)],
+      "under their label",
+    );
   });
   t.equal(gpu.memory.liveBytes, before, "and are given back");
   gpu.scope(() => empty(gpu, [10000]).label);
@@ -46,7 +55,12 @@ test("a captured step is replayed without creating anything", async (t, gpu) => 
   t.near(await result.read(), [20, 40, 60], {}, "a returned tensor can be read");
   const after = gpu.counters;
   t.same(
-    [after.bindGroups - before.bindGroups, after.buffers - before.buffers, after.submits - before.submits, work.dispatches],
+    [
+      after.bindGroups - before.bindGroups,
+      after.buffers - before.buffers,
+      after.submits - before.submits,
+      work.dispatches,
+    ],
     [0, 0, 1, 3],
     "no bind groups, no buffers, one submit",
   );
@@ -82,7 +96,11 @@ test("out of memory names the tensor, its size and the largest holders", async (
   }
   t.ok(error instanceof OutOfMemoryError, "typed");
   t.ok(/activations asked for .*most is held by weights/.test(String(error)), String(error));
-  await t.throwsMessage(() => empty(small, [2 ** 33], "f32", "huge"), /huge asked for 32\.0 GiB/, "beyond the device's limit");
+  await t.throwsMessage(
+    () => empty(small, [2 ** 33], "f32", "huge"),
+    /huge asked for 32\.0 GiB/,
+    "beyond the device's limit",
+  );
   device.destroy();
 });
 
@@ -90,8 +108,25 @@ test("a kernel that does not compile is reported with file and line", async (t) 
   const device = await freshDevice();
   const gpu = Gpu.from(device);
   const source = "// a comment\n@compute @workgroup_size(1)\nfn main() { let x: u32 = 1.5; }\n";
-  const spec = { name: "broken.main", file: "shaders/broken.wgsl", entryPoint: "main", bindings: [], uniform: null, workgroupSize: [1, 1, 1], tunables: {}, variants: {} };
-  gpu.run(kernel<Record<never, never>, Record<never, never>, Record<never, never>, Record<never, never>>(source, spec), {}, {}, { groups: [1] });
+  const spec = {
+    name: "broken.main",
+    file: "shaders/broken.wgsl",
+    entryPoint: "main",
+    bindings: [],
+    uniform: null,
+    workgroupSize: [1, 1, 1],
+    tunables: {},
+    variants: {},
+  };
+  gpu.run(
+    kernel<Record<never, never>, Record<never, never>, Record<never, never>, Record<never, never>>(
+      source,
+      spec,
+    ),
+    {},
+    {},
+    { groups: [1] },
+  );
   let error: unknown;
   try {
     await gpu.idle();
@@ -121,5 +156,33 @@ test("loss of the device is a typed error from then on", async (t) => {
 
 test("one buffer bound for reading and writing is refused", async (t, gpu) => {
   const x = fromArray(gpu, [1], [1], "f32", "x");
-  await t.throwsMessage(() => copyStrided(x, x, { accumulate: false }), /destination and source are the same buffer \(x\)/, "named");
+  await t.throwsMessage(
+    () => copyStrided(x, x, { accumulate: false }),
+    /destination and source are the same buffer \(x\)/,
+    "named",
+  );
+});
+
+test("a profile tells how often each kernel ran", async (t, gpu) => {
+  if (!gpu.has("timestamp-query")) {
+    await t.throwsMessage(
+      gpu.profile(() => {}),
+      /no timestamp-query feature/,
+      "refused where it cannot be had",
+    );
+    return;
+  }
+  const x = fromArray(gpu, new Float32Array(5000), [5000]);
+  const times = await gpu.profile(() =>
+    gpu.scope(() => {
+      const y = empty(gpu, [5000]);
+      copyStrided(x, y, { accumulate: false });
+      copyStrided(x, y, { accumulate: true });
+    }),
+  );
+  t.same(
+    times.map(({ kernel, dispatches }) => [kernel, dispatches]),
+    [["strided.copy", 2]],
+    "two copies",
+  );
 });

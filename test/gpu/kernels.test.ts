@@ -7,7 +7,8 @@ import { test } from "../harness.js";
 function specialisations(kernel: Kernel) {
   const all = [{ variant: {}, tune: {} }];
   for (const [name, { values }] of Object.entries(kernel.spec.variants)) {
-    for (const value of values ? Object.keys(values) : [true, false]) all.push({ variant: { [name]: value }, tune: {} });
+    for (const value of values ? Object.keys(values) : [true, false])
+      all.push({ variant: { [name]: value }, tune: {} });
   }
   for (const [name, { candidates }] of Object.entries(kernel.spec.tunables)) {
     for (const value of candidates) all.push({ variant: {}, tune: { [name]: value } });

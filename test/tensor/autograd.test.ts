@@ -1,5 +1,5 @@
-import { AutogradError, ShapeError, UseAfterFreeError } from "../../dist/tensor/errors.js";
 import { backward, backwardFrom, checkpoint, noGrad, record, zeroGrad } from "../../dist/tensor/autograd.js";
+import { AutogradError, ShapeError, UseAfterFreeError } from "../../dist/tensor/errors.js";
 import { copyStrided } from "../../dist/tensor/strided.js";
 import { empty, fromArray, type Tensor } from "../../dist/tensor/tensor.js";
 import { randomArray, test } from "../harness.js";
@@ -85,7 +85,11 @@ test("checkpoint gives the same gradient", async (t, gpu) => {
 
 test("mistakes are named", async (t, gpu) => {
   const x = fromArray(gpu, [1, 2], [2], "f32", "x").requireGrad();
-  await t.throwsMessage(() => gpu.scope(() => backward(identity(x))), /\[2\] has 2 elements; a loss has one/, "not a scalar");
+  await t.throwsMessage(
+    () => gpu.scope(() => backward(identity(x))),
+    /\[2\] has 2 elements; a loss has one/,
+    "not a scalar",
+  );
   await t.throwsMessage(
     () => gpu.scope(() => backward(noGrad(() => identity(x)))),
     /2 elements|depends on nothing/,
@@ -105,9 +109,22 @@ test("mistakes are named", async (t, gpu) => {
   gpu.scope(() => {
     escaped = identity(x);
   });
-  t.ok((() => { try { void escaped!.storage; return false; } catch (error) { return error instanceof UseAfterFreeError; } })(), "use after free has a type");
+  t.ok(
+    (() => {
+      try {
+        void escaped!.storage;
+        return false;
+      } catch (error) {
+        return error instanceof UseAfterFreeError;
+      }
+    })(),
+    "use after free has a type",
+  );
   await t.throwsMessage(() => escaped!.read(), /tensor same \[2\] was freed/, "and names the tensor");
-  t.ok(new AutogradError("a", "b") instanceof Error && new ShapeError("a", "b") instanceof Error, "typed errors");
+  t.ok(
+    new AutogradError("a", "b") instanceof Error && new ShapeError("a", "b") instanceof Error,
+    "typed errors",
+  );
   await t.throwsMessage(() => x.reshape([3]), /reshape: x \[2\] has 2 elements, \[3\] does not/, "reshape");
   await t.throwsMessage(() => x.slice(0, 1, 2), /outside axis 0 of x \[2\]/, "slice");
 });
@@ -117,7 +134,12 @@ test("live bytes are the same after 100 steps", async (t, gpu) => {
   const step = () =>
     gpu.scope(() => {
       zeroGrad(x);
-      const y = gpu.scope(() => add(identity(x), checkpoint((input) => identity(identity(input)), [identity(x)])));
+      const y = gpu.scope(() =>
+        add(
+          identity(x),
+          checkpoint((input) => identity(identity(input)), [identity(x)]),
+        ),
+      );
       backwardFrom(y, y.detach());
     });
   step();
