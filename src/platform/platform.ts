@@ -18,6 +18,8 @@ export interface Files {
   list(path: string): Promise<string[]>;
   makeDirectory(path: string): Promise<void>;
   remove(path: string): Promise<void>;
+  /** Moves a file or a folder within one file system, in one step. `to` must not exist, its parent must. */
+  rename(path: string, to: string): Promise<void>;
 }
 
 /** An 8-bit RGB picture, rows from the top, 3 bytes a pixel. */

@@ -1,0 +1,440 @@
+/**
+ * The configuration of a run: one schema from which the types, the defaults, the checks and the help text come.
+ *
+ * Values are resolved in this order, later ones win: the schema's defaults, a preset, a JSON file (`--config`),
+ * `--set key=value`. Keys are dotted (`decoder.learningRate`); a JSON file may nest them or not.
+ */
+
+import { UserError } from "./platform/errors.js";
+
+interface NumberKey {
+  kind: "integer" | "number";
+  default: number;
+  min: number;
+  max: number;
+  doc: string;
+}
+interface FlagKey {
+  kind: "flag";
+  default: boolean;
+  doc: string;
+}
+interface TextKey {
+  kind: "text";
+  default: string;
+  doc: string;
+}
+interface ChoiceKey<T extends string> {
+  kind: "choice";
+  default: T;
+  allowed: readonly T[];
+  doc: string;
+}
+type Key = NumberKey | FlagKey | TextKey | ChoiceKey<string>;
+
+const integer = (value: number, min: number, max: number, doc: string): NumberKey => {
+  return { kind: "integer", default: value, min, max, doc };
+};
+const number = (value: number, min: number, max: number, doc: string): NumberKey => {
+  return { kind: "number", default: value, min, max, doc };
+};
+const flag = (value: boolean, doc: string): FlagKey => ({ kind: "flag", default: value, doc });
+const text = (value: string, doc: string): TextKey => ({ kind: "text", default: value, doc });
+const choice = <T extends string>(value: NoInfer<T>, allowed: readonly T[], doc: string): ChoiceKey<T> => {
+  return { kind: "choice", default: value, allowed, doc };
+};
+
+const MANY = 1e9;
+
+/** Every key: default, range or allowed values, and what it means. The defaults are the `emoji` preset. */
+const SCHEMA = {
+  seed: integer(1, 0, Number.MAX_SAFE_INTEGER, "seed of every random number of the run"),
+  data: {
+    source: choice("emoji", ["emoji", "folder"], "the built-in emoji data, or a folder of your own pictures"),
+    folder: text("", "folder with pictures and captions.jsonl, .csv or .txt (data.source=folder)"),
+    imageSize: integer(64, 8, 1024, "side of the square pictures, in pixels"),
+    subset: integer(0, 0, MANY, "use only this many training pictures; 0 = all"),
+    skipBad: flag(false, "skip unreadable rows and pictures instead of stopping"),
+    maxLength: integer(
+      16,
+      2,
+      256,
+      "caption length L in tokens, the end token included; longer captions are cut",
+    ),
+    minCount: integer(1, 1, MANY, "words seen less often than this in the training captions become unknown"),
+  },
+  vqvae: {
+    channels: integer(48, 8, 1024, "channels at full resolution; deeper levels have a multiple of it"),
+    codes: integer(512, 2, 8192, "codebook size K (paper: 2886)"),
+    codeDim: integer(64, 1, 1024, "numbers in a code vector"),
+    downsample: integer(3, 1, 6, "halvings f: an S×S picture becomes (S/2^f)×(S/2^f) codes"),
+    resBlocks: integer(1, 1, 8, "residual blocks a level"),
+    attention: flag(false, "self-attention at the lowest resolution"),
+    commitment: number(0.25, 0, 100, "weight of the commitment loss |z − sg(e)|²"),
+    decay: number(0.99, 0, 0.99999, "decay of the codebook's moving averages"),
+    steps: integer(6000, 1, MANY, "training steps"),
+    batch: integer(32, 1, 65535, "pictures a step"),
+    learningRate: number(3e-4, 0, 1, "peak learning rate of AdamW"),
+    warmup: integer(200, 0, MANY, "steps of linear warm-up"),
+    restartAfter: integer(200, 0, MANY, "re-seed a code unused for this many steps; 0 = never"),
+  },
+  decoder: {
+    dim: integer(160, 8, 4096, "width d (paper: 512)"),
+    blocks: integer(4, 1, 64, "transformer blocks (paper: 18)"),
+    heads: integer(4, 1, 64, "attention heads; must divide decoder.dim"),
+    mlpRatio: number(4, 0.25, 16, "hidden width of the MLP over decoder.dim"),
+    dropout: number(0, 0, 0.9, "dropout probability in training"),
+    conditionEmbedding: choice(
+      "vectors",
+      ["codes", "vectors"],
+      "what the decoder sees of a code: its own learned table by index, or the VQ-VAE's frozen code vector",
+    ),
+    schedule: choice(
+      "vq-diffusion-paper",
+      ["vq-diffusion-paper", "vq-diffusion-code", "absorbing", "uniform"],
+      "how the words get lost: masked and replaced (cumulative mask rate 0 → 0.9), the public code's end points (0.99999, hardly any replacement), masked only, replaced only",
+    ),
+    timesteps: integer(100, 2, 10000, "diffusion steps T (paper: 100)"),
+    lambda: number(5e-4, 0, 100, "weight of the auxiliary loss −log p(x0|xt)"),
+    adaptiveAuxiliary: flag(true, "auxiliary weight falls with t: from 2λ at t = 1 towards λ"),
+    pCond: number(0.1, 0, 1, "share of the pictures whose condition is masked in training (paper: 0.1)"),
+    pMask: number(
+      0.1,
+      0,
+      1,
+      "of those, share of the positions masked (paper: 0.1); 1 = classifier-free training",
+    ),
+    filler: choice("learned", ["learned", "zeros"], "what a masked condition position holds"),
+    steps: integer(20000, 1, MANY, "training steps"),
+    batch: integer(64, 1, 65535, "captions a step (paper: 128)"),
+    learningRate: number(4.5e-4, 0, 1, "peak learning rate of AdamW (paper: 4.5e-4)"),
+    warmup: integer(1000, 0, MANY, "steps of linear warm-up (paper: 1000)"),
+    warmupFrom: number(1e-6, 0, 1, "learning rate at the first step of the warm-up (paper: 1e-6)"),
+    beta1: number(0.9, 0, 0.99999, "AdamW β1"),
+    beta2: number(0.96, 0, 0.99999, "AdamW β2"),
+    weightDecay: number(0.045, 0, 10, "AdamW weight decay"),
+    clip: number(0.5, 0, MANY, "largest global gradient norm; 0 = no clipping"),
+    emaDecay: number(0.99, 0, 0.999999, "decay of the averaged weights that sampling uses; 0 = no averaging"),
+    emaEvery: integer(25, 1, MANY, "steps between two updates of the averaged weights"),
+    importanceSampling: flag(false, "draw t by its loss instead of uniformly (paper: uniform)"),
+  },
+  sampling: {
+    steps: integer(25, 1, 10000, "denoising steps; at most decoder.timesteps"),
+    guidance: choice(
+      "mcs",
+      ["none", "cfg", "mcs", "mcs-printed"],
+      "none, classifier-free, masked condition with the scale on the full condition, or with it on the partial one as the paper prints it",
+    ),
+    scale: number(2, 0, 100, "guidance scale ω"),
+    topR: number(0.86, 0, 1, "keep the most likely words up to this probability mass; 1 = all"),
+    temperature: number(1, 0, 100, "temperature of the word probabilities; 0 = always the most likely word"),
+    maskMode: choice("fixed", ["fixed", "redrawn"], "mask drawn once a picture, or anew at every step"),
+    maskRate: number(0.1, 0, 1, "share of condition positions masked in the partial branch of mcs"),
+  },
+  log: {
+    every: integer(20, 1, MANY, "steps between two printed lines (log.jsonl has every step)"),
+    sampleEvery: integer(1000, 0, MANY, "steps between two sample sheets; 0 = only at the end"),
+    evaluateEvery: integer(
+      1000,
+      0,
+      MANY,
+      "steps between two evaluations on held-out pictures; 0 = only at the end",
+    ),
+    checkpointEvery: integer(500, 0, MANY, "steps between two checkpoints; 0 = only at the end"),
+    keep: integer(2, 1, 1000, "checkpoints kept"),
+  },
+} as const satisfies Record<string, Key | Record<string, Key>>;
+
+type ValueOf<K> = K extends { kind: "integer" | "number" }
+  ? number
+  : K extends { kind: "flag" }
+    ? boolean
+    : K extends ChoiceKey<infer T>
+      ? T
+      : string;
+type ConfigOf<S> = { -readonly [P in keyof S]: S[P] extends Key ? ValueOf<S[P]> : ConfigOf<S[P]> };
+type PartialConfig<C> = { [P in keyof C]?: C[P] extends object ? Partial<C[P]> : C[P] };
+
+/** A whole, checked configuration. */
+export type Config = ConfigOf<typeof SCHEMA>;
+export type DataConfig = Config["data"];
+export type VqvaeConfig = Config["vqvae"];
+export type DecoderConfig = Config["decoder"];
+export type SamplingConfig = Config["sampling"];
+export type LogConfig = Config["log"];
+
+const PRESETS = {
+  /** Both stages in minutes on two processor cores: shows that everything works, not how good it gets. */
+  quick: {
+    data: { imageSize: 32, subset: 512, maxLength: 12 },
+    vqvae: {
+      channels: 24,
+      codes: 128,
+      codeDim: 32,
+      downsample: 2,
+      steps: 300,
+      batch: 16,
+      warmup: 30,
+      restartAfter: 40,
+    },
+    decoder: { dim: 96, blocks: 2, steps: 600, batch: 32, learningRate: 1e-3, warmup: 60, emaEvery: 5 },
+    log: { every: 10, sampleEvery: 0, evaluateEvery: 200, checkpointEvery: 200, keep: 1 },
+  },
+  /** The model whose weights ship: the schema's defaults. */
+  emoji: {},
+} satisfies Record<string, PartialConfig<Config>>;
+
+export type PresetName = keyof typeof PRESETS;
+export const PRESET_NAMES = Object.keys(PRESETS) as PresetName[];
+
+const KEYS = new Map<string, Key>(flattenSchema());
+
+function flattenSchema(): [string, Key][] {
+  return Object.entries(SCHEMA).flatMap(([name, entry]): [string, Key][] =>
+    isKey(entry)
+      ? [[name, entry]]
+      : Object.entries(entry).map(([key, spec]) => [`${name}.${key}`, spec as Key]),
+  );
+}
+
+function isKey(entry: Key | Record<string, Key>): entry is Key {
+  return typeof entry.kind === "string";
+}
+
+export interface ConfigSources {
+  /** A name of `PRESET_NAMES`; default `emoji`. */
+  preset?: string;
+  /** Contents of a `--config` file, and its name for messages. */
+  file?: { name: string; text: string };
+  /** `key=value` of each `--set`, in order. */
+  set?: readonly string[];
+}
+
+/**
+ * Resolves and checks a configuration. Throws a `UserError` that names the source (preset, file or `--set`), the key
+ * and what is allowed; the exit code is 2 for a command line and 1 for a file.
+ */
+export function resolveConfig(sources: ConfigSources = {}): Config {
+  const values = new Map<string, unknown>();
+  for (const [key, spec] of KEYS) values.set(key, spec.default);
+
+  const preset = sources.preset ?? "emoji";
+  if (!Object.hasOwn(PRESETS, preset)) {
+    throw new UserError(
+      `there is no preset "${preset}"${suggestion(preset, PRESET_NAMES)}; presets: ${PRESET_NAMES.join(", ")}`,
+      2,
+    );
+  }
+  for (const [key, value] of flatten(PRESETS[preset as PresetName])) {
+    values.set(key, check(key, value, `preset ${preset}`, 1));
+  }
+  if (sources.file !== undefined) {
+    const { name, text } = sources.file;
+    for (const [key, value] of flatten(parseFile(name, text))) values.set(key, check(key, value, name, 1));
+  }
+  for (const assignment of sources.set ?? []) {
+    const [key, value] = parseAssignment(assignment);
+    values.set(key, check(key, value, `--set ${assignment}`, 2));
+  }
+
+  const config = nest(values);
+  checkTogether(config, sources.file === undefined ? 2 : 1);
+  return config;
+}
+
+function parseFile(name: string, text: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new UserError(`${name} is not valid JSON: ${(error as Error).message}`);
+  }
+  if (!isRecord(value))
+    throw new UserError(`${name} should hold a JSON object, for example {"decoder": {"dim": 128}}`);
+  return value;
+}
+
+/** `key=value` to the key and the value in the type that the key has; a value of a wrong form stays text. */
+function parseAssignment(assignment: string): [string, unknown] {
+  const equals = assignment.indexOf("=");
+  if (equals < 1) {
+    throw new UserError(`--set ${assignment} should be key=value, for example --set decoder.dim=128`, 2);
+  }
+  const key = assignment.slice(0, equals).trim();
+  const value = assignment.slice(equals + 1).trim();
+  const kind = KEYS.get(key)?.kind;
+  if (kind === "flag" && (value === "true" || value === "false")) return [key, value === "true"];
+  if ((kind === "integer" || kind === "number") && value !== "" && !Number.isNaN(Number(value))) {
+    return [key, Number(value)];
+  }
+  return [key, value];
+}
+
+function flatten(record: Record<string, unknown>, prefix = ""): [string, unknown][] {
+  return Object.entries(record).flatMap(([name, value]): [string, unknown][] =>
+    isRecord(value) ? flatten(value, `${prefix}${name}.`) : [[prefix + name, value]],
+  );
+}
+
+function nest(values: ReadonlyMap<string, unknown>): Config {
+  const config: Record<string, unknown> = {};
+  for (const [key, value] of values) {
+    const [section, name] = key.split(".") as [string, string | undefined];
+    if (name === undefined) config[section] = value;
+    else {
+      config[section] ??= {};
+      (config[section] as Record<string, unknown>)[name] = value;
+    }
+  }
+  return config as Config;
+}
+
+function check(key: string, value: unknown, where: string, exitCode: 1 | 2): unknown {
+  const spec = KEYS.get(key);
+  if (spec === undefined) throw new UserError(`${where}: ${unknownKey(key)}`, exitCode);
+  if (!accepts(spec, value)) {
+    throw new UserError(
+      `${where}: ${key} should be ${allowed(spec)}, not ${JSON.stringify(value)}`,
+      exitCode,
+    );
+  }
+  return value;
+}
+
+function accepts(spec: Key, value: unknown): boolean {
+  switch (spec.kind) {
+    case "flag":
+      return typeof value === "boolean";
+    case "text":
+      return typeof value === "string";
+    case "choice":
+      return typeof value === "string" && spec.allowed.includes(value);
+    case "integer":
+      return Number.isInteger(value) && inRange(spec, value as number);
+    case "number":
+      return typeof value === "number" && inRange(spec, value);
+  }
+}
+
+function inRange(spec: NumberKey, value: number): boolean {
+  return value >= spec.min && value <= spec.max;
+}
+
+/** What a key allows, as the object of "should be". */
+function allowed(spec: Key): string {
+  switch (spec.kind) {
+    case "flag":
+      return "true or false";
+    case "text":
+      return "text";
+    case "choice":
+      return `one of ${spec.allowed.join(", ")}`;
+    case "integer":
+    case "number": {
+      const noun = spec.kind === "integer" ? "a whole number" : "a number";
+      return spec.max >= MANY ? `${noun} of at least ${spec.min}` : `${noun} from ${spec.min} to ${spec.max}`;
+    }
+  }
+}
+
+function unknownKey(key: string): string {
+  const section = key.split(".")[0]!;
+  const names = (of: string) => {
+    return [...KEYS.keys()].flatMap((other) =>
+      other.startsWith(`${of}.`) ? [other.slice(of.length + 1)] : [],
+    );
+  };
+  const list =
+    names(section).length > 0
+      ? `keys of ${section}: ${names(section).join(", ")}`
+      : `keys: ${Object.keys(SCHEMA)
+          .map((name) => (KEYS.has(name) ? name : `${name}.{${names(name).join(", ")}}`))
+          .join(", ")}`;
+  return `there is no key "${key}"${suggestion(key, [...KEYS.keys()])}; ${list}`;
+}
+
+/** ` (did you mean …?)` with the nearest candidates, if some are near. */
+function suggestion(word: string, candidates: readonly string[]): string {
+  const ranked = candidates.map((candidate) => {
+    // A key without its section is the commonest slip, so the last part alone counts too.
+    const lastPart = candidate.slice(candidate.lastIndexOf(".") + 1);
+    const distance = Math.min(editDistance(word, candidate), editDistance(word, lastPart) + 0.5);
+    return { candidate, distance };
+  });
+  const nearest = Math.min(...ranked.map(({ distance }) => distance));
+  if (nearest > Math.max(2, word.length / 3)) return "";
+  const best = ranked.filter(({ distance }) => distance === nearest).map(({ candidate }) => candidate);
+  return ` (did you mean ${best.join(" or ")}?)`;
+}
+
+/** Levenshtein distance, case ignored. */
+function editDistance(a: string, b: string): number {
+  const from = a.toLowerCase();
+  const to = b.toLowerCase();
+  let row = Array.from({ length: to.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= from.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= to.length; j++) {
+      const substitute = row[j - 1]! + (from[i - 1] === to[j - 1] ? 0 : 1);
+      next.push(Math.min(substitute, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[to.length]!;
+}
+
+/** Checks that need several keys. */
+function checkTogether(config: Config, exitCode: 1 | 2): void {
+  const { data, vqvae, decoder, sampling } = config;
+  const fail = (message: string): never => {
+    throw new UserError(message, exitCode);
+  };
+  const factor = 2 ** vqvae.downsample;
+  if (data.imageSize % factor !== 0) {
+    fail(
+      `data.imageSize=${data.imageSize} should be a multiple of ${factor} (2 to the power of vqvae.downsample=${vqvae.downsample})`,
+    );
+  }
+  if (decoder.dim % decoder.heads !== 0) {
+    fail(`decoder.heads=${decoder.heads} should divide decoder.dim=${decoder.dim}`);
+  }
+  if (sampling.steps > decoder.timesteps) {
+    fail(`sampling.steps=${sampling.steps} should be at most decoder.timesteps=${decoder.timesteps}`);
+  }
+  if (decoder.warmupFrom > decoder.learningRate) {
+    fail(
+      `decoder.warmupFrom=${decoder.warmupFrom} should be at most decoder.learningRate=${decoder.learningRate}`,
+    );
+  }
+  if (data.source === "folder" && data.folder === "") {
+    fail("data.source=folder needs data.folder, the path of your pictures");
+  }
+}
+
+/** All keys with their defaults, what they allow and what they mean: the text of `--help-config`. */
+export function describeConfig(): string {
+  const presets = PRESET_NAMES.map((name) => [name, new Map(flatten(PRESETS[name]))] as const);
+  const lines = [
+    "Configuration keys, with their defaults (the preset emoji). Set them with --set key=value, or in a JSON",
+    'file given with --config, for example {"decoder": {"dim": 128}}. Later ones win: preset, file, --set.',
+  ];
+  let section = "";
+  for (const [key, spec] of KEYS) {
+    const [head, tail] = key.split(".") as [string, string | undefined];
+    if (tail !== undefined && head !== section) {
+      section = head;
+      lines.push("", head);
+    } else if (tail === undefined) lines.push("");
+    lines.push(`  ${key} = ${spec.default === "" ? '""' : spec.default}`);
+    lines.push(`      ${spec.doc}; ${allowed(spec)}`);
+    const others = presets.flatMap(([name, values]) =>
+      values.has(key) ? [`${name}: ${values.get(key)}`] : [],
+    );
+    if (others.length > 0) lines.push(`      ${others.join(", ")}`);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,65 @@
+import t from "tap";
+import { type LogEntry, RunFolder } from "../../dist/io/run-folder.js";
+import { MemoryFiles } from "./memory-files.js";
+
+function entry(stage: string, step: number, total = 1): LogEntry {
+  return {
+    stage,
+    step,
+    losses: { total, kl: 0.5 },
+    learningRate: 1e-4,
+    gradNorm: 2,
+    ms: 10,
+    perSecond: 100,
+    unit: "images",
+    bytes: 1000,
+  };
+}
+
+t.test("a run is made once and opened again with its configuration", async (t) => {
+  const files = new MemoryFiles();
+  const run = await RunFolder.create(files, "runs/a", { seed: 3, decoder: { dim: 8 } });
+  t.equal(run.checkpointFolder("vqvae"), "runs/a/checkpoints/vqvae");
+  t.same((await RunFolder.open(files, "runs/a")).config, { seed: 3, decoder: { dim: 8 } });
+  await t.rejects(RunFolder.create(files, "runs/a", {}), {
+    name: "UserError",
+    message: /already holds a run.*--resume/,
+  });
+  await t.rejects(RunFolder.open(files, "runs/b"), { name: "UserError", message: /runs\/b holds no run/ });
+  await files.write("runs/a/config.json", "[1]");
+  await t.rejects(RunFolder.open(files, "runs/a"), { message: /config\.json should hold a JSON object/ });
+});
+
+t.test("resuming drops the steps after the checkpoint, of that stage only", async (t) => {
+  const files = new MemoryFiles();
+  const run = await RunFolder.create(files, "r", {});
+  await run.truncateLog("vqvae", 0);
+  t.same(await run.readLog(), []);
+  await run.appendLog([1, 2, 3].map((step) => entry("vqvae", step)));
+  await run.appendLog([1, 2, 3, 4].map((step) => entry("decoder", step)));
+  await files.append(run.logPath, '{"stage":"decoder","step":5,"los'); // a crash in the middle of a line
+
+  t.equal((await run.readLog()).length, 7, "the cut line is left out");
+  await run.truncateLog("vqvae", 3);
+  await run.truncateLog("decoder", 2);
+  await run.appendLog([entry("decoder", 3, 9)]);
+  const log = await run.readLog();
+  t.same(
+    log.map(({ stage, step }) => `${stage} ${step}`),
+    ["vqvae 1", "vqvae 2", "vqvae 3", "decoder 1", "decoder 2", "decoder 3"],
+  );
+  t.equal(log.at(-1)!.losses.total, 9);
+  const lines = (await files.readText(run.logPath)).trimEnd().split("\n");
+  t.equal(lines.length, 6);
+  t.same(JSON.parse(lines[0]!), entry("vqvae", 1));
+});
+
+t.test("NaN comes back as NaN; a broken line inside is named", async (t) => {
+  const files = new MemoryFiles();
+  const run = await RunFolder.create(files, "r", {});
+  await run.appendLog([{ ...entry("vqvae", 1, Number.NaN), gradNorm: Number.POSITIVE_INFINITY }]);
+  const [read] = await run.readLog();
+  t.ok(Number.isNaN(read!.losses.total) && Number.isNaN(read!.gradNorm));
+  await files.append(run.logPath, "garbage\n");
+  await t.rejects(run.readLog(), { name: "UserError", message: /r\/log\.jsonl line 2 is not valid JSON/ });
+});
