@@ -7,13 +7,13 @@ export const SKIN_TONES = ["light", "medium-light", "medium", "medium-dark", "da
 const MALE = new Set(
   (
     "man men male males boy boys gentleman guy father dad grandfather grandpa husband groom king prince merman mermen " +
-    "policeman businessman fireman workman"
+    "policeman businessman fireman workman guardsman mr"
   ).split(" "),
 );
 const FEMALE = new Set(
   (
     "woman women female females girl girls lady mother mom mum grandmother grandma wife bride queen princess mermaid " +
-    "mermaids policewoman businesswoman firewoman"
+    "mermaids policewoman businesswoman firewoman mrs"
   ).split(" "),
 );
 /** Words that say nothing about what is seen. */

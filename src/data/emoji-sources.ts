@@ -148,8 +148,7 @@ function vendorArt(vendor: Vendor, set: IconSet, chars: Readonly<Record<string, 
     while (name !== undefined && set.icons[name] === undefined) {
       const alias: { parent: string; hFlip?: boolean; vFlip?: boolean; rotate?: number } | undefined =
         set.aliases?.[name];
-      if (alias?.vFlip || alias?.rotate)
-        throw new Error(`${vendor} icon ${name}: transform not supported`);
+      if (alias?.vFlip || alias?.rotate) throw new Error(`${vendor} icon ${name}: transform not supported`);
       if (alias?.hFlip) mirrored = !mirrored;
       name = alias?.parent;
     }

@@ -67,7 +67,9 @@ export function assignSplits(
     const concept = conceptOf(item);
     const drawnBy = TRAINED_VENDORS.filter((vendor) => art[vendor].has(item.code));
     const heldOutVendor =
-      concept === "train" && hash(item.code) % 5 === 0 ? drawnBy[hash(item.code) % drawnBy.length] : undefined;
+      concept === "train" && hash(item.code) % 5 === 0
+        ? drawnBy[hash(item.code) % drawnBy.length]
+        : undefined;
     for (const vendor of drawnBy) {
       const isAmbiguous = ambiguous.get(vendor)!.has(item.code);
       if (concept !== "train" && isAmbiguous) continue;

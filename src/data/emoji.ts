@@ -3,7 +3,7 @@ import type { Platform } from "../platform/platform.js";
 import { attributesOf } from "./attributes.js";
 import { type CaptionedImage, type Dataset, splitsOf } from "./dataset.js";
 import { captionsOf } from "./emoji-captions.js";
-import { type EmojiSources, readEmojiSources, VENDORS, type Vendor } from "./emoji-sources.js";
+import { type EmojiSources, readEmojiSources, type Vendor } from "./emoji-sources.js";
 import { assignSplits, type Drawing, EMOJI_SPLITS, type EmojiSplit, genderFamilies } from "./emoji-splits.js";
 
 /** Raise this when captions, splits or the rendering change, so that caches of old versions are rebuilt. */
@@ -114,9 +114,7 @@ function select(
     groups.sort((a, b) => sha1.get(a)! - sha1.get(b)! || (a < b ? -1 : 1));
     for (const [r, group] of groups.entries()) priority.set(group, (r + 0.5) / groups.length);
   }
-  const order = [...priority.keys()].sort(
-    (a, b) => priority.get(a)! - priority.get(b)! || (a < b ? -1 : 1),
-  );
+  const order = [...priority.keys()].sort((a, b) => priority.get(a)! - priority.get(b)! || (a < b ? -1 : 1));
   const sizes = new Map<string, number>();
   for (const { group } of kept) sizes.set(group, (sizes.get(group) ?? 0) + 1);
   const chosen = new Set<string>();
@@ -150,8 +148,10 @@ export function emojiCounts(pictures: readonly EmojiPicture[]): {
 /** `emojiCounts` as a table to print. */
 export function formatEmojiCounts(pictures: readonly EmojiPicture[]): string {
   const rows = emojiCounts(pictures).map(({ split, emoji, images, pairs }) => [split, emoji, images, pairs]);
-  return [["split", "emoji", "images", "image-caption pairs"], ...rows]
-    .map(([split, ...numbers]) => String(split).padEnd(8) + numbers.map((n) => String(n).padStart(8)).join(""))
+  return [["split", "emoji", "images", "captions"], ...rows]
+    .map(
+      ([split, ...numbers]) => String(split).padEnd(8) + numbers.map((n) => String(n).padStart(9)).join(""),
+    )
     .join("\n");
 }
 
@@ -213,7 +213,8 @@ async function cachedPixels(
     const stored = parseIndex(await files.readText(`${name}.json`));
     if (stored?.key === key) {
       const pixels = await files.read(`${name}.u8`);
-      if (pixels.length === bytes && (await platform.hash("sha-256", pixels)) === stored.sha256) return pixels;
+      if (pixels.length === bytes && (await platform.hash("sha-256", pixels)) === stored.sha256)
+        return pixels;
     }
   }
   const pixels = await render(platform, index, size, onProgress);
@@ -270,5 +271,3 @@ async function render(
   await Promise.all(Array.from({ length: IN_FLIGHT }, worker));
   return pixels;
 }
-
-export { VENDORS };
