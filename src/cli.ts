@@ -1,0 +1,70 @@
+/** What the commands share: usage errors, one-sentence failures, opening the device. Node only. */
+
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { GpuError } from "./gpu/errors.js";
+import { Gpu } from "./gpu/gpu.js";
+import { UserError } from "./platform/errors.js";
+import { openNodeDevice } from "./platform/node-adapter.js";
+
+/** A command line whose mistakes end with exit code 2 and whose `--help` goes to standard output. */
+export function commandLine(name: string, description: string): Command {
+  return new Command(name).description(description).exitOverride().showHelpAfterError("(--help tells more)");
+}
+
+/** An option's whole number within bounds, for commander. */
+export function integerOption(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === "" || !Number.isInteger(value) || value < least || value > most) {
+      throw new InvalidArgumentError(
+        `It should be a whole number from ${least}${most < Number.MAX_SAFE_INTEGER ? ` to ${most}` : ""}.`,
+      );
+    }
+    return value;
+  };
+}
+
+/** An option's number within bounds, for commander. */
+export function numberOption(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === "" || !(value >= least && value <= most)) {
+      throw new InvalidArgumentError(`It should be a number from ${least} to ${most}.`);
+    }
+    return value;
+  };
+}
+
+/**
+ * Runs a command to its end and sets the exit code: 0, 1 for what went wrong, 2 for wrong usage. People see one
+ * sentence; with MCD_DEBUG set, the stack too.
+ */
+export async function runCommand(main: () => Promise<void>): Promise<void> {
+  try {
+    await main();
+    process.exitCode ??= 0;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Commander has printed it already; --help and --version are no errors.
+      process.exitCode = error.exitCode === 0 ? 0 : 2;
+    } else {
+      process.exitCode = error instanceof UserError ? error.exitCode : 1;
+      const known = error instanceof UserError || error instanceof GpuError;
+      const message = error instanceof Error ? error.message : String(error);
+      console.error(
+        `error: ${known ? message : `${message} (this is a mistake in the program; MCD_DEBUG=1 shows where)`}`,
+      );
+      if (process.env.MCD_DEBUG && error instanceof Error) console.error(error.stack);
+    }
+  }
+}
+
+/** Opens the device for a command and says on standard error which adapter it is. */
+export async function openGpu(adapter: string | undefined, quiet = false): Promise<Gpu> {
+  const opened = await openNodeDevice({ adapter });
+  if (!quiet) {
+    console.error(`adapter: ${opened.description}`);
+    if (opened.advice) console.error(`         ${opened.advice}`);
+  }
+  return Gpu.from(opened.device, { description: opened.description, software: opened.software });
+}

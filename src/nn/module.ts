@@ -1,0 +1,76 @@
+/** Modules: named parameters and the modules inside. A model is a module whose methods are its forward passes. */
+
+import type { Gpu } from "../gpu/gpu.js";
+import { type Tensor, untracked } from "../tensor/tensor.js";
+import type { Initialiser } from "./initialisers.js";
+
+export interface Parameter {
+  /** Dotted path from the model, as in its weights file. */
+  name: string;
+  tensor: Tensor;
+  initialiser: Initialiser;
+  /** Whether the optimiser changes it. Statistics that the model keeps itself are not trained, but are saved. */
+  trained: boolean;
+  /** Whether weight decay applies. */
+  decay: boolean;
+}
+
+export interface ParameterOptions {
+  trained?: boolean;
+  /** Default: tensors with at least two axes decay, biases and norms do not. */
+  decay?: boolean;
+}
+
+export abstract class Module {
+  readonly gpu: Gpu;
+  private readonly own: Parameter[] = [];
+  private readonly children: { name: string; module: Module }[] = [];
+
+  constructor(gpu: Gpu) {
+    this.gpu = gpu;
+  }
+
+  protected parameter(
+    name: string,
+    shape: readonly number[],
+    initialiser: Initialiser,
+    options: ParameterOptions = {},
+  ): Tensor {
+    const tensor = untracked(this.gpu, shape, "f32", name);
+    const trained = options.trained ?? true;
+    if (trained) tensor.requireGrad();
+    this.own.push({ name, tensor, initialiser, trained, decay: options.decay ?? shape.length >= 2 });
+    return tensor;
+  }
+
+  protected child<M extends Module>(name: string, module: M): M {
+    this.children.push({ name, module });
+    return module;
+  }
+
+  /** All parameters with their full names, in the order of construction. */
+  parameters(prefix = ""): Parameter[] {
+    const own = this.own.map((parameter) => ({ ...parameter, name: prefix + parameter.name }));
+    return own.concat(this.children.flatMap(({ name, module }) => module.parameters(`${prefix}${name}.`)));
+  }
+
+  get parameterCount(): number {
+    return this.parameters().reduce((sum, { tensor, trained }) => sum + (trained ? tensor.size : 0), 0);
+  }
+
+  /** Gives every parameter its initial value; each depends only on `seed` and its own name. */
+  initialise(seed: number): void {
+    for (const { name, tensor, initialiser } of this.parameters()) {
+      tensor.label = name;
+      tensor.write(initialiser(tensor.shape, seed, name));
+    }
+  }
+
+  /** Frees all parameters. */
+  dispose(): void {
+    for (const { tensor } of this.parameters()) {
+      tensor.grad?.dispose();
+      tensor.dispose();
+    }
+  }
+}

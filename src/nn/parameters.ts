@@ -1,0 +1,65 @@
+/** The trained parameters of a model in one buffer, their gradients in another: what an optimiser works on. */
+
+import type { Gpu } from "../gpu/gpu.js";
+import { zeroGrad } from "../tensor/autograd.js";
+import { clear, type Tensor, untracked } from "../tensor/tensor.js";
+import type { Module, Parameter } from "./module.js";
+
+/** Parameters start at multiples of this many elements: any device can bind them there. */
+export const blockElements = 64;
+
+export class PackedParameters {
+  readonly gpu: Gpu;
+  readonly parameters: readonly Parameter[];
+  /** [n] all values and all gradients, n a multiple of `blockElements`; the gaps between parameters stay 0. */
+  readonly values: Tensor;
+  readonly gradients: Tensor;
+  /** For each block of `blockElements`: 1 where weight decay applies, else 0. */
+  readonly blockDecay: Float32Array;
+
+  /** Moves the trained parameters of `module` into one buffer. */
+  constructor(module: Module) {
+    this.gpu = module.gpu;
+    this.parameters = module.parameters().filter(({ trained }) => trained);
+    const blocks = this.parameters.map(({ tensor }) => Math.ceil(tensor.size / blockElements));
+    const total = blocks.reduce((sum, count) => sum + count, 0);
+    this.values = untracked(this.gpu, [total * blockElements], "f32", "parameters");
+    this.gradients = untracked(this.gpu, [total * blockElements], "f32", "gradients");
+    this.blockDecay = new Float32Array(total);
+    clear(this.values);
+    clear(this.gradients);
+    let block = 0;
+    this.parameters.forEach(({ tensor, decay, name }, i) => {
+      tensor.moveTo(this.values.storage, block * blockElements);
+      tensor.label = name;
+      tensor.grad = this.gradients.alias(tensor.shape, tensor.strides, block * blockElements);
+      tensor.grad.label = `grad ${name}`;
+      if (decay) this.blockDecay.fill(1, block, block + blocks[i]!);
+      block += blocks[i]!;
+    });
+  }
+
+  /** The next backward pass overwrites the gradients. */
+  zeroGrad(): void {
+    for (const { tensor } of this.parameters) zeroGrad(tensor);
+  }
+
+  /** Sets to zero the gradients that the backward pass did not reach, which would be stale otherwise. */
+  completeGradients(): void {
+    for (const { tensor } of this.parameters) {
+      if (tensor.gradIsCurrent) continue;
+      clear(tensor.grad!);
+      tensor.gradIsCurrent = true;
+    }
+  }
+
+  /** The slice of a packed buffer (the values, or an optimiser's moments) that belongs to each parameter. */
+  unpack(packed: Tensor): Map<string, Tensor> {
+    return new Map(
+      this.parameters.map(({ name, tensor }) => [
+        name,
+        packed.alias(tensor.shape, tensor.strides, tensor.offset),
+      ]),
+    );
+  }
+}

@@ -1,0 +1,444 @@
+/**
+ * Opening a WebGPU device in Node by Dawn (npm `webgpu`). On Linux Dawn speaks Vulkan, which needs a loader
+ * (libvulkan.so.1) and a driver. Ways are tried in this order: a GPU's driver, Mesa's lavapipe, SwiftShader (a system one, or the one
+ * that @sparticuz/chromium carries together with a loader). Dawn is shown one software driver at a time, since with two it always
+ * takes SwiftShader, the slower one. Elsewhere (macOS, Windows) the system's own choice is taken.
+ */
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import * as fs from "node:fs/promises";
+import { constants, homedir, tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { brotliDecompressSync } from "node:zlib";
+import { requestComputeDevice } from "./device.js";
+import { UserError } from "./errors.js";
+import { cacheDirectory, findModulesDirectory } from "./node.js";
+
+export interface NodeDeviceOptions {
+  /**
+   * `gpu`, `lavapipe` (or `llvmpipe`), `swiftshader`, `null` (Dawn's null backend: accepts everything, computes
+   * nothing) or any part of an adapter's name. Empty or left out: the environment variable MCD_ADAPTER, else the best that works.
+   */
+  adapter?: string | undefined;
+}
+
+export interface NodeDevice {
+  device: GPUDevice;
+  adapter: GPUAdapter;
+  /** For people: which adapter by which driver. */
+  description: string;
+  /** True when the "GPU" is the CPU. */
+  software: boolean;
+  /** One line for the user of a software adapter: what was passed over and why, and what would be faster. */
+  advice?: string;
+}
+
+/** One way to a device. `drivers` are Vulkan driver manifests (ICD json files); undefined leaves the choice to the system. */
+interface Way {
+  kind: "user" | "gpu" | "lavapipe" | "swiftshader";
+  /** Named in messages. */
+  label: string;
+  drivers?: string[];
+}
+
+type Create = (options: string[]) => GPU;
+
+const MISSING_ADVICE =
+  "install a Vulkan driver for your GPU, or Mesa 23 or newer for its lavapipe (Debian 12: mesa-vulkan-drivers and libvulkan1 from bookworm-backports), or run npm ci without --omit=dev for SwiftShader";
+const FASTER_THAN_SWIFTSHADER =
+  "SwiftShader computes on the CPU; Mesa's lavapipe is 3 to 6 times faster (Mesa 23 or newer; Debian 12: mesa-vulkan-drivers from bookworm-backports), a GPU with its Vulkan driver much faster still.";
+const FASTER_THAN_LAVAPIPE =
+  "lavapipe computes on the CPU; a GPU with its Vulkan driver would be much faster.";
+
+const SOFTWARE_NAMES = /llvmpipe|swiftshader|microsoft basic render/i;
+
+/** Dawn aborts the process when the object that `create` returned is collected while its devices live: hold all of them. */
+const alive: GPU[] = [];
+/** The drivers offered are chosen by environment variables of the whole process: one opening at a time. */
+let queue: Promise<unknown> = Promise.resolve();
+
+/**
+ * Opens the best WebGPU device there is (see the head of this file) with all limits and optional features it offers,
+ * and puts WebGPU's global constants (`GPUBufferUsage` …) in place. A user's own VK_DRIVER_FILES or VK_ICD_FILENAMES
+ * wins over the order; a name then chooses among those drivers only. Throws a `UserError` when nothing fits.
+ */
+export function openNodeDevice(options: NodeDeviceOptions = {}): Promise<NodeDevice> {
+  const opening = queue.then(() => open((options.adapter || process.env.MCD_ADAPTER || "").trim()));
+  queue = opening.catch(() => {});
+  return opening;
+}
+
+async function open(name: string): Promise<NodeDevice> {
+  const create = await loadDawn();
+  if (name.toLowerCase() === "null") return openNull(create);
+  const passedOver: string[] = [];
+  const ways = process.platform === "linux" ? await linuxWays(name, passedOver) : [systemWay];
+  for (const way of ways) {
+    const opened = await attempt(create, way, name, passedOver);
+    if (opened !== null) return opened;
+  }
+  throw new UserError(failure(name, passedOver));
+}
+
+const systemWay: Way = { kind: "user", label: "the system's WebGPU driver" };
+
+function failure(name: string, passedOver: readonly string[]): string {
+  const tried = passedOver.length > 0 ? ` (${passedOver.join("; ")})` : "";
+  if (userDrivers() !== undefined) {
+    const wanted = name === "" ? "" : ` called "${name}"`;
+    return `The Vulkan drivers in VK_DRIVER_FILES or VK_ICD_FILENAMES give no WebGPU adapter${wanted}${tried}; correct or unset that variable.`;
+  }
+  if (name === "") return `No WebGPU adapter was found${tried}: ${MISSING_ADVICE}.`;
+  return `There is no WebGPU adapter "${name}"${tried}; choose gpu, lavapipe, swiftshader, null or a part of an adapter's name, or leave the choice out.`;
+}
+
+async function loadDawn(): Promise<Create> {
+  try {
+    const { create, globals } = await import("webgpu");
+    Object.assign(globalThis, globals);
+    return create;
+  } catch (error) {
+    const why = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
+    throw new UserError(
+      `The npm package webgpu does not load here (${why}); it runs on Linux with glibc, macOS and Windows, after npm ci.`,
+    );
+  }
+}
+
+/** Dawn's null backend: everything is validated and nothing computed, to test and time the JavaScript side. */
+async function openNull(create: Create): Promise<NodeDevice> {
+  const gpu = create(["backend=null"]);
+  alive.push(gpu);
+  const adapter = await gpu.requestAdapter();
+  if (adapter === null) throw new UserError("Dawn's null backend gives no adapter on this machine.");
+  const device = await requestComputeDevice(adapter);
+  return { device, adapter, description: "Dawn's null backend (computes nothing)", software: true };
+}
+
+/** Tries one way. Null when it leads nowhere; why is then appended to `passedOver`, if worth telling. */
+async function attempt(
+  create: Create,
+  way: Way,
+  name: string,
+  passedOver: string[],
+): Promise<NodeDevice | null> {
+  return withDrivers(way, async () => {
+    const exact = isKind(name, way.kind) ? null : await findByName(create, name, passedOver);
+    if (exact === undefined) return null;
+    // Timestamps are rounded to 0.1 ms for privacy unless this is off; a profiler wants what the driver gives.
+    const toggles = ["disable-dawn-features=timestamp_quantization"];
+    if (exact !== null) toggles.push(`adapter=${exact}`);
+    try {
+      const gpu = create(toggles);
+      alive.push(gpu);
+      const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
+      const software = adapter !== null && isSoftware(adapter);
+      if (adapter === null || (way.kind === "gpu" && software)) {
+        passedOver.push(emptyHanded(way));
+        return null;
+      }
+      const device = await requestComputeDevice(adapter);
+      const { description, device: product, vendor } = adapter.info;
+      const title = description || product || vendor || "unnamed adapter";
+      const opened: NodeDevice = { device, adapter, description: `${title} (${way.label})`, software };
+      const advice = software ? advise(adapter, passedOver) : undefined;
+      return advice === undefined ? opened : { ...opened, advice };
+    } catch (error) {
+      passedOver.push(
+        `${way.label} failed: ${error instanceof Error ? error.message.split("\n")[0] : error}`,
+      );
+      return null;
+    }
+  });
+}
+
+/** Whether asking for `name` is settled by the kind of driver alone. */
+function isKind(name: string, kind: Way["kind"]): boolean {
+  return name === "" || KINDS[name.toLowerCase()] === kind;
+}
+
+const KINDS: Readonly<Record<string, Way["kind"]>> = {
+  gpu: "gpu",
+  lavapipe: "lavapipe",
+  llvmpipe: "lavapipe",
+  swiftshader: "swiftshader",
+};
+
+/**
+ * The full name of an adapter that the current drivers offer and that `name` asks for; undefined if none. Dawn only
+ * chooses by exact case and has no list, but its complaint about an unknown name holds one.
+ */
+async function findByName(create: Create, name: string, passedOver: string[]): Promise<string | undefined> {
+  let list = "";
+  try {
+    const gpu = create(["adapter=\x01no such adapter"]);
+    alive.push(gpu);
+    await gpu.requestAdapter();
+  } catch (error) {
+    list = error instanceof Error ? error.message : String(error);
+  }
+  const names = [...list.matchAll(/backend: '(?!null)[^']*', name: '(.*)'/g)].map((match) => match[1] ?? "");
+  const wanted = KINDS[name.toLowerCase()];
+  const part = wanted === "lavapipe" ? "llvmpipe" : name.toLowerCase();
+  const found = names.find((candidate) =>
+    wanted === "gpu" ? !SOFTWARE_NAMES.test(candidate) : candidate.toLowerCase().includes(part),
+  );
+  if (found === undefined && names.length > 0) passedOver.push(`seen: ${names.join(", ")}`);
+  return found;
+}
+
+function emptyHanded(way: Way): string {
+  if (way.kind === "lavapipe") {
+    return `${way.label} was passed over, for it lacks what Dawn needs, as Mesa before version 23 does`;
+  }
+  return `${way.label} gives no adapter`;
+}
+
+function isSoftware(adapter: GPUAdapter): boolean {
+  const { description, device, architecture, isFallbackAdapter } = adapter.info;
+  return isFallbackAdapter || SOFTWARE_NAMES.test(`${description} ${device} ${architecture}`);
+}
+
+function advise(adapter: GPUAdapter, passedOver: readonly string[]): string {
+  const { architecture, description } = adapter.info;
+  const slowest = /swiftshader/i.test(`${architecture} ${description}`);
+  const faster = slowest ? FASTER_THAN_SWIFTSHADER : FASTER_THAN_LAVAPIPE;
+  const told = passedOver.map((sentence) => `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}. `);
+  return told.join("") + faster;
+}
+
+/** The user's own choice of drivers, if there is one. */
+function userDrivers(): string | undefined {
+  return process.env.VK_DRIVER_FILES || process.env.VK_ICD_FILENAMES || undefined;
+}
+
+/** All ways on this machine that could satisfy `name`, best first. */
+async function linuxWays(name: string, passedOver: string[]): Promise<Way[]> {
+  const own = userDrivers();
+  if (own !== undefined) return [{ kind: "user", label: `driver ${own}` }];
+  const wanted = KINDS[name.toLowerCase()];
+  const installed = await installedDrivers();
+  const ways: Way[] = [];
+  // Asking a GPU's driver on a machine without a GPU takes half a second and makes the loader complain.
+  if (wanted === "gpu" || gpuPresent()) {
+    const drivers = installed.filter((file) => softwareKind(file) === undefined);
+    ways.push({
+      kind: "gpu",
+      label: "the GPU's Vulkan driver",
+      // None found although there is a GPU: the loader may know a place that we do not.
+      ...(drivers.length > 0 ? { drivers } : {}),
+    });
+  }
+  for (const kind of ["lavapipe", "swiftshader"] as const) {
+    for (const file of installed.filter((candidate) => softwareKind(candidate) === kind)) {
+      ways.push({ kind, label: `driver ${file}`, drivers: [file] });
+    }
+  }
+  const fitting = ways.filter((way) => wanted === undefined || way.kind === wanted);
+  if (wanted === undefined || wanted === "swiftshader") {
+    const bundle = await swiftShaderBundle(passedOver);
+    if (bundle !== null) {
+      const drivers = [join(bundle, "vk_swiftshader_icd.json")];
+      fitting.push({
+        kind: "swiftshader",
+        label: "SwiftShader of the npm package @sparticuz/chromium",
+        drivers,
+      });
+    }
+  }
+  return fitting;
+}
+
+const GPU_NODES = ["nvidiactl", "nvidia0", "nvhost-ctrl-gpu", "nvmap", "dxg", "kgsl-3d0", "mali0"];
+
+function gpuPresent(): boolean {
+  return existsSync("/dev/dri") || GPU_NODES.some((node) => existsSync(`/dev/${node}`));
+}
+
+function softwareKind(file: string): "lavapipe" | "swiftshader" | undefined {
+  if (/(^|[_.-])(lvp|lavapipe)[_.-]/i.test(basename(file))) return "lavapipe";
+  return /swiftshader/i.test(basename(file)) ? "swiftshader" : undefined;
+}
+
+/** The manifests that the Vulkan loader would find, in its order, without those of another architecture. */
+async function installedDrivers(): Promise<string[]> {
+  const { env } = process;
+  const split = (list: string | undefined, fallback: string): string[] => (list || fallback).split(":");
+  const bases = [
+    env.XDG_CONFIG_HOME || join(homedir(), ".config"),
+    ...split(env.XDG_CONFIG_DIRS, "/etc/xdg"),
+    "/usr/local/etc",
+    "/etc",
+    env.XDG_DATA_HOME || join(homedir(), ".local/share"),
+    ...split(env.XDG_DATA_DIRS, "/usr/local/share:/usr/share"),
+    "/usr/share",
+    "/run/opengl-driver/share",
+  ];
+  const folders = bases.filter((base) => base !== "").map((base) => join(base, "vulkan/icd.d"));
+  // VK_ADD_DRIVER_FILES names files or folders.
+  const added = split(env.VK_ADD_DRIVER_FILES, "").filter((entry) => entry !== "");
+  const files = new Set(added.filter((entry) => entry.endsWith(".json")));
+  for (const folder of [...added.filter((entry) => !entry.endsWith(".json")), ...folders]) {
+    const names = await fs.readdir(folder).catch(() => []);
+    for (const name of names.sort()) {
+      if (name.endsWith(".json")) files.add(join(folder, name));
+    }
+  }
+  return [...files].filter((file) => !foreign(basename(file)) && existsSync(file));
+}
+
+/** Distributions that install several architectures put them in the name: lvp_icd.i686.json. */
+function foreign(file: string): boolean {
+  const own = process.arch === "arm64" ? "aarch64" : "x86_64";
+  const architecture = /\.(x86_64|aarch64|i[3-6]86|armv7hl|armhf|riscv64|ppc64le|s390x)\.json$/.exec(
+    file,
+  )?.[1];
+  return architecture !== undefined && architecture !== own;
+}
+
+/**
+ * Runs `body` with only `way`'s drivers visible to the Vulkan loader, and puts the environment back, so that a child
+ * process does not take our choice for its user's. Both names are set: loaders before 1.3.207 know only the old one.
+ */
+async function withDrivers<T>(way: Way, body: () => Promise<T>): Promise<T> {
+  if (process.platform === "linux") await ensureLoader();
+  const changes: Record<string, string> = {};
+  if (way.drivers !== undefined) {
+    changes.VK_DRIVER_FILES = way.drivers.join(":");
+    changes.VK_ICD_FILENAMES = changes.VK_DRIVER_FILES;
+  }
+  // Mesa's device-selection layer greets a desktop that is not there with error messages; it only orders GPUs.
+  if (way.kind !== "gpu" && process.env.NODEVICE_SELECT === undefined) changes.NODEVICE_SELECT = "1";
+  const before = Object.keys(changes).map((key) => [key, process.env[key]] as const);
+  Object.assign(process.env, changes);
+  try {
+    return await body();
+  } finally {
+    for (const [key, value] of before) {
+      if (value === undefined) delete process.env[key];
+      else process.env[key] = value;
+    }
+  }
+}
+
+let loaderEnsured = false;
+
+/**
+ * Makes sure that a Vulkan loader is in this process: the system's, else the one that lies beside SwiftShader. A
+ * library opened here is the one that Dawn's own dlopen("libvulkan.so.1") then finds, by its soname.
+ */
+async function ensureLoader(): Promise<void> {
+  if (loaderEnsured) return;
+  loaderEnsured = true;
+  if (loadLibrary("libvulkan.so.1")) return;
+  const bundle = await swiftShaderBundle([]);
+  if (bundle !== null) loadLibrary(join(bundle, "libvulkan.so.1"));
+}
+
+/**
+ * Opens a shared library for the rest of the process. Node looks for an add-on in it, finds none, throws and closes it
+ * again; RTLD_NODELETE keeps it in place. Returns whether the library was found and could be loaded.
+ */
+function loadLibrary(path: string): boolean {
+  const RTLD_NODELETE = 0x1000;
+  try {
+    process.dlopen({ exports: {} }, path, constants.dlopen.RTLD_NOW | RTLD_NODELETE);
+    return true;
+  } catch (error) {
+    return error instanceof Error && /did not self-register/i.test(error.message);
+  }
+}
+
+const BUNDLED = ["libvk_swiftshader.so", "libvulkan.so.1", "vk_swiftshader_icd.json"];
+let bundle: Promise<string | null> | undefined;
+
+/**
+ * The folder with SwiftShader, its manifest and a Vulkan loader, unpacked from @sparticuz/chromium into the cache on first use.
+ * Null (and a reason in `passedOver`) where there is none: package not installed, not x64 Linux, nowhere to write.
+ */
+async function swiftShaderBundle(passedOver: string[]): Promise<string | null> {
+  if (process.arch !== "x64") return null;
+  bundle ??= unpackSwiftShader();
+  try {
+    const folder = await bundle;
+    if (folder === null)
+      passedOver.push("the npm package @sparticuz/chromium, which holds SwiftShader, is not installed");
+    return folder;
+  } catch (error) {
+    passedOver.push(`SwiftShader cannot be unpacked: ${error instanceof Error ? error.message : error}`);
+    return null;
+  }
+}
+
+async function unpackSwiftShader(): Promise<string | null> {
+  const modules = findModulesDirectory("@sparticuz/chromium");
+  if (modules === null) return null;
+  const source = join(modules, "@sparticuz/chromium");
+  const { version } = JSON.parse(await fs.readFile(join(source, "package.json"), "utf8")) as {
+    version: string;
+  };
+  const archive = join(source, "bin/swiftshader.tar.br");
+  try {
+    return await unpackOnce(archive, cacheDirectory(), `swiftshader-${version}`);
+  } catch {
+    // A home that cannot be written to (containers, build services): a private folder among the temporary files.
+    return unpackOnce(archive, await privateTemporary(), `swiftshader-${version}`);
+  }
+}
+
+/** A folder in the temporary directory that belongs to this user alone: libraries are loaded from it. */
+async function privateTemporary(): Promise<string> {
+  const uid = process.getuid?.() ?? 0;
+  const folder = join(tmpdir(), `mc-diffusion-${uid}`);
+  await fs.mkdir(folder, { mode: 0o700 }).catch(() => {});
+  const status = await fs.lstat(folder);
+  if (!status.isDirectory() || status.uid !== uid || (status.mode & 0o022) !== 0) {
+    throw new UserError(`${folder} belongs to somebody else or is open to others; remove it.`);
+  }
+  return folder;
+}
+
+/**
+ * Unpacks `archive` to `parent/name` unless it is there. Processes may race: each unpacks to a folder of its own and renames
+ * it; the first wins, and a folder under the final name is always complete.
+ */
+async function unpackOnce(archive: string, parent: string, name: string): Promise<string> {
+  const folder = join(parent, name);
+  const complete = (): boolean => BUNDLED.every((file) => existsSync(join(folder, file)));
+  if (complete()) return folder;
+  await fs.mkdir(parent, { recursive: true });
+  const temporary = join(parent, `${name}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`);
+  try {
+    await fs.mkdir(temporary);
+    const files = untar(brotliDecompressSync(await fs.readFile(archive)));
+    for (const file of BUNDLED) {
+      const data = files.get(file);
+      if (data === undefined) throw new UserError(`${archive} lacks ${file}; run npm ci again.`);
+      await fs.writeFile(join(temporary, file), data, { mode: 0o755 });
+    }
+    await fs.rename(temporary, folder).catch(async (error: unknown) => {
+      if (complete()) return;
+      // A cleaner of old files has taken a part of it.
+      await fs.rm(folder, { recursive: true, force: true });
+      await fs.rename(temporary, folder).catch(() => {
+        if (!complete()) throw error;
+      });
+    });
+  } finally {
+    await fs.rm(temporary, { recursive: true, force: true });
+  }
+  return folder;
+}
+
+/** The regular files of a tar archive by base name (ustar: 512-byte headers, size in octal at byte 124, type at 156). */
+function untar(tar: Buffer): Map<string, Buffer> {
+  const files = new Map<string, Buffer>();
+  for (let at = 0; at + 512 <= tar.length && tar[at] !== 0; ) {
+    const name = tar.toString("utf8", at, at + 100).replace(/\0.*$/s, "");
+    const size = Number.parseInt(tar.toString("latin1", at + 124, at + 136), 8);
+    const type = String.fromCharCode(tar[at + 156] ?? 0);
+    if (type === "0" || type === "\0") files.set(basename(name), tar.subarray(at + 512, at + 512 + size));
+    at += 512 + Math.ceil(size / 512) * 512;
+  }
+  return files;
+}

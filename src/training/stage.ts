@@ -1,0 +1,139 @@
+/** The training loop of a stage: steps, log, evaluations, samples, checkpoints, a clean stop. */
+
+import type { Config } from "../config.js";
+import { formatBytes } from "../gpu/errors.js";
+import type { Gpu } from "../gpu/gpu.js";
+import { type Checkpoint, latestCheckpoint, saveCheckpoint } from "../io/checkpoint.js";
+import type { LogEntry, RunFolder } from "../io/run-folder.js";
+import { UserError } from "../platform/errors.js";
+import type { Platform } from "../platform/platform.js";
+import type { Progress } from "../progress.js";
+
+export interface StepResult {
+  /** `total` and its parts. */
+  losses: Record<string, number>;
+  learningRate: number;
+  /** Global L2 norm of the gradient before clipping. */
+  gradNorm: number;
+}
+
+/** What a stage trains, one step at a time. Everything random in step n depends on the seed and n alone. */
+export interface Trainer {
+  readonly gpu: Gpu;
+  readonly stage: "vqvae" | "decoder";
+  readonly steps: number;
+  /** What a step works through, for throughput. */
+  readonly perStep: { count: number; unit: "images" | "tokens" };
+  /** Step `step` (from 1). Resolves when its numbers have been read back. */
+  step(step: number): Promise<StepResult>;
+  /** Measures on held-out data. */
+  evaluate(): Promise<Record<string, number>>;
+  /** Writes samples under a name that contains the step. */
+  sample(step: number): Promise<void>;
+  save(): Promise<Pick<Checkpoint, "model" | "optimizer">>;
+  load(checkpoint: Checkpoint, path: string): void;
+}
+
+export interface StageOptions {
+  platform: Platform;
+  run: RunFolder;
+  seed: number;
+  log: Config["log"];
+  progress: Progress;
+  /** True once the user has asked to stop. */
+  interrupted: () => boolean;
+  /** Whether to go on from the run's last checkpoint of this stage. */
+  resume: boolean;
+}
+
+/** Trains a stage to its end, or until it is interrupted; either way the last step is saved. */
+export async function runStage(trainer: Trainer, options: StageOptions): Promise<"finished" | "interrupted"> {
+  const { platform, run, log, progress } = options;
+  const { gpu, stage, steps } = trainer;
+  const folder = run.checkpointFolder(stage);
+  let step = options.resume ? await restore(trainer, options) : 0;
+  await run.truncateLog(stage, step);
+  if (step >= steps) return "finished";
+
+  let unsaved = false;
+  const pending: LogEntry[] = [];
+  const save = async () => {
+    await run.appendLog(pending.splice(0));
+    await saveCheckpoint(
+      platform.files,
+      folder,
+      { step, ...(await trainer.save()), state: { seed: options.seed } },
+      log.keep,
+    );
+    unsaved = false;
+  };
+  const due = (every: number) => step === steps || (every > 0 && step % every === 0);
+
+  while (step < steps && !options.interrupted()) {
+    const began = platform.now();
+    gpu.resetPeakMemory();
+    const { losses, learningRate, gradNorm } = await trainer.step(step + 1);
+    step++;
+    unsaved = true;
+    const ms = platform.now() - began;
+    const { count, unit } = trainer.perStep;
+    const entry: LogEntry = {
+      stage,
+      step,
+      losses,
+      learningRate,
+      gradNorm,
+      ms,
+      perSecond: (count * 1000) / ms,
+      unit,
+      bytes: gpu.memory.peakBytes,
+    };
+    if (!Number.isFinite(losses.total)) {
+      await run.appendLog([...pending.splice(0), entry]);
+      throw new UserError(
+        `${stage} step ${step}: the loss is ${losses.total}; a lower ${stage}.learningRate may help, and MCD_CHECK_FINITE=1 finds the kernel`,
+      );
+    }
+    progress.update(step, `loss ${losses.total!.toPrecision(4)}, ${formatBytes(entry.bytes)}`);
+    if (due(log.evaluateEvery)) {
+      entry.metrics = await trainer.evaluate();
+      progress.log(`${stage} ${step}/${steps}  ${summary(losses)}  held out: ${summary(entry.metrics)}`);
+    } else if (due(log.every)) {
+      progress.log(
+        `${stage} ${step}/${steps}  ${summary(losses)}  lr ${learningRate.toExponential(1)}  ${Math.round(ms)} ms`,
+      );
+    }
+    pending.push(entry);
+    if (due(log.sampleEvery)) await trainer.sample(step);
+    if (due(log.checkpointEvery)) await save();
+    else if (pending.length >= 20) await run.appendLog(pending.splice(0));
+  }
+  if (unsaved) await save();
+  return step >= steps ? "finished" : "interrupted";
+}
+
+async function restore(trainer: Trainer, { platform, run, seed, progress }: StageOptions): Promise<number> {
+  const { checkpoint, path, warnings } = await latestCheckpoint(
+    platform.files,
+    run.checkpointFolder(trainer.stage),
+  );
+  for (const warning of warnings) progress.log(`warning: ${warning}`);
+  if (!checkpoint || !path) return 0;
+  if (checkpoint.state.seed !== seed) {
+    throw new UserError(
+      `${path} was trained with seed ${checkpoint.state.seed}, not ${seed}; resume with its own seed`,
+    );
+  }
+  trainer.load(checkpoint, path);
+  progress.log(`${trainer.stage}: resumed at step ${checkpoint.step} from ${path}`);
+  return checkpoint.step;
+}
+
+function summary(values: Readonly<Record<string, number>>): string {
+  return Object.entries(values)
+    .map(
+      ([name, value]) =>
+        `${name} ${Math.abs(value) >= 0.01 || value === 0 ? value.toFixed(3) : value.toExponential(1)}`,
+    )
+    .join("  ");
+}

@@ -1,0 +1,21 @@
+/** The device that the tests of one process share. */
+
+import { Gpu } from "../dist/gpu/gpu.js";
+import { openNodeDevice } from "../dist/platform/node-adapter.js";
+
+let opened: Promise<Gpu> | null = null;
+
+export function sharedGpu(): Promise<Gpu> {
+  opened ??= open();
+  return opened;
+}
+
+async function open(): Promise<Gpu> {
+  const { device, software, description } = await openNodeDevice();
+  return Gpu.from(device, { software, description });
+}
+
+/** A device of its own, for tests that lose or break it. */
+export async function freshDevice(): Promise<GPUDevice> {
+  return (await openNodeDevice()).device;
+}

@@ -1,0 +1,37 @@
+import { type Kernel, specialise } from "../../dist/gpu/kernel.js";
+import { kernels } from "../../dist/gpu/kernels.generated.js";
+import { compilationErrors } from "../../dist/gpu/pipelines.js";
+import { test } from "../harness.js";
+
+/** The default of a kernel, and it with each variant and each tunable candidate in turn. */
+function specialisations(kernel: Kernel) {
+  const all = [{ variant: {}, tune: {} }];
+  for (const [name, { values }] of Object.entries(kernel.spec.variants)) {
+    for (const value of values ? Object.keys(values) : [true, false])
+      all.push({ variant: { [name]: value }, tune: {} });
+  }
+  for (const [name, { candidates }] of Object.entries(kernel.spec.tunables)) {
+    for (const value of candidates) all.push({ variant: {}, tune: { [name]: value } });
+  }
+  return all;
+}
+
+for (const [family, entries] of Object.entries(kernels)) {
+  test(`shaders: ${family}`, async (t, gpu) => {
+    const problems: string[] = [];
+    const seen = new Set<string>();
+    for (const kernel of Object.values(entries) as Kernel[]) {
+      for (const specialisation of specialisations(kernel)) {
+        const code = specialise(kernel, specialisation);
+        if (seen.has(code)) continue;
+        seen.add(code);
+        gpu.device.pushErrorScope("validation");
+        const module = gpu.device.createShaderModule({ code });
+        const errors = await compilationErrors(kernel, module);
+        await gpu.device.popErrorScope();
+        problems.push(...errors.map((error) => `${error} ${JSON.stringify(specialisation)}`));
+      }
+    }
+    t.same(problems, [], `${seen.size} specialisations are valid WGSL`);
+  });
+}

@@ -1,0 +1,35 @@
+/**
+ * Calls that must not compile. Each line below a `@ts-expect-error` is wrong in one way; if the types let it through,
+ * the compiler reports the unused directive and the test that compiles this file fails.
+ */
+
+import type { Gpu } from "../../dist/gpu/gpu.js";
+import { kernels } from "../../dist/gpu/kernels.generated.js";
+import type { Tensor } from "../../dist/tensor/tensor.js";
+
+export function wrongCalls(gpu: Gpu, x: Tensor, ids: Tensor<"u32">): void {
+  const kernel = kernels.finite.countNonFinite;
+  const groups = [1] as const;
+  gpu.run(kernel, { values: x.storage, counts: ids }, { count: 1, slot: 0 }, { groups });
+  // @ts-expect-error a binding with a wrong name
+  gpu.run(kernel, { valuez: x.storage, counts: ids }, { count: 1, slot: 0 }, { groups });
+  // @ts-expect-error a missing binding
+  gpu.run(kernel, { values: x.storage }, { count: 1, slot: 0 }, { groups });
+  // @ts-expect-error a tensor of the wrong element type
+  gpu.run(kernel, { values: x.storage, counts: x }, { count: 1, slot: 0 }, { groups });
+  // @ts-expect-error a missing uniform
+  gpu.run(kernel, { values: x.storage, counts: ids }, { count: 1 }, { groups });
+  // @ts-expect-error a uniform of the wrong type
+  gpu.run(kernel, { values: x.storage, counts: ids }, { count: 1, slot: [0, 0, 0, 0] }, { groups });
+  // @ts-expect-error a uniform that the kernel does not have
+  gpu.run(kernel, { values: x.storage, counts: ids }, { count: 1, slot: 0, size: 3 }, { groups });
+  // @ts-expect-error a tunable that the kernel does not have
+  gpu.run(kernel, { values: x.storage, counts: ids }, { count: 1, slot: 0 }, { groups, tune: { TILE: 8 } });
+  // @ts-expect-error a kernel that does not exist
+  gpu.run(
+    kernels.finite.countInfinite,
+    { values: x.storage, counts: ids },
+    { count: 1, slot: 0 },
+    { groups },
+  );
+}
