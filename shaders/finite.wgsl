@@ -1,0 +1,30 @@
+// Non-finite finder: adds to counts[slot] how many of values[0..count) are NaN or infinite (exponent bits all ones).
+//
+// Works on the bits, since an implementation may assume that floats are finite. Integer atomics: exact and repeatable.
+// Grid: groups1d(count, WORKGROUP).
+
+const WORKGROUP: u32 = 256; // @tune 64 128 256
+
+struct Params {
+  count: u32,
+  slot: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> values: array<u32>;
+@group(0) @binding(2) var<storage, read_write> counts: array<atomic<u32>>;
+
+@compute @workgroup_size(WORKGROUP)
+fn count_non_finite(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_id) local: vec3<u32>,
+) {
+  let i = (group.y * groups.x + group.x) * WORKGROUP + local.x;
+  if (i >= params.count) {
+    return;
+  }
+  if ((values[i] & 0x7f800000u) == 0x7f800000u) {
+    atomicAdd(&counts[params.slot], 1u);
+  }
+}

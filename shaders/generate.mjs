@@ -1,0 +1,211 @@
+/**
+ * Reads every `shaders/*.wgsl` with wgsl_reflect and writes `src/gpu/kernels.generated.ts`: the typed registry of
+ * kernels that call sites compile against. Run by `npm run generate` (part of `npm run build`).
+ *
+ * What it reads from a shader besides plain WGSL:
+ *   const TILE: u32 = 64; // @tune 32 64 128            a constant that the tuner may change
+ *   const OP: u32 = 0; // @variant none=0 gelu2=1       a compile-time choice, named at the call site
+ *   const HAS_BIAS: bool = false; // @variant           the same for a boolean
+ *   // @shared NAME … // @end shared                    text that must be identical in every file that has it
+ *
+ * Fails with file:line when a shader breaks a rule, so that no half-typed kernel reaches the compiler.
+ */
+import { readFileSync, readdirSync, writeFileSync, existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+// The package marks its CommonJS main as an ES module; its real ES module has to be named.
+import { WgslReflect } from "wgsl_reflect/wgsl_reflect.module.js";
+
+const shadersFolder = dirname(fileURLToPath(import.meta.url));
+const target = join(shadersFolder, "..", "src", "gpu", "kernels.generated.ts");
+const scalarTypes = new Set(["f32", "u32", "i32"]);
+const vectorType = /^vec([234])<?(f32|u32|i32|f|u|i)>?$/;
+
+class ShaderError extends Error {}
+
+function fail(file, line, message) {
+  throw new ShaderError(`shaders/${file}:${line}: ${message}`);
+}
+
+const camelCase = (name) => name.replace(/[-_](.)/g, (_, letter) => letter.toUpperCase());
+
+/** "f32", "vec4<u32>" or "vec4f" → { scalar: "f32" | "u32" | "i32", width: 1..4 }, else null. */
+function elementOf(typeName) {
+  if (scalarTypes.has(typeName)) return { scalar: typeName, width: 1 };
+  const match = vectorType.exec(typeName);
+  if (!match) return null;
+  const scalar = { f: "f32", u: "u32", i: "i32" }[match[2]] ?? match[2];
+  return { scalar, width: Number(match[1]) };
+}
+
+function readConstants(file, source) {
+  const tunables = {};
+  const variants = {};
+  source.split("\n").forEach((text, index) => {
+    const marked = /\/\/\s*@(tune|variant)\b(.*)$/.exec(text);
+    if (!marked) return;
+    const line = index + 1;
+    const declared = /^const\s+([A-Z][A-Z0-9_]*)\s*:\s*(u32|i32|f32|bool)\s*=\s*([^;]+);/.exec(text);
+    if (!declared) fail(file, line, `a line marked @${marked[1]} must read "const NAME: type = value;"`);
+    const [, name, type, value] = declared;
+    const words = marked[2].trim().split(/\s+/).filter(Boolean);
+    if (marked[1] === "tune") {
+      if (type !== "u32") fail(file, line, `tunable ${name} must be u32, not ${type}`);
+      const fallback = Number(value.replace(/u$/, ""));
+      const candidates = words.map(Number);
+      if (!candidates.includes(fallback)) fail(file, line, `tunable ${name}: its value ${value} is not among its candidates`);
+      tunables[name] = { fallback, candidates };
+    } else if (type === "bool") {
+      variants[name] = { type, fallback: value.trim() === "true", values: null };
+    } else {
+      const values = Object.fromEntries(words.map((word) => word.split("=")).map(([key, number]) => [key, Number(number)]));
+      const fallback = Object.keys(values).find((key) => values[key] === Number(value.replace(/u$/, "")));
+      if (fallback === undefined) fail(file, line, `variant ${name}: its value ${value} has no name among ${words.join(" ")}`);
+      variants[name] = { type, fallback, values };
+    }
+  });
+  return { tunables, variants };
+}
+
+/** Names that `name` (an entry point or function) reaches, itself included: decides which bindings it uses. */
+function usedIdentifiers(source, entry) {
+  const code = source.replace(/\/\/.*$/gm, "").replace(/\/\*[\s\S]*?\*\//g, "");
+  const bodies = new Map();
+  const header = /\bfn\s+(\w+)\s*\(/g;
+  for (let match = header.exec(code); match; match = header.exec(code)) {
+    let open = code.indexOf("{", match.index);
+    let depth = 0;
+    let end = open;
+    for (; end < code.length; end++) {
+      if (code[end] === "{") depth++;
+      else if (code[end] === "}" && --depth === 0) break;
+    }
+    bodies.set(match[1], new Set(code.slice(open, end).match(/\b[A-Za-z_]\w*\b/g) ?? []));
+  }
+  const seen = new Set();
+  const pending = [entry];
+  const words = new Set();
+  while (pending.length > 0) {
+    const name = pending.pop();
+    if (seen.has(name)) continue;
+    seen.add(name);
+    for (const word of bodies.get(name) ?? []) {
+      words.add(word);
+      if (bodies.has(word)) pending.push(word);
+    }
+  }
+  return words;
+}
+
+function uniformLayout(file, struct) {
+  return struct.members.map((member) => {
+    const element = elementOf(member.type.getTypeName());
+    if (!element || (element.width !== 1 && element.width !== 4)) {
+      fail(file, struct.startLine, `Params.${member.name} is ${member.type.getTypeName()}; only f32, u32, i32 and vec4 of these are allowed`);
+    }
+    return { name: member.name, offset: member.offset, type: element.scalar, width: element.width };
+  });
+}
+
+function readShader(file) {
+  const source = readFileSync(join(shadersFolder, file), "utf8");
+  let reflected;
+  try {
+    reflected = new WgslReflect(source);
+  } catch (error) {
+    fail(file, error.line ?? error.token?.line ?? 1, `wgsl_reflect cannot read it: ${error.message}`);
+  }
+  const { tunables, variants } = readConstants(file, source);
+  const entries = reflected.entry.compute.map((entry) => {
+    const words = usedIdentifiers(source, entry.name);
+    let uniform = null;
+    const bindings = [];
+    for (const variable of [...reflected.uniforms, ...reflected.storage]) {
+      if (!words.has(variable.name)) continue;
+      if (variable.group !== 0) fail(file, entry.startLine, `${variable.name}: only @group(0) is used`);
+      if (variable.resourceType === 0) {
+        if (variable.binding !== 0) fail(file, entry.startLine, `the uniform ${variable.name} must be at @binding(0)`);
+        uniform = { size: Math.ceil(variable.size / 16) * 16, members: uniformLayout(file, variable.type) };
+        continue;
+      }
+      const element = elementOf(variable.format?.getTypeName() ?? variable.type.getTypeName());
+      const atomic = /atomic<(u32|i32)>/.exec(variable.type.getTypeName());
+      if (!element && !atomic) fail(file, entry.startLine, `${variable.name}: element type ${variable.type.getTypeName()} is not f32, u32, i32 or a vector of these`);
+      bindings.push({
+        name: variable.name,
+        binding: variable.binding,
+        access: variable.access === "read_write" ? "read_write" : "read",
+        dtype: element?.scalar ?? atomic[1],
+      });
+    }
+    bindings.sort((a, b) => a.binding - b.binding);
+    if (bindings.length > 8) fail(file, entry.startLine, `${entry.name} binds ${bindings.length} storage buffers; 8 is what every device offers`);
+    const size = entry.attributes.find((attribute) => attribute.name === "workgroup_size").value;
+    const workgroupSize = (Array.isArray(size) ? size : [size]).map((value) => (/^\d+u?$/.test(value) ? Number.parseInt(value) : value));
+    while (workgroupSize.length < 3) workgroupSize.push(1);
+    const own = (all) => Object.fromEntries(Object.entries(all).filter(([name]) => reaches(source, words, workgroupSize, name)));
+    return { name: entry.name, bindings, uniform, workgroupSize, tunables: own(tunables), variants: own(variants) };
+  });
+  return { file, source, entries };
+}
+
+/** Whether a constant matters to an entry point: named by it, by its workgroup size, or by another constant or workgroup array. */
+function reaches(source, words, workgroupSize, name) {
+  if (words.has(name) || workgroupSize.includes(name)) return true;
+  const globals = source.match(/^(?:const|var<workgroup>|var<private>)[^;]*;/gm) ?? [];
+  return globals.some((line) => {
+    const declared = /^(?:const|var<\w+>)\s+(\w+)/.exec(line)[1];
+    return declared !== name && new RegExp(`\\b${name}\\b`).test(line.replace(/\/\/.*$/, "")) && reaches(source, words, workgroupSize, declared);
+  });
+}
+
+function checkSharedRegions(shaders) {
+  const regions = new Map();
+  for (const { file, source } of shaders) {
+    for (const match of source.matchAll(/\/\/ @shared (\S+)\n([\s\S]*?)\/\/ @end shared/g)) {
+      const line = source.slice(0, match.index).split("\n").length;
+      const first = regions.get(match[1]);
+      if (!first) regions.set(match[1], { file, text: match[2] });
+      else if (first.text !== match[2]) fail(file, line, `the shared region "${match[1]}" differs from the one in shaders/${first.file}; both must be the same text`);
+    }
+  }
+}
+
+function typescriptFor({ file, source, entries }) {
+  const family = camelCase(file.replace(/\.wgsl$/, ""));
+  const sourceName = `${family}Source`;
+  const text = JSON.stringify(source);
+  const lines = entries.map((entry) => {
+    const bindings = entry.bindings.map((b) => `${b.name}: "${b.dtype}"`).join("; ");
+    const params = (entry.uniform?.members ?? []).map((m) => `${m.name}: ${m.width === 1 ? "number" : "Vec4"}`).join("; ");
+    const variants = Object.entries(entry.variants)
+      .map(([name, v]) => `${name}: ${v.values ? Object.keys(v.values).map((key) => JSON.stringify(key)).join(" | ") : "boolean"}`)
+      .join("; ");
+    const tunables = Object.keys(entry.tunables).map((name) => `${name}: number`).join("; ");
+    const spec = { name: `${file.replace(/\.wgsl$/, "")}.${entry.name}`, file: `shaders/${file}`, entryPoint: entry.name, bindings: entry.bindings, uniform: entry.uniform, workgroupSize: entry.workgroupSize, tunables: entry.tunables, variants: entry.variants };
+    return `    ${camelCase(entry.name)}: kernel<{ ${bindings} }, { ${params} }, { ${variants} }, { ${tunables} }>(${sourceName}, ${JSON.stringify(spec)}),`;
+  });
+  return { constant: `const ${sourceName} = ${text};`, family: `  ${family}: {\n${lines.join("\n")}\n  },` };
+}
+
+try {
+  const shaders = readdirSync(shadersFolder).filter((name) => name.endsWith(".wgsl")).sort().map(readShader);
+  checkSharedRegions(shaders);
+  const parts = shaders.map(typescriptFor);
+  const output = `// Generated from shaders/*.wgsl by shaders/generate.mjs. Do not edit; edit the shader.
+import { kernel, type Vec4 } from "./kernel.js";
+
+${parts.map((part) => part.constant).join("\n")}
+
+/** Every kernel of the engine: \`kernels.<file>.<entryPoint>\`. */
+export const kernels = {
+${parts.map((part) => part.family).join("\n")}
+};
+export type { Vec4 };
+`;
+  if (!existsSync(target) || readFileSync(target, "utf8") !== output) writeFileSync(target, output);
+} catch (error) {
+  if (!(error instanceof ShaderError)) throw error;
+  console.error(error.message);
+  process.exit(1);
+}

@@ -1,0 +1,63 @@
+// Strided copy: target[i] = source[i] or target[i] += source[i] for every index i of a shape of up to six axes.
+//
+// source and target each have an element offset and six strides (in elements; 0 repeats an axis), so that one kernel
+// makes a view dense, writes a slice of a larger tensor, broadcasts, and adds a gradient to another.
+// shape and strides: outermost axis first, padded in front with axes of length 1.
+//
+// Grid: one invocation an element, folded over x and y: groups1d(count, WORKGROUP).
+
+const WORKGROUP: u32 = 256; // @tune 64 128 256
+
+struct Params {
+  shape_low: vec4<u32>,   // axes 2..5
+  source_low: vec4<u32>,
+  target_low: vec4<u32>,
+  shape_1: u32,           // axis 1; axis 0 is what remains
+  source_0: u32,
+  source_1: u32,
+  target_0: u32,
+  target_1: u32,
+  source_offset: u32,
+  target_offset: u32,
+  count: u32,
+  accumulate: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> source: array<f32>;
+@group(0) @binding(2) var<storage, read_write> destination: array<f32>;
+
+@compute @workgroup_size(WORKGROUP)
+fn copy(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_id) local: vec3<u32>,
+) {
+  let i = (group.y * groups.x + group.x) * WORKGROUP + local.x;
+  if (i >= params.count) {
+    return;
+  }
+  var rest = i;
+  let axis_5 = rest % params.shape_low.w;
+  rest = rest / params.shape_low.w;
+  let axis_4 = rest % params.shape_low.z;
+  rest = rest / params.shape_low.z;
+  let axis_3 = rest % params.shape_low.y;
+  rest = rest / params.shape_low.y;
+  let axis_2 = rest % params.shape_low.x;
+  rest = rest / params.shape_low.x;
+  let axis_1 = rest % params.shape_1;
+  let axis_0 = rest / params.shape_1;
+  let low = vec4<u32>(axis_2, axis_3, axis_4, axis_5);
+  let from_low = low * params.source_low;
+  let to_low = low * params.target_low;
+  let origin = params.source_offset + axis_0 * params.source_0 + axis_1 * params.source_1
+    + from_low.x + from_low.y + from_low.z + from_low.w;
+  let place = params.target_offset + axis_0 * params.target_0 + axis_1 * params.target_1
+    + to_low.x + to_low.y + to_low.z + to_low.w;
+  if (params.accumulate != 0u) {
+    destination[place] = destination[place] + source[origin];
+  } else {
+    destination[place] = source[origin];
+  }
+}

@@ -1,0 +1,46 @@
+/** Bind groups, kept for as long as their buffers live: making one costs ten times what using one does. */
+
+import type { Pipeline } from "./pipelines.js";
+import type { BoundRange } from "./recording.js";
+
+export class BindGroupCache {
+  private readonly device: GPUDevice;
+  private readonly groups = new Map<number, Map<string, GPUBindGroup>>();
+  created = 0;
+
+  constructor(device: GPUDevice) {
+    this.device = device;
+  }
+
+  /** The uniform block is bound with a dynamic offset, so one group serves every set of scalars. */
+  get(pipeline: Pipeline, bindings: readonly BoundRange[], uniforms: GPUBuffer): GPUBindGroup {
+    let known = this.groups.get(pipeline.id);
+    if (!known) {
+      known = new Map();
+      this.groups.set(pipeline.id, known);
+    }
+    let key = "";
+    for (const range of bindings) key += `${range.storage.id}:${range.offset}:${range.size},`;
+    let group = known.get(key);
+    if (!group) {
+      group = this.create(pipeline, bindings, uniforms);
+      known.set(key, group);
+    }
+    return group;
+  }
+
+  create(pipeline: Pipeline, bindings: readonly BoundRange[], uniforms: GPUBuffer): GPUBindGroup {
+    this.created++;
+    const { spec } = pipeline.kernel;
+    const entries: GPUBindGroupEntry[] = bindings.map((range, i) => ({
+      binding: spec.bindings[i]!.binding,
+      resource: { buffer: range.storage.buffer, offset: range.offset, size: range.size },
+    }));
+    if (spec.uniform) entries.push({ binding: 0, resource: { buffer: uniforms, offset: 0, size: spec.uniform.size } });
+    return this.device.createBindGroup({ label: `mcd ${spec.name}`, layout: pipeline.layout, entries });
+  }
+
+  clear(): void {
+    this.groups.clear();
+  }
+}

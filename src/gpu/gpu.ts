@@ -1,0 +1,649 @@
+/** The device and what ops see of it: append a dispatch, read a buffer back, scopes that free, capture and replay. */
+
+import { BindGroupCache } from "./bind-groups.js";
+import { DeviceLostError, GpuError, GpuValidationError, NonFiniteError } from "./errors.js";
+import type { DType, Kernel, Specialisation, Vec4 } from "./kernel.js";
+import { kernels } from "./kernels.generated.js";
+import { PipelineCache } from "./pipelines.js";
+import { BufferPool, type MemoryStatistics, type PoolOptions, Storage } from "./pool.js";
+import { type KernelTime, Profiler } from "./profiler.js";
+import { type BoundRange, type Command, Recording } from "./recording.js";
+
+/** What `run` needs to know of a tensor. */
+export interface Bindable<D extends DType = DType> {
+  readonly storage: Storage;
+  readonly dtype: D;
+  /** Elements from the start of the storage. */
+  readonly offset: number;
+  /** Elements. */
+  readonly size: number;
+  readonly contiguous: boolean;
+  readonly label: string;
+}
+
+type BindingsOf<K> = K extends Kernel<infer B, infer _P, infer _V, infer _T>
+  ? { readonly [N in keyof B]: B[N] extends DType ? Bindable<B[N]> | Storage : never }
+  : never;
+type ParamsOf<K> = K extends Kernel<infer _B, infer P, infer _V, infer _T> ? { readonly [N in keyof P]: P[N] } : never;
+type VariantsOf<K> = K extends Kernel<infer _B, infer _P, infer V, infer _T> ? V : never;
+type TunablesOf<K> = K extends Kernel<infer _B, infer _P, infer _V, infer T> ? T : never;
+
+export interface RunOptions<K> {
+  /** Workgroups in x, y and z. */
+  groups: readonly [number, number?, number?];
+  variant?: Partial<VariantsOf<K>>;
+  tune?: Partial<TunablesOf<K>>;
+}
+
+/** Something that a scope frees at its end. */
+export interface Scoped {
+  /** Frees it, unless it has been kept or freed already. */
+  dispose(): void;
+  readonly kept: boolean;
+}
+
+export interface GpuOptions extends PoolOptions {
+  /** Tunables by kernel name (`matmul.forward`), over the defaults in the WGSL files. */
+  tuning?: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** Describes the adapter in reports. */
+  description?: string;
+  /** True for adapters that run on the CPU; ops with two ways of working choose by it. */
+  software?: boolean;
+}
+
+/** Counts since the device was opened. */
+export interface Counters {
+  dispatches: number;
+  submits: number;
+  pipelines: number;
+  bindGroups: number;
+  buffers: number;
+}
+
+/** A static piece of work, recorded once: `run()` submits it again without touching ops, tape or allocator. */
+export interface CapturedWork {
+  readonly dispatches: number;
+  /** The buffers that the work holds for itself. */
+  readonly memory: MemoryStatistics;
+  run(): void;
+  /** Gives back the buffers that the work holds. */
+  dispose(): void;
+}
+
+const uniformBlockBytes = 1 << 20;
+const finiteSlots = 1024;
+
+export class Gpu {
+  readonly device: GPUDevice;
+  readonly limits: GPUSupportedLimits;
+  readonly description: string;
+  readonly software: boolean;
+  private readonly pipelines: PipelineCache;
+  private readonly bindGroups: BindGroupCache;
+  private readonly mainPool: BufferPool;
+  private pool: BufferPool;
+  private readonly uniformBlock: GPUBuffer;
+  private readonly one: GPUBuffer;
+  private readonly mainRecording: Recording;
+  private recording: Recording;
+  private captured: { retained: Set<Storage> } | null = null;
+  private readonly scopes: Set<Scoped>[] = [];
+  private readonly poolOptions: PoolOptions;
+  private readonly tuning: Map<string, Readonly<Record<string, number>>>;
+  private readonly staging = new Map<number, GPUBuffer[]>();
+  private failure: GpuError | null = null;
+  private readonly errorChecks = new Set<Promise<void>>();
+  private profiler: Profiler | null = null;
+  private finite: { counts: GPUBuffer; names: { kernel: string; tensor: string }[] } | null = null;
+  private dispatchCount = 0;
+  private submitCount = 0;
+  private readonly uniformAlignment: number;
+
+  /** Uses a device that the caller opened, within its limits; never destroys it. All objects are labelled `mcd …`. */
+  static from(device: GPUDevice, options: GpuOptions = {}): Gpu {
+    return new Gpu(device, options);
+  }
+
+  private constructor(device: GPUDevice, options: GpuOptions) {
+    this.device = device;
+    this.limits = device.limits;
+    this.description = options.description ?? "a shared device";
+    this.software = options.software ?? false;
+    this.poolOptions = options;
+    const fail = (error: GpuError) => this.fail(error);
+    this.pipelines = new PipelineCache(device, (error) => this.fail(error, true));
+    this.bindGroups = new BindGroupCache(device);
+    this.mainPool = new BufferPool(device, options, fail);
+    this.pool = this.mainPool;
+    this.tuning = new Map(Object.entries(options.tuning ?? {}));
+    this.uniformAlignment = device.limits.minUniformBufferOffsetAlignment;
+    this.uniformBlock = device.createBuffer({
+      label: "mcd uniforms",
+      size: uniformBlockBytes,
+      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+    });
+    this.one = device.createBuffer({ label: "mcd one", size: 4, usage: GPUBufferUsage.COPY_SRC, mappedAtCreation: true });
+    new Float32Array(this.one.getMappedRange())[0] = 1;
+    this.one.unmap();
+    this.mainRecording = new Recording(this.uniformAlignment);
+    this.recording = this.mainRecording;
+    device.lost.then((information) => this.fail(new DeviceLostError(information.reason, information.message)));
+  }
+
+  has(feature: "timestamp-query" | "shader-f16" | "subgroups"): boolean {
+    return this.device.features.has(feature);
+  }
+
+  get counters(): Counters {
+    return {
+      dispatches: this.dispatchCount,
+      submits: this.submitCount,
+      pipelines: this.pipelines.created,
+      bindGroups: this.bindGroups.created,
+      buffers: this.mainPool.statistics().buffersCreated,
+    };
+  }
+
+  get memory(): MemoryStatistics {
+    return this.mainPool.statistics();
+  }
+
+  resetPeakMemory(): void {
+    this.mainPool.resetPeak();
+  }
+
+  /** Gives the buffers kept for reuse back to the device. */
+  trim(): void {
+    this.flush();
+    this.mainPool.trim();
+    this.bindGroups.clear();
+  }
+
+  // ---------------------------------------------------------------- memory and scopes
+
+  allocate(bytes: number, label: string): Storage {
+    return this.pool.allocate(bytes, label);
+  }
+
+  /** Puts something under the innermost scope (or, if `outermost`, the outermost one); without a scope it lives on. */
+  track(resource: Scoped, outermost = false): void {
+    (outermost ? this.scopes[0] : this.scopes.at(-1))?.add(resource);
+  }
+
+  get inScope(): boolean {
+    return this.scopes.length > 0;
+  }
+
+  /**
+   * Runs `body` and frees what was made in it, except what it returns (one thing, or an array or plain object of
+   * things) and what was kept. `body` must not be asynchronous: read results after the scope.
+   */
+  scope<T>(body: () => T): T {
+    const tracked = new Set<Scoped>();
+    this.scopes.push(tracked);
+    try {
+      const result = body();
+      if (result instanceof Promise) throw new GpuError("scope: the body must not be asynchronous; read results after it");
+      this.release(result, tracked);
+      return result;
+    } finally {
+      this.scopes.pop();
+      for (const resource of tracked) if (!resource.kept) resource.dispose();
+    }
+  }
+
+  /** Moves what a scope returns to the scope around it. */
+  private release(value: unknown, tracked: Set<Scoped>): void {
+    if (typeof value !== "object" || value === null) return;
+    if (tracked.delete(value as Scoped)) {
+      const outer = this.scopes.at(-2);
+      outer?.add(value as Scoped);
+    } else if (Array.isArray(value)) {
+      for (const item of value) this.release(item, tracked);
+    } else if (Object.getPrototypeOf(value) === Object.prototype) {
+      for (const item of Object.values(value)) this.release(item, tracked);
+    }
+  }
+
+  // ---------------------------------------------------------------- recording
+
+  /** Workgroups that cover `count` invocations, folded over x and y so that no dimension exceeds the limit. */
+  groups1d(count: number, workgroupSize: number): [number, number, number] {
+    const groups = Math.max(1, Math.ceil(count / workgroupSize));
+    const most = this.limits.maxComputeWorkgroupsPerDimension;
+    if (groups <= most) return [groups, 1, 1];
+    const rows = Math.ceil(groups / most);
+    return [Math.ceil(groups / rows), rows, 1];
+  }
+
+  /** The tunables a kernel runs with on this adapter: those of the tuning table over the defaults of its file. */
+  tunables<B, P, V, T>(kernel: Kernel<B, P, V, T>): T {
+    const { spec } = kernel;
+    const values: Record<string, number> = {};
+    const tuned = this.tuning.get(spec.name);
+    for (const [name, { fallback }] of Object.entries(spec.tunables)) values[name] = tuned?.[name] ?? fallback;
+    return values as T;
+  }
+
+  /**
+   * Appends one dispatch to the recording; nothing is submitted. `params` are the members of the kernel's uniform
+   * struct. Throws a `GpuError` that names kernel and tensor when a binding cannot be used.
+   */
+  run<K extends Kernel>(
+    kernel: K,
+    bindings: BindingsOf<K>,
+    params: ParamsOf<K>,
+    options: RunOptions<K>,
+  ): void {
+    this.throwIfFailed();
+    const { spec } = kernel;
+    const [x, y = 1, z = 1] = options.groups;
+    const ranges = this.bindRanges(kernel, bindings as Readonly<Record<string, Bindable | Storage>>);
+    const most = this.limits.maxComputeWorkgroupsPerDimension;
+    if (x > most || y > most || z > most) {
+      throw new GpuError(`${spec.name}: a grid of ${x}×${y}×${z} workgroups; this device allows ${most} in a dimension`);
+    }
+    const specialisation: Specialisation = {
+      variant: (options.variant ?? {}) as Specialisation["variant"],
+      tune: { ...this.tuning.get(spec.name), ...(options.tune as Record<string, number> | undefined) },
+    };
+    const pipeline = this.pipelines.get(kernel, specialisation);
+    let uniformOffset = 0;
+    if (spec.uniform) {
+      if (this.recording === this.mainRecording && this.recording.uniformBytes + 1024 > uniformBlockBytes) this.flush();
+      uniformOffset = this.recording.reserveUniform(spec.uniform.size);
+      this.writeUniform(kernel, params as Record<string, number | Vec4>, uniformOffset);
+    }
+    this.recording.commands.push({ kind: "dispatch", pipeline, bindings: ranges, uniformOffset, groups: [x, y, z] });
+    if (this.finite) this.checkOutputs(kernel, ranges);
+  }
+
+  private bindRanges(kernel: Kernel, bindings: Readonly<Record<string, Bindable | Storage>>): BoundRange[] {
+    const { spec } = kernel;
+    const ranges: BoundRange[] = [];
+    const alignment = this.limits.minStorageBufferOffsetAlignment;
+    for (const binding of spec.bindings) {
+      const bound = bindings[binding.name];
+      if (!bound) throw new GpuError(`${spec.name}: nothing is bound to ${binding.name}`);
+      let range: BoundRange;
+      if (bound instanceof Storage) {
+        range = { storage: bound, offset: 0, size: bound.bytes };
+      } else {
+        if (bound.dtype !== binding.dtype) {
+          throw new GpuError(`${spec.name}: ${binding.name} takes ${binding.dtype}, but ${bound.label} is ${bound.dtype}`);
+        }
+        if (!bound.contiguous || (bound.offset * 4) % alignment !== 0) {
+          throw new GpuError(`${spec.name}: ${bound.label}, bound to ${binding.name}, is a view that this kernel cannot read; make it contiguous first`);
+        }
+        // Rounded up to whole vec4s: a buffer is never smaller than that, and kernels that read vectors need it.
+        const size = Math.min(Math.ceil((bound.size * 4) / 16) * 16, bound.storage.bytes - bound.offset * 4);
+        range = { storage: bound.storage, offset: bound.offset * 4, size };
+      }
+      if (range.storage.free) throw new GpuError(`${spec.name}: ${range.storage.label}, bound to ${binding.name}, was freed`);
+      ranges.push(range);
+    }
+    for (let i = 0; i < ranges.length; i++) {
+      if (spec.bindings[i]!.access !== "read_write") continue;
+      ranges[i]!.storage.version++;
+      for (let j = 0; j < ranges.length; j++) {
+        if (ranges[j]!.storage === ranges[i]!.storage && spec.bindings[j]!.access === "read") {
+          throw new GpuError(`${spec.name}: ${spec.bindings[i]!.name} and ${spec.bindings[j]!.name} are the same buffer (${ranges[i]!.storage.label}), one read and one written`);
+        }
+      }
+    }
+    if (this.captured) for (const { storage } of ranges) this.retainForCapture(storage);
+    return ranges;
+  }
+
+  private writeUniform(kernel: Kernel, params: Readonly<Record<string, number | Vec4>>, base: number): void {
+    const view = this.recording.uniformView;
+    for (const member of kernel.spec.uniform!.members) {
+      const value = params[member.name];
+      if (value === undefined) throw new GpuError(`${kernel.spec.name}: the uniform ${member.name} is missing`);
+      for (let lane = 0; lane < member.width; lane++) {
+        const number = typeof value === "number" ? value : value[lane]!;
+        const at = base + member.offset + 4 * lane;
+        if (member.type === "f32") view.setFloat32(at, number, true);
+        else if (member.type === "u32") view.setUint32(at, number, true);
+        else view.setInt32(at, number, true);
+      }
+    }
+  }
+
+  /** Records a copy between buffers; offsets and size in bytes, multiples of 4. */
+  copyBuffer(source: Storage, sourceOffset: number, target: Storage, targetOffset: number, size: number): void {
+    target.version++;
+    if (this.captured) for (const storage of [source, target]) this.retainForCapture(storage);
+    this.recording.commands.push({
+      kind: "copy",
+      source: source.buffer,
+      sourceOffset,
+      target: target.buffer,
+      targetOffset,
+      size,
+    });
+  }
+
+  /** Records filling bytes with zero; offset and size are multiples of 4. */
+  clearBuffer(target: Storage, offset: number, size: number): void {
+    target.version++;
+    if (this.captured) this.retainForCapture(target);
+    this.recording.commands.push({ kind: "clear", target: target.buffer, offset, size });
+  }
+
+  /** Records setting the first float to 1: the gradient that a backward pass starts from. */
+  fillOne(target: Storage): void {
+    target.version++;
+    this.recording.commands.push({
+      kind: "copy",
+      source: this.one,
+      sourceOffset: 0,
+      target: target.buffer,
+      targetOffset: 0,
+      size: 4,
+    });
+  }
+
+  /** Submits what is recorded. Ops never call it. */
+  flush(): void {
+    if (this.captured) throw new GpuError("capture: nothing may be read back or submitted while work is being captured");
+    if (this.mainRecording.commands.length === 0) return;
+    this.throwIfFailed();
+    this.device.queue.writeBuffer(this.uniformBlock, 0, this.mainRecording.uniformData);
+    this.submit(this.mainRecording.commands, this.bindGroups, this.uniformBlock);
+    this.mainRecording.clear();
+  }
+
+  private submit(commands: readonly Command[], bindGroups: BindGroupCache, uniforms: GPUBuffer): void {
+    const { device } = this;
+    device.pushErrorScope("validation");
+    const encoder = device.createCommandEncoder({ label: "mcd" });
+    const collect = this.encode(encoder, commands, bindGroups, uniforms);
+    device.queue.submit([encoder.finish()]);
+    for (const after of collect) after();
+    this.submitCount++;
+    const check = device.popErrorScope().then(
+      (error) => {
+        if (error) this.fail(new GpuValidationError(error.message));
+      },
+      () => {}, // the device is lost, which is reported on its own
+    );
+    this.errorChecks.add(check);
+    check.then(() => this.errorChecks.delete(check));
+  }
+
+  private encode(
+    encoder: GPUCommandEncoder,
+    commands: readonly Command[],
+    bindGroups: BindGroupCache,
+    uniforms: GPUBuffer,
+  ): (() => void)[] {
+    const after: (() => void)[] = [];
+    const dynamicOffset = [0];
+    let pass: GPUComputePassEncoder | null = null;
+    let current = -1;
+    for (const command of commands) {
+      if (command.kind !== "dispatch") {
+        pass?.end();
+        pass = null;
+        if (command.kind === "copy") {
+          encoder.copyBufferToBuffer(command.source, command.sourceOffset, command.target, command.targetOffset, command.size);
+        } else {
+          encoder.clearBuffer(command.target, command.offset, command.size);
+        }
+        continue;
+      }
+      const { pipeline } = command;
+      if (this.profiler) {
+        pass?.end();
+        if (this.profiler.full) after.push(this.profiler.resolve(encoder));
+        pass = encoder.beginComputePass({
+          label: `mcd ${pipeline.kernel.spec.name}`,
+          timestampWrites: this.profiler.timestamps(pipeline.kernel.spec.name),
+        });
+        current = -1;
+      } else if (!pass) {
+        pass = encoder.beginComputePass({ label: "mcd" });
+        current = -1;
+      }
+      if (pipeline.id !== current) {
+        pass.setPipeline(pipeline.pipeline);
+        current = pipeline.id;
+      }
+      const group = bindGroups.get(pipeline, command.bindings, uniforms);
+      if (pipeline.kernel.spec.uniform) {
+        dynamicOffset[0] = command.uniformOffset;
+        pass.setBindGroup(0, group, dynamicOffset);
+      } else {
+        pass.setBindGroup(0, group);
+      }
+      pass.dispatchWorkgroups(command.groups[0], command.groups[1], command.groups[2]);
+      this.dispatchCount++;
+    }
+    pass?.end();
+    if (this.profiler) after.push(this.profiler.resolve(encoder));
+    return after;
+  }
+
+  // ---------------------------------------------------------------- capture and replay
+
+  private retainForCapture(storage: Storage): void {
+    const { retained } = this.captured!;
+    if (storage.pool === this.pool || retained.has(storage)) return;
+    storage.retain();
+    retained.add(storage);
+  }
+
+  /**
+   * Records what `body` does without submitting it. All shapes and scalars are frozen; what changes from run to run
+   * must be read from tensors that exist outside (batches, a step counter, a learning rate), written before `run()`.
+   * Buffers made in `body` belong to the captured work and are shared by lifetime; results that are to be read after
+   * a run have to be kept or returned. Reading inside `body` is an error.
+   */
+  capture<T>(body: () => T): { work: CapturedWork; result: T } {
+    if (this.captured) throw new GpuError("capture: captures cannot be nested");
+    if (this.finite) throw new GpuError("capture: not while checkFinite is on; run the step uncaptured to find the kernel");
+    this.flush();
+    const pool = new BufferPool(this.device, this.poolOptions, (error) => this.fail(error));
+    const recording = new Recording(this.uniformAlignment);
+    const retained = new Set<Storage>();
+    this.captured = { retained };
+    this.pool = pool;
+    this.recording = recording;
+    let result: T;
+    try {
+      result = this.scope(body);
+    } catch (error) {
+      for (const storage of retained) storage.release();
+      throw error;
+    } finally {
+      this.captured = null;
+      this.pool = this.mainPool;
+      this.recording = this.mainRecording;
+    }
+    const uniforms = this.device.createBuffer({
+      label: "mcd captured uniforms",
+      size: Math.max(recording.uniformBytes, 16),
+      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+    });
+    this.device.queue.writeBuffer(uniforms, 0, recording.uniformData);
+    const commands = [...recording.commands];
+    const bindGroups = new BindGroupCache(this.device);
+    let disposed = false;
+    const work: CapturedWork = {
+      dispatches: commands.filter((command) => command.kind === "dispatch").length,
+      memory: pool.statistics(),
+      run: () => {
+        if (disposed) throw new GpuError("this captured work was disposed");
+        this.throwIfFailed();
+        this.flush();
+        this.submit(commands, bindGroups, uniforms);
+      },
+      dispose: () => {
+        if (disposed) return;
+        disposed = true;
+        for (const storage of retained) storage.release();
+        uniforms.destroy();
+        pool.trim();
+      },
+    };
+    return { work, result };
+  }
+
+  // ---------------------------------------------------------------- data in and out
+
+  /** Writes elements into a storage, after all work recorded so far. */
+  write(target: Storage, byteOffset: number, data: Float32Array | Uint32Array | Int32Array): void {
+    this.flush();
+    target.version++;
+    this.device.queue.writeBuffer(target.buffer, byteOffset, data.buffer, data.byteOffset, data.byteLength);
+  }
+
+  /** Reads bytes back once all work recorded so far has run. Surfaces any GPU error that work has caused. */
+  async read(source: Storage, byteOffset: number, bytes: number): Promise<ArrayBuffer> {
+    this.flush();
+    this.throwIfFailed();
+    const size = Math.max(4, 2 ** Math.ceil(Math.log2(bytes)));
+    const free = this.staging.get(size) ?? [];
+    this.staging.set(size, free);
+    const staging =
+      free.pop() ??
+      this.device.createBuffer({ label: "mcd read-back", size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+    const encoder = this.device.createCommandEncoder({ label: "mcd read-back" });
+    encoder.copyBufferToBuffer(source.buffer, byteOffset, staging, 0, bytes);
+    this.device.queue.submit([encoder.finish()]);
+    try {
+      await staging.mapAsync(GPUMapMode.READ, 0, bytes);
+    } catch (error) {
+      await this.pipelines.checked();
+      await Promise.all(this.errorChecks);
+      this.throwIfFailed();
+      throw new GpuError(`reading ${source.label} failed: ${error instanceof Error ? error.message : error}`);
+    }
+    const data = staging.getMappedRange(0, bytes).slice(0);
+    staging.unmap();
+    free.push(staging);
+    await this.surfaceErrors();
+    return data;
+  }
+
+  /** Submits and waits until the device has done all work. */
+  async idle(): Promise<void> {
+    this.flush();
+    await this.device.queue.onSubmittedWorkDone();
+    await this.surfaceErrors();
+  }
+
+  private async surfaceErrors(): Promise<void> {
+    await this.pipelines.checked();
+    await Promise.all(this.errorChecks);
+    if (this.finite) await this.reportNonFinite();
+    this.throwIfFailed();
+  }
+
+  // ---------------------------------------------------------------- errors and debugging
+
+  private fail(error: GpuError, isCause = false): void {
+    // The first error is the cause and later ones its echoes, but a kernel that does not compile is heard of after
+    // the submission that used it. Loss of the device outweighs all.
+    if (!this.failure || (isCause && !(this.failure instanceof DeviceLostError)) || error instanceof DeviceLostError) {
+      this.failure = error;
+    }
+  }
+
+  private throwIfFailed(): void {
+    const error = this.failure;
+    if (!error) return;
+    if (!(error instanceof DeviceLostError)) this.failure = null;
+    throw error;
+  }
+
+  /**
+   * While on, every kernel's float outputs are searched for NaN and infinity (slow); the next read-back throws a
+   * `NonFiniteError` that names the first kernel and tensor.
+   */
+  set checkFinite(on: boolean) {
+    if (on === (this.finite !== null)) return;
+    this.flush();
+    this.bindGroups.clear(); // some hold the buffer of the counts
+    this.finite?.counts.destroy();
+    this.finite = on
+      ? {
+          counts: this.device.createBuffer({
+            label: "mcd finite",
+            size: finiteSlots * 4,
+            usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+          }),
+          names: [],
+        }
+      : null;
+  }
+
+  get checkFinite(): boolean {
+    return this.finite !== null;
+  }
+
+  private checkOutputs(kernel: Kernel, ranges: readonly BoundRange[]): void {
+    const finite = this.finite!;
+    const check = kernels.finite.countNonFinite;
+    const counts = new Storage(this.mainPool, finite.counts, finiteSlots * 4, 0, "non-finite counts");
+    kernel.spec.bindings.forEach((binding, i) => {
+      if (binding.access !== "read_write" || binding.dtype !== "f32" || finite.names.length >= finiteSlots) return;
+      const range = ranges[i]!;
+      const slot = finite.names.length;
+      finite.names.push({ kernel: kernel.spec.name, tensor: range.storage.label });
+      const pipeline = this.pipelines.get(check, { variant: {}, tune: {} });
+      const uniformOffset = this.recording.reserveUniform(16);
+      const count = range.size / 4;
+      this.writeUniform(check, { count, slot }, uniformOffset);
+      const bindings = [range, { storage: counts, offset: 0, size: finiteSlots * 4 }];
+      const groups = this.groups1d(count, 256);
+      this.recording.commands.push({ kind: "dispatch", pipeline, bindings, uniformOffset, groups });
+    });
+  }
+
+  private async reportNonFinite(): Promise<void> {
+    const finite = this.finite!;
+    const names = finite.names.splice(0);
+    if (names.length === 0) return;
+    const staging = this.device.createBuffer({
+      size: finiteSlots * 4,
+      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    });
+    const encoder = this.device.createCommandEncoder();
+    encoder.copyBufferToBuffer(finite.counts, 0, staging, 0, finiteSlots * 4);
+    encoder.clearBuffer(finite.counts);
+    this.device.queue.submit([encoder.finish()]);
+    await staging.mapAsync(GPUMapMode.READ);
+    const counts = new Uint32Array(staging.getMappedRange().slice(0));
+    staging.destroy();
+    const first = names.findIndex((_, slot) => counts[slot]! > 0);
+    if (first >= 0) throw new NonFiniteError(names[first]!.kernel, names[first]!.tensor, counts[first]!);
+  }
+
+  /** Runs `body` with a timestamp pair around each dispatch. Needs the feature `timestamp-query`. */
+  async profile(body: () => void | Promise<void>): Promise<KernelTime[]> {
+    if (!this.has("timestamp-query")) throw new GpuError("profile: this device has no timestamp-query feature");
+    await this.idle();
+    this.profiler = new Profiler(this.device);
+    try {
+      await body();
+      await this.idle();
+      return await this.profiler.finish();
+    } finally {
+      this.profiler = null;
+    }
+  }
+
+  /** Destroys everything that the engine made on the device, which itself stays as it was. */
+  dispose(): void {
+    this.flush();
+    this.checkFinite = false;
+    this.mainPool.trim();
+    this.bindGroups.clear();
+    this.uniformBlock.destroy();
+    this.one.destroy();
+    for (const buffers of this.staging.values()) for (const buffer of buffers) buffer.destroy();
+    this.staging.clear();
+  }
+}

@@ -1,0 +1,93 @@
+/** The types that the generated registry (`kernels.generated.ts`) is made of and that `Gpu.run` checks calls against. */
+
+export type DType = "f32" | "u32" | "i32";
+export type Vec4 = readonly [number, number, number, number];
+
+export interface BindingSpec {
+  name: string;
+  binding: number;
+  access: "read" | "read_write";
+  dtype: DType;
+}
+
+export interface UniformMember {
+  name: string;
+  /** Bytes from the start of the struct. */
+  offset: number;
+  type: DType;
+  width: number;
+}
+
+/** What the build step read from one entry point of one WGSL file. */
+export interface KernelSpec {
+  /** `file.entry_point`, as error messages and profiles name it. */
+  name: string;
+  /** Path of the WGSL file from the top of the repository. */
+  file: string;
+  entryPoint: string;
+  bindings: readonly BindingSpec[];
+  uniform: { size: number; members: readonly UniformMember[] } | null;
+  /** Numbers, or names of tunables that hold them. */
+  workgroupSize: readonly (number | string)[];
+  tunables: Readonly<Record<string, { fallback: number; candidates: readonly number[] }>>;
+  variants: Readonly<
+    Record<string, { type: string; fallback: string | boolean; values: Readonly<Record<string, number>> | null }>
+  >;
+}
+
+/**
+ * A compute kernel with the types of its call: `Bindings` maps a storage binding to its element type, `Params` the
+ * members of its uniform struct, `Variants` its compile-time choices, `Tunables` the constants a tuner may change.
+ */
+export interface Kernel<
+  Bindings = Record<string, DType>,
+  Params = Record<string, number | Vec4>,
+  Variants = Record<string, string | boolean>,
+  Tunables = Record<string, number>,
+> {
+  readonly source: string;
+  readonly spec: KernelSpec;
+  /** Type information only; never present at run time. */
+  readonly types?: { bindings: Bindings; params: Params; variants: Variants; tunables: Tunables };
+}
+
+// An interface without members accepts any object, so the four type parameters are what makes kernels differ.
+export function kernel<Bindings, Params, Variants, Tunables>(
+  source: string,
+  spec: KernelSpec,
+): Kernel<Bindings, Params, Variants, Tunables> {
+  return { source, spec };
+}
+
+/** The values a pipeline is specialised with: chosen variants and tunables over the defaults in the file. */
+export interface Specialisation {
+  variant: Readonly<Record<string, string | boolean>>;
+  tune: Readonly<Record<string, number>>;
+}
+
+/** The WGSL of one pipeline: the file with its marked `const` lines set. Line numbers stay those of the file. */
+export function specialise(kernelSource: Kernel, { variant, tune }: Specialisation): string {
+  const { spec } = kernelSource;
+  let text = kernelSource.source;
+  const set = (name: string, value: string) => {
+    text = text.replace(new RegExp(`^(const\\s+${name}\\s*:\\s*\\w+\\s*=\\s*)[^;]+;`, "m"), `$1${value};`);
+  };
+  for (const [name, value] of Object.entries(tune)) {
+    if (!(name in spec.tunables)) throw new TypeError(`${spec.name} has no tunable ${name}`);
+    set(name, `${value}u`);
+  }
+  for (const [name, value] of Object.entries(variant)) {
+    const declared = spec.variants[name];
+    if (!declared) throw new TypeError(`${spec.name} has no variant ${name}`);
+    if (declared.values === null) {
+      set(name, String(value));
+    } else {
+      const number = declared.values[String(value)];
+      if (number === undefined) {
+        throw new TypeError(`${spec.name}: ${name} is ${Object.keys(declared.values).join(" | ")}, not ${value}`);
+      }
+      set(name, `${number}${declared.type === "u32" ? "u" : ""}`);
+    }
+  }
+  return text;
+}

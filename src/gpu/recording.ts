@@ -1,0 +1,83 @@
+/** The list of GPU work that ops append to, and how it becomes command buffers. */
+
+import type { Pipeline } from "./pipelines.js";
+import type { Storage } from "./pool.js";
+
+export interface BoundRange {
+  storage: Storage;
+  /** Bytes from the start of the buffer, a multiple of the device's storage alignment. */
+  offset: number;
+  size: number;
+}
+
+export interface Dispatch {
+  kind: "dispatch";
+  pipeline: Pipeline;
+  bindings: readonly BoundRange[];
+  /** Bytes into the recording's uniform block. */
+  uniformOffset: number;
+  groups: readonly [number, number, number];
+}
+
+export interface BufferCopy {
+  kind: "copy";
+  source: GPUBuffer;
+  sourceOffset: number;
+  target: GPUBuffer;
+  targetOffset: number;
+  size: number;
+}
+
+export interface BufferClear {
+  kind: "clear";
+  target: GPUBuffer;
+  offset: number;
+  size: number;
+}
+
+export type Command = Dispatch | BufferCopy | BufferClear;
+
+/** Commands in order, with the uniform values of all dispatches packed into one block. */
+export class Recording {
+  readonly commands: Command[] = [];
+  private readonly alignment: number;
+  private uniforms: ArrayBuffer;
+  private view: DataView;
+  private used = 0;
+
+  constructor(alignment: number, initialBytes = 1 << 16) {
+    this.alignment = alignment;
+    this.uniforms = new ArrayBuffer(initialBytes);
+    this.view = new DataView(this.uniforms);
+  }
+
+  get uniformBytes(): number {
+    return this.used;
+  }
+
+  get uniformData(): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.uniforms, 0, this.used);
+  }
+
+  /** Reserves aligned room for one uniform struct and returns its offset; `write` then fills it. */
+  reserveUniform(bytes: number): number {
+    const offset = this.used;
+    this.used += Math.ceil(bytes / this.alignment) * this.alignment;
+    if (this.used > this.uniforms.byteLength) {
+      const larger = new ArrayBuffer(Math.max(this.used, this.uniforms.byteLength * 2));
+      new Uint8Array(larger).set(new Uint8Array(this.uniforms));
+      this.uniforms = larger;
+      this.view = new DataView(larger);
+    }
+    return offset;
+  }
+
+  get uniformView(): DataView {
+    return this.view;
+  }
+
+  clear(): void {
+    this.commands.length = 0;
+    this.used = 0;
+  }
+}

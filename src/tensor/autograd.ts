@@ -1,0 +1,252 @@
+/** Reverse-mode differentiation over a tape of ops. */
+
+import type { DType } from "../gpu/kernel.js";
+import type { Scoped } from "../gpu/gpu.js";
+import { AutogradError, ShapeError } from "./errors.js";
+import { copyStrided } from "./strided.js";
+import { Tensor, untracked } from "./tensor.js";
+
+/** How a backward function hands over the gradients of its op's inputs, by their position. */
+export interface GradWriter {
+  /** Whether anyone wants the gradient of input `i`. */
+  needs(i: number): boolean;
+  /**
+   * Where to write the gradient of input `i`: a dense tensor of its shape, to be overwritten, or added to if
+   * `accumulate`. Costs no dispatch of its own.
+   */
+  sink(i: number): { tensor: Tensor; accumulate: boolean };
+  /** Hands over a gradient that exists already: a fresh tensor, a view of one, or `dy` itself. */
+  give(i: number, gradient: Tensor): void;
+}
+
+export type BackwardFunction = (dy: Tensor, grads: GradWriter) => void;
+/** Keeps a tensor for the backward pass and notices if its memory is written before that. */
+export type Save = <D extends DType>(tensor: Tensor<D>) => Tensor<D>;
+
+let gradientsOn = true;
+let nextOrder = 0;
+
+/** One op on the tape: what it read, what it saved, how to go back through it. */
+export class GradNode implements Scoped {
+  readonly op: string;
+  readonly order = nextOrder++;
+  readonly inputs: readonly (Tensor | GradNode | null)[];
+  readonly inputShapes: readonly (readonly number[])[];
+  readonly kept = false;
+  backward: BackwardFunction | null = null;
+  /** The gradient of the op's result, while it is being gathered. */
+  gradient: Tensor | null = null;
+  private saved: { tensor: Tensor<DType>; version: number }[] = [];
+
+  constructor(op: string, inputs: readonly (Tensor | null)[]) {
+    this.op = op;
+    // A leaf is kept as the tensor that receives the gradient, a result as the op that made it.
+    this.inputs = inputs.map((input) => (input?.requiresGrad ? (input.node ?? input) : null));
+    this.inputShapes = inputs.map((input) => input?.shape ?? []);
+  }
+
+  save<D extends DType>(tensor: Tensor<D>): Tensor<D> {
+    const alias = tensor.alias();
+    this.saved.push({ tensor: alias as unknown as Tensor<DType>, version: tensor.storage.version });
+    return alias;
+  }
+
+  checkSaved(): void {
+    for (const { tensor, version } of this.saved) {
+      if (tensor.storage.version !== version) {
+        throw new AutogradError(this.op, `${tensor.label} [${tensor.shape.join(", ")}] was changed in place after the op saved it for its gradient`);
+      }
+    }
+  }
+
+  /** Lets go of everything saved; the op can no longer be differentiated. */
+  dispose(): void {
+    for (const { tensor } of this.saved) tensor.dispose();
+    this.saved = [];
+    this.backward = null;
+    this.gradient?.dispose();
+    this.gradient = null;
+  }
+}
+
+/**
+ * Puts an op on the tape, if gradients are on and some input wants one; returns `output`. `makeBackward` receives
+ * `save`, through which everything that the backward function reads has to go.
+ */
+export function record<O extends Tensor>(
+  op: string,
+  inputs: readonly (Tensor | null)[],
+  output: O,
+  makeBackward: (save: Save) => BackwardFunction,
+): O {
+  if (!gradientsOn || !inputs.some((input) => input?.requiresGrad)) return output;
+  const node = new GradNode(op, inputs);
+  node.backward = makeBackward((tensor) => node.save(tensor));
+  output.node = node;
+  output.gpu.track(node, true);
+  return output;
+}
+
+/** Runs `body` without putting ops on the tape. */
+export function noGrad<T>(body: () => T): T {
+  return withGradients(false, body);
+}
+
+function withGradients<T>(on: boolean, body: () => T): T {
+  const before = gradientsOn;
+  gradientsOn = on;
+  try {
+    return body();
+  } finally {
+    gradientsOn = before;
+  }
+}
+
+class NodeGradWriter implements GradWriter {
+  private readonly node: GradNode;
+  constructor(node: GradNode) {
+    this.node = node;
+  }
+
+  needs(i: number): boolean {
+    return this.node.inputs[i] != null;
+  }
+
+  private input(i: number): Tensor | GradNode {
+    const input = this.node.inputs[i];
+    if (!input) throw new AutogradError(this.node.op, `input ${i} wants no gradient`);
+    return input;
+  }
+
+  sink(i: number): { tensor: Tensor; accumulate: boolean } {
+    const input = this.input(i);
+    const { gpu } = this.node.gradient!;
+    const shape = this.node.inputShapes[i]!;
+    if (input instanceof Tensor) {
+      input.grad ??= untracked(gpu, shape, "f32", `grad ${input.label}`);
+      const accumulate = input.gradIsCurrent;
+      input.gradIsCurrent = true;
+      return { tensor: input.grad, accumulate };
+    }
+    const existing = input.gradient;
+    if (!existing) {
+      input.gradient = untracked(gpu, shape, "f32", `grad of ${input.op}`);
+      return { tensor: input.gradient, accumulate: false };
+    }
+    // A gradient that was handed over may be someone else's too: it is copied before it is added to.
+    if (existing.storage.shared) {
+      input.gradient = untracked(gpu, shape, "f32", `grad of ${input.op}`);
+      copyStrided(existing, input.gradient, { accumulate: false });
+      existing.dispose();
+    }
+    return { tensor: input.gradient!, accumulate: true };
+  }
+
+  give(i: number, gradient: Tensor): void {
+    const input = this.input(i);
+    const shape = this.node.inputShapes[i]!;
+    if (gradient.shape.length !== shape.length || gradient.shape.some((length, axis) => length !== shape[axis])) {
+      throw new ShapeError(this.node.op, `its gradient for input ${i} is [${gradient.shape.join(", ")}], the input [${shape.join(", ")}]`);
+    }
+    const usable = gradient.contiguous && (gradient.offset * 4) % gradient.gpu.limits.minStorageBufferOffsetAlignment === 0;
+    if (!(input instanceof Tensor) && !input.gradient && usable) {
+      input.gradient = gradient.alias();
+      return;
+    }
+    const { tensor, accumulate } = this.sink(i);
+    copyStrided(gradient, tensor, { accumulate });
+  }
+}
+
+/** Goes back from `root`, whose gradient is set, through all ops that it depends on, freeing them on the way. */
+function propagate(root: GradNode): void {
+  const reachable = new Set<GradNode>();
+  const pending = [root];
+  while (pending.length > 0) {
+    const node = pending.pop()!;
+    if (reachable.has(node)) continue;
+    reachable.add(node);
+    for (const input of node.inputs) if (input instanceof GradNode) pending.push(input);
+  }
+  for (const node of [...reachable].sort((a, b) => b.order - a.order)) {
+    const dy = node.gradient;
+    if (dy) {
+      if (!node.backward) throw new AutogradError(node.op, "its gradient was taken already; run the forward pass again");
+      node.checkSaved();
+      const { backward } = node;
+      dy.gpu.scope(() => backward(dy, new NodeGradWriter(node)));
+    }
+    node.dispose();
+  }
+}
+
+/**
+ * Adds d(loss)/d(leaf) to `leaf.grad` of every leaf that `loss` (one element) depends on. The tape is used up: the
+ * memory that ops saved is freed as the pass goes back.
+ */
+export function backward(loss: Tensor): void {
+  if (loss.size !== 1) throw new AutogradError("backward", `${loss.label} [${loss.shape.join(", ")}] has ${loss.size} elements; a loss has one`);
+  if (!loss.node) throw new AutogradError("backward", `${loss.label} depends on nothing that requires a gradient`);
+  const seed = untracked(loss.gpu, loss.shape, "f32", "grad of loss");
+  seed.gpu.fillOne(seed.storage);
+  backwardFrom(loss, seed);
+  seed.dispose();
+}
+
+/** Like `backward`, from a tensor of any shape and the gradient `dy` with respect to it. */
+export function backwardFrom(output: Tensor, dy: Tensor): void {
+  const { node } = output;
+  if (!node) throw new AutogradError("backward", `${output.label} depends on nothing that requires a gradient`);
+  node.gradient?.dispose();
+  node.gradient = dy.alias(output.shape, output.strides, dy.offset);
+  withGradients(false, () => propagate(node));
+}
+
+/** Marks the gradient of a leaf as stale: the next backward pass overwrites it instead of adding to it. */
+export function zeroGrad(leaf: Tensor): void {
+  leaf.gradIsCurrent = false;
+}
+
+/** State outside the tape that a second run of a function must find as the first did (positions in random streams). */
+export interface ReplayableState {
+  position(): number;
+  setPosition(position: number): void;
+}
+
+/**
+ * Activation checkpointing: runs `body(...inputs)` without saving anything inside it, and runs it a second time when
+ * the gradient is taken. Memory: the inputs, instead of all that the ops in `body` save. `random` is rewound for the
+ * second run, so that dropout draws the same masks.
+ */
+export function checkpoint(
+  body: (...inputs: Tensor[]) => Tensor,
+  inputs: readonly Tensor[],
+  random?: ReplayableState,
+): Tensor {
+  if (!gradientsOn) return body(...inputs);
+  const start = random?.position() ?? 0;
+  const { gpu } = inputs[0]!;
+  const output = noGrad(() => gpu.scope(() => body(...inputs)));
+  // A body that uses parameters needs its gradient even if none of its inputs does.
+  const node = new GradNode("checkpoint", inputs);
+  const saved = inputs.map((input) => node.save(input));
+  const wanted = inputs.map((input) => input.requiresGrad);
+  node.backward = (dy, grads) => {
+    const end = random?.position() ?? 0;
+    random?.setPosition(start);
+    const leaves = saved.map((tensor, i) => {
+      const leaf = tensor.detach();
+      leaf.isLeafWithGrad = wanted[i]!;
+      return leaf;
+    });
+    withGradients(true, () => backwardFrom(body(...leaves), dy));
+    random?.setPosition(end);
+    leaves.forEach((leaf, i) => {
+      if (leaf.grad && grads.needs(i)) grads.give(i, leaf.grad);
+      leaf.grad?.dispose();
+    });
+  };
+  output.node = node;
+  gpu.track(node, true);
+  return output;
+}

@@ -1,0 +1,71 @@
+/** Strides, and the copy that reads and writes through them (shaders/strided.wgsl). */
+
+import { kernels } from "../gpu/kernels.generated.js";
+import { ShapeError } from "./errors.js";
+import type { Tensor } from "./tensor.js";
+
+const maxRank = 6;
+
+/** Row-major strides of a shape, in elements. */
+export function denseStrides(shape: readonly number[]): number[] {
+  const strides = new Array<number>(shape.length);
+  let step = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    strides[axis] = step;
+    step *= shape[axis]!;
+  }
+  return strides;
+}
+
+/** Whether strides are row-major without gaps; the stride of an axis of length 1 does not matter. */
+export function isDense(shape: readonly number[], strides: readonly number[]): boolean {
+  let step = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    if (shape[axis] !== 1 && strides[axis] !== step) return false;
+    step *= shape[axis]!;
+  }
+  return true;
+}
+
+function padded(values: readonly number[], filler: number): number[] {
+  return [...new Array<number>(maxRank - values.length).fill(filler), ...values];
+}
+
+function lastFour(values: readonly number[]): [number, number, number, number] {
+  return [values[2]!, values[3]!, values[4]!, values[5]!];
+}
+
+/**
+ * target = source, or target += source with `accumulate`, element by element; both may be strided views (f32, at
+ * most six axes) of the same shape in different memory. Not on the tape.
+ */
+export function copyStrided(source: Tensor, target: Tensor, options: { accumulate: boolean }): void {
+  if (source.shape.length !== target.shape.length || source.shape.some((length, axis) => length !== target.shape[axis])) {
+    throw new ShapeError("copy", `${source.label} [${source.shape.join(", ")}] into ${target.label} [${target.shape.join(", ")}]`);
+  }
+  if (source.rank > maxRank) throw new ShapeError("copy", `${source.label} has ${source.rank} axes; at most ${maxRank} are supported`);
+  const { gpu } = source;
+  const kernel = kernels.strided.copy;
+  const shape = padded(source.shape, 1);
+  const from = padded(source.strides, 0);
+  const to = padded(target.strides, 0);
+  gpu.run(
+    kernel,
+    { source: source.storage, destination: target.storage },
+    {
+      shape_low: lastFour(shape),
+      shape_1: shape[1]!,
+      source_low: lastFour(from),
+      source_0: from[0]!,
+      source_1: from[1]!,
+      target_low: lastFour(to),
+      target_0: to[0]!,
+      target_1: to[1]!,
+      source_offset: source.offset,
+      target_offset: target.offset,
+      count: source.size,
+      accumulate: options.accumulate ? 1 : 0,
+    },
+    { groups: gpu.groups1d(source.size, gpu.tunables(kernel).WORKGROUP) },
+  );
+}

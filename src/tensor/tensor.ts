@@ -1,0 +1,255 @@
+/** Tensors: a shape, an element type and strides over a piece of GPU memory. */
+
+import type { Bindable, Gpu, Scoped } from "../gpu/gpu.js";
+import type { DType } from "../gpu/kernel.js";
+import type { Storage } from "../gpu/pool.js";
+import { type BackwardFunction, type GradNode, record } from "./autograd.js";
+import { ShapeError, UseAfterFreeError } from "./errors.js";
+import { copyStrided, denseStrides, isDense } from "./strided.js";
+
+export interface TypedArrays {
+  f32: Float32Array;
+  u32: Uint32Array;
+  i32: Int32Array;
+}
+
+export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
+  readonly gpu: Gpu;
+  readonly dtype: D;
+  readonly shape: readonly number[];
+  /** Elements to the next index of each axis. */
+  readonly strides: readonly number[];
+  /** Elements from the start of the storage. */
+  readonly offset: number;
+  readonly size: number;
+  label: string;
+  /** A leaf whose gradient is wanted (a parameter). */
+  isLeafWithGrad = false;
+  /** The gradient of a leaf after `backward`. */
+  grad: Tensor | null = null;
+  /** False while `grad` holds a stale value that the next backward overwrites instead of adding to it. */
+  gradIsCurrent = false;
+  /** The op on the tape that made this tensor. */
+  node: GradNode | null = null;
+  kept = false;
+  private memory: Storage | null;
+
+  /** Takes over one reference to `storage`. Made by `empty` and friends and by views; ops do not call it. */
+  constructor(
+    gpu: Gpu,
+    storage: Storage,
+    dtype: D,
+    shape: readonly number[],
+    strides: readonly number[],
+    offset: number,
+    label: string,
+  ) {
+    this.gpu = gpu;
+    this.memory = storage;
+    this.dtype = dtype;
+    this.shape = shape;
+    this.strides = strides;
+    this.offset = offset;
+    this.size = shape.reduce((product, length) => product * length, 1);
+    this.label = label;
+  }
+
+  /** The memory behind the tensor. Throws `UseAfterFreeError` once it was freed. */
+  get storage(): Storage {
+    if (!this.memory) throw new UseAfterFreeError(this.label, this.shape);
+    return this.memory;
+  }
+
+  get disposed(): boolean {
+    return this.memory === null;
+  }
+
+  get rank(): number {
+    return this.shape.length;
+  }
+
+  get contiguous(): boolean {
+    return isDense(this.shape, this.strides);
+  }
+
+  get requiresGrad(): boolean {
+    return this.isLeafWithGrad || this.node !== null;
+  }
+
+  /** Marks a leaf whose gradient is wanted. */
+  requireGrad(): this {
+    if (this.node) throw new ShapeError("requireGrad", `${this.label} is the result of an op, not a leaf`);
+    this.isLeafWithGrad = true;
+    return this;
+  }
+
+  /** Axis lengths may contain one -1, which is worked out. Needs a dense tensor: no copy is made. */
+  reshape(shape: readonly number[]): Tensor<D> {
+    const known = shape.reduce((product, length) => (length === -1 ? product : product * length), 1);
+    const full = shape.map((length) => (length === -1 ? this.size / known : length));
+    if (full.reduce((product, length) => product * length, 1) !== this.size || full.some((length) => !Number.isInteger(length))) {
+      throw new ShapeError("reshape", `${this.label} [${this.shape.join(", ")}] has ${this.size} elements, [${shape.join(", ")}] does not`);
+    }
+    if (!this.contiguous) throw new ShapeError("reshape", `${this.label} is a strided view; make it contiguous first`);
+    const from = this.shape;
+    return this.view("reshape", full, denseStrides(full), this.offset, (dy, input) => input.give(0, dy.reshape(from)));
+  }
+
+  /** Exchanges two axes (negative counts from the last); a view. */
+  transpose(axisA = -2, axisB = -1): Tensor<D> {
+    const a = this.axis("transpose", axisA);
+    const b = this.axis("transpose", axisB);
+    const swap = (values: readonly number[]) => values.map((value, i) => (i === a ? values[b]! : i === b ? values[a]! : value));
+    return this.view("transpose", swap(this.shape), swap(this.strides), this.offset, (dy, input) =>
+      input.give(0, dy.transpose(a, b)),
+    );
+  }
+
+  /** `length` indices of one axis from `start` on; a view. */
+  slice(axis: number, start: number, length: number): Tensor<D> {
+    const a = this.axis("slice", axis);
+    if (start < 0 || length < 1 || start + length > this.shape[a]!) {
+      throw new ShapeError("slice", `[${start}, ${start + length}) is outside axis ${a} of ${this.label} [${this.shape.join(", ")}]`);
+    }
+    const shape = this.shape.map((value, i) => (i === a ? length : value));
+    const offset = this.offset + start * this.strides[a]!;
+    return this.view("slice", shape, this.strides, offset, (dy, input) => {
+      const { tensor, accumulate } = input.sink(0);
+      if (!accumulate) clear(tensor);
+      const part = tensor.slice(a, start, length);
+      copyStrided(dy, part, { accumulate: true });
+      part.dispose();
+    });
+  }
+
+  private axis(op: string, axis: number): number {
+    const a = axis < 0 ? axis + this.rank : axis;
+    if (a < 0 || a >= this.rank) throw new ShapeError(op, `${this.label} [${this.shape.join(", ")}] has no axis ${axis}`);
+    return a;
+  }
+
+  private view(
+    op: string,
+    shape: readonly number[],
+    strides: readonly number[],
+    offset: number,
+    backward: BackwardFunction,
+  ): Tensor<D> {
+    const result = this.alias(shape, strides, offset);
+    this.gpu.track(result);
+    if (this.dtype === "f32") record(op, [this as unknown as Tensor], result as unknown as Tensor, () => backward);
+    return result;
+  }
+
+  /** Another handle on the same memory, under no scope and off the tape: for the tape itself. */
+  alias(shape = this.shape, strides = this.strides, offset = this.offset): Tensor<D> {
+    this.storage.retain();
+    return new Tensor(this.gpu, this.storage, this.dtype, shape, strides, offset, this.label);
+  }
+
+  /** The same values, off the tape. */
+  detach(): Tensor<D> {
+    const result = this.alias();
+    this.gpu.track(result);
+    return result;
+  }
+
+  /** Exempts the tensor from the end of the scopes around it; `dispose` frees it. */
+  keep(): this {
+    this.kept = true;
+    return this;
+  }
+
+  dispose(): void {
+    this.memory?.release();
+    this.memory = null;
+  }
+
+  /** The elements in row-major order. Waits for all work recorded so far. Needs a dense tensor. */
+  async read(): Promise<TypedArrays[D]> {
+    if (!this.contiguous) throw new ShapeError("read", `${this.label} is a strided view; make it contiguous first`);
+    const bytes = await this.gpu.read(this.storage, this.offset * 4, this.size * 4);
+    const array = { f32: Float32Array, u32: Uint32Array, i32: Int32Array }[this.dtype];
+    return new array(bytes) as TypedArrays[D];
+  }
+
+  /** The value of a tensor with one element. */
+  async item(): Promise<number> {
+    if (this.size !== 1) throw new ShapeError("item", `${this.label} [${this.shape.join(", ")}] has ${this.size} elements, not one`);
+    return (await this.read())[0]!;
+  }
+
+  /** Replaces all elements, after all work recorded so far. */
+  write(data: ArrayLike<number>): void {
+    if (data.length !== this.size) {
+      throw new ShapeError("write", `${this.label} [${this.shape.join(", ")}] has ${this.size} elements, the data ${data.length}`);
+    }
+    if (!this.contiguous) throw new ShapeError("write", `${this.label} is a strided view`);
+    this.gpu.write(this.storage, this.offset * 4, typed(data, this.dtype));
+  }
+}
+
+function typed(data: ArrayLike<number>, dtype: DType): Float32Array | Uint32Array | Int32Array {
+  const array = { f32: Float32Array, u32: Uint32Array, i32: Int32Array }[dtype];
+  return data instanceof array ? data : array.from(data);
+}
+
+function checkShape(op: string, shape: readonly number[]): void {
+  if (shape.some((length) => !Number.isInteger(length) || length < 1)) {
+    throw new ShapeError(op, `[${shape.join(", ")}] is not a shape: every axis needs a whole length of at least 1`);
+  }
+}
+
+/** A tensor with whatever content its memory had. */
+export function empty<D extends DType = "f32">(
+  gpu: Gpu,
+  shape: readonly number[],
+  dtype: D = "f32" as D,
+  label = "tensor",
+): Tensor<D> {
+  const result = untracked(gpu, shape, dtype, label);
+  gpu.track(result);
+  return result;
+}
+
+/** Like `empty`, under no scope: for gradients and other things with an owner. */
+export function untracked<D extends DType = "f32">(
+  gpu: Gpu,
+  shape: readonly number[],
+  dtype: D = "f32" as D,
+  label = "tensor",
+): Tensor<D> {
+  checkShape(label, shape);
+  const elements = shape.reduce((product, length) => product * length, 1);
+  const storage = gpu.allocate(elements * 4, label);
+  return new Tensor(gpu, storage, dtype, [...shape], denseStrides(shape), 0, label);
+}
+
+export function zeros<D extends DType = "f32">(
+  gpu: Gpu,
+  shape: readonly number[],
+  dtype: D = "f32" as D,
+  label = "tensor",
+): Tensor<D> {
+  const result = empty(gpu, shape, dtype, label);
+  clear(result);
+  return result;
+}
+
+export function fromArray<D extends DType = "f32">(
+  gpu: Gpu,
+  data: ArrayLike<number>,
+  shape: readonly number[],
+  dtype: D = "f32" as D,
+  label = "tensor",
+): Tensor<D> {
+  const result = empty(gpu, shape, dtype, label);
+  result.write(data);
+  return result;
+}
+
+/** Records filling a dense tensor with zeros. */
+export function clear(tensor: Tensor<DType>): void {
+  if (!tensor.contiguous) throw new ShapeError("clear", `${tensor.label} is a strided view`);
+  tensor.gpu.clearBuffer(tensor.storage, tensor.offset * 4, tensor.size * 4);
+}

@@ -1,0 +1,147 @@
+/**
+ * What every test of kernels and models is written with: the same tests run in Node and in a browser, so they use
+ * this instead of a test library. Comparisons are against float64 references.
+ */
+
+import tap, { type Test } from "tap";
+import type { Gpu } from "../dist/gpu/gpu.js";
+import { backwardFrom, noGrad } from "../dist/tensor/autograd.js";
+import { fromArray, type Tensor } from "../dist/tensor/tensor.js";
+import { sharedGpu } from "./device.js";
+
+export interface Tolerance {
+  /** Absolute error allowed; default 0. */
+  abs?: number;
+  /** Error allowed relative to the expected value; default 0. */
+  rel?: number;
+}
+
+export interface Check {
+  ok(condition: unknown, message: string): void;
+  equal<T>(actual: T, expected: T, message: string): void;
+  same(actual: unknown, expected: unknown, message: string): void;
+  /** Every element within `abs + rel·|expected|`; says which is worst. Non-finite values never pass. */
+  near(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: Tolerance, message: string): void;
+  throwsMessage(action: (() => unknown) | Promise<unknown>, pattern: RegExp, message: string): Promise<void>;
+  comment(text: string): void;
+}
+
+function checks(t: Test): Check {
+  return {
+    ok: (condition, message) => t.ok(condition, message),
+    equal: (actual, expected, message) => t.equal(actual, expected, message),
+    same: (actual, expected, message) => t.same(actual, expected, message),
+    comment: (text) => t.comment(text),
+    near(actual, expected, tolerance, message) {
+      const { abs = 0, rel = 0 } = tolerance;
+      if (actual.length !== expected.length) {
+        t.fail(`${message}: ${actual.length} values, expected ${expected.length}`);
+        return;
+      }
+      let worst = 0;
+      let at = -1;
+      for (let i = 0; i < expected.length; i++) {
+        const error = Math.abs(actual[i]! - expected[i]!);
+        const excess = error / (abs + rel * Math.abs(expected[i]!) + Number.MIN_VALUE);
+        if (!(excess <= worst)) {
+          worst = Number.isNaN(excess) ? Number.POSITIVE_INFINITY : excess;
+          at = i;
+        }
+      }
+      const detail = at >= 0 ? ` (worst at ${at}: ${actual[at]} for ${expected[at]}, ${worst.toPrecision(3)} of the tolerance)` : "";
+      t.ok(worst <= 1, message + (worst <= 1 ? "" : detail));
+    },
+    async throwsMessage(action, pattern, message) {
+      try {
+        await (typeof action === "function" ? action() : action);
+      } catch (error) {
+        t.match(error instanceof Error ? error.message : String(error), pattern, message);
+        return;
+      }
+      t.fail(`${message}: nothing was thrown`);
+    },
+  };
+}
+
+
+/** One test with the shared device. Checks that the test gives back all memory that it took in a scope. */
+export function test(name: string, body: (t: Check, gpu: Gpu) => Promise<void> | void): void {
+  tap.test(name, async (t) => {
+    const gpu = await sharedGpu();
+    await body(checks(t), gpu);
+    await gpu.idle();
+  });
+}
+
+/** Repeatable numbers, roughly normal, from a small generator of the tests' own (splitmix32 and Box-Muller). */
+export function randomArray(seed: number, length: number, scale = 1): Float64Array {
+  let state = (seed * 0x9e3779b9) >>> 0;
+  const uniform = () => {
+    state = (state + 0x9e3779b9) >>> 0;
+    let z = state;
+    z = Math.imul(z ^ (z >>> 16), 0x21f0aaad);
+    z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
+    return ((z ^ (z >>> 15)) >>> 0) / 2 ** 32;
+  };
+  const values = new Float64Array(length);
+  for (let i = 0; i < length; i++) {
+    const radius = Math.sqrt(-2 * Math.log(1 - uniform()));
+    values[i] = Math.fround(scale * radius * Math.cos(2 * Math.PI * uniform()));
+  }
+  return values;
+}
+
+export interface OpCheck {
+  inputs: { shape: number[]; data: Float64Array }[];
+  gpu: (...tensors: Tensor[]) => Tensor;
+  /** The same op in float64, from flat inputs to the flat output. */
+  reference: (...arrays: Float64Array[]) => Float64Array;
+  tolerance: { forward: Tolerance; gradient: Tolerance };
+  /** Which inputs to differentiate; all by default. */
+  gradientOf?: boolean[];
+}
+
+/**
+ * Compares an op with its float64 reference, and its gradient of sum(output ∘ r), r random, with central finite
+ * differences of the reference for every element of every input.
+ */
+export async function checkOp(t: Check, gpu: Gpu, name: string, check: OpCheck): Promise<void> {
+  const { inputs, tolerance } = check;
+  const wanted = check.gradientOf ?? inputs.map(() => true);
+  const arrays = inputs.map((input) => input.data);
+  const expected = check.reference(...arrays);
+  const leaves = inputs.map((input, i) => {
+    const leaf = fromArray(gpu, input.data, input.shape, "f32", `input ${i}`);
+    return wanted[i] ? leaf.requireGrad() : leaf;
+  });
+  const weights = randomArray(99, expected.length);
+  const dy = noGrad(() => fromArray(gpu, weights, [expected.length]));
+  const output = gpu.scope(() => {
+    const result = check.gpu(...leaves);
+    if (wanted.some(Boolean)) backwardFrom(result, dy);
+    return result.detach().keep();
+  });
+  t.near(await output.read(), expected, tolerance.forward, `${name}: forward`);
+  output.dispose();
+  dy.dispose();
+  for (let i = 0; i < inputs.length; i++) {
+    if (!wanted[i]) continue;
+    const gradient = leaves[i]!.grad;
+    t.ok(gradient, `${name}: input ${i} has a gradient`);
+    if (!gradient) continue;
+    const differences = new Float64Array(arrays[i]!.length);
+    for (let j = 0; j < differences.length; j++) {
+      const step = 1e-5 * Math.max(1, Math.abs(arrays[i]![j]!));
+      const at = (value: number) => {
+        const moved = arrays.map((array, k) => (k === i ? array.slice() : array));
+        moved[i]![j] = value;
+        return check.reference(...moved).reduce((sum, y, k) => sum + y * weights[k]!, 0);
+      };
+      differences[j] = (at(arrays[i]![j]! + step) - at(arrays[i]![j]! - step)) / (2 * step);
+    }
+    t.near(await gradient.read(), differences, tolerance.gradient, `${name}: gradient of input ${i}`);
+    gradient.dispose();
+  }
+  for (const leaf of leaves) leaf.dispose();
+}
+

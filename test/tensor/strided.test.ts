@@ -1,0 +1,32 @@
+import { copyStrided } from "../../dist/tensor/strided.js";
+import { empty, fromArray, zeros } from "../../dist/tensor/tensor.js";
+import { randomArray, test } from "../harness.js";
+
+test("a transposed view is made dense", async (t, gpu) => {
+  const [rows, columns] = [17, 65];
+  const data = randomArray(1, rows * columns);
+  const x = fromArray(gpu, data, [rows, columns]);
+  const y = empty(gpu, [columns, rows]);
+  copyStrided(x.transpose(), y, { accumulate: false });
+  const expected = data.map((_, i) => data[(i % rows) * columns + Math.floor(i / rows)]!);
+  t.near(await y.read(), expected, {}, "every element is in its place");
+});
+
+test("a slice of a six-axis tensor receives another, added to what was there", async (t, gpu) => {
+  const target = zeros(gpu, [2, 3, 1, 2, 5, 3]);
+  const source = fromArray(gpu, randomArray(2, 2 * 3 * 2 * 2 * 3), [2, 3, 1, 2, 2, 3]);
+  const part = target.slice(4, 1, 2);
+  copyStrided(source, part, { accumulate: true });
+  copyStrided(source, part, { accumulate: true });
+  const actual = await target.read();
+  const values = await source.read();
+  const expected = new Float64Array(actual.length);
+  for (let outer = 0; outer < 12; outer++) {
+    for (let axis = 0; axis < 2; axis++) {
+      for (let inner = 0; inner < 3; inner++) {
+        expected[outer * 15 + (axis + 1) * 3 + inner] = 2 * values[outer * 6 + axis * 3 + inner]!;
+      }
+    }
+  }
+  t.near(actual, expected, { rel: 1e-6 }, "twice the source inside, zero outside");
+});
