@@ -1,8 +1,8 @@
 // Counter-based random numbers: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011).
 //
 //   key     = (seed_lo, seed_hi)
-//   counter = (block, stream, step, 0), one block gives four 32-bit words
-//   element i of a fill takes word i mod 4 of block i / 4
+//   counter = (quad, stream, step, 0); each counter gives four 32-bit words
+//   element i of a fill takes word i mod 4 of quad i / 4
 //
 // The state buffer is rng = [seed_lo, seed_hi, step, 0]; `stream` comes with the dispatch, so a captured training step is
 // replayed with fresh numbers by writing one word of the state.
@@ -10,7 +10,9 @@
 // Everything here is integer arithmetic up to one exact conversion, because WGSL leaves the last bits of log, cos, sqrt
 // and of a*b+c to the driver: the same seed gives the same bits on every adapter and in src/ops/philox.ts.
 //
-// Grid of the fills: one invocation a block (four elements), groups1d(ceil(count / 4), WORKGROUP).
+// Grid of the fills: one invocation a quad (four elements), groups1d(ceil(count / 4), WORKGROUP).
+// Grid of categorical: one workgroup a row of log_probs [rows, width]; row r, entry k takes word k mod 4 of quad
+// r * ceil(width / 4) + k / 4.
 
 // @shared philox
 // High word of the 64-bit product a*b.
@@ -58,7 +60,7 @@ fn log2_slope(w: u32) -> u32 {
   h = 19069 + ((h * v) >> 16u);
   h = 14829 + ((h * v) >> 16u);
   h = 47359 + ((h * v) >> 15u);
-  return 1549071949u + ((u32(h) * u32(v)) >> 16u << 14u);
+  return 1549071949u + (((u32(h) * u32(v)) >> 16u) << 14u);
 }
 
 // -log2(u) for u = x / 2^32, x odd: mantissa * 2^-scale. Relative precision is kept for u near 1, where a fixed-point
@@ -91,17 +93,81 @@ const WORKGROUP: u32 = 64; // @tune 32 64 128 256
 struct Params {
   count: u32,
   stream: u32,
-  // uniform: y = scale * u; uniform_symmetric: y = scale * (2u - 1); bernoulli: P(1)
-  scale: f32,
+  scale: f32,      // one multiplication, rounded once: the bits stay the same everywhere
+  threshold: u32,  // bernoulli: P(1) in units of 2^-31
+  rows: u32,       // categorical
+  width: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> rng: array<u32>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@group(0) @binding(2) var<storage, read_write> filled: array<f32>;
+@group(0) @binding(3) var<storage, read> log_probs: array<f32>;
+@group(0) @binding(4) var<storage, read_write> choice: array<u32>;
 
-// The four words of one block of this dispatch's stream.
-fn block_words(block: u32) -> vec4<u32> {
-  return philox(vec4<u32>(block, params.stream, rng[2], 0u), vec2<u32>(rng[0], rng[1]));
+// The four words of one quad of this dispatch's stream.
+fn quad_words(quad: u32) -> vec4<u32> {
+  let counter = vec4<u32>(quad, params.stream, rng[2], 0u);
+  let key = vec2<u32>(rng[0], rng[1]);
+  return philox(counter, key);
+}
+
+// sqrt(-2 ln u), u = (word | 1) / 2^32, as root * 2^-shift: the digit-by-digit integer square root gives 24 exact bits.
+struct Radius { root: u32, shift: u32 }
+
+fn radius(word: u32) -> Radius {
+  let e = neg_log2(word | 1u);
+  let k = countLeadingZeros(e.mantissa);
+  // r^2 = square * 2^-power, power even; the constant is 2 ln 2 as 1.31
+  var square = mul_hi(e.mantissa << k, 2977044472u);
+  var power = k + e.scale - 1u;
+  if ((power & 1u) == 1u) {
+    square >>= 1u;
+    power -= 1u;
+  }
+  var root = 0u;
+  var rest = 0u;
+  for (var digit = 0u; digit < 24u; digit++) {
+    rest = (rest << 2u) | (square >> 30u);
+    square <<= 2u;
+    let trial = (root << 2u) | 1u;
+    root <<= 1u;
+    if (rest >= trial) {
+      rest -= trial;
+      root |= 1u;
+    }
+  }
+  return Radius(root, 8u + power / 2u);
+}
+
+// sin(pi/2 * f / 2^32) as 1.31, by an odd minimax polynomial of degree 7 (error 6e-7).
+fn quarter_sine(f: u32) -> u32 {
+  let square = mul_hi(f, f);
+  var s = 341174479u - mul_hi(18613970u, square);
+  s = 2774092390u - mul_hi(s, square);
+  return mul_hi(f, 3373248306u - (mul_hi(s, square) >> 1u));
+}
+
+// Box and Muller: two independent standard normals from two words, multiples of 2^-20 in [-6.7, 6.7].
+fn normal_pair(word_radius: u32, word_angle: u32) -> vec2<f32> {
+  let r = radius(word_radius);
+  let f = (word_angle << 2u) | 2u;
+  let sine = quarter_sine(f);
+  let cosine = quarter_sine(0u - f);
+  let quadrant = word_angle >> 30u;
+  let turned = (quadrant & 1u) == 1u;
+  let x = scaled(r, select(cosine, sine, turned));
+  let y = scaled(r, select(sine, cosine, turned));
+  return vec2<f32>(
+    select(x, -x, quadrant == 1u || quadrant == 2u),
+    select(y, -y, quadrant >= 2u),
+  );
+}
+
+// radius * sine, rounded to a multiple of 2^-20.
+fn scaled(r: Radius, sine: u32) -> f32 {
+  let shift = r.shift - 13u;
+  return f32((mul_hi(r.root << 8u, sine) + (1u << (shift - 1u))) >> shift) * 0x1p-20f;
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -111,11 +177,120 @@ fn uniform_fill(
   @builtin(local_invocation_id) local_id: vec3<u32>,
 ) {
   let group = workgroup_id.y * num_workgroups.x + workgroup_id.x;
-  let block = group * WORKGROUP + local_id.x;
-  if (block * 4u >= params.count) { return; }
-  let words = block_words(block);
+  let quad = group * WORKGROUP + local_id.x;
+  if (quad * 4u >= params.count) { return; }
+  let words = quad_words(quad);
   for (var lane = 0u; lane < 4u; lane++) {
-    let i = block * 4u + lane;
-    if (i < params.count) { y[i] = params.scale * uniform01(words[lane]); }
+    let i = quad * 4u + lane;
+    if (i < params.count) { filled[i] = params.scale * uniform01(words[lane]); }
+  }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn uniform_symmetric_fill(
+  @builtin(workgroup_id) workgroup_id: vec3<u32>,
+  @builtin(num_workgroups) num_workgroups: vec3<u32>,
+  @builtin(local_invocation_id) local_id: vec3<u32>,
+) {
+  let group = workgroup_id.y * num_workgroups.x + workgroup_id.x;
+  let quad = group * WORKGROUP + local_id.x;
+  if (quad * 4u >= params.count) { return; }
+  let words = quad_words(quad);
+  for (var lane = 0u; lane < 4u; lane++) {
+    let i = quad * 4u + lane;
+    if (i < params.count) { filled[i] = params.scale * (f32(i32(words[lane]) >> 8u) * 0x1p-23f); }
+  }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn normal_fill(
+  @builtin(workgroup_id) workgroup_id: vec3<u32>,
+  @builtin(num_workgroups) num_workgroups: vec3<u32>,
+  @builtin(local_invocation_id) local_id: vec3<u32>,
+) {
+  let group = workgroup_id.y * num_workgroups.x + workgroup_id.x;
+  let quad = group * WORKGROUP + local_id.x;
+  if (quad * 4u >= params.count) { return; }
+  let words = quad_words(quad);
+  let values = vec4<f32>(normal_pair(words.x, words.y), normal_pair(words.z, words.w));
+  for (var lane = 0u; lane < 4u; lane++) {
+    let i = quad * 4u + lane;
+    if (i < params.count) { filled[i] = params.scale * values[lane]; }
+  }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn gumbel_fill(
+  @builtin(workgroup_id) workgroup_id: vec3<u32>,
+  @builtin(num_workgroups) num_workgroups: vec3<u32>,
+  @builtin(local_invocation_id) local_id: vec3<u32>,
+) {
+  let group = workgroup_id.y * num_workgroups.x + workgroup_id.x;
+  let quad = group * WORKGROUP + local_id.x;
+  if (quad * 4u >= params.count) { return; }
+  let words = quad_words(quad);
+  for (var lane = 0u; lane < 4u; lane++) {
+    let i = quad * 4u + lane;
+    if (i < params.count) { filled[i] = params.scale * gumbel(words[lane]); }
+  }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn bernoulli_fill(
+  @builtin(workgroup_id) workgroup_id: vec3<u32>,
+  @builtin(num_workgroups) num_workgroups: vec3<u32>,
+  @builtin(local_invocation_id) local_id: vec3<u32>,
+) {
+  let group = workgroup_id.y * num_workgroups.x + workgroup_id.x;
+  let quad = group * WORKGROUP + local_id.x;
+  if (quad * 4u >= params.count) { return; }
+  let words = quad_words(quad);
+  for (var lane = 0u; lane < 4u; lane++) {
+    let i = quad * 4u + lane;
+    if (i < params.count) { filled[i] = select(0.0, params.scale, (words[lane] >> 1u) < params.threshold); }
+  }
+}
+
+var<workgroup> best_value: array<f32, WORKGROUP>;
+var<workgroup> best_index: array<u32, WORKGROUP>;
+
+// choice[row] = argmax_k (log_probs[row, k] + Gumbel noise): a draw from softmax(log_probs[row]). Ties go to the lowest k.
+@compute @workgroup_size(WORKGROUP)
+fn categorical(
+  @builtin(workgroup_id) workgroup_id: vec3<u32>,
+  @builtin(num_workgroups) num_workgroups: vec3<u32>,
+  @builtin(local_invocation_id) local_id: vec3<u32>,
+) {
+  let row = workgroup_id.y * num_workgroups.x + workgroup_id.x;
+  if (row >= params.rows) { return; }
+  let quads = (params.width + 3u) / 4u;
+  var value = -3.0e38f;
+  var index = params.width;
+  for (var quad = local_id.x; quad < quads; quad += WORKGROUP) {
+    let words = quad_words(row * quads + quad);
+    for (var lane = 0u; lane < 4u; lane++) {
+      let k = quad * 4u + lane;
+      if (k < params.width) {
+        let candidate = log_probs[row * params.width + k] + gumbel(words[lane]);
+        if (candidate > value || index == params.width) {
+          value = candidate;
+          index = k;
+        }
+      }
+    }
+  }
+  best_value[local_id.x] = value;
+  best_index[local_id.x] = index;
+  workgroupBarrier();
+  if (local_id.x == 0u) {
+    for (var other = 1u; other < WORKGROUP; other++) {
+      let candidate = best_value[other];
+      let at = best_index[other];
+      if (at < params.width && (candidate > value || (candidate == value && at < index))) {
+        value = candidate;
+        index = at;
+      }
+    }
+    choice[row] = index;
   }
 }
