@@ -50,7 +50,7 @@ export interface SampleOptions {
 }
 
 /**
- * Samples x_0: u32 [B, L]. Nothing is read back, so the result can be awaited late; with `onStep` the caller may read
+ * Samples x_0: u32 [B, L], the caller's to dispose of. Nothing is read back, so the result can be awaited late; with `onStep` the caller may read
  * the tokens on the way.
  */
 export async function sample(options: SampleOptions): Promise<Tensor<"u32">> {
