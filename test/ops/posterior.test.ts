@@ -1,6 +1,11 @@
 import { Schedule, schedulePresets } from "../../dist/diffusion/schedule.js";
 import { transitionTable } from "../../dist/diffusion/table.js";
-import { cumulativeMatrices, multiply, posterior, transitionMatrix } from "../../dist/diffusion/transition.js";
+import {
+  cumulativeMatrices,
+  multiply,
+  posterior,
+  transitionMatrix,
+} from "../../dist/diffusion/transition.js";
 import { posteriorDense, posteriorLogProbs } from "../../dist/ops/posterior.js";
 import { fromArray } from "../../dist/tensor/tensor.js";
 import { randomArray, test } from "../harness.js";
@@ -10,7 +15,11 @@ const exp = (values: ArrayLike<number>) => Float64Array.from(values, Math.exp);
 
 for (const preset of schedulePresets) {
   test(`posterior products, ${preset}: explicit matrices, sums, jumps, u = 0`, async (t, gpu) => {
-    for (const [tokens, steps] of [[2, 2], [5, 10], [65, 100]] as const) {
+    for (const [tokens, steps] of [
+      [2, 2],
+      [5, 10],
+      [65, 100],
+    ] as const) {
       const schedule = new Schedule({ tokens, steps, ends: preset });
       const process = new Process(schedule);
       for (const visits of [schedule.visit(steps), schedule.visit(Math.ceil(steps / 4)), [steps, 0]]) {
@@ -19,10 +28,21 @@ for (const preset of schedulePresets) {
         const states = preset === "uniform" ? [0, tokens - 1] : [0, tokens - 1, tokens];
         const rows = times.length * states.length;
         const logits = randomArray(tokens + steps, rows * tokens, 3);
-        const p = Array.from({ length: rows }, (_, row) => softmax(logits.subarray(row * tokens, (row + 1) * tokens)));
+        const p = Array.from({ length: rows }, (_, row) =>
+          softmax(logits.subarray(row * tokens, (row + 1) * tokens)),
+        );
         const out = await posteriorLogProbs(
-          fromArray(gpu, p.flatMap((row) => [...row].map(Math.log)), [times.length, states.length, tokens]),
-          fromArray(gpu, times.flatMap(() => states), [times.length, states.length], "u32"),
+          fromArray(
+            gpu,
+            p.flatMap((row) => [...row].map(Math.log)),
+            [times.length, states.length, tokens],
+          ),
+          fromArray(
+            gpu,
+            times.flatMap(() => states),
+            [times.length, states.length],
+            "u32",
+          ),
           fromArray(gpu, times, [times.length], "u32"),
           table.coefficients,
         ).read();
@@ -84,7 +104,12 @@ test("dense posterior of an arbitrary process, and of the closed form's", async 
   const rows = Array.from({ length: states }, () => [...p].map(Math.log)).flat();
   const out = await posteriorDense(
     fromArray(gpu, rows, [states, states]),
-    fromArray(gpu, Array.from({ length: states }, (_, i) => i), [states], "u32"),
+    fromArray(
+      gpu,
+      Array.from({ length: states }, (_, i) => i),
+      [states],
+      "u32",
+    ),
     { toT: upload(second), barU: upload(first), barT: upload(bar) },
   ).read();
   for (let xt = 0; xt < states; xt++) {
@@ -95,13 +120,26 @@ test("dense posterior of an arbitrary process, and of the closed form's", async 
     const tokens = 6;
     const schedule = new Schedule({ tokens, steps: 10, ends: preset });
     const bars = cumulativeMatrices(schedule);
-    const matrices = { toT: upload(transitionMatrix(schedule.jump(3, 8), tokens)), barU: upload(bars[3]!), barT: upload(bars[8]!) };
+    const matrices = {
+      toT: upload(transitionMatrix(schedule.jump(3, 8), tokens)),
+      barU: upload(bars[3]!),
+      barT: upload(bars[8]!),
+    };
     const table = transitionTable(gpu, schedule, [10, 8, 3, 0]);
     const here = preset === "uniform" ? [0, 1, 2] : [0, 1, tokens];
-    const log = fromArray(gpu, Array.from({ length: 3 }, (_, i) => [...softmax(randomArray(i, tokens, 2))].map(Math.log)).flat(), [3, tokens]);
+    const log = fromArray(
+      gpu,
+      Array.from({ length: 3 }, (_, i) => [...softmax(randomArray(i, tokens, 2))].map(Math.log)).flat(),
+      [3, tokens],
+    );
     const xt = fromArray(gpu, here, [3], "u32");
     const dense = await posteriorDense(log, xt, matrices).read();
-    const closed = await posteriorLogProbs(log, xt, fromArray(gpu, [8], [1], "u32"), table.coefficients).read();
+    const closed = await posteriorLogProbs(
+      log,
+      xt,
+      fromArray(gpu, [8], [1], "u32"),
+      table.coefficients,
+    ).read();
     t.near(exp(dense), exp(closed), { abs: 1e-6, rel: 1e-4 }, `${preset}: dense and closed form agree`);
     table.dispose();
   }
