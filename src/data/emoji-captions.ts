@@ -1,5 +1,5 @@
+import { genderOf, SKIN_TONES } from "../text/attributes.js";
 import { normalizeCaption, words } from "../text/words.js";
-import { genderOf, SKIN_TONES } from "./attributes.js";
 import { type Emoji, type Names, PEOPLE } from "./emoji-sources.js";
 
 /** Captions of an emoji: names people would say, and apart from them bags of keywords. */

@@ -1,6 +1,6 @@
 import { UserError } from "../platform/errors.js";
 import type { Platform } from "../platform/platform.js";
-import { attributesOf } from "./attributes.js";
+import { attributesOf } from "../text/attributes.js";
 import { type CaptionedImage, type Dataset, splitsOf } from "./dataset.js";
 import { captionsOf } from "./emoji-captions.js";
 import { type EmojiSources, readEmojiSources, type Vendor } from "./emoji-sources.js";

@@ -1,5 +1,13 @@
-import { words } from "../text/words.js";
-import type { Attributes } from "./dataset.js";
+import { words } from "./words.js";
+
+/** What a caption says about a person and a thing, read off its words. */
+export interface Attributes {
+  /** "none", one of the five skin tones, or two of them joined by "+" ("light+dark"). */
+  readonly tone: string;
+  readonly gender: "male" | "female" | "both" | "none";
+  /** Distinct content words, sorted. */
+  readonly objectWords: readonly string[];
+}
 
 /** The five skin tones of Unicode, lightest first: tone number t is `SKIN_TONES[t − 1]`. */
 export const SKIN_TONES = ["light", "medium-light", "medium", "medium-dark", "dark"] as const;
