@@ -25,11 +25,11 @@ const WORKGROUP: u32 = 64; // @tune 32 64 128 256
 const LANES: u32 = 32; // @tune 1 8 16 32
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> input: array<f32>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(2) var<storage, read> scale_shift: array<f32>;
-@group(0) @binding(4) var<storage, read_write> y: array<f32>;
+@group(0) @binding(4) var<storage, read_write> output: array<f32>;
 @group(0) @binding(5) var<storage, read_write> stats: array<vec2<f32>>;
 
 var<workgroup> scratch: array<vec2<f32>, WORKGROUP>;
@@ -58,10 +58,10 @@ fn row_of(group: vec3<u32>, groups: vec3<u32>, local: u32) -> u32 {
 /// length in precision, because no element is further than sqrt(channels) standard deviations from the mean.
 fn statistics(row: u32, local: u32) -> vec2<f32> {
   let base = row * params.channels;
-  let origin = x[base];
+  let origin = input[base];
   var moments = vec2<f32>(0.0);
   for (var c = local % LANES; c < params.channels; c += LANES) {
-    let difference = x[base + c] - origin;
+    let difference = input[base + c] - origin;
     moments += vec2<f32>(difference, difference * difference);
   }
   moments = sum_of_row(local, moments) / f32(params.channels);
@@ -83,7 +83,7 @@ fn forward(
   }
   let base = row * params.channels;
   for (var c = local % LANES; c < params.channels; c += LANES) {
-    y[base + c] = (x[base + c] - stat.x) * stat.y * weight[c] + bias[c];
+    output[base + c] = (input[base + c] - stat.x) * stat.y * weight[c] + bias[c];
   }
   if (local % LANES == 0u) {
     stats[row] = stat;
@@ -106,7 +106,7 @@ fn adaptive_forward(
   let scale_at = row / params.rows_per_group * 2u * params.channels;
   let shift_at = scale_at + params.channels;
   for (var c = local % LANES; c < params.channels; c += LANES) {
-    y[base + c] = (x[base + c] - stat.x) * stat.y * (1.0 + scale_shift[scale_at + c]) + scale_shift[shift_at + c];
+    output[base + c] = (input[base + c] - stat.x) * stat.y * (1.0 + scale_shift[scale_at + c]) + scale_shift[shift_at + c];
   }
   if (local % LANES == 0u) {
     stats[row] = stat;
@@ -130,14 +130,14 @@ fn backward_input(
   var sums = vec2<f32>(0.0);
   for (var c = local % LANES; c < params.channels; c += LANES) {
     let g = dy[base + c] * weight[c];
-    sums += vec2<f32>(g, g * (x[base + c] - stat.x) * stat.y);
+    sums += vec2<f32>(g, g * (input[base + c] - stat.x) * stat.y);
   }
   sums = sum_of_row(local, sums) / f32(params.channels);
   if (own >= params.rows) {
     return;
   }
   for (var c = local % LANES; c < params.channels; c += LANES) {
-    let n = (x[base + c] - stat.x) * stat.y;
+    let n = (input[base + c] - stat.x) * stat.y;
     let value = stat.y * (dy[base + c] * weight[c] - sums.x - n * sums.y);
     if (params.accumulate != 0u) {
       dx[base + c] += value;
@@ -161,14 +161,14 @@ fn adaptive_backward_input(
   var sums = vec2<f32>(0.0);
   for (var c = local % LANES; c < params.channels; c += LANES) {
     let g = dy[base + c] * (1.0 + scale_shift[scale_at + c]);
-    sums += vec2<f32>(g, g * (x[base + c] - stat.x) * stat.y);
+    sums += vec2<f32>(g, g * (input[base + c] - stat.x) * stat.y);
   }
   sums = sum_of_row(local, sums) / f32(params.channels);
   if (own >= params.rows) {
     return;
   }
   for (var c = local % LANES; c < params.channels; c += LANES) {
-    let n = (x[base + c] - stat.x) * stat.y;
+    let n = (input[base + c] - stat.x) * stat.y;
     let value = stat.y * (dy[base + c] * (1.0 + scale_shift[scale_at + c]) - sums.x - n * sums.y);
     if (params.accumulate != 0u) {
       dx[base + c] += value;
@@ -186,7 +186,7 @@ fn column_sums(index: u32, column: u32) -> vec2<f32> {
   for (var row = first; row < end; row++) {
     let stat = saved[row];
     let at = row * params.channels + column;
-    sums += dy[at] * vec2<f32>((x[at] - stat.x) * stat.y, 1.0);
+    sums += dy[at] * vec2<f32>((input[at] - stat.x) * stat.y, 1.0);
   }
   return sums;
 }

@@ -20,8 +20,8 @@ const LANES: u32 = 32; // @tune 1 8 16 32 64
 const LOG: bool = false; // @variant
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@group(0) @binding(1) var<storage, read> input: array<f32>;
+@group(0) @binding(2) var<storage, read_write> output: array<f32>;
 @group(0) @binding(2) var<storage, read_write> lse: array<f32>;
 
 /// Stands for minus infinity: finite, so that the difference of two of them is 0 and not NaN.
@@ -39,21 +39,22 @@ fn merge(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
   return vec2<f32>(top, a.y * exp(a.x - top) + b.y * exp(b.x - top));
 }
 
-/// log sum exp of a row, in all of its lanes. Four elements at a time: one rescaling for four exponentials.
-fn log_sum_exp_of_row(row: u32, local: u32) -> f32 {
+/// (top, log sum exp(x - top)) of a row, in all of its lanes: apart, because their sum rounds the second part away when
+/// values are large. Four elements at a time: one rescaling for four exponentials.
+fn log_sum_exp_of_row(row: u32, local: u32) -> vec2<f32> {
   let base = row * params.width;
   var part = vec2<f32>(LOWEST, 0.0);
   for (var c = local % LANES; c < params.width; c += 4u * LANES) {
     var values = vec4<f32>(LOWEST);
-    values.x = x[base + c];
+    values.x = input[base + c];
     if (c + LANES < params.width) {
-      values.y = x[base + c + LANES];
+      values.y = input[base + c + LANES];
     }
     if (c + 2u * LANES < params.width) {
-      values.z = x[base + c + 2u * LANES];
+      values.z = input[base + c + 2u * LANES];
     }
     if (c + 3u * LANES < params.width) {
-      values.w = x[base + c + 3u * LANES];
+      values.w = input[base + c + 3u * LANES];
     }
     let top = max(max(max(values.x, values.y), max(values.z, values.w)), part.x);
     part = vec2<f32>(top, part.y * exp(part.x - top) + dot(exp(values - top), vec4<f32>(1.0)));
@@ -69,7 +70,7 @@ fn log_sum_exp_of_row(row: u32, local: u32) -> f32 {
     }
     part = scratch[local - local % LANES];
   }
-  return part.x + log(part.y);
+  return vec2<f32>(part.x, log(part.y));
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -86,11 +87,11 @@ fn forward(
   }
   let base = row * params.width;
   for (var c = local % LANES; c < params.width; c += LANES) {
-    let value = x[base + c] - total;
+    let value = input[base + c] - total.x - total.y;
     if (LOG) {
-      y[base + c] = value;
+      output[base + c] = value;
     } else {
-      y[base + c] = exp(value);
+      output[base + c] = exp(value);
     }
   }
 }
@@ -104,7 +105,7 @@ fn log_sum_exp(
   let own = row_of(group, groups, local);
   let total = log_sum_exp_of_row(min(own, params.rows - 1u), local);
   if (own < params.rows && local % LANES == 0u) {
-    lse[own] = total;
+    lse[own] = total.x + total.y;
   }
 }
 
@@ -172,7 +173,7 @@ fn log_sum_exp_backward(
   }
   let base = row * params.width;
   for (var c = local % LANES; c < params.width; c += LANES) {
-    let value = exp(x[base + c] - lse_saved[row]) * dy[row];
+    let value = exp(input[base + c] - lse_saved[row]) * dy[row];
     if (params.accumulate != 0u) {
       dx[base + c] += value;
     } else {

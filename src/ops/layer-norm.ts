@@ -33,7 +33,12 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon = 1e-
   const stats = empty(gpu, [rows, 2], "f32", "layerNorm statistics");
   const kernel = kernels.layerNorm.forward;
   const base = parameters(rows, channels, epsilon);
-  gpu.run(kernel, { x, weight, bias, y, stats }, base, rowLanes(gpu, gpu.tunables(kernel), rows));
+  gpu.run(
+    kernel,
+    { input: x, weight, bias, output: y, stats },
+    base,
+    rowLanes(gpu, gpu.tunables(kernel), rows),
+  );
   return record("layerNorm", [x, weight, bias], y, (save) => {
     const [savedX, savedWeight, savedStats] = [save(x), save(weight), save(stats)];
     return (dy, grads) => {
@@ -42,12 +47,13 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon = 1e-
         const kernel = kernels.layerNorm.backwardInput;
         gpu.run(
           kernel,
-          { x: savedX, weight: savedWeight, dy, saved: savedStats, dx },
+          { input: savedX, weight: savedWeight, dy, saved: savedStats, dx },
           { ...base, accumulate: accumulate ? 1 : 0 },
           rowLanes(gpu, gpu.tunables(kernel), rows),
         );
       }
-      if (grads.needs(1) || grads.needs(2)) affineGradients(gpu, grads, { x: savedX, stats: savedStats, dy, rows, channels });
+      if (grads.needs(1) || grads.needs(2))
+        affineGradients(gpu, grads, { x: savedX, stats: savedStats, dy, rows, channels });
     };
   });
 }
@@ -65,18 +71,25 @@ function affineGradients(
   const first = kernels.layerNorm.backwardAffinePartial;
   gpu.run(
     first,
-    { x, dy, saved: stats, partial },
+    { input: x, dy, saved: stats, partial },
     { ...base, rows_per_group: rowsPerChunk },
     { groups: [Math.ceil(channels / gpu.tunables(first).WORKGROUP), chunks] },
   );
   const target = (i: number) =>
-    grads.needs(i) ? grads.sink(i) : { tensor: empty(gpu, [channels], "f32", "unused gradient"), accumulate: false };
+    grads.needs(i)
+      ? grads.sink(i)
+      : { tensor: empty(gpu, [channels], "f32", "unused gradient"), accumulate: false };
   const [weight, bias] = [target(1), target(2)];
   const second = kernels.layerNorm.backwardAffine;
   gpu.run(
     second,
     { partial_sums: partial, dweight: weight.tensor, dbias: bias.tensor },
-    { ...base, groups: chunks, accumulate: weight.accumulate ? 1 : 0, accumulate_bias: bias.accumulate ? 1 : 0 },
+    {
+      ...base,
+      groups: chunks,
+      accumulate: weight.accumulate ? 1 : 0,
+      accumulate_bias: bias.accumulate ? 1 : 0,
+    },
     { groups: [Math.ceil(channels / gpu.tunables(second).WORKGROUP)] },
   );
 }
@@ -88,7 +101,8 @@ function affineGradients(
 export function adaLayerNorm(x: Tensor, scaleShift: Tensor, epsilon = 1e-5): Tensor {
   const { gpu } = x;
   const [batches, positions, channels] = x.shape as [number, number, number];
-  if (x.rank !== 3) throw new ShapeError("adaLayerNorm", `x [${x.shape.join(", ")}] must be [batch, positions, channels]`);
+  if (x.rank !== 3)
+    throw new ShapeError("adaLayerNorm", `x [${x.shape.join(", ")}] must be [batch, positions, channels]`);
   if (scaleShift.rank !== 2 || scaleShift.shape[0] !== batches || scaleShift.shape[1] !== 2 * channels) {
     throw new ShapeError(
       "adaLayerNorm",
@@ -100,7 +114,12 @@ export function adaLayerNorm(x: Tensor, scaleShift: Tensor, epsilon = 1e-5): Ten
   const stats = empty(gpu, [rows, 2], "f32", "adaLayerNorm statistics");
   const kernel = kernels.layerNorm.adaptiveForward;
   const base = { ...parameters(rows, channels, epsilon), rows_per_group: positions };
-  gpu.run(kernel, { x, scale_shift: scaleShift, y, stats }, base, rowLanes(gpu, gpu.tunables(kernel), rows));
+  gpu.run(
+    kernel,
+    { input: x, scale_shift: scaleShift, output: y, stats },
+    base,
+    rowLanes(gpu, gpu.tunables(kernel), rows),
+  );
   return record("adaLayerNorm", [x, scaleShift], y, (save) => {
     const [savedX, savedScaleShift, savedStats] = [save(x), save(scaleShift), save(stats)];
     return (dy, grads) => {
@@ -109,7 +128,7 @@ export function adaLayerNorm(x: Tensor, scaleShift: Tensor, epsilon = 1e-5): Ten
         const kernel = kernels.layerNorm.adaptiveBackwardInput;
         gpu.run(
           kernel,
-          { x: savedX, scale_shift: savedScaleShift, dy, saved: savedStats, dx },
+          { input: savedX, scale_shift: savedScaleShift, dy, saved: savedStats, dx },
           { ...base, accumulate: accumulate ? 1 : 0 },
           rowLanes(gpu, gpu.tunables(kernel), rows),
         );
@@ -119,7 +138,7 @@ export function adaLayerNorm(x: Tensor, scaleShift: Tensor, epsilon = 1e-5): Ten
         const kernel = kernels.layerNorm.backwardScaleShift;
         gpu.run(
           kernel,
-          { x: savedX, dy, saved: savedStats, dscale_shift: tensor },
+          { input: savedX, dy, saved: savedStats, dscale_shift: tensor },
           { ...base, accumulate: accumulate ? 1 : 0 },
           { groups: [Math.ceil(channels / gpu.tunables(kernel).WORKGROUP), batches] },
         );

@@ -17,7 +17,12 @@ function normalise(op: string, x: Tensor, LOG: boolean): Tensor {
   const { rows, width } = rowsAndWidth(op, x);
   const y = empty(gpu, x.shape, "f32", op);
   const { groups, tune } = rowLanes(gpu, gpu.tunables(kernels.softmax.forward), rows);
-  gpu.run(kernels.softmax.forward, { x, y }, { rows, width, accumulate: 0 }, { groups, tune, variant: { LOG } });
+  gpu.run(
+    kernels.softmax.forward,
+    { input: x, output: y },
+    { rows, width, accumulate: 0 },
+    { groups, tune, variant: { LOG } },
+  );
   return record(op, [x], y, (save) => {
     const saved = save(y);
     return (dy, grads) => {
@@ -49,7 +54,7 @@ export function logSumExp(x: Tensor): Tensor {
   const { rows, width } = rowsAndWidth("logSumExp", x);
   const lse = empty(gpu, x.shape.slice(0, -1), "f32", "logSumExp");
   const { groups, tune } = rowLanes(gpu, gpu.tunables(kernels.softmax.logSumExp), rows);
-  gpu.run(kernels.softmax.logSumExp, { x, lse }, { rows, width, accumulate: 0 }, { groups, tune });
+  gpu.run(kernels.softmax.logSumExp, { input: x, lse }, { rows, width, accumulate: 0 }, { groups, tune });
   return record("logSumExp", [x], lse, (save) => {
     const [savedX, savedLse] = [save(x), save(lse)];
     return (dy, grads) => {
@@ -57,7 +62,7 @@ export function logSumExp(x: Tensor): Tensor {
       const { groups, tune } = rowLanes(gpu, gpu.tunables(kernels.softmax.logSumExpBackward), rows);
       gpu.run(
         kernels.softmax.logSumExpBackward,
-        { x: savedX, lse_saved: savedLse, dy, dx },
+        { input: savedX, lse_saved: savedLse, dy, dx },
         { rows, width, accumulate: accumulate ? 1 : 0 },
         { groups, tune },
       );

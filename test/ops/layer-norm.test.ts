@@ -1,5 +1,5 @@
-import { adaLayerNorm, layerNorm } from "../../dist/ops/layer-norm.js";
 import { kernels } from "../../dist/gpu/kernels.generated.js";
+import { adaLayerNorm, layerNorm } from "../../dist/ops/layer-norm.js";
 import { backwardFrom } from "../../dist/tensor/autograd.js";
 import { empty, fromArray } from "../../dist/tensor/tensor.js";
 import { checkOp, randomArray, test } from "../harness.js";
@@ -48,7 +48,9 @@ test("adaptive layer norm", async (t, gpu) => {
 
 test("layer norm of a row far from zero, and of an outlier in front", async (t, gpu) => {
   const width = 257;
-  const data = randomArray(6, 2 * width).map((value, i) => (i < width ? value + 1000 : i === width ? 500 : value));
+  const data = randomArray(6, 2 * width).map((value, i) =>
+    i < width ? value + 1000 : i === width ? 500 : value,
+  );
   const x = Float32Array.from(data);
   const y = layerNorm(
     fromArray(gpu, x, [2, width]),
@@ -86,15 +88,25 @@ test("layer norm kernels that share a row between lanes, as on a real GPU", asyn
     const options = { groups: gpu.groups1d(rows * LANES, 64), tune: { LANES, WORKGROUP: 64 } };
     const y = empty(gpu, [rows, channels]);
     const stats = empty(gpu, [rows, 2]);
-    gpu.run(kernels.layerNorm.forward, { x, weight, bias, y, stats }, params, options);
-    t.near(await y.read(), reference.layerNorm(data, w, b, epsilon), tolerance.forward, `forward, ${LANES} lanes`);
+    gpu.run(kernels.layerNorm.forward, { input: x, weight, bias, output: y, stats }, params, options);
+    t.near(
+      await y.read(),
+      reference.layerNorm(data, w, b, epsilon),
+      tolerance.forward,
+      `forward, ${LANES} lanes`,
+    );
     const dy = fromArray(gpu, randomArray(14, rows * channels), [rows, channels]);
     const [one, many] = [empty(gpu, [rows, channels]), empty(gpu, [rows, channels])];
-    gpu.run(kernels.layerNorm.backwardInput, { x, weight, dy, saved: stats, dx: one }, params, {
+    gpu.run(kernels.layerNorm.backwardInput, { input: x, weight, dy, saved: stats, dx: one }, params, {
       groups: gpu.groups1d(rows, 64),
       tune: { LANES: 1, WORKGROUP: 64 },
     });
-    gpu.run(kernels.layerNorm.backwardInput, { x, weight, dy, saved: stats, dx: many }, params, options);
+    gpu.run(
+      kernels.layerNorm.backwardInput,
+      { input: x, weight, dy, saved: stats, dx: many },
+      params,
+      options,
+    );
     t.near(await many.read(), await one.read(), { abs: 1e-6, rel: 1e-5 }, `backward, ${LANES} lanes`);
   }
 });

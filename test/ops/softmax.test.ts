@@ -1,5 +1,5 @@
-import { logSoftmax, logSumExp, softmax } from "../../dist/ops/softmax.js";
 import { kernels } from "../../dist/gpu/kernels.generated.js";
+import { logSoftmax, logSumExp, softmax } from "../../dist/ops/softmax.js";
 import { empty, fromArray } from "../../dist/tensor/tensor.js";
 import { checkOp, randomArray, test } from "../harness.js";
 import * as reference from "../reference/normalisation.js";
@@ -32,7 +32,12 @@ for (const [name, op, expected] of [
 
 test("softmax of large values and of a wide row", async (t, gpu) => {
   const large = Float64Array.of(1e4, 1e4 - 1, -1e4, -1e30, 5, 7);
-  t.near(await softmax(fromArray(gpu, large, [2, 3])).read(), reference.softmax(large, 3), { abs: 1e-6 }, "no overflow");
+  t.near(
+    await softmax(fromArray(gpu, large, [2, 3])).read(),
+    reference.softmax(large, 3),
+    { abs: 1e-6 },
+    "no overflow",
+  );
   const wide = randomArray(5, 2 * 9001, 4);
   t.near(
     await logSoftmax(fromArray(gpu, wide, [2, 9001])).read(),
@@ -49,7 +54,7 @@ test("softmax kernels that share a row between lanes, as on a real GPU", async (
   for (const LANES of [8, 32]) {
     const y = empty(gpu, [rows, width]);
     const options = { groups: gpu.groups1d(rows * LANES, 64), tune: { LANES, WORKGROUP: 64 } };
-    gpu.run(kernels.softmax.forward, { x, y }, { rows, width, accumulate: 0 }, options);
+    gpu.run(kernels.softmax.forward, { input: x, output: y }, { rows, width, accumulate: 0 }, options);
     t.near(await y.read(), reference.softmax(data, width), tolerance.forward, `forward, ${LANES} lanes`);
     const dy = fromArray(gpu, randomArray(7, rows * width), [rows, width]);
     const [one, many] = [empty(gpu, [rows, width]), empty(gpu, [rows, width])];

@@ -31,13 +31,24 @@ export function normalise(x: Float64Array, width: number, epsilon: number): Floa
   return y;
 }
 
-export function layerNorm(x: Float64Array, weight: Float64Array, bias: Float64Array, epsilon: number): Float64Array {
+export function layerNorm(
+  x: Float64Array,
+  weight: Float64Array,
+  bias: Float64Array,
+  epsilon: number,
+): Float64Array {
   const width = weight.length;
   return normalise(x, width, epsilon).map((value, i) => value * weight[i % width]! + bias[i % width]!);
 }
 
 /** x [B, T, C], scaleShift [B, 2C]. */
-export function adaLayerNorm(x: Float64Array, scaleShift: Float64Array, batches: number, width: number, epsilon: number): Float64Array {
+export function adaLayerNorm(
+  x: Float64Array,
+  scaleShift: Float64Array,
+  batches: number,
+  width: number,
+  epsilon: number,
+): Float64Array {
   const perBatch = x.length / batches;
   return normalise(x, width, epsilon).map((value, i) => {
     const at = Math.floor(i / perBatch) * 2 * width + (i % width);
