@@ -378,12 +378,16 @@ async function unpackSwiftShader(): Promise<string | null> {
     version: string;
   };
   const archive = join(source, "bin/swiftshader.tar.br");
+  const name = `swiftshader-${version}`;
   try {
-    return await unpackOnce(archive, cacheDirectory(), `swiftshader-${version}`);
+    // A home folder that does not exist (service accounts) is not ours to make.
+    if (process.env.XDG_CACHE_HOME || existsSync(homedir())) {
+      return await unpackOnce(archive, cacheDirectory(), name);
+    }
   } catch {
-    // A home that cannot be written to (containers, build services): a private folder among the temporary files.
-    return unpackOnce(archive, await privateTemporary(), `swiftshader-${version}`);
+    // Read-only homes (containers, build services) are met below.
   }
+  return unpackOnce(archive, await privateTemporary(), name);
 }
 
 /** A folder in the temporary directory that belongs to this user alone: libraries are loaded from it. */

@@ -32,7 +32,7 @@ export interface ChartOptions {
 const COLOURS = ["#0082c8", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9"];
 const FONT = 12;
 const LEFT = 58;
-const RIGHT = 14;
+const RIGHT = 18;
 const BOTTOM = 42;
 /** Series with no more points than this get a dot at each. */
 const DOTS = 40;
@@ -54,8 +54,8 @@ export function lineChart(series: readonly Series[], options: ChartOptions): str
       ys.push(y[i]!);
     }
   }
-  const xAxis = linearAxis(extent(xs), LEFT, width - RIGHT, 6, 0);
-  const yAxis = (logY ? logAxis : linearAxis)(extent(ys), height - BOTTOM, top, 5, 0.06);
+  const xAxis = linearAxis(extent(xs), LEFT, width - RIGHT, 8, 0);
+  const yAxis = (logY ? logAxis : linearAxis)(extent(ys), height - BOTTOM, top, 7, 0.06);
 
   const parts: string[] = [];
   if (options.background !== undefined) {
@@ -64,12 +64,12 @@ export function lineChart(series: readonly Series[], options: ChartOptions): str
   parts.push(label(LEFT, 18, title, 'font-size="14" font-weight="600"'));
   parts.push(...legend.flatMap((row, r) => row.map((item) => legendItem(item, 26 + r * 16 + 11))));
 
-  for (const tick of yAxis.ticks) {
+  for (const tick of shown.length > 0 ? yAxis.ticks : []) {
     const y = fixed(yAxis.at(tick));
     parts.push(`<path d="M${LEFT} ${y}H${width - RIGHT}" stroke="currentColor" stroke-opacity="0.13"/>`);
     parts.push(label(LEFT - 7, y + 4, shortNumber(tick), 'text-anchor="end"'));
   }
-  for (const tick of xAxis.ticks) {
+  for (const tick of shown.length > 0 ? xAxis.ticks : []) {
     const x = fixed(xAxis.at(tick));
     parts.push(`<path d="M${x} ${height - BOTTOM}v5" stroke="currentColor" stroke-opacity="0.5"/>`);
     parts.push(label(x, height - BOTTOM + 18, shortNumber(tick), 'text-anchor="middle"'));

@@ -94,17 +94,17 @@ export async function captionSheet(
         `<image x="${x + (cellWidth - imageSize) / 2}" y="${y}" width="${imageSize}" height="${imageSize}" href="${pngAddress(png)}"/>`,
       );
       let baseline = y + imageSize + 18;
-      const write = (text: string, attributes: string) => {
-        for (const line of wrapText(text, cellWidth, font, 4)) {
+      const write = (text: string, width: number, attributes: string) => {
+        for (const line of wrapText(text, width, font, 4)) {
           parts.push(
             `<text x="${x + cellWidth / 2}" y="${baseline}" ${attributes}>${escapeXml(line)}</text>`,
           );
           baseline += lineHeight;
         }
       };
-      write(item.caption === "" ? "(empty caption)" : item.caption, 'font-weight="600"');
+      write(item.caption === "" ? "(empty caption)" : item.caption, cellWidth * 0.92, 'font-weight="600"'); // bold is wider
       const reference = item.references?.[0];
-      if (reference !== undefined) write(reference, 'fill="#666"');
+      if (reference !== undefined) write(reference, cellWidth, 'fill="#666"');
       rowHeight = Math.max(rowHeight, baseline - y);
     }
     y += rowHeight + 10;

@@ -1,6 +1,7 @@
 import { Writable } from "node:stream";
 import t from "tap";
-import { formatDuration, type ProgressStream, startProgress, withProgress } from "../../dist/progress.js";
+import { type ProgressStream, startProgress, withProgress } from "../../dist/progress.js";
+import { formatDuration } from "../../dist/report/duration.js";
 
 function sink(isTTY: boolean): { stream: ProgressStream; text: () => string } {
   const chunks: string[] = [];

@@ -1,0 +1,263 @@
+/**
+ * One page about one run, in one file: figures, curves, pictures, configuration. Nothing is loaded from elsewhere;
+ * it follows the reader's light or dark scheme and fits a phone.
+ */
+
+import type { JsonRecord } from "../io/json.js";
+import type { LogEntry } from "../io/run-folder.js";
+import type { ImageCodec, RgbImage } from "../platform/platform.js";
+import { formatDuration } from "./duration.js";
+import { lineChart, type Series, shortNumber } from "./plot.js";
+import type { CaptionedImage } from "./sheet.js";
+import { escapeXml, pngAddress } from "./text.js";
+
+export interface ReportSheet {
+  title: string;
+  /** One sentence about what is seen. */
+  note?: string;
+  image: RgbImage;
+}
+
+export interface ReportSamples {
+  title: string;
+  note?: string;
+  items: readonly CaptionedImage[];
+}
+
+export interface ReportData {
+  title: string;
+  /** Name of the adapter that computed the run, with the driver. */
+  adapter: string;
+  config: JsonRecord;
+  log: readonly LogEntry[];
+  /** Further figures for the head of the page, such as parameter counts or final scores. */
+  facts?: Readonly<Record<string, string | number>>;
+  samples?: readonly ReportSamples[];
+  sheets?: readonly ReportSheet[];
+}
+
+/** Steps over which the last losses are averaged: one batch's loss says little. */
+const LAST_STEPS = 50;
+
+/** The page as HTML text. The same data give the same bytes: no clock is read. */
+export async function renderReport(codec: Pick<ImageCodec, "encodePng">, data: ReportData): Promise<string> {
+  const stages = [...new Set(data.log.map((entry) => entry.stage))];
+  const sections = stages.map((stage) =>
+    stageSection(
+      stage,
+      data.log.filter((entry) => entry.stage === stage),
+    ),
+  );
+  const samples = await Promise.all((data.samples ?? []).map((group) => samplesSection(codec, group)));
+  const sheets = await Promise.all((data.sheets ?? []).map((sheet) => sheetSection(codec, sheet)));
+  const facts = { Adapter: data.adapter, ...data.facts };
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escapeXml(data.title)}</title>
+<style>${STYLE}</style>
+</head>
+<body>
+<main>
+<h1>${escapeXml(data.title)}</h1>
+${factList(facts)}
+${samples.join("\n")}
+${sheets.join("\n")}
+${sections.join("\n")}
+<section>
+<h2>Configuration</h2>
+${configTables(data.config)}
+</section>
+</main>
+</body>
+</html>
+`;
+}
+
+function stageSection(stage: string, log: readonly LogEntry[]): string {
+  const last = log.at(-1)!;
+  const seconds = log.reduce((sum, entry) => sum + (Number.isFinite(entry.ms) ? entry.ms : 0), 0) / 1000;
+  const peak = finite(log.map((entry) => entry.bytes)).reduce((most, bytes) => Math.max(most, bytes), 0);
+  const facts: Record<string, string | number> = {
+    Steps: last.step,
+    "Time in steps": formatDuration(seconds),
+    Throughput: `${shortNumber(median(log.map((entry) => entry.perSecond)))} ${last.unit}/s`,
+    "Peak memory": `${shortNumber(peak / 2 ** 20)} MiB`,
+  };
+  const tail = log.slice(-LAST_STEPS);
+  for (const name of names(tail, "losses")) {
+    const values = finite(tail.map((entry) => entry.losses[name] ?? Number.NaN));
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    facts[`${name} loss, last ${tail.length} steps`] = shortNumber(mean);
+  }
+  for (const [name, value] of lastMetrics(log)) facts[`Last ${name}`] = shortNumber(value);
+
+  // Per-step curves are smoothed over a sixtieth of their length: calm, yet hardly late.
+  const smoothing = 1 - 1 / Math.max(1, log.length / 60);
+  const column = (name: string, value: (entry: LogEntry) => number): Series => {
+    return { name, x: log.map((entry) => entry.step), y: log.map(value) };
+  };
+  const losses = names(log, "losses").map((name) =>
+    column(name, (entry) => entry.losses[name] ?? Number.NaN),
+  );
+  // The total has a chart of its own: beside a part a thousand times smaller its course would not be seen.
+  const total = losses.filter(({ name }) => name === "total");
+  const lossChart = (series: Series[], title: string) => {
+    const logY = series.every(({ y }) => y.every((value) => !(value <= 0)));
+    return lineChart(series, { title, xLabel: "step", logY, smoothing });
+  };
+  const charts = [
+    ...(total.length > 0 ? [lossChart(total, "Total loss")] : []),
+    ...(losses.length > total.length
+      ? [
+          lossChart(
+            losses.filter(({ name }) => name !== "total"),
+            "Parts of the loss",
+          ),
+        ]
+      : []),
+    ...names(log, "metrics").map((name) => {
+      const scored = log.filter((entry) => entry.metrics?.[name] !== undefined);
+      const series = {
+        name,
+        x: scored.map((entry) => entry.step),
+        y: scored.map((entry) => entry.metrics![name]!),
+      };
+      return lineChart([series], { title: name, xLabel: "step" });
+    }),
+    lineChart([column("gradient norm", (entry) => entry.gradNorm)], {
+      title: "Gradient norm before clipping",
+      xLabel: "step",
+      logY: true,
+      smoothing,
+    }),
+    lineChart([column("learning rate", (entry) => entry.learningRate)], {
+      title: "Learning rate",
+      xLabel: "step",
+    }),
+    lineChart([column("throughput", (entry) => entry.perSecond)], {
+      title: `Throughput (${last.unit}/s)`,
+      xLabel: "step",
+      smoothing,
+    }),
+  ];
+  return `<section>
+<h2>Stage ${escapeXml(stage)}</h2>
+${factList(facts)}
+<div class="charts">
+${charts.map((chart) => `<figure>${chart}</figure>`).join("\n")}
+</div>
+</section>`;
+}
+
+async function samplesSection(codec: Pick<ImageCodec, "encodePng">, group: ReportSamples): Promise<string> {
+  const cards = await Promise.all(
+    group.items.map(async ({ image, caption, references = [] }) => {
+      const png = pngAddress(await codec.encodePng(image));
+      const shown = caption === "" ? "(empty caption)" : caption;
+      return (
+        `<figure class="sample"><img src="${png}" width="${image.width}" height="${image.height}" alt="${escapeXml(shown)}">` +
+        `<figcaption><b>${escapeXml(shown)}</b>${references.map((text) => `<span>${escapeXml(text)}</span>`).join("")}</figcaption></figure>`
+      );
+    }),
+  );
+  const note = group.note ?? "In bold what the model says, below it what people call the picture.";
+  return `<section>
+<h2>${escapeXml(group.title)}</h2>
+<p>${escapeXml(note)}</p>
+<div class="samples">
+${cards.join("\n")}
+</div>
+</section>`;
+}
+
+async function sheetSection(codec: Pick<ImageCodec, "encodePng">, sheet: ReportSheet): Promise<string> {
+  const { title, note, image } = sheet;
+  const png = pngAddress(await codec.encodePng(image));
+  return `<section>
+<h2>${escapeXml(title)}</h2>
+${note === undefined ? "" : `<p>${escapeXml(note)}</p>`}
+<img class="sheet" src="${png}" width="${image.width}" height="${image.height}" alt="${escapeXml(title)}">
+</section>`;
+}
+
+function factList(facts: Readonly<Record<string, string | number>>): string {
+  const items = Object.entries(facts).map(
+    ([name, value]) => `<div><dt>${escapeXml(name)}</dt><dd>${escapeXml(String(value))}</dd></div>`,
+  );
+  return `<dl>${items.join("")}</dl>`;
+}
+
+/** A folded table a section of the configuration. */
+function configTables(config: JsonRecord): string {
+  const tables = new Map<string, string[]>();
+  for (const [section, value] of Object.entries(config)) {
+    const nested = typeof value === "object" && value !== null && !Array.isArray(value);
+    const rows: [string, unknown][] = nested ? Object.entries(value) : [[section, value]];
+    const name = nested ? section : "general";
+    const lines = tables.get(name) ?? [];
+    tables.set(name, lines);
+    for (const [key, item] of rows) {
+      const text = typeof item === "string" ? item : JSON.stringify(item);
+      lines.push(`<tr><th>${escapeXml(key)}</th><td>${escapeXml(text)}</td></tr>`);
+    }
+  }
+  return [...tables]
+    .map(
+      ([name, rows]) =>
+        `<details><summary>${escapeXml(name)}</summary><table>${rows.join("")}</table></details>`,
+    )
+    .join("\n");
+}
+
+/** Names in `losses` or `metrics`, in the order in which they first appear. */
+function names(log: readonly LogEntry[], field: "losses" | "metrics"): string[] {
+  return [...new Set(log.flatMap((entry) => Object.keys(entry[field] ?? {})))];
+}
+
+/** The last value of every metric. */
+function lastMetrics(log: readonly LogEntry[]): Map<string, number> {
+  return new Map(log.flatMap((entry) => Object.entries(entry.metrics ?? {})));
+}
+
+function finite(values: readonly number[]): number[] {
+  return values.filter((value) => Number.isFinite(value));
+}
+
+function median(values: readonly number[]): number {
+  const sorted = finite(values).sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+const STYLE = `
+:root { color-scheme: light dark; --ink: #1c1e21; --pale: #5d646d; --paper: #ffffff; --card: #f4f5f7; --line: #dcdfe4; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6e8eb; --pale: #a0a8b3; --paper: #14171a; --card: #1d2126; --line: #343a42; }
+}
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, "DejaVu Sans", sans-serif; }
+main { max-width: 76rem; margin: 0 auto; padding: 1rem; }
+h1 { font-size: 1.6rem; line-height: 1.25; margin: 0.5rem 0 1rem; }
+h2 { font-size: 1.2rem; margin: 2rem 0 0.5rem; }
+p { color: var(--pale); margin: 0 0 0.75rem; max-width: 45rem; }
+dl { display: flex; flex-wrap: wrap; gap: 0.5rem; margin: 0 0 1rem; }
+dl div { background: var(--card); border-radius: 0.4rem; padding: 0.35rem 0.7rem; }
+dt { color: var(--pale); font-size: 0.8rem; }
+dd { margin: 0; overflow-wrap: anywhere; }
+figure { margin: 0; }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); gap: 1rem; }
+.charts figure { background: var(--card); border-radius: 0.5rem; padding: 0.5rem; }
+.charts svg { display: block; width: 100%; height: auto; }
+.samples { display: grid; grid-template-columns: repeat(auto-fill, minmax(8.5rem, 1fr)); gap: 1rem 0.75rem; }
+.sample img { display: block; width: 100%; max-width: 10rem; height: auto; border-radius: 0.4rem; background: #fff; }
+figcaption { margin-top: 0.35rem; font-size: 0.9rem; line-height: 1.35; overflow-wrap: anywhere; }
+figcaption span { display: block; color: var(--pale); }
+.sheet { display: block; max-width: 100%; height: auto; border: 1px solid var(--line); border-radius: 0.4rem; }
+details { border-top: 1px solid var(--line); padding: 0.4rem 0; }
+summary { cursor: pointer; font-weight: 600; }
+table { border-collapse: collapse; margin: 0.4rem 0; }
+th, td { text-align: left; font-weight: 400; padding: 0.1rem 1.5rem 0.1rem 0; overflow-wrap: anywhere; }
+th { color: var(--pale); }
+`;

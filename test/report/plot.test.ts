@@ -1,0 +1,128 @@
+import t from "tap";
+import { lineChart, shortNumber } from "../../dist/report/plot.js";
+
+const SIZE = { width: 480, height: 280 };
+
+/** The points of the n-th drawn line: the paths in the series colours. */
+function points(svg: string, index: number): { x: number; y: number; starts: boolean }[] {
+  const paths = [...svg.matchAll(/<path d="([^"]*)" fill="none" stroke="#/g)].map((match) => match[1]!);
+  return [...paths[index]!.matchAll(/([ML])(-?[\d.]+) (-?[\d.]+)/g)].map(([, pen, x, y]) => {
+    return { x: Number(x), y: Number(y), starts: pen === "M" };
+  });
+}
+
+t.test("points lie where the axes say, the larger value higher", async (t) => {
+  const svg = lineChart([{ name: "a", x: [0, 5, 10], y: [0, 50, 100] }], { title: "A", ...SIZE });
+  const [a, b, c] = points(svg, 0);
+  t.ok(a!.x < b!.x && b!.x < c!.x && a!.y > b!.y && b!.y > c!.y);
+  t.ok(Math.abs(b!.x - (a!.x + c!.x) / 2) < 0.11 && Math.abs(b!.y - (a!.y + c!.y) / 2) < 0.11, "linear");
+  for (const tick of ["0", "20", "100"]) t.match(svg, `>${tick}</text>`);
+});
+
+t.test("a logarithmic axis is equidistant in decades and leaves out what has no logarithm", async (t) => {
+  const y = [0.01, 0.1, 1, 0, -1, 10, 100];
+  const svg = lineChart([{ name: "a", x: y.map((_, i) => i), y }], { title: "A", logY: true, ...SIZE });
+  const drawn = points(svg, 0);
+  t.same(
+    drawn.map(({ starts }) => starts),
+    [true, false, false, true, false],
+    "two lines with a gap between",
+  );
+  const steps = drawn.slice(1).map((point, i) => drawn[i]!.y - point.y);
+  for (const step of steps) t.ok(Math.abs(step - steps[0]!) < 0.25, `decade of ${step} pixels`);
+});
+
+t.test("NaN and infinity leave a gap; nothing at all says so", async (t) => {
+  const svg = lineChart([{ name: "a", x: [1, 2, 3, 4], y: [1, Number.NaN, Number.POSITIVE_INFINITY, 2] }], {
+    title: "A",
+  });
+  t.same(
+    points(svg, 0).map(({ starts }) => starts),
+    [true, true],
+  );
+  t.notMatch(svg, /NaN|Infinity/);
+  t.match(lineChart([{ name: "a", x: [1], y: [Number.NaN] }], { title: "A" }), />no data</);
+  t.match(lineChart([], { title: "A" }), />no data</);
+});
+
+t.test("one point, equal values, tiny and huge values have finite coordinates", async (t) => {
+  const cases = [
+    { x: [3], y: [7] },
+    { x: [1, 2, 3], y: [0, 0, 0] },
+    { x: [1, 2], y: [1e-30, 2e-30] },
+    { x: [1, 1e9], y: [-1e30, 1e30] },
+  ];
+  for (const series of cases) {
+    for (const logY of [false, true]) {
+      const svg = lineChart([{ name: "a", ...series }], { title: "A", logY });
+      t.notMatch(svg, /NaN|Infinity|undefined/);
+      t.ok(svg.length < 10_000, `${svg.length} characters`);
+    }
+  }
+});
+
+t.test("the moving average starts unbiased and follows slowly", async (t) => {
+  const y = Array.from({ length: 200 }, (_, i) => (i < 100 ? 1 : 3));
+  const svg = lineChart([{ name: "a", x: y.map((_, i) => i), y }], { title: "A", smoothing: 0.9, ...SIZE });
+  const raw = points(svg, 0);
+  const smooth = points(svg, 1);
+  t.equal(smooth[0]!.y, raw[0]!.y, "the first is the first value");
+  const at = (list: typeof raw, x: number) => list.find((point) => point.x >= x)!.y;
+  const middle = (raw[0]!.x + raw.at(-1)!.x) / 2;
+  t.ok(at(smooth, middle + 5) > at(raw, middle + 5) + 20, "behind after the step");
+  t.ok(Math.abs(smooth.at(-1)!.y - raw.at(-1)!.y) < 0.5, "there at last");
+});
+
+t.test("many points become a small path with the same extremes", async (t) => {
+  const n = 100_000;
+  const y = Array.from({ length: n }, (_, i) => Math.sin(i * 1.7) + (i === 54_321 ? 50 : 0));
+  const svg = lineChart([{ name: "a", x: y.map((_, i) => i), y }], { title: "A", ...SIZE });
+  t.ok(svg.length < 40_000, `${svg.length} characters`);
+  const heights = points(svg, 0).map((point) => point.y);
+  const sorted = [...heights].sort((a, b) => a - b);
+  t.ok(sorted[1]! - sorted[0]! > 100, "the one outlier is drawn");
+});
+
+t.test("markup in names is text", async (t) => {
+  const series = ["a<b", 'c"&d'].map((name) => ({ name, x: [1, 2], y: [1, 2] }));
+  const svg = lineChart(series, { title: "</svg><script>", xLabel: "x & y", background: '"' });
+  t.notMatch(svg, /<script|a<b|"&d/);
+  t.match(svg, "a&#60;b");
+});
+
+t.test("short numbers", async (t) => {
+  const numbers = [
+    0,
+    1,
+    0.25,
+    0.001,
+    1e-6,
+    2.5e-7,
+    999,
+    5000,
+    10000,
+    12345,
+    1e6,
+    3.4e6,
+    2e9,
+    -20000,
+    Number.NaN,
+  ];
+  t.same(numbers.map(shortNumber), [
+    "0",
+    "1",
+    "0.25",
+    "0.001",
+    "1e-6",
+    "2.5e-7",
+    "999",
+    "5000",
+    "10k",
+    "12.3k",
+    "1M",
+    "3.4M",
+    "2G",
+    "-20k",
+    "NaN",
+  ]);
+});
