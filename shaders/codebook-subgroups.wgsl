@@ -58,7 +58,11 @@ fn nearest(
     let code_1 = min(k + 1u, last - 1) * params.columns;
     let code_2 = min(k + 2u, last - 1) * params.columns;
     let code_3 = min(k + 3u, last - 1) * params.columns;
+    // Set by hand: llvmpipe (Mesa 25.0.7) was seen to keep the values of the previous iteration.
     var score: array<vec4<f32>, ROWS>;
+    for (var r = 0u; r < ROWS; r++) {
+      score[r] = vec4<f32>();
+    }
     for (var d = 0u; d < params.columns; d++) {
       let e0 = codes[code_0 + d];
       let e1 = codes[code_1 + d];

@@ -1,4 +1,4 @@
-// Vector quantisation: nearest code, gather, commitment, and the codebook's running update (van den Oord et al. 2017,
+// Vector quantisation: the nearest code of each vector, and the codebook's running update (van den Oord et al. 2017,
 // appendix A.1).
 //
 //   id[n] = argmin_k |z_n − e_k|², ties to the lowest k.  |z|² is the same for all k, so the search maximises
@@ -13,8 +13,7 @@
 // a list in the order of n: repeatable without atomics.
 //
 // Grids: half_norms, members, restart groups1d(K, WORKGROUP); nearest x = ceil(N/(ROWS·SEARCH_WORKGROUP)),
-//   y = code ranges; finish groups1d(N, WORKGROUP); gather, commitment_backward groups1d(elements, WORKGROUP);
-//   update groups1d(K·columns, WORKGROUP); usage, commitment_total one workgroup; commitment_partial groups1d(parts, WORKGROUP).
+//   y = code ranges; finish groups1d(N, WORKGROUP); update groups1d(K·columns, WORKGROUP); usage one workgroup.
 
 alias Element = vec4<f32>; // @variant vector=vec4<f32> scalar=f32
 const WORKGROUP: u32 = 64; // @tune 64 128 256
@@ -33,9 +32,6 @@ struct Params {
   decay: f32,
   epsilon: f32,
   restart_after: f32,
-  scale: f32,
-  parts: u32,
-  accumulate: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -50,29 +46,21 @@ struct Params {
 @group(0) @binding(9) var<storage, read_write> ids_out: array<u32>;
 @group(0) @binding(10) var<storage, read_write> distance_out: array<f32>;
 @group(0) @binding(11) var<storage, read> ids: array<u32>;
-@group(0) @binding(12) var<storage, read> table: array<Element>;
-@group(0) @binding(13) var<storage, read_write> gathered: array<Element>;
-@group(0) @binding(14) var<storage, read_write> members_count: array<u32>;
-@group(0) @binding(15) var<storage, read_write> first_member: array<u32>;
-@group(0) @binding(16) var<storage, read_write> next_member: array<u32>;
-@group(0) @binding(17) var<storage, read_write> running_count: array<f32>;
-@group(0) @binding(18) var<storage, read_write> idle: array<f32>;
-@group(0) @binding(19) var<storage, read_write> usage_out: array<f32>;
-@group(0) @binding(20) var<storage, read> usage_in: array<f32>;
-@group(0) @binding(21) var<storage, read> running_counts: array<f32>;
-@group(0) @binding(22) var<storage, read> batch_rows: array<Element>;
-@group(0) @binding(23) var<storage, read_write> running_sum: array<Element>;
-@group(0) @binding(24) var<storage, read_write> table_out: array<Element>;
-@group(0) @binding(25) var<storage, read> first_members: array<u32>;
-@group(0) @binding(26) var<storage, read> next_members: array<u32>;
-@group(0) @binding(27) var<storage, read> picks: array<u32>;
-@group(0) @binding(28) var<storage, read> distance: array<f32>;
-@group(0) @binding(29) var<storage, read_write> part_sums: array<f32>;
-@group(0) @binding(30) var<storage, read> part_sum: array<f32>;
-@group(0) @binding(31) var<storage, read_write> loss: array<f32>;
-@group(0) @binding(32) var<storage, read> dloss: array<f32>;
-@group(0) @binding(33) var<storage, read_write> dvectors: array<Element>;
-@group(0) @binding(34) var<storage, read> member_counts: array<u32>;
+@group(0) @binding(12) var<storage, read_write> members_count: array<u32>;
+@group(0) @binding(13) var<storage, read_write> first_member: array<u32>;
+@group(0) @binding(14) var<storage, read_write> next_member: array<u32>;
+@group(0) @binding(15) var<storage, read_write> running_count: array<f32>;
+@group(0) @binding(16) var<storage, read_write> idle: array<f32>;
+@group(0) @binding(17) var<storage, read_write> usage_out: array<f32>;
+@group(0) @binding(18) var<storage, read> usage_in: array<f32>;
+@group(0) @binding(19) var<storage, read> running_counts: array<f32>;
+@group(0) @binding(20) var<storage, read> batch_rows: array<Element>;
+@group(0) @binding(21) var<storage, read_write> running_sum: array<Element>;
+@group(0) @binding(22) var<storage, read_write> table_out: array<Element>;
+@group(0) @binding(23) var<storage, read> first_members: array<u32>;
+@group(0) @binding(24) var<storage, read> next_members: array<u32>;
+@group(0) @binding(25) var<storage, read> picks: array<u32>;
+@group(0) @binding(26) var<storage, read> member_counts: array<u32>;
 
 var<workgroup> shared_sum: array<f32, TEAM>;
 
@@ -121,7 +109,11 @@ fn nearest(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
     for (var c = 0u; c < CODES; c++) {
       code_at[c] = min(k + c, last - 1) * params.columns;
     }
+    // Set by hand: llvmpipe (Mesa 25.0.7) was seen to keep the values of the previous iteration.
     var score: array<f32, ROWS * CODES>;
+    for (var i = 0u; i < ROWS * CODES; i++) {
+      score[i] = 0.0;
+    }
     for (var d = 0u; d < params.columns; d++) {
       var z: array<vec4<f32>, ROWS>;
       for (var r = 0u; r < ROWS; r++) {
@@ -181,22 +173,6 @@ fn finish(
   }
   ids_out[n] = id;
   distance_out[n] = sum;
-}
-
-/** gathered[n] = table[ids[n]]; an id past the table reads its last row. */
-@compute @workgroup_size(WORKGROUP)
-fn gather(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let i = linear_index(group, groups, local);
-  if (i >= params.rows * params.columns) {
-    return;
-  }
-  let n = i / params.columns;
-  let id = min(ids[n], params.code_count - 1);
-  gathered[i] = table[id * params.columns + i - n * params.columns];
 }
 
 /** One invocation a code: chains the rows that chose it, in order; updates N_k and the steps since its last use. */
@@ -320,52 +296,4 @@ fn restart(
   }
   running_count[k] = 1.0;
   idle[k] = 0.0;
-}
-
-/** loss = scale·Σ distance, in two levels. */
-@compute @workgroup_size(WORKGROUP)
-fn commitment_partial(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let part = linear_index(group, groups, local);
-  if (part >= params.parts) {
-    return;
-  }
-  var sum = 0.0;
-  for (var n = part; n < params.rows; n += params.parts) {
-    sum += distance[n];
-  }
-  part_sums[part] = sum;
-}
-
-@compute @workgroup_size(TEAM)
-fn commitment_total(@builtin(local_invocation_index) local: u32) {
-  var sum = 0.0;
-  for (var part = local; part < params.parts; part += TEAM) {
-    sum += part_sum[part];
-  }
-  let total = team_sum(local, sum);
-  if (local == 0u) {
-    loss[0] = params.scale * total;
-  }
-}
-
-/** dz = dloss·2·scale·(z − e). */
-@compute @workgroup_size(WORKGROUP)
-fn commitment_backward(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let i = linear_index(group, groups, local);
-  if (i >= params.rows * params.columns) {
-    return;
-  }
-  var g = 2.0 * params.scale * dloss[0] * (batch_rows[i] - table[i]);
-  if (params.accumulate != 0u) {
-    g += dvectors[i];
-  }
-  dvectors[i] = g;
 }
