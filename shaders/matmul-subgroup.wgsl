@@ -106,7 +106,7 @@ fn fetch_b_column(start: u32, column: u32, k_0: u32) -> vec4<f32> {
 
 // Four columns of one k of B.
 fn fetch_b_row(start: u32, column: u32, k: u32) -> vec4<f32> {
-  let line = start + min(k, params.k - 1u) * params.b_stride;
+  let line = start + k * params.b_stride;
   if (B_VECTORS) { return b[(line + min(column, params.n - 4u)) / 4u]; }
   let last = params.n - 1u;
   return vec4<f32>(b_at(line + min(column, last)), b_at(line + min(column + 1u, last)), b_at(line + min(column + 2u, last)), b_at(line + min(column + 3u, last)));
@@ -132,31 +132,35 @@ fn tile(group: vec3<u32>, lane: u32) -> Sums {
   var sums: Sums;
   for (var i = 0u; i < ROWS; i++) { sums.rows[i] = vec4<f32>(); }
   sums.columns = vec4<f32>();
-  for (var k = split * params.split_length; k < k_end; k += 4u) {
+  var k = split * params.split_length;
+  while (k < k_end) {
     var left: array<vec4<f32>, ROW_GROUPS>;
     for (var g = 0u; g < ROW_GROUPS; g++) { left[g] = fetch_a(a_start, row_0 + g * LANES, k, lane); }
-    var right: array<vec4<f32>, 4>;
+    var columns: array<vec4<f32>, 4>;
     if (B_TRANSPOSED) {
-      var columns: array<vec4<f32>, 4>;
       for (var j = 0u; j < 4u; j++) { columns[j] = fetch_b_column(b_start, column_0 + j, k); }
-      for (var u = 0u; u < 4u; u++) {
-        right[u] = vec4<f32>(columns[0][u], columns[1][u], columns[2][u], columns[3][u]);
-      }
-    } else {
-      for (var u = 0u; u < 4u; u++) { right[u] = fetch_b_row(b_start, column_0, k + u); }
     }
-    for (var u = 0u; u < 4u; u++) {
-      let row_of_b = select(vec4<f32>(), right[u], k + u < k_end);
-      if (COLUMN_SUMS) { sums.columns += row_of_b; }
+    // Not unrolled, as its end is not known: a quarter of the code for software adapters to compile.
+    let k_next = min(k + 4u, k_end);
+    for (; k < k_next; k++) {
+      let u = k % 4u;
+      var right: vec4<f32>;
+      if (B_TRANSPOSED) {
+        right = vec4<f32>(columns[0][u], columns[1][u], columns[2][u], columns[3][u]);
+      } else {
+        right = fetch_b_row(b_start, column_0, k);
+      }
+      if (COLUMN_SUMS) { sums.columns += right; }
       for (var g = 0u; g < ROW_GROUPS; g++) {
+        let of_k = left[g][u];
         for (var r = 0u; r < LANES; r++) {
           var x: f32;
           if (A_TRANSPOSED) {
             x = subgroupShuffle(left[g][r % 4u], u * QUADS + r / 4u);
           } else {
-            x = subgroupShuffle(left[g][u], r);
+            x = subgroupShuffle(of_k, r);
           }
-          sums.rows[g * LANES + r] += x * row_of_b;
+          sums.rows[g * LANES + r] += x * right;
         }
       }
     }
@@ -170,11 +174,14 @@ fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation
   let sums = tile(group, lane);
   let column_0 = (group.y * LANES + lane) * 4u;
   let c_start = group.z * params.c_size;
-  for (var i = 0u; i < ROWS; i++) {
-    let row = group.x * ROWS + i;
+  // A copy to index by a variable, so that the sums themselves can stay in registers.
+  var rows = sums.rows;
+  let end = min((group.x + 1u) * ROWS, params.m);
+  for (var row = group.x * ROWS; row < end; row++) {
+    let sum = rows[row % ROWS];
     for (var j = 0u; j < 4u; j++) {
-      if (row < params.m && column_0 + j < params.n) {
-        finish(sums.rows[i][j], c_start + row * params.n + column_0 + j, column_0 + j);
+      if (column_0 + j < params.n) {
+        finish(sum[j], c_start + row * params.n + column_0 + j, column_0 + j);
       }
     }
   }
@@ -194,17 +201,16 @@ fn product_vectors(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_in
   let start = (group.z * params.c_size + column_0) / 4u;
   var shift = vec4<f32>();
   if (BIAS) { shift = bias[column_0 / 4u]; }
-  for (var i = 0u; i < ROWS; i++) {
-    let row = group.x * ROWS + i;
-    if (row < params.m) {
-      let at = start + row * (params.n / 4u);
-      let z = params.alpha * sums.rows[i] + shift;
-      if (KEEP) { c_vectors[params.kept_offset / 4u + at] = z; }
-      var y = vec4<f32>(activated(z.x), activated(z.y), activated(z.z), activated(z.w));
-      if (RESIDUAL) { y += residual[at]; }
-      if (ACCUMULATE) { y += c_vectors[at]; }
-      c_vectors[at] = y;
-    }
+  var rows = sums.rows;
+  let end = min((group.x + 1u) * ROWS, params.m);
+  for (var row = group.x * ROWS; row < end; row++) {
+    let at = start + row * (params.n / 4u);
+    let z = params.alpha * rows[row % ROWS] + shift;
+    if (KEEP) { c_vectors[params.kept_offset / 4u + at] = z; }
+    var y = vec4<f32>(activated(z.x), activated(z.y), activated(z.z), activated(z.w));
+    if (RESIDUAL) { y += residual[at]; }
+    if (ACCUMULATE) { y += c_vectors[at]; }
+    c_vectors[at] = y;
   }
   if (COLUMN_SUMS && group.x == 0u) { c_vectors[start + params.m * (params.n / 4u)] = sums.columns; }
 }
