@@ -45,6 +45,7 @@ const choice = <T extends string>(value: NoInfer<T>, allowed: readonly T[], doc:
 };
 
 const MANY = 1e9;
+const DECAYS = ["constant", "linear", "cosine"] as const;
 
 /** Every key: default, range or allowed values, and what it means. The defaults are the `emoji` preset. */
 const SCHEMA = {
@@ -55,8 +56,14 @@ const SCHEMA = {
     imageSize: integer(64, 8, 1024, "side of the square pictures, in pixels"),
     subset: integer(0, 0, MANY, "use only this many training pictures; 0 = all"),
     skipBad: flag(false, "skip unreadable rows and pictures instead of stopping"),
+    augment: integer(
+      4,
+      0,
+      1000,
+      "shifted, scaled and brightened variants of each training picture that the decoder sees beside itself",
+    ),
     maxLength: integer(
-      16,
+      12,
       2,
       256,
       "caption length L in tokens, the end token included; longer captions are cut",
@@ -76,6 +83,7 @@ const SCHEMA = {
     batch: integer(32, 1, 65535, "pictures a step"),
     learningRate: number(3e-4, 0, 1, "peak learning rate of AdamW"),
     warmup: integer(200, 0, MANY, "steps of linear warm-up"),
+    learningRateDecay: choice("cosine", DECAYS, "the learning rate after the warm-up; the last two end at 0"),
     restartAfter: integer(200, 0, MANY, "re-seed a code unused for this many steps; 0 = never"),
   },
   decoder: {
@@ -109,6 +117,11 @@ const SCHEMA = {
     batch: integer(64, 1, 65535, "captions a step (paper: 128)"),
     learningRate: number(4.5e-4, 0, 1, "peak learning rate of AdamW (paper: 4.5e-4)"),
     warmup: integer(1000, 0, MANY, "steps of linear warm-up (paper: 1000)"),
+    learningRateDecay: choice(
+      "cosine",
+      DECAYS,
+      "the learning rate after the warm-up (paper: constant); the last two end at 0",
+    ),
     warmupFrom: number(1e-6, 0, 1, "learning rate at the first step of the warm-up (paper: 1e-6)"),
     beta1: number(0.9, 0, 0.99999, "AdamW β1"),
     beta2: number(0.96, 0, 0.99999, "AdamW β2"),

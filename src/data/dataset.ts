@@ -1,11 +1,4 @@
-/** What a caption or a picture says about a person and a thing; see attributes.ts for how it is read off a text. */
-export interface Attributes {
-  /** "none", one of the five skin tones, or two of them joined by "+" ("light+dark"). */
-  readonly tone: string;
-  readonly gender: "male" | "female" | "both" | "none";
-  /** Distinct content words, sorted. */
-  readonly objectWords: readonly string[];
-}
+import type { Attributes } from "../text/attributes.js";
 
 /** One picture with its captions. */
 export interface CaptionedImage {

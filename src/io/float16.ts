@@ -42,15 +42,17 @@ export function float32ToFloat16(values: Float32Array): Uint16Array {
 /** Widens every float16; exact. */
 export function float16ToFloat32(halves: Uint16Array): Float32Array {
   const out = new Float32Array(halves.length);
+  const bits = new Uint32Array(out.buffer);
   for (let i = 0; i < halves.length; i++) {
     const h = halves[i]!;
-    const exponent = (h >>> 10) & 31;
-    const fraction = h & 1023;
-    let magnitude: number;
-    if (exponent === 31) magnitude = fraction === 0 ? Number.POSITIVE_INFINITY : Number.NaN;
-    else if (exponent === 0) magnitude = fraction * 2 ** -24;
-    else magnitude = (1024 + fraction) * 2 ** (exponent - 25);
-    out[i] = h & SIGN ? -magnitude : magnitude;
+    const sign = (h & SIGN) << 16;
+    const magnitude = h & 0x7fff;
+    if (magnitude >= INFINITY_BITS) bits[i] = sign | 0x7f800000 | (magnitude << 13);
+    else if (magnitude >= 0x400) bits[i] = sign | ((magnitude << 13) + 0x38000000);
+    else {
+      out[i] = magnitude * 2 ** -24; // zero or subnormal
+      bits[i]! |= sign;
+    }
   }
   return out;
 }

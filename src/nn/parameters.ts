@@ -62,4 +62,14 @@ export class PackedParameters {
       ]),
     );
   }
+
+  /** Frees the gradients. The values stay: they are the model's parameters. */
+  dispose(): void {
+    for (const { tensor } of this.parameters) {
+      tensor.grad?.dispose();
+      tensor.grad = null;
+    }
+    this.gradients.dispose();
+    this.values.dispose();
+  }
 }

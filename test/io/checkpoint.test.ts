@@ -6,6 +6,7 @@ import {
   saveCheckpoint,
 } from "../../dist/io/checkpoint.js";
 import { crc32 } from "../../dist/io/crc32.js";
+import { nodePlatform } from "../../dist/platform/node.js";
 import { MemoryFiles } from "./memory-files.js";
 
 function checkpoint(step: number): Checkpoint {
@@ -122,4 +123,13 @@ t.test("no folder, or an empty one, gives null; NaN in the state is refused", as
     saveCheckpoint(files, "c", { ...checkpoint(1), state: { best: Number.NaN } }, 1),
     /"best" is NaN/,
   );
+});
+
+t.test("on a real disk: saved, replaced, pruned, found", async (t) => {
+  const files = nodePlatform.files;
+  const folder = `${t.testdir()}/run/checkpoints/vqvae`;
+  t.equal((await latestCheckpoint(files, folder)).checkpoint, null);
+  for (const step of [1, 2, 2, 3]) await saveCheckpoint(files, folder, checkpoint(step), 2);
+  t.same(await files.list(folder), ["step-000002", "step-000003"]);
+  t.same((await latestCheckpoint(files, folder)).checkpoint, checkpoint(3));
 });

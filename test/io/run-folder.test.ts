@@ -1,5 +1,6 @@
 import t from "tap";
 import { type LogEntry, RunFolder } from "../../dist/io/run-folder.js";
+import { nodePlatform } from "../../dist/platform/node.js";
 import { MemoryFiles } from "./memory-files.js";
 
 function entry(stage: string, step: number, total = 1): LogEntry {
@@ -62,4 +63,16 @@ t.test("NaN comes back as NaN; a broken line inside is named", async (t) => {
   t.ok(Number.isNaN(read!.losses.total) && Number.isNaN(read!.gradNorm));
   await files.append(run.logPath, "garbage\n");
   await t.rejects(run.readLog(), { name: "UserError", message: /r\/log\.jsonl line 2 is not valid JSON/ });
+});
+
+t.test("on a real disk", async (t) => {
+  const path = `${t.testdir()}/deep/run`;
+  const run = await RunFolder.create(nodePlatform.files, path, { seed: 1 });
+  await run.appendLog([entry("vqvae", 1), entry("vqvae", 2)]);
+  await run.truncateLog("vqvae", 1);
+  await run.writeSample("a.svg", "<svg/>");
+  await run.writeReport("<p>");
+  const again = await RunFolder.open(nodePlatform.files, path);
+  t.same(await again.readLog(), [entry("vqvae", 1)]);
+  t.same(await nodePlatform.files.list(path), ["config.json", "log.jsonl", "report.html", "samples"]);
 });

@@ -1,0 +1,103 @@
+// AdamW with global-norm clipping and averaged weights, over all parameters at once (Loshchilov & Hutter, 2019).
+//
+//   g  ← gradient · min(1, clip / ‖gradient‖)                 (clip = 0: no clipping)
+//   m  ← β1 m + (1-β1) g            v ← β2 v + (1-β2) g²
+//   w  ← w - lr ( m / (1-β1ⁿ) / (√(v / (1-β2ⁿ)) + ε) + decay · w )
+//   average ← d · average + (1-d) · w                          (when `average_weight` = 1-d is not 0)
+//
+// The parameters lie in one buffer, each from a multiple of 64 elements on, so that a table with one factor for each
+// block of 64 says where weight decay applies. What changes from step to step is read from `schedule`, which the CPU
+// writes, so that a captured step can be replayed:
+//   schedule = [lr, 1/(1-β1ⁿ), 1/(1-β2ⁿ), average_weight]
+// A norm that is not finite makes the step a no-op and sets norm[1] to 1.
+//
+// Grids: sum_of_squares: PARTIALS workgroups; finish_norm: 1 workgroup; step: groups1d(count, WORKGROUP).
+
+const WORKGROUP: u32 = 256; // @tune 64 128 256
+// Partial sums of the norm, summed by one more workgroup of as many invocations.
+const PARTIALS: u32 = 256;
+
+struct Params {
+  count: u32,
+  beta1: f32,
+  beta2: f32,
+  epsilon: f32,
+  weight_decay: f32,
+  clip: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> weights: array<f32>;
+@group(0) @binding(2) var<storage, read> gradients: array<f32>;
+@group(0) @binding(3) var<storage, read_write> first_moment: array<f32>;
+@group(0) @binding(4) var<storage, read_write> second_moment: array<f32>;
+@group(0) @binding(5) var<storage, read_write> average: array<f32>;
+@group(0) @binding(6) var<storage, read> block_decay: array<f32>;
+@group(0) @binding(7) var<storage, read> schedule: array<f32>;
+@group(0) @binding(8) var<storage, read_write> norm: array<f32>;
+@group(0) @binding(9) var<storage, read_write> partials: array<f32>;
+
+var<workgroup> sums: array<f32, 256>;
+
+fn sum_over_workgroup(lane: u32) -> f32 {
+  workgroupBarrier();
+  for (var width = 128u; width > 0u; width = width / 2u) {
+    if (lane < width) {
+      sums[lane] = sums[lane] + sums[lane + width];
+    }
+    workgroupBarrier();
+  }
+  return sums[0];
+}
+
+@compute @workgroup_size(256)
+fn sum_of_squares(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  var sum = 0.0;
+  for (var i = group.x * 256u + lane; i < params.count; i = i + PARTIALS * 256u) {
+    sum = sum + gradients[i] * gradients[i];
+  }
+  sums[lane] = sum;
+  let total = sum_over_workgroup(lane);
+  if (lane == 0u) {
+    partials[group.x] = total;
+  }
+}
+
+// norm = [‖gradient‖, 1 if the step is skipped, the factor that clips]
+@compute @workgroup_size(256)
+fn finish_norm(@builtin(local_invocation_index) lane: u32) {
+  sums[lane] = partials[lane];
+  let squared = sum_over_workgroup(lane);
+  if (lane == 0u) {
+    let length = sqrt(squared);
+    let finite = (bitcast<u32>(length) & 0x7f800000u) != 0x7f800000u;
+    norm[0] = length;
+    norm[1] = select(1.0, 0.0, finite);
+    norm[2] = select(1.0, min(1.0, params.clip / (length + 1e-6)), params.clip > 0.0);
+  }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn step(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * WORKGROUP + lane;
+  if (i >= params.count || norm[1] != 0.0) {
+    return;
+  }
+  let g = gradients[i] * norm[2];
+  let m = params.beta1 * first_moment[i] + (1.0 - params.beta1) * g;
+  let v = params.beta2 * second_moment[i] + (1.0 - params.beta2) * g * g;
+  first_moment[i] = m;
+  second_moment[i] = v;
+  let direction = m * schedule[1] / (sqrt(v * schedule[2]) + params.epsilon);
+  let decay = params.weight_decay * block_decay[i / 64u];
+  let w = weights[i] - schedule[0] * (direction + decay * weights[i]);
+  weights[i] = w;
+  let average_weight = schedule[3];
+  if (average_weight != 0.0) {
+    average[i] = average[i] + average_weight * (w - average[i]);
+  }
+}

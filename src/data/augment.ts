@@ -1,0 +1,65 @@
+import { randomUnit } from "./random.js";
+
+const STREAM = 0x61756731;
+
+export interface Augmentation {
+  /** Largest shift in either direction, as a share of the side length. */
+  readonly shift: number;
+  /** Largest relative change of size: 0.1 draws factors between 0.9 and 1.1. */
+  readonly scale: number;
+  /** Largest relative change of brightness. */
+  readonly brightness: number;
+}
+
+/** Mild enough that captions stay true. There is no mirroring: captions may say left or right. */
+export const LIGHT_AUGMENTATION: Augmentation = { shift: 0.05, scale: 0.08, brightness: 0.06 };
+
+/**
+ * A copy of a picture [size, size, 3], shifted, scaled about its centre and brightened a little; what comes
+ * in from outside is white. A pure function of (seed, step, index): `index` is the picture's place in its
+ * batch.
+ *
+ * Each target pixel is interpolated bilinearly at centre + (pixel − centre − shift) / scale of the source,
+ * then multiplied by the brightness factor and clamped to 0 … 255. Writes to `target` if given, else to a new
+ * array.
+ */
+export function augment(
+  source: Uint8Array,
+  size: number,
+  key: { seed: number; step: number; index: number },
+  amount: Augmentation = LIGHT_AUGMENTATION,
+  target: Uint8Array = new Uint8Array(source.length),
+): Uint8Array {
+  if (source.length !== size * size * 3 || target.length !== source.length) {
+    throw new RangeError(
+      `augment: a picture of side ${size} has ${size * size * 3} bytes, not ${source.length}`,
+    );
+  }
+  const draw = (which: number) => 2 * randomUnit(key.seed ^ STREAM, key.step, key.index * 4 + which) - 1;
+  const shiftX = draw(0) * amount.shift * size;
+  const shiftY = draw(1) * amount.shift * size;
+  const scale = 1 + draw(2) * amount.scale;
+  const brightness = 1 + draw(3) * amount.brightness;
+  const centre = (size - 1) / 2;
+  const sample = (x: number, y: number, channel: number) => {
+    if (x < 0 || y < 0 || x >= size || y >= size) return 255;
+    return source[(y * size + x) * 3 + channel]!;
+  };
+  for (let y = 0; y < size; y++) {
+    const sourceY = centre + (y - centre - shiftY) / scale;
+    const y0 = Math.floor(sourceY);
+    const fy = sourceY - y0;
+    for (let x = 0; x < size; x++) {
+      const sourceX = centre + (x - centre - shiftX) / scale;
+      const x0 = Math.floor(sourceX);
+      const fx = sourceX - x0;
+      for (let c = 0; c < 3; c++) {
+        const top = sample(x0, y0, c) * (1 - fx) + sample(x0 + 1, y0, c) * fx;
+        const bottom = sample(x0, y0 + 1, c) * (1 - fx) + sample(x0 + 1, y0 + 1, c) * fx;
+        const value = (top * (1 - fy) + bottom * fy) * brightness;
+        target[(y * size + x) * 3 + c] = Math.min(255, Math.max(0, Math.round(value)));
+      }
+    }
+  }
+  return target;
+}

@@ -1,0 +1,379 @@
+import { UserError } from "../platform/errors.js";
+import type { Platform } from "../platform/platform.js";
+import { attributesOf } from "../text/attributes.js";
+import { type CaptionedImage, type Dataset, splitsOf } from "./dataset.js";
+
+const CAPTION_FILES = ["captions.jsonl", "captions.csv", "captions.txt"] as const;
+const IMAGE_NAME = /\.(png|jpe?g|webp)$/i;
+const SPLIT_NAMES: Readonly<Record<string, string>> = {
+  train: "train",
+  validation: "validation",
+  val: "validation",
+  valid: "validation",
+  dev: "validation",
+  test: "test",
+};
+/** How many problems an error lists; the rest is counted. */
+const LISTED = 20;
+
+export interface FolderOptions {
+  /** Side length to which pictures are scaled; 64 if absent. */
+  readonly size?: number;
+  /** Leave out bad rows and unreadable pictures instead of failing; `skipped` lists them. */
+  readonly skipBad?: boolean;
+  /**
+   * Share of pictures without a split that go to validation, by the hash of their file name; 0.1 if absent.
+   */
+  readonly validationShare?: number;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+export interface FolderDataset {
+  readonly dataset: Dataset;
+  /** What `skipBad` left out, one line each, in the order of the caption file. */
+  readonly skipped: readonly string[];
+  /** How many picture files of the folder no row names. */
+  readonly uncaptioned: number;
+}
+
+/** One well-formed row of a caption file. */
+export interface CaptionRow {
+  readonly line: number;
+  readonly file: string;
+  readonly captions: readonly string[];
+  readonly split?: string;
+}
+
+export interface Problem {
+  readonly line: number;
+  readonly text: string;
+}
+
+/**
+ * A folder of PNG, JPEG or WebP pictures with one caption file beside them:
+ *
+ * - `captions.jsonl`: one object a line, `{"file": "a.png", "caption": "…"}` or `{"file": …, "captions":
+ *   ["…", "…"]}`, optionally with `"split": "train" | "validation" | "test"`;
+ * - `captions.csv`: comma-separated with RFC 4180 quoting; a header line names the columns file, caption and
+ *   optionally split, in any order, other columns are ignored;
+ * - `captions.txt`: file name, one tab, caption.
+ *
+ * Several rows may name one file: their captions are all kept. File names are relative to the folder, with
+ * "/". Empty lines are ignored. A picture to which no row gives a split is in validation if sha256(file name)
+ * / 2²⁵⁶ < `validationShare`; if that (or the rows) would leave none there, the trained picture with the
+ * smallest hash goes.
+ *
+ * Throws a `UserError` that lists every bad row, missing file and unreadable picture by line, unless
+ * `skipBad`.
+ */
+export async function loadFolder(
+  platform: Platform,
+  folder: string,
+  options: FolderOptions = {},
+): Promise<FolderDataset> {
+  const { files, images } = platform;
+  const size = options.size ?? 64;
+  const name = await findCaptionFile(platform, folder);
+  const { rows, problems } = parseCaptions(name, await files.readText(`${folder}/${name}`));
+  const entries = mergeRows(rows, problems);
+
+  const readable: { entry: Entry; pixels: Uint8Array }[] = [];
+  let done = 0;
+  for (const entry of entries) {
+    try {
+      if (!(await files.exists(`${folder}/${entry.file}`))) {
+        problems.push({ line: entry.line, text: `there is no file ${entry.file}` });
+      } else {
+        const image = await images.decode(await files.read(`${folder}/${entry.file}`), size, "contain");
+        readable.push({ entry, pixels: image.data });
+      }
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      problems.push({ line: entry.line, text: `${entry.file} cannot be read: ${error.message}` });
+    }
+    done++;
+    options.onProgress?.(done, entries.length);
+  }
+  problems.sort((a, b) => a.line - b.line);
+  const lines = problems.map(({ line, text }) => `${name}:${line}: ${text}`);
+  if (problems.length > 0 && !options.skipBad) throw new UserError(describeProblems(folder, lines));
+  if (readable.length === 0) {
+    throw new UserError(`${folder}/${name} yields no usable picture (${lines.length} rows were skipped)`);
+  }
+
+  const kept = readable.map(({ entry }) => entry);
+  const splits = await chooseSplits(platform, kept, options.validationShare ?? 0.1);
+  const pixels = new Uint8Array(readable.length * size * size * 3);
+  const records: CaptionedImage[] = readable.map(({ entry, pixels: own }, image) => {
+    pixels.set(own, image * size * size * 3);
+    return {
+      id: entry.file,
+      image,
+      captions: entry.captions,
+      keywordCaptions: [],
+      split: splits[image]!,
+      attributes: attributesOf(entry.captions[0]!),
+    };
+  });
+  const named = new Set(rows.map(({ file }) => file));
+  const uncaptioned = (await files.list(folder)).filter((file) => IMAGE_NAME.test(file) && !named.has(file));
+  return {
+    dataset: { name: folder, size, images: pixels, records, splits: splitsOf(records) },
+    skipped: lines,
+    uncaptioned: uncaptioned.length,
+  };
+}
+
+function describeProblems(folder: string, lines: readonly string[]): string {
+  const more = lines.length > LISTED ? `\n  … and ${lines.length - LISTED} more` : "";
+  const list = lines
+    .slice(0, LISTED)
+    .map((line) => `\n  ${line}`)
+    .join("");
+  const rows = lines.length === 1 ? "1 bad row" : `${lines.length} bad rows`;
+  return `${folder} has ${rows}; mend them or leave them out with --skip-bad:${list}${more}`;
+}
+
+async function findCaptionFile({ files }: Platform, folder: string): Promise<string> {
+  if (!(await files.isDirectory(folder))) {
+    throw new UserError(`${folder} is not a folder; --data takes a folder with pictures and captions`);
+  }
+  const present: string[] = [];
+  for (const name of CAPTION_FILES) if (await files.exists(`${folder}/${name}`)) present.push(name);
+  if (present.length === 1) return present[0]!;
+  const wanted = CAPTION_FILES.join(", ");
+  throw new UserError(
+    present.length === 0
+      ? `${folder} has no captions; it needs one of ${wanted}`
+      : `${folder} has several caption files (${present.join(", ")}); keep one of ${wanted}`,
+  );
+}
+
+/** Parses a caption file by the format of its name. A byte order mark and Windows line ends are fine. */
+export function parseCaptions(name: string, text: string): { rows: CaptionRow[]; problems: Problem[] } {
+  const plain = text.replace(/^\uFEFF/, "");
+  const fields = name.endsWith(".jsonl")
+    ? jsonRows(plain)
+    : name.endsWith(".csv")
+      ? csvRows(plain)
+      : tabRows(plain);
+  const rows: CaptionRow[] = [];
+  const problems: Problem[] = [];
+  for (const { line, problem, ...row } of fields) {
+    const checked = problem ?? checkRow(row);
+    if (typeof checked === "string") problems.push({ line, text: checked });
+    else rows.push({ line, ...checked });
+  }
+  return { rows, problems };
+}
+
+/** What a row says before it is checked; `problem` if it could not even be taken apart. */
+interface RawRow {
+  readonly line: number;
+  readonly problem?: string;
+  readonly file?: unknown;
+  readonly captions?: unknown;
+  readonly split?: unknown;
+}
+
+function checkRow({
+  file,
+  captions,
+  split,
+}: Omit<RawRow, "line" | "problem">): Omit<CaptionRow, "line"> | string {
+  if (typeof file !== "string" || file.trim() === "") return "the file name is missing";
+  const path = file.trim().replace(/^\.\//, "");
+  if (/^([/\\]|[A-Za-z]:)/.test(path) || path.split(/[/\\]/).includes("..")) {
+    return `${path} lies outside the folder`;
+  }
+  if (!IMAGE_NAME.test(path)) return `${path} is not a .png, .jpg, .jpeg or .webp file`;
+  const list = Array.isArray(captions) ? captions : [captions];
+  if (list.length === 0) return `${path} has no caption`;
+  const texts: string[] = [];
+  for (const caption of list) {
+    if (typeof caption !== "string") return `the caption of ${path} is not a text`;
+    if (!/[\p{L}\p{N}]/u.test(caption)) return `the caption of ${path} is empty`;
+    texts.push(caption.trim());
+  }
+  if (split === undefined || split === null || split === "") return { file: path, captions: texts };
+  const known = typeof split === "string" ? SPLIT_NAMES[split.trim().toLowerCase()] : undefined;
+  if (known === undefined) {
+    return `the split of ${path} is ${JSON.stringify(split)}; it can be train, validation or test`;
+  }
+  return { file: path, captions: texts, split: known };
+}
+
+function jsonRows(text: string): RawRow[] {
+  const rows: RawRow[] = [];
+  for (const [i, source] of text.split(/\r?\n/).entries()) {
+    if (source.trim() === "") continue;
+    const line = i + 1;
+    let value: unknown;
+    try {
+      value = JSON.parse(source);
+    } catch (error) {
+      rows.push({ line, problem: `this is not JSON (${(error as Error).message})` });
+      continue;
+    }
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      rows.push({ line, problem: `expected an object like {"file": "a.png", "caption": "…"}` });
+      continue;
+    }
+    const { file, caption, captions, split } = value as Record<string, unknown>;
+    if (caption !== undefined && captions !== undefined) {
+      rows.push({ line, problem: `give either "caption" or "captions"` });
+    } else {
+      rows.push({ line, file, captions: captions ?? caption, split });
+    }
+  }
+  return rows;
+}
+
+function tabRows(text: string): RawRow[] {
+  const rows: RawRow[] = [];
+  for (const [i, source] of text.split(/\r?\n/).entries()) {
+    if (source.trim() === "") continue;
+    const tab = source.indexOf("\t");
+    rows.push(
+      tab < 0
+        ? { line: i + 1, problem: "there is no tab between file name and caption" }
+        : { line: i + 1, file: source.slice(0, tab), captions: source.slice(tab + 1) },
+    );
+  }
+  return rows;
+}
+
+function csvRows(text: string): RawRow[] {
+  const [header, ...body] = parseCsv(text);
+  if (header === undefined) return [];
+  const columns = header.fields.map((field) => field.trim().toLowerCase());
+  const [file, caption, split] = ["file", "caption", "split"].map((column) => columns.indexOf(column)) as [
+    number,
+    number,
+    number,
+  ];
+  if (file < 0 || caption < 0 || header.problem !== undefined) {
+    return [
+      {
+        line: header.line,
+        problem: `the header should name the columns file and caption, it is: ${columns.join(", ")}`,
+      },
+    ];
+  }
+  return body.map(({ line, fields, problem }): RawRow => {
+    if (problem !== undefined) return { line, problem };
+    if (fields.length !== columns.length) {
+      return { line, problem: `there are ${fields.length} fields, the header has ${columns.length}` };
+    }
+    return {
+      line,
+      file: fields[file],
+      captions: fields[caption],
+      split: split < 0 ? undefined : fields[split],
+    };
+  });
+}
+
+/**
+ * RFC 4180: fields separated by commas, records by line ends; a field in double quotes may hold both, and a
+ * double quote written twice. Records that are empty lines are left out; `line` is where a record begins.
+ */
+export function parseCsv(text: string): { line: number; fields: string[]; problem?: string }[] {
+  const records: { line: number; fields: string[]; problem?: string }[] = [];
+  let line = 1;
+  let i = 0;
+  while (i < text.length) {
+    const record: { line: number; fields: string[]; problem?: string } = { line, fields: [] };
+    let ended = false;
+    while (!ended) {
+      let field = "";
+      if (text[i] === '"') {
+        i++;
+        for (;;) {
+          if (i >= text.length) {
+            record.problem = "a double quote is never closed";
+            break;
+          }
+          if (text[i] === '"' && text[i + 1] === '"') {
+            field += '"';
+            i += 2;
+          } else if (text[i] === '"') {
+            i++;
+            break;
+          } else {
+            if (text[i] === "\n") line++;
+            field += text[i++];
+          }
+        }
+        if (i < text.length && !",\r\n".includes(text[i]!))
+          record.problem = "text follows a closing double quote";
+      }
+      while (i < text.length && text[i] !== "," && text[i] !== "\n") field += text[i++];
+      if (i >= text.length || text[i] === "\n") {
+        ended = true;
+        field = field.replace(/\r$/, "");
+        line++;
+      }
+      i++;
+      record.fields.push(field);
+    }
+    if (record.fields.length > 1 || record.fields[0]!.trim() !== "") records.push(record);
+  }
+  return records;
+}
+
+/** A picture file with all its rows put together. */
+interface Entry {
+  readonly file: string;
+  /** The first row that names it. */
+  readonly line: number;
+  readonly captions: string[];
+  split: string | undefined;
+}
+
+function mergeRows(rows: readonly CaptionRow[], problems: Problem[]): Entry[] {
+  const entries = new Map<string, Entry>();
+  for (const { line, file, captions, split } of rows) {
+    const entry = entries.get(file);
+    if (entry === undefined) {
+      entries.set(file, { file, line, captions: [...new Set(captions)], split });
+      continue;
+    }
+    if (split !== undefined && entry.split !== undefined && split !== entry.split) {
+      problems.push({ line, text: `${file} is in split ${split} here and in ${entry.split} before` });
+      continue;
+    }
+    entry.split ??= split;
+    for (const caption of captions) if (!entry.captions.includes(caption)) entry.captions.push(caption);
+  }
+  return [...entries.values()];
+}
+
+async function chooseSplits(
+  platform: Platform,
+  entries: readonly Entry[],
+  validationShare: number,
+): Promise<string[]> {
+  const hashes: number[] = [];
+  for (const { file } of entries) {
+    hashes.push(Number.parseInt((await platform.hash("sha-256", file)).slice(0, 8), 16) / 2 ** 32);
+  }
+  const splits = entries.map(
+    ({ split }, i) => split ?? (hashes[i]! < validationShare ? "validation" : "train"),
+  );
+  const free = entries.flatMap(({ split }, i) => (split === undefined ? [i] : []));
+  free.sort((a, b) => hashes[a]! - hashes[b]!);
+  // A split that chance left empty gets the nearest picture that no row has placed, if the other can spare
+  // it.
+  const count = (name: string) => splits.filter((split) => split === name).length;
+  if (count("train") === 0) {
+    const last = free.at(-1);
+    if (last === undefined) throw new UserError("the rows put no picture into the train split");
+    splits[last] = "train";
+  }
+  const first = free.find((i) => splits[i] === "train");
+  if (count("validation") === 0 && validationShare > 0 && count("train") > 1 && first !== undefined) {
+    splits[first] = "validation";
+  }
+  return splits;
+}

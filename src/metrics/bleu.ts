@@ -1,0 +1,62 @@
+import { checkPairs, countNgrams } from "./ngrams.js";
+import { tokenizeCaption } from "./tokenize.js";
+
+/** coco-caption's guards against 0/0; they also make BLEU-4 tiny instead of 0 when no 4-gram matches. */
+const TINY = 1e-15;
+const SMALL = 1e-9;
+
+/**
+ * BLEU-1 … BLEU-4 of a corpus (Papineni et al. 2002) as coco-caption computes them: element n − 1 is BLEU-n,
+ * in 0 … 1. `candidates[i]` is compared with all of `references[i]`; both are tokenized here.
+ *
+ *   BLEU-n = brevity · (∏_{k≤n} (matched_k + 1e−15) / (total_k + 1e−9))^{1/n}
+ *
+ * matched_k counts the candidate's k-grams, each at most as often as in the one reference where it is most
+ * frequent; total_k counts all its k-grams; both are summed over the corpus. With c the candidates' length
+ * and r the sum over captions of the closest reference's length (of two equally close the shorter), brevity =
+ * exp(1 − r/c) if c < r, else 1.
+ */
+export function bleu(
+  candidates: readonly string[],
+  references: readonly (readonly string[])[],
+): [number, number, number, number] {
+  checkPairs(candidates, references);
+  const matched = [0, 0, 0, 0];
+  const total = [0, 0, 0, 0];
+  let candidateLength = 0;
+  let referenceLength = 0;
+  for (const [i, candidate] of candidates.entries()) {
+    const tokens = tokenizeCaption(candidate);
+    const lists = references[i]!.map(tokenizeCaption);
+    candidateLength += tokens.length;
+    referenceLength += closestLength(
+      tokens.length,
+      lists.map((list) => list.length),
+    );
+    const own = countNgrams(tokens, 4);
+    const theirs = lists.map((list) => countNgrams(list, 4));
+    for (let k = 0; k < 4; k++) {
+      total[k]! += Math.max(0, tokens.length - k);
+      for (const [ngram, count] of own[k]!) {
+        const most = Math.max(...theirs.map((counts) => counts[k]!.get(ngram) ?? 0));
+        matched[k]! += Math.min(count, most);
+      }
+    }
+  }
+  const ratio = (candidateLength + TINY) / (referenceLength + SMALL);
+  const brevity = ratio < 1 ? Math.exp(1 - 1 / ratio) : 1;
+  let product = 1;
+  const score = (k: number) => {
+    product *= (matched[k]! + TINY) / (total[k]! + SMALL);
+    return product ** (1 / (k + 1)) * brevity;
+  };
+  return [score(0), score(1), score(2), score(3)];
+}
+
+/** The reference length nearest to `length`; of two equally near the shorter. */
+export function closestLength(length: number, references: readonly number[]): number {
+  return references.reduce((best, other) => {
+    const gain = Math.abs(best - length) - Math.abs(other - length);
+    return gain > 0 || (gain === 0 && other < best) ? other : best;
+  });
+}

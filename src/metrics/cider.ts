@@ -1,0 +1,91 @@
+import { checkPairs, countNgrams } from "./ngrams.js";
+import { tokenizeCaption } from "./tokenize.js";
+
+const LONGEST = 4;
+const SIGMA = 6;
+
+/**
+ * CIDEr-D (Vedantam et al. 2015) as coco-caption computes it under the name CIDEr: the mean over the corpus
+ * and each caption's own score, in 0 … 10. `candidates[i]` is compared with all of `references[i]`; both are
+ * tokenized here.
+ *
+ * For n = 1 … 4 a text is the vector of its n-grams' count · idf, idf = ln(images) − ln(max(1, df)), df = the
+ * number of images of which some reference holds the n-gram. The score of candidate h against its references
+ * r is
+ *
+ *   10 · mean_n mean_r Σ_g min(h_g, r_g) r_g / (‖h‖ ‖r‖) · exp(−(l_h − l_r)² / (2 · 6²)),
+ *
+ * 0 where a norm is 0; l is the number of bigrams, as in coco-caption. Words are not stemmed. idf comes from
+ * the references given, so with a single image every idf and the score are 0.
+ */
+export function ciderD(
+  candidates: readonly string[],
+  references: readonly (readonly string[])[],
+): { score: number; each: Float64Array } {
+  checkPairs(candidates, references);
+  const lists = references.map((list) => list.map((text) => countNgrams(tokenizeCaption(text), LONGEST)));
+  const frequency = documentFrequencies(lists);
+  const logImages = Math.log(candidates.length);
+  const weigh = (counts: readonly Map<string, number>[]): Weighted => weighted(counts, frequency, logImages);
+
+  const each = new Float64Array(candidates.length);
+  for (const [i, candidate] of candidates.entries()) {
+    const own = weigh(countNgrams(tokenizeCaption(candidate), LONGEST));
+    const theirs = lists[i]!.map(weigh);
+    let sum = 0;
+    for (const reference of theirs) {
+      for (let k = 0; k < LONGEST; k++) sum += similarity(own, reference, k);
+    }
+    each[i] = (10 * sum) / (LONGEST * theirs.length);
+  }
+  return { score: each.reduce((sum, value) => sum + value, 0) / each.length, each };
+}
+
+/** A text as CIDEr sees it: one weighted vector and its norm for every n, and its length in bigrams. */
+interface Weighted {
+  readonly vectors: readonly Map<string, number>[];
+  readonly norms: readonly number[];
+  readonly length: number;
+}
+
+function documentFrequencies(
+  images: readonly (readonly (readonly Map<string, number>[])[])[],
+): Map<string, number> {
+  const frequency = new Map<string, number>();
+  for (const references of images) {
+    const present = new Set(
+      references.flatMap((counts) => counts.flatMap((ofLength) => [...ofLength.keys()])),
+    );
+    for (const ngram of present) frequency.set(ngram, (frequency.get(ngram) ?? 0) + 1);
+  }
+  return frequency;
+}
+
+function weighted(
+  counts: readonly Map<string, number>[],
+  frequency: ReadonlyMap<string, number>,
+  logImages: number,
+): Weighted {
+  const vectors = counts.map((ofLength) => {
+    const vector = new Map<string, number>();
+    for (const [ngram, count] of ofLength) {
+      vector.set(ngram, count * (logImages - Math.log(Math.max(1, frequency.get(ngram) ?? 0))));
+    }
+    return vector;
+  });
+  const norms = vectors.map((vector) => Math.sqrt([...vector.values()].reduce((sum, x) => sum + x * x, 0)));
+  const length = [...counts[1]!.values()].reduce((sum, count) => sum + count, 0);
+  return { vectors, norms, length };
+}
+
+function similarity(candidate: Weighted, reference: Weighted, k: number): number {
+  const norm = candidate.norms[k]! * reference.norms[k]!;
+  if (norm === 0) return 0;
+  let dot = 0;
+  for (const [ngram, weight] of candidate.vectors[k]!) {
+    const other = reference.vectors[k]!.get(ngram) ?? 0;
+    dot += Math.min(weight, other) * other;
+  }
+  const difference = candidate.length - reference.length;
+  return (dot / norm) * Math.exp(-(difference * difference) / (2 * SIGMA * SIGMA));
+}

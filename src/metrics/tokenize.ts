@@ -1,0 +1,50 @@
+/** What coco-caption removes after tokenization. Case matters there: brackets arrive as "-lrb-" and stay. */
+const REMOVED = new Set(["''", "'", "``", "`", ".", "?", "!", ",", ":", "-", "--", "...", ";"]);
+
+const BRACKETS: Readonly<Record<string, string>> = {
+  "(": "-lrb-",
+  ")": "-rrb-",
+  "[": "-lsb-",
+  "]": "-rsb-",
+  "{": "-lcb-",
+  "}": "-rcb-",
+};
+/** Words that the Penn Treebank takes apart although no sign separates them. */
+const COMPOUNDS: Readonly<Record<string, readonly string[]>> = {
+  cannot: ["can", "not"],
+  gonna: ["gon", "na"],
+  gotta: ["got", "ta"],
+  wanna: ["wan", "na"],
+  gimme: ["gim", "me"],
+  lemme: ["lem", "me"],
+};
+const CONTRACTION = /^(.+?)(n't|'s|'re|'ve|'ll|'d|'m)$/;
+const TOKEN =
+  /\.\.\.|--|''|``|\d+(?:[.,:]\d+)+|\p{L}(?:\.\p{L})+\.?|[\p{L}\p{M}\p{N}]+(?:['-][\p{L}\p{M}\p{N}]+)*|\S/gu;
+
+/**
+ * The words of a caption as coco-caption hands them to its metrics: Penn Treebank tokens in lower case
+ * without the punctuation of `REMOVED`. Hyphenated words stay whole, "woman's" becomes "woman 's", "don't"
+ * becomes "do n't", brackets become "-lrb-" and the like and, as in coco-caption, stay.
+ *
+ * Written from the conventions, not from the Java program: abbreviations other than letters with periods
+ * ("u.s.") lose their period ("mr." → "mr"), as do single letters; fractions, dates, e-mail and web addresses
+ * are split at their signs; a quote that begins a contraction ("'tis") is removed. Captions rarely hold any
+ * of these.
+ */
+export function tokenizeCaption(caption: string): string[] {
+  const text = caption
+    .toLowerCase()
+    .replace(/[\u2018\u2019]/g, "'")
+    .replace(/[\u201c\u201d"]/g, " '' ")
+    .replace(/[\u2013\u2014]/g, " -- ")
+    .replace(/\u2026/g, " ... ");
+  const tokens: string[] = [];
+  for (const [raw] of text.matchAll(TOKEN)) {
+    if (REMOVED.has(raw)) continue;
+    const contraction = CONTRACTION.exec(raw);
+    if (contraction !== null) tokens.push(contraction[1]!, contraction[2]!);
+    else tokens.push(...(COMPOUNDS[raw] ?? [BRACKETS[raw] ?? raw]));
+  }
+  return tokens;
+}

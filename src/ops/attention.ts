@@ -1,0 +1,438 @@
+/**
+ * Scaled dot-product attention that never holds a T×S matrix (FlashAttention, arXiv 2205.14135), and a separate
+ * read-out of its weights: shaders/attention.wgsl, and shaders/attention-subgroup.wgsl for software adapters.
+ */
+
+import type { Gpu } from "../gpu/gpu.js";
+import { kernels } from "../gpu/kernels.generated.js";
+import type { Storage } from "../gpu/pool.js";
+import { type GradWriter, record } from "../tensor/autograd.js";
+import { ShapeError } from "../tensor/errors.js";
+import { copyStrided } from "../tensor/strided.js";
+import { empty, type Tensor } from "../tensor/tensor.js";
+
+export interface AttentionOptions {
+  /** u32 [B, S]: 1 where a key may be attended to, 0 where not (padding). A query left without keys gets output 0. */
+  mask?: Tensor<"u32">;
+  /** Factor on q·k; 1/√D by default. */
+  scale?: number;
+}
+
+export interface AttentionResult {
+  /** [B, T, H·D] */
+  output: Tensor;
+  /** log Σⱼ exp(scale q·kⱼ), [B, H, T]; -1e30 for a query left without keys. Off the tape. */
+  logSumExp: Tensor;
+}
+
+/** One of q, k, v inside a tensor [B, rows, channels]: `width` channels from `channel` on. */
+interface Part {
+  tensor: Tensor;
+  channel: number;
+}
+
+interface Problem {
+  op: string;
+  batches: number;
+  queries: number;
+  keys: number;
+  heads: number;
+  /** Head dimension D. */
+  width: number;
+  scale: number;
+  mask: Tensor<"u32"> | null;
+}
+
+/** The tensor itself if the kernel can read it in place (vec4 loads need aligned rows), else a dense copy. */
+function readable(tensor: Tensor): Tensor {
+  const aligned = [tensor.strides[0]!, tensor.strides[1]!, tensor.offset].every((value) => value % 4 === 0);
+  if (aligned && tensor.strides[2] === 1) return tensor;
+  const dense = empty(tensor.gpu, tensor.shape, "f32", tensor.label);
+  copyStrided(tensor, dense, { accumulate: false });
+  return dense;
+}
+
+function describe(tensor: Tensor<"f32"> | Tensor<"u32">): string {
+  return `${tensor.label} [${tensor.shape.join(", ")}]`;
+}
+
+function check(
+  op: string,
+  q: Part,
+  k: Part,
+  channels: number,
+  heads: number,
+  options: AttentionOptions,
+): Problem {
+  const [batches, queries] = q.tensor.shape as [number, number];
+  const keys = k.tensor.shape[1]!;
+  const width = channels / heads;
+  if (!Number.isInteger(width) || width % 4 !== 0 || width < 4 || width > 512) {
+    throw new ShapeError(
+      op,
+      `${channels} channels in ${heads} heads: a head must have 4, 8, 12 … 512 channels`,
+    );
+  }
+  if (k.tensor.shape[0] !== batches) {
+    throw new ShapeError(
+      op,
+      `${describe(q.tensor)} and ${describe(k.tensor)}: batch sizes ${batches} and ${k.tensor.shape[0]} differ`,
+    );
+  }
+  const mask = options.mask ?? null;
+  if (mask && (mask.rank !== 2 || mask.shape[0] !== batches || mask.shape[1] !== keys)) {
+    throw new ShapeError(op, `the mask ${describe(mask)} must be [${batches}, ${keys}]: one value a key`);
+  }
+  return { op, batches, queries, keys, heads, width, scale: options.scale ?? 1 / Math.sqrt(width), mask };
+}
+
+/** Where a part starts and how far its rows and batches are apart, in vec4. */
+function place({ tensor, channel }: Part): { offset: number; batch: number; row: number } {
+  return {
+    offset: (tensor.offset + channel) / 4,
+    batch: tensor.strides[0]! / 4,
+    row: tensor.strides[1]! / 4,
+  };
+}
+
+function parameters(problem: Problem, q: Part, k: Part, v: Part) {
+  const [qPlace, kPlace, vPlace] = [place(q), place(k), place(v)];
+  return {
+    batches: problem.batches,
+    queries: problem.queries,
+    keys: problem.keys,
+    heads: problem.heads,
+    vectors: problem.width / 4,
+    scale: problem.scale,
+    q_offset: qPlace.offset,
+    q_batch: qPlace.batch,
+    q_row: qPlace.row,
+    k_offset: kPlace.offset,
+    k_batch: kPlace.batch,
+    k_row: kPlace.row,
+    v_offset: vPlace.offset,
+    v_batch: vPlace.batch,
+    v_row: vPlace.row,
+    dq_offset: 0,
+    dq_row: 0,
+    dk_offset: 0,
+    dv_offset: 0,
+    dkv_row: 0,
+    has_mask: problem.mask ? 1 : 0,
+    accumulate: 0,
+  };
+}
+
+/**
+ * How many lanes pass rows to each other by shuffles (8, or 4 where subgroups are that small); 0: the portable kernel
+ * runs. On software adapters a load costs most and shuffles save them; on real GPUs the hardware caches do that.
+ */
+function shuffleLanes(gpu: Gpu, { batches, heads }: Problem): number {
+  const most = gpu.limits.maxComputeWorkgroupsPerDimension;
+  if (!gpu.software || !gpu.has("subgroups") || batches > most || heads > most) return 0;
+  const least = gpu.device.adapterInfo?.subgroupMinSize ?? 0;
+  return least >= 8 ? 8 : least >= 4 ? 4 : 0;
+}
+
+/** Grid and tunables of the shuffling kernels, for `rows` owned rows of each head. */
+function shuffleGrid(problem: Problem, lanes: number, ROWS: number, rows: number) {
+  const groups: [number, number, number] = [Math.ceil(rows / (ROWS * lanes)), problem.heads, problem.batches];
+  return { groups, tune: { LANES: lanes } };
+}
+
+/** Without a mask the binding still needs a buffer, which the kernel then does not read. */
+function maskBinding(problem: Problem, instead: Tensor): Tensor<"u32"> | Storage {
+  return problem.mask ?? instead.storage;
+}
+
+function runForward(problem: Problem, q: Part, k: Part, v: Part): { output: Tensor; rows: Tensor } {
+  const { gpu } = q.tensor;
+  const { batches, queries, heads, width } = problem;
+  const output = empty(gpu, [batches, queries, heads * width], "f32", problem.op);
+  const rows = empty(gpu, [2, batches, heads, queries], "f32", `${problem.op} log-sum-exp`);
+  const bindings = {
+    q: q.tensor.storage,
+    k: k.tensor.storage,
+    v: v.tensor.storage,
+    mask: maskBinding(problem, q.tensor),
+    o: output,
+    rows,
+  };
+  const params = parameters(problem, q, k, v);
+  const lanes = shuffleLanes(gpu, problem);
+  if (lanes > 0) {
+    const kernel = kernels.attentionSubgroup.forward;
+    gpu.run(kernel, bindings, params, shuffleGrid(problem, lanes, gpu.tunables(kernel).ROWS, queries));
+  } else {
+    const kernel = kernels.attention.forward;
+    const { WORKGROUP, QUERIES } = gpu.tunables(kernel);
+    const groups = gpu.groups1d(batches * heads * Math.ceil(queries / QUERIES), WORKGROUP);
+    gpu.run(kernel, bindings, params, { groups });
+  }
+  return { output, rows };
+}
+
+/** A dense gradient buffer and where in its rows the parts go, in channels. */
+interface GradientTarget {
+  tensor: Tensor;
+  accumulate: boolean;
+}
+
+function runBackwardQuery(
+  problem: Problem,
+  [q, k, v]: readonly [Part, Part, Part],
+  saved: { output: Tensor; rows: Tensor; dy: Tensor },
+  target: GradientTarget,
+  channel: number,
+): void {
+  const { gpu } = saved.dy;
+  const { batches, heads, queries } = problem;
+  const bindings = {
+    q: q.tensor.storage,
+    k: k.tensor.storage,
+    v: v.tensor.storage,
+    mask: maskBinding(problem, q.tensor),
+    o_saved: saved.output,
+    rows: saved.rows,
+    dout: saved.dy,
+    dq: target.tensor,
+  };
+  const params = {
+    ...parameters(problem, q, k, v),
+    dq_offset: channel / 4,
+    dq_row: target.tensor.shape[2]! / 4,
+    accumulate: target.accumulate ? 1 : 0,
+  };
+  const lanes = shuffleLanes(gpu, problem);
+  if (lanes > 0) {
+    const kernel = kernels.attentionSubgroup.backwardQuery;
+    gpu.run(kernel, bindings, params, shuffleGrid(problem, lanes, gpu.tunables(kernel).ROWS, queries));
+  } else {
+    const kernel = kernels.attention.backwardQuery;
+    const { WORKGROUP, BACK_QUERIES } = gpu.tunables(kernel);
+    const groups = gpu.groups1d(batches * heads * Math.ceil(queries / BACK_QUERIES), WORKGROUP);
+    gpu.run(kernel, bindings, params, { groups });
+  }
+}
+
+function runBackwardKeyValue(
+  problem: Problem,
+  [q, k, v]: readonly [Part, Part, Part],
+  saved: { rows: Tensor; dy: Tensor },
+  target: GradientTarget,
+  channels: { key: number; value: number },
+): void {
+  const { gpu } = saved.dy;
+  const { batches, heads, keys } = problem;
+  const bindings = {
+    q: q.tensor.storage,
+    k: k.tensor.storage,
+    v: v.tensor.storage,
+    mask: maskBinding(problem, q.tensor),
+    rows_saved: saved.rows,
+    dout: saved.dy,
+    dkv: target.tensor,
+  };
+  const params = {
+    ...parameters(problem, q, k, v),
+    dk_offset: channels.key / 4,
+    dv_offset: channels.value / 4,
+    dkv_row: target.tensor.shape[2]! / 4,
+    accumulate: target.accumulate ? 1 : 0,
+  };
+  const lanes = shuffleLanes(gpu, problem);
+  if (lanes > 0) {
+    const kernel = kernels.attentionSubgroup.backwardKeyValue;
+    gpu.run(kernel, bindings, params, shuffleGrid(problem, lanes, gpu.tunables(kernel).ROWS, keys));
+  } else {
+    const kernel = kernels.attention.backwardKeyValue;
+    const { WORKGROUP, BACK_KEYS } = gpu.tunables(kernel);
+    const groups = gpu.groups1d(batches * heads * Math.ceil(keys / BACK_KEYS), WORKGROUP);
+    gpu.run(kernel, bindings, params, { groups });
+  }
+}
+
+/** delta = rowsum(dO∘O) comes out of the pass for dq, so that pass runs even when nobody wants dq itself. */
+function queryTarget(grads: GradWriter, input: number, problem: Problem, dy: Tensor): GradientTarget {
+  if (grads.needs(input)) return grads.sink(input);
+  const unused = empty(
+    dy.gpu,
+    [problem.batches, problem.queries, problem.heads * problem.width],
+    "f32",
+    "unused dq",
+  );
+  return { tensor: unused, accumulate: false };
+}
+
+function result(problem: Problem, output: Tensor, rows: Tensor): AttentionResult {
+  const logSumExp = rows.slice(0, 0, 1).reshape([problem.batches, problem.heads, problem.queries]);
+  return { output, logSumExp };
+}
+
+function checkRank(op: string, tensor: Tensor): void {
+  if (tensor.rank !== 3)
+    throw new ShapeError(op, `${describe(tensor)} must have three axes: [batch, positions, channels]`);
+}
+
+/**
+ * Self-attention over a packed projection qkv [B, T, 3·H·D] (channels of q, then k, then v; within each, head by head):
+ * softmax(q kᵀ·scale) v, [B, T, H·D]. The gradient is written packed, without copies.
+ */
+export function selfAttention(qkv: Tensor, heads: number, options: AttentionOptions = {}): AttentionResult {
+  checkRank("selfAttention", qkv);
+  const channels = qkv.shape[2]! / 3;
+  if (!Number.isInteger(channels)) {
+    throw new ShapeError(
+      "selfAttention",
+      `${describe(qkv)}: the last axis holds q, k and v, so 3 must divide it`,
+    );
+  }
+  const source = readable(qkv);
+  const parts = (tensor: Tensor) =>
+    [
+      { tensor, channel: 0 },
+      { tensor, channel: channels },
+      { tensor, channel: 2 * channels },
+    ] as const;
+  const [q, k, v] = parts(source);
+  const problem = check("selfAttention", q, k, channels, heads, options);
+  const { output, rows } = runForward(problem, q, k, v);
+  record("selfAttention", [qkv], output, (save) => {
+    const [savedSource, savedOutput, savedRows] = [save(source), save(output), save(rows)];
+    if (problem.mask) save(problem.mask);
+    return (dy, grads) => {
+      const target = grads.sink(0);
+      const saved = { output: savedOutput, rows: savedRows, dy };
+      runBackwardQuery(problem, parts(savedSource), saved, target, 0);
+      runBackwardKeyValue(problem, parts(savedSource), saved, target, { key: channels, value: 2 * channels });
+    };
+  });
+  return result(problem, output, rows);
+}
+
+/**
+ * Cross-attention of q [B, T, H·D] over a packed projection kv [B, S, 2·H·D] (channels of k, then v):
+ * softmax(q kᵀ·scale) v, [B, T, H·D].
+ */
+export function crossAttention(
+  q: Tensor,
+  kv: Tensor,
+  heads: number,
+  options: AttentionOptions = {},
+): AttentionResult {
+  checkRank("crossAttention", q);
+  checkRank("crossAttention", kv);
+  const channels = q.shape[2]!;
+  if (kv.shape[2] !== 2 * channels) {
+    throw new ShapeError(
+      "crossAttention",
+      `${describe(q)} and ${describe(kv)}: the last axis of kv must be ${2 * channels}, k and v side by side`,
+    );
+  }
+  const [qSource, kvSource] = [readable(q), readable(kv)];
+  const parts = (query: Tensor, packed: Tensor) =>
+    [
+      { tensor: query, channel: 0 },
+      { tensor: packed, channel: 0 },
+      { tensor: packed, channel: channels },
+    ] as const;
+  const [qPart, kPart, vPart] = parts(qSource, kvSource);
+  const problem = check("crossAttention", qPart, kPart, channels, heads, options);
+  const { output, rows } = runForward(problem, qPart, kPart, vPart);
+  record("crossAttention", [q, kv], output, (save) => {
+    const sources = parts(save(qSource), save(kvSource));
+    const [savedOutput, savedRows] = [save(output), save(rows)];
+    if (problem.mask) save(problem.mask);
+    return (dy, grads) => {
+      const saved = { output: savedOutput, rows: savedRows, dy };
+      runBackwardQuery(problem, sources, saved, queryTarget(grads, 0, problem, dy), 0);
+      if (grads.needs(1))
+        runBackwardKeyValue(problem, sources, saved, grads.sink(1), { key: 0, value: channels });
+    };
+  });
+  return result(problem, output, rows);
+}
+
+/** Attention of q [B, T, H·D] over separate k and v [B, S, H·D]: softmax(q kᵀ·scale) v, [B, T, H·D]. */
+export function attention(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  heads: number,
+  options: AttentionOptions = {},
+): AttentionResult {
+  for (const tensor of [q, k, v]) checkRank("attention", tensor);
+  const channels = q.shape[2]!;
+  if (k.shape[2] !== channels || k.shape.some((length, axis) => length !== v.shape[axis])) {
+    throw new ShapeError(
+      "attention",
+      `q ${describe(q)}, k ${describe(k)}, v ${describe(v)}: k and v must be [B, S, ${channels}]`,
+    );
+  }
+  const part = (tensor: Tensor): Part => ({ tensor, channel: 0 });
+  const sources = [readable(q), readable(k), readable(v)] as const;
+  const [qPart, kPart, vPart] = sources.map(part) as [Part, Part, Part];
+  const problem = check("attention", qPart, kPart, channels, heads, options);
+  const { output, rows } = runForward(problem, qPart, kPart, vPart);
+  record("attention", [q, k, v], output, (save) => {
+    const parts = [part(save(sources[0])), part(save(sources[1])), part(save(sources[2]))] as const;
+    const [savedOutput, savedRows] = [save(output), save(rows)];
+    if (problem.mask) save(problem.mask);
+    return (dy, grads) => {
+      const saved = { output: savedOutput, rows: savedRows, dy };
+      runBackwardQuery(problem, parts, saved, queryTarget(grads, 0, problem, dy), 0);
+      if (!grads.needs(1) && !grads.needs(2)) return;
+      // The kernel writes dk and dv through one binding: two writable bindings may not share a buffer, as they would
+      // if k and v were the same tensor.
+      const packed = empty(dy.gpu, [problem.batches, problem.keys, 2 * channels], "f32", "dkv");
+      const target = { tensor: packed, accumulate: false };
+      runBackwardKeyValue(problem, parts, saved, target, { key: 0, value: channels });
+      if (grads.needs(1)) grads.give(1, packed.slice(2, 0, channels));
+      if (grads.needs(2)) grads.give(2, packed.slice(2, channels, channels));
+    };
+  });
+  return result(problem, output, rows);
+}
+
+/**
+ * The attention weights themselves, for inspection only (this is the T×S matrix): [B, H, T, S], or their mean over the
+ * heads [B, T, S]. `logSumExp` is what the attention op returned for the same q, k, mask and scale. q and k are
+ * [B, T, H·D] and [B, S, H·D]; slices of packed projections are read in place. Off the tape.
+ */
+export function attentionMap(
+  q: Tensor,
+  k: Tensor,
+  logSumExp: Tensor,
+  heads: number,
+  options: AttentionOptions & { meanOverHeads?: boolean } = {},
+): Tensor {
+  for (const tensor of [q, k]) checkRank("attentionMap", tensor);
+  if (k.shape[2] !== q.shape[2])
+    throw new ShapeError("attentionMap", `q ${describe(q)} and k ${describe(k)}: channels differ`);
+  const [qPart, kPart] = [readable(q), readable(k)].map((tensor) => ({ tensor, channel: 0 })) as [Part, Part];
+  const problem = check("attentionMap", qPart, kPart, q.shape[2]!, heads, options);
+  const { batches, queries, keys } = problem;
+  if (logSumExp.size !== batches * heads * queries) {
+    throw new ShapeError(
+      "attentionMap",
+      `${describe(logSumExp)} must be [${batches}, ${heads}, ${queries}], as the attention returned it`,
+    );
+  }
+  const { gpu } = q;
+  const shape = options.meanOverHeads ? [batches, queries, keys] : [batches, heads, queries, keys];
+  const weights = empty(gpu, shape, "f32", "attention map");
+  const kernel = options.meanOverHeads ? kernels.attention.weightMapMean : kernels.attention.weightMap;
+  gpu.run(
+    kernel,
+    {
+      q: qPart.tensor.storage,
+      k: kPart.tensor.storage,
+      mask: maskBinding(problem, qPart.tensor),
+      weights,
+      lse_given: logSumExp,
+    },
+    parameters(problem, qPart, kPart, kPart),
+    { groups: gpu.groups1d(weights.size, gpu.tunables(kernel).WORKGROUP) },
+  );
+  return weights;
+}

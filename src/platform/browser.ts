@@ -1,0 +1,135 @@
+/** The browser platform: files come by fetch, pictures by the browser's own decoders. Nothing can be written. */
+import { UserError } from "./errors.js";
+import type { Files, ImageCodec, Platform, RgbImage } from "./platform.js";
+
+async function read(path: string): Promise<Uint8Array> {
+  const response = await fetch(path).catch((error: unknown) => {
+    throw new UserError(`Cannot fetch ${path}: ${error instanceof Error ? error.message : error}.`);
+  });
+  if (!response.ok) throw new UserError(`Cannot fetch ${path}: the server answers ${response.status}.`);
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+function refuse(action: string): (path: string) => Promise<never> {
+  return async (path) => {
+    throw new UserError(
+      `Cannot ${action} ${path}: a web page can only fetch files; run this command in Node.`,
+    );
+  };
+}
+
+const files: Files = {
+  read,
+  readText: async (path) => new TextDecoder().decode(await read(path)),
+  write: refuse("write"),
+  append: refuse("append to"),
+  exists: (path) =>
+    fetch(path, { method: "HEAD" }).then(
+      (response) => response.ok,
+      () => false,
+    ),
+  // A web server has no folders that could be told from pages.
+  isDirectory: async () => false,
+  list: refuse("list"),
+  makeDirectory: refuse("make the folder"),
+  rename: refuse("rename"),
+  remove: refuse("remove"),
+};
+
+async function decode(bytes: Uint8Array, size: number, fit: "contain" | "cover"): Promise<RgbImage> {
+  if (bytes.length === 0)
+    throw new UserError("the file is empty, and a PNG, JPEG, WebP or SVG image was expected");
+  const picture = await load(bytes);
+  const scale = (fit === "contain" ? Math.min : Math.max)(size / picture.width, size / picture.height);
+  const [width, height] = [picture.width * scale, picture.height * scale];
+  const { context } = canvas(size, size);
+  context.fillStyle = "#ffffff";
+  context.fillRect(0, 0, size, size);
+  context.imageSmoothingQuality = "high";
+  context.drawImage(picture.source, (size - width) / 2, (size - height) / 2, width, height);
+  picture.close();
+  const rgba = context.getImageData(0, 0, size, size).data;
+  const data = new Uint8Array(size * size * 3);
+  for (let pixel = 0; pixel < size * size; pixel++) {
+    data.set(rgba.subarray(pixel * 4, pixel * 4 + 3), pixel * 3);
+  }
+  return { width: size, height: size, data };
+}
+
+interface Picture {
+  source: CanvasImageSource;
+  width: number;
+  height: number;
+  close(): void;
+}
+
+async function load(bytes: Uint8Array): Promise<Picture> {
+  try {
+    return await (isSvg(bytes) ? loadSvg(bytes) : loadBitmap(bytes));
+  } catch {
+    throw new UserError("the image is damaged, or not a PNG, JPEG, WebP or SVG image");
+  }
+}
+
+function isSvg(bytes: Uint8Array): boolean {
+  return /^\uFEFF?\s*<(\?xml|svg|!--|!DOCTYPE svg)/i.test(new TextDecoder().decode(bytes.subarray(0, 256)));
+}
+
+async function loadBitmap(bytes: Uint8Array): Promise<Picture> {
+  const source = await createImageBitmap(new Blob([bytes.slice()]));
+  return { source, width: source.width, height: source.height, close: () => source.close() };
+}
+
+/** Browsers draw SVG only through an element, at the size it is drawn with: crisp at any scale, but not in a worker. */
+async function loadSvg(bytes: Uint8Array): Promise<Picture> {
+  const address = URL.createObjectURL(new Blob([bytes.slice()], { type: "image/svg+xml" }));
+  try {
+    const source = new Image();
+    source.src = address;
+    await source.decode();
+    // An SVG with only a viewBox has no size of its own in some browsers.
+    return { source, width: source.naturalWidth || 1, height: source.naturalHeight || 1, close: () => {} };
+  } finally {
+    URL.revokeObjectURL(address);
+  }
+}
+
+async function encodePng({ width, height, data }: RgbImage): Promise<Uint8Array> {
+  if (data.length !== width * height * 3) {
+    throw new RangeError(`encodePng: ${data.length} bytes for ${width}×${height} pixels of 3 bytes`);
+  }
+  const { surface, context } = canvas(width, height);
+  const image = context.createImageData(width, height);
+  for (let pixel = 0; pixel < width * height; pixel++) {
+    image.data.set(data.subarray(pixel * 3, pixel * 3 + 3), pixel * 4);
+    image.data[pixel * 4 + 3] = 255;
+  }
+  context.putImageData(image, 0, 0);
+  const blob = await surface.convertToBlob({ type: "image/png" });
+  return new Uint8Array(await blob.arrayBuffer());
+}
+
+function canvas(
+  width: number,
+  height: number,
+): { surface: OffscreenCanvas; context: OffscreenCanvasRenderingContext2D } {
+  const surface = new OffscreenCanvas(width, height);
+  const context = surface.getContext("2d", { willReadFrequently: true });
+  if (context === null) throw new UserError("This browser gives no 2D canvas, which reading pictures needs.");
+  return { surface, context };
+}
+
+const images: ImageCodec = { decode, encodePng };
+
+/** Fetch-backed files (read only), canvas-backed pictures. `hash` needs a secure page (https or localhost). */
+export const browserPlatform: Platform = {
+  name: "browser",
+  files,
+  images,
+  now: () => performance.now(),
+  hash: async (algorithm, data) => {
+    const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data.slice();
+    const digest = new Uint8Array(await crypto.subtle.digest(algorithm.toUpperCase(), bytes));
+    return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  },
+};

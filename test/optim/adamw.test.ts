@@ -1,0 +1,124 @@
+import { AdamW } from "../../dist/optim/adamw.js";
+import { learningRateAt } from "../../dist/optim/learning-rate.js";
+import { fromArray } from "../../dist/tensor/tensor.js";
+import { randomArray, test } from "../harness.js";
+
+const betas = [0.9, 0.96] as const;
+const epsilon = 1e-8;
+
+/** The update of AdamW as its paper states it, in float64. */
+class Reference {
+  readonly w: Float64Array;
+  readonly average: Float64Array;
+  private readonly m: Float64Array;
+  private readonly v: Float64Array;
+  private step = 0;
+
+  constructor(initial: Float64Array) {
+    this.w = initial.slice();
+    this.average = initial.slice();
+    this.m = new Float64Array(initial.length);
+    this.v = new Float64Array(initial.length);
+  }
+
+  update(
+    gradient: Float64Array,
+    rate: number,
+    decays: (i: number) => number,
+    clip: number,
+    averageWeight: number,
+  ): number {
+    this.step++;
+    const norm = Math.sqrt(gradient.reduce((sum, g) => sum + g * g, 0));
+    const factor = clip > 0 ? Math.min(1, clip / norm) : 1;
+    for (let i = 0; i < gradient.length; i++) {
+      const g = gradient[i]! * factor;
+      this.m[i] = betas[0] * this.m[i]! + (1 - betas[0]) * g;
+      this.v[i] = betas[1] * this.v[i]! + (1 - betas[1]) * g * g;
+      const mHat = this.m[i]! / (1 - betas[0] ** this.step);
+      const vHat = this.v[i]! / (1 - betas[1] ** this.step);
+      this.w[i]! -= rate * (mHat / (Math.sqrt(vHat) + epsilon) + decays(i) * this.w[i]!);
+      this.average[i] = (1 - averageWeight) * this.average[i]! + averageWeight * this.w[i]!;
+    }
+    return norm;
+  }
+}
+
+for (const clip of [0, 0.5]) {
+  test(`AdamW follows its float64 reference, clip ${clip}`, async (t, gpu) => {
+    const count = 64 * 1200; // more than one round of the norm's first level
+    const initial = randomArray(1, count);
+    const blockDecay = Float32Array.from({ length: count / 64 }, (_, block) => (block % 3 === 0 ? 1 : 0));
+    const parameters = fromArray(gpu, initial, [count]);
+    const gradients = fromArray(gpu, initial, [count]);
+    const optimizer = new AdamW({
+      gpu,
+      parameters,
+      gradients,
+      blockDecay,
+      betas,
+      epsilon,
+      weightDecay: 0.045,
+      clip,
+    });
+    const reference = new Reference(initial);
+    for (let step = 1; step <= 5; step++) {
+      const gradient = randomArray(step + 1, count, 0.01);
+      const [learningRate, averageWeight] = [1e-3 * step, step % 2 === 0 ? 0.1 : 0];
+      gradients.write(gradient);
+      optimizer.setSchedule({ learningRate, step, averageWeight });
+      optimizer.step();
+      const norm = reference.update(
+        gradient,
+        learningRate,
+        (i) => 0.045 * blockDecay[Math.floor(i / 64)]!,
+        clip,
+        averageWeight,
+      );
+      const [measured, skipped] = await optimizer.norm.read();
+      t.near([measured!, skipped!], [norm, 0], { rel: 1e-5 }, `step ${step}: norm`);
+    }
+    t.near(await parameters.read(), reference.w, { abs: 2e-6 }, "weights after five steps");
+    t.near(await optimizer.average.read(), reference.average, { abs: 2e-6 }, "averaged weights");
+    optimizer.dispose();
+  });
+}
+
+test("a gradient that is not finite leaves everything as it was", async (t, gpu) => {
+  const parameters = fromArray(gpu, randomArray(1, 64), [64]);
+  const before = await parameters.read();
+  const gradients = fromArray(gpu, new Float32Array(64).fill(Number.NaN, 3, 4), [64]);
+  const optimizer = new AdamW({ gpu, parameters, gradients, blockDecay: Float32Array.of(1) });
+  optimizer.setSchedule({ learningRate: 1, step: 1 });
+  optimizer.step();
+  t.near(await parameters.read(), before, {}, "weights");
+  t.near(await optimizer.firstMoment.read(), new Float32Array(64), {}, "moments");
+  t.equal((await optimizer.norm.read())[1], 1, "the step is marked as skipped");
+  optimizer.dispose();
+});
+
+test("learning rate: warm-up from a start, then constant, linear or cosine", async (t) => {
+  const base = { peak: 4.5e-4, from: 1e-6, warmup: 1000, steps: 3000 };
+  t.near(
+    [learningRateAt(1, base), learningRateAt(1000, base), learningRateAt(2500, base)],
+    [1e-6, 4.5e-4, 4.5e-4],
+    { rel: 1e-12 },
+    "constant",
+  );
+  t.near([learningRateAt(2000, { ...base, decay: "linear" })], [2.25e-4], { rel: 1e-12 }, "linear, half way");
+  t.near(
+    [learningRateAt(1500, { ...base, decay: "cosine" })],
+    [4.5e-4 * 0.5 * (1 + Math.SQRT1_2)],
+    { rel: 1e-12 },
+    "cosine, a quarter",
+  );
+  t.near(
+    [
+      learningRateAt(1, { peak: 1, warmup: 1, steps: 5 }),
+      learningRateAt(1, { peak: 1, warmup: 0, steps: 5 }),
+    ],
+    [1, 1],
+    {},
+    "short warm-ups",
+  );
+});
