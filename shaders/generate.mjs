@@ -6,6 +6,7 @@
  *   const TILE: u32 = 64; // @tune 32 64 128            a constant that the tuner may change
  *   const OP: u32 = 0; // @variant none=0 gelu2=1       a compile-time choice, named at the call site
  *   const HAS_BIAS: bool = false; // @variant           the same for a boolean
+ *   alias Element = vec4<f32>; // @variant vector=vec4<f32> scalar=f32     the same for an element type
  *   // @shared NAME … // @end shared                    text that must be identical in every file that has it
  *
  * Fails with file:line when a shader breaks a rule, so that no half-typed kernel reaches the compiler.
@@ -45,6 +46,20 @@ function readConstants(file, source) {
     const marked = /\/\/\s*@(tune|variant)\b(.*)$/.exec(text);
     if (!marked) return;
     const line = index + 1;
+    const alias = /^alias\s+(\w+)\s*=\s*([^;]+);/.exec(text);
+    if (alias && marked[1] === "variant") {
+      const values = Object.fromEntries(
+        marked[2]
+          .trim()
+          .split(/\s+/)
+          .map((word) => word.split("=")),
+      );
+      const fallback = Object.keys(values).find((key) => values[key] === alias[2].trim());
+      if (!fallback)
+        fail(file, line, `alias ${alias[1]}: its type ${alias[2]} is not among ${marked[2].trim()}`);
+      variants[alias[1]] = { type: "alias", fallback, values };
+      return;
+    }
     const declared = /^const\s+([A-Z][A-Z0-9_]*)\s*:\s*(u32|i32|f32|bool)\s*=\s*([^;]+);/.exec(text);
     if (!declared) fail(file, line, `a line marked @${marked[1]} must read "const NAME: type = value;"`);
     const [, name, type, value] = declared;
@@ -181,9 +196,9 @@ function readShader(file) {
 /** Whether a constant matters to an entry point: named by it, by its workgroup size, or by another constant or workgroup array. */
 function reaches(source, words, workgroupSize, name) {
   if (words.has(name) || workgroupSize.includes(name)) return true;
-  const globals = source.match(/^(?:const|var<workgroup>|var<private>)[^;]*;/gm) ?? [];
+  const globals = source.match(/^(?:const|var<workgroup>|var<private>|@group.*var<[^>]*>)[^;]*;/gm) ?? [];
   return globals.some((line) => {
-    const declared = /^(?:const|var<\w+>)\s+(\w+)/.exec(line)[1];
+    const declared = /(?:^const|var<[^>]*>)\s+(\w+)/.exec(line)[1];
     return (
       declared !== name &&
       new RegExp(`\\b${name}\\b`).test(line.replace(/\/\/.*$/, "")) &&

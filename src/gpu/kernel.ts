@@ -33,7 +33,7 @@ export interface KernelSpec {
   variants: Readonly<
     Record<
       string,
-      { type: string; fallback: string | boolean; values: Readonly<Record<string, number>> | null }
+      { type: string; fallback: string | boolean; values: Readonly<Record<string, number | string>> | null }
     >
   >;
 }
@@ -73,7 +73,8 @@ export function specialise(kernelSource: Kernel, { variant, tune }: Specialisati
   const { spec } = kernelSource;
   let text = kernelSource.source;
   const set = (name: string, value: string) => {
-    text = text.replace(new RegExp(`^(const\\s+${name}\\s*:\\s*\\w+\\s*=\\s*)[^;]+;`, "m"), `$1${value};`);
+    const declaration = `^((?:const\\s+${name}\\s*:\\s*\\w+|alias\\s+${name})\\s*=\\s*)[^;]+;`;
+    text = text.replace(new RegExp(declaration, "m"), `$1${value};`);
   };
   for (const [name, value] of Object.entries(tune)) {
     if (!(name in spec.tunables)) throw new TypeError(`${spec.name} has no tunable ${name}`);

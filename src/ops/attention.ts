@@ -1,8 +1,9 @@
 /**
  * Scaled dot-product attention that never holds a T×S matrix (FlashAttention, arXiv 2205.14135), and a separate
- * read-out of its weights.
+ * read-out of its weights: shaders/attention.wgsl, and shaders/attention-subgroup.wgsl for software adapters.
  */
 
+import type { Gpu } from "../gpu/gpu.js";
 import { kernels } from "../gpu/kernels.generated.js";
 import type { Storage } from "../gpu/pool.js";
 import { type GradWriter, record } from "../tensor/autograd.js";
@@ -122,6 +123,23 @@ function parameters(problem: Problem, q: Part, k: Part, v: Part) {
   };
 }
 
+/**
+ * How many lanes pass rows to each other by shuffles (8, or 4 where subgroups are that small); 0: the portable kernel
+ * runs. On software adapters a load costs most and shuffles save them; on real GPUs the hardware caches do that.
+ */
+function shuffleLanes(gpu: Gpu, { batches, heads }: Problem): number {
+  const most = gpu.limits.maxComputeWorkgroupsPerDimension;
+  if (!gpu.software || !gpu.has("subgroups") || batches > most || heads > most) return 0;
+  const least = gpu.device.adapterInfo?.subgroupMinSize ?? 0;
+  return least >= 8 ? 8 : least >= 4 ? 4 : 0;
+}
+
+/** Grid and tunables of the shuffling kernels, for `rows` owned rows of each head. */
+function shuffleGrid(problem: Problem, lanes: number, ROWS: number, rows: number) {
+  const groups: [number, number, number] = [Math.ceil(rows / (ROWS * lanes)), problem.heads, problem.batches];
+  return { groups, tune: { LANES: lanes } };
+}
+
 /** Without a mask the binding still needs a buffer, which the kernel then does not read. */
 function maskBinding(problem: Problem, instead: Tensor): Tensor<"u32"> | Storage {
   return problem.mask ?? instead.storage;
@@ -132,20 +150,25 @@ function runForward(problem: Problem, q: Part, k: Part, v: Part): { output: Tens
   const { batches, queries, heads, width } = problem;
   const output = empty(gpu, [batches, queries, heads * width], "f32", problem.op);
   const rows = empty(gpu, [2, batches, heads, queries], "f32", `${problem.op} log-sum-exp`);
-  const { WORKGROUP, QUERIES } = gpu.tunables(kernels.attention.forward);
-  gpu.run(
-    kernels.attention.forward,
-    {
-      q: q.tensor.storage,
-      k: k.tensor.storage,
-      v: v.tensor.storage,
-      mask: maskBinding(problem, q.tensor),
-      o: output,
-      rows,
-    },
-    parameters(problem, q, k, v),
-    { groups: gpu.groups1d(batches * heads * Math.ceil(queries / QUERIES), WORKGROUP) },
-  );
+  const bindings = {
+    q: q.tensor.storage,
+    k: k.tensor.storage,
+    v: v.tensor.storage,
+    mask: maskBinding(problem, q.tensor),
+    o: output,
+    rows,
+  };
+  const params = parameters(problem, q, k, v);
+  const lanes = shuffleLanes(gpu, problem);
+  if (lanes > 0) {
+    const kernel = kernels.attentionSubgroup.forward;
+    gpu.run(kernel, bindings, params, shuffleGrid(problem, lanes, gpu.tunables(kernel).ROWS, queries));
+  } else {
+    const kernel = kernels.attention.forward;
+    const { WORKGROUP, QUERIES } = gpu.tunables(kernel);
+    const groups = gpu.groups1d(batches * heads * Math.ceil(queries / QUERIES), WORKGROUP);
+    gpu.run(kernel, bindings, params, { groups });
+  }
   return { output, rows };
 }
 
@@ -163,32 +186,33 @@ function runBackwardQuery(
   channel: number,
 ): void {
   const { gpu } = saved.dy;
-  const { WORKGROUP, BACK_QUERIES } = gpu.tunables(kernels.attention.backwardQuery);
-  gpu.run(
-    kernels.attention.backwardQuery,
-    {
-      q: q.tensor.storage,
-      k: k.tensor.storage,
-      v: v.tensor.storage,
-      mask: maskBinding(problem, q.tensor),
-      o_saved: saved.output,
-      rows: saved.rows,
-      dout: saved.dy,
-      dq: target.tensor,
-    },
-    {
-      ...parameters(problem, q, k, v),
-      dq_offset: channel / 4,
-      dq_row: target.tensor.shape[2]! / 4,
-      accumulate: target.accumulate ? 1 : 0,
-    },
-    {
-      groups: gpu.groups1d(
-        problem.batches * problem.heads * Math.ceil(problem.queries / BACK_QUERIES),
-        WORKGROUP,
-      ),
-    },
-  );
+  const { batches, heads, queries } = problem;
+  const bindings = {
+    q: q.tensor.storage,
+    k: k.tensor.storage,
+    v: v.tensor.storage,
+    mask: maskBinding(problem, q.tensor),
+    o_saved: saved.output,
+    rows: saved.rows,
+    dout: saved.dy,
+    dq: target.tensor,
+  };
+  const params = {
+    ...parameters(problem, q, k, v),
+    dq_offset: channel / 4,
+    dq_row: target.tensor.shape[2]! / 4,
+    accumulate: target.accumulate ? 1 : 0,
+  };
+  const lanes = shuffleLanes(gpu, problem);
+  if (lanes > 0) {
+    const kernel = kernels.attentionSubgroup.backwardQuery;
+    gpu.run(kernel, bindings, params, shuffleGrid(problem, lanes, gpu.tunables(kernel).ROWS, queries));
+  } else {
+    const kernel = kernels.attention.backwardQuery;
+    const { WORKGROUP, BACK_QUERIES } = gpu.tunables(kernel);
+    const groups = gpu.groups1d(batches * heads * Math.ceil(queries / BACK_QUERIES), WORKGROUP);
+    gpu.run(kernel, bindings, params, { groups });
+  }
 }
 
 function runBackwardKeyValue(
@@ -199,29 +223,33 @@ function runBackwardKeyValue(
   channels: { key: number; value: number },
 ): void {
   const { gpu } = saved.dy;
-  const { WORKGROUP, BACK_KEYS } = gpu.tunables(kernels.attention.backwardKeyValue);
-  gpu.run(
-    kernels.attention.backwardKeyValue,
-    {
-      q: q.tensor.storage,
-      k: k.tensor.storage,
-      v: v.tensor.storage,
-      mask: maskBinding(problem, q.tensor),
-      rows_saved: saved.rows,
-      dout: saved.dy,
-      dkv: target.tensor,
-    },
-    {
-      ...parameters(problem, q, k, v),
-      dk_offset: channels.key / 4,
-      dv_offset: channels.value / 4,
-      dkv_row: target.tensor.shape[2]! / 4,
-      accumulate: target.accumulate ? 1 : 0,
-    },
-    {
-      groups: gpu.groups1d(problem.batches * problem.heads * Math.ceil(problem.keys / BACK_KEYS), WORKGROUP),
-    },
-  );
+  const { batches, heads, keys } = problem;
+  const bindings = {
+    q: q.tensor.storage,
+    k: k.tensor.storage,
+    v: v.tensor.storage,
+    mask: maskBinding(problem, q.tensor),
+    rows_saved: saved.rows,
+    dout: saved.dy,
+    dkv: target.tensor,
+  };
+  const params = {
+    ...parameters(problem, q, k, v),
+    dk_offset: channels.key / 4,
+    dv_offset: channels.value / 4,
+    dkv_row: target.tensor.shape[2]! / 4,
+    accumulate: target.accumulate ? 1 : 0,
+  };
+  const lanes = shuffleLanes(gpu, problem);
+  if (lanes > 0) {
+    const kernel = kernels.attentionSubgroup.backwardKeyValue;
+    gpu.run(kernel, bindings, params, shuffleGrid(problem, lanes, gpu.tunables(kernel).ROWS, keys));
+  } else {
+    const kernel = kernels.attention.backwardKeyValue;
+    const { WORKGROUP, BACK_KEYS } = gpu.tunables(kernel);
+    const groups = gpu.groups1d(batches * heads * Math.ceil(keys / BACK_KEYS), WORKGROUP);
+    gpu.run(kernel, bindings, params, { groups });
+  }
 }
 
 /** delta = rowsum(dO∘O) comes out of the pass for dq, so that pass runs even when nobody wants dq itself. */

@@ -24,7 +24,7 @@ export interface Conv2dOptions {
 }
 
 /** The sizes of one convolution. */
-interface Geometry {
+export interface Geometry {
   batch: number;
   height: number;
   width: number;
@@ -40,7 +40,7 @@ interface Geometry {
 }
 
 /** Both files have the same entry points; the scalar one counts channels singly, the other in vec4s. */
-interface Plan {
+export interface Plan {
   geometry: Geometry;
   /** Lanes of a team in the subgroup kernels, or 0 for the portable ones. */
   lanes: number;
@@ -131,7 +131,7 @@ function check(x: Tensor, weight: Tensor, bias: Tensor | null, options: Conv2dOp
 }
 
 /** How many lanes may exchange values: 8, 4 where subgroups are that small, 0 where the portable kernels must do. */
-function teamLanes(gpu: Gpu, { channels, outChannels }: Geometry): number {
+export function teamLanes(gpu: Gpu, { channels, outChannels }: Geometry): number {
   if (!gpu.has("subgroups") || channels % 4 !== 0 || outChannels % 4 !== 0) return 0;
   const least = gpu.device.adapterInfo?.subgroupMinSize ?? 0;
   return least >= 8 ? 8 : least >= 4 ? 4 : 0;
@@ -143,7 +143,7 @@ function folded(gpu: Gpu, blocks: number): [number, number] {
   return [x, z];
 }
 
-function forward(plan: Plan, x: Tensor, weight: Tensor, bias: Tensor | null, y: Tensor): void {
+export function forward(plan: Plan, x: Tensor, weight: Tensor, bias: Tensor | null, y: Tensor): void {
   const { gpu } = x;
   const { geometry, lanes } = plan;
   const rows = geometry.batch * geometry.outHeight * geometry.outWidth;
@@ -168,7 +168,7 @@ function forward(plan: Plan, x: Tensor, weight: Tensor, bias: Tensor | null, y: 
   }
 }
 
-function backwardInput(plan: Plan, dy: Tensor, weight: Tensor, dx: Tensor, accumulate: boolean): void {
+export function backwardInput(plan: Plan, dy: Tensor, weight: Tensor, dx: Tensor, accumulate: boolean): void {
   const { gpu } = dy;
   const { geometry, lanes } = plan;
   const { batch, height, width, channels, stride } = geometry;
@@ -204,7 +204,7 @@ interface Sink {
   accumulate: boolean;
 }
 
-function backwardWeight(plan: Plan, x: Tensor, dy: Tensor, weight: Sink, bias: Sink): void {
+export function backwardWeight(plan: Plan, x: Tensor, dy: Tensor, weight: Sink, bias: Sink): void {
   const { gpu } = x;
   const { geometry, lanes } = plan;
   const { batch, channels, outChannels, outHeight, kernelHeight, kernelWidth } = geometry;

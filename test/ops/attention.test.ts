@@ -1,12 +1,23 @@
+import { Gpu } from "../../dist/gpu/gpu.js";
 import { attention, attentionMap, crossAttention, selfAttention } from "../../dist/ops/attention.js";
 import { backwardFrom } from "../../dist/tensor/autograd.js";
 import { fromArray } from "../../dist/tensor/tensor.js";
-import { checkOp, randomArray, test } from "../harness.js";
+import { type Check, checkOp, randomArray, test } from "../harness.js";
 import * as reference from "../reference/attention.js";
 
 const tolerance = { forward: { abs: 2e-6, rel: 1e-5 }, gradient: { abs: 1e-5, rel: 1e-4 } };
 
-test("attention on separate q, k, v, odd sizes", async (t, gpu) => {
+/** A test of both kernels: the shuffling one of software adapters with subgroups, and the portable one. */
+function testBoth(name: string, body: (t: Check, gpu: Gpu) => Promise<void>): void {
+  test(name, body);
+  test(`${name} (portable kernel)`, async (t, gpu) => {
+    const portable = Gpu.from(gpu.device, { software: false });
+    await body(t, portable);
+    await portable.idle();
+  });
+}
+
+testBoth("attention on separate q, k, v, odd sizes", async (t, gpu) => {
   for (const [batches, queries, keys, heads, width] of [
     [1, 1, 1, 1, 4],
     [2, 3, 5, 1, 8],
@@ -28,7 +39,7 @@ test("attention on separate q, k, v, odd sizes", async (t, gpu) => {
   }
 });
 
-test("attention, forward only, at the sizes that models use", async (t, gpu) => {
+testBoth("attention, forward only, at the sizes that models use", async (t, gpu) => {
   for (const [batches, queries, keys, heads, width] of [
     [2, 16, 16, 4, 32],
     [1, 77, 130, 2, 64],
@@ -52,26 +63,29 @@ test("attention, forward only, at the sizes that models use", async (t, gpu) => 
   }
 });
 
-test("self-attention on a packed projection, with a mask that hides all keys of one picture", async (t, gpu) => {
-  const shape = { batches: 2, queries: 5, keys: 5, heads: 1, width: 4 };
-  const mask = [1, 0, 1, 1, 0, 0, 0, 0, 0, 0];
-  const maskTensor = fromArray(gpu, mask, [2, 5], "u32");
-  await checkOp(t, gpu, "packed", {
-    inputs: [{ shape: [2, 5, 12], data: randomArray(4, 120) }],
-    gpu: (qkv) => selfAttention(qkv!, 1, { mask: maskTensor }).output,
-    reference: (qkv) =>
-      reference.attention(
-        reference.part(qkv!, 0, 3, 4),
-        reference.part(qkv!, 1, 3, 4),
-        reference.part(qkv!, 2, 3, 4),
-        shape,
-        mask,
-      ).output,
-    tolerance,
-  });
-});
+testBoth(
+  "self-attention on a packed projection, with a mask that hides all keys of one picture",
+  async (t, gpu) => {
+    const shape = { batches: 2, queries: 5, keys: 5, heads: 1, width: 4 };
+    const mask = [1, 0, 1, 1, 0, 0, 0, 0, 0, 0];
+    const maskTensor = fromArray(gpu, mask, [2, 5], "u32");
+    await checkOp(t, gpu, "packed", {
+      inputs: [{ shape: [2, 5, 12], data: randomArray(4, 120) }],
+      gpu: (qkv) => selfAttention(qkv!, 1, { mask: maskTensor }).output,
+      reference: (qkv) =>
+        reference.attention(
+          reference.part(qkv!, 0, 3, 4),
+          reference.part(qkv!, 1, 3, 4),
+          reference.part(qkv!, 2, 3, 4),
+          shape,
+          mask,
+        ).output,
+      tolerance,
+    });
+  },
+);
 
-test("cross-attention on packed keys and values", async (t, gpu) => {
+testBoth("cross-attention on packed keys and values", async (t, gpu) => {
   const shape = { batches: 2, queries: 3, keys: 7, heads: 2, width: 4 };
   await checkOp(t, gpu, "packed", {
     inputs: [
@@ -96,7 +110,7 @@ test("cross-attention on packed keys and values", async (t, gpu) => {
   });
 });
 
-test("attention adds to gradients that exist, and takes one tensor as q, k and v", async (t, gpu) => {
+testBoth("attention adds to gradients that exist, and takes one tensor as q, k and v", async (t, gpu) => {
   const shape = { batches: 1, queries: 3, keys: 3, heads: 1, width: 8 };
   await checkOp(t, gpu, "q = k = v", {
     inputs: [{ shape: [1, 3, 8], data: randomArray(7, 24) }],

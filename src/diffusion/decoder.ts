@@ -1,0 +1,190 @@
+/**
+ * The text decoder p_θ(x_0 | x_t, y): given noisy caption tokens, the time and the image codes, a prediction of the
+ * clean token at every position. Blocks as in VQ-Diffusion: adaptive-norm self-attention over the caption,
+ * adaptive-norm cross-attention to the codes, MLP.
+ */
+
+import type { Gpu } from "../gpu/gpu.js";
+import { fanIn, normal } from "../nn/initialisers.js";
+import { LayerNorm } from "../nn/layer-norm.js";
+import { Linear } from "../nn/linear.js";
+import { Module } from "../nn/module.js";
+import { TimestepModulation } from "../nn/timestep-modulation.js";
+import { crossAttention, selfAttention } from "../ops/attention.js";
+import { concat } from "../ops/copy.js";
+import { dropout } from "../ops/dropout.js";
+import { add } from "../ops/elementwise.js";
+import { embedding } from "../ops/embedding.js";
+import { adaLayerNorm } from "../ops/layer-norm.js";
+import type { Rng } from "../ops/rng.js";
+import { ShapeError } from "../tensor/errors.js";
+import { type Tensor, zeros } from "../tensor/tensor.js";
+
+export interface DecoderShape {
+  /** M: ordinary tokens. Id M is the caption's [MASK], which the network reads but never predicts. */
+  vocabulary: number;
+  /** L: caption length in tokens. */
+  length: number;
+  /** K: image codes. Id K is the condition's [MASK]. */
+  codes: number;
+  /** The code grid is side × side, S = side² positions. */
+  side: number;
+  /** T */
+  timesteps: number;
+  /** d */
+  dim: number;
+  blocks: number;
+  heads: number;
+  mlpRatio: number;
+  dropout: number;
+  /** Width of a code vector, if the decoder sees the tokenizer's code vectors; null: it learns its own table. */
+  codeDim: number | null;
+  /** What a masked condition position holds: a learned vector at its place, or zeros. */
+  filler: "learned" | "zeros";
+}
+
+class DecoderBlock extends Module {
+  private readonly heads: number;
+  private readonly qkv: Linear;
+  private readonly selfOutput: Linear;
+  private readonly query: Linear;
+  private readonly keyValue: Linear;
+  private readonly crossOutput: Linear;
+  private readonly norm: LayerNorm;
+  private readonly up: Linear;
+  private readonly down: Linear;
+  private readonly dropRate: number;
+
+  constructor(gpu: Gpu, { dim, heads, mlpRatio, blocks, dropout }: DecoderShape) {
+    super(gpu);
+    this.heads = heads;
+    this.dropRate = dropout;
+    // Three branches a block are added to the residual stream; their outputs start small enough for the sum to stay near 1.
+    const output = { initialiser: fanIn(1 / Math.sqrt(3 * blocks)) };
+    const hidden = Math.round(dim * mlpRatio);
+    this.qkv = this.child("qkv", new Linear(gpu, dim, 3 * dim));
+    this.selfOutput = this.child("selfOutput", new Linear(gpu, dim, dim, output));
+    this.query = this.child("query", new Linear(gpu, dim, dim));
+    this.keyValue = this.child("keyValue", new Linear(gpu, dim, 2 * dim));
+    this.crossOutput = this.child("crossOutput", new Linear(gpu, dim, dim, output));
+    this.norm = this.child("norm", new LayerNorm(gpu, dim));
+    this.up = this.child("up", new Linear(gpu, dim, hidden));
+    this.down = this.child("down", new Linear(gpu, hidden, dim, output));
+  }
+
+  /**
+   * x [B, L, d]; selfModulation and crossModulation [B, 2d]; condition [B, S, d] → [B, L, d].
+   * `watch` receives the cross-attention's queries and packed keys and values.
+   */
+  forward(
+    x: Tensor,
+    selfModulation: Tensor,
+    crossModulation: Tensor,
+    condition: Tensor,
+    random: Rng | null,
+    watch?: CrossAttentionWatcher,
+  ): Tensor {
+    const drop = (y: Tensor) => (random && this.dropRate > 0 ? dropout(y, this.dropRate, random) : y);
+    /** The branch's last layer, added to the stream: in one dispatch unless dropout comes between. */
+    const addBranch = (stream: Tensor, layer: Linear, input: Tensor) =>
+      random && this.dropRate > 0
+        ? add(stream, drop(layer.forward(input)))
+        : layer.forward(input, { residual: stream });
+    return this.gpu.scope(() => {
+      const attended = selfAttention(this.qkv.forward(adaLayerNorm(x, selfModulation)), this.heads).output;
+      const afterSelf = addBranch(x, this.selfOutput, attended);
+      const query = this.query.forward(adaLayerNorm(afterSelf, crossModulation));
+      const keyValue = this.keyValue.forward(condition);
+      watch?.(query, keyValue, this.heads);
+      const seen = crossAttention(query, keyValue, this.heads).output;
+      const afterCross = addBranch(afterSelf, this.crossOutput, seen);
+      const hidden = this.up.forward(this.norm.forward(afterCross), { activation: "gelu2" });
+      return addBranch(afterCross, this.down, hidden);
+    });
+  }
+}
+
+/** Sees the cross-attention of each block: query [B, L, d], packed keys and values [B, S, 2d]. */
+export type CrossAttentionWatcher = (query: Tensor, keyValue: Tensor, heads: number) => void;
+
+export interface DecoderCall {
+  /** Switches dropout on (training). */
+  random?: Rng;
+  watch?: CrossAttentionWatcher;
+}
+
+export class Decoder extends Module {
+  readonly shape: DecoderShape;
+  private readonly tokens: Tensor;
+  private readonly positions: Tensor;
+  private readonly codeTable: Tensor | null;
+  private readonly codeProjection: Linear | null;
+  private readonly codeMask: Tensor | null;
+  private readonly codeRows: Tensor;
+  private readonly codeColumns: Tensor;
+  private readonly modulation: TimestepModulation;
+  private readonly blocks: DecoderBlock[];
+  private readonly norm: LayerNorm;
+  private readonly head: Linear;
+  private readonly codeVectors: Tensor | null;
+
+  /** `codeVectors` [K, codeDim]: the tokenizer's frozen codebook, needed if `shape.codeDim` is set. */
+  constructor(gpu: Gpu, shape: DecoderShape, codeVectors: Tensor | null = null) {
+    super(gpu);
+    const { dim, heads, vocabulary, length, codes, side, codeDim } = shape;
+    if (dim % heads !== 0) throw new ShapeError("Decoder", `width ${dim} is not a multiple of ${heads} heads`);
+    if (codeDim !== null && (codeVectors?.shape[0] !== codes || codeVectors.shape[1] !== codeDim)) {
+      throw new ShapeError("Decoder", `the code vectors must be [${codes}, ${codeDim}], not [${codeVectors?.shape.join(", ")}]`);
+    }
+    this.shape = shape;
+    this.codeVectors = codeVectors;
+    const table = (name: string, rows: number) => this.parameter(name, [rows, dim], normal(0.5), { decay: false });
+    this.tokens = table("tokens", vocabulary + 1);
+    this.positions = table("positions", length);
+    const learned = shape.filler === "learned";
+    this.codeTable = codeDim === null ? table("codeTable", codes) : null;
+    this.codeProjection = codeDim === null ? null : this.child("codeProjection", new Linear(gpu, codeDim, dim));
+    this.codeMask = learned ? table("codeMask", 1) : null;
+    this.codeRows = table("codeRows", side);
+    this.codeColumns = table("codeColumns", side);
+    this.modulation = this.child("modulation", new TimestepModulation(gpu, shape.timesteps, 2 * shape.blocks, dim));
+    this.blocks = Array.from({ length: shape.blocks }, (_, i) => this.child(`block${i}`, new DecoderBlock(gpu, shape)));
+    this.norm = this.child("norm", new LayerNorm(gpu, dim));
+    this.head = this.child("head", new Linear(gpu, dim, vocabulary));
+  }
+
+  /** y [B, S] with K for a masked position → [B, S, d]: the code's vector plus that of its place in the grid. */
+  private condition(codes: Tensor<"u32">): Tensor {
+    const { side, dim } = this.shape;
+    return this.gpu.scope(() => {
+      const known = this.codeTable ?? this.codeProjection!.forward(this.codeVectors!);
+      const table = concat([known, this.codeMask ?? zeros(this.gpu, [1, dim], "f32", "codeMask")], 0);
+      const places = add(this.codeRows.reshape([side, 1, dim]), this.codeColumns.reshape([1, side, dim]));
+      const positions = places.reshape([side * side, dim]);
+      // Zeros as filler means nothing at all: no place either.
+      const zeroId = this.codeMask ? undefined : this.shape.codes;
+      return embedding(table, codes, { positions, zeroId });
+    });
+  }
+
+  /** x_t [B, L] (M = [MASK]), t [B] in 1..T, y [B, S] (K = masked) → logits [B, L, M] of p̃(x_0 | x_t, y). */
+  forward(xt: Tensor<"u32">, t: Tensor<"u32">, codes: Tensor<"u32">, call: DecoderCall = {}): Tensor {
+    const { length, side } = this.shape;
+    const batch = xt.shape[0]!;
+    if (xt.shape[1] !== length || t.shape[0] !== batch || codes.shape[0] !== batch || codes.shape[1] !== side * side) {
+      throw new ShapeError(
+        "Decoder",
+        `tokens [${xt.shape.join(", ")}], times [${t.shape.join(", ")}] and codes [${codes.shape.join(", ")}] do not fit [B, ${length}], [B] and [B, ${side * side}]`,
+      );
+    }
+    return this.gpu.scope(() => {
+      const condition = this.condition(codes);
+      const modulations = this.modulation.forward(t);
+      let x = embedding(this.tokens, xt, { positions: this.positions });
+      this.blocks.forEach((block, i) => {
+        x = block.forward(x, modulations[2 * i]!, modulations[2 * i + 1]!, condition, call.random ?? null, call.watch);
+      });
+      return this.head.forward(this.norm.forward(x));
+    });
+  }
+}

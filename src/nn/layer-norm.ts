@@ -1,0 +1,23 @@
+/** Layer normalisation with a learned scale and shift. */
+
+import type { Gpu } from "../gpu/gpu.js";
+import { layerNorm } from "../ops/layer-norm.js";
+import type { Tensor } from "../tensor/tensor.js";
+import { constant } from "./initialisers.js";
+import { Module } from "./module.js";
+
+export class LayerNorm extends Module {
+  readonly weight: Tensor;
+  readonly bias: Tensor;
+
+  constructor(gpu: Gpu, channels: number) {
+    super(gpu);
+    this.weight = this.parameter("weight", [channels], constant(1));
+    this.bias = this.parameter("bias", [channels], constant(0));
+  }
+
+  /** x [..., channels], normalised over the last axis. */
+  forward(x: Tensor): Tensor {
+    return layerNorm(x, this.weight, this.bias);
+  }
+}

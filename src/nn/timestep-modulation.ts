@@ -1,0 +1,41 @@
+/** The scales and shifts that the adaptive layer norms of a network take from the diffusion time. */
+
+import type { Gpu } from "../gpu/gpu.js";
+import { add, silu } from "../ops/elementwise.js";
+import { embedding } from "../ops/embedding.js";
+import { matmul } from "../ops/matmul.js";
+import type { Tensor } from "../tensor/tensor.js";
+import { constant, normal } from "./initialisers.js";
+import { Module } from "./module.js";
+
+/**
+ * For each of `layers` adaptive norms: a learned embedding of t, SiLU, and a linear map to scale and shift
+ * (VQ-Diffusion's AdaLayerNorm). The layers' tables and maps lie side by side, so that all of them are computed in
+ * four dispatches whatever their number.
+ */
+export class TimestepModulation extends Module {
+  private readonly layers: number;
+  private readonly channels: number;
+  private readonly table: Tensor;
+  private readonly weight: Tensor;
+  private readonly bias: Tensor;
+
+  constructor(gpu: Gpu, timesteps: number, layers: number, channels: number) {
+    super(gpu);
+    this.layers = layers;
+    this.channels = channels;
+    // Row t is for time t; row 0, clean data, is never asked for.
+    this.table = this.parameter("table", [timesteps + 1, layers * channels], normal(1), { decay: false });
+    this.weight = this.parameter("weight", [layers, channels, 2 * channels], normal(0.02));
+    this.bias = this.parameter("bias", [layers, 1, 2 * channels], constant(0), { decay: false });
+  }
+
+  /** t [B] in 1..T → for each layer [B, 2·channels]: scale, then shift. */
+  forward(t: Tensor<"u32">): Tensor[] {
+    const { layers, channels } = this;
+    const batch = t.shape[0]!;
+    const rows = silu(embedding(this.table, t)).reshape([batch, layers, channels]).transpose(0, 1);
+    const all = add(matmul(rows, this.weight), this.bias);
+    return Array.from({ length: layers }, (_, layer) => all.slice(0, layer, 1).reshape([batch, 2 * channels]));
+  }
+}

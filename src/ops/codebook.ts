@@ -1,0 +1,265 @@
+/** Vector quantisation with a codebook that follows the vectors (shaders/codebook.wgsl, codebook-subgroups.wgsl). */
+
+import type { Gpu } from "../gpu/gpu.js";
+import { kernels } from "../gpu/kernels.generated.js";
+import { noGrad } from "../tensor/autograd.js";
+import { ShapeError } from "../tensor/errors.js";
+import { empty, type Tensor, zeros } from "../tensor/tensor.js";
+import { contiguous, copyInto } from "./copy.js";
+import { scale, straightThrough } from "./elementwise.js";
+import { embedding } from "./embedding.js";
+import { mse } from "./reduce.js";
+
+/** A codebook and what its running update remembers. All are float32, so that they are saved like other weights. */
+export interface CodebookState {
+  /** e_k: [K, D]. */
+  codes: Tensor;
+  /** N_k, the running count of vectors per code: [K]. */
+  counts: Tensor;
+  /** m_k, the running sum of vectors per code: [K, D]. */
+  sums: Tensor;
+  /** Updates since a vector last chose the code: [K]. */
+  idle: Tensor;
+}
+
+export interface NearestCodes {
+  /** Shape of z without its last axis. */
+  ids: Tensor<"u32">;
+  /** |z − e_id|², same shape. */
+  distance: Tensor;
+}
+
+/** [N, D] of a tensor [..., D] and a codebook [K, D]. */
+function sizes(op: string, z: Tensor, codes: Tensor): { rows: number; width: number; codeCount: number } {
+  const width = z.shape.at(-1) ?? 0;
+  if (z.rank < 1 || codes.rank !== 2 || codes.shape[1] !== width)
+    throw new ShapeError(
+      op,
+      `z [${z.shape.join(", ")}] and codes [${codes.shape.join(", ")}]: widths differ`,
+    );
+  return { rows: z.size / width, width, codeCount: codes.shape[0]! };
+}
+
+/** [N, D] as it is if D is divisible by 4, else with zeros behind each row. */
+function paddedRows(x: Tensor, rows: number, width: number): Tensor {
+  const dense = contiguous(x.detach()).reshape([rows, width]);
+  if (width % 4 === 0) return dense;
+  const padded = zeros(x.gpu, [rows, Math.ceil(width / 4) * 4], "f32", "padded rows");
+  copyInto(padded.slice(1, 0, width), dense);
+  return padded;
+}
+
+function teamLanes(gpu: Gpu): number {
+  if (!gpu.has("subgroups")) return 0;
+  const least = gpu.device.adapterInfo?.subgroupMinSize ?? 0;
+  return least >= 8 ? 8 : least >= 4 ? 4 : 0;
+}
+
+/**
+ * For every vector of z [..., D] the code k of codes [K, D] with the least |z − e_k|², ties to the lowest k, and that
+ * squared distance. Not differentiable.
+ */
+export function nearestCodes(z: Tensor, codes: Tensor): NearestCodes {
+  const { rows, width, codeCount } = sizes("nearestCodes", z, codes);
+  const { gpu } = z;
+  const shape = z.shape.slice(0, -1);
+  const ids = empty(gpu, shape, "u32", "code ids");
+  const distance = empty(gpu, shape, "f32", "code distance");
+  gpu.scope(() => {
+    const family = kernels.codebook;
+    const table = paddedRows(codes, codeCount, width);
+    const vectors = paddedRows(z, rows, width);
+    const lanes = teamLanes(gpu);
+    const search = gpu.tunables(family.nearest);
+    const rowBlock = lanes
+      ? (8 * gpu.tunables(kernels.codebookSubgroups.nearest).WORKGROUP) / lanes
+      : search.ROWS * search.SEARCH_WORKGROUP;
+    const blocks = Math.ceil(rows / rowBlock);
+    // Few vectors and many codes: ranges of codes are searched side by side.
+    const wanted = gpu.software ? 8 : 256;
+    const ranges = Math.max(1, Math.min(Math.ceil(wanted / blocks), Math.ceil(codeCount / 32)));
+    const params = {
+      rows,
+      code_count: codeCount,
+      columns: Math.ceil(width / 4),
+      ranges,
+      decay: 0,
+      epsilon: 0,
+      restart_after: 0,
+    };
+    const halfNorm = empty(gpu, [codeCount], "f32", "half norms");
+    const scores = empty(gpu, [ranges, rows], "f32", "code scores");
+    const found = empty(gpu, [ranges, rows], "u32", "codes of ranges");
+    const { WORKGROUP } = gpu.tunables(family.halfNorms);
+    gpu.run(family.halfNorms, { codes: table, half_norm_out: halfNorm }, params, {
+      groups: gpu.groups1d(codeCount, WORKGROUP),
+    });
+    const bindings = {
+      vectors,
+      codes: table,
+      half_norm: halfNorm,
+      range_score: scores,
+      range_id: found,
+    };
+    if (lanes)
+      gpu.run(kernels.codebookSubgroups.nearest, bindings, params, {
+        groups: [blocks, ranges],
+        tune: { LANES: lanes },
+      });
+    else gpu.run(family.nearest, bindings, params, { groups: [blocks, ranges] });
+    gpu.run(
+      family.finish,
+      {
+        vectors,
+        codes: table,
+        range_scores: scores,
+        range_ids: found,
+        ids_out: ids,
+        distance_out: distance,
+      },
+      params,
+      { groups: gpu.groups1d(rows, WORKGROUP) },
+    );
+  });
+  return { ids, distance };
+}
+
+export interface Quantized {
+  /** The nearest codes, shape of z; its gradient passes to z unchanged. */
+  quantized: Tensor;
+  ids: Tensor<"u32">;
+  /** |z − e|² of each vector. */
+  distance: Tensor;
+  /** β · mean (z − sg(e))², a scalar; its gradient in z is β·2(z − e)/numel. */
+  commitmentLoss: Tensor;
+}
+
+/** Replaces every vector of z [..., D] by its nearest code; `beta` weighs the commitment term. */
+export function quantizeStraightThrough(z: Tensor, codes: Tensor, beta = 0.25): Quantized {
+  const { ids, distance } = nearestCodes(z, codes);
+  const nearest = noGrad(() => embedding(codes, ids));
+  return {
+    quantized: straightThrough(z, nearest),
+    ids,
+    distance,
+    commitmentLoss: scale(mse(z, nearest), beta),
+  };
+}
+
+export interface UpdateOptions {
+  /** γ of the running averages; default 0.99. */
+  decay?: number;
+  /** ε of the Laplace smoothing; default 1e-5. */
+  epsilon?: number;
+}
+
+/**
+ * Moves the codes towards the vectors z [..., D] that chose them (exponential moving averages). Returns
+ * [Σ N_k, perplexity of the batch, codes used in the batch, vectors]. Sums follow the order of the vectors: repeatable.
+ */
+export function updateCodebook(
+  state: CodebookState,
+  z: Tensor,
+  ids: Tensor<"u32">,
+  options: UpdateOptions = {},
+): Tensor {
+  const { decay = 0.99, epsilon = 1e-5 } = options;
+  const { rows, width, codeCount } = sizes("updateCodebook", z, state.codes);
+  if (ids.size !== rows)
+    throw new ShapeError("updateCodebook", `ids [${ids.shape.join(", ")}] for z [${z.shape.join(", ")}]`);
+  const { gpu } = z;
+  const family = kernels.codebook;
+  const element = width % 4 === 0 ? "vector" : "scalar";
+  const columns = element === "vector" ? width / 4 : width;
+  const params = { rows, code_count: codeCount, columns, ranges: 1, decay, epsilon, restart_after: 0 };
+  const { WORKGROUP } = gpu.tunables(family.members);
+  const usage = empty(gpu, [4], "f32", "codebook usage");
+  gpu.scope(() => {
+    const batchRows = contiguous(z.detach());
+    const counts = empty(gpu, [codeCount], "u32", "codebook batch counts");
+    const first = empty(gpu, [codeCount], "u32", "codebook first members");
+    const next = empty(gpu, [rows], "u32", "codebook next members");
+    gpu.run(
+      family.members,
+      {
+        ids,
+        members_count: counts,
+        first_member: first,
+        next_member: next,
+        running_count: state.counts,
+        idle: state.idle,
+      },
+      params,
+      { groups: gpu.groups1d(codeCount, WORKGROUP) },
+    );
+    gpu.run(family.usage, { usage_out: usage, running_counts: state.counts, member_counts: counts }, params, {
+      groups: [1],
+    });
+    gpu.run(
+      family.update,
+      {
+        usage_in: usage,
+        running_counts: state.counts,
+        batch_rows: batchRows,
+        running_sum: state.sums,
+        table_out: state.codes,
+        first_members: first,
+        next_members: next,
+        member_counts: counts,
+      },
+      params,
+      { groups: gpu.groups1d(codeCount * columns, WORKGROUP), variant: { Element: element } },
+    );
+  });
+  return usage;
+}
+
+/**
+ * Gives every code that was idle for at least `restartAfter` updates a vector of z [..., D]: code k becomes vector
+ * picks[k] modulo the number of vectors, counted as seen once. `picks` is u32 [K], usually random.
+ */
+export function restartCodes(
+  state: CodebookState,
+  z: Tensor,
+  picks: Tensor<"u32">,
+  restartAfter: number,
+): void {
+  const { rows, width, codeCount } = sizes("restartCodes", z, state.codes);
+  if (picks.size !== codeCount)
+    throw new ShapeError("restartCodes", `picks [${picks.shape.join(", ")}] for ${codeCount} codes`);
+  const { gpu } = z;
+  const element = width % 4 === 0 ? "vector" : "scalar";
+  const columns = element === "vector" ? width / 4 : width;
+  const kernel = kernels.codebook.restart;
+  gpu.scope(() => {
+    gpu.run(
+      kernel,
+      {
+        running_count: state.counts,
+        idle: state.idle,
+        batch_rows: contiguous(z.detach()),
+        running_sum: state.sums,
+        table_out: state.codes,
+        picks,
+      },
+      {
+        rows,
+        code_count: codeCount,
+        columns,
+        ranges: 1,
+        decay: 0,
+        epsilon: 0,
+        restart_after: restartAfter,
+      },
+      {
+        groups: gpu.groups1d(codeCount, gpu.tunables(kernel).WORKGROUP),
+        variant: { Element: element },
+      },
+    );
+  });
+}
+
+/** Starts all codes from vectors of one batch: code k becomes vector picks[k] (see `restartCodes`). */
+export function initialiseCodes(state: CodebookState, z: Tensor, picks: Tensor<"u32">): void {
+  restartCodes(state, z, picks, 0);
+}

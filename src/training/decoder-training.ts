@@ -1,0 +1,125 @@
+/** Training of the decoder: Algorithm 1 of the paper as one GPU step, captured once and replayed. */
+
+import type { Config } from "../config.js";
+import type { Decoder } from "../diffusion/decoder.js";
+import type { Schedule } from "../diffusion/schedule.js";
+import { type TransitionTable, transitionTable } from "../diffusion/table.js";
+import type { CapturedWork, Gpu } from "../gpu/gpu.js";
+import type { Checkpoint } from "../io/checkpoint.js";
+import { klLoss } from "../ops/kl.js";
+import { maskCondition, qSample, sampleTimesteps } from "../ops/noise.js";
+import { mean } from "../ops/reduce.js";
+import { Rng } from "../ops/rng.js";
+import { backward } from "../tensor/autograd.js";
+import { type Tensor, untracked } from "../tensor/tensor.js";
+import { ModelOptimizer } from "./model-optimizer.js";
+import type { StepResult } from "./stage.js";
+
+/** What batch n consists of: x_0, token ids [B·L], and y, code ids [B·S]. */
+export type DecoderBatches = (step: number) => { tokens: Uint32Array; codes: Uint32Array };
+
+export class DecoderTraining {
+  readonly decoder: Decoder;
+  readonly optimizer: ModelOptimizer;
+  private readonly gpu: Gpu;
+  private readonly config: Config["decoder"];
+  private readonly table: TransitionTable;
+  private readonly batches: DecoderBatches;
+  private readonly random: Rng;
+  /** x_0 [B, L] and y [B, S]: all that the CPU writes for a step, besides the step's number and learning rate. */
+  private readonly tokens: Tensor<"u32">;
+  private readonly codes: Tensor<"u32">;
+  private captured: { work: CapturedWork; losses: { total: Tensor; terms: Tensor } } | null = null;
+
+  constructor(
+    decoder: Decoder,
+    schedule: Schedule,
+    config: Config["decoder"],
+    seed: number,
+    batches: DecoderBatches,
+  ) {
+    this.gpu = decoder.gpu;
+    this.decoder = decoder;
+    this.config = config;
+    this.batches = batches;
+    this.table = transitionTable(this.gpu, schedule);
+    this.random = new Rng(this.gpu, seed);
+    this.optimizer = new ModelOptimizer(decoder, {
+      learningRate: {
+        peak: config.learningRate,
+        warmup: config.warmup,
+        from: config.warmupFrom,
+        decay: config.learningRateDecay,
+        steps: config.steps,
+      },
+      betas: [config.beta1, config.beta2],
+      weightDecay: config.weightDecay,
+      clip: config.clip,
+      average: { decay: config.emaDecay, every: config.emaEvery },
+    });
+    const { length, side } = decoder.shape;
+    this.tokens = untracked(this.gpu, [config.batch, length], "u32", "x_0");
+    this.codes = untracked(this.gpu, [config.batch, side * side], "u32", "codes");
+  }
+
+  /** One step (from 1): draws t, x_t and the condition's mask, and moves the weights. */
+  async step(step: number): Promise<StepResult> {
+    const { tokens, codes } = this.batches(step - 1);
+    this.tokens.write(tokens);
+    this.codes.write(codes);
+    this.random.setStep(step);
+    const learningRate = this.optimizer.prepare(step);
+    this.captured ??= this.capture();
+    this.captured.work.run();
+    const { total, terms } = this.captured.losses;
+    const [[loss], [kl, auxiliary], gradNorm] = await Promise.all([
+      total.read(),
+      terms.read(),
+      this.optimizer.gradientNorm(),
+    ]);
+    return { losses: { total: loss!, kl: kl!, auxiliary: auxiliary! }, learningRate, gradNorm };
+  }
+
+  private capture() {
+    const { work, result } = this.gpu.capture(() => this.record());
+    return { work, losses: result };
+  }
+
+  private record(): { total: Tensor; terms: Tensor } {
+    const { config, random, table, decoder, gpu } = this;
+    const { codes: maskId } = decoder.shape;
+    const { schedule } = table;
+    this.optimizer.zeroGrad();
+    const { loss, terms } = gpu.scope(() => {
+      const t = sampleTimesteps(random, config.batch, schedule.steps);
+      const xt = qSample(random, this.tokens, t, table.thresholds, schedule.tokens);
+      const rates = { conditionRate: config.pCond, maskRate: config.pMask, maskId };
+      const y = maskCondition(random, this.codes, rates);
+      const logits = decoder.forward(xt, t, y, { random });
+      return klLoss(
+        { logits, x0: this.tokens, xt, t, coefficients: table.coefficients },
+        { lambda: config.lambda, adaptive: config.adaptiveAuxiliary },
+      );
+    });
+    backward(loss);
+    this.optimizer.record();
+    return { total: loss.detach(), terms: mean(terms.detach(), [1]) };
+  }
+
+  save(): Promise<Pick<Checkpoint, "model" | "optimizer">> {
+    return this.optimizer.save();
+  }
+
+  load(checkpoint: Checkpoint, path: string): void {
+    this.optimizer.load(checkpoint, path);
+  }
+
+  dispose(): void {
+    this.captured?.work.dispose();
+    this.table.dispose();
+    this.random.dispose();
+    this.tokens.dispose();
+    this.codes.dispose();
+    this.optimizer.dispose();
+  }
+}
