@@ -6,7 +6,7 @@
 // forward reads the logits once (online log-sum-exp, four elements a rescaling).
 // Grids: forward, backward: one workgroup a row. reduce: one workgroup.
 
-const WORKGROUP: u32 = 64; // @tune 8 16 32 64 128 256
+const WORKGROUP: u32 = 32; // @tune 8 16 32 64 128 256
 const REDUCE: u32 = 256;
 const LOWEST: f32 = -3.0e38;
 

@@ -15,7 +15,7 @@
 // stats [rows]: log-sum-exp, S~, b W, row factor: all that the gradient needs besides the logits.
 // Grids: forward, backward: one workgroup a row. reduce: one workgroup.
 
-const WORKGROUP: u32 = 64; // @tune 8 16 32 64 128 256
+const WORKGROUP: u32 = 32; // @tune 8 16 32 64 128 256
 const REDUCE: u32 = 256;
 const LOWEST: f32 = -3.0e38;
 
@@ -97,10 +97,6 @@ fn forward(
   let base = row * width;
   let start = x0[row];
   let here = xt[row];
-  let masked = here >= width;
-  let same = here == start;
-  let step = load_step(t[row / params.per_step]);
-  let q = truth(step, masked, same);
 
   // Log-sum-exp of all tokens but x_t (1 - p(x_t) would lose its digits where the network is sure).
   var high = LOWEST;
@@ -129,6 +125,11 @@ fn forward(
     shared_lse = high + log(sum);
   }
   workgroupBarrier();
+  // Loaded only now: what lives across a barrier costs registers (or memory, on a software adapter).
+  let masked = here >= width;
+  let same = here == start;
+  let step = load_step(t[row / params.per_step]);
+  let q = truth(step, masked, same);
   let rest_lse = shared_lse;
   var lse = rest_lse;
   if (!masked) { lse = log_add(rest_lse, logits[base + here]); }
@@ -136,21 +137,25 @@ fn forward(
   if (!masked) { scaled = max(1.0e-30, exp(rest_lse - lse) + step.kappa * exp(logits[base + here] - lse)); }
   let c = step.a_over_b / scaled;
 
-  // sum_j log(1 + c p_j) and sum_j 1 / (1 + c p_j) over the tokens other than x_0 and x_t, two at a time.
+  // sum_j log(1 + c p_j) and sum_j 1 / (1 + c p_j) over the tokens other than x_0 and x_t. One logarithm and one
+  // division serve two tokens: c p_j <= a / b at these, so a product of two does not overflow.
   var logs = 0.0;
   var inverses = 0.0;
   if (q.other > 0.0) {
-    for (var k = lane; k < width; k += 2u * WORKGROUP) {
-      let k1 = k + WORKGROUP;
-      let f = 1.0 + c * exp(logits[base + k] - lse);
-      let counts = k != start && k != here;
-      let first = select(1.0, f, counts);
-      var second = 1.0;
-      var counts1 = k1 < width && k1 != start && k1 != here;
-      if (counts1) { second = 1.0 + c * exp(logits[base + k1] - lse); }
-      let both = first * second;
-      logs += log(both);
-      inverses += (select(0.0, second, counts) + select(0.0, first, counts1)) / both;
+    for (var k = lane; k < width; k += 4u * WORKGROUP) {
+      let at = vec4<u32>(k, k + WORKGROUP, k + 2u * WORKGROUP, k + 3u * WORKGROUP);
+      var x = vec4<f32>(logits[base + k], LOWEST, LOWEST, LOWEST);
+      if (at.y < width) { x.y = logits[base + at.y]; }
+      if (at.z < width) { x.z = logits[base + at.z]; }
+      if (at.w < width) { x.w = logits[base + at.w]; }
+      let left_out = (at == vec4<u32>(start)) | (at == vec4<u32>(here)) | (at >= vec4<u32>(width));
+      let f = select(1.0 + c * exp(x - lse), vec4<f32>(1.0), left_out);
+      let one = select(vec4<f32>(1.0), vec4<f32>(0.0), left_out);
+      let pair = f.xz * f.yw;
+      let log_pair = log(pair);
+      let inverse = (one.xz * f.yw + one.yw * f.xz) / pair;
+      logs += log_pair.x + log_pair.y;
+      inverses += inverse.x + inverse.y;
     }
   }
   part_a[lane] = logs;

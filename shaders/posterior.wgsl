@@ -10,7 +10,7 @@
 // Shapes: log_probs [rows, width]; xt [rows]; t [rows / per_step]; steps as in kl.wgsl; result [rows, width + 1].
 // Grid: one workgroup a row.
 
-const WORKGROUP: u32 = 64; // @tune 8 16 32 64 128 256
+const WORKGROUP: u32 = 32; // @tune 8 16 32 64 128 256
 const LOG_ZERO: f32 = -1.0e30;
 
 struct Params {

@@ -89,7 +89,7 @@ fn gumbel(word: u32) -> f32 {
 }
 // @end shared
 
-const WORKGROUP: u32 = 64; // @tune 8 16 32 64 128 256
+const WORKGROUP: u32 = 32; // @tune 8 16 32 64 128 256
 const LOWEST: f32 = -3.0e38;
 
 struct Params {
@@ -168,6 +168,7 @@ var<workgroup> kept_key: u32;     // tokens above this key are kept,
 var<workgroup> mass_above: u32;
 var<workgroup> mass_needed: u32;
 var<workgroup> last_tie: u32;     // and those with this key up to this index
+var<workgroup> score_limit: f32;  // no token below this is needed to reach r
 
 // A total order of floats as unsigned integers.
 fn order_key(x: f32) -> u32 {
@@ -175,9 +176,10 @@ fn order_key(x: f32) -> u32 {
   return select(bits | 0x80000000u, ~bits, (bits >> 31u) == 1u);
 }
 
-// A token's probability in units of 2^-31.
+// A token's probability in units of 2^-31 (the largest f32 below 2^31 stands for 1).
+const full_mass: f32 = 2147483520.0;
 fn mass_of(score: f32) -> u32 {
-  return u32(exp((score - row_high) * params.sharpness) / row_sum * 2147483520.0);
+  return u32(exp((score - row_high) * params.sharpness) / row_sum * full_mass);
 }
 
 fn truncate(row: u32, lane: u32) {
@@ -201,6 +203,8 @@ fn truncate(row: u32, lane: u32) {
     }
     row_high = high;
     row_sum = sum;
+    // Tokens below (1 - r) / (2 M) have less than half of the mass that may be missing, all together.
+    score_limit = high + log(sum * (1.0 - params.top_r) * 0.5 / f32(params.width)) / params.sharpness;
     kept_key = 0u;
     mass_above = 0u;
   }
@@ -212,9 +216,8 @@ fn truncate(row: u32, lane: u32) {
       let score = scores[base + k];
       let key = order_key(score);
       // Shifted in two parts: by 32 there is no shift.
-      if (((key ^ kept_key) >> shift) >> 8u == 0u) {
-        let mass = mass_of(score);
-        if (mass > 0u) { atomicAdd(&histogram[(key >> shift) & 255u], mass); }
+      if (score >= score_limit && ((key ^ kept_key) >> shift) >> 8u == 0u) {
+        atomicAdd(&histogram[(key >> shift) & 255u], mass_of(score));
       }
     }
     workgroupBarrier();
@@ -222,7 +225,7 @@ fn truncate(row: u32, lane: u32) {
       if (digit == 0u) {
         var total = 0u;
         for (var bin = 0u; bin < 256u; bin++) { total += atomicLoad(&histogram[bin]); }
-        mass_needed = clamp(u32(params.top_r * f32(total)), 1u, total);
+        mass_needed = clamp(u32(params.top_r * full_mass), 1u, total);
       }
       var bin = 255u;
       var inside = atomicLoad(&histogram[bin]);
