@@ -9,6 +9,9 @@ import { backwardFrom, noGrad } from "../dist/tensor/autograd.js";
 import { fromArray, type Tensor } from "../dist/tensor/tensor.js";
 import { sharedGpu } from "./device.js";
 
+// Software adapters compile some kernels for seconds.
+tap.setTimeout(600_000);
+
 export interface Tolerance {
   /** Absolute error allowed; default 0. */
   abs?: number;

@@ -27,9 +27,9 @@ export interface Batch {
 }
 
 /**
- * The batches of a training run. Batch n is a pure function of (seed, n): the split's records, shuffled anew every
- * epoch, are one endless sequence of which batch n is the n-th piece, so a batch may straddle two epochs and every
- * picture is seen equally often.
+ * The batches of a training run. Batch n is a pure function of (seed, n): the split's records, shuffled anew
+ * every epoch, are one endless sequence of which batch n is the n-th piece, so a batch may straddle two
+ * epochs and every picture is seen equally often.
  */
 export class Batches {
   readonly batchSize: number;

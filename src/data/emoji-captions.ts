@@ -19,13 +19,14 @@ const RUDE = new Set(["shit", "hankey"]);
 /**
  * Writes the captions of `emoji`; `baseLabel` is the CLDR name of the emoji without skin tones.
  *
- * An emoji without tones is called by its CLDR name, its Unicode name, the annotation of OpenMoji and its shortcodes,
- * each normalised as the word tokenizer does it and kept once (spellings that differ only in hyphens are the same). One
- * with tones gets its CLDR name ("man farmer light skin tone"), "N with light skin" for each name N without tones,
- * and "light skinned" before the CLDR name; two tones are joined by "and". At most 6.
+ * An emoji without tones is called by its CLDR name, its Unicode name, the annotation of OpenMoji and its
+ * shortcodes, each normalised as the word tokenizer does it and kept once (spellings that differ only in
+ * hyphens are the same). One with tones gets its CLDR name ("man farmer light skin tone"), "N with light
+ * skin" for each name N without tones, and "light skinned" before the CLDR name; two tones are joined by
+ * "and". At most 6.
  *
- * Left out: shortcodes with digits or abbreviations that are not in the CLDR name, and old names that give a gender to
- * a person of none ("man in tuxedo" for "person in tuxedo").
+ * Left out: shortcodes with digits or abbreviations that are not in the CLDR name, and old names that give a
+ * gender to a person of none ("man in tuxedo" for "person in tuxedo").
  */
 export function captionsOf(emoji: Emoji, baseLabel: string, names: Names): EmojiCaptions {
   const baseNames = namesOf(emoji, baseLabel, names);

@@ -1,7 +1,10 @@
 import { UserError } from "../platform/errors.js";
 import type { Files } from "../platform/platform.js";
 
-/** Drawing styles that are trained on, all under licences without a share-alike clause, in the order of platform tables. */
+/**
+ * Drawing styles that are trained on, all under licences without a share-alike clause, in the order of
+ * platform tables.
+ */
 export const TRAINED_VENDORS = ["noto", "twemoji", "fluent-emoji-flat"] as const;
 /** The style that no training sees. */
 export const UNSEEN_VENDOR = "openmoji";
@@ -63,7 +66,9 @@ export interface EmojiSources {
   readonly versions: readonly string[];
 }
 
-/** Reads the emoji packages under `modulesDirectory` (a node_modules folder). About one second, no rendering. */
+/**
+ * Reads the emoji packages under `modulesDirectory` (a node_modules folder). About one second, no rendering.
+ */
 export async function readEmojiSources(files: Files, modulesDirectory: string): Promise<EmojiSources> {
   const readJson = async <T>(path: string): Promise<T> => {
     const full = `${modulesDirectory}/${path}`;

@@ -1,4 +1,11 @@
-import { type Art, type Emoji, TRAINED_VENDORS, UNSEEN_VENDOR, type Vendor } from "./emoji-sources.js";
+import {
+  type Art,
+  type Emoji,
+  PEOPLE,
+  TRAINED_VENDORS,
+  UNSEEN_VENDOR,
+  type Vendor,
+} from "./emoji-sources.js";
 
 /**
  * - train: what is learned from.
@@ -24,16 +31,17 @@ export interface Drawing {
 /**
  * Assigns every drawing to its split. Nothing is random:
  *
- * - gender: of the families (see `genderFamilies`) every fourth gives up all pictures of its man (the 1st, 3rd, … of
- *   these) or its woman (the 2nd, 4th, …).
+ * - gender: of the families (see `genderFamilies`) every fourth gives up all pictures of its man (the 1st,
+ *   3rd, … of these) or its woman (the 2nd, 4th, …).
  * - tone: c is the rank of the base's code among the bases that come in tones. One tone t is held out if
  *   (c + t) mod 5 = 0, two tones (a, b) if (c + a + 2b) mod 5 = 0: every thing keeps four of its five tones.
  * - novel: bases that do not come in tones, if sha1(code) mod 10 = 0.
  * - render: if sha1(code) mod 5 = 0, of the n trained vendors that drew the emoji, number sha1(code) mod n.
- * - Drawings that one vendor uses for several emoji cannot be captioned rightly except by luck; they stay in training
- *   and are dropped from all tests.
+ * - Drawings that one vendor uses for several emoji cannot be captioned rightly except by luck; they stay in
+ *   training and are dropped from all tests.
  *
- * sha1(code) is the number that the first 8 hexadecimal digits of the hash spell; `sha1` holds it for every code.
+ * sha1(code) is the number that the first 8 hexadecimal digits of the hash spell; `sha1` holds it for every
+ * code.
  */
 export function assignSplits(
   all: readonly Emoji[],
@@ -84,13 +92,15 @@ export function assignSplits(
 }
 
 /**
- * Pairs [man's code, woman's code] of bases whose names begin with "man" or "men" and have a counterpart with "woman" or
- * "women"; people holding hands are left out. Sorted by the rest of the name, where plain "man" stands behind all names
- * like "man artist" and before those like "man: beard".
+ * Pairs [man's code, woman's code] of people whose names begin with "man" or "men" and have a counterpart with
+ * "woman" or "women"; people holding hands are left out. Sorted by the rest of the name, where plain "man"
+ * stands behind all names like "man artist" and before those like "man: beard".
  */
 export function genderFamilies(emoji: readonly Emoji[]): [string, string][] {
   const byLabel = new Map(
-    emoji.filter(({ tones }) => tones.length === 0).map(({ label, code }) => [label, code]),
+    emoji
+      .filter(({ tones, group }) => group === PEOPLE && tones.length === 0)
+      .map(({ label, code }) => [label, code]),
   );
   const families: { key: string; pair: [string, string] }[] = [];
   for (const [label, man] of byLabel) {

@@ -18,6 +18,8 @@ export interface EmojiPicture extends Omit<CaptionedImage, "image"> {
   readonly code: string;
   /** The emoji's family: pictures of one group are kept or left out together by `limit`. */
   readonly group: string;
+  /** sha1(group), which orders the groups. */
+  readonly groupHash: number;
 }
 
 /** What the data set holds, without any pixels. */
@@ -25,11 +27,15 @@ export interface EmojiIndex {
   readonly pictures: readonly EmojiPicture[];
   /** The drawing as an SVG file. */
   svg(picture: EmojiPicture): string;
+  /** Everything that decides the pixels: packages and the rasterizer, each with its version. */
   readonly versions: readonly string[];
 }
 
 export interface EmojiSelection {
-  /** About how many pictures to keep: whole groups are added, the same share of every split, until there are so many. */
+  /**
+   * About how many pictures to keep: whole groups are added, the same share of every split, until there are
+   * so many.
+   */
   readonly limit?: number;
   /** Splits to keep; all if absent. `limit` counts only these. */
   readonly splits?: readonly EmojiSplit[];
@@ -47,15 +53,19 @@ export async function buildEmojiIndex(
     sha1.set(code, Number.parseInt((await platform.hash("sha-1", code)).slice(0, 8), 16));
   }
   const drawings = assignSplits(sources.emoji, sources.art, sha1);
-  const pictures = select(describe(drawings, sources), sha1, selection);
-  return {
-    pictures,
+  const index: EmojiIndex = {
+    pictures: describe(drawings, sources, sha1),
     svg: ({ vendor, code }) => sources.art[vendor].svg(code),
-    versions: sources.versions,
+    versions: [...sources.versions, await rendererVersion(platform, modulesDirectory)],
   };
+  return selectEmoji(index, selection);
 }
 
-function describe(drawings: readonly Drawing[], sources: EmojiSources): EmojiPicture[] {
+function describe(
+  drawings: readonly Drawing[],
+  sources: EmojiSources,
+  sha1: ReadonlyMap<string, number>,
+): EmojiPicture[] {
   const baseLabels = new Map(
     sources.emoji.filter(({ tones }) => tones.length === 0).map(({ code, label }) => [code, label]),
   );
@@ -68,6 +78,7 @@ function describe(drawings: readonly Drawing[], sources: EmojiSources): EmojiPic
       text = { ...written, attributes: attributesOf(written.captions[0]!) };
       captions.set(emoji.code, text);
     }
+    const group = groups.get(emoji.base) ?? emoji.base;
     return {
       id: `${vendor}/${emoji.code}`,
       ...text,
@@ -75,28 +86,26 @@ function describe(drawings: readonly Drawing[], sources: EmojiSources): EmojiPic
       vendor,
       concept,
       code: emoji.code,
-      group: groups.get(emoji.base) ?? emoji.base,
+      group,
+      groupHash: sha1.get(group)!,
     };
   });
 }
 
 /**
- * Keeps about `limit` pictures. Groups (a man and a woman of the same kind; else one base; with all its tones and
- * vendors) are dealt into strata by the splits that they touch; group r of n in its stratum, in the order of its hash, has
- * priority (r + ½) / n. So every prefix of that order has the strata in their true proportions.
+ * The part of an index that a selection keeps. Groups (a man and a woman of the same kind; else one base; with
+ * all its tones and vendors) are dealt into strata by the splits that they touch; group r of n in its stratum,
+ * in the order of its hash, has priority (r + ½) / n. So every prefix of that order has the strata in their
+ * true proportions. Throws a `UserError` for an unknown split or a limit below 1.
  */
-function select(
-  all: readonly EmojiPicture[],
-  sha1: ReadonlyMap<string, number>,
-  { limit, splits }: EmojiSelection,
-): EmojiPicture[] {
+export function selectEmoji(index: EmojiIndex, { limit, splits }: EmojiSelection): EmojiIndex {
   for (const split of splits ?? []) {
     if (!EMOJI_SPLITS.includes(split)) {
       throw new UserError(`emoji has no split "${split}"; its splits are: ${EMOJI_SPLITS.join(", ")}`);
     }
   }
-  const kept = all.filter(({ split }) => splits === undefined || splits.includes(split));
-  if (limit === undefined || limit >= kept.length) return kept;
+  const kept = index.pictures.filter(({ split }) => splits === undefined || splits.includes(split));
+  if (limit === undefined) return { ...index, pictures: kept };
   if (!(limit >= 1)) throw new UserError(`the limit of emoji pictures must be at least 1, it is ${limit}`);
 
   const touched = new Map<string, Set<string>>();
@@ -104,6 +113,7 @@ function select(
     if (!touched.has(group)) touched.set(group, new Set());
     touched.get(group)!.add(split);
   }
+  const hashes = new Map(kept.map(({ group, groupHash }) => [group, groupHash]));
   const strata = new Map<string, string[]>();
   for (const [group, touches] of touched) {
     const stratum = EMOJI_SPLITS.filter((split) => split !== "render" && touches.has(split)).join("+");
@@ -111,7 +121,7 @@ function select(
   }
   const priority = new Map<string, number>();
   for (const groups of strata.values()) {
-    groups.sort((a, b) => sha1.get(a)! - sha1.get(b)! || (a < b ? -1 : 1));
+    groups.sort((a, b) => hashes.get(a)! - hashes.get(b)! || (a < b ? -1 : 1));
     for (const [r, group] of groups.entries()) priority.set(group, (r + 0.5) / groups.length);
   }
   const order = [...priority.keys()].sort((a, b) => priority.get(a)! - priority.get(b)! || (a < b ? -1 : 1));
@@ -124,7 +134,7 @@ function select(
     chosen.add(group);
     count += sizes.get(group)!;
   }
-  return kept.filter(({ group }) => chosen.has(group));
+  return { ...index, pictures: kept.filter(({ group }) => chosen.has(group)) };
 }
 
 /** One line a split: emoji, pictures, picture–caption pairs, captions a picture. */
@@ -155,15 +165,24 @@ export function formatEmojiCounts(pictures: readonly EmojiPicture[]): string {
     .join("\n");
 }
 
-export interface LoadEmojiOptions extends EmojiSelection {
-  /** The node_modules folder with the emoji packages. */
-  readonly modulesDirectory: string;
+export interface RenderOptions {
   /** Where rendered pictures are kept. */
   readonly cacheDirectory: string;
   /** Side length in pixels; 64 if absent. */
   readonly size?: number;
   /** Called before the first picture, after each few, and at the end; not called if the cache is used. */
   readonly onProgress?: (done: number, total: number) => void;
+}
+
+export interface LoadEmojiOptions extends EmojiSelection, RenderOptions {
+  /** The node_modules folder with the emoji packages. */
+  readonly modulesDirectory: string;
+}
+
+/** The `emoji` data set with all pictures in memory: `buildEmojiIndex`, then `renderEmoji`. */
+export async function loadEmoji(platform: Platform, options: LoadEmojiOptions): Promise<Dataset> {
+  const index = await buildEmojiIndex(platform, options.modulesDirectory, options);
+  return renderEmoji(platform, index, options);
 }
 
 /** What the cache's index file says. */
@@ -176,18 +195,24 @@ interface CacheIndex {
 }
 
 /**
- * The `emoji` data set with all pictures in memory. The first call renders them (about 4 ms a picture) into two files
- * of `cacheDirectory`: raw pixels and a JSON index with a key of everything that decides the pixels. A cache with
- * another key, another length or another hash is stale or torn, and is rendered anew.
+ * The pictures of an index as a data set. The first call renders them (about 2 ms a picture on two cores) into
+ * two files of `cacheDirectory`: raw pixels and a JSON index with a key of everything that decides the pixels.
+ * A cache with another key, another length or another hash is stale or torn, and is rendered anew.
  */
-export async function loadEmoji(platform: Platform, options: LoadEmojiOptions): Promise<Dataset> {
+export async function renderEmoji(
+  platform: Platform,
+  index: EmojiIndex,
+  options: RenderOptions,
+): Promise<Dataset> {
   const size = options.size ?? 64;
   if (!Number.isInteger(size) || size < 1) {
     throw new UserError(`the picture size must be a positive integer, it is ${size}`);
   }
-  const index = await buildEmojiIndex(platform, options.modulesDirectory, options);
   const images = await cachedPixels(platform, index, size, options);
-  const records = index.pictures.map(({ code, group, ...record }, image) => ({ ...record, image }));
+  const records = index.pictures.map(({ code, group, groupHash, ...record }, image) => ({
+    ...record,
+    image,
+  }));
   return { name: "emoji", size, images, records, splits: splitsOf(records) };
 }
 
@@ -195,24 +220,25 @@ async function cachedPixels(
   platform: Platform,
   index: EmojiIndex,
   size: number,
-  { modulesDirectory, cacheDirectory, limit, splits, onProgress }: LoadEmojiOptions,
+  { cacheDirectory, onProgress }: RenderOptions,
 ): Promise<Uint8Array> {
   const { files } = platform;
   const description = JSON.stringify({
     version: CACHE_VERSION,
     packages: index.versions,
-    renderer: await rendererVersion(platform, modulesDirectory),
     size,
     pictures: index.pictures.map(({ id }) => id),
   });
   const key = await platform.hash("sha-256", description);
-  const name = `${cacheDirectory}/emoji-${size}-${limit ?? "all"}${splits === undefined ? "" : `-${splits.join("-")}`}`;
+  const name = `${cacheDirectory}/emoji-${size}-${index.pictures.length}`;
   const bytes = index.pictures.length * size * size * 3;
 
   if ((await files.exists(`${name}.json`)) && (await files.exists(`${name}.u8`))) {
     const stored = parseIndex(await files.readText(`${name}.json`));
     if (stored?.key === key) {
-      const pixels = await files.read(`${name}.u8`);
+      const read = await files.read(`${name}.u8`);
+      // Node reads into a Buffer, whose slice and toString are not those of a Uint8Array.
+      const pixels = new Uint8Array(read.buffer, read.byteOffset, read.length);
       if (pixels.length === bytes && (await platform.hash("sha-256", pixels)) === stored.sha256)
         return pixels;
     }
@@ -238,7 +264,7 @@ function parseIndex(text: string): Partial<CacheIndex> | null {
   }
 }
 
-/** The rasterizer's package version on Node; in a browser, which keeps no cache between versions, its name. */
+/** The rasterizer with its version on Node; in a browser, whose version nobody tells, only "browser". */
 async function rendererVersion(platform: Platform, modulesDirectory: string): Promise<string> {
   const path = `${modulesDirectory}/sharp/package.json`;
   if (platform.name !== "node" || !(await platform.files.exists(path))) return platform.name;
@@ -250,7 +276,7 @@ async function render(
   platform: Platform,
   index: EmojiIndex,
   size: number,
-  onProgress: LoadEmojiOptions["onProgress"],
+  onProgress: RenderOptions["onProgress"],
 ): Promise<Uint8Array> {
   const { pictures } = index;
   const imageBytes = size * size * 3;

@@ -21,7 +21,9 @@ export interface FolderOptions {
   readonly size?: number;
   /** Leave out bad rows and unreadable pictures instead of failing; `skipped` lists them. */
   readonly skipBad?: boolean;
-  /** Share of pictures without a split that go to validation, by the hash of their file name; 0.1 if absent. */
+  /**
+   * Share of pictures without a split that go to validation, by the hash of their file name; 0.1 if absent.
+   */
   readonly validationShare?: number;
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -50,17 +52,19 @@ export interface Problem {
 /**
  * A folder of PNG, JPEG or WebP pictures with one caption file beside them:
  *
- * - `captions.jsonl`: one object a line, `{"file": "a.png", "caption": "…"}` or `{"file": …, "captions": ["…", "…"]}`,
- *   optionally with `"split": "train" | "validation" | "test"`;
- * - `captions.csv`: comma-separated with RFC 4180 quoting; a header line names the columns file, caption and optionally
- *   split, in any order, other columns are ignored;
+ * - `captions.jsonl`: one object a line, `{"file": "a.png", "caption": "…"}` or `{"file": …, "captions":
+ *   ["…", "…"]}`, optionally with `"split": "train" | "validation" | "test"`;
+ * - `captions.csv`: comma-separated with RFC 4180 quoting; a header line names the columns file, caption and
+ *   optionally split, in any order, other columns are ignored;
  * - `captions.txt`: file name, one tab, caption.
  *
- * Several rows may name one file: their captions are all kept. File names are relative to the folder, with "/".
- * Empty lines are ignored. A picture to which no row gives a split is in validation if
- * sha256(file name) / 2²⁵⁶ < `validationShare`; if that (or the rows) would leave none there, the trained picture with the smallest hash goes.
+ * Several rows may name one file: their captions are all kept. File names are relative to the folder, with
+ * "/". Empty lines are ignored. A picture to which no row gives a split is in validation if sha256(file name)
+ * / 2²⁵⁶ < `validationShare`; if that (or the rows) would leave none there, the trained picture with the
+ * smallest hash goes.
  *
- * Throws a `UserError` that lists every bad row, missing file and unreadable picture by line, unless `skipBad`.
+ * Throws a `UserError` that lists every bad row, missing file and unreadable picture by line, unless
+ * `skipBad`.
  */
 export async function loadFolder(
   platform: Platform,
@@ -271,8 +275,8 @@ function csvRows(text: string): RawRow[] {
 }
 
 /**
- * RFC 4180: fields separated by commas, records by line ends; a field in double quotes may hold both, and a double
- * quote written twice. Records that are empty lines are left out; `line` is where a record begins.
+ * RFC 4180: fields separated by commas, records by line ends; a field in double quotes may hold both, and a
+ * double quote written twice. Records that are empty lines are left out; `line` is where a record begins.
  */
 export function parseCsv(text: string): { line: number; fields: string[]; problem?: string }[] {
   const records: { line: number; fields: string[]; problem?: string }[] = [];
@@ -359,7 +363,8 @@ async function chooseSplits(
   );
   const free = entries.flatMap(({ split }, i) => (split === undefined ? [i] : []));
   free.sort((a, b) => hashes[a]! - hashes[b]!);
-  // A split that chance left empty gets the nearest picture that no row has placed, if the other can spare it.
+  // A split that chance left empty gets the nearest picture that no row has placed, if the other can spare
+  // it.
   const count = (name: string) => splits.filter((split) => split === name).length;
   if (count("train") === 0) {
     const last = free.at(-1);

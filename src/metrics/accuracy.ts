@@ -10,7 +10,10 @@ export interface Accuracy {
   readonly count: number;
 }
 
-/** The share of captions that, normalised (see `normalizeCaption`), equal one of their references word for word. */
+/**
+ * The share of captions that, normalised (see `normalizeCaption`), equal one of their references word for
+ * word.
+ */
 export function exactMatch(
   candidates: readonly string[],
   references: readonly (readonly string[])[],
@@ -22,10 +25,11 @@ export function exactMatch(
 }
 
 /**
- * How well captions name what is seen, apart from gender and skin tone: for each caption the best F1 score, over its
- * references, of its set of object words against the reference's (`objectWordsOf`); then the mean. F1 = 2 |A ∩ B| /
- * (|A| + |B|): neither missing words nor additional ones are free. References without object words ("woman with dark
- * skin") are passed over, and captions all of whose references are such are not counted.
+ * How well captions name what is seen, apart from gender and skin tone: for each caption the best F1 score,
+ * over its references, of its set of object words against the reference's (`objectWordsOf`); then the mean.
+ * F1 = 2 |A ∩ B| / (|A| + |B|): neither missing words nor additional ones are free. References without object
+ * words ("woman with dark skin") are passed over, and captions all of whose references are such are not
+ * counted.
  */
 export function objectWordAccuracy(
   candidates: readonly string[],
@@ -45,8 +49,8 @@ export function objectWordAccuracy(
 }
 
 /**
- * Of the captions of which a reference names a skin tone: the share that name exactly the same tone or, for two people,
- * tones in the same order (`toneOf`). The truth is what the first reference with a tone says.
+ * Of the captions of which a reference names a skin tone: the share that name exactly the same tone or, for
+ * two people, tones in the same order (`toneOf`). The truth is what the first reference with a tone says.
  */
 export function toneAccuracy(
   candidates: readonly string[],
@@ -56,8 +60,8 @@ export function toneAccuracy(
 }
 
 /**
- * Of the captions of which a reference names a gender: the share that name the same (`genderOf`: male, female, both).
- * The truth is what the first reference with a gender says.
+ * Of the captions of which a reference names a gender: the share that name the same (`genderOf`: male,
+ * female, both). The truth is what the first reference with a gender says.
  */
 export function genderAccuracy(
   candidates: readonly string[],

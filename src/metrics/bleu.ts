@@ -6,14 +6,15 @@ const TINY = 1e-15;
 const SMALL = 1e-9;
 
 /**
- * BLEU-1 … BLEU-4 of a corpus (Papineni et al. 2002) as coco-caption computes them: element n − 1 is BLEU-n, in 0 … 1.
- * `candidates[i]` is compared with all of `references[i]`; both are tokenized here.
+ * BLEU-1 … BLEU-4 of a corpus (Papineni et al. 2002) as coco-caption computes them: element n − 1 is BLEU-n,
+ * in 0 … 1. `candidates[i]` is compared with all of `references[i]`; both are tokenized here.
  *
  *   BLEU-n = brevity · (∏_{k≤n} (matched_k + 1e−15) / (total_k + 1e−9))^{1/n}
  *
- * matched_k counts the candidate's k-grams, each at most as often as in the one reference where it is most frequent;
- * total_k counts all its k-grams; both are summed over the corpus. With c the candidates' length and r the sum over
- * captions of the closest reference's length (of two equally close the shorter), brevity = exp(1 − r/c) if c < r, else 1.
+ * matched_k counts the candidate's k-grams, each at most as often as in the one reference where it is most
+ * frequent; total_k counts all its k-grams; both are summed over the corpus. With c the candidates' length
+ * and r the sum over captions of the closest reference's length (of two equally close the shorter), brevity =
+ * exp(1 − r/c) if c < r, else 1.
  */
 export function bleu(
   candidates: readonly string[],

@@ -5,16 +5,18 @@ const LONGEST = 4;
 const SIGMA = 6;
 
 /**
- * CIDEr-D (Vedantam et al. 2015) as coco-caption computes it under the name CIDEr: the mean over the corpus and each
- * caption's own score, in 0 … 10. `candidates[i]` is compared with all of `references[i]`; both are tokenized here.
+ * CIDEr-D (Vedantam et al. 2015) as coco-caption computes it under the name CIDEr: the mean over the corpus
+ * and each caption's own score, in 0 … 10. `candidates[i]` is compared with all of `references[i]`; both are
+ * tokenized here.
  *
- * For n = 1 … 4 a text is the vector of its n-grams' count · idf, idf = ln(images) − ln(max(1, df)), df = the number of
- * images of which some reference holds the n-gram. The score of candidate h against its references r is
+ * For n = 1 … 4 a text is the vector of its n-grams' count · idf, idf = ln(images) − ln(max(1, df)), df = the
+ * number of images of which some reference holds the n-gram. The score of candidate h against its references
+ * r is
  *
  *   10 · mean_n mean_r Σ_g min(h_g, r_g) r_g / (‖h‖ ‖r‖) · exp(−(l_h − l_r)² / (2 · 6²)),
  *
- * 0 where a norm is 0; l is the number of bigrams, as in coco-caption. Words are not stemmed. idf comes from the
- * references given, so with a single image every idf and the score are 0.
+ * 0 where a norm is 0; l is the number of bigrams, as in coco-caption. Words are not stemmed. idf comes from
+ * the references given, so with a single image every idf and the score are 0.
  */
 export function ciderD(
   candidates: readonly string[],

@@ -1,6 +1,7 @@
 /**
- * For the nearest-picture baseline: for each query the number of the stored vector at the smallest squared distance, the
- * first of equals. Both are row-major [rows, `width`]: pixels (best `shrink`ed first) or embedded codes.
+ * For the nearest-picture baseline: for each query the number of the stored vector at the smallest squared
+ * distance, the first of equals. Both are row-major [rows, `width`]: pixels (best `shrink`ed first) or
+ * embedded codes.
  */
 export function nearestVectors(
   queries: ArrayLike<number>,
@@ -30,7 +31,10 @@ export function nearestVectors(
   return nearest;
 }
 
-/** Of two code grids the share of places that differ (Hamming distance): the number of the nearest stored grid for each query. */
+/**
+ * Of two code grids the share of places that differ (Hamming distance): the number of the nearest stored grid
+ * for each query.
+ */
 export function nearestCodes(
   queries: ArrayLike<number>,
   stored: ArrayLike<number>,
@@ -58,7 +62,10 @@ export function nearestCodes(
   return nearest;
 }
 
-/** A picture [size, size, 3] averaged over `factor`×`factor` blocks, values 0 … 1. `size` must be a multiple of `factor`. */
+/**
+ * A picture [size, size, 3] averaged over `factor`×`factor` blocks, values 0 … 1. `size` must be a multiple
+ * of `factor`.
+ */
 export function shrink(picture: Uint8Array, size: number, factor: number): Float32Array {
   if (size % factor !== 0 || picture.length !== size * size * 3) {
     throw new RangeError(

@@ -1,4 +1,7 @@
-/** How often each n-gram (its words joined by a space) occurs, for n = 1 … `longest`; element n − 1 is that of n. */
+/**
+ * How often each n-gram (its words joined by a space) occurs, for n = 1 … `longest`; element n − 1 is that of
+ * n.
+ */
 export function countNgrams(tokens: readonly string[], longest: number): Map<string, number>[] {
   const counts: Map<string, number>[] = [];
   for (let n = 1; n <= longest; n++) {
@@ -12,7 +15,10 @@ export function countNgrams(tokens: readonly string[], longest: number): Map<str
   return counts;
 }
 
-/** Throws a RangeError unless there is one candidate for every list of references and none of the lists is empty. */
+/**
+ * Throws a RangeError unless there is one candidate for every list of references and none of the lists is
+ * empty.
+ */
 export function checkPairs(candidates: readonly string[], references: readonly (readonly string[])[]): void {
   if (candidates.length === 0) throw new RangeError("a metric needs at least one caption");
   if (candidates.length !== references.length) {

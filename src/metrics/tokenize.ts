@@ -23,13 +23,14 @@ const TOKEN =
   /\.\.\.|--|''|``|\d+(?:[.,:]\d+)+|\p{L}(?:\.\p{L})+\.?|[\p{L}\p{M}\p{N}]+(?:['-][\p{L}\p{M}\p{N}]+)*|\S/gu;
 
 /**
- * The words of a caption as coco-caption hands them to its metrics: Penn Treebank tokens in lower case without the
- * punctuation of `REMOVED`. Hyphenated words stay whole, "woman's" becomes "woman 's", "don't" becomes "do n't",
- * brackets become "-lrb-" and the like and, as in coco-caption, stay.
+ * The words of a caption as coco-caption hands them to its metrics: Penn Treebank tokens in lower case
+ * without the punctuation of `REMOVED`. Hyphenated words stay whole, "woman's" becomes "woman 's", "don't"
+ * becomes "do n't", brackets become "-lrb-" and the like and, as in coco-caption, stay.
  *
- * Written from the conventions, not from the Java program: abbreviations other than letters with periods ("u.s.") lose
- * their period ("mr." → "mr"), as do single letters; fractions, dates, e-mail and web addresses are split at their signs; a quote that begins a
- * contraction ("'tis") is removed. Captions rarely hold any of these.
+ * Written from the conventions, not from the Java program: abbreviations other than letters with periods
+ * ("u.s.") lose their period ("mr." → "mr"), as do single letters; fractions, dates, e-mail and web addresses
+ * are split at their signs; a quote that begins a contraction ("'tis") is removed. Captions rarely hold any
+ * of these.
  */
 export function tokenizeCaption(caption: string): string[] {
   const text = caption

@@ -40,8 +40,8 @@ function toneWords(caption: string): string[] {
 
 /**
  * Splits words into the skin tones they name and the rest. A word is a tone only if it stands directly before
- * "skin" or "skinned", or before "and" and another such word: "light and dark skin", "dark skinned", "dark skin
- * tone", but not "light bulb". The skin words themselves and the "tone" after them belong to neither.
+ * "skin" or "skinned", or before "and" and another such word: "light and dark skin", "dark skinned", "dark
+ * skin tone", but not "light bulb". The skin words themselves and the "tone" after them belong to neither.
  */
 function separateTones(all: readonly string[]): { tones: string[]; rest: string[] } {
   const tones: string[] = [];
@@ -64,7 +64,10 @@ function separateTones(all: readonly string[]): { tones: string[]; rest: string[
   return { tones, rest };
 }
 
-/** The skin tones that a caption names, in order and joined by "+" ("dark", "light+dark"); "none" if it names none. */
+/**
+ * The skin tones that a caption names, in order and joined by "+" ("dark", "light+dark"); "none" if it names
+ * none.
+ */
 export function toneOf(caption: string): string {
   const { tones } = separateTones(toneWords(caption));
   return tones.length === 0 ? "none" : tones.join("+");

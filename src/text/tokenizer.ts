@@ -1,9 +1,10 @@
 /**
- * Turns captions into token ids and back. Ids 0 … M−1 are ordinary tokens, M = `vocabularySize`; the diffusion's
- * [MASK] symbol is id M and is not part of the vocabulary.
+ * Turns captions into token ids and back. Ids 0 … M−1 are ordinary tokens, M = `vocabularySize`; the
+ * diffusion's [MASK] symbol is id M and is not part of the vocabulary.
  *
- * A caption is diffused as a sequence of fixed length. `endId` marks its end and also fills every position after
- * it, so the model learns where captions end as it learns any other word; decoding stops at the first END.
+ * A caption is diffused as a sequence of fixed length. `endId` marks its end and also fills every position
+ * after it, so the model learns where captions end as it learns any other word; decoding stops at the first
+ * END.
  */
 export interface Tokenizer {
   /** The kind of tokenizer, as written in its JSON ("words"). */
@@ -22,7 +23,9 @@ export interface Tokenizer {
   toJSON(): unknown;
 }
 
-/** `ids` cut or filled to `length`, always closing with at least one END. Throws a RangeError if `length` < 1. */
+/**
+ * `ids` cut or filled to `length`, always closing with at least one END. Throws a RangeError if `length` < 1.
+ */
 export function fixLength(ids: readonly number[], endId: number, length: number): Uint32Array {
   if (!Number.isInteger(length) || length < 1) {
     throw new RangeError(`the sequence length must be a positive integer, got ${length}`);

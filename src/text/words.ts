@@ -6,8 +6,8 @@ const UNKNOWN = "[UNK]";
 const WORD = /[\p{L}\p{M}\p{N}]+(?:['-][\p{L}\p{M}\p{N}]+)*/gu;
 
 /**
- * The words of a text: Unicode NFKC, lower case, curly apostrophes made straight, Unicode hyphens made "-".
- * A word is a run of letters, marks and digits; apostrophes and hyphens belong to it only between two such runs
+ * The words of a text: Unicode NFKC, lower case, curly apostrophes made straight, Unicode hyphens made "-". A
+ * word is a run of letters, marks and digits; apostrophes and hyphens belong to it only between two such runs
  * ("women's", "medium-light"). All other signs separate words and vanish.
  */
 export function words(text: string): string[] {
@@ -42,8 +42,8 @@ export class WordTokenizer implements Tokenizer {
   }
 
   /**
-   * A vocabulary of the words that occur at least `minimumCount` times in `captions`, most frequent first, ties by
-   * code point: the same captions in any order give the same ids.
+   * A vocabulary of the words that occur at least `minimumCount` times in `captions`, most frequent first,
+   * ties by code point: the same captions in any order give the same ids.
    */
   static build(captions: Iterable<string>, options: { minimumCount?: number } = {}): WordTokenizer {
     const minimum = options.minimumCount ?? 1;

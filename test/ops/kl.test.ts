@@ -105,7 +105,7 @@ test("KL loss where the network is certain, right or wrong, stays finite", async
   for (const preset of schedulePresets) {
     const table = transitionTable(gpu, new Schedule({ tokens, ends: preset }));
     const logits = new Float64Array(4 * tokens);
-    [3, 9, 3, 9].forEach((k, row) => (logits[row * tokens + k] = 80));
+    for (const [row, k] of [3, 9, 3, 9].entries()) logits[row * tokens + k] = 80;
     const x0 = fromArray(gpu, [3, 3, 3, 3], [4], "u32");
     const masked = preset === "uniform" ? 5 : tokens;
     const xt = fromArray(gpu, [masked, masked, 3, 3], [4], "u32");

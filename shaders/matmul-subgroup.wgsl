@@ -1,0 +1,172 @@
+// C = activation(alpha · A·B + bias) + residual, as shaders/matmul.wgsl, for adapters on which loads are what costs:
+// a software adapter fetches lane by lane, so a value fetched once is passed on to all lanes by subgroup shuffles.
+//
+// A workgroup is one subgroup (or the first LANES lanes of one). Its tile of C is ROWS × 4·LANES: a lane owns four
+// columns, every lane all rows. Four k at a time, one fetch of a vec4 per lane brings LANES rows × 4 k of A into the
+// subgroup, and four fetches 4 k × 4·LANES columns of B. Workgroup memory is not used, so nothing waits at a barrier.
+//
+// Grid: [⌈m / ROWS⌉, ⌈n / (4·LANES)⌉, batches · splits]; neighbours in x share their columns of B.
+
+enable subgroups;
+
+const LANES: u32 = 8; // @tune 4 8 16 32
+const ROW_GROUPS: u32 = 2; // @tune 1 2 4
+const A_VECTORS: bool = false; // @variant
+const B_VECTORS: bool = false; // @variant
+const COLUMN_SUMS: bool = false; // @variant
+
+// @shared matmul-call
+const ACTIVATION: u32 = 0; // @variant none=0 gelu2=1 silu=2 relu=3
+const A_TRANSPOSED: bool = false; // @variant
+const B_TRANSPOSED: bool = false; // @variant
+
+struct Params {
+  m: u32,
+  n: u32,
+  k: u32,
+  a_offset: u32,     // elements to A[0, 0] of the first batch
+  a_stride: u32,     // between rows of A, or between its columns if A_TRANSPOSED (the other stride is 1)
+  a_batch_0: u32,
+  a_batch_1: u32,    // between batches of the outer and the inner batch axis; 0 repeats one
+  b_offset: u32,
+  b_stride: u32,
+  b_batch_0: u32,
+  b_batch_1: u32,
+  batch_1: u32,      // length of the inner batch axis
+  splits: u32,       // the sum over k in this many parts, each written to its own C
+  split_length: u32, // of k; a multiple of the depth of a tile
+  c_size: u32,       // elements from one C to the next
+  pre_offset: u32,   // where the values before the activation go, in C; 0 for nowhere
+  accumulate: u32,   // 1 adds to C
+  has_bias: u32,
+  has_residual: u32,
+  alpha: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> a: array<f32>;
+@group(0) @binding(2) var<storage, read> b: array<f32>;
+@group(0) @binding(3) var<storage, read_write> c: array<f32>;
+@group(0) @binding(4) var<storage, read> bias: array<f32>;
+@group(0) @binding(5) var<storage, read> residual: array<f32>;
+
+fn activated(z: f32) -> f32 {
+  if (ACTIVATION == 1u) { return z / (1.0 + exp(-1.702 * z)); }
+  if (ACTIVATION == 2u) { return z / (1.0 + exp(-z)); }
+  if (ACTIVATION == 3u) { return max(z, 0.0); }
+  return z;
+}
+
+// One element of the result, from its sum over k; `at` is its place within the C of batch and split.
+fn finish(sum: f32, c_start: u32, at: u32, column: u32) {
+  var z = params.alpha * sum;
+  if (params.has_bias != 0u) { z += bias[column]; }
+  let place = c_start + at;
+  if (params.pre_offset != 0u) { c[params.pre_offset + place] = z; }
+  var y = activated(z);
+  if (params.has_residual != 0u) { y += residual[place]; }
+  if (params.accumulate != 0u) { y += c[place]; }
+  c[place] = y;
+}
+// @end shared
+
+// The same memory as a and b, for operands whose strides, offset and contiguous axis are multiples of four.
+@group(0) @binding(6) var<storage, read> a_vectors: array<vec4<f32>>;
+@group(0) @binding(7) var<storage, read> b_vectors: array<vec4<f32>>;
+
+const ROWS: u32 = LANES * ROW_GROUPS;
+const QUADS: u32 = LANES / 4u; // lanes that hold LANES rows of one k of a transposed A, four rows each
+
+// Lane's share of LANES rows × 4 k of A. Transposed: four rows of one k; else four k of one row. Rows beyond m and
+// k beyond the end repeat the last: such rows are never written, and such k meet zeros of B.
+fn fetch_a(start: u32, row_0: u32, k_0: u32, lane: u32) -> vec4<f32> {
+  if (A_TRANSPOSED) {
+    let line = start + min(k_0 + lane / QUADS, params.k - 1u) * params.a_stride;
+    let row = row_0 + (lane % QUADS) * 4u;
+    if (A_VECTORS) { return a_vectors[(line + min(row, params.m - 4u)) / 4u]; }
+    let last = params.m - 1u;
+    return vec4<f32>(a[line + min(row, last)], a[line + min(row + 1u, last)], a[line + min(row + 2u, last)], a[line + min(row + 3u, last)]);
+  }
+  let line = start + min(row_0 + lane, params.m - 1u) * params.a_stride;
+  if (A_VECTORS) { return a_vectors[(line + k_0) / 4u]; }
+  let last = params.k - 1u;
+  return vec4<f32>(a[line + k_0], a[line + min(k_0 + 1u, last)], a[line + min(k_0 + 2u, last)], a[line + min(k_0 + 3u, last)]);
+}
+
+// Four k of one column of a transposed B.
+fn fetch_b_column(start: u32, column: u32, k_0: u32) -> vec4<f32> {
+  let line = start + min(column, params.n - 1u) * params.b_stride;
+  if (B_VECTORS) { return b_vectors[(line + k_0) / 4u]; }
+  let last = params.k - 1u;
+  return vec4<f32>(b[line + k_0], b[line + min(k_0 + 1u, last)], b[line + min(k_0 + 2u, last)], b[line + min(k_0 + 3u, last)]);
+}
+
+// Four columns of one k of B.
+fn fetch_b_row(start: u32, column: u32, k: u32) -> vec4<f32> {
+  let line = start + min(k, params.k - 1u) * params.b_stride;
+  if (B_VECTORS) { return b_vectors[(line + min(column, params.n - 4u)) / 4u]; }
+  let last = params.n - 1u;
+  return vec4<f32>(b[line + min(column, last)], b[line + min(column + 1u, last)], b[line + min(column + 2u, last)], b[line + min(column + 3u, last)]);
+}
+
+@compute @workgroup_size(LANES)
+fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id) lane: u32) {
+  let row_0 = group.x * ROWS;
+  let column_0 = (group.y * LANES + lane) * 4u;
+  let batch = group.z / params.splits;
+  let split = group.z % params.splits;
+  let batch_0 = batch / params.batch_1;
+  let batch_1 = batch % params.batch_1;
+  let a_start = params.a_offset + batch_0 * params.a_batch_0 + batch_1 * params.a_batch_1;
+  let b_start = params.b_offset + batch_0 * params.b_batch_0 + batch_1 * params.b_batch_1;
+  let k_end = min(params.k, (split + 1u) * params.split_length);
+
+  var sums: array<vec4<f32>, ROWS>;
+  for (var i = 0u; i < ROWS; i++) { sums[i] = vec4<f32>(); }
+  var column_sum = vec4<f32>();
+
+  for (var k = split * params.split_length; k < k_end; k += 4u) {
+    var left: array<vec4<f32>, ROW_GROUPS>;
+    for (var g = 0u; g < ROW_GROUPS; g++) { left[g] = fetch_a(a_start, row_0 + g * LANES, k, lane); }
+    var right: array<vec4<f32>, 4>;
+    if (B_TRANSPOSED) {
+      var columns: array<vec4<f32>, 4>;
+      for (var j = 0u; j < 4u; j++) { columns[j] = fetch_b_column(b_start, column_0 + j, k); }
+      for (var u = 0u; u < 4u; u++) {
+        right[u] = vec4<f32>(columns[0][u], columns[1][u], columns[2][u], columns[3][u]);
+      }
+    } else {
+      for (var u = 0u; u < 4u; u++) { right[u] = fetch_b_row(b_start, column_0, k + u); }
+    }
+    for (var u = 0u; u < 4u; u++) {
+      let row_of_b = select(vec4<f32>(), right[u], k + u < k_end);
+      if (COLUMN_SUMS) { column_sum += row_of_b; }
+      for (var g = 0u; g < ROW_GROUPS; g++) {
+        for (var r = 0u; r < LANES; r++) {
+          var x: f32;
+          if (A_TRANSPOSED) {
+            x = subgroupShuffle(left[g][r % 4u], u * QUADS + r / 4u);
+          } else {
+            x = subgroupShuffle(left[g][u], r);
+          }
+          sums[g * LANES + r] += x * row_of_b;
+        }
+      }
+    }
+  }
+
+  let c_start = group.z * params.c_size;
+  for (var i = 0u; i < ROWS; i++) {
+    let row = row_0 + i;
+    for (var j = 0u; j < 4u; j++) {
+      if (row < params.m && column_0 + j < params.n) {
+        finish(sums[i][j], c_start, row * params.n + column_0 + j, column_0 + j);
+      }
+    }
+  }
+  if (COLUMN_SUMS && group.x == 0u) {
+    for (var j = 0u; j < 4u; j++) {
+      if (column_0 + j < params.n) { c[c_start + params.m * params.n + column_0 + j] = column_sum[j]; }
+    }
+  }
+}

@@ -1,0 +1,138 @@
+// The random steps of training, each token on its own, straight from Philox: no vector over the vocabulary.
+//
+// q_sample      x_t ~ q(x_t | x_0): [MASK] with gammabar_t, a uniform token (x_0 among them) with M betabar_t, else x_0.
+// prior         x_T ~ p(x_T): [MASK] with gammabar_T, else a uniform token.
+// timesteps     t ~ U{1 .. T}.
+// mask_condition  Algorithm 1 of the paper: draw p ~ U(0,1) for every sample; if p < P_cond, each of its positions becomes
+//               `mask` where its own draw is <= P_mask. P_mask = 1 drops the whole condition: classifier-free training.
+//
+// Element i draws the words of counter (i, stream, step, 0); sample b those of (b, stream, step, 1). Probabilities are
+// compared as 31-bit integers, so 0 means never and 1 always.
+// Grids: one invocation an element, groups1d(count, WORKGROUP).
+
+// @shared philox
+// High word of the 64-bit product a*b.
+fn mul_hi(a: u32, b: u32) -> u32 {
+  let a0 = a & 0xffffu;
+  let a1 = a >> 16u;
+  let b0 = b & 0xffffu;
+  let b1 = b >> 16u;
+  let middle = a1 * b0 + ((a0 * b0) >> 16u);
+  let cross = a0 * b1 + (middle & 0xffffu);
+  return a1 * b1 + (middle >> 16u) + (cross >> 16u);
+}
+
+// Philox4x32-10: four independent uniform 32-bit words for every (counter, key).
+fn philox(counter: vec4<u32>, key: vec2<u32>) -> vec4<u32> {
+  var c = counter;
+  var k = key;
+  for (var round = 0u; round < 10u; round++) {
+    let hi0 = mul_hi(0xD2511F53u, c.x);
+    let hi1 = mul_hi(0xCD9E8D57u, c.z);
+    c = vec4<u32>(hi1 ^ c.y ^ k.x, 0xCD9E8D57u * c.z, hi0 ^ c.w ^ k.y, 0xD2511F53u * c.x);
+    k += vec2<u32>(0x9E3779B9u, 0xBB67AE85u);
+  }
+  return c;
+}
+
+// Uniform in [0, 1): multiples of 2^-24, exact.
+fn uniform01(word: u32) -> f32 {
+  return f32(word >> 8u) * 0x1p-24f;
+}
+
+// Uniform in the open interval (0, 1): odd multiples of 2^-24, exact; for logarithms.
+fn uniform_open(word: u32) -> f32 {
+  return f32(((word >> 8u) & 0xfffffeu) | 1u) * 0x1p-24f;
+}
+// @end shared
+
+const WORKGROUP: u32 = 64; // @tune 32 64 128 256
+
+struct Params {
+  count: u32,
+  stream: u32,
+  tokens: u32,     // M; the caption's [MASK] is M
+  per_step: u32,   // q_sample: positions a step t stands for; mask_condition: positions a sample
+  last: u32,       // prior, timesteps: T
+  sample_threshold: u32,
+  position_threshold: u32,
+  mask: u32,       // the condition's own [MASK]
+  pair: u32,       // mask_condition: 1 also writes the full condition, in front
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> rng: array<u32>;
+@group(0) @binding(2) var<storage, read> x0: array<u32>;
+@group(0) @binding(3) var<storage, read> time: array<u32>;
+@group(0) @binding(4) var<storage, read> thresholds: array<u32>;
+@group(0) @binding(5) var<storage, read_write> drawn: array<u32>;
+@group(0) @binding(6) var<storage, read> condition: array<u32>;
+
+fn words_of(index: u32, kind: u32) -> vec4<u32> {
+  let counter = vec4<u32>(index, params.stream, rng[2], kind);
+  let key = vec2<u32>(rng[0], rng[1]);
+  return philox(counter, key);
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn q_sample(
+  @builtin(workgroup_id) workgroup_id: vec3<u32>,
+  @builtin(num_workgroups) num_workgroups: vec3<u32>,
+  @builtin(local_invocation_id) local_id: vec3<u32>,
+) {
+  let i = (workgroup_id.y * num_workgroups.x + workgroup_id.x) * WORKGROUP + local_id.x;
+  if (i >= params.count) { return; }
+  let words = words_of(i, 0u);
+  let row = time[i / params.per_step] * 8u;
+  let decision = words.x >> 1u;
+  var token = x0[i];
+  if (decision < thresholds[row]) {
+    token = params.tokens;
+  } else if (decision < thresholds[row + 1u]) {
+    token = mul_hi(words.y, params.tokens);
+  }
+  drawn[i] = token;
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn prior(
+  @builtin(workgroup_id) workgroup_id: vec3<u32>,
+  @builtin(num_workgroups) num_workgroups: vec3<u32>,
+  @builtin(local_invocation_id) local_id: vec3<u32>,
+) {
+  let i = (workgroup_id.y * num_workgroups.x + workgroup_id.x) * WORKGROUP + local_id.x;
+  if (i >= params.count) { return; }
+  let words = words_of(i, 0u);
+  let masked = (words.x >> 1u) < thresholds[params.last * 8u];
+  drawn[i] = select(mul_hi(words.y, params.tokens), params.tokens, masked);
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn timesteps(
+  @builtin(workgroup_id) workgroup_id: vec3<u32>,
+  @builtin(num_workgroups) num_workgroups: vec3<u32>,
+  @builtin(local_invocation_id) local_id: vec3<u32>,
+) {
+  let i = (workgroup_id.y * num_workgroups.x + workgroup_id.x) * WORKGROUP + local_id.x;
+  if (i >= params.count) { return; }
+  drawn[i] = 1u + mul_hi(words_of(i, 0u).x, params.last);
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn mask_condition(
+  @builtin(workgroup_id) workgroup_id: vec3<u32>,
+  @builtin(num_workgroups) num_workgroups: vec3<u32>,
+  @builtin(local_invocation_id) local_id: vec3<u32>,
+) {
+  let i = (workgroup_id.y * num_workgroups.x + workgroup_id.x) * WORKGROUP + local_id.x;
+  if (i >= params.count) { return; }
+  let chosen = (words_of(i / params.per_step, 1u).x >> 1u) < params.sample_threshold;
+  let hidden = chosen && (words_of(i, 0u).x >> 1u) < params.position_threshold;
+  let code = condition[i];
+  var place = i;
+  if (params.pair != 0u) {
+    drawn[i] = code;
+    place += params.count;
+  }
+  drawn[place] = select(code, params.mask, hidden);
+}

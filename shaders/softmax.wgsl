@@ -1,0 +1,183 @@
+// Softmax, log-softmax and log-sum-exp over the last axis, and their gradients.
+//
+//   lse = top + log sum exp(x - top)       softmax y = exp(x - lse)           log-softmax y = x - lse
+//   softmax      dx = y (dy - sum_c y dy)
+//   log-softmax  dx = dy - exp(y) sum_c dy
+//   log-sum-exp  dx = exp(x - lse) dy
+//
+// Shapes: x, y, dy, dx [rows, width]; lse and its dy [rows].
+// LANES invocations share a row, each running over every LANES-th element once for (top, sum) with a running top;
+// grid groups1d(rows LANES, WORKGROUP). One lane a row needs no barrier (software adapters).
+
+struct Params {
+  rows: u32,
+  width: u32,
+  accumulate: u32,
+}
+
+const WORKGROUP: u32 = 64; // @tune 32 64 128 256
+const LANES: u32 = 32; // @tune 1 8 16 32 64
+const LOG: bool = false; // @variant
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> input: array<f32>;
+@group(0) @binding(2) var<storage, read_write> output: array<f32>;
+@group(0) @binding(2) var<storage, read_write> lse: array<f32>;
+
+/// Stands for minus infinity: finite, so that the difference of two of them is 0 and not NaN.
+const LOWEST: f32 = -3e38;
+
+var<workgroup> scratch: array<vec2<f32>, WORKGROUP>;
+
+fn row_of(group: vec3<u32>, groups: vec3<u32>, local: u32) -> u32 {
+  return (group.y * groups.x + group.x) * (WORKGROUP / LANES) + local / LANES;
+}
+
+/// Two parts (top, sum exp(x - top)) of a row as one.
+fn merge(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
+  let top = max(a.x, b.x);
+  return vec2<f32>(top, a.y * exp(a.x - top) + b.y * exp(b.x - top));
+}
+
+/// (top, log sum exp(x - top)) of a row, in all of its lanes: apart, because their sum rounds the second part away when
+/// values are large. Four elements at a time: one rescaling for four exponentials.
+fn log_sum_exp_of_row(row: u32, local: u32) -> vec2<f32> {
+  let base = row * params.width;
+  var part = vec2<f32>(LOWEST, 0.0);
+  for (var c = local % LANES; c < params.width; c += 4u * LANES) {
+    var values = vec4<f32>(LOWEST);
+    values.x = input[base + c];
+    if (c + LANES < params.width) {
+      values.y = input[base + c + LANES];
+    }
+    if (c + 2u * LANES < params.width) {
+      values.z = input[base + c + 2u * LANES];
+    }
+    if (c + 3u * LANES < params.width) {
+      values.w = input[base + c + 3u * LANES];
+    }
+    let top = max(max(max(values.x, values.y), max(values.z, values.w)), part.x);
+    part = vec2<f32>(top, part.y * exp(part.x - top) + dot(exp(values - top), vec4<f32>(1.0)));
+  }
+  if (LANES > 1u) {
+    scratch[local] = part;
+    workgroupBarrier();
+    for (var step = LANES / 2u; step > 0u; step /= 2u) {
+      if (local % LANES < step) {
+        scratch[local] = merge(scratch[local], scratch[local + step]);
+      }
+      workgroupBarrier();
+    }
+    part = scratch[local - local % LANES];
+  }
+  return vec2<f32>(part.x, log(part.y));
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn forward(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32
+) {
+  let own = row_of(group, groups, local);
+  let row = min(own, params.rows - 1u);
+  let total = log_sum_exp_of_row(row, local);
+  if (own >= params.rows) {
+    return;
+  }
+  let base = row * params.width;
+  for (var c = local % LANES; c < params.width; c += LANES) {
+    let value = input[base + c] - total.x - total.y;
+    if (LOG) {
+      output[base + c] = value;
+    } else {
+      output[base + c] = exp(value);
+    }
+  }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn log_sum_exp(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32
+) {
+  let own = row_of(group, groups, local);
+  let total = log_sum_exp_of_row(min(own, params.rows - 1u), local);
+  if (own < params.rows && local % LANES == 0u) {
+    lse[own] = total.x + total.y;
+  }
+}
+
+@group(0) @binding(1) var<storage, read> y_saved: array<f32>;
+@group(0) @binding(2) var<storage, read> dy: array<f32>;
+@group(0) @binding(3) var<storage, read_write> dx: array<f32>;
+
+@compute @workgroup_size(WORKGROUP)
+fn backward(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32
+) {
+  let own = row_of(group, groups, local);
+  let row = min(own, params.rows - 1u);
+  let base = row * params.width;
+  var sum = 0.0;
+  for (var c = local % LANES; c < params.width; c += LANES) {
+    if (LOG) {
+      sum += dy[base + c];
+    } else {
+      sum += dy[base + c] * y_saved[base + c];
+    }
+  }
+  if (LANES > 1u) {
+    scratch[local].x = sum;
+    workgroupBarrier();
+    for (var step = LANES / 2u; step > 0u; step /= 2u) {
+      if (local % LANES < step) {
+        scratch[local].x += scratch[local + step].x;
+      }
+      workgroupBarrier();
+    }
+    sum = scratch[local - local % LANES].x;
+  }
+  if (own >= params.rows) {
+    return;
+  }
+  for (var c = local % LANES; c < params.width; c += LANES) {
+    var value = dy[base + c] - sum;
+    if (LOG) {
+      value = dy[base + c] - exp(y_saved[base + c]) * sum;
+    } else {
+      value *= y_saved[base + c];
+    }
+    if (params.accumulate != 0u) {
+      dx[base + c] += value;
+    } else {
+      dx[base + c] = value;
+    }
+  }
+}
+
+@group(0) @binding(4) var<storage, read> lse_saved: array<f32>;
+
+@compute @workgroup_size(WORKGROUP)
+fn log_sum_exp_backward(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32
+) {
+  let row = row_of(group, groups, local);
+  if (row >= params.rows) {
+    return;
+  }
+  let base = row * params.width;
+  for (var c = local % LANES; c < params.width; c += LANES) {
+    let value = exp(input[base + c] - lse_saved[row]) * dy[row];
+    if (params.accumulate != 0u) {
+      dx[base + c] += value;
+    } else {
+      dx[base + c] = value;
+    }
+  }
+}

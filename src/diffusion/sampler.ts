@@ -1,0 +1,123 @@
+/**
+ * Ancestral sampling: x_T from the prior, then for every visited step t → u: p̃ = network(x_t, t, y), guidance,
+ * temperature, truncation, x_u ~ p_θ(x_u | x_t) by the exact jump posterior, down to u = 0.
+ */
+
+import { Rng } from "../ops/rng.js";
+import { type FixedWords, fixWords, mixBranches, sampleStep } from "../ops/sample.js";
+import { UserError } from "../platform/errors.js";
+import { noGrad } from "../tensor/autograd.js";
+import { empty, type Tensor } from "../tensor/tensor.js";
+import { drawPrior } from "./forward.js";
+import { fullWeight, type Guidance, guidedCondition } from "./guidance.js";
+import type { TransitionTable } from "./table.js";
+
+/**
+ * The network: logits [N, L, M] of x_0 for tokens [N, L], steps [N] and condition ids [N, S]. With guidance N is 2B, full
+ * conditions first. As long as the masked positions stay the same it is given the same condition tensor at every step,
+ * so that it may keep what it computed from it.
+ */
+export type Predict = (xt: Tensor<"u32">, t: Tensor<"u32">, condition: Tensor<"u32"> | null) => Tensor;
+
+export interface SampleStep {
+  /** The step just left. */
+  readonly t: number;
+  /** The step reached. */
+  readonly u: number;
+  /** x_u: u32 [B, L], or [2B, L] with both halves the same under guidance; freed after the call. */
+  readonly tokens: Tensor<"u32">;
+}
+
+export interface SampleOptions {
+  /** The process and the steps to visit: `transitionTable(gpu, schedule, schedule.visit(25))`. */
+  readonly table: TransitionTable;
+  readonly predict: Predict;
+  readonly batch: number;
+  readonly length: number;
+  /** Condition ids [B, S]; without them the network is asked unconditionally. */
+  readonly condition?: Tensor<"u32"> | null;
+  readonly guidance?: Guidance | null;
+  readonly seed?: number | bigint;
+  /** See `StepOptions`; both apply to the guided p̃. */
+  readonly temperature?: number;
+  readonly topR?: number;
+  /** The last step draws from p̃, or takes the most probable token. */
+  readonly last?: "sample" | "argmax";
+  /** Infilling: these words stay. */
+  readonly fixed?: FixedWords | null;
+  /** Called after each step; sampling waits for it only if it returns a promise. */
+  readonly onStep?: (step: SampleStep) => void | Promise<void>;
+}
+
+/**
+ * Samples x_0: u32 [B, L], the caller's to dispose of. Nothing is read back, so the result can be awaited late; with `onStep` the caller may read
+ * the tokens on the way.
+ */
+export async function sample(options: SampleOptions): Promise<Tensor<"u32">> {
+  const { table, predict, batch, length, condition = null, guidance = null, fixed = null, onStep } = options;
+  const { temperature = 1, topR = 1, last = "sample", seed = 0 } = options;
+  const { gpu } = table.coefficients;
+  const { schedule, visits } = table;
+  if (visits[0] !== schedule.steps) {
+    throw new UserError(
+      `Sampling starts at step ${schedule.steps}, but the first step to visit is ${visits[0]}.`,
+    );
+  }
+  if (condition && condition.shape[0] !== batch) {
+    throw new UserError(`The condition [${condition.shape.join(", ")}] is not for a batch of ${batch}.`);
+  }
+  const weight = guidance ? fullWeight(guidance) : 1;
+  const guided = guidance !== null && weight !== 1 ? guidance : null;
+  if (guided && !condition) throw new UserError(`Guidance "${guided.method}" needs a condition.`);
+  const branches = guided ? 2 : 1;
+  const rng = new Rng(gpu, seed);
+  const width = Math.ceil((branches * batch) / 64) * 64;
+  const times = empty(gpu, [visits.length, width], "u32", "steps").keep();
+  times.write(Uint32Array.from({ length: visits.length * width }, (_, i) => visits[Math.floor(i / width)]!));
+
+  let held: Tensor<"u32"> | null = null;
+  let xt = gpu.scope(() => {
+    const prior = drawPrior(rng, table, [batch, length]);
+    return branches > 1 || fixed ? fixWords(prior, fixed, branches) : prior;
+  });
+  xt.keep();
+  if (guided && !guided.redraw) held = guidedCondition(rng, condition!, guided).keep();
+  try {
+    for (let i = 0; i + 1 < visits.length; i++) {
+      const [t, u] = [visits[i]!, visits[i + 1]!];
+      const next: Tensor<"u32"> = gpu.scope(() =>
+        noGrad(() => {
+          const time = times
+            .slice(0, i, 1)
+            .slice(1, 0, branches * batch)
+            .reshape([branches * batch]);
+          const given = guided ? (held ?? guidedCondition(rng, condition!, guided)) : condition;
+          const logits = predict(xt, time, given);
+          const scores = guided ? mixBranches(logits, weight) : logits;
+          const copies = u === 0 ? 1 : branches;
+          const greedy = u === 0 && last === "argmax";
+          return sampleStep(rng, scores, xt, table.thresholds, t, {
+            temperature,
+            topR,
+            greedy,
+            fixed,
+            copies,
+          });
+        }),
+      );
+      next.keep();
+      xt.dispose();
+      xt = next;
+      const waited = onStep?.({ t, u, tokens: xt });
+      if (waited) await waited;
+    }
+  } catch (error) {
+    xt.dispose();
+    throw error;
+  } finally {
+    held?.dispose();
+    times.dispose();
+    rng.dispose();
+  }
+  return xt;
+}

@@ -1,0 +1,280 @@
+/** Two-dimensional convolution, channels last, and its gradients (shaders/conv2d.wgsl, conv2d-subgroups.wgsl). */
+
+import type { Gpu } from "../gpu/gpu.js";
+import { kernels } from "../gpu/kernels.generated.js";
+import { record } from "../tensor/autograd.js";
+import { ShapeError } from "../tensor/errors.js";
+import { empty, type Tensor } from "../tensor/tensor.js";
+
+/** Pixels of zeros around the image. */
+export interface Padding {
+  top: number;
+  left: number;
+  bottom: number;
+  right: number;
+}
+
+export interface Conv2dOptions {
+  /** Step between output pixels, in both directions; default 1. */
+  stride?: number;
+  /** One number for all sides, or each by itself; default 0. */
+  padding?: number | Partial<Padding>;
+  /** [O] or null. */
+  bias?: Tensor | null;
+}
+
+/** The sizes of one convolution. */
+interface Geometry {
+  batch: number;
+  height: number;
+  width: number;
+  channels: number;
+  outHeight: number;
+  outWidth: number;
+  outChannels: number;
+  kernelHeight: number;
+  kernelWidth: number;
+  stride: number;
+  top: number;
+  left: number;
+}
+
+/** Both files have the same entry points; the scalar one counts channels singly, the other in vec4s. */
+interface Plan {
+  geometry: Geometry;
+  /** Lanes of a team in the subgroup kernels, or 0 for the portable ones. */
+  lanes: number;
+}
+
+/**
+ * y[b, oy, ox, o] = bias[o] + Σ x[b, oy·s + ky − top, ox·s + kx − left, i] · weight[ky, kx, i, o]: cross-correlation
+ * of x [B, H, W, I] with weight [KH, KW, I, O], giving [B, OH, OW, O], OH = ⌊(H + top + bottom − KH)/s⌋ + 1.
+ *
+ * Channels come last so that neighbouring lanes read neighbouring channels, and so that a 1×1 convolution is a
+ * matrix product of the pixels as they lie in memory. Differentiable in x, weight and bias.
+ */
+export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): Tensor {
+  const bias = options.bias ?? null;
+  const geometry = check(x, weight, bias, options);
+  const { gpu } = x;
+  const plan = { geometry, lanes: teamLanes(gpu, geometry) };
+  const { batch, outHeight, outWidth, outChannels } = geometry;
+  const y = empty(gpu, [batch, outHeight, outWidth, outChannels], "f32", "conv2d");
+  forward(plan, x, weight, bias, y);
+  return record("conv2d", [x, weight, bias], y, (save) => {
+    const input = save(x);
+    const filter = save(weight);
+    return (dy, grads) => {
+      if (grads.needs(0)) {
+        const { tensor, accumulate } = grads.sink(0);
+        backwardInput(plan, dy, filter, tensor, accumulate);
+      }
+      if (grads.needs(1) || grads.needs(2)) {
+        // A gradient that nobody wants goes where it is freed with the scope of the backward pass.
+        const weightSink = grads.needs(1)
+          ? grads.sink(1)
+          : { tensor: empty(gpu, filter.shape, "f32", "conv2d unused"), accumulate: false };
+        const biasSink = grads.needs(2)
+          ? grads.sink(2)
+          : { tensor: empty(gpu, [outChannels], "f32", "conv2d unused"), accumulate: false };
+        backwardWeight(plan, input, dy, weightSink, biasSink);
+      }
+    };
+  });
+}
+
+function check(x: Tensor, weight: Tensor, bias: Tensor | null, options: Conv2dOptions): Geometry {
+  const shapes = `x [${x.shape.join(", ")}] and weight [${weight.shape.join(", ")}]`;
+  if (x.rank !== 4 || weight.rank !== 4)
+    throw new ShapeError("conv2d", `${shapes}: x is [B, H, W, in], the weight [kh, kw, in, out]`);
+  const [batch, height, width, channels] = x.shape as [number, number, number, number];
+  const [kernelHeight, kernelWidth, weightChannels, outChannels] = weight.shape as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  if (channels !== weightChannels)
+    throw new ShapeError("conv2d", `${shapes}: ${channels} and ${weightChannels} input channels differ`);
+  if (bias && (bias.rank !== 1 || bias.size !== outChannels))
+    throw new ShapeError("conv2d", `bias [${bias.shape.join(", ")}] for ${outChannels} output channels`);
+  const { stride = 1, padding = 0 } = options;
+  const sides =
+    typeof padding === "number"
+      ? { top: padding, left: padding, bottom: padding, right: padding }
+      : { top: 0, left: 0, bottom: 0, right: 0, ...padding };
+  if (!Number.isInteger(stride) || stride < 1)
+    throw new ShapeError("conv2d", `stride ${stride} is not a whole number of at least 1`);
+  if (Object.values(sides).some((side) => !Number.isInteger(side) || side < 0))
+    throw new ShapeError(
+      "conv2d",
+      `padding ${JSON.stringify(padding)}: whole numbers of at least 0 are needed`,
+    );
+  const outHeight = Math.floor((height + sides.top + sides.bottom - kernelHeight) / stride) + 1;
+  const outWidth = Math.floor((width + sides.left + sides.right - kernelWidth) / stride) + 1;
+  if (outHeight < 1 || outWidth < 1)
+    throw new ShapeError("conv2d", `${shapes}: the kernel is larger than the padded image`);
+  return {
+    batch,
+    height,
+    width,
+    channels,
+    outHeight,
+    outWidth,
+    outChannels,
+    kernelHeight,
+    kernelWidth,
+    stride,
+    top: sides.top,
+    left: sides.left,
+  };
+}
+
+/** How many lanes may exchange values: 8, 4 where subgroups are that small, 0 where the portable kernels must do. */
+function teamLanes(gpu: Gpu, { channels, outChannels }: Geometry): number {
+  if (!gpu.has("subgroups") || channels % 4 !== 0 || outChannels % 4 !== 0) return 0;
+  const least = gpu.device.adapterInfo?.subgroupMinSize ?? 0;
+  return least >= 8 ? 8 : least >= 4 ? 4 : 0;
+}
+
+/** x and z of a grid of `blocks` workgroups, folded where one axis could not hold them. */
+function folded(gpu: Gpu, blocks: number): [number, number] {
+  const [x, z] = gpu.groups1d(blocks, 1);
+  return [x, z];
+}
+
+function forward(plan: Plan, x: Tensor, weight: Tensor, bias: Tensor | null, y: Tensor): void {
+  const { gpu } = x;
+  const { geometry, lanes } = plan;
+  const rows = geometry.batch * geometry.outHeight * geometry.outWidth;
+  // Something has to be bound where there is no bias.
+  const bindings = { input: x, weight, bias: bias ?? weight, output: y };
+  const variant = { HAS_BIAS: bias !== null };
+  if (lanes) {
+    const kernel = kernels.conv2dSubgroups.forward;
+    const teams = gpu.tunables(kernel).WORKGROUP / lanes;
+    const [gx, gz] = folded(gpu, Math.ceil(rows / (8 * teams)));
+    gpu.run(kernel, bindings, vectorParams(geometry), {
+      groups: [gx, Math.ceil(geometry.outChannels / (4 * lanes)), gz],
+      variant,
+      tune: { LANES: lanes },
+    });
+  } else {
+    const kernel = kernels.conv2d.forward;
+    const { WORKGROUP, LANES, ROWS, COLUMNS } = gpu.tunables(kernel);
+    const [gx, gz] = folded(gpu, Math.ceil(rows / ((ROWS * WORKGROUP) / LANES)));
+    const gy = Math.ceil(geometry.outChannels / (COLUMNS * LANES));
+    gpu.run(kernel, bindings, scalarParams(geometry), { groups: [gx, gy, gz], variant });
+  }
+}
+
+function backwardInput(plan: Plan, dy: Tensor, weight: Tensor, dx: Tensor, accumulate: boolean): void {
+  const { gpu } = dy;
+  const { geometry, lanes } = plan;
+  const { batch, height, width, channels, stride } = geometry;
+  const rows = batch * Math.ceil(height / stride) * Math.ceil(width / stride);
+  const phases = stride * stride;
+  const flags = { accumulate: accumulate ? 1 : 0 };
+  if (lanes) {
+    const kernel = kernels.conv2dSubgroups.backwardInput;
+    const teams = gpu.tunables(kernel).WORKGROUP / lanes;
+    const [gx, gz] = folded(gpu, Math.ceil(rows / (8 * teams)));
+    const gy = Math.ceil(channels / (4 * lanes)) * phases;
+    const params = { ...vectorParams(geometry), ...flags };
+    gpu.run(kernel, { doutput: dy, weight, dinput: dx }, params, {
+      groups: [gx, gy, gz],
+      tune: { LANES: lanes },
+    });
+  } else {
+    const kernel = kernels.conv2d.backwardInput;
+    const { WORKGROUP, LANES, ROWS, COLUMNS } = gpu.tunables(kernel);
+    const [gx, gz] = folded(gpu, Math.ceil(rows / ((ROWS * WORKGROUP) / LANES)));
+    const gy = Math.ceil(channels / (COLUMNS * LANES)) * phases;
+    gpu.run(
+      kernel,
+      { doutput: dy, weight, dinput: dx },
+      { ...scalarParams(geometry), ...flags },
+      { groups: [gx, gy, gz] },
+    );
+  }
+}
+
+interface Sink {
+  tensor: Tensor;
+  accumulate: boolean;
+}
+
+function backwardWeight(plan: Plan, x: Tensor, dy: Tensor, weight: Sink, bias: Sink): void {
+  const { gpu } = x;
+  const { geometry, lanes } = plan;
+  const { batch, channels, outChannels, outHeight, kernelHeight, kernelWidth } = geometry;
+  const rows = kernelHeight * kernelWidth * channels + 1;
+  // The sum over pixels is split until there is work for every core of the device.
+  const wanted = gpu.software ? 32 : 512;
+  const splitsFor = (groups: number) =>
+    Math.max(1, Math.min(Math.ceil(wanted / groups), batch * outHeight, 64));
+  const flags = { accumulate: weight.accumulate ? 1 : 0, accumulate_bias: bias.accumulate ? 1 : 0 };
+  const targets = { dweight: weight.tensor, dbias: bias.tensor };
+  const partialFor = (splits: number) =>
+    empty(gpu, [splits, rows, outChannels], "f32", "conv2d weight gradient splits");
+  if (lanes) {
+    const kernel = kernels.conv2dSubgroups.backwardWeight;
+    const teams = gpu.tunables(kernel).WORKGROUP / lanes;
+    const gx = Math.ceil(rows / (8 * teams));
+    const gy = Math.ceil(outChannels / (4 * lanes));
+    const splits = splitsFor(gx * gy);
+    const params = { ...vectorParams(geometry), ...flags, splits };
+    const partial = partialFor(splits);
+    gpu.run(kernel, { input: x, doutput: dy, partial }, params, {
+      groups: [gx, gy, splits],
+      tune: { LANES: lanes },
+    });
+    const reduce = kernels.conv2dSubgroups.reduceWeight;
+    gpu.run(reduce, { slices: partial, ...targets }, params, {
+      groups: gpu.groups1d((rows * outChannels) / 4, gpu.tunables(reduce).REDUCE_WORKGROUP),
+    });
+  } else {
+    const kernel = kernels.conv2d.backwardWeight;
+    const { WORKGROUP, LANES, ROWS, COLUMNS } = gpu.tunables(kernel);
+    const gx = Math.ceil(rows / ((ROWS * WORKGROUP) / LANES));
+    const gy = Math.ceil(outChannels / (COLUMNS * LANES));
+    const splits = splitsFor(gx * gy);
+    const params = { ...scalarParams(geometry), ...flags, splits };
+    const partial = partialFor(splits);
+    gpu.run(kernel, { input: x, doutput: dy, partial }, params, { groups: [gx, gy, splits] });
+    const reduce = kernels.conv2d.reduceWeight;
+    gpu.run(reduce, { slices: partial, ...targets }, params, {
+      groups: gpu.groups1d(rows * outChannels, gpu.tunables(reduce).REDUCE_WORKGROUP),
+    });
+  }
+}
+
+function commonParams(geometry: Geometry) {
+  return {
+    batch: geometry.batch,
+    height: geometry.height,
+    width: geometry.width,
+    out_height: geometry.outHeight,
+    out_width: geometry.outWidth,
+    kernel_height: geometry.kernelHeight,
+    kernel_width: geometry.kernelWidth,
+    stride: geometry.stride,
+    top: geometry.top,
+    left: geometry.left,
+    accumulate: 0,
+    accumulate_bias: 0,
+    splits: 1,
+  };
+}
+
+function scalarParams(geometry: Geometry) {
+  return {
+    ...commonParams(geometry),
+    channels: geometry.channels,
+    out_channels: geometry.outChannels,
+  };
+}
+
+function vectorParams(geometry: Geometry) {
+  return { ...commonParams(geometry), in4: geometry.channels / 4, out4: geometry.outChannels / 4 };
+}

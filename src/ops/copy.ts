@@ -1,0 +1,78 @@
+/** Making views dense, copying, joining and filling. The strided copy itself is shaders/strided.wgsl. */
+
+import { kernels } from "../gpu/kernels.generated.js";
+import { record } from "../tensor/autograd.js";
+import { ShapeError } from "../tensor/errors.js";
+import { copyStrided } from "../tensor/strided.js";
+import { empty, type Tensor } from "../tensor/tensor.js";
+
+function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((length, axis) => length === b[axis]);
+}
+
+/** Whether a kernel can bind the tensor as it is: row-major without gaps, starting where a binding may start. */
+export function bindable(x: Tensor): boolean {
+  return x.contiguous && (x.offset * 4) % x.gpu.limits.minStorageBufferOffsetAlignment === 0;
+}
+
+/** The tensor itself if every kernel can bind it, else a dense copy with the same values. */
+export function contiguous(x: Tensor): Tensor {
+  if (bindable(x)) return x;
+  const y = empty(x.gpu, x.shape, "f32", x.label);
+  copyStrided(x, y, { accumulate: false });
+  return record("contiguous", [x], y, () => (dy, grads) => grads.give(0, dy));
+}
+
+/** Writes `source` over `target`, both possibly views of the same shape in different memory. Not on the tape. */
+export function copyInto(target: Tensor, source: Tensor): void {
+  if (!sameShape(target.shape, source.shape)) {
+    throw new ShapeError(
+      "copyInto",
+      `target [${target.shape.join(", ")}] and source [${source.shape.join(", ")}] differ`,
+    );
+  }
+  copyStrided(source, target, { accumulate: false });
+}
+
+/** Joins tensors along one axis; all other axes have to agree. Negative axes count from the last. */
+export function concat(tensors: readonly Tensor[], axis: number): Tensor {
+  const first = tensors[0];
+  if (!first) throw new ShapeError("concat", "no tensors were given");
+  const along = axis < 0 ? axis + first.rank : axis;
+  if (along < 0 || along >= first.rank)
+    throw new ShapeError("concat", `[${first.shape.join(", ")}] has no axis ${axis}`);
+  for (const tensor of tensors) {
+    const agrees =
+      tensor.rank === first.rank &&
+      tensor.shape.every((length, i) => i === along || length === first.shape[i]);
+    if (!agrees) {
+      throw new ShapeError(
+        "concat",
+        `[${first.shape.join(", ")}] and [${tensor.shape.join(", ")}] differ outside axis ${along}`,
+      );
+    }
+  }
+  const length = tensors.reduce((sum, tensor) => sum + tensor.shape[along]!, 0);
+  const shape = first.shape.map((value, i) => (i === along ? length : value));
+  const y = empty(first.gpu, shape, "f32", "concat");
+  const starts: number[] = [];
+  let start = 0;
+  for (const tensor of tensors) {
+    starts.push(start);
+    copyInto(y.slice(along, start, tensor.shape[along]!), tensor);
+    start += tensor.shape[along]!;
+  }
+  const lengths = tensors.map((tensor) => tensor.shape[along]!);
+  return record("concat", tensors, y, () => (dy, grads) => {
+    lengths.forEach((part, i) => {
+      if (grads.needs(i)) grads.give(i, dy.slice(along, starts[i]!, part));
+    });
+  });
+}
+
+/** Sets every element of a dense tensor. Not on the tape. */
+export function fill(target: Tensor, value: number): void {
+  const kernel = kernels.fill.fill;
+  const groups = target.gpu.groups1d(target.size, target.gpu.tunables(kernel).WORKGROUP);
+  target.gpu.run(kernel, { x: target }, { count: target.size, value }, { groups });
+}

@@ -1,0 +1,148 @@
+/** Layer norm and adaptive layer norm over the last axis (shaders/layer-norm.wgsl). */
+
+import type { Gpu } from "../gpu/gpu.js";
+import { kernels } from "../gpu/kernels.generated.js";
+import { type GradWriter, record } from "../tensor/autograd.js";
+import { ShapeError } from "../tensor/errors.js";
+import { empty, type Tensor } from "../tensor/tensor.js";
+import { rowLanes } from "./row-lanes.js";
+
+/** Chunks of rows that the column sums are split into: enough to occupy a GPU, few enough to add up serially. */
+const mostChunks = 64;
+const fewestRowsAChunk = 16;
+
+function parameters(rows: number, channels: number, epsilon: number) {
+  return { rows, channels, rows_per_group: 1, groups: 1, epsilon, accumulate: 0, accumulate_bias: 0 };
+}
+
+/**
+ * Layer norm over the last axis: (x - mean) / √(var + epsilon) · weight + bias.
+ * x [..., C], weight [C], bias [C] → [..., C]; the variance is the biased one.
+ */
+export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon = 1e-5): Tensor {
+  const { gpu } = x;
+  const channels = x.shape.at(-1) ?? 1;
+  if (weight.size !== channels || bias.size !== channels) {
+    throw new ShapeError(
+      "layerNorm",
+      `x [${x.shape.join(", ")}] needs weight and bias of [${channels}], not [${weight.shape.join(", ")}] and [${bias.shape.join(", ")}]`,
+    );
+  }
+  const rows = x.size / channels;
+  const y = empty(gpu, x.shape, "f32", "layerNorm");
+  const stats = empty(gpu, [rows, 2], "f32", "layerNorm statistics");
+  const kernel = kernels.layerNorm.forward;
+  const base = parameters(rows, channels, epsilon);
+  gpu.run(
+    kernel,
+    { input: x, weight, bias, output: y, stats },
+    base,
+    rowLanes(gpu, gpu.tunables(kernel), rows),
+  );
+  return record("layerNorm", [x, weight, bias], y, (save) => {
+    const [savedX, savedWeight, savedStats] = [save(x), save(weight), save(stats)];
+    return (dy, grads) => {
+      if (grads.needs(0)) {
+        const { tensor: dx, accumulate } = grads.sink(0);
+        const kernel = kernels.layerNorm.backwardInput;
+        gpu.run(
+          kernel,
+          { input: savedX, weight: savedWeight, dy, saved: savedStats, dx },
+          { ...base, accumulate: accumulate ? 1 : 0 },
+          rowLanes(gpu, gpu.tunables(kernel), rows),
+        );
+      }
+      if (grads.needs(1) || grads.needs(2))
+        affineGradients(gpu, grads, { x: savedX, stats: savedStats, dy, rows, channels });
+    };
+  });
+}
+
+/** dweight and dbias, in two steps: sums over chunks of rows, then over the chunks. */
+function affineGradients(
+  gpu: Gpu,
+  grads: GradWriter,
+  { x, stats, dy, rows, channels }: { x: Tensor; stats: Tensor; dy: Tensor; rows: number; channels: number },
+): void {
+  const rowsPerChunk = Math.max(fewestRowsAChunk, Math.ceil(rows / mostChunks));
+  const chunks = Math.ceil(rows / rowsPerChunk);
+  const partial = empty(gpu, [chunks, 2, channels], "f32", "layerNorm partial sums");
+  const base = parameters(rows, channels, 0);
+  const first = kernels.layerNorm.backwardAffinePartial;
+  gpu.run(
+    first,
+    { input: x, dy, saved: stats, partial },
+    { ...base, rows_per_group: rowsPerChunk },
+    { groups: [Math.ceil(channels / gpu.tunables(first).WORKGROUP), chunks] },
+  );
+  const target = (i: number) =>
+    grads.needs(i)
+      ? grads.sink(i)
+      : { tensor: empty(gpu, [channels], "f32", "unused gradient"), accumulate: false };
+  const [weight, bias] = [target(1), target(2)];
+  const second = kernels.layerNorm.backwardAffine;
+  gpu.run(
+    second,
+    { partial_sums: partial, dweight: weight.tensor, dbias: bias.tensor },
+    {
+      ...base,
+      groups: chunks,
+      accumulate: weight.accumulate ? 1 : 0,
+      accumulate_bias: bias.accumulate ? 1 : 0,
+    },
+    { groups: [Math.ceil(channels / gpu.tunables(second).WORKGROUP)] },
+  );
+}
+
+/**
+ * Adaptive layer norm (AdaLN): (x - mean) / √(var + epsilon) · (1 + scale) + shift in one dispatch, with one scale and
+ * shift a channel for each batch element. x [B, T, C], scaleShift [B, 2C] (scale, then shift) → [B, T, C].
+ */
+export function adaLayerNorm(x: Tensor, scaleShift: Tensor, epsilon = 1e-5): Tensor {
+  const { gpu } = x;
+  const [batches, positions, channels] = x.shape as [number, number, number];
+  if (x.rank !== 3)
+    throw new ShapeError("adaLayerNorm", `x [${x.shape.join(", ")}] must be [batch, positions, channels]`);
+  if (scaleShift.rank !== 2 || scaleShift.shape[0] !== batches || scaleShift.shape[1] !== 2 * channels) {
+    throw new ShapeError(
+      "adaLayerNorm",
+      `x [${x.shape.join(", ")}] needs scale and shift as [${batches}, ${2 * channels}], not [${scaleShift.shape.join(", ")}]`,
+    );
+  }
+  const rows = batches * positions;
+  const y = empty(gpu, x.shape, "f32", "adaLayerNorm");
+  const stats = empty(gpu, [rows, 2], "f32", "adaLayerNorm statistics");
+  const kernel = kernels.layerNorm.adaptiveForward;
+  const base = { ...parameters(rows, channels, epsilon), rows_per_group: positions };
+  gpu.run(
+    kernel,
+    { input: x, scale_shift: scaleShift, output: y, stats },
+    base,
+    rowLanes(gpu, gpu.tunables(kernel), rows),
+  );
+  return record("adaLayerNorm", [x, scaleShift], y, (save) => {
+    const [savedX, savedScaleShift, savedStats] = [save(x), save(scaleShift), save(stats)];
+    return (dy, grads) => {
+      if (grads.needs(0)) {
+        const { tensor: dx, accumulate } = grads.sink(0);
+        const kernel = kernels.layerNorm.adaptiveBackwardInput;
+        gpu.run(
+          kernel,
+          { input: savedX, scale_shift: savedScaleShift, dy, saved: savedStats, dx },
+          { ...base, accumulate: accumulate ? 1 : 0 },
+          rowLanes(gpu, gpu.tunables(kernel), rows),
+        );
+      }
+      if (grads.needs(1)) {
+        const { tensor, accumulate } = grads.sink(1);
+        const kernel = kernels.layerNorm.backwardScaleShift;
+        gpu.run(
+          kernel,
+          { input: savedX, dy, saved: savedStats, dscale_shift: tensor },
+          { ...base, accumulate: accumulate ? 1 : 0 },
+          { groups: [Math.ceil(channels / gpu.tunables(kernel).WORKGROUP), batches] },
+        );
+      }
+    };
+  });
+}

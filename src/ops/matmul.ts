@@ -1,0 +1,440 @@
+/** Matrix products (shaders/matmul.wgsl, matmul-subgroup.wgsl): batched, transposed, with an epilogue; and the linear layer. */
+
+import type { Gpu } from "../gpu/gpu.js";
+import { kernels } from "../gpu/kernels.generated.js";
+import type { Storage } from "../gpu/pool.js";
+import { noGrad, record } from "../tensor/autograd.js";
+import { ShapeError } from "../tensor/errors.js";
+import { empty, type Tensor } from "../tensor/tensor.js";
+import { contiguous } from "./copy.js";
+import { activationBackward } from "./elementwise.js";
+import { sumTo } from "./reduce.js";
+
+/** What is applied to a product before the residual is added: gelu2 is x·sigmoid(1.702 x). */
+export type Activation = "none" | "gelu2" | "silu" | "relu";
+
+/** A stack of matrices in memory: strides in elements, two batch axes. */
+interface Operand {
+  storage: Storage;
+  offset: number;
+  rows: number;
+  columns: number;
+  rowStride: number;
+  columnStride: number;
+  batch: readonly [number, number];
+  batchStride: readonly [number, number];
+}
+
+interface Epilogue {
+  alpha?: number;
+  accumulate?: boolean;
+  bias?: Tensor | null;
+  residual?: Tensor | null;
+  activation?: Activation;
+  /** Where in `c`'s storage, in elements from `c`, the values before the activation are kept. */
+  preOffset?: number;
+  splits?: number;
+  columnSums?: boolean;
+}
+
+/**
+ * Which kernel runs and how: on a software adapter loads cost most, and the subgroup tile saves loads; on real GPUs
+ * the tile in workgroup memory is the safe choice (not measured: there was none to measure on).
+ */
+export function matmulKernel(gpu: Gpu): "subgroup" | "workgroup" {
+  return gpu.software && gpu.has("subgroups") ? "subgroup" : "workgroup";
+}
+
+/** C = epilogue(A·B) into the dense tensor `c`: the one place that launches the kernels. */
+function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor, epilogue: Epilogue = {}): void {
+  const m = a.rows;
+  const k = a.columns;
+  const n = b.columns;
+  const splits = epilogue.splits ?? 1;
+  const [batch0, batch1] = a.batch;
+  // The contiguous axis of A is k unless its rows are adjacent in memory; of B it is n unless its columns are lines.
+  const aTransposed = !(a.columnStride === 1 || k === 1);
+  const bTransposed = !(b.columnStride === 1 || n === 1);
+  const aStride = aTransposed ? a.columnStride : a.rowStride;
+  const bStride = bTransposed ? b.columnStride : b.rowStride;
+  const params = {
+    m,
+    n,
+    k,
+    a_offset: a.offset,
+    a_stride: aStride,
+    a_batch_0: a.batchStride[0],
+    a_batch_1: a.batchStride[1],
+    b_offset: b.offset,
+    b_stride: bStride,
+    b_batch_0: b.batchStride[0],
+    b_batch_1: b.batchStride[1],
+    batch_1: batch1,
+    splits,
+    split_length: Math.ceil(k / splits / 16) * 16,
+    c_size: m * n + (epilogue.columnSums ? n : 0),
+    pre_offset: epilogue.preOffset ?? 0,
+    accumulate: epilogue.accumulate ? 1 : 0,
+    has_bias: epilogue.bias ? 1 : 0,
+    has_residual: epilogue.residual ? 1 : 0,
+    alpha: epilogue.alpha ?? 1,
+  };
+  // Bindings that a call does not use still need a buffer.
+  const bindings = {
+    a: a.storage,
+    b: b.storage,
+    c,
+    bias: epilogue.bias ?? a.storage,
+    residual: epilogue.residual ?? a.storage,
+  };
+  const variant = {
+    A_TRANSPOSED: aTransposed,
+    B_TRANSPOSED: bTransposed,
+    COLUMN_SUMS: epilogue.columnSums ?? false,
+    ACTIVATION: epilogue.activation ?? "none",
+  } as const;
+  const layers = batch0 * batch1 * splits;
+  if (matmulKernel(gpu) === "subgroup") {
+    const kernel = kernels.matmulSubgroup.product;
+    const { LANES, ROW_GROUPS } = gpu.tunables(kernel);
+    const vectors = (operand: Operand, stride: number, line: number) =>
+      [operand.offset, stride, line, ...operand.batchStride].every((value) => value % 4 === 0);
+    gpu.run(kernel, { ...bindings, a_vectors: a.storage, b_vectors: b.storage }, params, {
+      groups: [Math.ceil(m / (LANES * ROW_GROUPS)), Math.ceil(n / (4 * LANES)), layers],
+      variant: {
+        ...variant,
+        A_VECTORS: vectors(a, aStride, aTransposed ? m : k),
+        B_VECTORS: vectors(b, bStride, bTransposed ? k : n),
+      },
+    });
+  } else {
+    const kernel = kernels.matmul.product;
+    const { TILE } = gpu.tunables(kernel);
+    gpu.run(kernel, bindings, params, {
+      groups: [Math.ceil(m / TILE), Math.ceil(n / TILE), layers],
+      variant,
+    });
+  }
+}
+
+function describe(tensor: Tensor): string {
+  return `${tensor.label} [${tensor.shape.join(", ")}]`;
+}
+
+/** A dense matrix [rows, columns] that starts at a tensor's first element. */
+function matrix(tensor: Tensor, rows: number, columns: number): Operand {
+  return {
+    storage: tensor.storage,
+    offset: tensor.offset,
+    rows,
+    columns,
+    rowStride: columns,
+    columnStride: 1,
+    batch: [1, 1],
+    batchStride: [0, 0],
+  };
+}
+
+function transposed(operand: Operand): Operand {
+  const { rows, columns, rowStride, columnStride } = operand;
+  return { ...operand, rows: columns, columns: rows, rowStride: columnStride, columnStride: rowStride };
+}
+
+/**
+ * Batch axes of two operands in as few axes as their strides allow. Returns lengths and both operands' strides,
+ * outermost first, with 0 where an operand repeats.
+ */
+function commonBatch(
+  a: Tensor,
+  b: Tensor,
+  shape: readonly number[],
+): { lengths: number[]; a: number[]; b: number[] } {
+  const strideOf = (tensor: Tensor, axis: number) => {
+    const own = axis - (shape.length - (tensor.rank - 2));
+    return own < 0 || tensor.shape[own] === 1 ? 0 : tensor.strides[own]!;
+  };
+  const merged: { length: number; a: number; b: number }[] = [];
+  shape.forEach((length, axis) => {
+    if (length === 1) return;
+    const next = { length, a: strideOf(a, axis), b: strideOf(b, axis) };
+    const last = merged.at(-1);
+    if (last && last.a === next.a * length && last.b === next.b * length) {
+      merged[merged.length - 1] = { length: last.length * length, a: next.a, b: next.b };
+    } else {
+      merged.push(next);
+    }
+  });
+  return {
+    lengths: merged.map((axis) => axis.length),
+    a: merged.map((axis) => axis.a),
+    b: merged.map((axis) => axis.b),
+  };
+}
+
+/** The shape that two batch shapes broadcast to, or null. */
+function broadcast(a: readonly number[], b: readonly number[]): number[] | null {
+  const rank = Math.max(a.length, b.length);
+  const shape: number[] = [];
+  for (let axis = 0; axis < rank; axis++) {
+    const x = a[axis - rank + a.length] ?? 1;
+    const y = b[axis - rank + b.length] ?? 1;
+    if (x !== y && x !== 1 && y !== 1) return null;
+    shape.push(Math.max(x, y));
+  }
+  return shape;
+}
+
+/** A tensor as the kernels can read it: one of its two inner strides is 1. Copies only if neither is. */
+function readable(tensor: Tensor): Tensor {
+  const [rowStride, columnStride] = tensor.strides.slice(-2);
+  const [rows, columns] = tensor.shape.slice(-2);
+  const lines = columnStride === 1 || columns === 1 || rowStride === 1 || rows === 1;
+  return lines ? tensor : contiguous(tensor);
+}
+
+/** The batched product of two tensors' inner matrices, each transposed or not, into `c` or a fresh tensor. */
+function multiply(
+  a: Tensor,
+  aT: boolean,
+  b: Tensor,
+  bT: boolean,
+  into?: { tensor: Tensor; accumulate: boolean },
+): Tensor {
+  const shape = broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2))!;
+  let left = readable(a);
+  let right = readable(b);
+  let batch = commonBatch(left, right, shape);
+  if (batch.lengths.length > 2) {
+    left = contiguous(expanded(left, shape));
+    right = contiguous(expanded(right, shape));
+    batch = commonBatch(left, right, shape);
+  }
+  const pair = (values: readonly number[], filler: number): [number, number] => [
+    values.at(-2) ?? filler,
+    values.at(-1) ?? filler,
+  ];
+  const operand = (tensor: Tensor, strides: readonly number[], flip: boolean): Operand => {
+    const [rowStride, columnStride] = tensor.strides.slice(-2) as [number, number];
+    const [rows, columns] = tensor.shape.slice(-2) as [number, number];
+    const plain: Operand = {
+      storage: tensor.storage,
+      offset: tensor.offset,
+      rows,
+      columns,
+      rowStride,
+      columnStride,
+      batch: pair(batch.lengths, 1),
+      batchStride: pair(strides, 0),
+    };
+    return flip ? transposed(plain) : plain;
+  };
+  const x = operand(left, batch.a, aT);
+  const y = operand(right, batch.b, bT);
+  const c = into?.tensor ?? empty(a.gpu, [...shape, x.rows, y.columns], "f32", "matmul");
+  product(a.gpu, x, y, c, { accumulate: into?.accumulate ?? false });
+  return c;
+}
+
+/** A view that repeats a tensor's matrices to a batch shape. */
+function expanded(tensor: Tensor, batch: readonly number[]): Tensor {
+  const shape = [...batch, ...tensor.shape.slice(-2)];
+  const lead = shape.length - tensor.rank;
+  const strides = shape.map((_, axis) =>
+    axis < lead || tensor.shape[axis - lead] === 1 ? 0 : tensor.strides[axis - lead]!,
+  );
+  const view = tensor.alias(shape, strides);
+  tensor.gpu.track(view);
+  return view;
+}
+
+export interface MatmulOptions {
+  /** Takes `a` as [..., k, m]. */
+  transposeA?: boolean;
+  /** Takes `b` as [..., n, k]. */
+  transposeB?: boolean;
+}
+
+/**
+ * The product of [..., m, k] and [..., k, n]: [..., m, n]. Batch axes broadcast. Operands may be strided views;
+ * transposed ones (by option or by `transpose()`) cost no copy.
+ */
+export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
+  const { transposeA = false, transposeB = false } = options;
+  if (a.rank < 2 || b.rank < 2)
+    throw new ShapeError("matmul", `a ${describe(a)} and b ${describe(b)}: both need at least two axes`);
+  const k = a.shape.at(transposeA ? -2 : -1)!;
+  const kOfB = b.shape.at(transposeB ? -1 : -2)!;
+  if (k !== kOfB)
+    throw new ShapeError(
+      "matmul",
+      `a ${describe(a)} and b ${describe(b)}: inner dimensions ${k} and ${kOfB} differ`,
+    );
+  if (!broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2))) {
+    throw new ShapeError("matmul", `a ${describe(a)} and b ${describe(b)}: batch axes do not broadcast`);
+  }
+  const c = multiply(a, transposeA, b, transposeB);
+  return record("matmul", [a, b], c, (save) => {
+    const x = save(a);
+    const y = save(b);
+    return (dy, grads) => {
+      // dA = dC·Bᵀ and dB = Aᵀ·dC; the gradient of a transposed operand is the transposed product.
+      if (grads.needs(0)) {
+        if (transposeA) gradient(0, x, y, transposeB, dy, true);
+        else gradient(0, x, dy, false, y, !transposeB);
+      }
+      if (grads.needs(1)) {
+        if (transposeB) gradient(1, y, dy, true, x, transposeA);
+        else gradient(1, y, x, !transposeA, dy, false);
+      }
+      function gradient(
+        i: number,
+        input: Tensor,
+        left: Tensor,
+        leftT: boolean,
+        right: Tensor,
+        rightT: boolean,
+      ): void {
+        const batch = broadcast(left.shape.slice(0, -2), right.shape.slice(0, -2))!;
+        const full = [...batch, ...input.shape.slice(-2)];
+        const repeated =
+          full.length !== input.rank || full.some((length, axis) => length !== input.shape[axis]);
+        if (repeated) grads.give(i, sumTo(multiply(left, leftT, right, rightT), input.shape));
+        else multiply(left, leftT, right, rightT, grads.sink(i));
+      }
+    };
+  });
+}
+
+export interface LinearOptions {
+  activation?: Activation;
+  /** Added after the activation; of the output's shape. */
+  residual?: Tensor;
+}
+
+/** How many parts to cut a sum over `k` into, so that `tiles` tiles of C keep all of the adapter busy. */
+function splitsFor(gpu: Gpu, tiles: number, k: number): number {
+  const wanted = gpu.software ? 8 : 256;
+  return Math.max(1, Math.min(Math.floor(wanted / tiles), Math.floor(k / 128)));
+}
+
+/**
+ * activation(x·weight + bias) + residual, in one dispatch: x [..., in], weight [in, out], bias [out] or null.
+ * Backward: one dispatch for x, two for weight and bias together, and one more for an activation, whose argument is
+ * kept from the forward pass; the residual's gradient is the output's.
+ */
+export function linear(x: Tensor, weight: Tensor, bias: Tensor | null, options: LinearOptions = {}): Tensor {
+  const { activation = "none", residual = null } = options;
+  const { gpu } = x;
+  const [inputs, outputs] = weight.shape as [number, number];
+  if (weight.rank !== 2 || x.shape.at(-1) !== inputs) {
+    throw new ShapeError(
+      "linear",
+      `x ${describe(x)} and weight ${describe(weight)}: the last axis of x has to be the first of a two-axis weight`,
+    );
+  }
+  if (bias && (bias.rank !== 1 || bias.size !== outputs)) {
+    throw new ShapeError(
+      "linear",
+      `bias ${describe(bias)} for weight ${describe(weight)}: it needs [${outputs}]`,
+    );
+  }
+  const shape = [...x.shape.slice(0, -1), outputs];
+  if (
+    residual &&
+    (residual.rank !== shape.length || residual.shape.some((length, axis) => length !== shape[axis]))
+  ) {
+    throw new ShapeError("linear", `residual ${describe(residual)} for an output [${shape.join(", ")}]`);
+  }
+  const rows = x.size / inputs;
+  const size = rows * outputs;
+  const [input, factor, shift, added] = noGrad(() => [
+    x.contiguous ? x : contiguous(x),
+    weight.contiguous ? weight : contiguous(weight),
+    bias && contiguous(bias),
+    residual && contiguous(residual),
+  ]) as [Tensor, Tensor, Tensor | null, Tensor | null];
+  const differentiable = [x, weight, bias, residual].some((tensor) => tensor?.requiresGrad);
+  // The activation's argument lives behind the output in one buffer, so that a dispatch writes both.
+  // relu's derivative is known from its own output, unless a residual hides that.
+  const keepsPre = differentiable && activation !== "none" && (activation !== "relu" || residual !== null);
+  const preOffset = Math.ceil(size / 64) * 64;
+  const memory = keepsPre ? empty(gpu, [preOffset + size], "f32", "linear") : null;
+  const y = memory ? memory.slice(0, 0, size).reshape(shape) : empty(gpu, shape, "f32", "linear");
+  product(gpu, matrix(input, rows, inputs), matrix(factor, inputs, outputs), memory ?? y, {
+    bias: shift,
+    residual: added,
+    activation,
+    preOffset: keepsPre ? preOffset : 0,
+  });
+  return record("linear", [x, weight, bias, residual], y, (save) => {
+    const savedInput = save(input);
+    const savedWeight = save(factor);
+    const savedArgument = activation === "none" ? null : save(argument());
+    return (dy, grads) => {
+      if (grads.needs(3)) grads.give(3, dy);
+      const dz =
+        savedArgument && activation !== "none" ? activationBackward(activation, savedArgument, dy) : dy;
+      if (grads.needs(0)) {
+        const { tensor, accumulate } = grads.sink(0);
+        product(gpu, matrix(dz, rows, outputs), transposed(matrix(savedWeight, inputs, outputs)), tensor, {
+          accumulate,
+        });
+      }
+      parameterGradients(savedInput, dz, rows, inputs, outputs, {
+        weight: grads.needs(1) ? grads.sink(1) : null,
+        bias: bias && grads.needs(2) ? grads.sink(2) : null,
+      });
+    };
+    function argument(): Tensor {
+      return memory ? memory.slice(0, preOffset, size).reshape(shape) : y;
+    }
+  });
+}
+
+interface Sink {
+  tensor: Tensor;
+  accumulate: boolean;
+}
+
+/** dW = Xᵀ·dZ and db = column sums of dZ, from one pass over dZ. */
+function parameterGradients(
+  x: Tensor,
+  dz: Tensor,
+  rows: number,
+  inputs: number,
+  outputs: number,
+  sinks: { weight: Sink | null; bias: Sink | null },
+): void {
+  const { gpu } = x;
+  const left = transposed(matrix(x, rows, inputs));
+  const right = matrix(dz, rows, outputs);
+  const { weight, bias } = sinks;
+  if (!weight) {
+    if (bias) sumTo(dz.reshape([rows, outputs]), [outputs], bias);
+    return;
+  }
+  const splits = splitsFor(gpu, Math.ceil(inputs / 64) * Math.ceil(outputs / 64), rows);
+  if (!bias && splits === 1) {
+    product(gpu, left, right, weight.tensor, { accumulate: weight.accumulate });
+    return;
+  }
+  const partSize = (inputs + (bias ? 1 : 0)) * outputs;
+  const parts = empty(gpu, [splits, partSize], "f32", "parts of a weight gradient");
+  product(gpu, left, right, parts, { splits, columnSums: bias !== null });
+  const params = {
+    part_size: partSize,
+    head_size: inputs * outputs,
+    parts: splits,
+    accumulate_head: weight.accumulate ? 1 : 0,
+    accumulate_tail: bias?.accumulate ? 1 : 0,
+  };
+  if (bias) {
+    const kernel = kernels.combine.combineBoth;
+    const groups = gpu.groups1d(partSize, gpu.tunables(kernel).WORKGROUP);
+    gpu.run(kernel, { parts, head: weight.tensor, tail: bias.tensor }, params, { groups });
+  } else {
+    const kernel = kernels.combine.combine;
+    const groups = gpu.groups1d(partSize, gpu.tunables(kernel).WORKGROUP);
+    gpu.run(kernel, { parts, head: weight.tensor }, params, { groups });
+  }
+}

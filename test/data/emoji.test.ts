@@ -1,0 +1,181 @@
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import t from "tap";
+import {
+  buildEmojiIndex,
+  emojiCounts,
+  formatEmojiCounts,
+  renderEmoji,
+  selectEmoji,
+} from "../../dist/data/emoji.js";
+import { readEmojiSources, TRAINED_VENDORS } from "../../dist/data/emoji-sources.js";
+import { genderFamilies, sharedDrawings } from "../../dist/data/emoji-splits.js";
+import { modulesDirectory, nodePlatform } from "../../dist/platform/node.js";
+
+const modules = modulesDirectory("emojibase-data");
+const everything = await buildEmojiIndex(nodePlatform, modules);
+
+t.test("the index has the counts of the published split", async (t) => {
+  const { pictures } = everything;
+  t.comment(`\n${formatEmojiCounts(pictures)}`);
+  const counts = Object.fromEntries(
+    emojiCounts(pictures).map(({ split, emoji, images }) => [split, [emoji, images]]),
+  );
+  t.same(counts, {
+    train: [2985, 8060],
+    tone: [377, 1040],
+    gender: [166, 448],
+    novel: [145, 430],
+    render: [494, 494],
+    unseen: [3315, 3315],
+  });
+  const unseen = new Map<string, number>();
+  for (const { split, concept } of pictures) {
+    if (split === "unseen") unseen.set(concept!, (unseen.get(concept!) ?? 0) + 1);
+  }
+  t.same(Object.fromEntries(unseen), { train: 2714, tone: 320, gender: 136, novel: 145 });
+
+  // Facts that make the splits a test of what they claim.
+  const trained = pictures.filter(({ split }) => split === "train");
+  const trainedCodes = new Set(trained.map(({ code }) => code));
+  const trainedWords = new Set(trained.flatMap(({ captions }) => captions.join(" ").split(" ")));
+  const ids = new Set(pictures.map(({ id }) => id));
+  t.equal(ids.size, pictures.length, "ids are unique");
+  t.ok(
+    trained.every(({ vendor }) => vendor !== "openmoji"),
+    "no share-alike art in training",
+  );
+  for (const split of ["tone", "gender", "novel"]) {
+    const members = pictures.filter((picture) => picture.split === split);
+    t.notOk(
+      members.some(({ code }) => trainedCodes.has(code)),
+      `${split}: no emoji of it is trained`,
+    );
+    const words = new Set(members.flatMap(({ captions }) => captions.join(" ").split(" ")));
+    const unseenWords = [...words].filter((word) => !trainedWords.has(word));
+    t.equal(unseenWords.length, split === "novel" ? 111 : 0, `${split}: words that training lacks`);
+  }
+  t.ok(
+    pictures.filter(({ split }) => split === "render").every(({ code }) => trainedCodes.has(code)),
+    "render: every emoji is trained in another drawing",
+  );
+  for (const { id, captions, attributes, split } of pictures) {
+    if (captions.length < 1 || captions.length > 6 || captions.includes("")) t.fail(`captions of ${id}`);
+    if (split === "tone" && attributes.tone === "none") t.fail(`${id} names no tone`);
+    if (split === "gender" && attributes.gender === "none") t.fail(`${id} names no gender`);
+  }
+});
+
+t.test("captions", async (t) => {
+  const { pictures } = everything;
+  const captions = (code: string) => pictures.find((picture) => picture.code === code)!.captions;
+  t.same(captions("1F34E"), ["red apple", "apple"]);
+  t.same(captions("1F468-1F3FF-200D-1F33E"), [
+    "man farmer dark skin tone",
+    "man farmer with dark skin",
+    "male farmer with dark skin",
+    "dark skinned man farmer",
+  ]);
+  t.same(captions("0023-20E3")[0], "keycap number sign", "keycaps are told apart");
+  t.notOk(captions("1F935").includes("man in tuxedo"), "a person in tuxedo is not a man");
+  t.notOk(
+    pictures.some((picture) => picture.captions.some((caption) => /\btone\d|_/.test(caption))),
+    "no raw shortcodes",
+  );
+  // When the packages were chosen 11016 captions were counted, 2306 emoji with 3 or more, 2871 with 2 or more,
+  // by cleaning rules that were not recorded. Ours come within 1.3 % and are fixed here.
+  const lists = [...new Map(pictures.map((picture) => [picture.code, picture.captions])).values()];
+  const atLeast = (n: number) => lists.filter((list) => list.length >= n).length;
+  t.same([lists.length, lists.flat().length, atLeast(3), atLeast(2)], [3674, 11004, 2335, 2895]);
+});
+
+t.test("families and shared drawings", async (t) => {
+  const sources = await readEmojiSources(nodePlatform.files, modules);
+  t.equal(genderFamilies(sources.emoji).length, 81);
+  const drawn = sources.emoji.filter(({ code }) => TRAINED_VENDORS.some((v) => sources.art[v].has(code)));
+  const shared = (["noto", "twemoji", "fluent-emoji-flat", "openmoji"] as const).map(
+    (vendor) => sharedDrawings(drawn, sources.art[vendor]).size,
+  );
+  t.same(shared, [33, 32, 2, 359]);
+  t.equal(drawn.length, 3674);
+});
+
+t.test("a limit keeps every split and whole groups", async (t) => {
+  const { pictures } = selectEmoji(everything, { limit: 1500 });
+  t.ok(pictures.length >= 1500 && pictures.length < 1700, `${pictures.length} pictures`);
+  for (const { split, images } of emojiCounts(pictures)) t.ok(images > 0, `${split}: ${images}`);
+  t.equal(new Set(pictures.map(({ vendor }) => vendor)).size, 4);
+  t.ok(pictures.filter(({ attributes }) => attributes.tone !== "none").length > 500, "toned ones too");
+  const again = await buildEmojiIndex(nodePlatform, modules, { limit: 1500 });
+  t.same(
+    again.pictures.map(({ id }) => id),
+    pictures.map(({ id }) => id),
+  );
+  const some = selectEmoji(everything, { limit: 60, splits: ["train", "tone"] });
+  t.same([...new Set(some.pictures.map(({ split }) => split))].sort(), ["tone", "train"]);
+  t.throws(() => selectEmoji(everything, { splits: ["tones" as "tone"] }), /emoji has no split "tones"/);
+  t.throws(() => selectEmoji(everything, { limit: 0 }), /must be at least 1/);
+  await t.rejects(
+    buildEmojiIndex(nodePlatform, "/nowhere"),
+    /\/nowhere\/emojibase-data\/package.json is missing/,
+  );
+});
+
+t.test("pictures are rendered once, and a stale or torn cache is rendered again", async (t) => {
+  const cacheDirectory = mkdtempSync(join(tmpdir(), "emoji-"));
+  t.teardown(() => rmSync(cacheDirectory, { recursive: true }));
+  const index = selectEmoji(everything, { limit: 20 });
+  let rendered = 0;
+  const load = async () => {
+    rendered = 0;
+    const onProgress = (_done: number, total: number) => {
+      rendered = total;
+    };
+    return renderEmoji(nodePlatform, index, { cacheDirectory, size: 16, onProgress });
+  };
+  const first = await load();
+  const count = first.records.length;
+  t.ok(count >= 20 && count < 100, `${count} pictures`);
+  t.equal(rendered, count);
+  t.equal(first.images.length, count * 16 * 16 * 3);
+  t.same(
+    first.records.map(({ image }) => image),
+    [...Array(count).keys()],
+  );
+  t.equal(Object.values(first.splits).flat().length, count);
+  for (const { image, id } of first.records) {
+    const picture = first.images.subarray(image * 768, (image + 1) * 768);
+    t.ok(picture.some((value) => value < 128) || picture.some((value) => value < 250), `${id} is not blank`);
+  }
+
+  const second = await load();
+  t.equal(rendered, 0, "taken from the cache");
+  t.same(second.images, first.images);
+
+  const stem = join(cacheDirectory, `emoji-16-${count}`);
+  truncateSync(`${stem}.u8`, 1000);
+  t.same((await load()).images, first.images, "a cut file is rendered again");
+  t.equal(rendered, count);
+
+  const flipped = Buffer.from(first.images);
+  flipped[5] = flipped[5]! ^ 1;
+  writeFileSync(`${stem}.u8`, flipped);
+  t.same((await load()).images, first.images, "a changed byte is noticed");
+  t.equal(rendered, count);
+
+  writeFileSync(`${stem}.json`, '{"key":"other');
+  await load();
+  t.equal(rendered, count, "half an index is noticed");
+
+  let stale = false;
+  const newer = { ...index, versions: [...index.versions, "a-new-package@1"] };
+  await renderEmoji(nodePlatform, newer, {
+    cacheDirectory,
+    size: 16,
+    onProgress: () => {
+      stale = true;
+    },
+  });
+  t.ok(stale, "a cache of other package versions is noticed");
+});
