@@ -97,7 +97,9 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor, epilogue: Epilogue
   const layers = batch0 * batch1 * splits;
   if (matmulKernel(gpu) === "subgroup") {
     const { product: anyWidth, productVectors } = kernels.matmulSubgroup;
-    const { LANES, ROW_GROUPS } = gpu.tunables(anyWidth);
+    const { LANES, ROW_GROUPS: most } = gpu.tunables(anyWidth);
+    // A tile need not be much higher than the matrix.
+    const ROW_GROUPS = Math.min(most, 2 ** Math.ceil(Math.log2(Math.ceil(m / LANES))));
     const vectors = (operand: Operand, stride: number, line: number) =>
       [operand.offset, stride, line, ...operand.batchStride].every((value) => value % 4 === 0);
     const options = {
