@@ -22,12 +22,16 @@ enable subgroups;
 //                    the row behind the last weight is the bias (its left operand is 1)
 //   reduce_weight    groups1d((KH·KW·I + 1)·O/4, REDUCE_WORKGROUP): adds up the splits in their order
 
-const LANES: u32 = 8; // @tune 4 8
+const LANES: u32 = 8; // @tune 1 2 4 8
 const WORKGROUP: u32 = 64; // @tune 8 32 64 128 256
 const REDUCE_WORKGROUP: u32 = 64; // @tune 64 128 256
 const HAS_BIAS: bool = false; // @variant
-const ROWS: u32 = 8;
-const LOADS: u32 = ROWS / LANES;
+const ROWS: u32 = 8; // @tune 8 16
+const LOADS: u32 = (ROWS + LANES - 1) / LANES;
+/** backward_weight, with at least 2 lanes: rows of a team, pixels it fetches at once, fetches for 4 pixels. */
+const WEIGHT_ROWS: u32 = 8;
+const PIXEL_LANES: u32 = max(LANES, 2u) / 2u;
+const WEIGHT_LOADS: u32 = 4u / PIXEL_LANES;
 const TEAMS: u32 = WORKGROUP / LANES;
 
 struct Params {
@@ -231,7 +235,7 @@ fn backward_weight(
   let first_lane = subgroup_lane - lane;
   let column = group.y * LANES + lane;
   let dy_column = min(column, params.out4 - 1);
-  let row0 = (group.x * TEAMS + local / LANES) * ROWS;
+  let row0 = (group.x * TEAMS + local / LANES) * WEIGHT_ROWS;
   let weight_rows = params.kernel_height * params.kernel_width * params.in4 * 4u;
 
   // A step takes 4 pixels of a line. Even lanes fetch rows 0–3 of the team's tile, odd lanes rows 4–7, lanes 2p and
@@ -251,7 +255,7 @@ fn backward_weight(
   var b = first / params.out_height;
   var oy = first - b * params.out_height;
 
-  var sum: array<vec4<f32>, ROWS>;
+  var sum: array<vec4<f32>, WEIGHT_ROWS>;
   for (var line = first; line < last; line++) {
     let iy = i32(oy * params.stride + ky) - i32(params.top);
     let line_inside = is_weight && iy >= 0 && iy < i32(params.height);
@@ -262,21 +266,21 @@ fn backward_weight(
         let ox = min(ox0 + p, params.out_width - 1);
         d[p] = doutput[(line * params.out_width + ox) * params.out4 + dy_column];
       }
-      for (var l = 0u; l < LOADS; l++) {
-        let ox = ox0 + l * (LANES / 2u) + lane / 2u;
+      var own: array<vec4<f32>, WEIGHT_LOADS>;
+      for (var l = 0u; l < WEIGHT_LOADS; l++) {
+        let ox = ox0 + l * PIXEL_LANES + lane / 2u;
         let ix = i32(ox * params.stride + kx) - i32(params.left);
         let inside = line_inside && ox < params.out_width && ix >= 0 && ix < i32(params.width);
         let x_at = select(0u, (x_line + u32(ix)) * params.in4 + own_i, inside);
         // The bias row multiplies by one wherever there is a pixel.
-        let own = select(select(vec4<f32>(), one, ox < params.out_width), input[x_at], inside);
-        for (var q = 0u; q < LANES / 2u; q++) {
-          let p = l * (LANES / 2u) + q;
-          let even = subgroupShuffle(own, first_lane + 2u * q);
-          let odd = subgroupShuffle(own, first_lane + 2u * q + 1u);
-          for (var r = 0u; r < 4u; r++) {
-            sum[r] = fma(vec4(even[r]), d[p], sum[r]);
-            sum[4u + r] = fma(vec4(odd[r]), d[p], sum[4u + r]);
-          }
+        own[l] = select(select(vec4<f32>(), one, ox < params.out_width), input[x_at], inside);
+      }
+      // Row by row, so that a sum stays in registers for all 4 pixels.
+      for (var r = 0u; r < WEIGHT_ROWS; r++) {
+        for (var p = 0u; p < 4u; p++) {
+          let holder = first_lane + 2u * (p % PIXEL_LANES) + r / 4u;
+          let a = subgroupShuffle(own[p / PIXEL_LANES][r % 4u], holder);
+          sum[r] = fma(vec4(a), d[p], sum[r]);
         }
       }
     }
@@ -290,7 +294,7 @@ fn backward_weight(
   if (column >= params.out4) {
     return;
   }
-  for (var r = 0u; r < ROWS; r++) {
+  for (var r = 0u; r < WEIGHT_ROWS; r++) {
     if (row0 + r <= weight_rows) {
       partial[(group.z * (weight_rows + 1u) + row0 + r) * params.out4 + column] = sum[r];
     }

@@ -137,6 +137,13 @@ export function teamLanes(gpu: Gpu, { channels, outChannels }: Geometry): number
   return least >= 8 ? 8 : least >= 4 ? 4 : 0;
 }
 
+/** Lanes of a team whose results are `channels` wide: with fewer than 4 channels a lane, some would only watch. */
+function lanesFor(most: number, channels: number): number {
+  let lanes = 1;
+  while (lanes < most && lanes * 4 < channels) lanes *= 2;
+  return lanes;
+}
+
 /** x and z of a grid of `blocks` workgroups, folded where one axis could not hold them. */
 function folded(gpu: Gpu, blocks: number): [number, number] {
   const [x, z] = gpu.groups1d(blocks, 1);
@@ -152,13 +159,12 @@ export function forward(plan: Plan, x: Tensor, weight: Tensor, bias: Tensor | nu
   const variant = { HAS_BIAS: bias !== null };
   if (lanes) {
     const kernel = kernels.conv2dSubgroups.forward;
-    const teams = gpu.tunables(kernel).WORKGROUP / lanes;
-    const [gx, gz] = folded(gpu, Math.ceil(rows / (8 * teams)));
-    gpu.run(kernel, bindings, vectorParams(geometry), {
-      groups: [gx, Math.ceil(geometry.outChannels / (4 * lanes)), gz],
-      variant,
-      tune: { LANES: lanes },
-    });
+    const LANES = lanesFor(lanes, geometry.outChannels);
+    const { WORKGROUP, ROWS } = gpu.tunables(kernel);
+    const [gx, gz] = folded(gpu, Math.ceil(rows / ((ROWS * WORKGROUP) / LANES)));
+    const gy = Math.ceil(geometry.outChannels / (4 * LANES));
+    const options = { groups: [gx, gy, gz] as const, variant, tune: { LANES } };
+    gpu.run(kernel, bindings, vectorParams(geometry), options);
   } else {
     const kernel = kernels.conv2d.forward;
     const { WORKGROUP, LANES, ROWS, COLUMNS } = gpu.tunables(kernel);

@@ -47,6 +47,13 @@ const cases: Case[] = [
     stride: 3,
     padding: { top: 2, left: 1 },
   },
+  {
+    name: "odd channels, stride 2, every side padded differently",
+    x: [1, 5, 6, 3],
+    weight: [3, 4, 3, 2],
+    stride: 2,
+    padding: { top: 1, left: 2, right: 1 },
+  },
 ];
 
 for (const convolution of cases) {
