@@ -13,12 +13,16 @@ const LANES: u32 = 8; // @tune 4 8 16 32
 const ROW_GROUPS: u32 = 2; // @tune 1 2 4
 const A_VECTORS: bool = false; // @variant
 const B_VECTORS: bool = false; // @variant
-const COLUMN_SUMS: bool = false; // @variant
 
 // @shared matmul-call
 const ACTIVATION: u32 = 0; // @variant none=0 gelu2=1 silu=2 relu=3
 const A_TRANSPOSED: bool = false; // @variant
 const B_TRANSPOSED: bool = false; // @variant
+const COLUMN_SUMS: bool = false; // @variant
+const ACCUMULATE: bool = false; // @variant
+const BIAS: bool = false; // @variant
+const RESIDUAL: bool = false; // @variant
+const KEEP: bool = false; // @variant
 
 struct Params {
   m: u32,
@@ -36,19 +40,16 @@ struct Params {
   splits: u32,       // the sum over k in this many parts, each written to its own C
   split_length: u32, // of k; a multiple of the depth of a tile
   c_size: u32,       // elements from one C to the next
-  pre_offset: u32,   // where the values before the activation go, in C; 0 for nowhere
-  accumulate: u32,   // 1 adds to C
-  has_bias: u32,
-  has_residual: u32,
+  kept_offset: u32,  // from an element of C to where KEEP puts its value before the activation, in the same buffer
   alpha: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read> b: array<f32>;
+@group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> c: array<f32>;
-@group(0) @binding(4) var<storage, read> bias: array<f32>;
-@group(0) @binding(5) var<storage, read> residual: array<f32>;
+@group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read> residual: array<vec4<f32>>;
 
 fn activated(z: f32) -> f32 {
   if (ACTIVATION == 1u) { return z / (1.0 + exp(-1.702 * z)); }
@@ -57,22 +58,24 @@ fn activated(z: f32) -> f32 {
   return z;
 }
 
-// One element of the result, from its sum over k; `at` is its place within the C of batch and split.
-fn finish(sum: f32, c_start: u32, at: u32, column: u32) {
+// One element of the result, from its sum over k; `at` is its place in c.
+fn finish(sum: f32, at: u32, column: u32) {
   var z = params.alpha * sum;
-  if (params.has_bias != 0u) { z += bias[column]; }
-  let place = c_start + at;
-  if (params.pre_offset != 0u) { c[params.pre_offset + place] = z; }
+  if (BIAS) { z += bias[column / 4u][column % 4u]; }
+  if (KEEP) { c[params.kept_offset + at] = z; }
   var y = activated(z);
-  if (params.has_residual != 0u) { y += residual[place]; }
-  if (params.accumulate != 0u) { y += c[place]; }
-  c[place] = y;
+  if (RESIDUAL) { y += residual[at / 4u][at % 4u]; }
+  if (ACCUMULATE) { y += c[at]; }
+  c[at] = y;
 }
 // @end shared
 
-// The same memory as a and b, for operands whose strides, offset and contiguous axis are multiples of four.
-@group(0) @binding(6) var<storage, read> a_vectors: array<vec4<f32>>;
-@group(0) @binding(7) var<storage, read> b_vectors: array<vec4<f32>>;
+// C again, for an n that is a multiple of four: `product_vectors` writes four columns at once.
+@group(0) @binding(6) var<storage, read_write> c_vectors: array<vec4<f32>>;
+
+// Operands are bound as vectors; this is one element of one.
+fn a_at(i: u32) -> f32 { return a[i / 4u][i % 4u]; }
+fn b_at(i: u32) -> f32 { return b[i / 4u][i % 4u]; }
 
 const ROWS: u32 = LANES * ROW_GROUPS;
 const QUADS: u32 = LANES / 4u; // lanes that hold LANES rows of one k of a transposed A, four rows each
@@ -83,34 +86,39 @@ fn fetch_a(start: u32, row_0: u32, k_0: u32, lane: u32) -> vec4<f32> {
   if (A_TRANSPOSED) {
     let line = start + min(k_0 + lane / QUADS, params.k - 1u) * params.a_stride;
     let row = row_0 + (lane % QUADS) * 4u;
-    if (A_VECTORS) { return a_vectors[(line + min(row, params.m - 4u)) / 4u]; }
+    if (A_VECTORS) { return a[(line + min(row, params.m - 4u)) / 4u]; }
     let last = params.m - 1u;
-    return vec4<f32>(a[line + min(row, last)], a[line + min(row + 1u, last)], a[line + min(row + 2u, last)], a[line + min(row + 3u, last)]);
+    return vec4<f32>(a_at(line + min(row, last)), a_at(line + min(row + 1u, last)), a_at(line + min(row + 2u, last)), a_at(line + min(row + 3u, last)));
   }
   let line = start + min(row_0 + lane, params.m - 1u) * params.a_stride;
-  if (A_VECTORS) { return a_vectors[(line + k_0) / 4u]; }
+  if (A_VECTORS) { return a[(line + k_0) / 4u]; }
   let last = params.k - 1u;
-  return vec4<f32>(a[line + k_0], a[line + min(k_0 + 1u, last)], a[line + min(k_0 + 2u, last)], a[line + min(k_0 + 3u, last)]);
+  return vec4<f32>(a_at(line + k_0), a_at(line + min(k_0 + 1u, last)), a_at(line + min(k_0 + 2u, last)), a_at(line + min(k_0 + 3u, last)));
 }
 
 // Four k of one column of a transposed B.
 fn fetch_b_column(start: u32, column: u32, k_0: u32) -> vec4<f32> {
   let line = start + min(column, params.n - 1u) * params.b_stride;
-  if (B_VECTORS) { return b_vectors[(line + k_0) / 4u]; }
+  if (B_VECTORS) { return b[(line + k_0) / 4u]; }
   let last = params.k - 1u;
-  return vec4<f32>(b[line + k_0], b[line + min(k_0 + 1u, last)], b[line + min(k_0 + 2u, last)], b[line + min(k_0 + 3u, last)]);
+  return vec4<f32>(b_at(line + k_0), b_at(line + min(k_0 + 1u, last)), b_at(line + min(k_0 + 2u, last)), b_at(line + min(k_0 + 3u, last)));
 }
 
 // Four columns of one k of B.
 fn fetch_b_row(start: u32, column: u32, k: u32) -> vec4<f32> {
-  let line = start + min(k, params.k - 1u) * params.b_stride;
-  if (B_VECTORS) { return b_vectors[(line + min(column, params.n - 4u)) / 4u]; }
+  let line = start + k * params.b_stride;
+  if (B_VECTORS) { return b[(line + min(column, params.n - 4u)) / 4u]; }
   let last = params.n - 1u;
-  return vec4<f32>(b[line + min(column, last)], b[line + min(column + 1u, last)], b[line + min(column + 2u, last)], b[line + min(column + 3u, last)]);
+  return vec4<f32>(b_at(line + min(column, last)), b_at(line + min(column + 1u, last)), b_at(line + min(column + 2u, last)), b_at(line + min(column + 3u, last)));
 }
 
-@compute @workgroup_size(LANES)
-fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id) lane: u32) {
+// What a lane ends up with: its four columns of every row of the tile, and of the sums of B over k.
+struct Sums {
+  rows: array<vec4<f32>, ROWS>,
+  columns: vec4<f32>,
+}
+
+fn tile(group: vec3<u32>, lane: u32) -> Sums {
   let row_0 = group.x * ROWS;
   let column_0 = (group.y * LANES + lane) * 4u;
   let batch = group.z / params.splits;
@@ -121,52 +129,88 @@ fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation
   let b_start = params.b_offset + batch_0 * params.b_batch_0 + batch_1 * params.b_batch_1;
   let k_end = min(params.k, (split + 1u) * params.split_length);
 
-  var sums: array<vec4<f32>, ROWS>;
-  for (var i = 0u; i < ROWS; i++) { sums[i] = vec4<f32>(); }
-  var column_sum = vec4<f32>();
-
-  for (var k = split * params.split_length; k < k_end; k += 4u) {
+  var sums: Sums;
+  for (var i = 0u; i < ROWS; i++) { sums.rows[i] = vec4<f32>(); }
+  sums.columns = vec4<f32>();
+  var k = split * params.split_length;
+  while (k < k_end) {
     var left: array<vec4<f32>, ROW_GROUPS>;
     for (var g = 0u; g < ROW_GROUPS; g++) { left[g] = fetch_a(a_start, row_0 + g * LANES, k, lane); }
-    var right: array<vec4<f32>, 4>;
+    var columns: array<vec4<f32>, 4>;
     if (B_TRANSPOSED) {
-      var columns: array<vec4<f32>, 4>;
       for (var j = 0u; j < 4u; j++) { columns[j] = fetch_b_column(b_start, column_0 + j, k); }
-      for (var u = 0u; u < 4u; u++) {
-        right[u] = vec4<f32>(columns[0][u], columns[1][u], columns[2][u], columns[3][u]);
-      }
-    } else {
-      for (var u = 0u; u < 4u; u++) { right[u] = fetch_b_row(b_start, column_0, k + u); }
     }
-    for (var u = 0u; u < 4u; u++) {
-      let row_of_b = select(vec4<f32>(), right[u], k + u < k_end);
-      if (COLUMN_SUMS) { column_sum += row_of_b; }
+    // Not unrolled, as its end is not known: a quarter of the code for software adapters to compile.
+    let k_next = min(k + 4u, k_end);
+    for (; k < k_next; k++) {
+      let u = k % 4u;
+      var right: vec4<f32>;
+      if (B_TRANSPOSED) {
+        right = vec4<f32>(columns[0][u], columns[1][u], columns[2][u], columns[3][u]);
+      } else {
+        right = fetch_b_row(b_start, column_0, k);
+      }
+      if (COLUMN_SUMS) { sums.columns += right; }
       for (var g = 0u; g < ROW_GROUPS; g++) {
+        let of_k = left[g][u];
         for (var r = 0u; r < LANES; r++) {
           var x: f32;
           if (A_TRANSPOSED) {
             x = subgroupShuffle(left[g][r % 4u], u * QUADS + r / 4u);
           } else {
-            x = subgroupShuffle(left[g][u], r);
+            x = subgroupShuffle(of_k, r);
           }
-          sums[g * LANES + r] += x * row_of_b;
+          sums.rows[g * LANES + r] += x * right;
         }
       }
     }
   }
+  return sums;
+}
 
+// Any n: element by element.
+@compute @workgroup_size(LANES)
+fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id) lane: u32) {
+  let sums = tile(group, lane);
+  let column_0 = (group.y * LANES + lane) * 4u;
   let c_start = group.z * params.c_size;
-  for (var i = 0u; i < ROWS; i++) {
-    let row = row_0 + i;
+  // A copy to index by a variable, so that the sums themselves can stay in registers.
+  var rows = sums.rows;
+  let end = min((group.x + 1u) * ROWS, params.m);
+  for (var row = group.x * ROWS; row < end; row++) {
+    let sum = rows[row % ROWS];
     for (var j = 0u; j < 4u; j++) {
-      if (row < params.m && column_0 + j < params.n) {
-        finish(sums[i][j], c_start, row * params.n + column_0 + j, column_0 + j);
+      if (column_0 + j < params.n) {
+        finish(sum[j], c_start + row * params.n + column_0 + j, column_0 + j);
       }
     }
   }
   if (COLUMN_SUMS && group.x == 0u) {
     for (var j = 0u; j < 4u; j++) {
-      if (column_0 + j < params.n) { c[c_start + params.m * params.n + column_0 + j] = column_sum[j]; }
+      if (column_0 + j < params.n) { c[c_start + params.m * params.n + column_0 + j] = sums.columns[j]; }
     }
   }
+}
+
+// n a multiple of four: the same by vectors.
+@compute @workgroup_size(LANES)
+fn product_vectors(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id) lane: u32) {
+  let sums = tile(group, lane);
+  let column_0 = (group.y * LANES + lane) * 4u;
+  if (column_0 >= params.n) { return; }
+  let start = (group.z * params.c_size + column_0) / 4u;
+  var shift = vec4<f32>();
+  if (BIAS) { shift = bias[column_0 / 4u]; }
+  var rows = sums.rows;
+  let end = min((group.x + 1u) * ROWS, params.m);
+  for (var row = group.x * ROWS; row < end; row++) {
+    let at = start + row * (params.n / 4u);
+    let z = params.alpha * rows[row % ROWS] + shift;
+    if (KEEP) { c_vectors[params.kept_offset / 4u + at] = z; }
+    var y = vec4<f32>(activated(z.x), activated(z.y), activated(z.z), activated(z.w));
+    if (RESIDUAL) { y += residual[at]; }
+    if (ACCUMULATE) { y += c_vectors[at]; }
+    c_vectors[at] = y;
+  }
+  if (COLUMN_SUMS && group.x == 0u) { c_vectors[start + params.m * (params.n / 4u)] = sums.columns; }
 }

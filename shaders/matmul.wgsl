@@ -11,12 +11,16 @@
 
 const TILE: u32 = 64; // @tune 32 64
 const DEPTH: u32 = 16; // @tune 8 16
-const COLUMN_SUMS: bool = false; // @variant
 
 // @shared matmul-call
 const ACTIVATION: u32 = 0; // @variant none=0 gelu2=1 silu=2 relu=3
 const A_TRANSPOSED: bool = false; // @variant
 const B_TRANSPOSED: bool = false; // @variant
+const COLUMN_SUMS: bool = false; // @variant
+const ACCUMULATE: bool = false; // @variant
+const BIAS: bool = false; // @variant
+const RESIDUAL: bool = false; // @variant
+const KEEP: bool = false; // @variant
 
 struct Params {
   m: u32,
@@ -34,19 +38,16 @@ struct Params {
   splits: u32,       // the sum over k in this many parts, each written to its own C
   split_length: u32, // of k; a multiple of the depth of a tile
   c_size: u32,       // elements from one C to the next
-  pre_offset: u32,   // where the values before the activation go, in C; 0 for nowhere
-  accumulate: u32,   // 1 adds to C
-  has_bias: u32,
-  has_residual: u32,
+  kept_offset: u32,  // from an element of C to where KEEP puts its value before the activation, in the same buffer
   alpha: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read> b: array<f32>;
+@group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> c: array<f32>;
-@group(0) @binding(4) var<storage, read> bias: array<f32>;
-@group(0) @binding(5) var<storage, read> residual: array<f32>;
+@group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read> residual: array<vec4<f32>>;
 
 fn activated(z: f32) -> f32 {
   if (ACTIVATION == 1u) { return z / (1.0 + exp(-1.702 * z)); }
@@ -55,16 +56,15 @@ fn activated(z: f32) -> f32 {
   return z;
 }
 
-// One element of the result, from its sum over k; `at` is its place within the C of batch and split.
-fn finish(sum: f32, c_start: u32, at: u32, column: u32) {
+// One element of the result, from its sum over k; `at` is its place in c.
+fn finish(sum: f32, at: u32, column: u32) {
   var z = params.alpha * sum;
-  if (params.has_bias != 0u) { z += bias[column]; }
-  let place = c_start + at;
-  if (params.pre_offset != 0u) { c[params.pre_offset + place] = z; }
+  if (BIAS) { z += bias[column / 4u][column % 4u]; }
+  if (KEEP) { c[params.kept_offset + at] = z; }
   var y = activated(z);
-  if (params.has_residual != 0u) { y += residual[place]; }
-  if (params.accumulate != 0u) { y += c[place]; }
-  c[place] = y;
+  if (RESIDUAL) { y += residual[at / 4u][at % 4u]; }
+  if (ACCUMULATE) { y += c[at]; }
+  c[at] = y;
 }
 // @end shared
 
@@ -109,7 +109,8 @@ fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
       let row = row_0 + a_line;
       var x = 0.0;
       if (a_k < k_end && row < params.m) {
-        x = a[a_start + select(row * params.a_stride + a_k, a_k * params.a_stride + row, A_TRANSPOSED)];
+        let at = a_start + select(row * params.a_stride + a_k, a_k * params.a_stride + row, A_TRANSPOSED);
+        x = a[at / 4u][at % 4u];
       }
       strip_a[a_depth * LINE + a_line] = x;
       let b_depth = select(e / TILE, e % DEPTH, B_TRANSPOSED);
@@ -118,7 +119,8 @@ fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
       let column = column_0 + b_line;
       var y = 0.0;
       if (b_k < k_end && column < params.n) {
-        y = b[b_start + select(b_k * params.b_stride + column, column * params.b_stride + b_k, B_TRANSPOSED)];
+        let at = b_start + select(b_k * params.b_stride + column, column * params.b_stride + b_k, B_TRANSPOSED);
+        y = b[at / 4u][at % 4u];
       }
       strip_b[b_depth * LINE + b_line] = y;
     }
@@ -142,7 +144,7 @@ fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
     for (var j = 0u; j < MICRO; j++) {
       let row = row_0 + i * SIDE + my_row;
       let column = column_0 + j * SIDE + my_column;
-      if (row < params.m && column < params.n) { finish(sums[i][j], c_start, row * params.n + column, column); }
+      if (row < params.m && column < params.n) { finish(sums[i][j], c_start + row * params.n + column, column); }
     }
   }
   if (COLUMN_SUMS && group.x == 0u && my_row == 0u) {

@@ -40,7 +40,7 @@ const number = (value: number, min: number, max: number, doc: string): NumberKey
 };
 const flag = (value: boolean, doc: string): FlagKey => ({ kind: "flag", default: value, doc });
 const text = (value: string, doc: string): TextKey => ({ kind: "text", default: value, doc });
-const choice = <T extends string>(value: NoInfer<T>, allowed: readonly T[], doc: string): ChoiceKey<T> => {
+const choice = <const T extends string>(value: NoInfer<T>, allowed: readonly T[], doc: string): ChoiceKey<T> => {
   return { kind: "choice", default: value, allowed, doc };
 };
 
@@ -71,12 +71,17 @@ const SCHEMA = {
     minCount: integer(1, 1, MANY, "words seen less often than this in the training captions become unknown"),
   },
   vqvae: {
-    channels: integer(48, 8, 1024, "channels at full resolution; deeper levels have a multiple of it"),
+    channels: integer(32, 8, 1024, "channels after the first halving; each further one doubles them"),
     codes: integer(512, 2, 8192, "codebook size K (paper: 2886)"),
     codeDim: integer(64, 1, 1024, "numbers in a code vector"),
     downsample: integer(3, 1, 6, "halvings f: an S×S picture becomes (S/2^f)×(S/2^f) codes"),
-    resBlocks: integer(1, 1, 8, "residual blocks a level"),
-    attention: flag(false, "self-attention at the lowest resolution"),
+    resBlocks: integer(1, 1, 8, "residual blocks at the code grid, in the encoder and in the decoder"),
+    attention: flag(false, "self-attention over the code grid"),
+    reconstruction: choice(
+      "both",
+      ["l2", "l1", "both"],
+      "error of the reconstruction: mean square, mean absolute, or their sum",
+    ),
     commitment: number(0.25, 0, 100, "weight of the commitment loss |z − sg(e)|²"),
     decay: number(0.99, 0, 0.99999, "decay of the codebook's moving averages"),
     steps: integer(6000, 1, MANY, "training steps"),

@@ -31,8 +31,8 @@ interface Epilogue {
   bias?: Tensor | null;
   residual?: Tensor | null;
   activation?: Activation;
-  /** Where in `c`'s storage, in elements from `c`, the values before the activation are kept. */
-  preOffset?: number;
+  /** Where in `c`, in elements (a multiple of four), the values before the activation are kept; 0 for nowhere. */
+  keepAt?: number;
   splits?: number;
   columnSums?: boolean;
 }
@@ -73,10 +73,7 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor, epilogue: Epilogue
     splits,
     split_length: Math.ceil(k / splits / 16) * 16,
     c_size: m * n + (epilogue.columnSums ? n : 0),
-    pre_offset: epilogue.preOffset ?? 0,
-    accumulate: epilogue.accumulate ? 1 : 0,
-    has_bias: epilogue.bias ? 1 : 0,
-    has_residual: epilogue.residual ? 1 : 0,
+    kept_offset: epilogue.keepAt ?? 0,
     alpha: epilogue.alpha ?? 1,
   };
   // Bindings that a call does not use still need a buffer.
@@ -91,22 +88,30 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor, epilogue: Epilogue
     A_TRANSPOSED: aTransposed,
     B_TRANSPOSED: bTransposed,
     COLUMN_SUMS: epilogue.columnSums ?? false,
+    ACCUMULATE: epilogue.accumulate ?? false,
+    BIAS: epilogue.bias != null,
+    RESIDUAL: epilogue.residual != null,
+    KEEP: epilogue.keepAt !== undefined,
     ACTIVATION: epilogue.activation ?? "none",
   } as const;
   const layers = batch0 * batch1 * splits;
   if (matmulKernel(gpu) === "subgroup") {
-    const kernel = kernels.matmulSubgroup.product;
-    const { LANES, ROW_GROUPS } = gpu.tunables(kernel);
+    const { product: anyWidth, productVectors } = kernels.matmulSubgroup;
+    const { LANES, ROW_GROUPS } = gpu.tunables(anyWidth);
     const vectors = (operand: Operand, stride: number, line: number) =>
       [operand.offset, stride, line, ...operand.batchStride].every((value) => value % 4 === 0);
-    gpu.run(kernel, { ...bindings, a_vectors: a.storage, b_vectors: b.storage }, params, {
+    const options = {
       groups: [Math.ceil(m / (LANES * ROW_GROUPS)), Math.ceil(n / (4 * LANES)), layers],
       variant: {
         ...variant,
         A_VECTORS: vectors(a, aStride, aTransposed ? m : k),
         B_VECTORS: vectors(b, bStride, bTransposed ? k : n),
       },
-    });
+      tune: { LANES, ROW_GROUPS },
+    } as const;
+    const { c: target, ...read } = bindings;
+    if (n % 4 === 0) gpu.run(productVectors, { ...read, c_vectors: target }, params, options);
+    else gpu.run(anyWidth, bindings, params, options);
   } else {
     const kernel = kernels.matmul.product;
     const { TILE } = gpu.tunables(kernel);
@@ -364,7 +369,7 @@ export function linear(x: Tensor, weight: Tensor, bias: Tensor | null, options: 
     bias: shift,
     residual: added,
     activation,
-    preOffset: keepsPre ? preOffset : 0,
+    keepAt: keepsPre ? preOffset : undefined,
   });
   return record("linear", [x, weight, bias, residual], y, (save) => {
     const savedInput = save(input);

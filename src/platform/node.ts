@@ -169,13 +169,11 @@ function unreadable(format: ImageFormat, error: unknown): UserError {
 
 /**
  * The density that makes librsvg draw at (just above) the wanted size, instead of scaling a picture of another
- * size: the drawing stays crisp, and a drawing that is huge on paper costs nothing.
+ * size: the drawing stays crisp, and a drawing that is large on paper costs little. sharp takes 1 to 100000.
  */
 function svgDensity(width: number, height: number, size: number, fit: "contain" | "cover"): number {
   const side = fit === "contain" ? Math.max(width, height) : Math.min(width, height);
-  const fitting = (SVG_DENSITY * size) / side;
-  const largest = SVG_DENSITY * Math.sqrt(MAX_PIXELS / (width * height));
-  return Math.min(Math.max(Math.min(fitting, largest), 1), 100_000);
+  return Math.min(Math.max((SVG_DENSITY * size) / side, 1), 100_000);
 }
 
 async function decode(bytes: Uint8Array, size: number, fit: "contain" | "cover"): Promise<RgbImage> {
@@ -188,14 +186,15 @@ async function decode(bytes: Uint8Array, size: number, fit: "contain" | "cover")
     throw unreadable(format, error);
   }
   const { width = 0, height = 0 } = header;
-  if (format !== "svg" && width * height > MAX_PIXELS) {
+  const density = format === "svg" ? svgDensity(width, height, size, fit) : SVG_DENSITY;
+  if (width * height * (density / SVG_DENSITY) ** 2 > MAX_PIXELS) {
     throw new UserError(
       `the image is ${width}×${height} pixels, and at most ${MAX_PIXELS / 1e6} million pixels are read; scale it down first`,
     );
   }
   try {
     const options: SharpOptions = { failOn: "error", limitInputPixels: MAX_PIXELS };
-    if (format === "svg") options.density = svgDensity(width, height, size, fit);
+    if (format === "svg") options.density = density;
     const { data, info } = await sharp(bytes, options)
       .autoOrient()
       .flatten({ background: "#ffffff" })

@@ -16,6 +16,7 @@ import {
   restartCodes,
   updateCodebook,
 } from "../ops/codebook.js";
+import { concat } from "../ops/copy.js";
 import { conv2d } from "../ops/conv2d.js";
 import { convTranspose2d } from "../ops/conv-transpose2d.js";
 import { add } from "../ops/elementwise.js";
@@ -25,7 +26,7 @@ import { sampleTimesteps } from "../ops/noise.js";
 import { l1, mse } from "../ops/reduce.js";
 import type { Rng } from "../ops/rng.js";
 import { ShapeError } from "../tensor/errors.js";
-import type { Tensor } from "../tensor/tensor.js";
+import { type Tensor, zeros } from "../tensor/tensor.js";
 
 export interface VqVaeShape {
   /** Pictures are imageSize × imageSize RGB. */
@@ -45,6 +46,8 @@ export interface VqVaeShape {
 }
 
 const groupChannels = 8;
+/** Pictures get a fourth channel of zeros inside the networks: convolutions then read and write whole vec4s. */
+const pictureChannels = 4;
 
 /** x [B, H, W, C] → SiLU(group norm): groups of 8 channels. */
 class Norm extends Module {
@@ -151,7 +154,7 @@ class Encoder extends Module {
     super(gpu);
     const levels = widths(shape);
     this.halvings = levels.map((outputs, level) => {
-      const inputs = level === 0 ? 3 : levels[level - 1]!;
+      const inputs = level === 0 ? pictureChannels : levels[level - 1]!;
       return {
         norm: level === 0 ? null : this.child(`norm${level}`, new Norm(gpu, inputs)),
         weight: this.parameter(`halve${level}.weight`, [4, 4, inputs, outputs], fanIn(Math.SQRT2)),
@@ -165,7 +168,8 @@ class Encoder extends Module {
   /** [B, S, S, 3] → [B, h, w, D] */
   forward(images: Tensor): Tensor {
     return this.gpu.scope(() => {
-      let x = images;
+      const [batch, height, width] = images.shape as [number, number, number, number];
+      let x = concat([images, zeros(this.gpu, [batch, height, width, 1])], 3);
       for (const { norm, weight, bias } of this.halvings) {
         x = conv2d(norm ? norm.forward(x) : x, weight, { stride: 2, padding: 1, bias });
       }
@@ -188,7 +192,7 @@ class Decoder extends Module {
     this.bottom = this.child("bottom", new Bottom(gpu, levels[0]!, shape));
     this.doublings = levels.map((inputs, level) => {
       const last = level === levels.length - 1;
-      const outputs = last ? 3 : levels[level + 1]!;
+      const outputs = last ? pictureChannels : levels[level + 1]!;
       // Four of the sixteen weights meet at each output pixel.
       const initialiser = normal(Math.sqrt((last ? 1 : 2) / (4 * inputs)));
       return {
@@ -207,7 +211,7 @@ class Decoder extends Module {
         x = convTranspose2d(x, weight, { stride: 2, padding: 1 });
         if (norm) x = norm.forward(x);
       }
-      return add(x, this.bias);
+      return add(x.slice(3, 0, 3), this.bias);
     });
   }
 }

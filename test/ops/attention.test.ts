@@ -185,3 +185,19 @@ test("attention says what is wrong with its shapes", async (t, gpu) => {
   await t.throwsMessage(() => crossAttention(x(1, 2, 8), x(1, 2, 8), 1), /must be 16/, "kv width");
   await t.throwsMessage(() => crossAttention(x(1, 2, 8), x(2, 2, 16), 1), /batch sizes 1 and 2/, "batch");
 });
+
+testBoth("attention takes memory linear in length, and repeats to the bit", async (t, gpu) => {
+  const length = 700;
+  const qkv = fromArray(gpu, randomArray(13, length * 12), [1, length, 12]).requireGrad();
+  const dy = fromArray(gpu, randomArray(14, length * 4), [1, length, 4]);
+  const before = gpu.memory.liveBytes;
+  gpu.resetPeakMemory();
+  const once = () => gpu.scope(() => backwardFrom(selfAttention(qkv, 1).output, dy));
+  once();
+  const peak = gpu.memory.peakBytes - before;
+  t.ok(peak < length * length, `${peak} bytes at the peak; a score matrix would take ${4 * length * length}`);
+  const first = await qkv.grad!.read();
+  qkv.gradIsCurrent = false;
+  once();
+  t.same(await qkv.grad!.read(), first, "the same gradient to the bit");
+});

@@ -9,7 +9,8 @@ import * as reference from "../reference/dense.js";
 const both = (name: string, body: (t: Check, gpu: Gpu) => Promise<void>) => {
   for (const software of [true, false]) {
     test(`${name} (${software ? "software" : "GPU"} kernel)`, async (t, shared) => {
-      const gpu = Gpu.from(shared.device, { software });
+      // Small tiles: a software adapter takes many seconds to compile the large ones.
+      const gpu = Gpu.from(shared.device, { software, tuning: { "matmul.product": { TILE: 32, DEPTH: 8 } } });
       if (software && matmulKernel(gpu) !== "subgroup") return t.comment("this device has no subgroups");
       await body(t, gpu);
       await gpu.idle();

@@ -76,6 +76,6 @@ export function reduce(
 ): Float64Array {
   const kept = shape.map((length, axis) => (axes.includes(axis) ? 1 : length));
   const groups = Array.from({ length: kept.reduce((p, q) => p * q, 1) }, () => [] as number[]);
-  indices(shape).forEach((index, i) => groups[broadcastIndex(index, kept)]!.push(x[i]!));
+  for (const [i, index] of indices(shape).entries()) groups[broadcastIndex(index, kept)]!.push(x[i]!);
   return Float64Array.from(groups, join);
 }

@@ -1,0 +1,117 @@
+/** Training of the image tokenizer: one GPU step, captured once and replayed. */
+
+import type { Config } from "../config.js";
+import type { CapturedWork, Gpu } from "../gpu/gpu.js";
+import type { Checkpoint } from "../io/checkpoint.js";
+import { Rng } from "../ops/rng.js";
+import { backward, noGrad } from "../tensor/autograd.js";
+import { type Tensor, untracked } from "../tensor/tensor.js";
+import type { VqVae } from "../vqvae/vqvae.js";
+import { ModelOptimizer } from "./model-optimizer.js";
+import type { StepResult } from "./stage.js";
+
+/** Fills `images` [B, S, S, 3] with the pictures of batch n (from 0), bytes 0 … 255. */
+export type ImageBatches = (step: number, images: Uint8Array) => void;
+
+export class VqVaeTraining {
+  readonly vqvae: VqVae;
+  readonly optimizer: ModelOptimizer;
+  private readonly gpu: Gpu;
+  private readonly config: Config["vqvae"];
+  private readonly batches: ImageBatches;
+  private readonly random: Rng;
+  private readonly bytes: Uint8Array;
+  private readonly values: Float32Array;
+  private readonly images: Tensor;
+  private captured: {
+    work: CapturedWork;
+    losses: { total: Tensor; reconstruction: Tensor; commitment: Tensor; usage: Tensor };
+  } | null = null;
+
+  constructor(vqvae: VqVae, config: Config["vqvae"], seed: number, batches: ImageBatches) {
+    this.gpu = vqvae.gpu;
+    this.vqvae = vqvae;
+    this.config = config;
+    this.batches = batches;
+    this.random = new Rng(this.gpu, seed);
+    this.optimizer = new ModelOptimizer(vqvae, {
+      learningRate: {
+        peak: config.learningRate,
+        warmup: config.warmup,
+        decay: config.learningRateDecay,
+        steps: config.steps,
+      },
+      betas: [0.9, 0.99],
+      weightDecay: 0,
+      clip: 1,
+      average: { decay: 0, every: 1 },
+    });
+    const { imageSize } = vqvae.shape;
+    const elements = config.batch * imageSize ** 2 * 3;
+    this.bytes = new Uint8Array(elements);
+    this.values = new Float32Array(elements);
+    this.images = untracked(this.gpu, [config.batch, imageSize, imageSize, 3], "f32", "images");
+  }
+
+  /** One step (from 1). Step 1 first sets the codebook to encoder outputs of its batch. */
+  async step(step: number): Promise<StepResult> {
+    this.batches(step - 1, this.bytes);
+    this.bytes.forEach((value, i) => {
+      this.values[i] = value / 127.5 - 1;
+    });
+    this.images.write(this.values);
+    this.random.setStep(step);
+    if (step === 1) noGrad(() => this.vqvae.startCodebook(this.images, this.random));
+    const learningRate = this.optimizer.prepare(step);
+    this.captured ??= this.capture();
+    this.captured.work.run();
+    const { total, reconstruction, commitment, usage } = this.captured.losses;
+    const [loss, error, committed, [, perplexity, used], gradNorm] = await Promise.all([
+      total.item(),
+      reconstruction.item(),
+      commitment.item(),
+      usage.read() as Promise<unknown> as Promise<[number, number, number, number]>,
+      this.optimizer.gradientNorm(),
+    ]);
+    return {
+      losses: { total: loss, reconstruction: error, commitment: committed, perplexity, used },
+      learningRate,
+      gradNorm,
+    };
+  }
+
+  private capture() {
+    const { work, result } = this.gpu.capture(() => this.record());
+    return { work, losses: result };
+  }
+
+  private record() {
+    this.optimizer.zeroGrad();
+    const { total, ...parts } = this.vqvae.loss(this.images, this.config, this.random);
+    backward(total);
+    this.optimizer.record();
+    const { reconstruction, commitment, usage } = parts;
+    // Results of ops are used up by the backward pass; copies of the handles live on.
+    return {
+      total: total.detach(),
+      reconstruction: reconstruction.detach(),
+      commitment: commitment.detach(),
+      usage,
+    };
+  }
+
+  save(): Promise<Pick<Checkpoint, "model" | "optimizer">> {
+    return this.optimizer.save();
+  }
+
+  load(checkpoint: Checkpoint, path: string): void {
+    this.optimizer.load(checkpoint, path);
+  }
+
+  dispose(): void {
+    this.captured?.work.dispose();
+    this.random.dispose();
+    this.images.dispose();
+    this.optimizer.dispose();
+  }
+}
