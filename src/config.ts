@@ -84,7 +84,7 @@ const SCHEMA = {
     ),
     commitment: number(0.25, 0, 100, "weight of the commitment loss |z − sg(e)|²"),
     decay: number(0.99, 0, 0.99999, "decay of the codebook's moving averages"),
-    steps: integer(1500, 1, MANY, "training steps"),
+    steps: integer(1000, 1, MANY, "training steps"),
     batch: integer(32, 1, 65535, "pictures a step"),
     learningRate: number(1e-3, 0, 1, "peak learning rate of AdamW"),
     warmup: integer(100, 0, MANY, "steps of linear warm-up"),
