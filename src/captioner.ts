@@ -120,7 +120,9 @@ export class Captioner {
     const bytes = size * size * 3;
     const count = images.length / bytes;
     if (!Number.isInteger(count)) {
-      throw new UserError(`the model takes ${size}×${size} RGB pictures of ${bytes} bytes, not ${images.length} bytes`);
+      throw new UserError(
+        `the model takes ${size}×${size} RGB pictures of ${bytes} bytes, not ${images.length} bytes`,
+      );
     }
     const codes = new Uint32Array(count * this.positions);
     for (let first = 0; first < count; first += imagesPerBatch) {
@@ -141,7 +143,9 @@ export class Captioner {
     for (let first = 0; first < codes.length; first += imagesPerBatch * positions) {
       const part = codes.subarray(first, first + imagesPerBatch * positions);
       const decoded = this.gpu.scope(() =>
-        noGrad(() => this.vqvae.decode(fromArray(this.gpu, part, [part.length / positions, positions], "u32", "codes"))),
+        noGrad(() =>
+          this.vqvae.decode(fromArray(this.gpu, part, [part.length / positions, positions], "u32", "codes")),
+        ),
       );
       const values = await decoded.read();
       decoded.dispose();
@@ -249,7 +253,12 @@ export class Captioner {
     await files.makeDirectory(folder);
     await files.write(`${folder}/model.safetensors`, encodeSafetensors(stored, { format }));
     const { config, tokenizer } = this;
-    const record = { format, ...(options.about ? { about: options.about } : {}), config, tokenizer: tokenizer.toJSON() };
+    const record = {
+      format,
+      ...(options.about ? { about: options.about } : {}),
+      config,
+      tokenizer: tokenizer.toJSON(),
+    };
     await files.write(`${folder}/config.json`, toJson(record as unknown as JsonRecord));
   }
 
@@ -258,11 +267,15 @@ export class Captioner {
     const configPath = `${folder}/config.json`;
     const weightsPath = `${folder}/model.safetensors`;
     if (!(await files.exists(configPath)) || !(await files.exists(weightsPath))) {
-      throw new UserError(`${folder} holds no captioner: it needs config.json and model.safetensors, as a finished run's weights/ has`);
+      throw new UserError(
+        `${folder} holds no captioner: it needs config.json and model.safetensors, as a finished run's weights/ has`,
+      );
     }
     const record = parseJsonRecord(await files.readText(configPath), configPath);
     if (record.format !== format) {
-      throw new UserError(`${configPath} has format ${JSON.stringify(record.format)}, this version reads "${format}"`);
+      throw new UserError(
+        `${configPath} has format ${JSON.stringify(record.format)}, this version reads "${format}"`,
+      );
     }
     const config = resolveConfig({ file: { name: configPath, text: JSON.stringify(record.config) } });
     const captioner = new Captioner(gpu, config, WordTokenizer.fromJSON(record.tokenizer, configPath));

@@ -40,7 +40,11 @@ const number = (value: number, min: number, max: number, doc: string): NumberKey
 };
 const flag = (value: boolean, doc: string): FlagKey => ({ kind: "flag", default: value, doc });
 const text = (value: string, doc: string): TextKey => ({ kind: "text", default: value, doc });
-const choice = <const T extends string>(value: NoInfer<T>, allowed: readonly T[], doc: string): ChoiceKey<T> => {
+const choice = <const T extends string>(
+  value: NoInfer<T>,
+  allowed: readonly T[],
+  doc: string,
+): ChoiceKey<T> => {
   return { kind: "choice", default: value, allowed, doc };
 };
 

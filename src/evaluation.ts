@@ -4,8 +4,8 @@
  */
 
 import type { Captioner, CaptionOptions } from "./captioner.js";
-import { type Dataset, pixels } from "./data/dataset.js";
 import { shuffled } from "./data/batches.js";
+import { type Dataset, pixels } from "./data/dataset.js";
 import { nearestCodes, nearestVectors, shrink } from "./metrics/nearest.js";
 import { type CaptionScores, scoreCaptions } from "./metrics/scores.js";
 
@@ -45,7 +45,9 @@ export function gatherImages(dataset: Dataset, images: readonly number[]): Uint8
 
 function gatherRows(rows: Uint32Array, width: number, numbers: readonly number[]): Uint32Array {
   const gathered = new Uint32Array(numbers.length * width);
-  numbers.forEach((number, i) => gathered.set(rows.subarray(number * width, (number + 1) * width), i * width));
+  numbers.forEach((number, i) =>
+    gathered.set(rows.subarray(number * width, (number + 1) * width), i * width),
+  );
   return gathered;
 }
 
@@ -68,10 +70,16 @@ export async function evaluate(
 
   const place = new Map(needed.map((record, i) => [record, i]));
   const images = (records: readonly number[]) => records.map((record) => dataset.records[record]!.image);
-  const codes = await captioner.encode(gatherImages(dataset, images(needed)), (count) => onProgress?.(count, total));
+  const codes = await captioner.encode(gatherImages(dataset, images(needed)), (count) =>
+    onProgress?.(count, total),
+  );
   done = needed.length;
   const codesOf = (records: readonly number[]) =>
-    gatherRows(codes, positions, records.map((record) => place.get(record)!));
+    gatherRows(
+      codes,
+      positions,
+      records.map((record) => place.get(record)!),
+    );
   const factor = Math.max(1, Math.floor(dataset.size / comparedSide));
   const pixelsOf = (records: readonly number[]) =>
     concatenated(images(records).map((image) => shrink(pixels(dataset, image), dataset.size, factor)));
@@ -105,7 +113,10 @@ export async function evaluate(
       scores: {
         model: scoreCaptions(said, references),
         shuffled: scoreCaptions(shuffledCaptions, references),
-        nearestPixels: scoreCaptions(firstCaption(nearestVectors(pixelsOf(records), trainPixels, width)), references),
+        nearestPixels: scoreCaptions(
+          firstCaption(nearestVectors(pixelsOf(records), trainPixels, width)),
+          references,
+        ),
         nearestCodes: scoreCaptions(firstCaption(nearestCodes(ownCodes, trainCodes, positions)), references),
       },
       captions: records.map((record, i) => ({
@@ -135,7 +146,8 @@ const names: Record<Method, string> = {
 
 /** The scores as a Markdown table. */
 export function scoresTable(results: readonly SplitScores[]): string {
-  const share = ({ accuracy }: { accuracy: number }) => (Number.isNaN(accuracy) ? "–" : `${(100 * accuracy).toFixed(1)} %`);
+  const share = ({ accuracy }: { accuracy: number }) =>
+    Number.isNaN(accuracy) ? "–" : `${(100 * accuracy).toFixed(1)} %`;
   const lines = [
     "| split | pictures | captions by | BLEU-4 | CIDEr-D | exact | object words | tone | gender |",
     "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -143,7 +155,14 @@ export function scoresTable(results: readonly SplitScores[]): string {
   for (const { split, scores } of results) {
     for (const method of Object.keys(names) as Method[]) {
       const s = scores[method];
-      const cells = [s.bleu[3].toFixed(3), s.ciderD.toFixed(3), share(s.exactMatch), share(s.objectWords), share(s.tone), share(s.gender)];
+      const cells = [
+        s.bleu[3].toFixed(3),
+        s.ciderD.toFixed(3),
+        share(s.exactMatch),
+        share(s.objectWords),
+        share(s.tone),
+        share(s.gender),
+      ];
       lines.push(`| ${split} | ${s.images} | ${names[method]} | ${cells.join(" | ")} |`);
     }
   }

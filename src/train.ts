@@ -5,15 +5,14 @@ import { Captioner } from "./captioner.js";
 import { commandLine, integerOption, openGpu, runCommand } from "./cli.js";
 import { type Config, describeConfig, PRESET_NAMES, resolveConfig } from "./config.js";
 import type { Dataset } from "./data/dataset.js";
-import { loadEmoji } from "./data/emoji.js";
-import { loadFolder } from "./data/folder.js";
+import { loadDataset } from "./data/load.js";
 import { evaluate, recordsOf, scoresTable } from "./evaluation.js";
 import { latestCheckpoint } from "./io/checkpoint.js";
 import { type JsonRecord, parseJsonRecord, toJson } from "./io/json.js";
 import { RunFolder } from "./io/run-folder.js";
 import { loadWeights, readWeights } from "./nn/weights.js";
 import { UserError } from "./platform/errors.js";
-import { cacheDirectory, modulesDirectory, nodePlatform as platform, onInterrupt } from "./platform/node.js";
+import { onInterrupt, nodePlatform as platform } from "./platform/node.js";
 import { withLateProgress, withProgress } from "./progress.js";
 import { formatDuration } from "./report/duration.js";
 import { renderReport } from "./report/report.js";
@@ -21,7 +20,14 @@ import { captionSheet } from "./report/sheet.js";
 import { WordTokenizer } from "./text/words.js";
 import { estimateSeconds } from "./training/estimate.js";
 import { runStage, type Trainer } from "./training/stage.js";
-import { captionedSamples, decoderStage, reconstructions, type StageContext, trainingCodes, vqvaeStage } from "./training/stages.js";
+import {
+  captionedSamples,
+  decoderStage,
+  reconstructions,
+  type StageContext,
+  trainingCodes,
+  vqvaeStage,
+} from "./training/stages.js";
 
 interface Options {
   preset?: string;
@@ -49,7 +55,10 @@ const vocabularyFile = "vocabulary.json";
 const { files } = platform;
 
 async function main(): Promise<void> {
-  const program = commandLine("node dist/train.js", "Trains the captioner: the VQ-VAE, then the decoder on its codes.")
+  const program = commandLine(
+    "node dist/train.js",
+    "Trains the captioner: the VQ-VAE, then the decoder on its codes.",
+  )
     .option("--preset <name>", `settings to start from: ${PRESET_NAMES.join(" or ")} (default: emoji)`)
     .option("--stage <name>", "vqvae, decoder (needs a run with a trained vqvae: --resume) or all", "all")
     .option("--data <source>", "emoji, or a folder with pictures and captions.jsonl, .csv or .txt")
@@ -57,7 +66,12 @@ async function main(): Promise<void> {
     .option("--resume <folder>", "go on with this run, with its own settings")
     .option("--seed <number>", "seed of every random number", integerOption(0))
     .option("--config <file>", "JSON file with settings")
-    .option("--set <key=value>", "one setting; may be repeated", (value, all: string[]) => [...all, value], [])
+    .option(
+      "--set <key=value>",
+      "one setting; may be repeated",
+      (value, all: string[]) => [...all, value],
+      [],
+    )
     .option("--skip-bad", "leave out unreadable rows and pictures of a folder instead of stopping")
     .option("--adapter <name>", "gpu, lavapipe, swiftshader or a part of an adapter's name")
     .option("--quiet", "print no progress")
@@ -80,17 +94,24 @@ async function main(): Promise<void> {
     stopping = true;
     console.error("\nstopping after this step; the run can be resumed");
   });
-  const dataset = await loadData(config, options.quiet);
+  const dataset = await loadDataset(config.data, options.quiet);
   const tokenizer = await vocabulary(run, dataset, config);
   const captioner = new Captioner(gpu, config, tokenizer);
   const heldOut = heldOutRecords(dataset);
-  if (heldOut.length === 0) throw new UserError(`data set ${dataset.name} has no held-out pictures to measure on`);
+  if (heldOut.length === 0)
+    throw new UserError(`data set ${dataset.name} has no held-out pictures to measure on`);
   const context: StageContext = { platform, config, captioner, dataset, run, heldOut };
   if (!options.quiet) await announce(captioner, dataset, run, options.stage);
 
   const stage = (trainer: Trainer) =>
     withProgress(
-      { label: trainer.stage, total: trainer.steps, unit: "steps", quiet: options.quiet, perUnit: { factor: trainer.perStep.count, unit: trainer.perStep.unit } },
+      {
+        label: trainer.stage,
+        total: trainer.steps,
+        unit: "steps",
+        quiet: options.quiet,
+        perUnit: { factor: trainer.perStep.count, unit: trainer.perStep.unit },
+      },
       (progress) =>
         runStage(trainer, {
           platform,
@@ -133,12 +154,17 @@ function interrupted(run: RunFolder): void {
 }
 
 async function started(options: Options): Promise<{ config: Config; run: RunFolder }> {
-  if (options.stage === "decoder") throw new UserError("--stage decoder needs --resume with a run whose vqvae is trained", 2);
+  if (options.stage === "decoder")
+    throw new UserError("--stage decoder needs --resume with a run whose vqvae is trained", 2);
   const config = resolveConfig({
     preset: options.preset,
     file: options.config ? { name: options.config, text: await files.readText(options.config) } : undefined,
     set: [
-      ...(options.data === undefined ? [] : options.data === "emoji" ? ["data.source=emoji"] : ["data.source=folder", `data.folder=${options.data}`]),
+      ...(options.data === undefined
+        ? []
+        : options.data === "emoji"
+          ? ["data.source=emoji"]
+          : ["data.source=folder", `data.folder=${options.data}`]),
       ...(options.seed === undefined ? [] : [`seed=${options.seed}`]),
       ...(options.skipBad ? ["data.skipBad=true"] : []),
       ...options.set,
@@ -151,36 +177,19 @@ async function started(options: Options): Promise<{ config: Config; run: RunFold
 
 async function resumed(options: Options, path: string): Promise<{ config: Config; run: RunFolder }> {
   for (const name of ["preset", "config", "seed", "data", "out"] as const) {
-    if (options[name] !== undefined) throw new UserError(`--${name} cannot be given with --resume: a run keeps its settings`, 2);
+    if (options[name] !== undefined)
+      throw new UserError(`--${name} cannot be given with --resume: a run keeps its settings`, 2);
   }
   const run = await RunFolder.open(files, path);
   const file = { name: `${path}/config.json`, text: JSON.stringify(run.config) };
   return { config: resolveConfig({ file, set: options.set }), run };
 }
 
-async function loadData(config: Config, quiet = false): Promise<Dataset> {
-  const { source, folder, imageSize: size, subset, skipBad } = config.data;
-  return withLateProgress({ label: "pictures", unit: "pictures", quiet }, async (onProgress) => {
-    if (source === "emoji") {
-      return loadEmoji(platform, {
-        modulesDirectory: modulesDirectory("emojibase-data"),
-        cacheDirectory: cacheDirectory(),
-        size,
-        ...(subset > 0 ? { limit: subset } : {}),
-        onProgress,
-      });
-    }
-    const { dataset, skipped, uncaptioned } = await loadFolder(platform, folder, { size, skipBad, onProgress });
-    for (const line of skipped) console.error(`skipped: ${line}`);
-    if (uncaptioned > 0) console.error(`${uncaptioned} pictures of ${folder} have no caption and are not used`);
-    return dataset;
-  });
-}
-
 /** The run's vocabulary, built from the training captions when the run starts. */
 async function vocabulary(run: RunFolder, dataset: Dataset, config: Config): Promise<WordTokenizer> {
   const path = `${run.path}/${vocabularyFile}`;
-  if (await files.exists(path)) return WordTokenizer.fromJSON(parseJsonRecord(await files.readText(path), path), path);
+  if (await files.exists(path))
+    return WordTokenizer.fromJSON(parseJsonRecord(await files.readText(path), path), path);
   const captions = (dataset.splits.train ?? []).flatMap((record) => dataset.records[record]!.captions);
   if (captions.length === 0) throw new UserError(`data set ${dataset.name} has no training pictures`);
   const tokenizer = WordTokenizer.build(captions, { minimumCount: config.data.minCount });
@@ -196,11 +205,20 @@ function heldOutRecords(dataset: Dataset): number[] {
   return Array.from({ length: each }, (_, i) => chosen.flatMap((records) => records[i] ?? [])).flat();
 }
 
-async function announce(captioner: Captioner, dataset: Dataset, run: RunFolder, stage: Options["stage"]): Promise<void> {
+async function announce(
+  captioner: Captioner,
+  dataset: Dataset,
+  run: RunFolder,
+  stage: Options["stage"],
+): Promise<void> {
   const splits = Object.entries(dataset.splits).map(([name, records]) => `${name} ${records.length}`);
-  console.error(`data:    ${dataset.name}: pictures: ${splits.join(", ")}; ${captioner.tokenizer.vocabularySize} words`);
+  console.error(
+    `data:    ${dataset.name}: pictures: ${splits.join(", ")}; ${captioner.tokenizer.vocabularySize} words`,
+  );
   const count = (value: number) => `${(value / 1e6).toFixed(2)} M`;
-  console.error(`model:   VQ-VAE ${count(captioner.vqvae.parameterCount)}, decoder ${count(captioner.decoder.parameterCount)} parameters`);
+  console.error(
+    `model:   VQ-VAE ${count(captioner.vqvae.parameterCount)}, decoder ${count(captioner.decoder.parameterCount)} parameters`,
+  );
   const { vqvae, decoder } = await estimateSeconds(captioner);
   const parts = [
     ...(stage === "decoder" ? [] : [`vqvae ${formatDuration(vqvae)}`]),
@@ -213,7 +231,9 @@ async function announce(captioner: Captioner, dataset: Dataset, run: RunFolder, 
 async function loadTrained(captioner: Captioner, run: RunFolder): Promise<void> {
   const { checkpoint, path } = await latestCheckpoint(files, run.checkpointFolder("vqvae"));
   if (!checkpoint || checkpoint.step < captioner.config.vqvae.steps) {
-    throw new UserError(`${run.path} has no finished vqvae (step ${checkpoint?.step ?? 0} of ${captioner.config.vqvae.steps}); resume it without --stage decoder`);
+    throw new UserError(
+      `${run.path} has no finished vqvae (step ${checkpoint?.step ?? 0} of ${captioner.config.vqvae.steps}); resume it without --stage decoder`,
+    );
   }
   loadWeights(captioner.vqvae, checkpoint.model, `${path}/model.safetensors`);
 }
@@ -230,19 +250,35 @@ async function finish(context: StageContext, options: Options): Promise<void> {
   for (const { caption, references } of samples.slice(0, 12)) {
     console.log(`${caption}    (reference: ${references?.join(" | ")})`);
   }
-  await run.writeSample("samples.svg", await captionSheet(platform.images, samples, { title: "Held-out pictures: the model's caption, a reference below" }));
+  await run.writeSample(
+    "samples.svg",
+    await captionSheet(platform.images, samples, {
+      title: "Held-out pictures: the model's caption, a reference below",
+    }),
+  );
   const splits = Object.keys(dataset.splits).filter((split) => split !== "train");
-  const results = await withLateProgress({ label: "scores", unit: "pictures", quiet: options.quiet }, (onProgress) =>
-    evaluate(captioner, dataset, { splits, limit: scoredPictures, onProgress }),
+  const results = await withLateProgress(
+    { label: "scores", unit: "pictures", quiet: options.quiet },
+    (onProgress) => evaluate(captioner, dataset, { splits, limit: scoredPictures, onProgress }),
   );
   const table = scoresTable(results);
   console.log(`\n${table}`);
   await files.write(`${run.path}/scores.md`, `${table}\n`);
-  await files.write(`${run.path}/scores.json`, JSON.stringify(results.map(({ split, scores }) => ({ split, scores })), null, 1));
+  await files.write(
+    `${run.path}/scores.json`,
+    JSON.stringify(
+      results.map(({ split, scores }) => ({ split, scores })),
+      null,
+      1,
+    ),
+  );
   await writeReport(context, samples);
 }
 
-async function writeReport(context: StageContext, samples: Awaited<ReturnType<typeof captionedSamples>> = []): Promise<void> {
+async function writeReport(
+  context: StageContext,
+  samples: Awaited<ReturnType<typeof captionedSamples>> = [],
+): Promise<void> {
   const { captioner, run, dataset } = context;
   const sheet = await reconstructions(context);
   await run.writeSample("reconstructions.png", await platform.images.encodePng(sheet));
@@ -258,7 +294,13 @@ async function writeReport(context: StageContext, samples: Awaited<ReturnType<ty
       Words: captioner.tokenizer.vocabularySize,
     },
     samples: samples.length > 0 ? [{ title: "Captions of held-out pictures", items: samples }] : [],
-    sheets: [{ title: "Held-out pictures and their reconstructions", note: "Each row of originals stands above its reconstructions from the codes.", image: sheet }],
+    sheets: [
+      {
+        title: "Held-out pictures and their reconstructions",
+        note: "Each row of originals stands above its reconstructions from the codes.",
+        image: sheet,
+      },
+    ],
   });
   await run.writeReport(html);
 }

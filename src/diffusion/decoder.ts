@@ -132,23 +132,34 @@ export class Decoder extends Module {
   constructor(gpu: Gpu, shape: DecoderShape, codeVectors: Tensor | null = null) {
     super(gpu);
     const { dim, heads, vocabulary, length, codes, side, codeDim } = shape;
-    if (dim % heads !== 0) throw new ShapeError("Decoder", `width ${dim} is not a multiple of ${heads} heads`);
+    if (dim % heads !== 0)
+      throw new ShapeError("Decoder", `width ${dim} is not a multiple of ${heads} heads`);
     if (codeDim !== null && (codeVectors?.shape[0] !== codes || codeVectors.shape[1] !== codeDim)) {
-      throw new ShapeError("Decoder", `the code vectors must be [${codes}, ${codeDim}], not [${codeVectors?.shape.join(", ")}]`);
+      throw new ShapeError(
+        "Decoder",
+        `the code vectors must be [${codes}, ${codeDim}], not [${codeVectors?.shape.join(", ")}]`,
+      );
     }
     this.shape = shape;
     this.codeVectors = codeVectors;
-    const table = (name: string, rows: number) => this.parameter(name, [rows, dim], normal(0.5), { decay: false });
+    const table = (name: string, rows: number) =>
+      this.parameter(name, [rows, dim], normal(0.5), { decay: false });
     this.tokens = table("tokens", vocabulary + 1);
     this.positions = table("positions", length);
     const learned = shape.filler === "learned";
     this.codeTable = codeDim === null ? table("codeTable", codes) : null;
-    this.codeProjection = codeDim === null ? null : this.child("codeProjection", new Linear(gpu, codeDim, dim));
+    this.codeProjection =
+      codeDim === null ? null : this.child("codeProjection", new Linear(gpu, codeDim, dim));
     this.codeMask = learned ? table("codeMask", 1) : null;
     this.codeRows = table("codeRows", side);
     this.codeColumns = table("codeColumns", side);
-    this.modulation = this.child("modulation", new TimestepModulation(gpu, shape.timesteps, 2 * shape.blocks, dim));
-    this.blocks = Array.from({ length: shape.blocks }, (_, i) => this.child(`block${i}`, new DecoderBlock(gpu, shape)));
+    this.modulation = this.child(
+      "modulation",
+      new TimestepModulation(gpu, shape.timesteps, 2 * shape.blocks, dim),
+    );
+    this.blocks = Array.from({ length: shape.blocks }, (_, i) =>
+      this.child(`block${i}`, new DecoderBlock(gpu, shape)),
+    );
     this.norm = this.child("norm", new LayerNorm(gpu, dim));
     this.head = this.child("head", new Linear(gpu, dim, vocabulary));
   }
@@ -171,7 +182,12 @@ export class Decoder extends Module {
   forward(xt: Tensor<"u32">, t: Tensor<"u32">, codes: Tensor<"u32">, call: DecoderCall = {}): Tensor {
     const { length, side } = this.shape;
     const batch = xt.shape[0]!;
-    if (xt.shape[1] !== length || t.shape[0] !== batch || codes.shape[0] !== batch || codes.shape[1] !== side * side) {
+    if (
+      xt.shape[1] !== length ||
+      t.shape[0] !== batch ||
+      codes.shape[0] !== batch ||
+      codes.shape[1] !== side * side
+    ) {
       throw new ShapeError(
         "Decoder",
         `tokens [${xt.shape.join(", ")}], times [${t.shape.join(", ")}] and codes [${codes.shape.join(", ")}] do not fit [B, ${length}], [B] and [B, ${side * side}]`,
@@ -182,7 +198,14 @@ export class Decoder extends Module {
       const modulations = this.modulation.forward(t);
       let x = embedding(this.tokens, xt, { positions: this.positions });
       this.blocks.forEach((block, i) => {
-        x = block.forward(x, modulations[2 * i]!, modulations[2 * i + 1]!, condition, call.random ?? null, call.watch);
+        x = block.forward(
+          x,
+          modulations[2 * i]!,
+          modulations[2 * i + 1]!,
+          condition,
+          call.random ?? null,
+          call.watch,
+        );
       });
       return this.head.forward(this.norm.forward(x));
     });

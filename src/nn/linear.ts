@@ -1,7 +1,7 @@
 /** Fully connected layer. */
 
 import type { Gpu } from "../gpu/gpu.js";
-import { linear, type LinearOptions } from "../ops/matmul.js";
+import { type LinearOptions, linear } from "../ops/matmul.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { constant, fanIn, type Initialiser } from "./initialisers.js";
 import { Module } from "./module.js";
@@ -11,7 +11,12 @@ export class Linear extends Module {
   readonly weight: Tensor;
   readonly bias: Tensor | null;
 
-  constructor(gpu: Gpu, inputs: number, outputs: number, options: { bias?: boolean; initialiser?: Initialiser } = {}) {
+  constructor(
+    gpu: Gpu,
+    inputs: number,
+    outputs: number,
+    options: { bias?: boolean; initialiser?: Initialiser } = {},
+  ) {
     super(gpu);
     this.weight = this.parameter("weight", [inputs, outputs], options.initialiser ?? fanIn());
     this.bias = options.bias === false ? null : this.parameter("bias", [outputs], constant(0));

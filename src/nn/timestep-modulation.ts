@@ -36,6 +36,8 @@ export class TimestepModulation extends Module {
     const batch = t.shape[0]!;
     const rows = silu(embedding(this.table, t)).reshape([batch, layers, channels]).transpose(0, 1);
     const all = add(matmul(rows, this.weight), this.bias);
-    return Array.from({ length: layers }, (_, layer) => all.slice(0, layer, 1).reshape([batch, 2 * channels]));
+    return Array.from({ length: layers }, (_, layer) =>
+      all.slice(0, layer, 1).reshape([batch, 2 * channels]),
+    );
   }
 }

@@ -30,7 +30,8 @@ export function convTranspose2d(x: Tensor, weight: Tensor, options: ConvTranspos
   const [kernelHeight, kernelWidth, channels] = weight.shape as [number, number, number, number];
   const height = (outHeight - 1) * stride + kernelHeight - 2 * padding;
   const width = (outWidth - 1) * stride + kernelWidth - 2 * padding;
-  if (height < 1 || width < 1) throw new ShapeError("convTranspose2d", `${shapes}: padding ${padding} leaves nothing`);
+  if (height < 1 || width < 1)
+    throw new ShapeError("convTranspose2d", `${shapes}: padding ${padding} leaves nothing`);
   // Named as in the convolution that this is the adjoint of: our output is its input.
   const geometry: Geometry = {
     batch,
@@ -60,7 +61,10 @@ export function convTranspose2d(x: Tensor, weight: Tensor, options: ConvTranspos
         if (accumulate) grads.give(0, dx);
       }
       if (grads.needs(1)) {
-        const unused = { tensor: empty(gpu, [outChannels], "f32", "convTranspose2d unused"), accumulate: false };
+        const unused = {
+          tensor: empty(gpu, [outChannels], "f32", "convTranspose2d unused"),
+          accumulate: false,
+        };
         backwardWeight(plan, dy, input, grads.sink(1), unused);
       }
     };

@@ -1,10 +1,12 @@
 /** The Node platform: atomic files, pictures by sharp, hashing, signals, and where npm packages lie. */
+
 import { createHash, randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import * as fs from "node:fs/promises";
 import { createRequire } from "node:module";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Metadata, Sharp, SharpOptions } from "sharp";
 import { UserError } from "./errors.js";
 import type { Files, ImageCodec, Platform, RgbImage } from "./platform.js";
@@ -256,6 +258,11 @@ export function findModulesDirectory(packageName: string): string | null {
     if (existsSync(join(folder, packageName, "package.json"))) return folder;
   }
   return null;
+}
+
+/** The folder of the weights that come with the package. */
+export function shippedWeights(): string {
+  return fileURLToPath(new URL("../../weights/emoji", import.meta.url));
 }
 
 /** The user's cache folder for this project: `$XDG_CACHE_HOME/mc-diffusion` or `~/.cache/mc-diffusion`. It may not exist yet. */

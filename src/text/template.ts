@@ -14,7 +14,11 @@ export function parseTemplate(
   length: number,
 ): { at: Uint32Array; words: Uint32Array } {
   const open = /(…|\.\.\.)\s*$/.test(template);
-  const parts = template.replace(/(…|\.\.\.)\s*$/, "").trim().split(/\s+/).filter(Boolean);
+  const parts = template
+    .replace(/(…|\.\.\.)\s*$/, "")
+    .trim()
+    .split(/\s+/)
+    .filter(Boolean);
   const ids: (number | null)[] = [];
   for (const part of parts) {
     if (part === "_") {
@@ -23,12 +27,16 @@ export function parseTemplate(
     }
     const unknown = tokenizer.unknownWords(part);
     if (unknown.length > 0) {
-      throw new UserError(`the template's word "${unknown[0]}" is not in the model's vocabulary of ${tokenizer.vocabularySize} words`);
+      throw new UserError(
+        `the template's word "${unknown[0]}" is not in the model's vocabulary of ${tokenizer.vocabularySize} words`,
+      );
     }
     ids.push(...tokenizer.encode(part));
   }
   if (ids.length > length - 1) {
-    throw new UserError(`the template has ${ids.length} words and gaps; this model's captions have at most ${length - 1}`);
+    throw new UserError(
+      `the template has ${ids.length} words and gaps; this model's captions have at most ${length - 1}`,
+    );
   }
   const at = new Uint32Array(length);
   const words = new Uint32Array(length);

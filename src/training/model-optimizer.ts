@@ -99,7 +99,9 @@ export class ModelOptimizer {
     for (const [name, tensor] of Object.entries({ firstMoment, secondMoment, average })) {
       const stored = checkpoint.optimizer.get(name);
       if (!(stored?.data instanceof Float32Array) || stored.data.length !== tensor.size) {
-        throw new UserError(`${path}/optimizer.safetensors: ${name} does not fit this model; it belongs to another one`);
+        throw new UserError(
+          `${path}/optimizer.safetensors: ${name} does not fit this model; it belongs to another one`,
+        );
       }
       tensor.write(stored.data);
     }

@@ -8,12 +8,12 @@ import { type Dataset, pixels } from "../data/dataset.js";
 import { randomBelow } from "../data/random.js";
 import { gatherImages } from "../evaluation.js";
 import type { RunFolder } from "../io/run-folder.js";
+import { exactMatch } from "../metrics/accuracy.js";
 import { bleu } from "../metrics/bleu.js";
 import { ciderD } from "../metrics/cider.js";
 import { psnr, ssim } from "../metrics/image.js";
-import { exactMatch } from "../metrics/accuracy.js";
 import type { Platform, RgbImage } from "../platform/platform.js";
-import { captionSheet, reconstructionSheet, type CaptionedImage } from "../report/sheet.js";
+import { type CaptionedImage, captionSheet, reconstructionSheet } from "../report/sheet.js";
 import { DecoderTraining } from "./decoder-training.js";
 import type { Trainer } from "./stage.js";
 import { VqVaeTraining } from "./vqvae-training.js";
@@ -39,7 +39,10 @@ export function rgb(size: number, data: Uint8Array): RgbImage {
 }
 
 function heldOutImages({ dataset, heldOut }: StageContext): Uint8Array {
-  return gatherImages(dataset, heldOut.map((record) => dataset.records[record]!.image));
+  return gatherImages(
+    dataset,
+    heldOut.map((record) => dataset.records[record]!.image),
+  );
 }
 
 /** Held-out pictures above their reconstructions. */
@@ -114,7 +117,13 @@ export async function trainingCodes(
       images.set(source, i * variants * bytes);
       for (let variant = 1; variant < variants; variant++) {
         const at = (i * variants + variant) * bytes;
-        augment(source, size, { seed: config.seed, step: record, index: variant }, undefined, images.subarray(at, at + bytes));
+        augment(
+          source,
+          size,
+          { seed: config.seed, step: record, index: variant },
+          undefined,
+          images.subarray(at, at + bytes),
+        );
       }
     });
     codes.set(await captioner.encode(images), first * variants * captioner.positions);
@@ -127,7 +136,10 @@ export async function trainingCodes(
 export async function captionedSamples(context: StageContext, count = shown): Promise<CaptionedImage[]> {
   const { captioner, dataset, heldOut } = context;
   const records = heldOut.slice(0, count).map((record) => dataset.records[record]!);
-  const images = gatherImages(dataset, records.map(({ image }) => image));
+  const images = gatherImages(
+    dataset,
+    records.map(({ image }) => image),
+  );
   const captions = await captioner.caption(images);
   return records.map(({ image, captions: references }, i) => ({
     image: rgb(dataset.size, pixels(dataset, image)),
@@ -145,18 +157,24 @@ export async function decoderStage(context: StageContext, codes: Uint32Array): P
   const variants = 1 + config.data.augment;
   const place = new Map(dataset.splits.train!.map((record, i) => [dataset.records[record]!.image, i]));
   const batches = new Batches(dataset, { split: "train", batchSize: batch, seed: config.seed });
-  const training = new DecoderTraining(captioner.decoder, captioner.schedule, config.decoder, config.seed, (step) => {
-    const { images, captions } = batches.at(step);
-    const tokens = new Uint32Array(batch * length);
-    const conditions = new Uint32Array(batch * positions);
-    captions.forEach((caption, i) => {
-      tokens.set(tokenizer.encodeFixed(caption, length), i * length);
-      const variant = randomBelow(variants, config.seed, variantStream, step * batch + i);
-      const from = (place.get(images[i]!)! * variants + variant) * positions;
-      conditions.set(codes.subarray(from, from + positions), i * positions);
-    });
-    return { tokens, codes: conditions };
-  });
+  const training = new DecoderTraining(
+    captioner.decoder,
+    captioner.schedule,
+    config.decoder,
+    config.seed,
+    (step) => {
+      const { images, captions } = batches.at(step);
+      const tokens = new Uint32Array(batch * length);
+      const conditions = new Uint32Array(batch * positions);
+      captions.forEach((caption, i) => {
+        tokens.set(tokenizer.encodeFixed(caption, length), i * length);
+        const variant = randomBelow(variants, config.seed, variantStream, step * batch + i);
+        const from = (place.get(images[i]!)! * variants + variant) * positions;
+        conditions.set(codes.subarray(from, from + positions), i * positions);
+      });
+      return { tokens, codes: conditions };
+    },
+  );
   const heldOutCodes = await captioner.encode(heldOutImages(context));
   const references = heldOut.map((record) => dataset.records[record]!.captions);
   return {
@@ -176,7 +194,9 @@ export async function decoderStage(context: StageContext, codes: Uint32Array): P
       }),
     sample: (step) =>
       training.optimizer.withAverages(async () => {
-        const svg = await captionSheet(platform.images, await captionedSamples(context), { title: `step ${step}` });
+        const svg = await captionSheet(platform.images, await captionedSamples(context), {
+          title: `step ${step}`,
+        });
         await run.writeSample(`decoder-${String(step).padStart(6, "0")}.svg`, svg);
       }),
     save: () => training.save(),

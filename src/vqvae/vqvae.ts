@@ -16,9 +16,9 @@ import {
   restartCodes,
   updateCodebook,
 } from "../ops/codebook.js";
-import { concat } from "../ops/copy.js";
-import { conv2d } from "../ops/conv2d.js";
 import { convTranspose2d } from "../ops/conv-transpose2d.js";
+import { conv2d } from "../ops/conv2d.js";
+import { concat } from "../ops/copy.js";
 import { add } from "../ops/elementwise.js";
 import { embedding } from "../ops/embedding.js";
 import { groupNorm } from "../ops/group-norm.js";
@@ -131,7 +131,9 @@ class Bottom extends Module {
 
   constructor(gpu: Gpu, channels: number, { resBlocks, attention }: VqVaeShape) {
     super(gpu);
-    this.blocks = Array.from({ length: resBlocks }, (_, i) => this.child(`block${i}`, new ResBlock(gpu, channels)));
+    this.blocks = Array.from({ length: resBlocks }, (_, i) =>
+      this.child(`block${i}`, new ResBlock(gpu, channels)),
+    );
     this.attention = attention ? this.child("attention", new GridAttention(gpu, channels)) : null;
     this.norm = this.child("norm", new Norm(gpu, channels));
   }
@@ -271,7 +273,9 @@ export class VqVae extends Module {
 
   /** Images [B, S, S, 3] in [-1, 1] → ids [B, side²], row by row. */
   encode(images: Tensor): Tensor<"u32"> {
-    return this.gpu.scope(() => nearestCodes(this.encoder.forward(images), this.codebook).ids.reshape([images.shape[0]!, -1]));
+    return this.gpu.scope(() =>
+      nearestCodes(this.encoder.forward(images), this.codebook).ids.reshape([images.shape[0]!, -1]),
+    );
   }
 
   /** Ids [B, side²] → images [B, S, S, 3], about in [-1, 1]. */
@@ -294,7 +298,11 @@ export class VqVae extends Module {
   loss(images: Tensor, options: VqVaeLossOptions, random: Rng): VqVaeLoss {
     return this.gpu.scope(() => {
       const z = this.encoder.forward(images);
-      const { quantized, ids, commitmentLoss } = quantizeStraightThrough(z, this.codebook, options.commitment);
+      const { quantized, ids, commitmentLoss } = quantizeStraightThrough(
+        z,
+        this.codebook,
+        options.commitment,
+      );
       const image = this.decoder.forward(quantized);
       const { reconstruction: kind } = options;
       const square = kind === "l1" ? null : mse(image, images);
@@ -302,7 +310,12 @@ export class VqVae extends Module {
       const reconstruction = square && absolute ? add(square, absolute) : (square ?? absolute)!;
       const usage = updateCodebook(this.state, z, ids, { decay: options.decay });
       if (options.restartAfter > 0) restartCodes(this.state, z, this.picks(z, random), options.restartAfter);
-      return { total: add(reconstruction, commitmentLoss), reconstruction, commitment: commitmentLoss, usage };
+      return {
+        total: add(reconstruction, commitmentLoss),
+        reconstruction,
+        commitment: commitmentLoss,
+        usage,
+      };
     });
   }
 

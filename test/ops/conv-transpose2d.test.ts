@@ -12,7 +12,15 @@ interface Case {
 }
 
 const cases: Case[] = [
-  { name: "doubling, channels in fours", size: [2, 3, 2], inputs: 8, outputs: 4, kernel: 4, stride: 2, padding: 1 },
+  {
+    name: "doubling, channels in fours",
+    size: [2, 3, 2],
+    inputs: 8,
+    outputs: 4,
+    kernel: 4,
+    stride: 2,
+    padding: 1,
+  },
   { name: "doubling to RGB", size: [1, 2, 3], inputs: 4, outputs: 3, kernel: 4, stride: 2, padding: 1 },
   { name: "odd everything", size: [3, 1, 5], inputs: 3, outputs: 1, kernel: 3, stride: 3, padding: 0 },
   { name: "stride 1", size: [1, 4, 3], inputs: 1, outputs: 5, kernel: 3, stride: 1, padding: 1 },
@@ -49,7 +57,10 @@ for (const { name, size, inputs, outputs, kernel, stride, padding } of cases) {
     await checkOp(t, gpu, name, {
       inputs: [
         { shape: [batch, height, width, inputs], data: randomArray(1, batch * height * width * inputs) },
-        { shape: [kernel, kernel, outputs, inputs], data: randomArray(2, kernel * kernel * outputs * inputs) },
+        {
+          shape: [kernel, kernel, outputs, inputs],
+          data: randomArray(2, kernel * kernel * outputs * inputs),
+        },
       ],
       gpu: (x, w) => convTranspose2d(x!, w!, { stride, padding }),
       reference: (x, w) => reference(x!, w!),

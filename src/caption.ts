@@ -1,0 +1,106 @@
+#!/usr/bin/env node
+/** `node dist/caption.js IMAGE…`: captions pictures with trained weights. */
+
+import { Captioner, type CaptionOptions } from "./captioner.js";
+import { commandLine, integerOption, numberOption, openGpu, runCommand } from "./cli.js";
+import { UserError } from "./platform/errors.js";
+import { nodePlatform as platform, shippedWeights } from "./platform/node.js";
+
+type Method = NonNullable<CaptionOptions["guidance"]>;
+
+interface Options {
+  weights: string;
+  steps?: number;
+  seed?: number;
+  guidance?: Method;
+  scale?: number;
+  topR?: number;
+  temperature?: number;
+  template?: string;
+  show?: boolean;
+  json?: boolean;
+  adapter?: string;
+}
+
+const methods: readonly Method[] = ["none", "cfg", "mcs", "mcs-printed"];
+
+async function main(): Promise<void> {
+  const program = commandLine("node dist/caption.js", "Says what is in pictures (PNG, JPEG, WebP, SVG).")
+    .argument("<image...>", "picture files")
+    .option("--weights <folder>", "weights to use: a run's weights/ folder", shippedWeights())
+    .option("--steps <number>", "denoising steps, at most the model's T", integerOption(1))
+    .option("--seed <number>", "seed of the random numbers", integerOption(0, 2 ** 32 - 1))
+    .option("--guidance <method>", methods.join(", "))
+    .option("--scale <number>", "guidance scale", numberOption(-100, 100))
+    .option(
+      "--top-r <share>",
+      "keep the likeliest words up to this probability mass; 1 = all",
+      numberOption(0, 1),
+    )
+    .option(
+      "--temperature <number>",
+      "of the word probabilities; 0 = always the likeliest",
+      numberOption(0, 100),
+    )
+    .option(
+      "--template <text>",
+      'words that stay and gaps to fill: "a _ _ cat"; ending in ... leaves the end open',
+    )
+    .option("--show", "print the caption after every denoising step")
+    .option("--json", "one JSON object a line: {file, caption, tokens, steps, seed, guidance, ms}")
+    .option("--adapter <name>", "gpu, lavapipe, swiftshader or a part of an adapter's name");
+  const options = program.parse().opts<Options>();
+  if (options.guidance && !methods.includes(options.guidance)) {
+    throw new UserError(`--guidance should be one of ${methods.join(", ")}, not ${options.guidance}`, 2);
+  }
+  const gpu = await openGpu(options.adapter, options.json);
+  const captioner = await Captioner.load(gpu, platform.files, options.weights);
+  const { imageSize } = captioner.config.data;
+  const { timesteps } = captioner.config.decoder;
+  if (options.steps !== undefined && options.steps > timesteps) {
+    throw new UserError(`--steps should be at most ${timesteps}, the model's T, not ${options.steps}`, 2);
+  }
+  const sampling = { ...captioner.config.sampling, seed: captioner.config.seed };
+  const { weights: _, adapter: __, json, show, ...given } = options;
+  Object.assign(sampling, given);
+  let failed = 0;
+  for (const file of program.args) {
+    const began = platform.now();
+    let pixels: Uint8Array;
+    try {
+      pixels = (await platform.images.decode(await platform.files.read(file), imageSize, "contain")).data;
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      console.error(`error: ${error.message.includes(file) ? "" : `${file}: `}${error.message}`);
+      failed++;
+      continue;
+    }
+    const onStep = show
+      ? ({ t, tokens }: { t: number; tokens: Uint32Array }) =>
+          console.error(`t = ${String(t).padStart(3)}  ${captioner.tokenizer.decode(tokens)}`)
+      : undefined;
+    const [caption] = await captioner.caption(pixels, { ...sampling, onStep });
+    const ms = Math.round(platform.now() - began);
+    if (json) {
+      const { steps, seed, guidance, scale, topR, temperature } = sampling;
+      const settings = { method: guidance, scale, topR, temperature };
+      console.log(
+        JSON.stringify({
+          file,
+          caption: caption!.text,
+          tokens: caption!.tokens,
+          steps,
+          seed,
+          guidance: settings,
+          ms,
+        }),
+      );
+    } else {
+      console.log(program.args.length > 1 ? `${file}: ${caption!.text}` : caption!.text);
+    }
+  }
+  if (failed > 0) process.exitCode = 1;
+  captioner.dispose();
+}
+
+await runCommand(main);
