@@ -10,7 +10,7 @@
 enable subgroups;
 
 const LANES: u32 = 8; // @tune 4 8 16 32
-const ROW_GROUPS: u32 = 2; // @tune 1 2 4
+const ROW_GROUPS: u32 = 4; // @tune 1 2 4 8
 const A_VECTORS: bool = false; // @variant
 const B_VECTORS: bool = false; // @variant
 
@@ -132,33 +132,29 @@ fn tile(group: vec3<u32>, lane: u32) -> Sums {
   var sums: Sums;
   for (var i = 0u; i < ROWS; i++) { sums.rows[i] = vec4<f32>(); }
   sums.columns = vec4<f32>();
-  var k = split * params.split_length;
-  while (k < k_end) {
+  for (var k = split * params.split_length; k < k_end; k += 4u) {
     var left: array<vec4<f32>, ROW_GROUPS>;
     for (var g = 0u; g < ROW_GROUPS; g++) { left[g] = fetch_a(a_start, row_0 + g * LANES, k, lane); }
     var columns: array<vec4<f32>, 4>;
     if (B_TRANSPOSED) {
       for (var j = 0u; j < 4u; j++) { columns[j] = fetch_b_column(b_start, column_0 + j, k); }
     }
-    // Not unrolled, as its end is not known: a quarter of the code for software adapters to compile.
-    let k_next = min(k + 4u, k_end);
-    for (; k < k_next; k++) {
-      let u = k % 4u;
+    for (var u = 0u; u < 4u; u++) {
       var right: vec4<f32>;
       if (B_TRANSPOSED) {
         right = vec4<f32>(columns[0][u], columns[1][u], columns[2][u], columns[3][u]);
       } else {
-        right = fetch_b_row(b_start, column_0, k);
+        right = fetch_b_row(b_start, column_0, min(k + u, params.k - 1u));
       }
+      right = select(vec4<f32>(), right, k + u < k_end);
       if (COLUMN_SUMS) { sums.columns += right; }
       for (var g = 0u; g < ROW_GROUPS; g++) {
-        let of_k = left[g][u];
         for (var r = 0u; r < LANES; r++) {
           var x: f32;
           if (A_TRANSPOSED) {
             x = subgroupShuffle(left[g][r % 4u], u * QUADS + r / 4u);
           } else {
-            x = subgroupShuffle(of_k, r);
+            x = subgroupShuffle(left[g][u], r);
           }
           sums.rows[g * LANES + r] += x * right;
         }
@@ -174,7 +170,8 @@ fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation
   let sums = tile(group, lane);
   let column_0 = (group.y * LANES + lane) * 4u;
   let c_start = group.z * params.c_size;
-  // A copy to index by a variable, so that the sums themselves can stay in registers.
+  // A copy to index by a variable, so that the sums themselves can stay in registers; the loop over rows is not
+  // unrolled, which would be most of what a software adapter has to compile.
   var rows = sums.rows;
   let end = min((group.x + 1u) * ROWS, params.m);
   for (var row = group.x * ROWS; row < end; row++) {

@@ -90,6 +90,7 @@ fn gumbel(word: u32) -> f32 {
 // @end shared
 
 const WORKGROUP: u32 = 32; // @tune 8 16 32 64 128 256
+const SPAN: u32 = 256u / WORKGROUP;
 const LOWEST: f32 = -3.0e38;
 
 struct Params {
@@ -221,15 +222,25 @@ fn truncate(row: u32, lane: u32) {
       }
     }
     workgroupBarrier();
+    // Down from the largest scores to the bin that reaches the mass: in spans of bins first, then in the span's bins.
+    var span_mass = 0u;
+    for (var bin = lane * SPAN; bin < (lane + 1u) * SPAN; bin++) { span_mass += atomicLoad(&histogram[bin]); }
+    part_index[lane] = span_mass;
+    workgroupBarrier();
     if (lane == 0u) {
       if (digit == 0u) {
         var total = 0u;
-        for (var bin = 0u; bin < 256u; bin++) { total += atomicLoad(&histogram[bin]); }
+        for (var span = 0u; span < WORKGROUP; span++) { total += part_index[span]; }
         mass_needed = clamp(u32(params.top_r * full_mass), 1u, total);
       }
-      var bin = 255u;
+      var span = WORKGROUP - 1u;
+      while (span > 0u && mass_above + part_index[span] < mass_needed) {
+        mass_above += part_index[span];
+        span -= 1u;
+      }
+      var bin = span * SPAN + SPAN - 1u;
       var inside = atomicLoad(&histogram[bin]);
-      while (bin > 0u && mass_above + inside < mass_needed) {
+      while (bin > span * SPAN && mass_above + inside < mass_needed) {
         mass_above += inside;
         bin -= 1u;
         inside = atomicLoad(&histogram[bin]);

@@ -64,6 +64,22 @@ export async function withProgress<T>(
   }
 }
 
+/** Like `withProgress` for work that tells its total only while it runs, or turns out not to be needed at all. */
+export async function withLateProgress<T>(
+  options: Omit<ProgressOptions, "total">,
+  work: (onProgress: (done: number, total: number) => void) => Promise<T>,
+): Promise<T> {
+  let progress: Progress | null = null;
+  try {
+    return await work((done, total) => {
+      progress ??= startProgress({ ...options, total });
+      progress.update(done);
+    });
+  } finally {
+    (progress as Progress | null)?.stop();
+  }
+}
+
 function barProgress(options: ProgressOptions, stream: ProgressStream): Progress {
   const { label, total, start = 0 } = options;
   const pace = new Pace(options);

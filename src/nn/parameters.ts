@@ -53,16 +53,6 @@ export class PackedParameters {
     }
   }
 
-  /** The slice of a packed buffer (the values, or an optimiser's moments) that belongs to each parameter. */
-  unpack(packed: Tensor): Map<string, Tensor> {
-    return new Map(
-      this.parameters.map(({ name, tensor }) => [
-        name,
-        packed.alias(tensor.shape, tensor.strides, tensor.offset),
-      ]),
-    );
-  }
-
   /** Frees the gradients. The values stay: they are the model's parameters. */
   dispose(): void {
     for (const { tensor } of this.parameters) {

@@ -2,22 +2,13 @@
 
 import type { StoredTensor } from "../io/safetensors.js";
 import { UserError } from "../platform/errors.js";
-import type { Tensor } from "../tensor/tensor.js";
 import type { Module } from "./module.js";
 
-/**
- * All parameters of `module` by name under `prefix`. `averages` may hold other values for some of them (those that an
- * optimiser averaged), which are then taken instead.
- */
-export async function readWeights(
-  module: Module,
-  prefix = "",
-  averages: ReadonlyMap<string, Tensor> = new Map(),
-): Promise<Map<string, StoredTensor>> {
+/** All parameters of `module` by name, with `prefix` in front. */
+export async function readWeights(module: Module, prefix = ""): Promise<Map<string, StoredTensor>> {
   const weights = new Map<string, StoredTensor>();
   for (const { name, tensor } of module.parameters()) {
-    const source = averages.get(name) ?? tensor;
-    weights.set(prefix + name, { dtype: "F32", shape: tensor.shape, data: await source.read() });
+    weights.set(prefix + name, { dtype: "F32", shape: tensor.shape, data: await tensor.read() });
   }
   return weights;
 }

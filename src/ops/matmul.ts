@@ -37,12 +37,17 @@ interface Epilogue {
   columnSums?: boolean;
 }
 
+/** Lanes that share one subgroup for certain, or 0 where the device does not say. */
+function certainLanes(gpu: Gpu): number {
+  return gpu.has("subgroups") ? (gpu.device.adapterInfo?.subgroupMinSize ?? 0) : 0;
+}
+
 /**
- * Which kernel runs and how: on a software adapter loads cost most, and the subgroup tile saves loads; on real GPUs
- * the tile in workgroup memory is the safe choice (not measured: there was none to measure on).
+ * Which kernel runs: on a software adapter loads cost most, and the subgroup tile saves loads; on real GPUs the tile
+ * in workgroup memory is the safe choice (not measured: there was none to measure on).
  */
 export function matmulKernel(gpu: Gpu): "subgroup" | "workgroup" {
-  return gpu.software && gpu.has("subgroups") ? "subgroup" : "workgroup";
+  return gpu.software && certainLanes(gpu) >= 4 ? "subgroup" : "workgroup";
 }
 
 /** C = epilogue(A·B) into the dense tensor `c`: the one place that launches the kernels. */
@@ -97,7 +102,10 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor, epilogue: Epilogue
   const layers = batch0 * batch1 * splits;
   if (matmulKernel(gpu) === "subgroup") {
     const { product: anyWidth, productVectors } = kernels.matmulSubgroup;
-    const { LANES, ROW_GROUPS } = gpu.tunables(anyWidth);
+    const tuned = gpu.tunables(anyWidth);
+    const LANES = Math.min(tuned.LANES, certainLanes(gpu));
+    // A tile need not be much higher than the matrix.
+    const ROW_GROUPS = Math.min(tuned.ROW_GROUPS, 2 ** Math.ceil(Math.log2(Math.ceil(m / LANES))));
     const vectors = (operand: Operand, stride: number, line: number) =>
       [operand.offset, stride, line, ...operand.batchStride].every((value) => value % 4 === 0);
     const options = {

@@ -8,7 +8,6 @@ import { loadWeights, readWeights } from "../nn/weights.js";
 import { AdamW } from "../optim/adamw.js";
 import { type LearningRateSchedule, learningRateAt } from "../optim/learning-rate.js";
 import { UserError } from "../platform/errors.js";
-import type { Tensor } from "../tensor/tensor.js";
 
 export interface ModelOptimizerOptions {
   learningRate: LearningRateSchedule;
@@ -61,11 +60,6 @@ export class ModelOptimizer {
     return (await this.adamw.norm.read())[0]!;
   }
 
-  /** The averaged weights by parameter name, or the weights themselves without averaging. Dispose the tensors. */
-  averages(): Map<string, Tensor> {
-    return this.packed.unpack(this.options.average.decay > 0 ? this.adamw.average : this.packed.values);
-  }
-
   /** Runs `body` with the averaged weights in place of the trained ones, then puts these back. */
   async withAverages<T>(body: () => Promise<T>): Promise<T> {
     if (this.options.average.decay === 0) return body();
@@ -81,6 +75,13 @@ export class ModelOptimizer {
       gpu.copyBuffer(trained, 0, values.storage, 0, bytes);
       trained.release();
     }
+  }
+
+  /** Puts the averaged weights in place of the trained ones for good. */
+  useAverages(): void {
+    if (this.options.average.decay === 0) return;
+    const { values, gpu } = this.packed;
+    gpu.copyBuffer(this.adamw.average.storage, 0, values.storage, 0, values.size * 4);
   }
 
   async save(): Promise<Pick<Checkpoint, "model" | "optimizer">> {

@@ -32,6 +32,9 @@ export interface Trainer {
   sample(step: number): Promise<void>;
   save(): Promise<Pick<Checkpoint, "model" | "optimizer">>;
   load(checkpoint: Checkpoint, path: string): void;
+  /** Called once training is over: from now on the model has the weights that it is used with. */
+  finish?(): void;
+  dispose(): void;
 }
 
 export interface StageOptions {

@@ -1,3 +1,4 @@
+import { reverseProbabilities } from "../../dist/diffusion/posterior.js";
 import { Schedule, type SchedulePreset, schedulePresets } from "../../dist/diffusion/schedule.js";
 import { transitionTable } from "../../dist/diffusion/table.js";
 import { klLoss } from "../../dist/ops/kl.js";
@@ -140,4 +141,64 @@ test("KL loss: wrong shapes are named", async (t, gpu) => {
   await t.throwsMessage(call(5, 2), /klLoss.*6 rows, x0 \[5\]/, "x0 too short");
   await t.throwsMessage(call(6, 4), /klLoss.*6 rows.*t \[4\]/, "rows not divisible among t");
   table.dispose();
+});
+
+test("KL loss over thousands of tokens: value, and gradient by finite differences of the closed form", async (t, gpu) => {
+  const tokens = 3001;
+  const times = [2, 40, 100];
+  for (const ends of schedulePresets) {
+    const schedule = new Schedule({ tokens, ends });
+    const table = transitionTable(gpu, schedule);
+    const x0 = [5, 5, 5];
+    const other = ends === "absorbing" ? 5 : 8;
+    const xt = [ends === "uniform" ? 9 : tokens, 5, other];
+    const rows = times.length * 3;
+    const logits = randomArray(31, rows * tokens, 3);
+    const kl = (values: Float64Array, row: number) => {
+      const time = times[Math.floor(row / 3)]!;
+      const onehot = new Float64Array(tokens);
+      onehot[5] = 1;
+      const q = reverseProbabilities(schedule, onehot, xt[row % 3]!, time - 1, time);
+      const p = reverseProbabilities(schedule, softmax(values), xt[row % 3]!, time - 1, time);
+      return q.reduce((sum, mass, j) => (mass > 0 ? sum + mass * Math.log(mass / p[j]!) : sum), 0);
+    };
+    const row = (i: number) => logits.subarray(i * tokens, (i + 1) * tokens);
+    const leaf = fromArray(gpu, logits, [rows, tokens]).requireGrad();
+    const tile = (values: number[]) =>
+      fromArray(
+        gpu,
+        times.flatMap(() => values),
+        [rows],
+        "u32",
+      );
+    const { loss, terms } = klLoss({
+      logits: leaf,
+      x0: tile(x0),
+      xt: tile(xt),
+      t: fromArray(gpu, times, [3], "u32"),
+      coefficients: table.coefficients,
+    });
+    backward(loss);
+    const got = (await terms.read()).slice(0, rows);
+    t.near(
+      got,
+      Array.from({ length: rows }, (_, i) => kl(row(i), i)),
+      { abs: 1e-5, rel: 5e-5 },
+      `${ends}: KL`,
+    );
+    const gradient = await leaf.grad!.read();
+    for (const k of [0, 5, 8, 9, 3000]) {
+      const exact = Array.from({ length: rows }, (_, i) => {
+        const moved = (by: number) => {
+          const values = row(i).slice();
+          values[k]! += by;
+          return kl(values, i);
+        };
+        return (moved(1e-4) - moved(-1e-4)) / 2e-4 / rows;
+      });
+      const own = Array.from({ length: rows }, (_, i) => gradient[i * tokens + k]!);
+      t.near(own, exact, { abs: 1e-7, rel: 1e-3 }, `${ends}: gradient at token ${k}`);
+    }
+    table.dispose();
+  }
 });

@@ -1,3 +1,4 @@
+import { reverseLogProbs, reverseProbabilities } from "../../dist/diffusion/posterior.js";
 import { Schedule, schedulePresets } from "../../dist/diffusion/schedule.js";
 import { transitionTable } from "../../dist/diffusion/table.js";
 import {
@@ -141,6 +142,49 @@ test("dense posterior of an arbitrary process, and of the closed form's", async 
       table.coefficients,
     ).read();
     t.near(exp(dense), exp(closed), { abs: 1e-6, rel: 1e-4 }, `${preset}: dense and closed form agree`);
+    table.dispose();
+  }
+});
+
+test("the closed form in float64 agrees with explicit matrices", (t) => {
+  for (const ends of schedulePresets) {
+    const tokens = 6;
+    const process = new Process(new Schedule({ tokens, steps: 12, ends }));
+    const p = softmax(randomArray(9, tokens, 2));
+    for (const [u, time] of [
+      [0, 1],
+      [0, 7],
+      [5, 6],
+      [2, 12],
+    ] as const) {
+      for (const xt of ends === "uniform" ? [3] : [3, tokens]) {
+        const closed = reverseProbabilities(process.schedule, p, xt, u, time);
+        t.near(
+          closed,
+          process.posterior(p, xt, u, time),
+          { abs: 1e-10 },
+          `${ends}: ${time} → ${u} from ${xt}`,
+        );
+      }
+    }
+  }
+});
+
+test("posterior products over thousands of tokens", async (t, gpu) => {
+  const tokens = 5003;
+  for (const ends of schedulePresets) {
+    const schedule = new Schedule({ tokens, ends });
+    const table = transitionTable(gpu, schedule, schedule.visit(25));
+    const p = softmax(randomArray(21, tokens, 4));
+    const here = ends === "uniform" ? 17 : tokens;
+    const out = await reverseLogProbs(
+      table,
+      fromArray(gpu, [...p, ...p].map(Math.log), [1, 2, tokens]),
+      fromArray(gpu, [17, here], [1, 2], "u32"),
+      fromArray(gpu, [52], [1], "u32"),
+    ).read();
+    const expected = [17, here].flatMap((xt) => [...reverseProbabilities(schedule, p, xt, 48, 52)]);
+    t.near(exp(out), expected, { abs: 1e-9, rel: 1e-4 }, `${ends}, M = ${tokens}`);
     table.dispose();
   }
 });

@@ -71,6 +71,7 @@ test("a step draws from the posterior mean, single steps and jumps, every preset
     const process = new Process(schedule);
     for (const steps of [
       [12, 11],
+      [14, 5],
       [20, 9],
       [3, 0],
       [1, 0],

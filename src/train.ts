@@ -1,0 +1,266 @@
+#!/usr/bin/env node
+/** `node dist/train.js`: data → VQ-VAE → codes → decoder → captions, in one run folder. */
+
+import { Captioner } from "./captioner.js";
+import { commandLine, integerOption, openGpu, runCommand } from "./cli.js";
+import { type Config, describeConfig, PRESET_NAMES, resolveConfig } from "./config.js";
+import type { Dataset } from "./data/dataset.js";
+import { loadEmoji } from "./data/emoji.js";
+import { loadFolder } from "./data/folder.js";
+import { evaluate, recordsOf, scoresTable } from "./evaluation.js";
+import { latestCheckpoint } from "./io/checkpoint.js";
+import { type JsonRecord, parseJsonRecord, toJson } from "./io/json.js";
+import { RunFolder } from "./io/run-folder.js";
+import { loadWeights, readWeights } from "./nn/weights.js";
+import { UserError } from "./platform/errors.js";
+import { cacheDirectory, modulesDirectory, nodePlatform as platform, onInterrupt } from "./platform/node.js";
+import { withLateProgress, withProgress } from "./progress.js";
+import { formatDuration } from "./report/duration.js";
+import { renderReport } from "./report/report.js";
+import { captionSheet } from "./report/sheet.js";
+import { WordTokenizer } from "./text/words.js";
+import { estimateSeconds } from "./training/estimate.js";
+import { runStage, type Trainer } from "./training/stage.js";
+import { captionedSamples, decoderStage, reconstructions, type StageContext, trainingCodes, vqvaeStage } from "./training/stages.js";
+
+interface Options {
+  preset?: string;
+  stage: "vqvae" | "decoder" | "all";
+  data?: string;
+  out?: string;
+  resume?: string;
+  seed?: number;
+  config?: string;
+  set: string[];
+  skipBad?: boolean;
+  adapter?: string;
+  quiet?: boolean;
+  helpConfig?: boolean;
+}
+
+/** Held-out pictures that are measured and shown while training. */
+const heldOutCount = 96;
+/** Where held-out pictures come from, in this order of use; splits that a data set lacks are passed over. */
+const heldOutSplits = ["render", "tone", "gender", "validation", "test"];
+/** At most so many pictures of a split are scored at the end of a run; `evaluate.js` scores all. */
+const scoredPictures = 200;
+const vocabularyFile = "vocabulary.json";
+
+const { files } = platform;
+
+async function main(): Promise<void> {
+  const program = commandLine("node dist/train.js", "Trains the captioner: the VQ-VAE, then the decoder on its codes.")
+    .option("--preset <name>", `settings to start from: ${PRESET_NAMES.join(" or ")} (default: emoji)`)
+    .option("--stage <name>", "vqvae, decoder (needs a run with a trained vqvae: --resume) or all", "all")
+    .option("--data <source>", "emoji, or a folder with pictures and captions.jsonl, .csv or .txt")
+    .option("--out <folder>", "run folder to make (default: runs/<preset>-<time>)")
+    .option("--resume <folder>", "go on with this run, with its own settings")
+    .option("--seed <number>", "seed of every random number", integerOption(0))
+    .option("--config <file>", "JSON file with settings")
+    .option("--set <key=value>", "one setting; may be repeated", (value, all: string[]) => [...all, value], [])
+    .option("--skip-bad", "leave out unreadable rows and pictures of a folder instead of stopping")
+    .option("--adapter <name>", "gpu, lavapipe, swiftshader or a part of an adapter's name")
+    .option("--quiet", "print no progress")
+    .option("--help-config", "list all settings with what they mean");
+  const options = program.parse().opts<Options>();
+  if (options.helpConfig) {
+    console.log(describeConfig());
+    return;
+  }
+  if (!["vqvae", "decoder", "all"].includes(options.stage)) {
+    throw new UserError(`--stage should be vqvae, decoder or all, not ${options.stage}`, 2);
+  }
+  const began = platform.now();
+  const { config, run } = options.resume ? await resumed(options, options.resume) : await started(options);
+  const gpu = await openGpu(options.adapter, options.quiet);
+  if (process.env.MCD_CHECK_FINITE) gpu.checkFinite = true;
+
+  let stopping = false;
+  const restoreSignals = onInterrupt(() => {
+    stopping = true;
+    console.error("\nstopping after this step; the run can be resumed");
+  });
+  const dataset = await loadData(config, options.quiet);
+  const tokenizer = await vocabulary(run, dataset, config);
+  const captioner = new Captioner(gpu, config, tokenizer);
+  const heldOut = heldOutRecords(dataset);
+  if (heldOut.length === 0) throw new UserError(`data set ${dataset.name} has no held-out pictures to measure on`);
+  const context: StageContext = { platform, config, captioner, dataset, run, heldOut };
+  if (!options.quiet) await announce(captioner, dataset, run, options.stage);
+
+  const stage = (trainer: Trainer) =>
+    withProgress(
+      { label: trainer.stage, total: trainer.steps, unit: "steps", quiet: options.quiet, perUnit: { factor: trainer.perStep.count, unit: trainer.perStep.unit } },
+      (progress) =>
+        runStage(trainer, {
+          platform,
+          run,
+          seed: config.seed,
+          log: config.log,
+          progress,
+          interrupted: () => stopping,
+          resume: options.resume !== undefined,
+        }),
+    );
+
+  if (options.stage !== "decoder") {
+    const trainer = vqvaeStage(context);
+    if ((await stage(trainer)) === "interrupted") return interrupted(run);
+    trainer.dispose();
+  } else {
+    await loadTrained(captioner, run);
+  }
+  if (options.stage !== "vqvae" && !stopping) {
+    const codes = await withProgress(
+      { label: "codes", total: dataset.splits.train!.length, unit: "pictures", quiet: options.quiet },
+      (progress) => trainingCodes(context, (done) => progress.update(done)),
+    );
+    const trainer = await decoderStage(context, codes);
+    if ((await stage(trainer)) === "interrupted") return interrupted(run);
+    trainer.finish?.();
+    await finish(context, options);
+    trainer.dispose();
+  } else {
+    await writeReport(context);
+  }
+  restoreSignals();
+  console.error(`done in ${formatDuration((platform.now() - began) / 1000)}: ${run.path}`);
+}
+
+function interrupted(run: RunFolder): void {
+  console.error(`stopped; go on with: node dist/train.js --resume ${run.path}`);
+  process.exitCode = 130;
+}
+
+async function started(options: Options): Promise<{ config: Config; run: RunFolder }> {
+  if (options.stage === "decoder") throw new UserError("--stage decoder needs --resume with a run whose vqvae is trained", 2);
+  const config = resolveConfig({
+    preset: options.preset,
+    file: options.config ? { name: options.config, text: await files.readText(options.config) } : undefined,
+    set: [
+      ...(options.data === undefined ? [] : options.data === "emoji" ? ["data.source=emoji"] : ["data.source=folder", `data.folder=${options.data}`]),
+      ...(options.seed === undefined ? [] : [`seed=${options.seed}`]),
+      ...(options.skipBad ? ["data.skipBad=true"] : []),
+      ...options.set,
+    ],
+  });
+  const time = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
+  const path = options.out ?? `runs/${options.preset ?? "emoji"}-${time}`;
+  return { config, run: await RunFolder.create(files, path, config as unknown as JsonRecord) };
+}
+
+async function resumed(options: Options, path: string): Promise<{ config: Config; run: RunFolder }> {
+  for (const name of ["preset", "config", "seed", "data", "out"] as const) {
+    if (options[name] !== undefined) throw new UserError(`--${name} cannot be given with --resume: a run keeps its settings`, 2);
+  }
+  const run = await RunFolder.open(files, path);
+  const file = { name: `${path}/config.json`, text: JSON.stringify(run.config) };
+  return { config: resolveConfig({ file, set: options.set }), run };
+}
+
+async function loadData(config: Config, quiet = false): Promise<Dataset> {
+  const { source, folder, imageSize: size, subset, skipBad } = config.data;
+  return withLateProgress({ label: "pictures", unit: "pictures", quiet }, async (onProgress) => {
+    if (source === "emoji") {
+      return loadEmoji(platform, {
+        modulesDirectory: modulesDirectory("emojibase-data"),
+        cacheDirectory: cacheDirectory(),
+        size,
+        ...(subset > 0 ? { limit: subset } : {}),
+        onProgress,
+      });
+    }
+    const { dataset, skipped, uncaptioned } = await loadFolder(platform, folder, { size, skipBad, onProgress });
+    for (const line of skipped) console.error(`skipped: ${line}`);
+    if (uncaptioned > 0) console.error(`${uncaptioned} pictures of ${folder} have no caption and are not used`);
+    return dataset;
+  });
+}
+
+/** The run's vocabulary, built from the training captions when the run starts. */
+async function vocabulary(run: RunFolder, dataset: Dataset, config: Config): Promise<WordTokenizer> {
+  const path = `${run.path}/${vocabularyFile}`;
+  if (await files.exists(path)) return WordTokenizer.fromJSON(parseJsonRecord(await files.readText(path), path), path);
+  const captions = (dataset.splits.train ?? []).flatMap((record) => dataset.records[record]!.captions);
+  if (captions.length === 0) throw new UserError(`data set ${dataset.name} has no training pictures`);
+  const tokenizer = WordTokenizer.build(captions, { minimumCount: config.data.minCount });
+  await files.write(path, toJson(tokenizer.toJSON()));
+  return tokenizer;
+}
+
+function heldOutRecords(dataset: Dataset): number[] {
+  const present = heldOutSplits.filter((split) => (dataset.splits[split]?.length ?? 0) > 0);
+  const each = Math.ceil(heldOutCount / Math.max(1, present.length));
+  const chosen = present.map((split) => recordsOf(dataset, split, each));
+  // Interleaved, so that the first few show every split.
+  return Array.from({ length: each }, (_, i) => chosen.flatMap((records) => records[i] ?? [])).flat();
+}
+
+async function announce(captioner: Captioner, dataset: Dataset, run: RunFolder, stage: Options["stage"]): Promise<void> {
+  const splits = Object.entries(dataset.splits).map(([name, records]) => `${name} ${records.length}`);
+  console.error(`data:    ${dataset.name}: pictures: ${splits.join(", ")}; ${captioner.tokenizer.vocabularySize} words`);
+  const count = (value: number) => `${(value / 1e6).toFixed(2)} M`;
+  console.error(`model:   VQ-VAE ${count(captioner.vqvae.parameterCount)}, decoder ${count(captioner.decoder.parameterCount)} parameters`);
+  const { vqvae, decoder } = await estimateSeconds(captioner);
+  const parts = [
+    ...(stage === "decoder" ? [] : [`vqvae ${formatDuration(vqvae)}`]),
+    ...(stage === "vqvae" ? [] : [`decoder ${formatDuration(decoder)}`]),
+  ];
+  console.error(`time:    about ${parts.join(" + ")} on this adapter`);
+  console.error(`run:     ${run.path}`);
+}
+
+async function loadTrained(captioner: Captioner, run: RunFolder): Promise<void> {
+  const { checkpoint, path } = await latestCheckpoint(files, run.checkpointFolder("vqvae"));
+  if (!checkpoint || checkpoint.step < captioner.config.vqvae.steps) {
+    throw new UserError(`${run.path} has no finished vqvae (step ${checkpoint?.step ?? 0} of ${captioner.config.vqvae.steps}); resume it without --stage decoder`);
+  }
+  loadWeights(captioner.vqvae, checkpoint.model, `${path}/model.safetensors`);
+}
+
+/** Saves the captioner, scores it on the held-out splits, prints captions beside references. */
+async function finish(context: StageContext, options: Options): Promise<void> {
+  const { captioner, dataset, run } = context;
+  const weights = new Map([
+    ...(await readWeights(captioner.vqvae, "vqvae.")),
+    ...(await readWeights(captioner.decoder, "decoder.")),
+  ]);
+  await captioner.save(files, `${run.path}/weights`, weights, { half: true });
+  const samples = await captionedSamples(context);
+  for (const { caption, references } of samples.slice(0, 12)) {
+    console.log(`${caption}    (reference: ${references?.join(" | ")})`);
+  }
+  await run.writeSample("samples.svg", await captionSheet(platform.images, samples, { title: "Held-out pictures: the model's caption, a reference below" }));
+  const splits = Object.keys(dataset.splits).filter((split) => split !== "train");
+  const results = await withLateProgress({ label: "scores", unit: "pictures", quiet: options.quiet }, (onProgress) =>
+    evaluate(captioner, dataset, { splits, limit: scoredPictures, onProgress }),
+  );
+  const table = scoresTable(results);
+  console.log(`\n${table}`);
+  await files.write(`${run.path}/scores.md`, `${table}\n`);
+  await files.write(`${run.path}/scores.json`, JSON.stringify(results.map(({ split, scores }) => ({ split, scores })), null, 1));
+  await writeReport(context, samples);
+}
+
+async function writeReport(context: StageContext, samples: Awaited<ReturnType<typeof captionedSamples>> = []): Promise<void> {
+  const { captioner, run, dataset } = context;
+  const sheet = await reconstructions(context);
+  await run.writeSample("reconstructions.png", await platform.images.encodePng(sheet));
+  const html = await renderReport(platform.images, {
+    title: `Run ${run.path}`,
+    adapter: captioner.gpu.description,
+    config: run.config,
+    log: await run.readLog(),
+    facts: {
+      "VQ-VAE parameters": captioner.vqvae.parameterCount,
+      "Decoder parameters": captioner.decoder.parameterCount,
+      "Training pictures": dataset.splits.train!.length,
+      Words: captioner.tokenizer.vocabularySize,
+    },
+    samples: samples.length > 0 ? [{ title: "Captions of held-out pictures", items: samples }] : [],
+    sheets: [{ title: "Held-out pictures and their reconstructions", note: "Each row of originals stands above its reconstructions from the codes.", image: sheet }],
+  });
+  await run.writeReport(html);
+}
+
+await runCommand(main);

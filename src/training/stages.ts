@@ -1,0 +1,187 @@
+/** The two stages as the training loop sees them: batches from a data set, measures and samples on held-out pictures. */
+
+import type { Captioner } from "../captioner.js";
+import type { Config } from "../config.js";
+import { augment } from "../data/augment.js";
+import { Batches } from "../data/batches.js";
+import { type Dataset, pixels } from "../data/dataset.js";
+import { randomBelow } from "../data/random.js";
+import { gatherImages } from "../evaluation.js";
+import type { RunFolder } from "../io/run-folder.js";
+import { bleu } from "../metrics/bleu.js";
+import { ciderD } from "../metrics/cider.js";
+import { psnr, ssim } from "../metrics/image.js";
+import { exactMatch } from "../metrics/accuracy.js";
+import type { Platform, RgbImage } from "../platform/platform.js";
+import { captionSheet, reconstructionSheet, type CaptionedImage } from "../report/sheet.js";
+import { DecoderTraining } from "./decoder-training.js";
+import type { Trainer } from "./stage.js";
+import { VqVaeTraining } from "./vqvae-training.js";
+
+export interface StageContext {
+  platform: Platform;
+  config: Config;
+  captioner: Captioner;
+  dataset: Dataset;
+  run: RunFolder;
+  /** Records of held-out pictures that are measured and shown while training. */
+  heldOut: readonly number[];
+}
+
+/** Pictures on a sheet of samples. */
+const shown = 24;
+
+/** Draws which variant of a picture a training example uses. */
+const variantStream = 0x76617269;
+
+export function rgb(size: number, data: Uint8Array): RgbImage {
+  return { width: size, height: size, data };
+}
+
+function heldOutImages({ dataset, heldOut }: StageContext): Uint8Array {
+  return gatherImages(dataset, heldOut.map((record) => dataset.records[record]!.image));
+}
+
+/** Held-out pictures above their reconstructions. */
+export async function reconstructions(context: StageContext): Promise<RgbImage> {
+  const { captioner, dataset } = context;
+  const { size } = dataset;
+  const bytes = size * size * 3;
+  const originals = heldOutImages(context).subarray(0, shown * bytes);
+  const decoded = await captioner.reconstruct(await captioner.encode(originals));
+  const split = (all: Uint8Array) =>
+    Array.from({ length: all.length / bytes }, (_, i) => rgb(size, all.subarray(i * bytes, (i + 1) * bytes)));
+  return reconstructionSheet(split(originals), split(decoded), { columns: 12 });
+}
+
+/** Stage 1: the image tokenizer, on augmented training pictures. */
+export function vqvaeStage(context: StageContext): Trainer {
+  const { config, captioner, dataset, run, platform } = context;
+  const { size } = dataset;
+  const bytes = size * size * 3;
+  const batches = new Batches(dataset, { split: "train", batchSize: config.vqvae.batch, seed: config.seed });
+  const training = new VqVaeTraining(captioner.vqvae, config.vqvae, config.seed, (step, target) => {
+    batches.at(step).images.forEach((image, index) => {
+      const place = target.subarray(index * bytes, (index + 1) * bytes);
+      augment(pixels(dataset, image), size, { seed: config.seed, step, index }, undefined, place);
+    });
+  });
+  return {
+    gpu: captioner.gpu,
+    stage: "vqvae",
+    steps: config.vqvae.steps,
+    perStep: { count: config.vqvae.batch, unit: "images" },
+    step: (step) => training.step(step),
+    async evaluate() {
+      const originals = heldOutImages(context);
+      const codes = await captioner.encode(originals);
+      const decoded = await captioner.reconstruct(codes);
+      const count = originals.length / bytes;
+      let [peak, structure] = [0, 0];
+      for (let i = 0; i < count; i++) {
+        const part = (all: Uint8Array) => rgb(size, all.subarray(i * bytes, (i + 1) * bytes));
+        peak += psnr(part(originals), part(decoded)) / count;
+        structure += ssim(part(originals), part(decoded)) / count;
+      }
+      return { psnr: peak, ssim: structure, usedCodes: new Set(codes).size };
+    },
+    async sample(step) {
+      const png = await platform.images.encodePng(await reconstructions(context));
+      await run.writeSample(`vqvae-${String(step).padStart(6, "0")}.png`, png);
+    },
+    save: () => training.save(),
+    load: (checkpoint, path) => training.load(checkpoint, path),
+    dispose: () => training.dispose(),
+  };
+}
+
+/** The codes [n·S] of every training picture and of `augment` variants of each, picture by picture. */
+export async function trainingCodes(
+  { captioner, dataset, config }: StageContext,
+  onProgress: (done: number, total: number) => void,
+): Promise<Uint32Array> {
+  const { size } = dataset;
+  const bytes = size * size * 3;
+  const variants = 1 + config.data.augment;
+  const train = dataset.splits.train!;
+  const codes = new Uint32Array(train.length * variants * captioner.positions);
+  const chunk = 64;
+  for (let first = 0; first < train.length; first += chunk) {
+    const records = train.slice(first, first + chunk);
+    const images = new Uint8Array(records.length * variants * bytes);
+    records.forEach((record, i) => {
+      const source = pixels(dataset, dataset.records[record]!.image);
+      images.set(source, i * variants * bytes);
+      for (let variant = 1; variant < variants; variant++) {
+        const at = (i * variants + variant) * bytes;
+        augment(source, size, { seed: config.seed, step: record, index: variant }, undefined, images.subarray(at, at + bytes));
+      }
+    });
+    codes.set(await captioner.encode(images), first * variants * captioner.positions);
+    onProgress(Math.min(train.length, first + chunk), train.length);
+  }
+  return codes;
+}
+
+/** Held-out pictures with what the model says of them. */
+export async function captionedSamples(context: StageContext, count = shown): Promise<CaptionedImage[]> {
+  const { captioner, dataset, heldOut } = context;
+  const records = heldOut.slice(0, count).map((record) => dataset.records[record]!);
+  const images = gatherImages(dataset, records.map(({ image }) => image));
+  const captions = await captioner.caption(images);
+  return records.map(({ image, captions: references }, i) => ({
+    image: rgb(dataset.size, pixels(dataset, image)),
+    caption: captions[i]!.text,
+    references,
+  }));
+}
+
+/** Stage 2: the caption decoder, on the codes of the training pictures (see `trainingCodes`). */
+export async function decoderStage(context: StageContext, codes: Uint32Array): Promise<Trainer> {
+  const { config, captioner, dataset, run, platform, heldOut } = context;
+  const { positions, tokenizer } = captioner;
+  const { batch } = config.decoder;
+  const { maxLength: length } = config.data;
+  const variants = 1 + config.data.augment;
+  const place = new Map(dataset.splits.train!.map((record, i) => [dataset.records[record]!.image, i]));
+  const batches = new Batches(dataset, { split: "train", batchSize: batch, seed: config.seed });
+  const training = new DecoderTraining(captioner.decoder, captioner.schedule, config.decoder, config.seed, (step) => {
+    const { images, captions } = batches.at(step);
+    const tokens = new Uint32Array(batch * length);
+    const conditions = new Uint32Array(batch * positions);
+    captions.forEach((caption, i) => {
+      tokens.set(tokenizer.encodeFixed(caption, length), i * length);
+      const variant = randomBelow(variants, config.seed, variantStream, step * batch + i);
+      const from = (place.get(images[i]!)! * variants + variant) * positions;
+      conditions.set(codes.subarray(from, from + positions), i * positions);
+    });
+    return { tokens, codes: conditions };
+  });
+  const heldOutCodes = await captioner.encode(heldOutImages(context));
+  const references = heldOut.map((record) => dataset.records[record]!.captions);
+  return {
+    gpu: captioner.gpu,
+    stage: "decoder",
+    steps: config.decoder.steps,
+    perStep: { count: batch * length, unit: "tokens" },
+    step: (step) => training.step(step),
+    evaluate: () =>
+      training.optimizer.withAverages(async () => {
+        const captions = (await captioner.captionCodes(heldOutCodes)).map(({ text }) => text);
+        return {
+          ciderD: ciderD(captions, references).score,
+          bleu4: bleu(captions, references)[3],
+          exact: exactMatch(captions, references).accuracy,
+        };
+      }),
+    sample: (step) =>
+      training.optimizer.withAverages(async () => {
+        const svg = await captionSheet(platform.images, await captionedSamples(context), { title: `step ${step}` });
+        await run.writeSample(`decoder-${String(step).padStart(6, "0")}.svg`, svg);
+      }),
+    save: () => training.save(),
+    load: (checkpoint, path) => training.load(checkpoint, path),
+    dispose: () => training.dispose(),
+    finish: () => training.optimizer.useAverages(),
+  };
+}
