@@ -276,12 +276,16 @@ fn backward_weight(
         own[l] = select(select(vec4<f32>(), one, ox < params.out_width), input[x_at], inside);
       }
       // Row by row, so that a sum stays in registers for all 4 pixels.
-      for (var r = 0u; r < WEIGHT_ROWS; r++) {
-        for (var p = 0u; p < 4u; p++) {
-          let holder = first_lane + 2u * (p % PIXEL_LANES) + r / 4u;
-          let a = subgroupShuffle(own[p / PIXEL_LANES][r % 4u], holder);
-          sum[r] = fma(vec4(a), d[p], sum[r]);
-        }
+      for (var q = 0u; q < 2u; q++) {
+        let a0 = subgroupShuffle(own[0], first_lane + q);
+        let a1 = subgroupShuffle(own[1u / PIXEL_LANES], first_lane + 2u * (1u % PIXEL_LANES) + q);
+        let a2 = subgroupShuffle(own[2u / PIXEL_LANES], first_lane + 2u * (2u % PIXEL_LANES) + q);
+        let a3 = subgroupShuffle(own[3u / PIXEL_LANES], first_lane + 2u * (3u % PIXEL_LANES) + q);
+        let row = 4u * q;
+        sum[row] += a0.x * d[0] + a1.x * d[1] + a2.x * d[2] + a3.x * d[3];
+        sum[row + 1u] += a0.y * d[0] + a1.y * d[1] + a2.y * d[2] + a3.y * d[3];
+        sum[row + 2u] += a0.z * d[0] + a1.z * d[1] + a2.z * d[2] + a3.z * d[3];
+        sum[row + 3u] += a0.w * d[0] + a1.w * d[1] + a2.w * d[2] + a3.w * d[3];
       }
     }
     oy++;
