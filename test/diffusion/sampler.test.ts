@@ -122,7 +122,7 @@ for (const [preset, steps, visits, distance] of [
     const process = new Process(new Schedule({ tokens, steps, ends: preset }));
     const { schedule } = process;
     const table = transitionTable(gpu, schedule, schedule.visit(visits));
-    const batch = 500;
+    const batch = 300;
     const result = await sample({ table, predict: network(gpu, process), batch, length: 2, seed: 4 });
     const counts = new Array<number>(states).fill(0);
     const drawn = await result.read();
@@ -149,7 +149,7 @@ test("infilling, guidance and the callback", async (t, gpu) => {
   const process = new Process(new Schedule({ tokens, steps: 20 }));
   const table = transitionTable(gpu, process.schedule);
   const net = network(gpu, process);
-  const batch = 400;
+  const batch = 200;
   const at = fromArray(
     gpu,
     Uint32Array.from({ length: 2 * batch }, (_, i) => (i % 2 === 0 ? 1 : 0)),
