@@ -77,7 +77,7 @@ test("a step draws from the posterior mean, single steps and jumps, every preset
       [1, 0],
     ] as [number, number][]) {
       for (const xt of preset === "uniform" ? [2] : [2, tokens]) {
-        const drawn = await draws(gpu, logits, 6000, xt, steps, schedule);
+        const drawn = await draws(gpu, logits, 1500, xt, steps, schedule);
         const exact = process
           .posterior(softmax(logits), xt, steps[1], steps[0])
           .map((p) => (p < 1e-12 ? 0 : p));
@@ -142,7 +142,7 @@ test("top-r keeps the smallest prefix that reaches r and renormalises", async (t
   ] as const) {
     const exact = truncated(softmax(logits.map((x) => x / temperature)), topR);
     const counts = histogram(
-      await draws(gpu, logits, 8000, tokens, [4, 0], schedule, { topR, temperature }),
+      await draws(gpu, logits, 2000, tokens, [4, 0], schedule, { topR, temperature }),
       tokens,
     );
     t.ok(
@@ -155,7 +155,7 @@ test("top-r keeps the smallest prefix that reaches r and renormalises", async (t
     Math.fround(Math.log(k % 2 === 1 && k < 16 ? 0.1 : 0.01)),
   );
   const tied = histogram(
-    await draws(gpu, ties, 4000, 28, [4, 0], new Schedule({ tokens: 28 }), { topR: 0.35 }),
+    await draws(gpu, ties, 1000, 28, [4, 0], new Schedule({ tokens: 28 }), { topR: 0.35 }),
     28,
   );
   t.same(
@@ -165,7 +165,7 @@ test("top-r keeps the smallest prefix that reaches r and renormalises", async (t
   );
   t.ok(chiSquareZ(tied, truncated(softmax(ties), 0.35)) < 3.3, "and they are equally likely");
   const flat = histogram(
-    await draws(gpu, new Float64Array(64), 3000, 64, [4, 0], new Schedule({ tokens: 64 }), { topR: 0.25 }),
+    await draws(gpu, new Float64Array(64), 800, 64, [4, 0], new Schedule({ tokens: 64 }), { topR: 0.25 }),
     64,
   );
   t.ok(
