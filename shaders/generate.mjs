@@ -99,7 +99,7 @@ function usedIdentifiers(source, entry) {
       if (code[end] === "{") depth++;
       else if (code[end] === "}" && --depth === 0) break;
     }
-    bodies.set(match[1], new Set(code.slice(open, end).match(/\b[A-Za-z_]\w*\b/g) ?? []));
+    bodies.set(match[1], new Set(code.slice(open, end).match(/(?<!\.)\b[A-Za-z_]\w*\b/g) ?? []));
   }
   const seen = new Set();
   const pending = [entry];
@@ -176,7 +176,7 @@ function readShader(file) {
       );
     const size = entry.attributes.find((attribute) => attribute.name === "workgroup_size").value;
     const workgroupSize = (Array.isArray(size) ? size : [size]).map((value) =>
-      /^\d+u?$/.test(value) ? Number.parseInt(value) : value,
+      /^\d+u?$/.test(value) ? Number.parseInt(value, 10) : value,
     );
     while (workgroupSize.length < 3) workgroupSize.push(1);
     const own = (all) =>

@@ -39,15 +39,15 @@ export function recordsOf(dataset: Dataset, split: string, limit: number): numbe
 export function gatherImages(dataset: Dataset, images: readonly number[]): Uint8Array {
   const bytes = dataset.size ** 2 * 3;
   const gathered = new Uint8Array(images.length * bytes);
-  images.forEach((image, i) => gathered.set(pixels(dataset, image), i * bytes));
+  for (const [i, image] of images.entries()) gathered.set(pixels(dataset, image), i * bytes);
   return gathered;
 }
 
 function gatherRows(rows: Uint32Array, width: number, numbers: readonly number[]): Uint32Array {
   const gathered = new Uint32Array(numbers.length * width);
-  numbers.forEach((number, i) =>
-    gathered.set(rows.subarray(number * width, (number + 1) * width), i * width),
-  );
+  for (const [i, number] of numbers.entries()) {
+    gathered.set(rows.subarray(number * width, (number + 1) * width), i * width);
+  }
   return gathered;
 }
 
@@ -133,7 +133,7 @@ export async function evaluate(
 function concatenated(rows: readonly Float32Array[]): Float32Array {
   const width = rows[0]?.length ?? 0;
   const all = new Float32Array(rows.length * width);
-  rows.forEach((row, i) => all.set(row, i * width));
+  for (const [i, row] of rows.entries()) all.set(row, i * width);
   return all;
 }
 

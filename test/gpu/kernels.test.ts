@@ -21,6 +21,10 @@ for (const [family, entries] of Object.entries(kernels)) {
     const problems: string[] = [];
     const seen = new Set<string>();
     for (const kernel of Object.values(entries) as Kernel[]) {
+      if (/^enable subgroups;/m.test(kernel.source) && !gpu.has("subgroups")) {
+        t.comment(`${kernel.spec.name} needs the feature subgroups, which this device lacks`);
+        continue;
+      }
       for (const specialisation of specialisations(kernel)) {
         const code = specialise(kernel, specialisation);
         if (seen.has(code)) continue;

@@ -33,7 +33,7 @@ export function attention(
               q[(b * queries + t) * channels + h * width + d]! *
               k[(b * keys + s) * channels + h * width + d]!;
           }
-          const seen = !mask || mask[b * keys + s] !== 0;
+          const seen = mask?.[b * keys + s] !== 0;
           scores.push(seen ? score / Math.sqrt(width) : Number.NEGATIVE_INFINITY);
         }
         const top = Math.max(...scores);

@@ -26,10 +26,5 @@ export function wrongCalls(gpu: Gpu, x: Tensor, ids: Tensor<"u32">): void {
   // @ts-expect-error a tunable that the kernel does not have
   gpu.run(kernel, { values: x.storage, counts: ids }, { count: 1, slot: 0 }, { groups, tune: { TILE: 8 } });
   // @ts-expect-error a kernel that does not exist
-  gpu.run(
-    kernels.finite.countInfinite,
-    { values: x.storage, counts: ids },
-    { count: 1, slot: 0 },
-    { groups },
-  );
+  void kernels.finite.countInfinite;
 }
