@@ -22,6 +22,8 @@ export class VqVaeTraining {
   private readonly random: Rng;
   private readonly bytes: Uint8Array;
   private readonly values: Float32Array;
+  /** The step whose batch `values` holds. */
+  private filled = 0;
   private readonly images: Tensor;
   private captured: {
     work: CapturedWork;
@@ -53,18 +55,24 @@ export class VqVaeTraining {
     this.images = untracked(this.gpu, [config.batch, imageSize, imageSize, 3], "f32", "images");
   }
 
+  /** Puts the batch of a step into `values`, in [-1, 1]. */
+  private fill(step: number): void {
+    this.batches(step - 1, this.bytes);
+    for (let i = 0; i < this.bytes.length; i++) this.values[i] = this.bytes[i]! / 127.5 - 1;
+    this.filled = step;
+  }
+
   /** One step (from 1). Step 1 first sets the codebook to encoder outputs of its batch. */
   async step(step: number): Promise<StepResult> {
-    this.batches(step - 1, this.bytes);
-    this.bytes.forEach((value, i) => {
-      this.values[i] = value / 127.5 - 1;
-    });
+    if (this.filled !== step) this.fill(step);
     this.images.write(this.values);
     this.random.setStep(step);
     if (step === 1) noGrad(() => this.vqvae.startCodebook(this.images, this.random));
     const learningRate = this.optimizer.prepare(step);
     this.captured ??= this.capture();
     this.captured.work.run();
+    // The GPU is busy with this step: the time to prepare the next batch.
+    if (step < this.config.steps) this.fill(step + 1);
     const { total, reconstruction, commitment, usage } = this.captured.losses;
     const [loss, error, committed, [, perplexity, used], gradNorm] = await Promise.all([
       total.item(),
