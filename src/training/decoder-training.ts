@@ -4,7 +4,7 @@ import type { Config } from "../config.js";
 import type { Decoder } from "../diffusion/decoder.js";
 import type { Schedule } from "../diffusion/schedule.js";
 import { type TransitionTable, transitionTable } from "../diffusion/table.js";
-import type { CapturedWork, Gpu } from "../gpu/gpu.js";
+import type { Gpu } from "../gpu/gpu.js";
 import type { Checkpoint } from "../io/checkpoint.js";
 import { klLoss } from "../ops/kl.js";
 import { maskCondition, qSample, sampleTimesteps } from "../ops/noise.js";
@@ -14,6 +14,7 @@ import { backward } from "../tensor/autograd.js";
 import { type Tensor, untracked } from "../tensor/tensor.js";
 import { ModelOptimizer } from "./model-optimizer.js";
 import type { StepResult } from "./stage.js";
+import { StaticStep } from "./static-step.js";
 
 /** What batch n consists of: x_0, token ids [B·L], and y, code ids [B·S]. */
 export type DecoderBatches = (step: number) => { tokens: Uint32Array; codes: Uint32Array };
@@ -29,7 +30,7 @@ export class DecoderTraining {
   /** x_0 [B, L] and y [B, S]: all that the CPU writes for a step, besides the step's number and learning rate. */
   private readonly tokens: Tensor<"u32">;
   private readonly codes: Tensor<"u32">;
-  private captured: { work: CapturedWork; losses: { total: Tensor; terms: Tensor } } | null = null;
+  private readonly work: StaticStep<{ total: Tensor; terms: Tensor }>;
 
   constructor(
     decoder: Decoder,
@@ -60,6 +61,7 @@ export class DecoderTraining {
     const { length, side } = decoder.shape;
     this.tokens = untracked(this.gpu, [config.batch, length], "u32", "x_0");
     this.codes = untracked(this.gpu, [config.batch, side * side], "u32", "codes");
+    this.work = new StaticStep(this.gpu, () => this.record());
   }
 
   /** One step (from 1): draws t, x_t and the condition's mask, and moves the weights. */
@@ -69,20 +71,13 @@ export class DecoderTraining {
     this.codes.write(codes);
     this.random.setStep(step);
     const learningRate = this.optimizer.prepare(step);
-    this.captured ??= this.capture();
-    this.captured.work.run();
-    const { total, terms } = this.captured.losses;
+    const { total, terms } = this.work.run();
     const [[loss], [kl, auxiliary], gradNorm] = await Promise.all([
       total.read(),
       terms.read(),
       this.optimizer.gradientNorm(),
     ]);
     return { losses: { total: loss!, kl: kl!, auxiliary: auxiliary! }, learningRate, gradNorm };
-  }
-
-  private capture() {
-    const { work, result } = this.gpu.capture(() => this.record());
-    return { work, losses: result };
   }
 
   private record(): { total: Tensor; terms: Tensor } {
@@ -115,7 +110,7 @@ export class DecoderTraining {
   }
 
   dispose(): void {
-    this.captured?.work.dispose();
+    this.work.dispose();
     this.table.dispose();
     this.random.dispose();
     this.tokens.dispose();
