@@ -85,7 +85,9 @@ async function main(): Promise<void> {
     throw new UserError(`--stage should be vqvae, decoder or all, not ${options.stage}`, 2);
   }
   const began = platform.now();
-  const { config, openRun } = options.resume ? await resumed(options, options.resume) : await started(options);
+  const { config, openRun } = options.resume
+    ? await resumed(options, options.resume)
+    : await started(options);
   const gpu = await openGpu(options.adapter, options.quiet);
   if (process.env.MCD_CHECK_FINITE) gpu.checkFinite = true;
 
