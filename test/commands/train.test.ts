@@ -1,0 +1,260 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import t from "tap";
+import { writePictures } from "./pictures.js";
+import { type Outcome, ownLines, runCommand } from "./run.js";
+
+t.setTimeout(600_000);
+
+const root = mkdtempSync(join(tmpdir(), "mcd-train-"));
+t.teardown(() => rmSync(root, { recursive: true }));
+const pictures = join(root, "pictures");
+await writePictures(pictures);
+
+const vqvaeSteps = 30;
+const decoderSteps = 40;
+const tiny = [
+  "data.imageSize=16",
+  "data.maxLength=5",
+  "data.augment=1",
+  "vqvae.channels=16",
+  "vqvae.codes=16",
+  "vqvae.codeDim=8",
+  "vqvae.downsample=2",
+  "vqvae.batch=4",
+  `vqvae.steps=${vqvaeSteps}`,
+  "vqvae.warmup=3",
+  "vqvae.restartAfter=3",
+  "decoder.dim=16",
+  "decoder.blocks=1",
+  "decoder.heads=2",
+  "decoder.mlpRatio=2",
+  "decoder.dropout=0.1",
+  "decoder.batch=4",
+  `decoder.steps=${decoderSteps}`,
+  "decoder.warmup=3",
+  "decoder.emaEvery=2",
+  "sampling.steps=4",
+  "log.every=1",
+  "log.sampleEvery=15",
+  "log.evaluateEvery=20",
+  "log.checkpointEvery=0",
+].flatMap((setting) => ["--set", setting]);
+
+const train = (out: string, ...more: string[]) => [
+  "--data",
+  pictures,
+  "--out",
+  out,
+  "--seed",
+  "3",
+  ...tiny,
+  ...more,
+];
+
+interface Line {
+  stage: string;
+  step: number;
+  losses: Record<string, number>;
+  learningRate: number;
+  gradNorm: number;
+  metrics?: Record<string, number>;
+}
+
+const readLog = (run: string): Line[] =>
+  readFileSync(join(run, "log.jsonl"), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Line);
+
+/** What must repeat of a log. */
+const numbers = (log: Line[]) =>
+  log.map(({ stage, step, losses, learningRate, gradNorm, metrics }) => {
+    return { stage, step, losses, learningRate, gradNorm, metrics };
+  });
+
+const unbroken = join(root, "unbroken");
+
+t.test("a run leaves everything that a run should have", async (t) => {
+  const { code, stdout, stderr } = await runCommand("train", train(unbroken));
+  t.equal(code, 0, `ends well: ${code === 0 ? "" : stderr}`);
+  t.match(stderr, /^adapter: \S/m, "says which adapter it uses");
+  t.match(stderr, /^data: .*train 20, validation 4.* words/m, "what the data is");
+  t.match(stderr, /^time: .*about .*vqvae .* \+ decoder /m, "and how long it should take");
+  t.match(stderr, /done in .*unbroken/, "and where the run lies");
+  t.match(stdout, /\(reference: a \w+ \w+\)/, "prints captions beside references");
+  t.match(stdout, /\| validation \| 4 \| model \|/, "and scores");
+
+  const config = JSON.parse(readFileSync(join(unbroken, "config.json"), "utf8"));
+  t.match(
+    config,
+    { seed: 3, data: { source: "folder", imageSize: 16 }, decoder: { dim: 16 } },
+    "config.json",
+  );
+  const log = readLog(unbroken);
+  t.same(
+    log.map(({ stage, step }) => [stage, step]),
+    [
+      ...Array.from({ length: vqvaeSteps }, (_, i) => ["vqvae", i + 1]),
+      ...Array.from({ length: decoderSteps }, (_, i) => ["decoder", i + 1]),
+    ],
+    "log.jsonl has every step of both stages",
+  );
+  t.ok(
+    log.every(({ losses, gradNorm }) => Number.isFinite(losses.total) && gradNorm > 0),
+    "with finite losses",
+  );
+  t.same(
+    log.filter(({ metrics }) => metrics).map(({ stage, step }) => [stage, step]),
+    [
+      ["vqvae", 20],
+      ["vqvae", 30],
+      ["decoder", 20],
+      ["decoder", 40],
+    ],
+    "evaluations at their steps and at the end",
+  );
+  const last = log.at(-1)!.metrics!;
+  t.ok(Number.isFinite(last.ciderD) && Number.isFinite(last.bleu4), "CIDEr-D and BLEU of held-out pictures");
+  const first = (stage: string) => log.find((line) => line.stage === stage)!.losses.total!;
+  const final = (stage: string) => log.filter((line) => line.stage === stage).at(-1)!.losses.total!;
+  t.ok(final("vqvae") < first("vqvae"), "the VQ-VAE learns");
+
+  const samples = readdirSync(join(unbroken, "samples"));
+  for (const name of [
+    "vqvae-000015.png",
+    "vqvae-000030.png",
+    "decoder-000015.svg",
+    "decoder-000040.svg",
+    "samples.svg",
+    "reconstructions.png",
+  ]) {
+    t.ok(samples.includes(name), `samples/${name}`);
+  }
+  t.match(
+    readFileSync(join(unbroken, "samples", "samples.svg"), "utf8"),
+    /<svg.*<image/s,
+    "a sheet with pictures",
+  );
+  t.match(readFileSync(join(unbroken, "report.html"), "utf8"), /<html.*decoder.*<\/html>/s, "report.html");
+  t.same(readdirSync(join(unbroken, "weights")), ["config.json", "model.safetensors"], "weights");
+  const scores = JSON.parse(readFileSync(join(unbroken, "scores.json"), "utf8"));
+  t.match(
+    scores,
+    [{ split: "validation", scores: { model: { images: 4 }, shuffled: {}, nearestCodes: {} } }],
+    "scores",
+  );
+  t.ok(existsSync(join(unbroken, "scores.md")), "scores as a table");
+  t.same(
+    readdirSync(join(unbroken, "checkpoints")).map((stage) => [
+      stage,
+      readdirSync(join(unbroken, "checkpoints", stage)),
+    ]),
+    [
+      ["decoder", ["step-000040"]],
+      ["vqvae", ["step-000030"]],
+    ],
+    "checkpoints",
+  );
+});
+
+t.test("Ctrl-C saves, --resume ends with the numbers of the unbroken run", async (t) => {
+  const broken = join(root, "broken");
+  const stopped = (outcome: Outcome, stage: string, steps: number) => {
+    t.equal(outcome.code, 130, `Ctrl-C in the ${stage}: exit code 130`);
+    t.match(outcome.stderr, /stopping after this step/, "says that it stops");
+    t.match(outcome.stderr, /go on with: node dist\/train\.js --resume .*broken/, "and how to go on");
+    const step = readLog(broken).filter((line) => line.stage === stage).length;
+    t.ok(step > 0 && step < steps, `stopped at step ${step} of ${steps}`);
+    t.same(
+      readdirSync(join(broken, "checkpoints", stage)),
+      [`step-${String(step).padStart(6, "0")}`],
+      "with a checkpoint of its last step",
+    );
+  };
+  stopped(await runCommand("train", train(broken), { interruptAt: /^vqvae 4\//m }), "vqvae", vqvaeSteps);
+  const early = await runCommand("train", ["--resume", broken, "--stage", "decoder"]);
+  t.equal(early.code, 1, "the decoder alone cannot go on without a finished vqvae");
+  t.match(
+    ownLines(early.stderr).at(-1),
+    /^error: .*broken has no finished vqvae \(step \d+ of 30\)/,
+    "and says so",
+  );
+  stopped(
+    await runCommand("train", ["--resume", broken], { interruptAt: /^decoder 4\//m }),
+    "decoder",
+    decoderSteps,
+  );
+  const { code, stderr } = await runCommand("train", ["--resume", broken]);
+  t.equal(code, 0, `the third start ends: ${code === 0 ? "" : stderr}`);
+  t.match(stderr, /decoder: resumed at step \d+ from /, "it says where it goes on");
+  t.same(
+    numbers(readLog(broken)),
+    numbers(readLog(unbroken)),
+    "every step has the same losses as if unbroken",
+  );
+  const weights = (run: string) => readFileSync(join(run, "weights", "model.safetensors"));
+  t.ok(weights(broken).equals(weights(unbroken)), "and the weights are the same file");
+});
+
+t.test("wrong usage is told in one sentence, and leaves nothing behind", async (t) => {
+  const out = join(root, "never");
+  const badConfig = join(root, "bad.json");
+  writeFileSync(badConfig, '{"decoder": {"dim": ');
+  const cases: [string, string[], number, RegExp][] = [
+    ["unknown option", ["--out", out, "--colour", "red"], 2, /unknown option '--colour'/],
+    ["unknown preset", ["--out", out, "--preset", "quik"], 2, /no preset "quik" \(did you mean quick\?\)/],
+    [
+      "unknown key",
+      ["--out", out, "--set", "decoder.dimm=32"],
+      2,
+      /no key "decoder\.dimm" \(did you mean decoder\.dim\?\)/,
+    ],
+    [
+      "bad value",
+      ["--out", out, "--set", "decoder.dim=wide"],
+      2,
+      /decoder\.dim should be a whole number .*"wide"/,
+    ],
+    ["heads that do not fit", train(out, "--set", "decoder.heads=8"), 2, /a head needs a multiple of 4/],
+    ["bad seed", ["--out", out, "--seed", "one"], 2, /whole number/],
+    ["unknown stage", ["--out", out, "--stage", "encoder"], 2, /--stage should be vqvae, decoder or all/],
+    ["decoder without a run", ["--out", out, "--stage", "decoder"], 2, /--stage decoder needs --resume/],
+    ["no data folder", ["--out", out, "--data", join(root, "nowhere")], 1, /nowhere/],
+    ["no settings file", ["--out", out, "--config", join(root, "no.json")], 1, /no\.json/],
+    ["broken settings file", ["--out", out, "--config", badConfig], 1, /bad\.json is not valid JSON/],
+    ["unknown adapter", train(out, "--adapter", "voodoo"), 1, /voodoo/],
+    ["existing run", train(unbroken), 1, /unbroken already holds a run .*--resume/],
+    ["no run to resume", ["--resume", out], 1, /never holds no run/],
+    [
+      "settings for a resumed run",
+      ["--resume", unbroken, "--seed", "4"],
+      2,
+      /--seed cannot be given with --resume/,
+    ],
+  ];
+  const before = readFileSync(join(unbroken, "log.jsonl"), "utf8");
+  for (const [name, args, exit, message] of cases) {
+    const { code, stdout, stderr } = await runCommand("train", args, { cwd: root });
+    const lines = ownLines(stderr).filter((line) => line !== "(--help tells more)");
+    t.equal(code, exit, `${name}: exit code ${exit}`);
+    t.equal(lines.length, 1, `${name}: one line, no stack: ${lines.join(" / ")}`);
+    t.match(lines[0], message, `${name}: says what is wrong`);
+    t.match(lines[0], /^error: /, `${name}: as an error`);
+    t.notMatch(lines[0], /mistake in the program/, `${name}: not as a mistake of ours`);
+    t.equal(stdout, "", `${name}: nothing on standard output`);
+    t.notOk(existsSync(out), `${name}: no run folder`);
+  }
+  t.equal(readFileSync(join(unbroken, "log.jsonl"), "utf8"), before, "the existing run is untouched");
+  t.same(readdirSync(root).sort(), ["bad.json", "broken", "pictures", "unbroken"], "no other file appeared");
+});
+
+t.test("--help and --help-config go to standard output", async (t) => {
+  const help = await runCommand("train", ["--help"]);
+  t.equal(help.code, 0, "--help ends well");
+  t.match(help.stdout, /Usage: node dist\/train\.js.*--preset.*--resume/s, "lists the options");
+  const settings = await runCommand("train", ["--help-config"]);
+  t.equal(settings.code, 0, "--help-config ends well");
+  t.match(settings.stdout, /decoder\.learningRate = 0\.00045\n +peak learning rate/, "explains the settings");
+});
