@@ -10,6 +10,8 @@ import type { Gpu } from "./gpu/gpu.js";
 import { type JsonRecord, parseJsonRecord, toJson } from "./io/json.js";
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "./io/safetensors.js";
 import { loadWeights } from "./nn/weights.js";
+import { add } from "./ops/elementwise.js";
+import type { FixedWords } from "./ops/sample.js";
 import { UserError } from "./platform/errors.js";
 import type { Files } from "./platform/platform.js";
 import { noGrad } from "./tensor/autograd.js";
@@ -48,6 +50,8 @@ export interface Caption {
 
 /** Pictures encoded and captions denoised at once; bounds memory, not results. */
 const imagesPerBatch = 64;
+/** Added to a logit: a word that cannot come. */
+const impossible = -1e4;
 const format = "mc-diffusion-captioner-1";
 
 export class Captioner {
@@ -192,7 +196,10 @@ export class Captioner {
     const { onStep } = options;
     const result = await sample({
       table: this.table(settings.steps),
-      predict: (xt, t, y) => decoder.forward(xt, t, y!),
+      predict: (xt, t, y) => {
+        const logits = decoder.forward(xt, t, y!);
+        return fixed ? add(logits, fixed.penalty) : logits;
+      },
       batch,
       length,
       condition,
@@ -208,22 +215,31 @@ export class Captioner {
         : undefined,
     });
     const ids = await result.read();
-    for (const tensor of [result, condition, fixed?.at, fixed?.words]) tensor?.dispose();
+    for (const tensor of [result, condition, fixed?.at, fixed?.words, fixed?.penalty]) tensor?.dispose();
     return Array.from({ length: batch }, (_, i) => {
       const tokens = Array.from(ids.subarray(i * length, (i + 1) * length));
       return { text: tokenizer.decode(tokens), tokens };
     });
   }
 
-  private fixedWords(template: string, batch: number): { at: Tensor<"u32">; words: Tensor<"u32"> } {
-    const { length } = this.decoder.shape;
-    const { at, words } = parseTemplate(template, this.tokenizer, length);
+  /** The template's words for each picture, and what is added to the logits [L, M] so that no caption ends in a gap. */
+  private fixedWords(template: string, batch: number): FixedWords & { penalty: Tensor } {
+    const { length, vocabulary } = this.decoder.shape;
+    const { at, words, gap } = parseTemplate(template, this.tokenizer, length);
+    const penalty = new Float32Array(length * vocabulary);
+    gap.forEach((isGap, i) => {
+      if (isGap) penalty[i * vocabulary + this.tokenizer.endId] = impossible;
+    });
     const repeated = (row: Uint32Array, label: string) => {
       const data = new Uint32Array(batch * length);
       for (let i = 0; i < batch; i++) data.set(row, i * length);
       return fromArray(this.gpu, data, [batch, length], "u32", label).keep();
     };
-    return { at: repeated(at, "fixed positions"), words: repeated(words, "fixed words") };
+    return {
+      at: repeated(at, "fixed positions"),
+      words: repeated(words, "fixed words"),
+      penalty: fromArray(this.gpu, penalty, [length, vocabulary], "f32", "end of caption in gaps").keep(),
+    };
   }
 
   private table(steps: number): TransitionTable {

@@ -5,14 +5,15 @@ import type { WordTokenizer } from "./words.js";
 
 /**
  * Which of the L positions are given (`at` 1) and with which tokens. `_` is a gap of one word; a template that ends
- * in `…` or `...` leaves the rest of the caption open, else the caption ends where the template does. Throws a
- * `UserError` for words that the vocabulary does not have, or too many of them.
+ * in `…` or `...` leaves the rest of the caption open, else the caption ends where the template does. `gap` is 1 where
+ * a `_` stands: a word has to come there, not the caption's end. Throws a `UserError` for words that the vocabulary does
+ * not have, or too many of them.
  */
 export function parseTemplate(
   template: string,
   tokenizer: WordTokenizer,
   length: number,
-): { at: Uint32Array; words: Uint32Array } {
+): { at: Uint32Array; words: Uint32Array; gap: Uint32Array } {
   const open = /(…|\.\.\.)\s*$/.test(template);
   const parts = template
     .replace(/(…|\.\.\.)\s*$/, "")
@@ -21,9 +22,16 @@ export function parseTemplate(
     .filter(Boolean);
   const ids: (number | null)[] = [];
   for (const part of parts) {
-    if (part === "_") {
+    // Signs are no words, also not beside a gap: "a _, _ cat".
+    const underscores = part.replace(/[^\p{L}\p{M}\p{N}_]/gu, "");
+    if (underscores === "_") {
       ids.push(null);
       continue;
+    }
+    if (underscores.includes("_")) {
+      throw new UserError(
+        `the template's "${part}" is neither a word nor a gap; write one _ for each gap, with spaces between`,
+      );
     }
     const unknown = tokenizer.unknownWords(part);
     if (unknown.length > 0) {
@@ -40,11 +48,12 @@ export function parseTemplate(
   }
   const at = new Uint32Array(length);
   const words = new Uint32Array(length);
+  const gap = Uint32Array.from({ length }, (_, i) => (ids[i] === null ? 1 : 0));
   for (let i = 0; i < length; i++) {
     const id = i < ids.length ? ids[i]! : open ? null : tokenizer.endId;
     if (id === null) continue;
     at[i] = 1;
     words[i] = id;
   }
-  return { at, words };
+  return { at, words, gap };
 }
