@@ -61,7 +61,7 @@ const SCHEMA = {
     subset: integer(0, 0, MANY, "use only this many training pictures; 0 = all"),
     skipBad: flag(false, "skip unreadable rows and pictures instead of stopping"),
     augment: integer(
-      3,
+      2,
       0,
       1000,
       "shifted, scaled and brightened variants of each training picture that the decoder sees beside itself",
@@ -122,7 +122,7 @@ const SCHEMA = {
       "of those, share of the positions masked (paper: 0.1); 1 = classifier-free training",
     ),
     filler: choice("learned", ["learned", "zeros"], "what a masked condition position holds"),
-    steps: integer(2500, 1, MANY, "training steps"),
+    steps: integer(2000, 1, MANY, "training steps"),
     batch: integer(64, 1, 65535, "captions a step (paper: 128)"),
     learningRate: number(1e-3, 0, 1, "peak learning rate of AdamW (paper: 4.5e-4)"),
     warmup: integer(150, 0, MANY, "steps of linear warm-up (paper: 1000)"),
@@ -164,6 +164,7 @@ const SCHEMA = {
     ),
     checkpointEvery: integer(500, 0, MANY, "steps between two checkpoints; 0 = only at the end"),
     keep: integer(2, 1, 1000, "checkpoints kept"),
+    scored: integer(200, 0, MANY, "pictures of each split that are scored at the end; 0 = all"),
   },
 } as const satisfies Record<string, Key | Record<string, Key>>;
 
@@ -200,7 +201,7 @@ const PRESETS = {
       restartAfter: 40,
     },
     decoder: { dim: 96, blocks: 2, steps: 600, batch: 32, learningRate: 1e-3, warmup: 60, emaEvery: 5 },
-    log: { every: 10, sampleEvery: 0, evaluateEvery: 200, checkpointEvery: 200, keep: 1 },
+    log: { every: 20, sampleEvery: 0, evaluateEvery: 200, checkpointEvery: 200, keep: 1, scored: 24 },
   },
   /** The model whose weights ship: the schema's defaults. */
   emoji: {},
