@@ -105,7 +105,7 @@ export class DecoderTraining {
       const xt = addNoise(random, table, this.tokens, t);
       const rates = { conditionRate: config.pCond, maskRate: config.pMask, maskId };
       const y = maskCondition(random, this.codes, rates);
-      const logits = decoder.forward(xt, t, y, { random });
+      const logits = decoder.forward(xt, t, decoder.prepare(y), { random });
       const result = diffusionLoss(
         table,
         { logits, x0: this.tokens, xt, t },
