@@ -421,6 +421,12 @@ function checkTogether(config: Config, exitCode: 1 | 2): void {
   if (decoder.dim % decoder.heads !== 0) {
     fail(`decoder.heads=${decoder.heads} should divide decoder.dim=${decoder.dim}`);
   }
+  const headWidth = decoder.dim / decoder.heads;
+  if (headWidth % 4 !== 0 || headWidth > 512) {
+    fail(
+      `decoder.dim=${decoder.dim} over decoder.heads=${decoder.heads} is ${headWidth}; a head needs a multiple of 4, at most 512`,
+    );
+  }
   if (sampling.steps > decoder.timesteps) {
     fail(`sampling.steps=${sampling.steps} should be at most decoder.timesteps=${decoder.timesteps}`);
   }

@@ -83,7 +83,9 @@ async function main(): Promise<void> {
     throw new UserError(`--stage should be vqvae, decoder or all, not ${options.stage}`, 2);
   }
   const began = platform.now();
-  const { config, run } = options.resume ? await resumed(options, options.resume) : await started(options);
+  const { config, openRun } = options.resume
+    ? await resumed(options, options.resume)
+    : await started(options);
   const gpu = await openGpu(options.adapter, options.quiet);
   if (process.env.MCD_CHECK_FINITE) gpu.checkFinite = true;
 
@@ -93,11 +95,14 @@ async function main(): Promise<void> {
     console.error("\nstopping after this step; the run can be resumed");
   });
   const dataset = await loadDataset(config.data, options.quiet);
-  const tokenizer = await vocabulary(run, dataset, config);
-  const captioner = new Captioner(gpu, config, tokenizer);
   const heldOut = heldOutRecords(dataset);
   if (heldOut.length === 0)
     throw new UserError(`data set ${dataset.name} has no held-out pictures to measure on`);
+  if (!dataset.splits.train?.length) throw new UserError(`data set ${dataset.name} has no training pictures`);
+  // Nothing is written before the data and the device are there: a mistake leaves no half-made run behind.
+  const run = await openRun();
+  const tokenizer = await vocabulary(run, dataset, config);
+  const captioner = new Captioner(gpu, config, tokenizer);
   const context: StageContext = { platform, config, captioner, dataset, run, heldOut };
   if (!options.quiet) await announce(captioner, dataset, run, options.stage);
 
@@ -129,7 +134,8 @@ async function main(): Promise<void> {
   } else {
     await loadTrained(captioner, run);
   }
-  if (options.stage !== "vqvae" && !stopping) {
+  if (options.stage !== "vqvae") {
+    if (stopping) return interrupted(run);
     const codes = await withProgress(
       { label: "codes", total: dataset.splits.train!.length, unit: "pictures", quiet: options.quiet },
       (progress) => trainingCodes(context, (done) => progress.update(done)),
@@ -151,7 +157,13 @@ function interrupted(run: RunFolder): void {
   process.exitCode = 130;
 }
 
-async function started(options: Options): Promise<{ config: Config; run: RunFolder }> {
+/** The settings of a run, and the way to its folder. */
+interface Opening {
+  config: Config;
+  openRun: () => Promise<RunFolder>;
+}
+
+async function started(options: Options): Promise<Opening> {
   if (options.stage === "decoder")
     throw new UserError("--stage decoder needs --resume with a run whose vqvae is trained", 2);
   const config = resolveConfig({
@@ -170,17 +182,18 @@ async function started(options: Options): Promise<{ config: Config; run: RunFold
   });
   const time = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
   const path = options.out ?? `runs/${options.preset ?? "emoji"}-${time}`;
-  return { config, run: await RunFolder.create(files, path, config as unknown as JsonRecord) };
+  await RunFolder.checkFree(files, path);
+  return { config, openRun: () => RunFolder.create(files, path, config as unknown as JsonRecord) };
 }
 
-async function resumed(options: Options, path: string): Promise<{ config: Config; run: RunFolder }> {
+async function resumed(options: Options, path: string): Promise<Opening> {
   for (const name of ["preset", "config", "seed", "data", "out"] as const) {
     if (options[name] !== undefined)
       throw new UserError(`--${name} cannot be given with --resume: a run keeps its settings`, 2);
   }
   const run = await RunFolder.open(files, path);
   const file = { name: `${path}/config.json`, text: JSON.stringify(run.config) };
-  return { config: resolveConfig({ file, set: options.set }), run };
+  return { config: resolveConfig({ file, set: options.set }), openRun: async () => run };
 }
 
 /** The run's vocabulary, built from the training captions when the run starts. */
@@ -189,7 +202,6 @@ async function vocabulary(run: RunFolder, dataset: Dataset, config: Config): Pro
   if (await files.exists(path))
     return WordTokenizer.fromJSON(parseJsonRecord(await files.readText(path), path), path);
   const captions = (dataset.splits.train ?? []).flatMap((record) => dataset.records[record]!.captions);
-  if (captions.length === 0) throw new UserError(`data set ${dataset.name} has no training pictures`);
   const tokenizer = WordTokenizer.build(captions, { minimumCount: config.data.minCount });
   await files.write(path, toJson(tokenizer.toJSON()));
   return tokenizer;

@@ -46,8 +46,8 @@ export class RunFolder {
     this.config = config;
   }
 
-  /** Makes a new run. Throws a `UserError` when the folder already holds one. */
-  static async create(files: Files, path: string, config: JsonRecord): Promise<RunFolder> {
+  /** Throws a `UserError` when the folder already holds a run. */
+  static async checkFree(files: Files, path: string): Promise<void> {
     for (const name of ["config.json", "log.jsonl", "checkpoints"]) {
       if (await files.exists(`${path}/${name}`)) {
         throw new UserError(
@@ -55,6 +55,11 @@ export class RunFolder {
         );
       }
     }
+  }
+
+  /** Makes a new run. Throws a `UserError` when the folder already holds one. */
+  static async create(files: Files, path: string, config: JsonRecord): Promise<RunFolder> {
+    await RunFolder.checkFree(files, path);
     const run = new RunFolder(files, path, config);
     await files.makeDirectory(path);
     await files.makeDirectory(run.samplesFolder);

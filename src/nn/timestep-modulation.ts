@@ -1,6 +1,7 @@
 /** The scales and shifts that the adaptive layer norms of a network take from the diffusion time. */
 
 import type { Gpu } from "../gpu/gpu.js";
+import { contiguous } from "../ops/copy.js";
 import { add, silu } from "../ops/elementwise.js";
 import { embedding } from "../ops/embedding.js";
 import { matmul } from "../ops/matmul.js";
@@ -36,8 +37,9 @@ export class TimestepModulation extends Module {
     const batch = t.shape[0]!;
     const rows = silu(embedding(this.table, t)).reshape([batch, layers, channels]).transpose(0, 1);
     const all = add(matmul(rows, this.weight), this.bias);
+    // Small batches of narrow networks put a layer's rows where no binding may start: those are copied.
     return Array.from({ length: layers }, (_, layer) =>
-      all.slice(0, layer, 1).reshape([batch, 2 * channels]),
+      contiguous(all.slice(0, layer, 1).reshape([batch, 2 * channels])),
     );
   }
 }

@@ -7,7 +7,7 @@ import { ImportanceSampler } from "../diffusion/importance.js";
 import { diffusionLoss } from "../diffusion/loss.js";
 import type { Schedule } from "../diffusion/schedule.js";
 import { type TransitionTable, transitionTable } from "../diffusion/table.js";
-import type { CapturedWork, Gpu } from "../gpu/gpu.js";
+import type { Gpu } from "../gpu/gpu.js";
 import type { Checkpoint } from "../io/checkpoint.js";
 import { maskCondition } from "../ops/noise.js";
 import { mean } from "../ops/reduce.js";
@@ -17,6 +17,7 @@ import { backward } from "../tensor/autograd.js";
 import { type Tensor, untracked } from "../tensor/tensor.js";
 import { ModelOptimizer } from "./model-optimizer.js";
 import type { StepResult } from "./stage.js";
+import { StaticStep } from "./static-step.js";
 
 /** The moving averages of importance sampling in a checkpoint. */
 const historyName = "importanceHistory";
@@ -36,7 +37,7 @@ export class DecoderTraining {
   /** x_0 [B, L] and y [B, S]: all that the CPU writes for a step, besides the step's number and learning rate. */
   private readonly tokens: Tensor<"u32">;
   private readonly codes: Tensor<"u32">;
-  private captured: { work: CapturedWork; losses: { total: Tensor; terms: Tensor } } | null = null;
+  private readonly work: StaticStep<{ total: Tensor; terms: Tensor }>;
 
   constructor(
     decoder: Decoder,
@@ -68,6 +69,7 @@ export class DecoderTraining {
     const { length, side } = decoder.shape;
     this.tokens = untracked(this.gpu, [config.batch, length], "u32", "x_0");
     this.codes = untracked(this.gpu, [config.batch, side * side], "u32", "codes");
+    this.work = new StaticStep(this.gpu, () => this.record());
   }
 
   /** One step (from 1): draws t, x_t and the condition's mask, and moves the weights. */
@@ -77,20 +79,13 @@ export class DecoderTraining {
     this.codes.write(codes);
     this.random.setStep(step);
     const learningRate = this.optimizer.prepare(step);
-    this.captured ??= this.capture();
-    this.captured.work.run();
-    const { total, terms } = this.captured.losses;
+    const { total, terms } = this.work.run();
     const [[loss], [kl, auxiliary], gradNorm] = await Promise.all([
       total.read(),
       terms.read(),
       this.optimizer.gradientNorm(),
     ]);
     return { losses: { total: loss!, kl: kl!, auxiliary: auxiliary! }, learningRate, gradNorm };
-  }
-
-  private capture() {
-    const { work, result } = this.gpu.capture(() => this.record());
-    return { work, losses: result };
   }
 
   private record(): { total: Tensor; terms: Tensor } {
@@ -140,7 +135,7 @@ export class DecoderTraining {
   }
 
   dispose(): void {
-    this.captured?.work.dispose();
+    this.work.dispose();
     this.table.dispose();
     this.importance?.dispose();
     this.random.dispose();

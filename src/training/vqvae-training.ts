@@ -1,7 +1,7 @@
 /** Training of the image tokenizer: one GPU step, captured once and replayed. */
 
 import type { Config } from "../config.js";
-import type { CapturedWork, Gpu } from "../gpu/gpu.js";
+import type { Gpu } from "../gpu/gpu.js";
 import type { Checkpoint } from "../io/checkpoint.js";
 import { Rng } from "../ops/rng.js";
 import { backward, noGrad } from "../tensor/autograd.js";
@@ -9,6 +9,7 @@ import { type Tensor, untracked } from "../tensor/tensor.js";
 import type { VqVae } from "../vqvae/vqvae.js";
 import { ModelOptimizer } from "./model-optimizer.js";
 import type { StepResult } from "./stage.js";
+import { StaticStep } from "./static-step.js";
 
 /** Fills `images` [B, S, S, 3] with the pictures of batch n (from 0), bytes 0 … 255. */
 export type ImageBatches = (step: number, images: Uint8Array) => void;
@@ -25,10 +26,12 @@ export class VqVaeTraining {
   /** The step whose batch `values` holds. */
   private filled = 0;
   private readonly images: Tensor;
-  private captured: {
-    work: CapturedWork;
-    losses: { total: Tensor; reconstruction: Tensor; commitment: Tensor; usage: Tensor };
-  } | null = null;
+  private readonly work: StaticStep<{
+    total: Tensor;
+    reconstruction: Tensor;
+    commitment: Tensor;
+    usage: Tensor;
+  }>;
 
   constructor(vqvae: VqVae, config: Config["vqvae"], seed: number, batches: ImageBatches) {
     this.gpu = vqvae.gpu;
@@ -53,6 +56,7 @@ export class VqVaeTraining {
     this.bytes = new Uint8Array(elements);
     this.values = new Float32Array(elements);
     this.images = untracked(this.gpu, [config.batch, imageSize, imageSize, 3], "f32", "images");
+    this.work = new StaticStep(this.gpu, () => this.record());
   }
 
   /** Puts the batch of a step into `values`, in [-1, 1]. */
@@ -67,13 +71,15 @@ export class VqVaeTraining {
     if (this.filled !== step) this.fill(step);
     this.images.write(this.values);
     this.random.setStep(step);
-    if (step === 1) noGrad(() => this.vqvae.startCodebook(this.images, this.random));
+    if (step === 1) {
+      noGrad(() => this.vqvae.startCodebook(this.images, this.random));
+      // Back to the first stream: a run that starts at a later step must find its random numbers where this one does.
+      this.random.setStep(step);
+    }
     const learningRate = this.optimizer.prepare(step);
-    this.captured ??= this.capture();
-    this.captured.work.run();
+    const { total, reconstruction, commitment, usage } = this.work.run();
     // The GPU is busy with this step: the time to prepare the next batch.
     if (step < this.config.steps) this.fill(step + 1);
-    const { total, reconstruction, commitment, usage } = this.captured.losses;
     const [loss, error, committed, [, perplexity, used], gradNorm] = await Promise.all([
       total.item(),
       reconstruction.item(),
@@ -86,11 +92,6 @@ export class VqVaeTraining {
       learningRate,
       gradNorm,
     };
-  }
-
-  private capture() {
-    const { work, result } = this.gpu.capture(() => this.record());
-    return { work, losses: result };
   }
 
   private record() {
@@ -117,7 +118,7 @@ export class VqVaeTraining {
   }
 
   dispose(): void {
-    this.captured?.work.dispose();
+    this.work.dispose();
     this.random.dispose();
     this.images.dispose();
     this.optimizer.dispose();

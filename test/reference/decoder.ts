@@ -1,0 +1,140 @@
+/** The text decoder in float64, from its description: every number of the network by loops over plain arrays. */
+
+import { attention, part } from "./attention.js";
+import { embedding } from "./embedding.js";
+import { adaLayerNorm, layerNorm } from "./normalisation.js";
+
+export type Weights = ReadonlyMap<string, Float64Array>;
+
+export interface DecoderSize {
+  length: number;
+  side: number;
+  codes: number;
+  dim: number;
+  heads: number;
+  blocks: number;
+}
+
+const epsilon = 1e-5;
+
+const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
+
+/** x·W + b for rows x of `inputs` values, W [inputs, outputs]. */
+function linear(x: Float64Array, weight: Float64Array, bias: Float64Array): Float64Array {
+  const outputs = bias.length;
+  const inputs = weight.length / outputs;
+  const y = new Float64Array((x.length / inputs) * outputs);
+  for (let r = 0; r < x.length / inputs; r++) {
+    for (let o = 0; o < outputs; o++) {
+      let sum = bias[o]!;
+      for (let i = 0; i < inputs; i++) sum += x[r * inputs + i]! * weight[i * outputs + o]!;
+      y[r * outputs + o] = sum;
+    }
+  }
+  return y;
+}
+
+const plus = (a: Float64Array, b: Float64Array) => a.map((value, i) => value + b[i]!);
+
+function get(weights: Weights, name: string): Float64Array {
+  const found = weights.get(name);
+  if (!found) throw new Error(`no weights ${name}`);
+  return found;
+}
+
+/** What the decoder sees of the picture: [B, S, d]. `vectors` are the tokenizer's code vectors [K, codeDim], if it sees those. */
+export function condition(
+  weights: Weights,
+  size: DecoderSize,
+  codes: ArrayLike<number>,
+  vectors?: Float64Array,
+): Float64Array {
+  const { side, dim } = size;
+  const mask = weights.get("codeMask");
+  const table = vectors
+    ? linear(vectors, get(weights, "codeProjection.weight"), get(weights, "codeProjection.bias"))
+    : get(weights, "codeTable");
+  const rows = get(weights, "codeRows");
+  const columns = get(weights, "codeColumns");
+  const output = new Float64Array(codes.length * dim);
+  for (let n = 0; n < codes.length; n++) {
+    const id = codes[n]!;
+    if (id === size.codes && !mask) continue;
+    const place = n % (side * side);
+    for (let c = 0; c < dim; c++) {
+      const content = id === size.codes ? mask![c]! : table[id * dim + c]!;
+      output[n * dim + c] =
+        content + rows[Math.floor(place / side) * dim + c]! + columns[(place % side) * dim + c]!;
+    }
+  }
+  return output;
+}
+
+/** Scale and shift [B, 2d] of one adaptive norm: embedding of t, SiLU, linear. */
+function modulation(
+  weights: Weights,
+  { dim, blocks }: DecoderSize,
+  t: ArrayLike<number>,
+  layer: number,
+): Float64Array {
+  const layers = 2 * blocks;
+  const table = get(weights, "modulation.table");
+  const weight = get(weights, "modulation.weight").subarray(
+    layer * dim * 2 * dim,
+    (layer + 1) * dim * 2 * dim,
+  );
+  const bias = get(weights, "modulation.bias").subarray(layer * 2 * dim, (layer + 1) * 2 * dim);
+  const rows = new Float64Array(t.length * dim);
+  for (let b = 0; b < t.length; b++) {
+    for (let c = 0; c < dim; c++) {
+      const value = table[(t[b]! * layers + layer) * dim + c]!;
+      rows[b * dim + c] = value * sigmoid(value);
+    }
+  }
+  return linear(rows, weight, bias);
+}
+
+/** Logits [B, L, M]. */
+export function decoder(
+  weights: Weights,
+  size: DecoderSize,
+  xt: ArrayLike<number>,
+  t: ArrayLike<number>,
+  codes: ArrayLike<number>,
+  vectors?: Float64Array,
+): Float64Array {
+  const { length, side, dim, heads, blocks } = size;
+  const batches = t.length;
+  const layer = (x: Float64Array, name: string) =>
+    linear(x, get(weights, `${name}.weight`), get(weights, `${name}.bias`));
+  const norm = (x: Float64Array, name: string) =>
+    layerNorm(x, get(weights, `${name}.weight`), get(weights, `${name}.bias`), epsilon);
+  const seen = condition(weights, size, codes, vectors);
+  let x = embedding(get(weights, "tokens"), xt, dim, { positions: get(weights, "positions"), length });
+  for (let i = 0; i < blocks; i++) {
+    const name = (part: string) => `block${i}.${part}`;
+    const shape = { batches, queries: length, heads, width: dim / heads };
+    const adaptive = (input: Float64Array, which: number) =>
+      adaLayerNorm(input, modulation(weights, size, t, 2 * i + which), batches, dim, epsilon);
+
+    const qkv = layer(adaptive(x, 0), name("qkv"));
+    const [q, k, v] = [0, 1, 2].map((index) => part(qkv, index, 3, dim)) as [
+      Float64Array,
+      Float64Array,
+      Float64Array,
+    ];
+    x = plus(x, layer(attention(q, k, v, { ...shape, keys: length }).output, name("selfOutput")));
+
+    const query = layer(adaptive(x, 1), name("query"));
+    const keyValue = layer(seen, name("keyValue"));
+    const crossed = attention(query, part(keyValue, 0, 2, dim), part(keyValue, 1, 2, dim), {
+      ...shape,
+      keys: side * side,
+    });
+    x = plus(x, layer(crossed.output, name("crossOutput")));
+
+    const hidden = layer(norm(x, name("norm")), name("up")).map((value) => value * sigmoid(1.702 * value));
+    x = plus(x, layer(hidden, name("down")));
+  }
+  return layer(norm(x, "norm"), "head");
+}
