@@ -1,0 +1,309 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Gpu } from "../../dist/gpu/gpu.js";
+import { latestCheckpoint } from "../../dist/io/checkpoint.js";
+import { type LogEntry, RunFolder } from "../../dist/io/run-folder.js";
+import { nodePlatform as platform } from "../../dist/platform/node.js";
+import { runStage, type StageOptions } from "../../dist/training/stage.js";
+import { type Check, test } from "../harness.js";
+import {
+  decoderTraining,
+  sameBits,
+  silentProgress,
+  type TrainingChanges,
+  tinyConfig,
+  vqvaeTraining,
+  weightsOf,
+} from "./setup.js";
+
+const stages = { decoder: decoderTraining, vqvae: vqvaeTraining };
+type Stage = keyof typeof stages;
+
+async function withFolder(body: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "mcd-test-"));
+  try {
+    await body(folder);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+const settings = ["decoder.steps=8", "vqvae.steps=8", "decoder.dropout=0.1"];
+
+/** Runs a stage in `path` with new objects, as a new process would. `stopAfter`: Ctrl-C during that step. */
+async function train(
+  gpu: Gpu,
+  stage: Stage,
+  path: string,
+  {
+    resume = false,
+    stopAfter,
+    set = [],
+    changes = {},
+    seed,
+  }: { resume?: boolean; stopAfter?: number; set?: string[]; changes?: TrainingChanges; seed?: number } = {},
+) {
+  const config = tinyConfig(...settings, ...set);
+  const run = resume
+    ? await RunFolder.open(platform.files, path)
+    : await RunFolder.create(platform.files, path, {});
+  const calls: string[] = [];
+  let interrupted = false;
+  const tiny = stages[stage](gpu, config, { ...changes, shape: { dropout: 0.1 } });
+  const { trainer } = tiny;
+  const step = trainer.step.bind(trainer);
+  const progress = silentProgress();
+  const options: StageOptions = {
+    platform,
+    run,
+    seed: seed ?? config.seed,
+    log: config.log,
+    progress,
+    interrupted: () => interrupted,
+    resume,
+  };
+  try {
+    const outcome = await runStage(
+      {
+        ...trainer,
+        async step(number) {
+          if (number === stopAfter) interrupted = true;
+          return step(number);
+        },
+        evaluate: async () => {
+          calls.push("evaluate");
+          return { score: calls.length };
+        },
+        sample: async (number) => {
+          calls.push(`sample ${number}`);
+        },
+      },
+      options,
+    );
+    return {
+      outcome,
+      weights: await weightsOf(tiny.model),
+      saved: await trainer.save(),
+      calls,
+      progress,
+      run,
+    };
+  } finally {
+    tiny.dispose();
+  }
+}
+
+/** What must repeat of a log: everything but the clock and the memory. */
+function numbers(log: LogEntry[]) {
+  return log.map(({ stage, step, losses, learningRate, gradNorm }) => ({
+    stage,
+    step,
+    losses,
+    learningRate,
+    gradNorm,
+  }));
+}
+
+function checkSame(
+  t: Check,
+  resumed: Awaited<ReturnType<typeof train>>,
+  unbroken: Awaited<ReturnType<typeof train>>,
+): void {
+  t.equal(resumed.outcome, "finished", "it ends");
+  t.ok(sameBits(resumed.weights, unbroken.weights), "the weights are the same, to the bit");
+  for (const [name, { data }] of unbroken.saved.optimizer) {
+    const again = resumed.saved.optimizer.get(name)!.data;
+    t.ok(
+      sameBits(again as Float32Array, data as Float32Array),
+      `the optimiser's ${name} are the same, to the bit`,
+    );
+  }
+}
+
+for (const stage of Object.keys(stages) as Stage[]) {
+  test(`${stage}: interrupted and resumed gives the numbers of an unbroken run`, (t, gpu) =>
+    withFolder(async (folder) => {
+      const unbroken = await train(gpu, stage, `${folder}/unbroken`);
+      const expected = numbers(await unbroken.run.readLog());
+      t.same(
+        expected.map(({ step }) => step),
+        [1, 2, 3, 4, 5, 6, 7, 8],
+        "every step is in the log",
+      );
+
+      // Ctrl-C in step 4.
+      const half = await train(gpu, stage, `${folder}/broken`, { stopAfter: 4 });
+      t.equal(half.outcome, "interrupted", "it says that it was interrupted");
+      const { checkpoint } = await latestCheckpoint(platform.files, half.run.checkpointFolder(stage));
+      t.equal(checkpoint?.step, 4, "the last step done is saved");
+      t.equal((await half.run.readLog()).length, 4, "and in the log");
+      const resumed = await train(gpu, stage, `${folder}/broken`, { resume: true });
+      t.ok(
+        resumed.progress.lines.some((line) => /resumed at step 4/.test(line)),
+        "it says where it goes on",
+      );
+      checkSame(t, resumed, unbroken);
+      t.same(numbers(await resumed.run.readLog()), expected, "the log has the same numbers, each step once");
+
+      // Killed after step 6 with the last checkpoint at 3: the steps since then are done again.
+      const killed = await train(gpu, stage, `${folder}/killed`, {
+        set: ["log.checkpointEvery=3"],
+        changes: {},
+        stopAfter: 6,
+      });
+      await platform.files.remove(`${killed.run.checkpointFolder(stage)}/step-000006`);
+      const again = await train(gpu, stage, `${folder}/killed`, { resume: true });
+      checkSame(t, again, unbroken);
+      t.same(numbers(await again.run.readLog()), expected, "the steps done twice are in the log once");
+
+      const finished = await train(gpu, stage, `${folder}/broken`, { resume: true });
+      t.equal(finished.outcome, "finished", "a finished stage has nothing left to do");
+      t.same(finished.calls, [], "and does nothing");
+      t.ok(sameBits(finished.weights, unbroken.weights), "but has its weights");
+    }));
+}
+
+test("what the loop does and when", (t, gpu) =>
+  withFolder(async (folder) => {
+    const set = [
+      "log.evaluateEvery=3",
+      "log.sampleEvery=4",
+      "log.checkpointEvery=2",
+      "log.keep=2",
+      "log.every=100",
+    ];
+    const { calls, run, progress } = await train(gpu, "decoder", folder, { set });
+    t.same(
+      calls,
+      ["evaluate", "sample 4", "evaluate", "evaluate", "sample 8"],
+      "evaluates and samples at their steps and at the end",
+    );
+    t.same(
+      await platform.files.list(run.checkpointFolder("decoder")),
+      ["step-000006", "step-000008"],
+      "keeps the last two checkpoints",
+    );
+    const log = await run.readLog();
+    t.same(
+      log.filter(({ metrics }) => metrics).map(({ step, metrics }) => [step, metrics?.score]),
+      [
+        [3, 1],
+        [6, 3],
+        [8, 4],
+      ],
+      "the measures are in the log",
+    );
+    t.ok(
+      log.every(
+        ({ ms, perSecond, bytes, unit }) => ms > 0 && perSecond > 0 && bytes > 0 && unit === "images",
+      ),
+      "with times and memory",
+    );
+    t.ok(
+      progress.lines.some((line) => /decoder 3\/8 .*loss|decoder 3\/8 .*held out: score 1/.test(line)),
+      "and shown",
+    );
+  }));
+
+test("stopped before the first step, started over without checkpoints", (t, gpu) =>
+  withFolder(async (folder) => {
+    const config = tinyConfig(...settings);
+    const run = await RunFolder.create(platform.files, folder, {});
+    const tiny = decoderTraining(gpu, config);
+    const options = {
+      platform,
+      run,
+      seed: 1,
+      log: config.log,
+      progress: silentProgress(),
+      interrupted: () => true,
+      resume: false,
+    };
+    t.equal(await runStage(tiny.trainer, options), "interrupted", "interrupted");
+    t.equal(await platform.files.exists(run.checkpointFolder("decoder")), false, "nothing is saved");
+    tiny.dispose();
+    const { outcome, run: after } = await train(gpu, "decoder", folder, { resume: true });
+    t.equal(outcome, "finished", "resuming starts at the beginning");
+    t.equal((await after.readLog()).length, 8, "and does every step");
+  }));
+
+test("mistakes in resuming are told", (t, gpu) =>
+  withFolder(async (folder) => {
+    await train(gpu, "decoder", folder, { stopAfter: 2 });
+    await t.throwsMessage(
+      train(gpu, "decoder", folder, { resume: true, seed: 5 }),
+      /step-000002 was trained with seed 1, not 5; resume with its own seed/,
+      "another seed",
+    );
+    const config = tinyConfig(...settings);
+    const other = decoderTraining(gpu, config, { shape: { dim: 16 } });
+    const run = await RunFolder.open(platform.files, folder);
+    const options: StageOptions = {
+      platform,
+      run,
+      seed: 1,
+      log: config.log,
+      progress: silentProgress(),
+      interrupted: () => false,
+      resume: true,
+    };
+    await t.throwsMessage(
+      runStage(other.trainer, options),
+      /step-000002\/model\.safetensors: tokens is \[10, 32\], this model's is \[10, 16\]/,
+      "another size",
+    );
+    other.dispose();
+  }));
+
+test("a loss that is not a number ends the run and says what may help", (t, gpu) =>
+  withFolder(async (folder) => {
+    const poison = async (checkFinite: boolean, path: string) => {
+      const config = tinyConfig(...settings);
+      const run = await RunFolder.create(platform.files, path, {});
+      gpu.checkFinite = checkFinite;
+      const tiny = decoderTraining(gpu, config);
+      const step = tiny.trainer.step.bind(tiny.trainer);
+      tiny.trainer.step = async (number) => {
+        const bias = tiny.decoder.parameters().find(({ name }) => name === "head.bias")!;
+        if (number === 3) bias.tensor.write(new Float32Array(bias.tensor.size).fill(Number.NaN));
+        return step(number);
+      };
+      const options: StageOptions = {
+        platform,
+        run,
+        seed: 1,
+        log: config.log,
+        progress: silentProgress(),
+        interrupted: () => false,
+        resume: false,
+      };
+      try {
+        await runStage(tiny.trainer, options);
+        return { message: "nothing was thrown", log: [] };
+      } catch (error) {
+        return { message: (error as Error).message, log: await run.readLog() };
+      } finally {
+        gpu.checkFinite = false;
+        tiny.dispose();
+      }
+    };
+    const plain = await poison(false, `${folder}/plain`);
+    t.ok(
+      /decoder step 3: the loss is NaN; a lower decoder\.learningRate may help, and MCD_CHECK_FINITE=1 finds the kernel/.test(
+        plain.message,
+      ),
+      plain.message,
+    );
+    t.same(
+      plain.log.map(({ step, losses }) => [step, Number.isNaN(losses.total)]),
+      [
+        [1, false],
+        [2, false],
+        [3, true],
+      ],
+      "the log has the steps up to the bad one",
+    );
+    const named = await poison(true, `${folder}/named`);
+    t.ok(/matmul.*(NaN|finite)/i.test(named.message), `the switch names the kernel: ${named.message}`);
+  }));
