@@ -11,6 +11,7 @@ import { align, percent, significant } from "./report.js";
  * @property {number} before Median milliseconds.
  * @property {number} after
  * @property {number} ratio after / before.
+ * @property {number | null} cpuRatio The same of processor time, on software adapters.
  * @property {number} noise How far the ratio may be from 1 without meaning anything.
  */
 
@@ -21,16 +22,25 @@ const least = 0.05;
  * Cases that both runs have at the same size. A change counts when the medians are farther apart than both runs'
  * quartiles allow.
  * @param {Report} before
- * @param {readonly Result[]} after
+ * @param {Report} after
  */
 export function compare(before, after) {
+  const software = before.software && after.software;
   /** @type {Change[]} */
   const changes = [];
-  for (const now of after) {
+  for (const now of after.cases) {
     const then = before.cases.find((result) => result.name === now.name && sameSize(result, now));
     if (!then) continue;
     const noise = Math.max(least, 2 * (then.spread + now.spread));
-    changes.push({ name: now.name, before: then.ms, after: now.ms, ratio: now.ms / then.ms, noise });
+    const cpuRatio = software ? now.cpuMs / then.cpuMs : null;
+    changes.push({
+      name: now.name,
+      before: then.ms,
+      after: now.ms,
+      ratio: now.ms / then.ms,
+      cpuRatio,
+      noise,
+    });
   }
   return {
     compared: changes.length,
@@ -76,14 +86,15 @@ export function describe(before, now, comparison) {
       lines.push(`${title}: none`);
       continue;
     }
-    const rows = changes.map(({ name, before: then, after, ratio, noise }) => [
+    const rows = changes.map(({ name, before: then, after, ratio, cpuRatio, noise }) => [
       `  ${name}`,
       significant(then),
       significant(after),
       `${ratio.toFixed(2)}×`,
+      cpuRatio === null ? "–" : `${cpuRatio.toFixed(2)}×`,
       percent(noise),
     ]);
-    lines.push(...align([[title, "ms then", "ms now", "ratio", "noise"], ...rows]));
+    lines.push(...align([[title, "ms then", "ms now", "ratio", "CPU ratio", "noise"], ...rows]));
   }
   return lines.join("\n");
 }

@@ -13,6 +13,7 @@ import { randomSource } from "./random.js";
  * @property {import("./types.js").Size} size
  * @property {number} ms Median time of one call.
  * @property {number} best Time of one call in the fastest sample.
+ * @property {number} cpuMs Median processor time of one call, all threads; what a software adapter computes with.
  * @property {number} spread Half the distance between the quartiles, as a share of the median.
  * @property {number} samples
  * @property {number} callsPerSample
@@ -24,8 +25,10 @@ import { randomSource } from "./random.js";
  * @property {number} buffersCreated By two more calls after the warm-up.
  * @property {number} bindGroupsCreated By the same.
  * @property {number} workBytes The most memory one call takes besides its inputs.
- * @property {number | null} shareOfFma
+ * @property {number | null} shareOfFma Best rate over the ceiling's best, wall clock; null where the formula has no operations.
  * @property {number | null} shareOfCopy
+ * @property {number | null} cpuShareOfFma The same by processor time, on software adapters.
+ * @property {number | null} cpuShareOfCopy
  * @property {{ error: number, tolerance: number, ok: boolean }} [check]
  *
  * @typedef {object} Options
@@ -37,6 +40,8 @@ import { randomSource } from "./random.js";
 const budget = 1000;
 /** A sample should last this long, so that submitting and waiting do not count. */
 const sampleLength = 40;
+/** Rounds end after this many milliseconds, once every case has its fewest samples. */
+const totalBudget = 100_000;
 const mostRounds = 15;
 const fewestRounds = 3;
 const mostCallsPerSample = 512;
@@ -59,10 +64,16 @@ export async function measure(gpu, cases, { rounds, progress = () => {} } = {}) 
       prepared.push(await prepare(gpu, entry, rounds));
     }
     const most = Math.max(...prepared.map((item) => item.rounds));
+    const began = performance.now();
     for (let round = 0; round < most; round++) {
+      if (rounds === undefined && round >= fewestRounds && performance.now() - began > totalBudget) break;
       progress(`round ${round + 1} of ${most}`);
       for (const item of prepared) {
-        if (round < item.rounds) item.times.push((await timeOnce(gpu, item.work)) / item.calls);
+        if (round >= item.rounds) continue;
+        const cpuBefore = process.cpuUsage();
+        item.times.push((await timeOnce(gpu, item.work)) / item.calls);
+        const { user, system } = process.cpuUsage(cpuBefore);
+        item.cpuTimes.push((user + system) / 1000 / item.calls);
       }
     }
     progress("");
@@ -113,6 +124,8 @@ async function prepare(gpu, entry, rounds) {
     bindGroupsCreated: after.bindGroups - before.bindGroups,
     /** @type {number[]} */
     times: [],
+    /** @type {number[]} */
+    cpuTimes: [],
     dispose() {
       if (work !== one) work.dispose();
       one.dispose();
@@ -147,7 +160,8 @@ async function timeOnce(gpu, work) {
  * @param {Awaited<ReturnType<typeof prepare>>} item
  * @returns {Result}
  */
-function summarise({ entry, times, calls, dispatches, workBytes, buffersCreated, bindGroupsCreated }) {
+function summarise({ entry, times, cpuTimes, calls, ...counts }) {
+  const { dispatches, workBytes, buffersCreated, bindGroupsCreated } = counts;
   const ms = quantile(times, 0.5);
   const flops = entry.flops(entry.size);
   const leastBytes = entry.bytes(entry.size);
@@ -157,6 +171,7 @@ function summarise({ entry, times, calls, dispatches, workBytes, buffersCreated,
     size: entry.size,
     ms,
     best: Math.min(...times),
+    cpuMs: quantile(cpuTimes, 0.5),
     spread: (quantile(times, 0.75) - quantile(times, 0.25)) / 2 / ms,
     samples: times.length,
     callsPerSample: calls,
@@ -170,6 +185,8 @@ function summarise({ entry, times, calls, dispatches, workBytes, buffersCreated,
     workBytes,
     shareOfFma: null,
     shareOfCopy: null,
+    cpuShareOfFma: null,
+    cpuShareOfCopy: null,
   };
 }
 

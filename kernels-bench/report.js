@@ -11,6 +11,7 @@
  * @property {string} format
  * @property {string} date
  * @property {string} adapter
+ * @property {boolean} software
  * @property {string} node
  * @property {string} platform
  * @property {{ peak: Ceiling, median: Ceiling }} ceilings
@@ -19,43 +20,53 @@
 
 export const format = "mc-diffusion-bench-1";
 
-const legend = [
-  "ms       median time of one call; ±: half the distance between the quartiles of its samples",
-  "GFLOP/s  operations of the formula over the median; GB/s: the least bytes over the median",
-  "%FMA     best rate over the best of the FMA ceiling; %copy: over the best of the copy ceiling",
-  "disp     dispatches of one call; new: buffers and bind groups created by two calls after the warm-up",
-  "moved    the least bytes that have to move: every input read once, every result written once",
-];
-
 const errorLegend =
-  "error    largest difference from float64 over the largest value (ids: the share that differs); reduced shapes";
+  "error    largest difference from float64 over the largest value (ids: the share that differs), at a reduced size";
+
+/** @param {boolean} software */
+function legend(software) {
+  return [
+    "ms       median time of one call; ±: half the distance between the quartiles of its samples",
+    ...(software
+      ? [
+          "cores    processor time over time. Low in one row: a kernel that leaves cores idle. In all: a busy machine",
+        ]
+      : []),
+    "GFLOP/s  operations of the formula over ms; GB/s: the least bytes over ms",
+    software
+      ? "%FMA     operations per processor time, of the FMA ceiling's; %copy: bytes likewise, of the copy's"
+      : "%FMA     best rate over the best of the FMA ceiling; %copy: over the best of the copy ceiling",
+    "disp     dispatches of one call; new: buffers and bind groups created by two calls after the warm-up",
+    "moved    the least bytes that have to move: every input read once, every result written once",
+  ];
+}
 
 /**
- * @param {readonly Result[]} results
- * @param {{ peak: Ceiling, median: Ceiling }} ceilings
+ * Software adapters compute on processors that other programs use too, so their shares go by processor time.
+ * @param {Report} report
  */
-export function table(results, ceilings) {
-  const checked = results.some((result) => result.check);
-  const head = ["case", "ms", "±", "GFLOP/s", "GB/s", "%FMA", "%copy", "disp", "new", "moved"];
-  if (checked) head.push("error");
-  const rows = results.map((result) => {
-    const row = [
+export function table({ cases, ceilings, software }) {
+  const checked = cases.some((result) => result.check);
+  const head = ["case", "ms", "±", ...(software ? ["cores"] : []), "GFLOP/s", "GB/s", "%FMA", "%copy"];
+  head.push("disp", "new", "moved", ...(checked ? ["error"] : []));
+  const rows = cases.map((result) => {
+    const { check } = result;
+    const fma = software ? result.cpuShareOfFma : result.shareOfFma;
+    const copy = software ? result.cpuShareOfCopy : result.shareOfCopy;
+    return [
       result.name,
       significant(result.ms),
       percent(result.spread),
+      ...(software ? [(result.cpuMs / result.ms).toFixed(1)] : []),
       result.flops > 0 ? significant(result.gflops) : "–",
       significant(result.gbs),
-      result.shareOfFma === null ? "–" : percent(result.shareOfFma),
-      result.shareOfCopy === null ? "–" : percent(result.shareOfCopy),
+      fma === null ? "–" : percent(fma),
+      copy === null ? "–" : percent(copy),
       String(result.dispatches),
-      `${result.buffersCreated + result.bindGroupsCreated}`,
+      String(result.buffersCreated + result.bindGroupsCreated),
       bytes(result.leastBytes),
+      ...(checked ? [check ? `${check.error.toExponential(1)}${check.ok ? "" : " WRONG"}` : "–"] : []),
     ];
-    if (checked) {
-      const { check } = result;
-      row.push(check ? `${check.error.toExponential(1)}${check.ok ? "" : " WRONG"}` : "–");
-    }
-    return row;
   });
   const { peak, median } = ceilings;
   return [
@@ -63,7 +74,7 @@ export function table(results, ceilings) {
     "",
     `ceilings in this run: FMA ${significant(peak.gflops)} GFLOP/s (median ${significant(median.gflops)}), ` +
       `copy ${significant(peak.gbs)} GB/s read plus written (median ${significant(median.gbs)})`,
-    ...legend,
+    ...legend(software),
     ...(checked ? [errorLegend] : []),
   ].join("\n");
 }

@@ -2,6 +2,7 @@
 /** The bench: times every kernel, checks it, compares it with an earlier run; `step` profiles whole training steps. */
 
 import { readFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Argument } from "commander";
 
@@ -99,6 +100,30 @@ const about = () => ({
 });
 
 /**
+ * What share of the ceilings a case reaches.
+ * @param {import("./measure.js").Result} result
+ * @param {import("./measure.js").Result} fma
+ * @param {import("./measure.js").Result} copy
+ * @param {boolean} software
+ */
+function withShares(result, fma, copy, software) {
+  /**
+   * @param {"flops" | "leastBytes"} amount
+   * @param {"best" | "cpuMs"} time
+   * @param {import("./measure.js").Result} ceiling
+   */
+  const share = (amount, time, ceiling) =>
+    result[amount] > 0 ? result[amount] / result[time] / (ceiling[amount] / ceiling[time]) : null;
+  return {
+    ...result,
+    shareOfFma: share("flops", "best", fma),
+    shareOfCopy: share("leastBytes", "best", copy),
+    cpuShareOfFma: software ? share("flops", "cpuMs", fma) : null,
+    cpuShareOfCopy: software ? share("leastBytes", "cpuMs", copy) : null,
+  };
+}
+
+/**
  * @param {readonly import("./types.js").Case[]} selected
  * @param {Options} options
  */
@@ -109,33 +134,28 @@ async function benchmark(selected, options) {
   const limits = [ceilings.fma, ceilings.copy];
   const all = await measure(gpu, [...limits, ...selected], { rounds: options.repeat, progress });
   const [fma, copy, ...results] = all;
-  const best = (/** @type {import("./measure.js").Result} */ { ms, best }) => ms / best;
   const report = {
     format,
     ...about(),
     adapter: gpu.description,
+    software: gpu.software,
     ceilings: {
-      peak: { gflops: fma.gflops * best(fma), gbs: copy.gbs * best(copy) },
+      peak: { gflops: fma.flops / fma.best / 1e6, gbs: copy.leastBytes / copy.best / 1e6 },
       median: { gflops: fma.gflops, gbs: copy.gbs },
     },
-    cases: results,
+    cases: results.map((result) => withShares(result, fma, copy, gpu.software)),
   };
-  for (const result of results) {
-    const { peak } = report.ceilings;
-    result.shareOfFma = result.flops > 0 ? (result.gflops * best(result)) / peak.gflops : null;
-    result.shareOfCopy = (result.gbs * best(result)) / peak.gbs;
-  }
   if (options.check) {
     for (const [i, entry] of selected.entries()) {
       progress(`checking ${entry.name}`);
-      results[i].check = await check(gpu, entry);
+      report.cases[i].check = await check(gpu, entry);
     }
     progress("");
   }
-  console.log(table(results, report.ceilings));
-  if (before) console.log(`\n${describe(before, report, compare(before, results))}`);
+  console.log(table(report));
+  if (before) console.log(`\n${describe(before, report, compare(before, report))}`);
   if (options.json !== undefined) await writeJson(report, options.json);
-  const wrong = results.filter((result) => result.check && !result.check.ok).map(({ name }) => name);
+  const wrong = report.cases.filter((result) => result.check && !result.check.ok).map(({ name }) => name);
   if (wrong.length > 0) throw new UserError(`Wrong results, see the column error: ${wrong.join("; ")}.`);
 }
 
@@ -163,6 +183,9 @@ await runCommand(async () => {
   program.parse();
   const options = /** @type {Options} */ (program.opts());
   const filter = /** @type {string | undefined} */ (program.args[0]);
+  if (options.json !== undefined && !(await nodePlatform.files.isDirectory(dirname(options.json)))) {
+    throw new UserError(`--json ${options.json}: there is no folder ${dirname(options.json)}.`, 2);
+  }
   if (filter === "step") return profile(options);
   const selected = chosen(filter);
   if (selected.length === 0) {
@@ -173,5 +196,3 @@ await runCommand(async () => {
   }
   return benchmark(selected, options);
 });
-// Dawn keeps the event loop alive as long as its devices are.
-process.exit();
