@@ -197,7 +197,10 @@ export class Decoder extends Module {
     }
     return this.gpu.scope(() => {
       const condition = this.condition(codes);
-      return { keyValues: this.blocks.map((block) => block.keysAndValues(condition)), batch: codes.shape[0]! };
+      return {
+        keyValues: this.blocks.map((block) => block.keysAndValues(condition)),
+        batch: codes.shape[0]!,
+      };
     });
   }
 
