@@ -1,7 +1,7 @@
 /** The whole captioner: image → VQ-VAE codes y → D3PM decoder denoises x_T … x_0 → caption. */
 
 import { type Config, resolveConfig } from "./config.js";
-import { Decoder } from "./diffusion/decoder.js";
+import { Decoder, type PreparedCondition } from "./diffusion/decoder.js";
 import type { Guidance } from "./diffusion/guidance.js";
 import { sample } from "./diffusion/sampler.js";
 import { Schedule } from "./diffusion/schedule.js";
@@ -194,10 +194,11 @@ export class Captioner {
     };
     const greedy = settings.temperature === 0;
     const { onStep } = options;
+    const prepared = new PreparedOnce(decoder);
     const result = await sample({
       table: this.table(settings.steps),
       predict: (xt, t, y) => {
-        const logits = decoder.forward(xt, t, y!);
+        const logits = decoder.forward(xt, t, prepared.of(y!));
         return fixed ? add(logits, fixed.penalty) : logits;
       },
       batch,
@@ -215,6 +216,7 @@ export class Captioner {
         : undefined,
     });
     const ids = await result.read();
+    prepared.dispose();
     for (const tensor of [result, condition, fixed?.at, fixed?.words, fixed?.penalty]) tensor?.dispose();
     return Array.from({ length: batch }, (_, i) => {
       const tokens = Array.from(ids.subarray(i * length, (i + 1) * length));
@@ -305,6 +307,32 @@ export class Captioner {
     for (const table of this.tables.values()) table.dispose();
     this.vqvae.dispose();
     this.decoder.dispose();
+  }
+}
+
+/** Prepares a condition once for as long as the sampler gives the same tensor. */
+class PreparedOnce {
+  private readonly decoder: Decoder;
+  private source: Tensor<"u32"> | null = null;
+  private prepared: PreparedCondition | null = null;
+
+  constructor(decoder: Decoder) {
+    this.decoder = decoder;
+  }
+
+  of(codes: Tensor<"u32">): PreparedCondition {
+    if (this.source !== codes || !this.prepared) {
+      this.dispose();
+      this.source = codes;
+      this.prepared = this.decoder.prepare(codes);
+      for (const tensor of this.prepared.keyValues) tensor.keep();
+    }
+    return this.prepared;
+  }
+
+  dispose(): void {
+    for (const tensor of this.prepared?.keyValues ?? []) tensor.dispose();
+    this.prepared = null;
   }
 }
 

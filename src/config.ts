@@ -61,7 +61,7 @@ const SCHEMA = {
     subset: integer(0, 0, MANY, "use only this many training pictures; 0 = all"),
     skipBad: flag(false, "skip unreadable rows and pictures instead of stopping"),
     augment: integer(
-      3,
+      2,
       0,
       1000,
       "shifted, scaled and brightened variants of each training picture that the decoder sees beside itself",
@@ -96,7 +96,7 @@ const SCHEMA = {
     restartAfter: integer(40, 0, MANY, "re-seed a code unused for this many steps; 0 = never"),
   },
   decoder: {
-    dim: integer(160, 8, 4096, "width d (paper: 512)"),
+    dim: integer(128, 8, 4096, "width d (paper: 512)"),
     blocks: integer(4, 1, 64, "transformer blocks (paper: 18)"),
     heads: integer(4, 1, 64, "attention heads; must divide decoder.dim"),
     mlpRatio: number(4, 0.25, 16, "hidden width of the MLP over decoder.dim"),
@@ -112,7 +112,7 @@ const SCHEMA = {
       "how the words get lost: masked and replaced (cumulative mask rate 0 → 0.9), the public code's end points (0.99999, hardly any replacement), masked only, replaced only",
     ),
     timesteps: integer(100, 2, 10000, "diffusion steps T (paper: 100)"),
-    lambda: number(5e-4, 0, 100, "weight of the auxiliary loss −log p(x0|xt)"),
+    lambda: number(0.02, 0, 100, "weight λ of the auxiliary loss −log p(x0|xt) (VQ-Diffusion: 5e-4)"),
     adaptiveAuxiliary: flag(true, "auxiliary weight falls with t: from 2λ at t = 1 towards λ"),
     pCond: number(0.1, 0, 1, "share of the pictures whose condition is masked in training (paper: 0.1)"),
     pMask: number(
@@ -122,10 +122,10 @@ const SCHEMA = {
       "of those, share of the positions masked (paper: 0.1); 1 = classifier-free training",
     ),
     filler: choice("learned", ["learned", "zeros"], "what a masked condition position holds"),
-    steps: integer(20000, 1, MANY, "training steps"),
+    steps: integer(2000, 1, MANY, "training steps"),
     batch: integer(64, 1, 65535, "captions a step (paper: 128)"),
-    learningRate: number(4.5e-4, 0, 1, "peak learning rate of AdamW (paper: 4.5e-4)"),
-    warmup: integer(1000, 0, MANY, "steps of linear warm-up (paper: 1000)"),
+    learningRate: number(1e-3, 0, 1, "peak learning rate of AdamW (paper: 4.5e-4)"),
+    warmup: integer(150, 0, MANY, "steps of linear warm-up (paper: 1000)"),
     learningRateDecay: choice(
       "cosine",
       DECAYS,
@@ -137,7 +137,7 @@ const SCHEMA = {
     weightDecay: number(0.045, 0, 10, "AdamW weight decay"),
     clip: number(0.5, 0, MANY, "largest global gradient norm; 0 = no clipping"),
     emaDecay: number(0.99, 0, 0.999999, "decay of the averaged weights that sampling uses; 0 = no averaging"),
-    emaEvery: integer(25, 1, MANY, "steps between two updates of the averaged weights"),
+    emaEvery: integer(5, 1, MANY, "steps between two updates of the averaged weights"),
     importanceSampling: flag(false, "draw t by its loss instead of uniformly (paper: uniform)"),
   },
   sampling: {
@@ -164,6 +164,7 @@ const SCHEMA = {
     ),
     checkpointEvery: integer(500, 0, MANY, "steps between two checkpoints; 0 = only at the end"),
     keep: integer(2, 1, 1000, "checkpoints kept"),
+    scored: integer(200, 0, MANY, "pictures of each split that are scored at the end; 0 = all"),
   },
 } as const satisfies Record<string, Key | Record<string, Key>>;
 
@@ -200,7 +201,7 @@ const PRESETS = {
       restartAfter: 40,
     },
     decoder: { dim: 96, blocks: 2, steps: 600, batch: 32, learningRate: 1e-3, warmup: 60, emaEvery: 5 },
-    log: { every: 10, sampleEvery: 0, evaluateEvery: 200, checkpointEvery: 200, keep: 1 },
+    log: { every: 20, sampleEvery: 0, evaluateEvery: 200, checkpointEvery: 200, keep: 1, scored: 24 },
   },
   /** The model whose weights ship: the schema's defaults. */
   emoji: {},

@@ -48,8 +48,6 @@ interface Options {
 const heldOutCount = 96;
 /** Where held-out pictures come from, in this order of use; splits that a data set lacks are passed over. */
 const heldOutSplits = ["render", "tone", "gender", "validation", "test"];
-/** At most so many pictures of a split are scored at the end of a run; `evaluate.js` scores all. */
-const scoredPictures = 200;
 const vocabularyFile = "vocabulary.json";
 
 const { files } = platform;
@@ -252,7 +250,7 @@ async function loadTrained(captioner: Captioner, run: RunFolder): Promise<void> 
 
 /** Saves the captioner, scores it on the held-out splits, prints captions beside references. */
 async function finish(context: StageContext, options: Options): Promise<void> {
-  const { captioner, dataset, run } = context;
+  const { captioner, dataset, run, config } = context;
   const weights = new Map([
     ...(await readWeights(captioner.vqvae, "vqvae.")),
     ...(await readWeights(captioner.decoder, "decoder.")),
@@ -271,7 +269,7 @@ async function finish(context: StageContext, options: Options): Promise<void> {
   const splits = Object.keys(dataset.splits).filter((split) => split !== "train");
   const results = await withLateProgress(
     { label: "scores", unit: "pictures", quiet: options.quiet },
-    (onProgress) => evaluate(captioner, dataset, { splits, limit: scoredPictures, onProgress }),
+    (onProgress) => evaluate(captioner, dataset, { splits, limit: config.log.scored, onProgress }),
   );
   const table = scoresTable(results);
   console.log(`\n${table}`);

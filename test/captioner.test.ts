@@ -67,7 +67,7 @@ async function logits(captioner: Captioner): Promise<Float32Array> {
       "u32",
     ),
   ];
-  const result = gpu.scope(() => noGrad(() => decoder.forward(xt, time, y)));
+  const result = gpu.scope(() => noGrad(() => decoder.forward(xt, time, decoder.prepare(y))));
   const values = await result.read();
   for (const tensor of [xt, time, y, result]) tensor.dispose();
   return values;

@@ -78,7 +78,7 @@ t.test("wrong keys and values say what is allowed", async (t) => {
     [file("[]"), /c\.json should hold a JSON object/, 1],
     [file("{"), /c\.json is not valid JSON/, 1],
     [set("data.imageSize=60"), /data\.imageSize=60 should be a multiple of 8/, 2],
-    [set("decoder.heads=3"), /decoder\.heads=3 should divide decoder\.dim=160/, 2],
+    [set("decoder.heads=3"), /decoder\.heads=3 should divide decoder\.dim=128/, 2],
     [set("decoder.timesteps=10"), /sampling\.steps=25 should be at most decoder\.timesteps=10/, 2],
     [set("data.source=folder"), /needs data\.folder/, 2],
   ];

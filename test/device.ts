@@ -1,6 +1,7 @@
 /** The device that the tests of one process share. */
 
 import { Gpu } from "../dist/gpu/gpu.js";
+import { UserError } from "../dist/platform/errors.js";
 import { openNodeDevice } from "../dist/platform/node-adapter.js";
 
 let opened: Promise<Gpu> | null = null;
@@ -18,4 +19,14 @@ async function open(): Promise<Gpu> {
 /** A device of its own, for tests that lose or break it. */
 export async function freshDevice(): Promise<GPUDevice> {
   return (await openNodeDevice()).device;
+}
+
+/** A device of a named adapter, or null where it is not installed. */
+export async function deviceOf(adapter: string): Promise<GPUDevice | null> {
+  try {
+    return (await openNodeDevice({ adapter })).device;
+  } catch (error) {
+    if (error instanceof UserError) return null;
+    throw error;
+  }
 }

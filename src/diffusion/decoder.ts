@@ -72,15 +72,20 @@ class DecoderBlock extends Module {
     this.down = this.child("down", new Linear(gpu, hidden, dim, output));
   }
 
+  /** What the cross-attention reads of a condition [B, S, d]: [B, S, 2d]. */
+  keysAndValues(condition: Tensor): Tensor {
+    return this.keyValue.forward(condition);
+  }
+
   /**
-   * x [B, L, d]; selfModulation and crossModulation [B, 2d]; condition [B, S, d] → [B, L, d].
+   * x [B, L, d]; selfModulation and crossModulation [B, 2d]; keyValue [B, S, 2d] from `keysAndValues` → [B, L, d].
    * `watch` receives the cross-attention's queries and packed keys and values.
    */
   forward(
     x: Tensor,
     selfModulation: Tensor,
     crossModulation: Tensor,
-    condition: Tensor,
+    keyValue: Tensor,
     random: Rng | null,
     watch?: CrossAttentionWatcher,
   ): Tensor {
@@ -94,7 +99,6 @@ class DecoderBlock extends Module {
       const attended = selfAttention(this.qkv.forward(adaLayerNorm(x, selfModulation)), this.heads).output;
       const afterSelf = addBranch(x, this.selfOutput, attended);
       const query = this.query.forward(adaLayerNorm(afterSelf, crossModulation));
-      const keyValue = this.keyValue.forward(condition);
       watch?.(query, keyValue, this.heads);
       const seen = crossAttention(query, keyValue, this.heads).output;
       const afterCross = addBranch(afterSelf, this.crossOutput, seen);
@@ -102,6 +106,13 @@ class DecoderBlock extends Module {
       return addBranch(afterCross, this.down, hidden);
     });
   }
+}
+
+/** What the blocks read of a condition: independent of x_t and t, so a sampler computes it once. */
+export interface PreparedCondition {
+  /** Packed keys and values [B, S, 2d] of each block. */
+  readonly keyValues: readonly Tensor[];
+  readonly batch: number;
 }
 
 /** Sees the cross-attention of each block: query [B, L, d], packed keys and values [B, S, 2d]. */
@@ -178,23 +189,32 @@ export class Decoder extends Module {
     });
   }
 
-  /** x_t [B, L] (M = [MASK]), t [B] in 1..T, y [B, S] (K = masked) → logits [B, L, M] of p̃(x_0 | x_t, y). */
-  forward(xt: Tensor<"u32">, t: Tensor<"u32">, codes: Tensor<"u32">, call: DecoderCall = {}): Tensor {
-    const { length, side } = this.shape;
-    const batch = xt.shape[0]!;
-    if (
-      xt.shape[1] !== length ||
-      t.shape[0] !== batch ||
-      codes.shape[0] !== batch ||
-      codes.shape[1] !== side * side
-    ) {
-      throw new ShapeError(
-        "Decoder",
-        `tokens [${xt.shape.join(", ")}], times [${t.shape.join(", ")}] and codes [${codes.shape.join(", ")}] do not fit [B, ${length}], [B] and [B, ${side * side}]`,
-      );
+  /** y [B, S], K for a masked position → what `forward` needs of it. */
+  prepare(codes: Tensor<"u32">): PreparedCondition {
+    const { side } = this.shape;
+    if (codes.rank !== 2 || codes.shape[1] !== side * side) {
+      throw new ShapeError("Decoder", `codes [${codes.shape.join(", ")}] do not fit [B, ${side * side}]`);
     }
     return this.gpu.scope(() => {
       const condition = this.condition(codes);
+      return {
+        keyValues: this.blocks.map((block) => block.keysAndValues(condition)),
+        batch: codes.shape[0]!,
+      };
+    });
+  }
+
+  /** x_t [B, L] (M = [MASK]), t [B] in 1..T, y prepared for B samples → logits [B, L, M] of p̃(x_0 | x_t, y). */
+  forward(xt: Tensor<"u32">, t: Tensor<"u32">, condition: PreparedCondition, call: DecoderCall = {}): Tensor {
+    const { length } = this.shape;
+    const batch = xt.shape[0]!;
+    if (xt.shape[1] !== length || t.shape[0] !== batch || condition.batch !== batch) {
+      throw new ShapeError(
+        "Decoder",
+        `tokens [${xt.shape.join(", ")}], times [${t.shape.join(", ")}] and a condition for ${condition.batch} samples do not fit [B, ${length}], [B] and B samples`,
+      );
+    }
+    return this.gpu.scope(() => {
       const modulations = this.modulation.forward(t);
       let x = embedding(this.tokens, xt, { positions: this.positions });
       this.blocks.forEach((block, i) => {
@@ -202,7 +222,7 @@ export class Decoder extends Module {
           x,
           modulations[2 * i]!,
           modulations[2 * i + 1]!,
-          condition,
+          condition.keyValues[i]!,
           call.random ?? null,
           call.watch,
         );

@@ -2,19 +2,25 @@
 
 import type { Config } from "../config.js";
 import type { Decoder } from "../diffusion/decoder.js";
+import { addNoise, drawTimesteps } from "../diffusion/forward.js";
+import { ImportanceSampler } from "../diffusion/importance.js";
+import { diffusionLoss } from "../diffusion/loss.js";
 import type { Schedule } from "../diffusion/schedule.js";
 import { type TransitionTable, transitionTable } from "../diffusion/table.js";
 import type { Gpu } from "../gpu/gpu.js";
 import type { Checkpoint } from "../io/checkpoint.js";
-import { klLoss } from "../ops/kl.js";
-import { maskCondition, qSample, sampleTimesteps } from "../ops/noise.js";
+import { maskCondition } from "../ops/noise.js";
 import { mean } from "../ops/reduce.js";
 import { Rng } from "../ops/rng.js";
+import { UserError } from "../platform/errors.js";
 import { backward } from "../tensor/autograd.js";
 import { type Tensor, untracked } from "../tensor/tensor.js";
 import { ModelOptimizer } from "./model-optimizer.js";
 import type { StepResult } from "./stage.js";
 import { StaticStep } from "./static-step.js";
+
+/** The moving averages of importance sampling in a checkpoint. */
+const historyName = "importanceHistory";
 
 /** What batch n consists of: x_0, token ids [B·L], and y, code ids [B·S]. */
 export type DecoderBatches = (step: number) => { tokens: Uint32Array; codes: Uint32Array };
@@ -27,6 +33,7 @@ export class DecoderTraining {
   private readonly table: TransitionTable;
   private readonly batches: DecoderBatches;
   private readonly random: Rng;
+  private readonly importance: ImportanceSampler | null;
   /** x_0 [B, L] and y [B, S]: all that the CPU writes for a step, besides the step's number and learning rate. */
   private readonly tokens: Tensor<"u32">;
   private readonly codes: Tensor<"u32">;
@@ -45,6 +52,7 @@ export class DecoderTraining {
     this.batches = batches;
     this.table = transitionTable(this.gpu, schedule);
     this.random = new Rng(this.gpu, seed);
+    this.importance = config.importanceSampling ? new ImportanceSampler(this.random, schedule.steps) : null;
     this.optimizer = new ModelOptimizer(decoder, {
       learningRate: {
         peak: config.learningRate,
@@ -83,35 +91,53 @@ export class DecoderTraining {
   private record(): { total: Tensor; terms: Tensor } {
     const { config, random, table, decoder, gpu } = this;
     const { codes: maskId } = decoder.shape;
-    const { schedule } = table;
     this.optimizer.zeroGrad();
     const { loss, terms } = gpu.scope(() => {
-      const t = sampleTimesteps(random, config.batch, schedule.steps);
-      const xt = qSample(random, this.tokens, t, table.thresholds, schedule.tokens);
+      const { t, weights } = this.importance?.draw(config.batch) ?? {
+        t: drawTimesteps(random, table, config.batch),
+        weights: null,
+      };
+      const xt = addNoise(random, table, this.tokens, t);
       const rates = { conditionRate: config.pCond, maskRate: config.pMask, maskId };
       const y = maskCondition(random, this.codes, rates);
-      const logits = decoder.forward(xt, t, y, { random });
-      return klLoss(
-        { logits, x0: this.tokens, xt, t, coefficients: table.coefficients },
-        { lambda: config.lambda, adaptive: config.adaptiveAuxiliary },
+      const logits = decoder.forward(xt, t, decoder.prepare(y), { random });
+      const result = diffusionLoss(
+        table,
+        { logits, x0: this.tokens, xt, t },
+        { lambda: config.lambda, adaptive: config.adaptiveAuxiliary, weights },
       );
+      this.importance?.update(t, result.terms);
+      return result;
     });
     backward(loss);
     this.optimizer.record();
     return { total: loss.detach(), terms: mean(terms.detach(), [1]) };
   }
 
-  save(): Promise<Pick<Checkpoint, "model" | "optimizer">> {
-    return this.optimizer.save();
+  async save(): Promise<Pick<Checkpoint, "model" | "optimizer">> {
+    const saved = await this.optimizer.save();
+    const history = this.importance?.history;
+    if (history)
+      saved.optimizer.set(historyName, { dtype: "F32", shape: history.shape, data: await history.read() });
+    return saved;
   }
 
   load(checkpoint: Checkpoint, path: string): void {
     this.optimizer.load(checkpoint, path);
+    if (!this.importance) return;
+    const stored = checkpoint.optimizer.get(historyName);
+    if (!(stored?.data instanceof Float32Array) || stored.data.length !== this.importance.history.size) {
+      throw new UserError(
+        `${path}/optimizer.safetensors has no ${historyName}; it was trained without importance sampling`,
+      );
+    }
+    this.importance.history.write(stored.data);
   }
 
   dispose(): void {
     this.work.dispose();
     this.table.dispose();
+    this.importance?.dispose();
     this.random.dispose();
     this.tokens.dispose();
     this.codes.dispose();

@@ -113,7 +113,7 @@ for (const [title, changes] of [
     seen.dispose();
 
     const { logits, loss } = gpu.scope(() => {
-      const result = decoder.forward(given.xt, given.t, given.codes);
+      const result = decoder.forward(given.xt, given.t, decoder.prepare(given.codes));
       const { loss } = klLoss(
         { logits: result, x0: given.x0, xt: given.xt, t: given.t, coefficients: table.coefficients },
         { lambda, adaptive: true },
@@ -190,7 +190,7 @@ test("checkpointed blocks give the same gradients, with dropout too", async (che
     const gradients = async () => {
       random.setStep(1);
       gpu.scope(() => {
-        const logits = decoder.forward(given.xt, given.t, given.codes, { random });
+        const logits = decoder.forward(given.xt, given.t, decoder.prepare(given.codes), { random });
         backward(klLossOf(logits));
       });
       const all = new Map<string, Float32Array>();
@@ -238,7 +238,7 @@ test("inputs of a wrong shape are named", async (check, gpu) => {
   const { decoder } = build(gpu, {});
   const { xt: tokens, t: times, codes: ids, x0: clean } = inputs(gpu);
   await check.throwsMessage(
-    () => decoder.forward(tokens, times, tokens),
+    () => decoder.forward(tokens, times, decoder.prepare(tokens)),
     /codes \[3, 5\] do not fit .*\[B, 9\]/,
     "codes",
   );

@@ -101,7 +101,7 @@ async function captions(gpu: Gpu, tiny: ReturnType<typeof decoderTraining>): Pro
   );
   const result = await sample({
     table,
-    predict: (xt, t, y) => decoder.forward(xt, t, y!),
+    predict: (xt, t, y) => decoder.forward(xt, t, decoder.prepare(y!)),
     batch: pairs.length,
     length: decoderShape.length,
     condition: codes,

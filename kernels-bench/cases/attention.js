@@ -1,0 +1,85 @@
+/** Self- and cross-attention on packed projections. */
+
+import { crossAttention, selfAttention } from "../../dist/ops/attention.js";
+import { forward, input, withGradients } from "../problem.js";
+import * as reference from "../reference.js";
+
+/**
+ * @typedef {import("../types.js").Case} Case
+ * @typedef {{ batch: number, queries: number, keys: number, heads: number, width: number }} Shape
+ */
+
+/**
+ * Puts arrays of [rows, channels] side by side: [rows, count · channels].
+ * @param {readonly ArrayLike<number>[]} parts
+ * @param {number} channels
+ */
+function pack(parts, channels) {
+  const rows = parts[0].length / channels;
+  const packed = new Float64Array(rows * parts.length * channels);
+  for (let r = 0; r < rows; r++) {
+    parts.forEach((part, i) => {
+      for (let c = 0; c < channels; c++)
+        packed[(r * parts.length + i) * channels + c] = part[r * channels + c];
+    });
+  }
+  return packed;
+}
+
+/**
+ * @param {"self" | "cross"} kind
+ * @param {Shape} size
+ * @param {boolean} gradients
+ * @returns {Case}
+ */
+function attention(kind, size, gradients) {
+  const { batch, queries, keys, heads, width } = size;
+  const lengths = kind === "self" ? `${queries}` : `${queries}→${keys}`;
+  return {
+    family: "attention",
+    name: `attention ${kind} ${batch}×${heads} heads, ${lengths}, ${width}${gradients ? ", gradients" : ""}`,
+    size,
+    checkSize: { batch: 2, queries: Math.min(queries, 65), keys: Math.min(keys, 65) },
+    // Forward: q·k and p·v. Back: q·k again, dy·v, and one product for each of dq, dk, dv.
+    flops: (s) => (gradients ? 14 : 4) * s.batch * s.heads * s.queries * s.keys * s.width,
+    bytes: (s) => (gradients ? 2 : 1) * 4 * s.batch * s.heads * s.width * (2 * s.queries + 2 * s.keys),
+    tolerance: 2e-5,
+    build(gpu, s, random) {
+      const shape = /** @type {Shape} */ (s);
+      const channels = shape.heads * shape.width;
+      const q = random.floats(shape.batch * shape.queries * channels);
+      const [k, v] = [0, 1].map(() => random.floats(shape.batch * shape.keys * channels));
+      const dy = random.floats(q.length);
+      const own = kind === "self";
+      const leaves = own
+        ? [input(gpu, pack([q, k, v], channels), [shape.batch, shape.queries, 3 * channels])]
+        : [
+            input(gpu, q, [shape.batch, shape.queries, channels]),
+            input(gpu, pack([k, v], channels), [shape.batch, shape.keys, 2 * channels]),
+          ];
+      const op = () =>
+        (own ? selfAttention(leaves[0], shape.heads) : crossAttention(leaves[0], leaves[1], shape.heads))
+          .output;
+      const expected = () => {
+        const { output, dq, dk, dv } = reference.attention(q, k, v, shape, gradients ? dy : undefined);
+        if (!gradients) return [output];
+        return own ? [output, pack([dq, dk, dv], channels)] : [output, dq, pack([dk, dv], channels)];
+      };
+      if (!gradients) return forward(leaves, () => [op()], expected);
+      return withGradients(leaves, [], op, input(gpu, dy, [shape.batch, shape.queries, channels]), expected);
+    },
+  };
+}
+
+const caption = { batch: 32, queries: 12, keys: 12, heads: 4, width: 40 };
+const seen = { batch: 32, queries: 12, keys: 64, heads: 4, width: 40 };
+const long = { batch: 4, queries: 256, keys: 256, heads: 4, width: 64 };
+const paper = { batch: 2, queries: 64, keys: 1024, heads: 4, width: 64 };
+
+/** @type {Case[]} */
+export const cases = [false, true].flatMap((gradients) => [
+  attention("self", caption, gradients),
+  attention("self", long, gradients),
+  attention("cross", seen, gradients),
+  attention("cross", paper, gradients),
+]);

@@ -1,0 +1,92 @@
+/** Tables of vectors: embedding and the nearest code. */
+
+import { nearestCodes } from "../../dist/ops/codebook.js";
+import { embedding } from "../../dist/ops/embedding.js";
+import { forward, input, withGradients } from "../problem.js";
+import * as reference from "../reference.js";
+
+/** @typedef {import("../types.js").Case} Case */
+
+/**
+ * @param {{ count: number, rows: number, width: number }} size
+ * @param {boolean} gradients
+ * @returns {Case}
+ */
+function gather(size, gradients) {
+  const { count, rows, width } = size;
+  return {
+    family: "embedding",
+    name: `embedding ${count} of ${rows}×${width}${gradients ? ", gradients" : ""}`,
+    size,
+    flops: (s) => (gradients ? s.count * s.width : 0),
+    // Of the table only the rows asked for have to be read; the gradient is written whole.
+    bytes: (s) => 4 * (s.count + 2 * s.count * s.width + (gradients ? (s.count + s.rows) * s.width : 0)),
+    tolerance: 1e-5,
+    build(gpu, s, random) {
+      const table = random.floats(s.rows * s.width);
+      const ids = random.ids(s.count, s.rows);
+      const dy = random.floats(s.count * s.width);
+      const leaf = input(gpu, table, [s.rows, s.width]);
+      const places = input(gpu, ids, [s.count], "u32");
+      const op = () => embedding(leaf, places);
+      const expected = () => {
+        const y = Float64Array.from(
+          dy,
+          (_, i) => table[ids[Math.floor(i / s.width)] * s.width + (i % s.width)],
+        );
+        if (!gradients) return [y];
+        const sums = new Float64Array(table.length);
+        dy.forEach((value, i) => {
+          sums[ids[Math.floor(i / s.width)] * s.width + (i % s.width)] += value;
+        });
+        return [y, sums];
+      };
+      if (!gradients) return forward([leaf, places], () => [op()], expected);
+      return withGradients([leaf], [places], op, input(gpu, dy, [s.count, s.width]), expected);
+    },
+  };
+}
+
+/**
+ * @param {{ rows: number, codes: number, width: number }} size
+ * @returns {Case}
+ */
+function nearest(size) {
+  return {
+    family: "codebook",
+    name: `codebook nearest ${size.rows}×${size.codes}×${size.width}`,
+    size,
+    checkSize: { rows: Math.min(size.rows, 131), codes: Math.min(size.codes, 523) },
+    // As a matrix product: distances by their definition would be 3 operations an element.
+    flops: (s) => 2 * s.rows * s.codes * s.width,
+    bytes: (s) => 4 * ((s.rows + s.codes) * s.width + 2 * s.rows),
+    // Ids may differ only where two codes are equally far to rounding, which random vectors are not.
+    tolerance: 1e-5,
+    build(gpu, s, random) {
+      const z = random.floats(s.rows * s.width);
+      const codes = random.floats(s.codes * s.width);
+      const vectors = input(gpu, z, [s.rows, s.width]);
+      const table = input(gpu, codes, [s.codes, s.width]);
+      return forward(
+        [vectors, table],
+        () => {
+          const { ids, distance } = nearestCodes(vectors, table);
+          return [ids, distance];
+        },
+        () => {
+          const { ids, distance } = reference.nearest(z, codes, s.width);
+          return [ids, distance];
+        },
+      );
+    },
+  };
+}
+
+/** @type {Case[]} */
+export const cases = [
+  gather({ count: 4096, rows: 1741, width: 160 }, false),
+  gather({ count: 4096, rows: 1741, width: 160 }, true),
+  nearest({ rows: 1024, codes: 2886, width: 256 }),
+  nearest({ rows: 2048, codes: 512, width: 64 }),
+  nearest({ rows: 512, codes: 8192, width: 64 }),
+];

@@ -1,0 +1,70 @@
+/** Convolutions of channels-last pictures. */
+
+import { conv2d } from "../../dist/ops/conv2d.js";
+import { forward, input, withGradients } from "../problem.js";
+import * as reference from "../reference.js";
+
+/**
+ * @typedef {import("../types.js").Case} Case
+ * @typedef {Record<"batch" | "side" | "inputs" | "outputs" | "kernel" | "stride" | "padding", number>} Shape
+ */
+
+/** @param {import("../types.js").Size} s */
+const outSide = (s) => Math.floor((s.side + 2 * s.padding - s.kernel) / s.stride) + 1;
+
+/**
+ * @param {Shape} size
+ * @param {boolean} gradients
+ * @returns {Case}
+ */
+function convolution(size, gradients) {
+  const { batch, side, inputs, outputs, kernel, stride } = size;
+  const step = stride > 1 ? ` s${stride}` : "";
+  return {
+    family: "conv2d",
+    name: `conv2d ${kernel}×${kernel}${step} ${batch}×${side}×${side}×${inputs}→${outputs}${gradients ? ", gradients" : ""}`,
+    size,
+    checkSize: { batch: 2, side: Math.min(side, 14) },
+    // Forward, and as much again for each of the gradients of input and weight. Padding counts as work.
+    flops: (s) => (gradients ? 6 : 2) * s.batch * outSide(s) ** 2 * s.kernel ** 2 * s.inputs * s.outputs,
+    bytes(s) {
+      const [x, y] = [s.batch * s.side ** 2 * s.inputs, s.batch * outSide(s) ** 2 * s.outputs];
+      return 4 * (gradients ? 2 : 1) * (x + y + (s.kernel ** 2 * s.inputs + 1) * s.outputs);
+    },
+    tolerance: 2e-5,
+    build(gpu, s, random) {
+      const shape = /** @type {Shape} */ (s);
+      const x = random.floats(s.batch * s.side ** 2 * s.inputs);
+      const weight = random.floats(
+        s.kernel ** 2 * s.inputs * s.outputs,
+        1 / (s.kernel * Math.sqrt(s.inputs)),
+      );
+      const bias = random.floats(s.outputs);
+      const dy = random.floats(s.batch * outSide(s) ** 2 * s.outputs);
+      const leaves = [
+        input(gpu, x, [s.batch, s.side, s.side, s.inputs]),
+        input(gpu, weight, [s.kernel, s.kernel, s.inputs, s.outputs]),
+        input(gpu, bias, [s.outputs]),
+      ];
+      const op = () =>
+        conv2d(leaves[0], leaves[1], { bias: leaves[2], stride: s.stride, padding: s.padding });
+      const expected = () => {
+        const all = reference.conv2d(x, weight, bias, shape, gradients ? dy : undefined);
+        return gradients ? [all.y, all.dx, all.dweight, all.dbias] : [all.y];
+      };
+      if (!gradients) return forward(leaves, () => [op()], expected);
+      const given = input(gpu, dy, [s.batch, outSide(s), outSide(s), s.outputs]);
+      return withGradients(leaves, [], op, given, expected);
+    },
+  };
+}
+
+const block = { batch: 16, side: 8, inputs: 128, outputs: 64, kernel: 3, stride: 1, padding: 1 };
+const wide = { batch: 16, side: 16, inputs: 64, outputs: 64, kernel: 3, stride: 1, padding: 1 };
+const halving = { batch: 16, side: 32, inputs: 32, outputs: 64, kernel: 4, stride: 2, padding: 1 };
+const picture = { batch: 16, side: 64, inputs: 4, outputs: 32, kernel: 4, stride: 2, padding: 1 };
+
+/** @type {Case[]} */
+export const cases = [false, true].flatMap((gradients) =>
+  [block, wide, halving, picture].map((shape) => convolution(shape, gradients)),
+);

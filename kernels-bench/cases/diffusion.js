@@ -1,0 +1,358 @@
+/** Losses over the vocabulary, the posterior, the random steps of training and sampling, random numbers. */
+
+import { reverseProbabilities } from "../../dist/diffusion/posterior.js";
+import { Schedule } from "../../dist/diffusion/schedule.js";
+import { stepThresholds, transitionTable } from "../../dist/diffusion/table.js";
+import { crossEntropy } from "../../dist/ops/cross-entropy.js";
+import { klLoss } from "../../dist/ops/kl.js";
+import { qSample } from "../../dist/ops/noise.js";
+import { below, gumbel, happens, philox, seedWords } from "../../dist/ops/philox.js";
+import { posteriorLogProbs } from "../../dist/ops/posterior.js";
+import { Rng } from "../../dist/ops/rng.js";
+import { sampleStep } from "../../dist/ops/sample.js";
+import { forward, input, withGradients } from "../problem.js";
+import * as reference from "../reference.js";
+
+/**
+ * @typedef {import("../types.js").Case} Case
+ * @typedef {import("../types.js").Problem} Problem
+ */
+
+const seed = 12345;
+const positions = 16;
+
+/** @param {boolean} gradients */
+const suffix = (gradients) => (gradients ? ", gradients" : "");
+
+/**
+ * A problem with other things to free than tensors.
+ * @param {Problem} problem
+ * @param {readonly { dispose(): void }[]} others
+ * @returns {Problem}
+ */
+function alsoFreeing(problem, others) {
+  return {
+    ...problem,
+    dispose() {
+      problem.dispose();
+      for (const other of others) other.dispose();
+    },
+  };
+}
+
+/**
+ * @param {number} rows
+ * @param {number} width
+ * @param {boolean} gradients
+ * @returns {Case}
+ */
+function entropy(rows, width, gradients) {
+  return {
+    family: "cross-entropy",
+    name: `cross-entropy ${rows}×${width}${suffix(gradients)}`,
+    size: { rows, width },
+    checkSize: { rows: Math.min(rows, 67) },
+    flops: (s) => (gradients ? 7 : 4) * s.rows * s.width,
+    bytes: (s) => 4 * ((gradients ? 2 : 1) * s.rows * s.width + s.rows),
+    tolerance: 1e-5,
+    build(gpu, s, random) {
+      const logits = random.floats(s.rows * s.width, 2);
+      const targets = random.ids(s.rows, s.width);
+      const leaf = input(gpu, logits, [s.rows, s.width]);
+      const classes = input(gpu, targets, [s.rows], "u32");
+      const op = () => crossEntropy(leaf, classes).loss;
+      const expected = () => {
+        const p = reference.softmax(logits, s.width);
+        const loss = targets.reduce(
+          (sum, target, row) => sum - Math.log(p[row * s.width + target]) / s.rows,
+          0,
+        );
+        if (!gradients) return [[loss]];
+        targets.forEach((target, row) => {
+          p[row * s.width + target] -= 1;
+        });
+        return [[loss], p.map((value) => value / s.rows)];
+      };
+      if (!gradients) return forward([leaf, classes], () => [op()], expected);
+      return withGradients([leaf], [classes], op, input(gpu, [1], [1]), expected);
+    },
+  };
+}
+
+/**
+ * Tokens, noised tokens (every other one masked) and a step for every `positions` rows.
+ * @param {number} rows
+ * @param {number} width
+ * @param {import("../random.js").Random} random
+ */
+function noised(rows, width, random) {
+  const x0 = random.ids(rows, width);
+  const other = random.ids(rows, width);
+  const xt = x0.map((token, row) => [width, token, other[row]][row % 3]);
+  const t = random.ids(rows / positions, 100).map((step) => step + 1);
+  return { x0, xt, t };
+}
+
+const lambda = 0.01;
+
+/**
+ * @param {number} rows
+ * @param {number} width
+ * @param {boolean} gradients
+ * @returns {Case}
+ */
+function divergence(rows, width, gradients) {
+  return {
+    family: "kl",
+    name: `KL loss ${rows}×${width}${suffix(gradients)}`,
+    size: { rows, width },
+    checkSize: { rows: 4 * positions, width: Math.min(width, 61) },
+    flops: (s) => (gradients ? 16 : 8) * s.rows * s.width,
+    bytes: (s) => 4 * ((gradients ? 2 : 1) * s.rows * s.width + 2 * s.rows),
+    tolerance: 3e-5,
+    build(gpu, s, random) {
+      const schedule = new Schedule({ tokens: s.width });
+      const table = transitionTable(gpu, schedule);
+      const logits = random.floats(s.rows * s.width, 2);
+      const { x0, xt, t } = noised(s.rows, s.width, random);
+      const leaf = input(gpu, logits, [s.rows, s.width]);
+      const tokens = [x0, xt].map((ids) => input(gpu, ids, [s.rows], "u32"));
+      const steps = input(gpu, t, [t.length], "u32");
+      const inputs = {
+        logits: leaf,
+        x0: tokens[0],
+        xt: tokens[1],
+        t: steps,
+        coefficients: table.coefficients,
+      };
+      const op = () => klLoss(inputs, { lambda }).loss;
+      const expected = () => referenceDivergence(schedule, logits, { x0, xt, t }, gradients);
+      const others = [...tokens, steps];
+      const problem = gradients
+        ? withGradients([leaf], others, op, input(gpu, [1], [1]), expected)
+        : forward([leaf, ...others], () => [op()], expected);
+      return alsoFreeing(problem, [table]);
+    },
+  };
+}
+
+/**
+ * The mean of KL + λ · auxiliary from explicit posteriors, and its gradient through the posterior's linear map.
+ * @param {Schedule} schedule
+ * @param {Float32Array} logits
+ * @param {Record<"x0" | "xt" | "t", Uint32Array>} ids
+ * @param {boolean} gradients
+ */
+function referenceDivergence(schedule, logits, { x0, xt, t }, gradients) {
+  const width = schedule.tokens;
+  const rows = x0.length;
+  const p = reference.softmax(logits, width);
+  const dp = new Float64Array(p.length);
+  let loss = 0;
+  /** @param {number} k */
+  const certain = (k) => Float64Array.from({ length: width }, (_, i) => (i === k ? 1 : 0));
+  for (let row = 0; row < rows; row++) {
+    const step = t[Math.floor(row / positions)];
+    const own = p.subarray(row * width, (row + 1) * width);
+    const truth = reverseProbabilities(schedule, certain(x0[row]), xt[row], step - 1, step);
+    const model = reverseProbabilities(schedule, own, xt[row], step - 1, step);
+    truth.forEach((q, j) => {
+      if (q > 0) loss += (q * Math.log(q / model[j])) / rows;
+    });
+    loss -= (lambda * Math.log(own[x0[row]])) / rows;
+    if (!gradients) continue;
+    dp[row * width + x0[row]] -= lambda / own[x0[row]] / rows;
+    for (let k = 0; k < width; k++) {
+      const part = reverseProbabilities(schedule, certain(k), xt[row], step - 1, step);
+      truth.forEach((q, j) => {
+        if (q > 0) dp[row * width + k] -= ((q / model[j]) * part[j]) / rows;
+      });
+    }
+  }
+  return gradients ? [[loss], reference.softmaxBackward(p, dp, width)] : [[loss]];
+}
+
+/**
+ * @param {number} rows
+ * @param {number} width
+ * @returns {Case}
+ */
+function posterior(rows, width) {
+  return {
+    family: "posterior",
+    name: `posterior ${rows}×${width}`,
+    size: { rows, width },
+    checkSize: { rows: 4 * positions },
+    flops: (s) => 8 * s.rows * s.width,
+    bytes: (s) => 4 * (2 * s.rows * s.width + 3 * s.rows),
+    tolerance: 1e-5,
+    build(gpu, s, random) {
+      const schedule = new Schedule({ tokens: s.width });
+      const table = transitionTable(gpu, schedule);
+      const logits = random.floats(s.rows * s.width, 2);
+      const logProbs = Float32Array.from(reference.softmax(logits, s.width), Math.log);
+      const { xt, t } = noised(s.rows, s.width, random);
+      const inputs = [
+        input(gpu, logProbs, [s.rows, s.width]),
+        input(gpu, xt, [s.rows], "u32"),
+        input(gpu, t, [t.length], "u32"),
+      ];
+      const expected = () => {
+        const result = new Float64Array(s.rows * (s.width + 1));
+        for (let row = 0; row < s.rows; row++) {
+          const p = Float64Array.from(logProbs.subarray(row * s.width, (row + 1) * s.width), Math.exp);
+          const step = t[Math.floor(row / positions)];
+          result.set(reverseProbabilities(schedule, p, xt[row], step - 1, step), row * (s.width + 1));
+        }
+        // Log 0 is -1e30 there.
+        return [result.map((value) => (value > 0 ? Math.log(value) : -1e30))];
+      };
+      const call = () => [posteriorLogProbs(inputs[0], inputs[1], inputs[2], table.coefficients)];
+      return alsoFreeing(forward(inputs, call, expected), [table]);
+    },
+  };
+}
+
+/**
+ * @param {number} rows
+ * @param {number} tokens
+ * @returns {Case}
+ */
+function noising(rows, tokens) {
+  return {
+    family: "q-sample",
+    name: `q-sample ${rows} tokens`,
+    size: { rows, tokens },
+    flops: () => 0,
+    bytes: (s) => 4 * 2 * s.rows,
+    tolerance: 0,
+    build(gpu, s, random) {
+      const schedule = new Schedule({ tokens: s.tokens });
+      const table = transitionTable(gpu, schedule);
+      const rng = new Rng(gpu, seed);
+      const { x0, t } = noised(s.rows, s.tokens, random);
+      const inputs = [input(gpu, x0, [s.rows], "u32"), input(gpu, t, [t.length], "u32")];
+      const call = () => {
+        rng.setPosition(0);
+        return [qSample(rng, inputs[0], inputs[1], table.thresholds, s.tokens)];
+      };
+      const expected = () => [
+        x0.map((token, i) => {
+          const step = t[Math.floor(i / positions)];
+          const [mask, replace] = stepThresholds(schedule, step - 1, step);
+          const [decision, uniform] = philox([i, 0, 0, 0], seedWords(seed));
+          if (happens(decision, mask)) return s.tokens;
+          return happens(decision, replace) ? below(uniform, s.tokens) : token;
+        }),
+      ];
+      return alsoFreeing(forward(inputs, call, expected), [table, rng]);
+    },
+  };
+}
+
+/**
+ * @param {number} rows
+ * @param {number} width
+ * @param {number} topR
+ * @returns {Case}
+ */
+function drawing(rows, width, topR) {
+  const t = 70;
+  return {
+    family: "sample",
+    name: `sampling step ${rows}×${width}${topR < 1 ? `, top-r ${topR}` : ""}`,
+    size: { rows, width, topR },
+    checkSize: { rows: Math.min(rows, 61) },
+    // Ten rounds of Philox make four numbers; integer work, counted as one operation a token.
+    flops: (s) => s.rows * s.width,
+    bytes: (s) => 4 * (s.rows * s.width + 2 * s.rows),
+    // A tie to rounding may fall the other way.
+    tolerance: 0.02,
+    build(gpu, s, random) {
+      const schedule = new Schedule({ tokens: s.width });
+      const table = transitionTable(gpu, schedule);
+      const rng = new Rng(gpu, seed);
+      const scores = random.floats(s.rows * s.width, 2);
+      const xt = Uint32Array.from({ length: s.rows }, (_, row) => (row % 2 ? s.width : row % s.width));
+      const inputs = [input(gpu, scores, [s.rows, s.width]), input(gpu, xt, [s.rows], "u32")];
+      const call = () => {
+        rng.setPosition(0);
+        return [sampleStep(rng, inputs[0], inputs[1], table.thresholds, t, { topR: s.topR })];
+      };
+      const expected = () => [
+        xt.map((here, row) => {
+          const x0 = drawn(scores.subarray(row * s.width, (row + 1) * s.width), row, s.topR);
+          const limits = stepThresholds(schedule, t - 1, t);
+          const at = here === s.width ? 2 : here === x0 ? 6 : 4;
+          const [decision, uniform] = philox([row, 0, 0, 1], seedWords(seed));
+          if (happens(decision, limits[at])) return here;
+          return happens(decision, limits[at + 1]) ? x0 : below(uniform, s.width);
+        }),
+      ];
+      return alsoFreeing(forward(inputs, call, expected), [table, rng]);
+    },
+  };
+}
+
+/**
+ * The Gumbel-max draw among the most probable tokens that hold the mass `topR`.
+ * @param {Float32Array} scores
+ * @param {number} row
+ * @param {number} topR
+ */
+function drawn(scores, row, topR) {
+  const width = scores.length;
+  const p = reference.softmax(scores, width);
+  const order = Array.from(p, (_, k) => k).sort((a, b) => p[b] - p[a] || a - b);
+  let mass = 0;
+  let kept = 0;
+  while (kept < width && mass < topR) mass += p[order[kept++]];
+  let best = Number.NEGATIVE_INFINITY;
+  let choice = 0;
+  for (const k of order.slice(0, topR < 1 ? kept : width)) {
+    const words = philox([row * Math.ceil(width / 4) + Math.floor(k / 4), 0, 0, 0], seedWords(seed));
+    const value = Math.fround(scores[k] + gumbel(words[k % 4]));
+    if (value > best || (value === best && k < choice)) [best, choice] = [value, k];
+  }
+  return choice;
+}
+
+/**
+ * @param {"uniform" | "normal" | "gumbel"} kind
+ * @returns {Case}
+ */
+function filling(kind) {
+  return {
+    family: "rng",
+    name: `RNG ${kind} 1 M`,
+    size: { count: 2 ** 20 },
+    checkSize: { count: 4099 },
+    flops: () => 0,
+    bytes: (s) => 4 * s.count,
+    tolerance: 0,
+    build(gpu, { count }) {
+      const rng = new Rng(gpu, seed);
+      const call = () => {
+        rng.setPosition(0);
+        return [rng[kind]([count])];
+      };
+      return alsoFreeing(
+        forward([], call, () => [rng.replay(0)[kind](count)]),
+        [rng],
+      );
+    },
+  };
+}
+
+/** @type {Case[]} */
+export const cases = [
+  ...[false, true].map((gradients) => entropy(1024, 1741, gradients)),
+  ...[false, true].map((gradients) => divergence(1024, 1741, gradients)),
+  posterior(384, 1741),
+  noising(2 ** 16, 1741),
+  drawing(384, 1741, 1),
+  drawing(384, 1741, 0.85),
+  filling("uniform"),
+  filling("normal"),
+  filling("gumbel"),
+];

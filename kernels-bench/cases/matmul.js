@@ -1,0 +1,114 @@
+/** Matrix products and fully connected layers. */
+
+import { linear, matmul } from "../../dist/ops/matmul.js";
+import { forward, input, withGradients } from "../problem.js";
+import * as reference from "../reference.js";
+
+/** @typedef {import("../types.js").Case} Case */
+
+/**
+ * @param {string} name
+ * @param {{ m: number, k: number, n: number, batch?: number, ta?: boolean, tb?: boolean }} shape
+ * @returns {Case}
+ */
+function product(name, { m, k, n, batch = 1, ta = false, tb = false }) {
+  const large = batch * m * k * n > 2 ** 24;
+  return {
+    family: "matmul",
+    name: `matmul ${name}`,
+    size: { batch, m, k, n },
+    checkSize: large ? { m: Math.min(m, 129), k: Math.min(k, 257), n: Math.min(n, 131) } : undefined,
+    flops: (s) => 2 * s.batch * s.m * s.k * s.n,
+    bytes: (s) => 4 * s.batch * (s.m * s.k + s.k * s.n + s.m * s.n),
+    tolerance: 1e-5,
+    build(gpu, s, random) {
+      const a = random.floats(s.batch * s.m * s.k);
+      const b = random.floats(s.batch * s.k * s.n);
+      const stack = s.batch > 1 ? [s.batch] : [];
+      const left = input(gpu, a, [...stack, ...(ta ? [s.k, s.m] : [s.m, s.k])]);
+      const right = input(gpu, b, [...stack, ...(tb ? [s.n, s.k] : [s.k, s.n])]);
+      const options = { transposeA: ta, transposeB: tb };
+      return forward(
+        [left, right],
+        () => [matmul(left, right, options)],
+        () => [reference.matmul(a, b, { m: s.m, k: s.k, n: s.n, batch: s.batch, ta, tb })],
+      );
+    },
+  };
+}
+
+/**
+ * @param {string} name
+ * @param {{ rows: number, inputs: number, outputs: number }} size
+ * @param {{ activation: "none" | "gelu2", gradients: boolean }} options
+ * @returns {Case}
+ */
+function layer(name, size, { activation, gradients }) {
+  return {
+    family: "linear",
+    name: `linear ${name}${gradients ? ", gradients" : ""}`,
+    size,
+    checkSize: { rows: Math.min(size.rows, 67) },
+    flops: (s) => (gradients ? 6 : 2) * s.rows * s.inputs * s.outputs,
+    bytes(s) {
+      const [x, y, weights] = [s.rows * s.inputs, s.rows * s.outputs, (s.inputs + 1) * s.outputs];
+      return 4 * (gradients ? 2 : 1) * (x + y + weights);
+    },
+    tolerance: 2e-5,
+    build(gpu, { rows, inputs, outputs }, random) {
+      const x = random.floats(rows * inputs);
+      const w = random.floats(inputs * outputs, 1 / Math.sqrt(inputs));
+      const bias = random.floats(outputs);
+      const dy = random.floats(rows * outputs);
+      const leaves = [
+        input(gpu, x, [rows, inputs]),
+        input(gpu, w, [inputs, outputs]),
+        input(gpu, bias, [outputs]),
+      ];
+      const [gx, gw, gb] = leaves;
+      const op = () => linear(gx, gw, gb, { activation });
+      const expected = () => {
+        const before = reference
+          .matmul(x, w, { m: rows, k: inputs, n: outputs })
+          .map((value, i) => value + bias[i % outputs]);
+        const curved = activation === "gelu2";
+        const d = Float64Array.from(
+          dy,
+          (value, i) => value * (curved ? reference.gelu2.slope(before[i]) : 1),
+        );
+        return [
+          curved ? before.map(reference.gelu2.value) : before,
+          ...(gradients
+            ? [
+                reference.matmul(d, w, { m: rows, k: outputs, n: inputs, tb: true }),
+                reference.matmul(x, d, { m: inputs, k: rows, n: outputs, ta: true }),
+                reference.columnSums(d, outputs),
+              ]
+            : []),
+        ];
+      };
+      if (!gradients) return forward(leaves, () => [op()], expected);
+      return withGradients(leaves, [], op, input(gpu, dy, [rows, outputs]), expected);
+    },
+  };
+}
+
+const hidden = { rows: 384, inputs: 160, outputs: 640 };
+const wide = { rows: 1024, inputs: 512, outputs: 512 };
+
+/** @type {Case[]} */
+export const cases = [
+  product("512³", { m: 512, k: 512, n: 512 }),
+  product("1024³", { m: 1024, k: 1024, n: 1024 }),
+  product("512³ Aᵀ", { m: 512, k: 512, n: 512, ta: true }),
+  product("512³ Bᵀ", { m: 512, k: 512, n: 512, tb: true }),
+  product("384×160×1741", { m: 384, k: 160, n: 1741 }),
+  product("8192×64×64", { m: 8192, k: 64, n: 64 }),
+  product("16×512×512", { m: 16, k: 512, n: 512 }),
+  product("64×8192×64 Aᵀ", { m: 64, k: 8192, n: 64, ta: true }),
+  product("64 of 64³", { batch: 64, m: 64, k: 64, n: 64 }),
+  layer("384×160→640 gelu2", hidden, { activation: "gelu2", gradients: false }),
+  layer("384×160→640 gelu2", hidden, { activation: "gelu2", gradients: true }),
+  layer("1024×512→512", wide, { activation: "none", gradients: false }),
+  layer("1024×512→512", wide, { activation: "none", gradients: true }),
+];

@@ -1,0 +1,198 @@
+/** Kernels that go over rows or groups: softmax and the normalisations. */
+
+import { groupNorm } from "../../dist/ops/group-norm.js";
+import { adaLayerNorm, layerNorm } from "../../dist/ops/layer-norm.js";
+import { softmax } from "../../dist/ops/softmax.js";
+import { forward, input, withGradients } from "../problem.js";
+import * as reference from "../reference.js";
+
+/** @typedef {import("../types.js").Case} Case */
+
+/** @param {boolean} gradients */
+const suffix = (gradients) => (gradients ? ", gradients" : "");
+
+/**
+ * @param {number} rows
+ * @param {number} width
+ * @param {boolean} gradients
+ * @returns {Case}
+ */
+function softmaxRows(rows, width, gradients) {
+  return {
+    family: "softmax",
+    name: `softmax ${rows}×${width}${suffix(gradients)}`,
+    size: { rows, width },
+    checkSize: { rows: Math.min(rows, 65) },
+    flops: (s) => (gradients ? 8 : 4) * s.rows * s.width,
+    bytes: (s) => 4 * (gradients ? 4 : 2) * s.rows * s.width,
+    tolerance: 1e-5,
+    build(gpu, s, random) {
+      const x = random.floats(s.rows * s.width, 2);
+      const dy = random.floats(x.length);
+      const leaf = input(gpu, x, [s.rows, s.width]);
+      const expected = () => {
+        const p = reference.softmax(x, s.width);
+        return gradients ? [p, reference.softmaxBackward(p, dy, s.width)] : [p];
+      };
+      if (!gradients) return forward([leaf], () => [softmax(leaf)], expected);
+      return withGradients([leaf], [], () => softmax(leaf), input(gpu, dy, [s.rows, s.width]), expected);
+    },
+  };
+}
+
+/**
+ * @param {number} rows
+ * @param {number} width
+ * @param {boolean} gradients
+ * @returns {Case}
+ */
+function layerNormRows(rows, width, gradients) {
+  return {
+    family: "layer-norm",
+    name: `layer norm ${rows}×${width}${suffix(gradients)}`,
+    size: { rows, width },
+    checkSize: { rows: Math.min(rows, 129) },
+    flops: (s) => (gradients ? 20 : 8) * s.rows * s.width,
+    bytes: (s) => 4 * (gradients ? 2 : 1) * (2 * s.rows * s.width + 2 * s.width),
+    tolerance: 2e-5,
+    build(gpu, s, random) {
+      const x = random.floats(s.rows * s.width);
+      const dy = random.floats(x.length);
+      const [weight, bias] = [random.floats(s.width), random.floats(s.width)];
+      const leaves = [
+        input(gpu, x, [s.rows, s.width]),
+        input(gpu, weight, [s.width]),
+        input(gpu, bias, [s.width]),
+      ];
+      const op = () => layerNorm(leaves[0], leaves[1], leaves[2]);
+      const expected = () => {
+        const { normal, backward } = reference.normalise(x, reference.rowGroups(s.rows, s.width));
+        const y = normal.map((value, i) => value * weight[i % s.width] + bias[i % s.width]);
+        if (!gradients) return [y];
+        return [
+          y,
+          backward(dy.map((value, i) => value * weight[i % s.width])),
+          reference.columnSums(
+            normal.map((value, i) => value * dy[i]),
+            s.width,
+          ),
+          reference.columnSums(dy, s.width),
+        ];
+      };
+      if (!gradients) return forward(leaves, () => [op()], expected);
+      return withGradients(leaves, [], op, input(gpu, dy, [s.rows, s.width]), expected);
+    },
+  };
+}
+
+/**
+ * @param {number} batch
+ * @param {number} positions
+ * @param {number} width
+ * @param {boolean} gradients
+ * @returns {Case}
+ */
+function adaptive(batch, positions, width, gradients) {
+  return {
+    family: "adaln",
+    name: `AdaLN ${batch}×${positions}×${width}${suffix(gradients)}`,
+    size: { batch, positions, width },
+    checkSize: { batch: Math.min(batch, 3) },
+    flops: (s) => (gradients ? 20 : 8) * s.batch * s.positions * s.width,
+    bytes: (s) => 4 * (gradients ? 2 : 1) * s.batch * s.width * (2 * s.positions + 2),
+    tolerance: 2e-5,
+    build(gpu, s, random) {
+      const rows = s.batch * s.positions;
+      const x = random.floats(rows * s.width);
+      const dy = random.floats(x.length);
+      const scaleShift = random.floats(s.batch * 2 * s.width);
+      const shape = [s.batch, s.positions, s.width];
+      const leaves = [input(gpu, x, shape), input(gpu, scaleShift, [s.batch, 2 * s.width])];
+      const op = () => adaLayerNorm(leaves[0], leaves[1]);
+      const expected = () => {
+        const { normal, backward } = reference.normalise(x, reference.rowGroups(rows, s.width));
+        /** @param {number} i */
+        const scaleAt = (i) => Math.floor(i / (s.positions * s.width)) * 2 * s.width + (i % s.width);
+        const y = normal.map(
+          (value, i) => value * (1 + scaleShift[scaleAt(i)]) + scaleShift[scaleAt(i) + s.width],
+        );
+        if (!gradients) return [y];
+        const modulation = new Float64Array(scaleShift.length);
+        for (let i = 0; i < x.length; i++) {
+          modulation[scaleAt(i)] += normal[i] * dy[i];
+          modulation[scaleAt(i) + s.width] += dy[i];
+        }
+        return [y, backward(dy.map((value, i) => value * (1 + scaleShift[scaleAt(i)]))), modulation];
+      };
+      if (!gradients) return forward(leaves, () => [op()], expected);
+      return withGradients(leaves, [], op, input(gpu, dy, shape), expected);
+    },
+  };
+}
+
+/**
+ * Group norm with SiLU, as in the VQ-VAE.
+ * @param {number} batch
+ * @param {number} side
+ * @param {number} channels
+ * @param {boolean} gradients
+ * @returns {Case}
+ */
+function groups(batch, side, channels, gradients) {
+  return {
+    family: "group-norm",
+    name: `group norm + SiLU ${batch}×${side}×${side}×${channels}${suffix(gradients)}`,
+    size: { batch, side, channels, groups: channels / 8 },
+    checkSize: { batch: 2 },
+    flops: (s) => (gradients ? 30 : 12) * s.batch * s.side ** 2 * s.channels,
+    bytes: (s) => 4 * (gradients ? 2 : 1) * (2 * s.batch * s.side ** 2 + 2) * s.channels,
+    tolerance: 2e-5,
+    build(gpu, s, random) {
+      const pixels = s.side ** 2;
+      const x = random.floats(s.batch * pixels * s.channels);
+      const dy = random.floats(x.length);
+      const [weight, bias] = [random.floats(s.channels), random.floats(s.channels)];
+      const shape = [s.batch, s.side, s.side, s.channels];
+      const leaves = [input(gpu, x, shape), input(gpu, weight, [s.channels]), input(gpu, bias, [s.channels])];
+      const op = () => groupNorm(leaves[0], s.groups, leaves[1], leaves[2], { activation: "silu" });
+      const expected = () => {
+        const width = s.channels / s.groups;
+        const members = Array.from({ length: s.batch * s.groups }, (_, g) =>
+          Array.from({ length: pixels * width }, (_, j) => {
+            const pixel = Math.floor(g / s.groups) * pixels + Math.floor(j / width);
+            return pixel * s.channels + (g % s.groups) * width + (j % width);
+          }),
+        );
+        const { normal, backward } = reference.normalise(x, members);
+        const scaled = normal.map((value, i) => value * weight[i % s.channels] + bias[i % s.channels]);
+        const y = scaled.map((value) => value * reference.sigmoid(value));
+        if (!gradients) return [y];
+        const d = scaled.map((value, i) => {
+          const gate = reference.sigmoid(value);
+          return dy[i] * (gate + value * gate * (1 - gate));
+        });
+        return [
+          y,
+          backward(d.map((value, i) => value * weight[i % s.channels])),
+          reference.columnSums(
+            d.map((value, i) => value * normal[i]),
+            s.channels,
+          ),
+          reference.columnSums(d, s.channels),
+        ];
+      };
+      if (!gradients) return forward(leaves, () => [op()], expected);
+      return withGradients(leaves, [], op, input(gpu, dy, shape), expected);
+    },
+  };
+}
+
+/** @type {Case[]} */
+export const cases = [
+  ...[false, true].map((gradients) => softmaxRows(4096, 256, gradients)),
+  softmaxRows(1024, 1741, false),
+  ...[false, true].map((gradients) => layerNormRows(8192, 160, gradients)),
+  layerNormRows(2048, 512, false),
+  ...[false, true].map((gradients) => adaptive(64, 64, 160, gradients)),
+  ...[false, true].map((gradients) => groups(16, 16, 128, gradients)),
+];

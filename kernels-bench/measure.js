@@ -1,0 +1,254 @@
+/** Timing: repeated calls in one submission, wall clock around idle, rounds that alternate between the cases. */
+
+import { randomSource } from "./random.js";
+
+/**
+ * @typedef {import("./types.js").Case} Case
+ * @typedef {import("./types.js").Gpu} Gpu
+ * @typedef {import("./types.js").Problem} Problem
+ *
+ * @typedef {object} Result
+ * @property {string} family
+ * @property {string} name
+ * @property {import("./types.js").Size} size
+ * @property {number} ms Median time of one call.
+ * @property {number} best Time of one call in the fastest sample.
+ * @property {number} cpuMs Median processor time of one call, all threads; what a software adapter computes with.
+ * @property {number} spread Half the distance between the quartiles, as a share of the median.
+ * @property {number} samples
+ * @property {number} callsPerSample
+ * @property {number} gflops GFLOP/s at the median.
+ * @property {number} gbs GB/s at the median, of the least bytes.
+ * @property {number} flops
+ * @property {number} leastBytes
+ * @property {number} dispatches Of one call.
+ * @property {number} buffersCreated By two more calls after the warm-up.
+ * @property {number} bindGroupsCreated By the same.
+ * @property {number} workBytes The most memory one call takes besides its inputs.
+ * @property {number | null} shareOfFma Best rate over the ceiling's best, wall clock; null where the formula has no operations.
+ * @property {number | null} shareOfCopy
+ * @property {number | null} cpuShareOfFma The same by processor time, on software adapters.
+ * @property {number | null} cpuShareOfCopy
+ * @property {{ error: number, tolerance: number, ok: boolean }} [check]
+ *
+ * @typedef {object} Options
+ * @property {number} [rounds] Samples of each case; default by time: up to `mostRounds`, for about `budget` ms in all.
+ * @property {(text: string) => void} [progress]
+ */
+
+/** Milliseconds of measuring that a case may take, unless the number of rounds is given. */
+const budget = 1000;
+/** A sample should last this long, so that submitting and waiting do not count. */
+const sampleLength = 40;
+/** Rounds end after this many milliseconds, once every case has its fewest samples. */
+const totalBudget = 100_000;
+const mostRounds = 15;
+const fewestRounds = 3;
+const mostCallsPerSample = 512;
+/** What stands for log 0 in src/diffusion/table.ts. */
+const logZero = -1e30;
+
+/**
+ * Measures all cases. Everything is prepared and warmed up first; then every round takes one sample of every case, so
+ * that what else the machine does hits all cases alike.
+ * @param {Gpu} gpu
+ * @param {readonly Case[]} cases
+ * @param {Options} [options]
+ * @returns {Promise<Result[]>}
+ */
+export async function measure(gpu, cases, { rounds, progress = () => {} } = {}) {
+  const prepared = [];
+  try {
+    for (const entry of cases) {
+      progress(`preparing ${entry.name}`);
+      prepared.push(await prepare(gpu, entry, rounds));
+    }
+    const most = Math.max(...prepared.map((item) => item.rounds));
+    const began = performance.now();
+    for (let round = 0; round < most; round++) {
+      if (rounds === undefined && round >= fewestRounds && performance.now() - began > totalBudget) break;
+      progress(`round ${round + 1} of ${most}`);
+      for (const item of prepared) {
+        if (round >= item.rounds) continue;
+        const cpuBefore = process.cpuUsage();
+        item.times.push((await timeOnce(gpu, item.work)) / item.calls);
+        const { user, system } = process.cpuUsage(cpuBefore);
+        item.cpuTimes.push((user + system) / 1000 / item.calls);
+      }
+    }
+    progress("");
+    return prepared.map(summarise);
+  } finally {
+    for (const item of prepared) item.dispose();
+    await gpu.idle();
+    gpu.trim();
+  }
+}
+
+/**
+ * @param {Gpu} gpu
+ * @param {Case} entry
+ * @param {number | undefined} rounds
+ */
+async function prepare(gpu, entry, rounds) {
+  const problem = entry.build(gpu, entry.size, randomSource(1));
+  // Calls as a model would make them: the first compiles, the second finds its buffers in the pool.
+  for (let i = 0; i < 2; i++) record(gpu, problem);
+  await gpu.idle();
+  const before = gpu.counters;
+  for (let i = 0; i < 2; i++) record(gpu, problem);
+  await gpu.idle();
+  const after = gpu.counters;
+
+  // Timed calls are captured and replayed, as training does: JavaScript then costs next to nothing.
+  const one = gpu.capture(() => record(gpu, problem)).work;
+  await timeOnce(gpu, one);
+  const single = Math.min(await timeOnce(gpu, one), await timeOnce(gpu, one));
+  const calls = Math.max(1, Math.min(mostCallsPerSample, Math.round(sampleLength / single)));
+  let work = one;
+  if (calls > 1) {
+    work = gpu.capture(() => {
+      for (let i = 0; i < calls; i++) record(gpu, problem);
+    }).work;
+    await timeOnce(gpu, work);
+  }
+  const fitting = Math.floor(budget / (single * calls));
+  return {
+    entry,
+    work,
+    calls,
+    rounds: rounds ?? Math.max(fewestRounds, Math.min(mostRounds, fitting)),
+    dispatches: one.dispatches,
+    workBytes: one.memory.peakBytes,
+    buffersCreated: after.buffers - before.buffers,
+    bindGroupsCreated: after.bindGroups - before.bindGroups,
+    /** @type {number[]} */
+    times: [],
+    /** @type {number[]} */
+    cpuTimes: [],
+    dispose() {
+      if (work !== one) work.dispose();
+      one.dispose();
+      problem.dispose();
+    },
+  };
+}
+
+/**
+ * @param {Gpu} gpu
+ * @param {Problem} problem
+ */
+function record(gpu, problem) {
+  gpu.scope(() => {
+    problem.call();
+  });
+}
+
+/**
+ * Milliseconds from submitting until the device is idle.
+ * @param {Gpu} gpu
+ * @param {import("../dist/gpu/gpu.js").CapturedWork} work
+ */
+async function timeOnce(gpu, work) {
+  const began = performance.now();
+  work.run();
+  await gpu.idle();
+  return performance.now() - began;
+}
+
+/**
+ * @param {Awaited<ReturnType<typeof prepare>>} item
+ * @returns {Result}
+ */
+function summarise({ entry, times, cpuTimes, calls, ...counts }) {
+  const { dispatches, workBytes, buffersCreated, bindGroupsCreated } = counts;
+  const ms = quantile(times, 0.5);
+  const flops = entry.flops(entry.size);
+  const leastBytes = entry.bytes(entry.size);
+  return {
+    family: entry.family,
+    name: entry.name,
+    size: entry.size,
+    ms,
+    best: Math.min(...times),
+    cpuMs: quantile(cpuTimes, 0.5),
+    spread: (quantile(times, 0.75) - quantile(times, 0.25)) / 2 / ms,
+    samples: times.length,
+    callsPerSample: calls,
+    gflops: flops / ms / 1e6,
+    gbs: leastBytes / ms / 1e6,
+    flops,
+    leastBytes,
+    dispatches,
+    buffersCreated,
+    bindGroupsCreated,
+    workBytes,
+    shareOfFma: null,
+    shareOfCopy: null,
+    cpuShareOfFma: null,
+    cpuShareOfCopy: null,
+  };
+}
+
+/**
+ * Linear between the sorted values.
+ * @param {readonly number[]} values
+ * @param {number} share
+ */
+export function quantile(values, share) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = share * (sorted.length - 1);
+  const low = Math.floor(at);
+  return sorted[low] + (at - low) * (sorted[Math.ceil(at)] - sorted[low]);
+}
+
+/**
+ * Compares a case with its float64 reference, at its reduced size if it has one.
+ * @param {Gpu} gpu
+ * @param {Case} entry
+ * @returns {Promise<{ error: number, tolerance: number, ok: boolean }>}
+ */
+export async function check(gpu, entry) {
+  const size = { ...entry.size, ...entry.checkSize };
+  const problem = entry.build(gpu, size, randomSource(2));
+  try {
+    const outputs = gpu.scope(() => problem.call());
+    const expected = problem.reference();
+    if (outputs.length !== expected.length) {
+      throw new Error(`${entry.name} returns ${outputs.length} tensors, its reference ${expected.length}`);
+    }
+    let error = 0;
+    for (let i = 0; i < outputs.length; i++) {
+      error = Math.max(error, largestError(await outputs[i].read(), expected[i]));
+      outputs[i].dispose();
+    }
+    return { error, tolerance: entry.tolerance, ok: error <= entry.tolerance };
+  } finally {
+    problem.dispose();
+  }
+}
+
+/**
+ * Floats: the largest difference over the largest expected magnitude; where -1e30, the engine's log 0, is expected, it
+ * has to be met. Ids: the share that differs. Infinite for anything that is not a number.
+ * @param {Float32Array | Uint32Array | Int32Array} actual
+ * @param {ArrayLike<number>} expected
+ */
+export function largestError(actual, expected) {
+  if (actual.length !== expected.length) return Number.POSITIVE_INFINITY;
+  if (!(actual instanceof Float32Array)) {
+    let wrong = 0;
+    for (let i = 0; i < actual.length; i++) if (actual[i] !== expected[i]) wrong++;
+    return wrong / actual.length;
+  }
+  let difference = 0;
+  let magnitude = 0;
+  for (let i = 0; i < actual.length; i++) {
+    if (expected[i] <= logZero && actual[i] <= logZero / 2) continue;
+    const apart = Math.abs(actual[i] - expected[i]);
+    if (!(apart < Number.POSITIVE_INFINITY)) return Number.POSITIVE_INFINITY;
+    difference = Math.max(difference, apart);
+    magnitude = Math.max(magnitude, Math.abs(expected[i]));
+  }
+  return difference === 0 ? 0 : difference / Math.max(magnitude, Number.MIN_VALUE);
+}

@@ -1,0 +1,62 @@
+/** What the builders of cases share: inputs that are freed together, calls with and without gradients. */
+
+import { backwardFrom, zeroGrad } from "../dist/tensor/autograd.js";
+import { fromArray } from "../dist/tensor/tensor.js";
+
+/**
+ * @typedef {import("./types.js").Gpu} Gpu
+ * @typedef {import("./types.js").Tensor} Tensor
+ * @typedef {import("./types.js").Problem} Problem
+ */
+
+/** @param {readonly number[]} shape */
+export const product = (shape) => shape.reduce((all, length) => all * length, 1);
+
+/**
+ * A tensor that lives until the problem is disposed of.
+ * @param {Gpu} gpu
+ * @param {ArrayLike<number>} data
+ * @param {readonly number[]} shape
+ * @param {"f32" | "u32"} [dtype]
+ * @returns {Tensor}
+ */
+export const input = (gpu, data, shape, dtype = "f32") => fromArray(gpu, data, shape, dtype, "input").keep();
+
+/**
+ * A problem that only goes forward.
+ * @param {readonly Tensor[]} inputs
+ * @param {() => Tensor[]} call
+ * @param {() => ArrayLike<number>[]} reference
+ * @returns {Problem}
+ */
+export function forward(inputs, call, reference) {
+  return { call, reference, dispose: () => inputs.forEach((tensor) => void tensor.dispose()) };
+}
+
+/**
+ * A problem that goes forward and back: results are the output, then the gradient of each leaf. The gradients are
+ * overwritten from call to call, as in training after `zeroGrad`.
+ * @param {readonly Tensor[]} leaves Inputs whose gradients are taken.
+ * @param {readonly Tensor[]} others
+ * @param {() => Tensor} op
+ * @param {Tensor} dy Gradient with respect to the op's output.
+ * @param {() => ArrayLike<number>[]} reference
+ * @returns {Problem}
+ */
+export function withGradients(leaves, others, op, dy, reference) {
+  for (const leaf of leaves) leaf.requireGrad();
+  return {
+    call() {
+      for (const leaf of leaves) zeroGrad(leaf);
+      const output = op();
+      const result = output.detach();
+      backwardFrom(output, dy);
+      return [result, ...leaves.map((leaf) => /** @type {Tensor} */ (leaf.grad))];
+    },
+    reference,
+    dispose() {
+      for (const leaf of leaves) leaf.grad?.dispose();
+      for (const tensor of [...leaves, ...others, dy]) tensor.dispose();
+    },
+  };
+}

@@ -1,0 +1,114 @@
+/** The table of results as text, and the file of them as JSON. */
+
+/**
+ * @typedef {import("./measure.js").Result} Result
+ *
+ * @typedef {object} Ceiling
+ * @property {number} gflops
+ * @property {number} gbs
+ *
+ * @typedef {object} Report What `--json` writes and `--baseline` reads.
+ * @property {string} format
+ * @property {string} date
+ * @property {string} adapter
+ * @property {boolean} software
+ * @property {string} node
+ * @property {string} platform
+ * @property {{ peak: Ceiling, median: Ceiling }} ceilings
+ * @property {Result[]} cases
+ */
+
+export const format = "mc-diffusion-bench-1";
+
+const errorLegend =
+  "error    largest difference from float64 over the largest value (ids: the share that differs), at a reduced size";
+
+/** @param {boolean} software */
+function legend(software) {
+  return [
+    "ms       median time of one call; ±: half the distance between the quartiles of its samples",
+    ...(software
+      ? [
+          "cores    processor time over time. Low in one row: a kernel that leaves cores idle. In all: a busy machine",
+        ]
+      : []),
+    "GFLOP/s  operations of the formula over ms; GB/s: the least bytes over ms",
+    software
+      ? "%FMA     operations per processor time, of the FMA ceiling's; %copy: bytes likewise, of the copy's"
+      : "%FMA     best rate over the best of the FMA ceiling; %copy: over the best of the copy ceiling",
+    "disp     dispatches of one call; new: buffers and bind groups created by two calls after the warm-up",
+    "moved    the least bytes that have to move: every input read once, every result written once",
+  ];
+}
+
+/**
+ * Software adapters compute on processors that other programs use too, so their shares go by processor time.
+ * @param {Report} report
+ */
+export function table({ cases, ceilings, software }) {
+  const checked = cases.some((result) => result.check);
+  const head = ["case", "ms", "±", ...(software ? ["cores"] : []), "GFLOP/s", "GB/s", "%FMA", "%copy"];
+  head.push("disp", "new", "moved", ...(checked ? ["error"] : []));
+  const rows = cases.map((result) => {
+    const { check } = result;
+    const fma = software ? result.cpuShareOfFma : result.shareOfFma;
+    const copy = software ? result.cpuShareOfCopy : result.shareOfCopy;
+    return [
+      result.name,
+      significant(result.ms),
+      percent(result.spread),
+      ...(software ? [(result.cpuMs / result.ms).toFixed(1)] : []),
+      result.flops > 0 ? significant(result.gflops) : "–",
+      significant(result.gbs),
+      fma === null ? "–" : percent(fma),
+      copy === null ? "–" : percent(copy),
+      String(result.dispatches),
+      String(result.buffersCreated + result.bindGroupsCreated),
+      bytes(result.leastBytes),
+      ...(checked ? [check ? `${check.error.toExponential(1)}${check.ok ? "" : " WRONG"}` : "–"] : []),
+    ];
+  });
+  const { peak, median } = ceilings;
+  return [
+    ...align([head, ...rows]),
+    "",
+    `ceilings in this run: FMA ${significant(peak.gflops)} GFLOP/s (median ${significant(median.gflops)}), ` +
+      `copy ${significant(peak.gbs)} GB/s read plus written (median ${significant(median.gbs)})`,
+    ...legend(software),
+    ...(checked ? [errorLegend] : []),
+  ].join("\n");
+}
+
+/**
+ * Lines of a table whose first column is text and whose others are numbers.
+ * @param {readonly (readonly string[])[]} rows
+ */
+export function align(rows) {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  return rows.map((row) =>
+    row
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column])))
+      .join("  ")
+      .trimEnd(),
+  );
+}
+
+/**
+ * Three significant digits, never in scientific notation.
+ * @param {number} value
+ */
+export function significant(value) {
+  if (!Number.isFinite(value)) return "–";
+  if (value === 0) return "0";
+  const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));
+  return value.toFixed(Math.min(digits, 4));
+}
+
+/** @param {number} share */
+export const percent = (share) => (Number.isFinite(share) ? `${(100 * share).toFixed(0)}%` : "–");
+
+/** @param {number} count */
+export function bytes(count) {
+  if (count >= 2 ** 20) return `${significant(count / 2 ** 20)} MiB`;
+  return count >= 1024 ? `${significant(count / 1024)} KiB` : `${count} B`;
+}

@@ -1,0 +1,23 @@
+/**
+ * What a case is. Types only; nothing runs here.
+ *
+ * @typedef {import("../dist/gpu/gpu.js").Gpu} Gpu
+ * @typedef {import("../dist/tensor/tensor.js").Tensor<any>} Tensor
+ * @typedef {Readonly<Record<string, number>>} Size
+ *
+ * @typedef {object} Problem A case at one size, with its data on the GPU.
+ * @property {() => Tensor[]} call Records the work once; returns what the check reads: results, then gradients.
+ * @property {() => ArrayLike<number>[]} reference The same numbers in float64, in the order of `call`.
+ * @property {() => void} dispose
+ *
+ * @typedef {object} Case
+ * @property {string} family What `node kernels-bench/run.js FAMILY` chooses.
+ * @property {string} name Unique; says the op, the shapes that matter and whether gradients are included.
+ * @property {Size} size
+ * @property {Size} [checkSize] Overrides some of `size` for the check, where float64 in JavaScript would take long.
+ * @property {(size: Size) => number} flops Floating-point operations of one call; exp, log and division count as one.
+ * @property {(size: Size) => number} bytes The least that has to move: every input read once, every result written once.
+ * @property {number} tolerance Largest error allowed, see `largestError`.
+ * @property {(gpu: Gpu, size: Size, random: import("./random.js").Random) => Problem} build
+ */
+export {};
