@@ -183,7 +183,7 @@ export class Captioner {
     const { length, codes: maskId } = decoder.shape;
     const settings = { ...this.config.sampling, seed: this.config.seed, ...defined(options) };
     const batch = codes.length / positions;
-    const condition = fromArray(gpu, codes, [batch, positions], "u32", "codes").keep();
+    const table = this.table(settings.steps);
     const fixed = options.template === undefined ? null : this.fixedWords(options.template, batch);
     const guidance: Guidance = {
       method: settings.guidance,
@@ -195,8 +195,9 @@ export class Captioner {
     const greedy = settings.temperature === 0;
     const { onStep } = options;
     const prepared = new PreparedOnce(decoder);
-    const result = await sample({
-      table: this.table(settings.steps),
+    const condition = fromArray(gpu, codes, [batch, positions], "u32", "codes").keep();
+    const drawing = sample({
+      table,
       predict: (xt, t, y) => {
         const logits = decoder.forward(xt, t, prepared.of(y!));
         return fixed ? add(logits, fixed.penalty) : logits;
@@ -215,9 +216,15 @@ export class Captioner {
         ? async ({ u, tokens }) => onStep({ t: u, tokens: (await tokens.read()).slice(0, batch * length) })
         : undefined,
     });
-    const ids = await result.read();
-    prepared.dispose();
-    for (const tensor of [result, condition, fixed?.at, fixed?.words, fixed?.penalty]) tensor?.dispose();
+    let ids: Uint32Array;
+    try {
+      const result = await drawing;
+      ids = await result.read();
+      result.dispose();
+    } finally {
+      prepared.dispose();
+      for (const tensor of [condition, fixed?.at, fixed?.words, fixed?.penalty]) tensor?.dispose();
+    }
     return Array.from({ length: batch }, (_, i) => {
       const tokens = Array.from(ids.subarray(i * length, (i + 1) * length));
       return { text: tokenizer.decode(tokens), tokens };

@@ -148,7 +148,7 @@ const SCHEMA = {
       "none, classifier-free, masked condition with the scale on the full condition, or with it on the partial one as the paper prints it",
     ),
     scale: number(2, 0, 100, "guidance scale ω"),
-    topR: number(0.86, 0, 1, "keep the most likely words up to this probability mass; 1 = all"),
+    topR: number(0.86, 0.001, 1, "keep the most likely words up to this probability mass; 1 = all"),
     temperature: number(1, 0, 100, "temperature of the word probabilities; 0 = always the most likely word"),
     maskMode: choice("fixed", ["fixed", "redrawn"], "mask drawn once a picture, or anew at every step"),
     maskRate: number(0.1, 0, 1, "share of condition positions masked in the partial branch of mcs"),

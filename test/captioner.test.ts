@@ -243,6 +243,15 @@ test("many pictures go through in batches, and give back their memory", async (t
   );
   const before = gpu.memory.liveBytes;
   await captioner.captionCodes(codes, { steps: 2, template: "a _ ..." });
+  const guided = { guidance: "mcs", scale: 3, maskMode: "redrawn" } as const;
+  await captioner.captionCodes(codes.slice(0, 32), { ...guided, steps: 2 });
+  for (const wrong of [{ topR: 0 }, { ...guided, template: "a cow" }, { template: "a _", temperature: -1 }]) {
+    await t.throwsMessage(
+      captioner.captionCodes(codes.slice(0, 32), { steps: 2, ...wrong }),
+      /./,
+      "a wrong setting",
+    );
+  }
   await captioner.encode(all);
   await captioner.reconstruct(codes);
   t.equal(gpu.memory.liveBytes, before, "live bytes as before");

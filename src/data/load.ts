@@ -28,6 +28,9 @@ export function loadDataset(config: Config["data"], quiet = false): Promise<Data
     for (const line of skipped) console.error(`skipped: ${line}`);
     if (uncaptioned > 0)
       console.error(`${uncaptioned} pictures of ${folder} have no caption and are not used`);
-    return dataset;
+    const { train } = dataset.splits;
+    return subset > 0 && train
+      ? { ...dataset, splits: { ...dataset.splits, train: train.slice(0, subset) } }
+      : dataset;
   });
 }

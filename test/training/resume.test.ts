@@ -50,7 +50,7 @@ async function train(
     : await RunFolder.create(platform.files, path, {});
   const calls: string[] = [];
   let interrupted = false;
-  const tiny = stages[stage](gpu, config, { ...changes, shape: { dropout: 0.1 } });
+  const tiny = stages[stage](gpu, config, { ...changes, shape: { dropout: 0.1, ...changes.shape } });
   const { trainer } = tiny;
   const step = trainer.step.bind(trainer);
   const progress = silentProgress();
@@ -163,6 +163,34 @@ for (const stage of Object.keys(stages) as Stage[]) {
       t.ok(sameBits(finished.weights, unbroken.weights), "but has its weights");
     }));
 }
+
+test("importance sampling goes on with its history", (t, gpu) =>
+  withFolder(async (folder) => {
+    // With T = 3 each step has its ten samples after a few batches: the draws then depend on the losses.
+    const set = [
+      "decoder.importanceSampling=true",
+      "decoder.timesteps=3",
+      "sampling.steps=3",
+      "decoder.steps=22",
+    ];
+    const changes = { shape: { timesteps: 3 } };
+    const unbroken = await train(gpu, "decoder", `${folder}/unbroken`, { set, changes });
+    await train(gpu, "decoder", `${folder}/broken`, { set, changes, stopAfter: 15 });
+    const resumed = await train(gpu, "decoder", `${folder}/broken`, { set, changes, resume: true });
+    checkSame(t, resumed, unbroken);
+    t.same(numbers(await resumed.run.readLog()), numbers(await unbroken.run.readLog()), "the same numbers");
+    const uniform = await train(gpu, "decoder", `${folder}/uniform`, {
+      set: [...set, "decoder.importanceSampling=false"],
+      changes,
+    });
+    t.ok(!sameBits(uniform.weights, unbroken.weights), "which are not those of uniform steps");
+    await train(gpu, "decoder", `${folder}/plain`, { set: set.slice(1), changes, stopAfter: 2 });
+    await t.throwsMessage(
+      train(gpu, "decoder", `${folder}/plain`, { set, changes, resume: true }),
+      /no importanceHistory; it was trained without importance sampling/,
+      "a run without it cannot go on with it",
+    );
+  }));
 
 test("what the loop does and when", (t, gpu) =>
   withFolder(async (folder) => {
