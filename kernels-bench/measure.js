@@ -22,7 +22,7 @@ import { randomSource } from "./random.js";
  * @property {number} flops
  * @property {number} leastBytes
  * @property {number} dispatches Of one call.
- * @property {number} buffersCreated By two more calls after the warm-up.
+ * @property {number} buffersCreated By one more call after the warm-up.
  * @property {number} bindGroupsCreated By the same.
  * @property {number} workBytes The most memory one call takes besides its inputs.
  * @property {number | null} shareOfFma Best rate over the ceiling's best, wall clock; null where the formula has no operations.
@@ -40,8 +40,8 @@ import { randomSource } from "./random.js";
 const budget = 1000;
 /** A sample should last this long, so that submitting and waiting do not count. */
 const sampleLength = 40;
-/** Rounds end after this many milliseconds, once every case has its fewest samples. */
-const totalBudget = 100_000;
+/** No round begins after this many milliseconds in all, once every case has its fewest samples. */
+const totalBudget = 130_000;
 const mostRounds = 15;
 const fewestRounds = 3;
 const mostCallsPerSample = 512;
@@ -57,6 +57,7 @@ const logZero = -1e30;
  * @returns {Promise<Result[]>}
  */
 export async function measure(gpu, cases, { rounds, progress = () => {} } = {}) {
+  const began = performance.now();
   const prepared = [];
   try {
     for (const entry of cases) {
@@ -64,7 +65,6 @@ export async function measure(gpu, cases, { rounds, progress = () => {} } = {}) 
       prepared.push(await prepare(gpu, entry, rounds));
     }
     const most = Math.max(...prepared.map((item) => item.rounds));
-    const began = performance.now();
     for (let round = 0; round < most; round++) {
       if (rounds === undefined && round >= fewestRounds && performance.now() - began > totalBudget) break;
       progress(`round ${round + 1} of ${most}`);
@@ -96,7 +96,7 @@ async function prepare(gpu, entry, rounds) {
   for (let i = 0; i < 2; i++) record(gpu, problem);
   await gpu.idle();
   const before = gpu.counters;
-  for (let i = 0; i < 2; i++) record(gpu, problem);
+  record(gpu, problem);
   await gpu.idle();
   const after = gpu.counters;
 

@@ -14,7 +14,7 @@
  * @property {boolean} software
  * @property {string} node
  * @property {string} platform
- * @property {{ peak: Ceiling, median: Ceiling }} ceilings
+ * @property {{ peak: Ceiling, median: Ceiling, measured: Result[] }} ceilings Best and median rates, and their samples.
  * @property {Result[]} cases
  */
 
@@ -36,7 +36,7 @@ function legend(software) {
     software
       ? "%FMA     operations per processor time, of the FMA ceiling's; %copy: bytes likewise, of the copy's"
       : "%FMA     best rate over the best of the FMA ceiling; %copy: over the best of the copy ceiling",
-    "disp     dispatches of one call; new: buffers and bind groups created by two calls after the warm-up",
+    "disp     dispatches of one call; new: buffers and bind groups created by one call after the warm-up",
     "moved    the least bytes that have to move: every input read once, every result written once",
   ];
 }

@@ -142,6 +142,7 @@ async function benchmark(selected, options) {
     ceilings: {
       peak: { gflops: fma.flops / fma.best / 1e6, gbs: copy.leastBytes / copy.best / 1e6 },
       median: { gflops: fma.gflops, gbs: copy.gbs },
+      measured: [fma, copy],
     },
     cases: results.map((result) => withShares(result, fma, copy, gpu.software)),
   };
