@@ -1,0 +1,92 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { PNG } from "pngjs";
+import t from "tap";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+function caption(...words: string[]): Promise<{ code: number; out: string; err: string }> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, ["dist/caption.js", ...words], { cwd: root }, (error, out, err) => {
+      resolve({ code: error ? Number(error.code) : 0, out, err });
+    });
+  });
+}
+
+/** A yellow disc on white: something like a face. */
+function picture(size: number): Buffer {
+  const png = new PNG({ width: size, height: size });
+  for (let i = 0; i < size * size; i++) {
+    const [x, y] = [(i % size) / size - 0.5, Math.floor(i / size) / size - 0.5];
+    const inside = x * x + y * y < 0.2;
+    png.data.set(inside ? [255, 204, 77, 255] : [255, 255, 255, 255], 4 * i);
+  }
+  return PNG.sync.write(png);
+}
+
+t.test("caption.js with the shipped weights", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "caption-"));
+  t.teardown(() => rm(folder, { recursive: true }));
+  const [disc, dot, text] = ["disc.png", "dot.png", "text.png"].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ];
+  await writeFile(disc, picture(200));
+  await writeFile(dot, picture(1));
+  await writeFile(text, "not a picture");
+
+  const first = await caption(disc, dot, "--json", "--seed", "5", "--steps", "10");
+  t.equal(first.code, 0, first.err);
+  const lines = first.out
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  t.same(
+    lines.map(({ file }) => file),
+    [disc, dot],
+    "one object a picture",
+  );
+  for (const line of lines) {
+    t.same(
+      Object.keys(line),
+      ["file", "caption", "tokens", "steps", "seed", "guidance", "ms"],
+      "the promised fields",
+    );
+    t.match(line, { steps: 10, seed: 5, guidance: { method: String, scale: Number } }, "what was asked for");
+    t.ok(line.tokens.length > 0 && line.tokens.every(Number.isInteger), "token ids");
+  }
+  const again = await caption(disc, "--json", "--seed", "5", "--steps", "10");
+  t.equal(JSON.parse(again.out).caption, lines[0].caption, "the same seed says the same");
+
+  const filled = await caption(disc, "--template", "_ face");
+  t.match(filled.out, /^\S+ face\n$/, "a template keeps its words and its length");
+
+  const mixed = await caption(disc, text);
+  t.equal(mixed.code, 1, "a bad picture among good ones");
+  t.match(mixed.out, disc, "the good one is captioned");
+  t.match(mixed.err, /error: .*text\.png/, "the bad one is named");
+  t.notMatch(mixed.err, /\n\s+at /, "without a stack trace");
+});
+
+t.test("wrong usage is one sentence and exit code 2", async (t) => {
+  for (const [words, pattern] of [
+    [[], /missing required argument 'image'/],
+    [["x.png", "--guidance", "more"], /--guidance should be one of none, cfg, mcs, mcs-printed/],
+    [["x.png", "--steps", "0"], /whole number from 1/],
+    [["x.png", "--steps", "101"], /--steps should be at most 100/],
+    [["x.png", "--top-r", "2"], /number from 0 to 1/],
+  ] as const) {
+    const { code, err } = await caption(...words);
+    t.equal(code, 2, words.join(" "));
+    t.match(err, pattern, err);
+  }
+  const { code, err } = await caption("x.png", "--weights", "nowhere");
+  t.equal(code, 1, "weights that are not there");
+  t.match(err, /nowhere holds no captioner/, err);
+  const unknown = await caption("x.png", "--template", "a xyzzy");
+  t.equal(unknown.code, 1, "a template for a picture that is not there, with an unknown word");
+});
