@@ -124,6 +124,12 @@ const SCHEMA = {
     filler: choice("learned", ["learned", "zeros"], "what a masked condition position holds"),
     steps: integer(2000, 1, MANY, "training steps"),
     batch: integer(64, 1, 65535, "captions a step (paper: 128)"),
+    captionsPerImage: integer(
+      1,
+      1,
+      MANY,
+      "captions of a picture in a batch, each with its own noise and step t; they share the condition, its mask and the work on it. Must divide decoder.batch (paper: 1)",
+    ),
     learningRate: number(1e-3, 0, 1, "peak learning rate of AdamW (paper: 4.5e-4)"),
     warmup: integer(150, 0, MANY, "steps of linear warm-up (paper: 1000)"),
     learningRateDecay: choice(
@@ -429,6 +435,9 @@ function checkTogether(config: Config, exitCode: 1 | 2): void {
   }
   if (sampling.steps > decoder.timesteps) {
     fail(`sampling.steps=${sampling.steps} should be at most decoder.timesteps=${decoder.timesteps}`);
+  }
+  if (decoder.batch % decoder.captionsPerImage !== 0) {
+    fail(`decoder.captionsPerImage=${decoder.captionsPerImage} should divide decoder.batch=${decoder.batch}`);
   }
   if (decoder.warmupFrom > decoder.learningRate) {
     fail(

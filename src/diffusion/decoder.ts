@@ -78,7 +78,8 @@ class DecoderBlock extends Module {
   }
 
   /**
-   * x [B, L, d]; selfModulation and crossModulation [B, 2d]; keyValue [B, S, 2d] from `keysAndValues` → [B, L, d].
+   * x [B, L, d]; selfModulation and crossModulation [B, 2d]; keyValue [P, S, 2d] from `keysAndValues` → [B, L, d].
+   * P pictures serve B = R·P captions, those of a picture one after the other.
    * `watch` receives the cross-attention's queries and packed keys and values.
    */
   forward(
@@ -99,8 +100,10 @@ class DecoderBlock extends Module {
       const attended = selfAttention(this.qkv.forward(adaLayerNorm(x, selfModulation)), this.heads).output;
       const afterSelf = addBranch(x, this.selfOutput, attended);
       const query = this.query.forward(adaLayerNorm(afterSelf, crossModulation));
-      watch?.(query, keyValue, this.heads);
-      const seen = crossAttention(query, keyValue, this.heads).output;
+      // The captions of a picture ask the same keys: they are one long row of queries.
+      const queries = query.reshape([keyValue.shape[0]!, -1, query.shape[2]!]);
+      watch?.(queries, keyValue, this.heads);
+      const seen = crossAttention(queries, keyValue, this.heads).output.reshape(query.shape);
       const afterCross = addBranch(afterSelf, this.crossOutput, seen);
       const hidden = this.up.forward(this.norm.forward(afterCross), { activation: "gelu2" });
       return addBranch(afterCross, this.down, hidden);
@@ -110,12 +113,13 @@ class DecoderBlock extends Module {
 
 /** What the blocks read of a condition: independent of x_t and t, so a sampler computes it once. */
 export interface PreparedCondition {
-  /** Packed keys and values [B, S, 2d] of each block. */
+  /** Packed keys and values [P, S, 2d] of each block. */
   readonly keyValues: readonly Tensor[];
-  readonly batch: number;
+  /** P */
+  readonly pictures: number;
 }
 
-/** Sees the cross-attention of each block: query [B, L, d], packed keys and values [B, S, 2d]. */
+/** Sees the cross-attention of each block: queries [P, R·L, d], packed keys and values [P, S, 2d]. */
 export type CrossAttentionWatcher = (query: Tensor, keyValue: Tensor, heads: number) => void;
 
 export interface DecoderCall {
@@ -189,29 +193,32 @@ export class Decoder extends Module {
     });
   }
 
-  /** y [B, S], K for a masked position → what `forward` needs of it. */
+  /** y [P, S], K for a masked position → what `forward` needs of it. */
   prepare(codes: Tensor<"u32">): PreparedCondition {
     const { side } = this.shape;
     if (codes.rank !== 2 || codes.shape[1] !== side * side) {
-      throw new ShapeError("Decoder", `codes [${codes.shape.join(", ")}] do not fit [B, ${side * side}]`);
+      throw new ShapeError("Decoder", `codes [${codes.shape.join(", ")}] do not fit [P, ${side * side}]`);
     }
     return this.gpu.scope(() => {
       const condition = this.condition(codes);
       return {
         keyValues: this.blocks.map((block) => block.keysAndValues(condition)),
-        batch: codes.shape[0]!,
+        pictures: codes.shape[0]!,
       };
     });
   }
 
-  /** x_t [B, L] (M = [MASK]), t [B] in 1..T, y prepared for B samples → logits [B, L, M] of p̃(x_0 | x_t, y). */
+  /**
+   * x_t [B, L] (M = [MASK]), t [B] in 1..T, the condition of P pictures → logits [B, L, M] of p̃(x_0 | x_t, y). With
+   * B = R·P the captions i·R … i·R + R-1 are of picture i.
+   */
   forward(xt: Tensor<"u32">, t: Tensor<"u32">, condition: PreparedCondition, call: DecoderCall = {}): Tensor {
     const { length } = this.shape;
     const batch = xt.shape[0]!;
-    if (xt.shape[1] !== length || t.shape[0] !== batch || condition.batch !== batch) {
+    if (xt.shape[1] !== length || t.shape[0] !== batch || batch % condition.pictures !== 0) {
       throw new ShapeError(
         "Decoder",
-        `tokens [${xt.shape.join(", ")}], times [${t.shape.join(", ")}] and a condition for ${condition.batch} samples do not fit [B, ${length}], [B] and B samples`,
+        `tokens [${xt.shape.join(", ")}], times [${t.shape.join(", ")}] and a condition for ${condition.pictures} pictures do not fit [B, ${length}], [B] and a divisor of B`,
       );
     }
     return this.gpu.scope(() => {

@@ -22,7 +22,7 @@ import { StaticStep } from "./static-step.js";
 /** The moving averages of importance sampling in a checkpoint. */
 const historyName = "importanceHistory";
 
-/** What batch n consists of: x_0, token ids [B·L], and y, code ids [B·S]. */
+/** What batch n consists of: x_0, token ids [B·L], and y, code ids [P·S] of the P = B / captionsPerImage pictures. */
 export type DecoderBatches = (step: number) => { tokens: Uint32Array; codes: Uint32Array };
 
 export class DecoderTraining {
@@ -34,7 +34,7 @@ export class DecoderTraining {
   private readonly batches: DecoderBatches;
   private readonly random: Rng;
   private readonly importance: ImportanceSampler | null;
-  /** x_0 [B, L] and y [B, S]: all that the CPU writes for a step, besides the step's number and learning rate. */
+  /** x_0 [B, L] and y [P, S]: all that the CPU writes for a step, besides the step's number and learning rate. */
   private readonly tokens: Tensor<"u32">;
   private readonly codes: Tensor<"u32">;
   private readonly work: StaticStep<{ total: Tensor; terms: Tensor }>;
@@ -68,7 +68,7 @@ export class DecoderTraining {
     });
     const { length, side } = decoder.shape;
     this.tokens = untracked(this.gpu, [config.batch, length], "u32", "x_0");
-    this.codes = untracked(this.gpu, [config.batch, side * side], "u32", "codes");
+    this.codes = untracked(this.gpu, [config.batch / config.captionsPerImage, side * side], "u32", "codes");
     this.work = new StaticStep(this.gpu, () => this.record());
   }
 

@@ -33,6 +33,8 @@ const shown = 24;
 
 /** Draws which variant of a picture a training example uses. */
 const variantStream = 0x76617269;
+/** Draws the further captions of a picture. */
+const captionStream = 0x66757274;
 
 export function rgb(size: number, data: Uint8Array): RgbImage {
   return { width: size, height: size, data };
@@ -152,11 +154,13 @@ export async function captionedSamples(context: StageContext, count = shown): Pr
 export async function decoderStage(context: StageContext, codes: Uint32Array): Promise<Trainer> {
   const { config, captioner, dataset, run, platform, heldOut } = context;
   const { positions, tokenizer } = captioner;
-  const { batch } = config.decoder;
+  const { batch, captionsPerImage } = config.decoder;
   const { maxLength: length } = config.data;
   const variants = 1 + config.data.augment;
-  const place = new Map(dataset.splits.train!.map((record, i) => [dataset.records[record]!.image, i]));
-  const batches = new Batches(dataset, { split: "train", batchSize: batch, seed: config.seed });
+  const train = dataset.splits.train!;
+  const place = new Map(train.map((record, i) => [dataset.records[record]!.image, i]));
+  const pictures = batch / captionsPerImage;
+  const batches = new Batches(dataset, { split: "train", batchSize: pictures, seed: config.seed });
   const training = new DecoderTraining(
     captioner.decoder,
     captioner.schedule,
@@ -165,13 +169,20 @@ export async function decoderStage(context: StageContext, codes: Uint32Array): P
     (step) => {
       const { images, captions } = batches.at(step);
       const tokens = new Uint32Array(batch * length);
-      const conditions = new Uint32Array(batch * positions);
-      captions.forEach((caption, i) => {
-        tokens.set(tokenizer.encodeFixed(caption, length), i * length);
-        const variant = randomBelow(variants, config.seed, variantStream, step * batch + i);
-        const from = (place.get(images[i]!)! * variants + variant) * positions;
+      const conditions = new Uint32Array(pictures * positions);
+      for (const [i, image] of images.entries()) {
+        const at = place.get(image)!;
+        const known = dataset.records[train[at]!]!.captions;
+        for (let r = 0; r < captionsPerImage; r++) {
+          const number = step * batch + i * captionsPerImage + r;
+          const caption =
+            r === 0 ? captions[i]! : known[randomBelow(known.length, config.seed, captionStream, number)]!;
+          tokens.set(tokenizer.encodeFixed(caption, length), (i * captionsPerImage + r) * length);
+        }
+        const variant = randomBelow(variants, config.seed, variantStream, step * pictures + i);
+        const from = (at * variants + variant) * positions;
         conditions.set(codes.subarray(from, from + positions), i * positions);
-      });
+      }
       return { tokens, codes: conditions };
     },
   );

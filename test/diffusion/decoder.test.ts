@@ -239,7 +239,7 @@ test("inputs of a wrong shape are named", async (check, gpu) => {
   const { xt: tokens, t: times, codes: ids, x0: clean } = inputs(gpu);
   await check.throwsMessage(
     () => decoder.forward(tokens, times, decoder.prepare(tokens)),
-    /codes \[3, 5\] do not fit .*\[B, 9\]/,
+    /codes \[3, 5\] do not fit \[P, 9\]/,
     "codes",
   );
   await check.throwsMessage(
@@ -254,4 +254,48 @@ test("inputs of a wrong shape are named", async (check, gpu) => {
   );
   decoder.dispose();
   for (const tensor of [tokens, times, ids, clean]) tensor.dispose();
+});
+
+test("captions of one picture share its condition", async (check, gpu) => {
+  const { decoder } = build(gpu, {});
+  const { length, side, codes: codeCount } = decoder.shape;
+  const random = (seed: number, count: number, below: number) =>
+    Array.from(randomArray(seed, count), (value) => Math.floor(Math.abs(value) * 1000) % below);
+  const [pictures, repeats] = [3, 2];
+  const places = side * side;
+  const one = random(1, pictures * places, codeCount + 1);
+  const twice = Array.from({ length: pictures * repeats * places }, (_, i) => {
+    return one[Math.floor(i / (repeats * places)) * places + (i % places)]!;
+  });
+  const tokens = fromArray(
+    gpu,
+    random(2, pictures * repeats * length, decoder.shape.vocabulary + 1),
+    [pictures * repeats, length],
+    "u32",
+  );
+  const times = fromArray(
+    gpu,
+    random(3, pictures * repeats, decoder.shape.timesteps).map((time) => time + 1),
+    [pictures * repeats],
+    "u32",
+  );
+  const say = (ids: number[], rows: number) =>
+    gpu.scope(() =>
+      noGrad(() =>
+        decoder.forward(tokens, times, decoder.prepare(fromArray(gpu, ids, [rows, places], "u32"))),
+      ),
+    );
+  const shared = say(one, pictures);
+  const separate = say(twice, pictures * repeats);
+  check.near(
+    await shared.read(),
+    await separate.read(),
+    { abs: 1e-6, rel: 1e-5 },
+    "as if each had its own copy",
+  );
+  await check.throwsMessage(
+    () => say([...one, ...one].slice(0, 4 * places), 4),
+    /condition for 4 pictures do not fit/,
+    "4 pictures for 6 captions",
+  );
 });
