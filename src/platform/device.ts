@@ -7,8 +7,6 @@ const LIMITS = [
   "maxUniformBufferBindingSize",
   "maxStorageBuffersPerShaderStage",
   "maxUniformBuffersPerShaderStage",
-  "maxDynamicStorageBuffersPerPipelineLayout",
-  "maxDynamicUniformBuffersPerPipelineLayout",
   "maxBindingsPerBindGroup",
   "maxComputeWorkgroupStorageSize",
   "maxComputeInvocationsPerWorkgroup",
