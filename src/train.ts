@@ -12,7 +12,7 @@ import { type JsonRecord, parseJsonRecord, toJson } from "./io/json.js";
 import { RunFolder } from "./io/run-folder.js";
 import { loadWeights, readWeights } from "./nn/weights.js";
 import { UserError } from "./platform/errors.js";
-import { onInterrupt, nodePlatform as platform } from "./platform/node.js";
+import { absolutePath, onInterrupt, nodePlatform as platform } from "./platform/node.js";
 import { withLateProgress, withProgress } from "./progress.js";
 import { formatDuration } from "./report/duration.js";
 import { renderReport } from "./report/report.js";
@@ -174,7 +174,7 @@ async function started(options: Options): Promise<Opening> {
         ? []
         : options.data === "emoji"
           ? ["data.source=emoji"]
-          : ["data.source=folder", `data.folder=${options.data}`]),
+          : ["data.source=folder", `data.folder=${absolutePath(options.data)}`]),
       ...(options.seed === undefined ? [] : [`seed=${options.seed}`]),
       ...(options.skipBad ? ["data.skipBad=true"] : []),
       ...options.set,

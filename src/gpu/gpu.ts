@@ -72,6 +72,25 @@ export interface CapturedWork {
   dispose(): void;
 }
 
+/** Captured work needs all that it ever held for as long as it exists, whatever of it is free at the moment. */
+function addStatistics(main: MemoryStatistics, captured: MemoryStatistics): MemoryStatistics {
+  const byLabel = merged(main.byLabel, captured.peakByLabel);
+  return {
+    liveBytes: main.liveBytes + captured.peakBytes,
+    peakBytes: main.peakBytes + captured.peakBytes,
+    pooledBytes: main.pooledBytes,
+    buffersCreated: main.buffersCreated + captured.buffersCreated,
+    byLabel,
+    peakByLabel: merged(main.peakByLabel, captured.peakByLabel),
+  };
+}
+
+function merged(...lists: MemoryStatistics["byLabel"][]): MemoryStatistics["byLabel"] {
+  const sums = new Map<string, number>();
+  for (const [label, bytes] of lists.flat()) sums.set(label, (sums.get(label) ?? 0) + bytes);
+  return [...sums].sort((a, b) => b[1] - a[1]);
+}
+
 const uniformBlockBytes = 1 << 20;
 /** Outputs that `checkFinite` can watch between two read-backs: several training steps. */
 const finiteSlots = 16384;
@@ -85,6 +104,7 @@ export class Gpu {
   private readonly bindGroups: BindGroupCache;
   private readonly mainPool: BufferPool;
   private pool: BufferPool;
+  private readonly capturePools = new Set<BufferPool>();
   private readonly uniformBlock: GPUBuffer;
   private readonly one: GPUBuffer;
   private readonly mainRecording: Recording;
@@ -150,12 +170,15 @@ export class Gpu {
       submits: this.submitCount,
       pipelines: this.pipelines.created,
       bindGroups: this.bindGroups.created,
-      buffers: this.mainPool.statistics().buffersCreated,
+      buffers: this.memory.buffersCreated,
     };
   }
 
+  /** Memory of tensors and of captured work together. */
   get memory(): MemoryStatistics {
-    return this.mainPool.statistics();
+    return [...this.capturePools]
+      .map((pool) => pool.statistics())
+      .reduce(addStatistics, this.mainPool.statistics());
   }
 
   resetPeakMemory(): void {
@@ -511,6 +534,7 @@ export class Gpu {
     });
     this.device.queue.writeBuffer(uniforms, 0, recording.uniformData);
     const commands = [...recording.commands];
+    this.capturePools.add(pool);
     const bindGroups = new BindGroupCache(this.device);
     let disposed = false;
     const work: CapturedWork = {
@@ -528,6 +552,7 @@ export class Gpu {
         for (const storage of retained) storage.release();
         uniforms.destroy();
         pool.trim();
+        this.capturePools.delete(pool);
       },
     };
     return { work, result };

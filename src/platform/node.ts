@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import * as fs from "node:fs/promises";
 import { createRequire } from "node:module";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Metadata, Sharp, SharpOptions } from "sharp";
 import { UserError } from "./errors.js";
@@ -258,6 +258,11 @@ export function findModulesDirectory(packageName: string): string | null {
     if (existsSync(join(folder, packageName, "package.json"))) return folder;
   }
   return null;
+}
+
+/** A path that means the same from every working directory. */
+export function absolutePath(path: string): string {
+  return resolve(path);
 }
 
 /** The folder of the weights that come with the package. */
