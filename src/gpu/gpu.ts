@@ -164,6 +164,17 @@ export class Gpu {
     return this.device.features.has(feature);
   }
 
+  /** Lanes that share one subgroup for certain; 0 without the feature `subgroups` or where the device does not say. */
+  get certainLanes(): number {
+    return this.has("subgroups") ? (this.device.adapterInfo?.subgroupMinSize ?? 0) : 0;
+  }
+
+  /** Lanes that may exchange values as a team: 8, or 4 where subgroups are that small; 0: only portable kernels run. */
+  get teamLanes(): 0 | 4 | 8 {
+    const least = this.certainLanes;
+    return least >= 8 ? 8 : least >= 4 ? 4 : 0;
+  }
+
   get counters(): Counters {
     return {
       dispatches: this.dispatchCount,

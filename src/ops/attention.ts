@@ -129,9 +129,8 @@ function parameters(problem: Problem, q: Part, k: Part, v: Part) {
  */
 function shuffleLanes(gpu: Gpu, { batches, heads }: Problem): number {
   const most = gpu.limits.maxComputeWorkgroupsPerDimension;
-  if (!gpu.software || !gpu.has("subgroups") || batches > most || heads > most) return 0;
-  const least = gpu.device.adapterInfo?.subgroupMinSize ?? 0;
-  return least >= 8 ? 8 : least >= 4 ? 4 : 0;
+  if (!gpu.software || batches > most || heads > most) return 0;
+  return gpu.teamLanes;
 }
 
 /** Grid and tunables of the shuffling kernels, for `rows` owned rows of each head. */

@@ -1,6 +1,5 @@
 /** Vector quantisation with a codebook that follows the vectors (shaders/codebook.wgsl, codebook-subgroups.wgsl). */
 
-import type { Gpu } from "../gpu/gpu.js";
 import { kernels } from "../gpu/kernels.generated.js";
 import { noGrad } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
@@ -49,12 +48,6 @@ function paddedRows(x: Tensor, rows: number, width: number): Tensor {
   return padded;
 }
 
-function teamLanes(gpu: Gpu): number {
-  if (!gpu.has("subgroups")) return 0;
-  const least = gpu.device.adapterInfo?.subgroupMinSize ?? 0;
-  return least >= 8 ? 8 : least >= 4 ? 4 : 0;
-}
-
 /**
  * For every vector of z [..., D] the code k of codes [K, D] with the least |z − e_k|², ties to the lowest k, and that
  * squared distance. Not differentiable.
@@ -69,7 +62,7 @@ export function nearestCodes(z: Tensor, codes: Tensor): NearestCodes {
     const family = kernels.codebook;
     const table = paddedRows(codes, codeCount, width);
     const vectors = paddedRows(z, rows, width);
-    const lanes = teamLanes(gpu);
+    const lanes = gpu.teamLanes;
     const search = gpu.tunables(family.nearest);
     const rowBlock = lanes
       ? (8 * gpu.tunables(kernels.codebookSubgroups.nearest).WORKGROUP) / lanes

@@ -132,9 +132,7 @@ function check(x: Tensor, weight: Tensor, bias: Tensor | null, options: Conv2dOp
 
 /** How many lanes may exchange values: 8, 4 where subgroups are that small, 0 where the portable kernels must do. */
 export function teamLanes(gpu: Gpu, { channels, outChannels }: Geometry): number {
-  if (!gpu.has("subgroups") || channels % 4 !== 0 || outChannels % 4 !== 0) return 0;
-  const least = gpu.device.adapterInfo?.subgroupMinSize ?? 0;
-  return least >= 8 ? 8 : least >= 4 ? 4 : 0;
+  return channels % 4 === 0 && outChannels % 4 === 0 ? gpu.teamLanes : 0;
 }
 
 /** Lanes of a team whose results are `channels` wide: with fewer than 4 channels a lane, some would only watch. */

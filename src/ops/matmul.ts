@@ -37,17 +37,12 @@ interface Epilogue {
   columnSums?: boolean;
 }
 
-/** Lanes that share one subgroup for certain, or 0 where the device does not say. */
-function certainLanes(gpu: Gpu): number {
-  return gpu.has("subgroups") ? (gpu.device.adapterInfo?.subgroupMinSize ?? 0) : 0;
-}
-
 /**
  * Which kernel runs: on a software adapter loads cost most, and the subgroup tile saves loads; on real GPUs the tile
  * in workgroup memory is the safe choice (not measured: there was none to measure on).
  */
 export function matmulKernel(gpu: Gpu): "subgroup" | "workgroup" {
-  return gpu.software && certainLanes(gpu) >= 4 ? "subgroup" : "workgroup";
+  return gpu.software && gpu.certainLanes >= 4 ? "subgroup" : "workgroup";
 }
 
 /** C = epilogue(A·B) into the dense tensor `c`: the one place that launches the kernels. */
@@ -103,7 +98,7 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor, epilogue: Epilogue
   if (matmulKernel(gpu) === "subgroup") {
     const { product: anyWidth, productVectors } = kernels.matmulSubgroup;
     const tuned = gpu.tunables(anyWidth);
-    const LANES = Math.min(tuned.LANES, certainLanes(gpu));
+    const LANES = Math.min(tuned.LANES, gpu.certainLanes);
     // A tile need not be much higher than the matrix.
     const ROW_GROUPS = Math.min(tuned.ROW_GROUPS, 2 ** Math.ceil(Math.log2(Math.ceil(m / LANES))));
     const vectors = (operand: Operand, stride: number, line: number) =>
