@@ -96,6 +96,7 @@ export class Captioner {
         blocks: decoder.blocks,
         heads: decoder.heads,
         mlpRatio: decoder.mlpRatio,
+        conditionBlocks: decoder.conditionBlocks,
         dropout: decoder.dropout,
         codeDim: sees ? vqvae.codeDim : null,
         filler: decoder.filler,

@@ -100,6 +100,12 @@ const SCHEMA = {
     blocks: integer(4, 1, 64, "transformer blocks (paper: 18)"),
     heads: integer(4, 1, 64, "attention heads; must divide decoder.dim"),
     mlpRatio: number(4, 0.25, 16, "hidden width of the MLP over decoder.dim"),
+    conditionBlocks: integer(
+      2,
+      0,
+      64,
+      "blocks of self-attention over the codes, before the caption looks at them (paper: 0)",
+    ),
     dropout: number(0, 0, 0.9, "dropout probability in training"),
     conditionEmbedding: choice(
       "vectors",
@@ -112,7 +118,12 @@ const SCHEMA = {
       "how the words get lost: masked and replaced (cumulative mask rate 0 → 0.9), the public code's end points (0.99999, hardly any replacement), masked only, replaced only",
     ),
     timesteps: integer(100, 2, 10000, "diffusion steps T (paper: 100)"),
-    lambda: number(0.02, 0, 100, "weight λ of the auxiliary loss −log p(x0|xt) (VQ-Diffusion: 5e-4)"),
+    lambda: number(
+      0.5,
+      0,
+      100,
+      "weight λ of the auxiliary loss −log p(x0|xt) (VQ-Diffusion: 5e-4, for 200 passes over the data)",
+    ),
     adaptiveAuxiliary: flag(true, "auxiliary weight falls with t: from 2λ at t = 1 towards λ"),
     pCond: number(0.1, 0, 1, "share of the pictures whose condition is masked in training (paper: 0.1)"),
     pMask: number(
@@ -122,10 +133,10 @@ const SCHEMA = {
       "of those, share of the positions masked (paper: 0.1); 1 = classifier-free training",
     ),
     filler: choice("learned", ["learned", "zeros"], "what a masked condition position holds"),
-    steps: integer(2000, 1, MANY, "training steps"),
+    steps: integer(3000, 1, MANY, "training steps"),
     batch: integer(64, 1, 65535, "captions a step (paper: 128)"),
     captionsPerImage: integer(
-      1,
+      2,
       1,
       MANY,
       "captions of a picture in a batch, each with its own noise and step t; they share the condition, its mask and the work on it. Must divide decoder.batch (paper: 1)",
@@ -206,7 +217,17 @@ const PRESETS = {
       warmup: 30,
       restartAfter: 40,
     },
-    decoder: { dim: 96, blocks: 2, steps: 600, batch: 32, learningRate: 1e-3, warmup: 60, emaEvery: 5 },
+    decoder: {
+      dim: 96,
+      blocks: 2,
+      conditionBlocks: 0,
+      steps: 600,
+      batch: 32,
+      captionsPerImage: 1,
+      learningRate: 1e-3,
+      warmup: 60,
+      emaEvery: 5,
+    },
     log: { every: 20, sampleEvery: 0, evaluateEvery: 200, checkpointEvery: 200, keep: 1, scored: 24 },
   },
   /** The model whose weights ship: the schema's defaults. */

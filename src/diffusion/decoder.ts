@@ -19,6 +19,7 @@ import { adaLayerNorm } from "../ops/layer-norm.js";
 import type { Rng } from "../ops/rng.js";
 import { ShapeError } from "../tensor/errors.js";
 import { type Tensor, zeros } from "../tensor/tensor.js";
+import { ConditionEncoder } from "./condition-encoder.js";
 
 export interface DecoderShape {
   /** M: ordinary tokens. Id M is the caption's [MASK], which the network reads but never predicts. */
@@ -36,6 +37,8 @@ export interface DecoderShape {
   blocks: number;
   heads: number;
   mlpRatio: number;
+  /** Blocks of self-attention over the condition before the caption reads it; 0 as in the paper. */
+  conditionBlocks: number;
   dropout: number;
   /** Width of a code vector, if the decoder sees the tokenizer's code vectors; null: it learns its own table. */
   codeDim: number | null;
@@ -137,6 +140,7 @@ export class Decoder extends Module {
   private readonly codeMask: Tensor | null;
   private readonly codeRows: Tensor;
   private readonly codeColumns: Tensor;
+  private readonly conditionEncoder: ConditionEncoder | null;
   private readonly modulation: TimestepModulation;
   private readonly blocks: DecoderBlock[];
   private readonly norm: LayerNorm;
@@ -168,6 +172,8 @@ export class Decoder extends Module {
     this.codeMask = learned ? table("codeMask", 1) : null;
     this.codeRows = table("codeRows", side);
     this.codeColumns = table("codeColumns", side);
+    this.conditionEncoder =
+      shape.conditionBlocks > 0 ? this.child("conditionEncoder", new ConditionEncoder(gpu, shape)) : null;
     this.modulation = this.child(
       "modulation",
       new TimestepModulation(gpu, shape.timesteps, 2 * shape.blocks, dim),
@@ -200,7 +206,8 @@ export class Decoder extends Module {
       throw new ShapeError("Decoder", `codes [${codes.shape.join(", ")}] do not fit [P, ${side * side}]`);
     }
     return this.gpu.scope(() => {
-      const condition = this.condition(codes);
+      const places = this.condition(codes);
+      const condition = this.conditionEncoder?.forward(places) ?? places;
       return {
         keyValues: this.blocks.map((block) => block.keysAndValues(condition)),
         pictures: codes.shape[0]!,

@@ -28,12 +28,15 @@ function vqvaeMultiplyAdds(captioner: Captioner): number {
   return sum + 2 * resBlocks * block + (codes + 2 * width) * codeDim * side * side;
 }
 
-/** Multiply-adds of one caption forward through the decoder. */
+/** Multiply-adds of one caption forward through the decoder, its share of the work on the picture included. */
 function decoderMultiplyAdds(captioner: Captioner): number {
-  const { dim, blocks, length, side, mlpRatio, vocabulary } = captioner.decoder.shape;
+  const { dim, blocks, length, side, mlpRatio, vocabulary, conditionBlocks } = captioner.decoder.shape;
   const positions = side * side;
   const perToken = (3 + 1 + 1 + 1 + 2 * mlpRatio) * dim * dim + 2 * dim * (length + positions);
-  return blocks * (length * perToken + 2 * dim * dim * positions) + length * dim * vocabulary;
+  const perPosition =
+    blocks * 2 * dim * dim + conditionBlocks * ((3 + 1 + 2 * mlpRatio) * dim * dim + 2 * dim * positions);
+  const shared = (positions * perPosition) / captioner.config.decoder.captionsPerImage;
+  return blocks * length * perToken + shared + length * dim * vocabulary;
 }
 
 /** Floating-point operations a second of a 512×512 product here, the best of a few. */

@@ -20,6 +20,7 @@ const shape: DecoderShape = {
   heads: 3,
   blocks: 2,
   mlpRatio: 1.5,
+  conditionBlocks: 0,
   dropout: 0,
   codeDim: null,
   filler: "learned",
@@ -95,6 +96,7 @@ for (const [title, changes] of [
     "code vectors, zeros as filler, one head, three blocks",
     { codeDim, filler: "zeros", heads: 1, blocks: 3 },
   ],
+  ["two blocks over the condition", { codeDim, conditionBlocks: 2 }],
 ] as [string, Partial<DecoderShape>][]) {
   test(`the decoder and its loss against float64: ${title}`, async (check, gpu) => {
     const { decoder, weights, vectorValues, vectors } = build(gpu, changes);

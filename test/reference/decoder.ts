@@ -13,6 +13,7 @@ export interface DecoderSize {
   dim: number;
   heads: number;
   blocks: number;
+  conditionBlocks: number;
 }
 
 const epsilon = 1e-5;
@@ -70,6 +71,43 @@ export function condition(
   return output;
 }
 
+const gelu2 = (x: Float64Array) => x.map((value) => value * sigmoid(1.702 * value));
+
+/** The queries, keys and values of packed rows [n, 3d]. */
+function selfAttended(
+  qkv: Float64Array,
+  dim: number,
+  shape: { batches: number; queries: number; keys: number; heads: number; width: number },
+): Float64Array {
+  return attention(part(qkv, 0, 3, dim), part(qkv, 1, 3, dim), part(qkv, 2, 3, dim), shape).output;
+}
+
+/** Pre-norm self-attention and MLP over the condition's positions, and a last norm; without blocks the condition itself. */
+function encodeCondition(weights: Weights, size: DecoderSize, seen: Float64Array): Float64Array {
+  const { side, dim, heads, conditionBlocks } = size;
+  if (conditionBlocks === 0) return seen;
+  const positions = side * side;
+  const batches = seen.length / (positions * dim);
+  const shape = { batches, queries: positions, keys: positions, heads, width: dim / heads };
+  const layer = (x: Float64Array, name: string) =>
+    linear(x, get(weights, `conditionEncoder.${name}.weight`), get(weights, `conditionEncoder.${name}.bias`));
+  const norm = (x: Float64Array, name: string) =>
+    layerNorm(
+      x,
+      get(weights, `conditionEncoder.${name}.weight`),
+      get(weights, `conditionEncoder.${name}.bias`),
+      epsilon,
+    );
+  let x = seen;
+  for (let i = 0; i < conditionBlocks; i++) {
+    const name = (part: string) => `block${i}.${part}`;
+    const qkv = layer(norm(x, name("attentionNorm")), name("qkv"));
+    x = plus(x, layer(selfAttended(qkv, dim, shape), name("output")));
+    x = plus(x, layer(gelu2(layer(norm(x, name("norm")), name("up"))), name("down")));
+  }
+  return norm(x, "norm");
+}
+
 /** Scale and shift [B, 2d] of one adaptive norm: embedding of t, SiLU, linear. */
 function modulation(
   weights: Weights,
@@ -109,7 +147,7 @@ export function decoder(
     linear(x, get(weights, `${name}.weight`), get(weights, `${name}.bias`));
   const norm = (x: Float64Array, name: string) =>
     layerNorm(x, get(weights, `${name}.weight`), get(weights, `${name}.bias`), epsilon);
-  const seen = condition(weights, size, codes, vectors);
+  const seen = encodeCondition(weights, size, condition(weights, size, codes, vectors));
   let x = embedding(get(weights, "tokens"), xt, dim, { positions: get(weights, "positions"), length });
   for (let i = 0; i < blocks; i++) {
     const name = (part: string) => `block${i}.${part}`;
@@ -118,12 +156,7 @@ export function decoder(
       adaLayerNorm(input, modulation(weights, size, t, 2 * i + which), batches, dim, epsilon);
 
     const qkv = layer(adaptive(x, 0), name("qkv"));
-    const [q, k, v] = [0, 1, 2].map((index) => part(qkv, index, 3, dim)) as [
-      Float64Array,
-      Float64Array,
-      Float64Array,
-    ];
-    x = plus(x, layer(attention(q, k, v, { ...shape, keys: length }).output, name("selfOutput")));
+    x = plus(x, layer(selfAttended(qkv, dim, { ...shape, keys: length }), name("selfOutput")));
 
     const query = layer(adaptive(x, 1), name("query"));
     const keyValue = layer(seen, name("keyValue"));
@@ -133,8 +166,7 @@ export function decoder(
     });
     x = plus(x, layer(crossed.output, name("crossOutput")));
 
-    const hidden = layer(norm(x, name("norm")), name("up")).map((value) => value * sigmoid(1.702 * value));
-    x = plus(x, layer(hidden, name("down")));
+    x = plus(x, layer(gelu2(layer(norm(x, name("norm")), name("up"))), name("down")));
   }
   return layer(norm(x, "norm"), "head");
 }

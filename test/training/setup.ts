@@ -23,6 +23,7 @@ export const decoderShape: DecoderShape = {
   blocks: 1,
   heads: 2,
   mlpRatio: 2,
+  conditionBlocks: 1,
   dropout: 0,
   codeDim: null,
   filler: "learned",
