@@ -38,6 +38,7 @@ const { format, table } = await import("./report.js");
  * @property {number} [repeat]
  * @property {string} [baseline]
  * @property {string} preset
+ * @property {string} [vs]
  */
 
 const program = commandLine(
@@ -62,6 +63,7 @@ const program = commandLine(
     "--baseline <file>",
     "compare with an earlier --json file and name what got slower beyond the noise",
   )
+  .option("--vs <peers>", "compare with other engines, tfjs and jax, instead; kernels-bench/peers/README.md")
   .option("--preset <name>", "whose training steps `step` profiles: quick or emoji", "quick");
 
 /** One line of progress on a terminal; nothing in a log. */
@@ -160,6 +162,19 @@ async function benchmark(selected, options) {
   if (wrong.length > 0) throw new UserError(`Wrong results, see the column error: ${wrong.join("; ")}.`);
 }
 
+/** @param {string | undefined} filter @param {Options & { vs: string }} options */
+async function compareWithPeers(filter, options) {
+  for (const name of /** @type {const} */ (["check", "baseline"])) {
+    if (options[name] !== undefined)
+      throw new UserError(`--${name} is for this engine alone, not for --vs.`, 2);
+  }
+  const { chosenPeers } = await import("./peers/engines.js");
+  const peers = chosenPeers(options.vs);
+  const { versus } = await import("./peers/versus.js");
+  const report = await versus(peers, filter, options, progress);
+  if (options.json !== undefined) await writeJson({ ...report, ...about() }, options.json);
+}
+
 /** @param {Options} options */
 async function profile(options) {
   for (const name of /** @type {const} */ (["check", "baseline"])) {
@@ -187,6 +202,8 @@ await runCommand(async () => {
   if (options.json !== undefined && !(await nodePlatform.files.isDirectory(dirname(options.json)))) {
     throw new UserError(`--json ${options.json}: there is no folder ${dirname(options.json)}.`, 2);
   }
+  const { vs } = options;
+  if (vs !== undefined) return compareWithPeers(filter, { ...options, vs });
   if (filter === "step") return profile(options);
   const selected = chosen(filter);
   if (selected.length === 0) {
