@@ -109,13 +109,14 @@ const kinds = {
       const p = tf.exp(logs);
       const at = (/** @type {any} */ flat, /** @type {any} */ ids) => flat.gather(first.add(ids));
       const flat = p.reshape([rows * width]);
-      const inside = tf.minimum(xt, width - 1);
-      const unmasked = tf.cast(tf.less(xt, width), "float32");
+      const inside = tf.minimum(xt, tf.scalar(width - 1, "int32"));
+      const unmasked = tf.cast(tf.less(xt, tf.scalar(width, "int32")), "float32");
       const [p0, pt] = [at(flat, x0), at(flat, inside).mul(unmasked)];
       const rest = row.b.mul(pt.mul(row.kappa.sub(1)).add(1));
       const all = tf.log(p.mul(column(row.a)).add(column(rest))).sum(1);
-      const same = tf.cast(tf.equal(xt, x0), "float32");
-      const kappa0 = same.mul(row.kappa.sub(1)).add(1);
+      const unchanged = tf.equal(xt, x0);
+      const same = tf.cast(unchanged, "float32");
+      const kappa0 = tf.where(unchanged, row.kappa, tf.onesLike(row.kappa));
       const log0 = tf.log(p0.mul(row.a).add(rest));
       const log0Kappa = tf.log(p0.mul(row.a).mul(kappa0).add(rest));
       const apart = unmasked.mul(tf.sub(1, same));
@@ -306,7 +307,8 @@ function blockRunner(entry, data, idle) {
     tf.tidy(() => {
       const { value, grads } = tf.variableGrads(loss, Object.values(weights));
       const squares = Object.values(grads).map((gradient) => tf.sum(tf.square(gradient)));
-      const factor = tf.minimum(tf.div(clip, tf.sqrt(tf.addN(squares))), 1);
+      // Its addN takes only as many tensors as a shader may bind.
+      const factor = tf.minimum(tf.div(clip, tf.sqrt(tf.sum(tf.stack(squares)))), 1);
       const clipped = Object.fromEntries(
         Object.entries(grads).map(([name, gradient]) => [name, gradient.mul(factor)]),
       );
