@@ -20,11 +20,16 @@ const engine =
 
 const cpuBefore = process.cpuUsage();
 const began = performance.now();
-const runner = await engine.prepare(entry, data);
-await runner.sample(1);
+let complaint = null;
+try {
+  const runner = await engine.prepare(entry, data);
+  await runner.sample(1);
+  complaint = engine.complaint?.() ?? null;
+} catch (error) {
+  complaint = error instanceof Error ? error.message : String(error);
+}
 const seconds = (performance.now() - began) / 1000;
 const { user, system } = process.cpuUsage(cpuBefore);
-const complaint = engine.complaint?.() ?? null;
 process.stdout.write(JSON.stringify({ seconds, cpuSeconds: (user + system) / 1e6, complaint }));
 // Dawn's threads need not be waited for.
 process.exit(0);
