@@ -254,7 +254,7 @@ const block = {
   data: () => ({}),
 };
 
-/** The least cold start of that step in seconds, and the words for it. */
+/** How long a cold start of that step may take at most. */
 export const coldStart = { family: "step", name: "transformer block, cold start", seconds: 4 };
 
 const short = { batch: 16, heads: 4, queries: 256, keys: 256, width: 32 };
