@@ -250,7 +250,7 @@ const block = {
   gradients: true,
   bar: 3,
   // Of the losses of the first steps and of how far the weights moved, each as a whole vector.
-  tolerance: 1e-2,
+  tolerance: 1e-3,
   data: () => ({}),
 };
 
