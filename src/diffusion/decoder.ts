@@ -39,6 +39,8 @@ export interface DecoderShape {
   mlpRatio: number;
   /** Blocks of self-attention over the condition before the caption reads it; 0 as in the paper. */
   conditionBlocks: number;
+  /** Entries that sum up the whole code grid, beside its positions; 0 as in the paper. */
+  summaryTokens: number;
   dropout: number;
   /** Width of a code vector, if the decoder sees the tokenizer's code vectors; null: it learns its own table. */
   codeDim: number | null;
@@ -116,7 +118,7 @@ class DecoderBlock extends Module {
 
 /** What the blocks read of a condition: independent of x_t and t, so a sampler computes it once. */
 export interface PreparedCondition {
-  /** Packed keys and values [P, S, 2d] of each block. */
+  /** Packed keys and values [P, S + G, 2d] of each block: S positions, then G summary entries. */
   readonly keyValues: readonly Tensor[];
   /** P */
   readonly pictures: number;
@@ -173,7 +175,9 @@ export class Decoder extends Module {
     this.codeRows = table("codeRows", side);
     this.codeColumns = table("codeColumns", side);
     this.conditionEncoder =
-      shape.conditionBlocks > 0 ? this.child("conditionEncoder", new ConditionEncoder(gpu, shape)) : null;
+      shape.conditionBlocks + shape.summaryTokens > 0
+        ? this.child("conditionEncoder", new ConditionEncoder(gpu, { ...shape, positions: side * side }))
+        : null;
     this.modulation = this.child(
       "modulation",
       new TimestepModulation(gpu, shape.timesteps, 2 * shape.blocks, dim),

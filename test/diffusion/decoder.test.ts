@@ -21,6 +21,7 @@ const shape: DecoderShape = {
   blocks: 2,
   mlpRatio: 1.5,
   conditionBlocks: 0,
+  summaryTokens: 0,
   dropout: 0,
   codeDim: null,
   filler: "learned",
@@ -97,6 +98,7 @@ for (const [title, changes] of [
     { codeDim, filler: "zeros", heads: 1, blocks: 3 },
   ],
   ["two blocks over the condition", { codeDim, conditionBlocks: 2 }],
+  ["a summary of the condition in three entries", { codeDim, summaryTokens: 3 }],
 ] as [string, Partial<DecoderShape>][]) {
   test(`the decoder and its loss against float64: ${title}`, async (check, gpu) => {
     const { decoder, weights, vectorValues, vectors } = build(gpu, changes);

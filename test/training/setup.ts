@@ -24,6 +24,7 @@ export const decoderShape: DecoderShape = {
   heads: 2,
   mlpRatio: 2,
   conditionBlocks: 1,
+  summaryTokens: 2,
   dropout: 0,
   codeDim: null,
   filler: "learned",
