@@ -3,7 +3,7 @@
 import type { Scoped } from "../gpu/gpu.js";
 import type { DType } from "../gpu/kernel.js";
 import { AutogradError, ShapeError } from "./errors.js";
-import { copyStrided } from "./strided.js";
+import { copyStrided, denseStrides } from "./strided.js";
 import { Tensor, untracked } from "./tensor.js";
 
 /** How a backward function hands over the gradients of its op's inputs, by their position. */
@@ -204,8 +204,9 @@ export function backward(loss: Tensor): void {
     );
   if (!loss.node)
     throw new AutogradError("backward", `${loss.label} depends on nothing that requires a gradient`);
-  const seed = untracked(loss.gpu, loss.shape, "f32", "grad of loss");
-  seed.gpu.fillOne(seed.storage);
+  const { one } = loss.gpu;
+  one.retain();
+  const seed = new Tensor(loss.gpu, one, "f32", loss.shape, denseStrides(loss.shape), 0, "grad of loss");
   backwardFrom(loss, seed);
   seed.dispose();
 }
