@@ -6,8 +6,8 @@ import type { DType, Kernel, Specialisation, Vec4 } from "./kernel.js";
 import { kernels } from "./kernels.generated.js";
 import { PipelineCache } from "./pipelines.js";
 import { BufferPool, type MemoryStatistics, type PoolOptions, Storage } from "./pool.js";
-import { type KernelTime, Profiler } from "./profiler.js";
-import { type BoundRange, type Command, Recording } from "./recording.js";
+import { type DispatchTime, type KernelTime, Profiler, timesByKernel } from "./profiler.js";
+import { type BoundRange, type Command, type Dispatch, type Observer, Recording } from "./recording.js";
 
 /** What `run` needs to know of a tensor. */
 export interface Bindable<D extends DType = DType> {
@@ -100,6 +100,8 @@ export class Gpu {
   readonly limits: GPUSupportedLimits;
   readonly description: string;
   readonly software: boolean;
+  /** Listens while it is set; for profilers. */
+  observer: Observer | null = null;
   private readonly pipelines: PipelineCache;
   private readonly bindGroups: BindGroupCache;
   private readonly mainPool: BufferPool;
@@ -136,7 +138,7 @@ export class Gpu {
     const fail = (error: GpuError) => this.fail(error);
     this.pipelines = new PipelineCache(device, (error) => this.fail(error, true));
     this.bindGroups = new BindGroupCache(device);
-    this.mainPool = new BufferPool(device, options, fail);
+    this.mainPool = this.newPool(fail);
     this.pool = this.mainPool;
     this.tuning = new Map(Object.entries(options.tuning ?? {}));
     this.uniformAlignment = device.limits.minUniformBufferOffsetAlignment;
@@ -157,6 +159,12 @@ export class Gpu {
     this.recording = this.mainRecording;
     device.lost.then((information) =>
       this.fail(new DeviceLostError(information.reason, information.message)),
+    );
+  }
+
+  private newPool(onOutOfMemory: (error: GpuError) => void): BufferPool {
+    return new BufferPool(this.device, this.poolOptions, onOutOfMemory, (label, bytes) =>
+      this.observer?.memory?.(label, bytes),
     );
   }
 
@@ -303,13 +311,19 @@ export class Gpu {
       uniformOffset = this.recording.reserveUniform(spec.uniform.size);
       this.writeUniform(kernel, params as Record<string, number | Vec4>, uniformOffset);
     }
-    this.recording.commands.push({
+    const dispatch: Dispatch = {
       kind: "dispatch",
       pipeline,
       bindings: ranges,
       uniformOffset,
       groups: [x, y, z],
-    });
+    };
+    this.recording.commands.push(dispatch);
+    this.observer?.dispatch?.(
+      dispatch,
+      params as Readonly<Record<string, number | Vec4>>,
+      specialisation.variant,
+    );
     if (this.finite) this.checkOutputs(kernel, ranges);
   }
 
@@ -521,7 +535,7 @@ export class Gpu {
     if (this.finite)
       throw new GpuError("capture: not while checkFinite is on; run the step uncaptured to find the kernel");
     this.flush();
-    const pool = new BufferPool(this.device, this.poolOptions, (error) => this.fail(error));
+    const pool = this.newPool((error) => this.fail(error));
     const recording = new Recording(this.uniformAlignment);
     const retained = new Set<Storage>();
     this.captured = { retained };
@@ -709,8 +723,16 @@ export class Gpu {
     if (first >= 0) throw new NonFiniteError(names[first]!.kernel, names[first]!.tensor, counts[first]!);
   }
 
-  /** Runs `body` with a timestamp pair around each dispatch. Needs the feature `timestamp-query`. */
+  /**
+   * Runs `body` with a timestamp pair around each dispatch and adds up what each kernel takes, the longest first.
+   * Needs the feature `timestamp-query`.
+   */
   async profile(body: () => void | Promise<void>): Promise<KernelTime[]> {
+    return timesByKernel(await this.timeline(body));
+  }
+
+  /** Runs `body` with a timestamp pair around each dispatch, like `profile`, and lists them as they were submitted. */
+  async timeline(body: () => void | Promise<void>): Promise<DispatchTime[]> {
     if (!this.has("timestamp-query"))
       throw new GpuError("profile: this device has no timestamp-query feature");
     await this.idle();

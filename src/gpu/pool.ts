@@ -75,6 +75,7 @@ export class BufferPool {
   private readonly device: GPUDevice;
   private readonly budget: number;
   private readonly onOutOfMemory: (error: OutOfMemoryError) => void;
+  private readonly onChange: (label: string, bytes: number) => void;
   private readonly freeBuffers = new Map<number, { buffer: GPUBuffer; id: number }[]>();
   private readonly labels = new Map<string, number>();
   private peakLabels: [string, number][] = [];
@@ -84,8 +85,15 @@ export class BufferPool {
   private created = 0;
   private peakIsStale = false;
 
-  constructor(device: GPUDevice, options: PoolOptions, onOutOfMemory: (error: OutOfMemoryError) => void) {
+  /** `onChange` hears of all memory taken (positive) and given back (negative). */
+  constructor(
+    device: GPUDevice,
+    options: PoolOptions,
+    onOutOfMemory: (error: OutOfMemoryError) => void,
+    onChange: (label: string, bytes: number) => void = () => {},
+  ) {
     this.device = device;
+    this.onChange = onChange;
     this.budget = options.budget ?? Number.POSITIVE_INFINITY;
     this.onOutOfMemory = onOutOfMemory;
   }
@@ -153,6 +161,7 @@ export class BufferPool {
       this.peakIsStale = false;
     }
     this.live += bytes;
+    this.onChange(label, bytes);
     const now = (this.labels.get(label) ?? 0) + bytes;
     if (now === 0) this.labels.delete(label);
     else this.labels.set(label, now);
