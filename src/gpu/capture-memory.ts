@@ -8,6 +8,7 @@ import { OutOfMemoryError } from "./errors.js";
 import {
   createStorageBuffer,
   MemoryAccount,
+  type MemoryListener,
   type MemoryStatistics,
   type PoolOptions,
   Storage,
@@ -74,9 +75,14 @@ export class CaptureMemory implements StorageOwner {
   private least = 0;
   private labelsAtPeak: [string, number][] = [];
 
-  constructor(device: GPUDevice, options: PoolOptions, onOutOfMemory: (error: OutOfMemoryError) => void) {
+  constructor(
+    device: GPUDevice,
+    options: PoolOptions,
+    onOutOfMemory: (error: OutOfMemoryError) => void,
+    onChange: MemoryListener,
+  ) {
     this.device = device;
-    this.account = new MemoryAccount(device, options);
+    this.account = new MemoryAccount(device, options, onChange);
     this.onOutOfMemory = onOutOfMemory;
   }
 

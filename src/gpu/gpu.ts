@@ -7,8 +7,8 @@ import type { DType, Kernel, Specialisation, Vec4 } from "./kernel.js";
 import { kernels } from "./kernels.generated.js";
 import { type Pipeline, PipelineCache } from "./pipelines.js";
 import { BufferPool, type MemoryStatistics, type PoolOptions, Storage } from "./pool.js";
-import { type KernelTime, Profiler } from "./profiler.js";
-import { type BoundRange, type Command, Recording } from "./recording.js";
+import { type DispatchTime, type KernelTime, Profiler, timesByKernel } from "./profiler.js";
+import { type BoundRange, type Command, type Dispatch, type Observer, Recording } from "./recording.js";
 import { encodeProfiled, Replay } from "./replay.js";
 import { WorkQueue } from "./work-queue.js";
 
@@ -110,6 +110,8 @@ export class Gpu {
   readonly limits: GPUSupportedLimits;
   readonly description: string;
   readonly software: boolean;
+  /** Listens while it is set; for profilers. */
+  observer: Observer | null = null;
   private readonly pipelines: PipelineCache;
   private readonly bindGroups: BindGroupCache;
   private readonly mainPool: BufferPool;
@@ -149,7 +151,7 @@ export class Gpu {
     const fail = (error: GpuError) => this.fail(error);
     this.pipelines = new PipelineCache(device, (error) => this.fail(error, true));
     this.bindGroups = new BindGroupCache(device);
-    this.mainPool = new BufferPool(device, options, fail);
+    this.mainPool = new BufferPool(device, options, fail, this.onMemory);
     this.pool = this.mainPool;
     this.tuning = new Map(Object.entries(options.tuning ?? {}));
     this.uniformAlignment = device.limits.minUniformBufferOffsetAlignment;
@@ -169,6 +171,8 @@ export class Gpu {
       this.fail(new DeviceLostError(information.reason, information.message)),
     );
   }
+
+  private readonly onMemory = (label: string, bytes: number) => this.observer?.memory?.(label, bytes);
 
   has(feature: "timestamp-query" | "shader-f16" | "subgroups"): boolean {
     return this.device.features.has(feature);
@@ -313,13 +317,19 @@ export class Gpu {
       uniformOffset = this.recording.reserveUniform(spec.uniform.size);
       this.writeUniform(kernel, params as Record<string, number | Vec4>, uniformOffset);
     }
-    this.recording.commands.push({
+    const dispatch: Dispatch = {
       kind: "dispatch",
       pipeline,
       bindings: ranges,
       uniformOffset,
       groups: [x, y, z],
-    });
+    };
+    this.recording.commands.push(dispatch);
+    this.observer?.dispatch?.(
+      dispatch,
+      params as Readonly<Record<string, number | Vec4>>,
+      specialisation.variant,
+    );
     if (this.finite) this.checkOutputs(kernel, ranges);
   }
 
@@ -476,7 +486,12 @@ export class Gpu {
     if (this.finite)
       throw new GpuError("capture: not while checkFinite is on; run the step uncaptured to find the kernel");
     this.flush();
-    const memory = new CaptureMemory(this.device, this.poolOptions, (error) => this.fail(error));
+    const memory = new CaptureMemory(
+      this.device,
+      this.poolOptions,
+      (error) => this.fail(error),
+      this.onMemory,
+    );
     const recording = new Recording(this.uniformAlignment);
     const retained = new Set<Storage>();
     this.captured = { retained };
@@ -681,8 +696,16 @@ export class Gpu {
     if (first >= 0) throw new NonFiniteError(names[first]!.kernel, names[first]!.tensor, counts[first]!);
   }
 
-  /** Runs `body` with a timestamp pair around each dispatch. Needs the feature `timestamp-query`. */
+  /**
+   * Runs `body` with a timestamp pair around each dispatch and adds up what each kernel takes, the longest first.
+   * Needs the feature `timestamp-query`.
+   */
   async profile(body: () => void | Promise<void>): Promise<KernelTime[]> {
+    return timesByKernel(await this.timeline(body));
+  }
+
+  /** Runs `body` with a timestamp pair around each dispatch, like `profile`, and lists them as they were submitted. */
+  async timeline(body: () => void | Promise<void>): Promise<DispatchTime[]> {
     if (!this.has("timestamp-query"))
       throw new GpuError("profile: this device has no timestamp-query feature");
     await this.idle();

@@ -116,17 +116,22 @@ export function createStorageBuffer(
   return { buffer, id: nextBufferId++ };
 }
 
+export type MemoryListener = (label: string, bytes: number) => void;
+
 /** Counts bytes in use by label, and remembers their peak; refuses what cannot be had. */
 export class MemoryAccount {
   private readonly limit: number;
   private readonly budget: number;
+  private readonly onChange: MemoryListener;
   private readonly labels = new Map<string, number>();
   private peakLabels: [string, number][] = [];
   private peakIsStale = false;
   live = 0;
   peak = 0;
 
-  constructor(device: GPUDevice, options: PoolOptions) {
+  /** `onChange` hears of all memory taken (positive) and given back (negative). */
+  constructor(device: GPUDevice, options: PoolOptions, onChange: MemoryListener) {
+    this.onChange = onChange;
     const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
     this.limit = Math.min(maxBufferSize, maxStorageBufferBindingSize);
     this.budget = options.budget ?? Number.POSITIVE_INFINITY;
@@ -158,6 +163,7 @@ export class MemoryAccount {
 
   private add(label: string, bytes: number): void {
     this.live += bytes;
+    this.onChange(label, bytes);
     const now = (this.labels.get(label) ?? 0) + bytes;
     if (now === 0) this.labels.delete(label);
     else this.labels.set(label, now);
@@ -192,9 +198,14 @@ export class BufferPool implements StorageOwner {
   private pooled = 0;
   private created = 0;
 
-  constructor(device: GPUDevice, options: PoolOptions, onOutOfMemory: (error: OutOfMemoryError) => void) {
+  constructor(
+    device: GPUDevice,
+    options: PoolOptions,
+    onOutOfMemory: (error: OutOfMemoryError) => void,
+    onChange: MemoryListener,
+  ) {
     this.device = device;
-    this.account = new MemoryAccount(device, options);
+    this.account = new MemoryAccount(device, options, onChange);
     this.onOutOfMemory = onOutOfMemory;
   }
 
