@@ -327,8 +327,8 @@ function splitsFor(gpu: Gpu, tiles: number, k: number): number {
 
 /**
  * activation(x·weight + bias) + residual, in one dispatch: x [..., in], weight [in, out], bias [out] or null.
- * Backward: one dispatch for x, two for weight and bias together, and one more for an activation, whose argument is
- * kept from the forward pass; the residual's gradient is the output's.
+ * Backward: one dispatch for x; one for weight and bias, or two if they are not packed together; one more for an
+ * activation, whose argument is kept from the forward pass; the residual's gradient is the output's.
  */
 export function linear(x: Tensor, weight: Tensor, bias: Tensor | null, options: LinearOptions = {}): Tensor {
   const { activation = "none", residual = null } = options;
@@ -404,6 +404,20 @@ interface Sink {
   accumulate: boolean;
 }
 
+/** Cutting the sum into so few parts is not worth the dispatch that adds them up, if that could be saved. */
+const fewSplits = 2;
+
+/**
+ * Both gradients as one tensor [in + 1, out], if the bias lies right behind its weight, as in the packed gradients of
+ * a model: a product with column sums then writes them in place. null if they lie elsewhere or are to be added to.
+ */
+function stacked(weight: Sink, bias: Sink, inputs: number, outputs: number): Tensor | null {
+  const [head, tail] = [weight.tensor, bias.tensor];
+  const adjacent = head.storage === tail.storage && tail.offset === head.offset + inputs * outputs;
+  if (!adjacent || weight.accumulate || bias.accumulate) return null;
+  return head.alias([inputs + 1, outputs], [outputs, 1]);
+}
+
 /** dW = Xᵀ·dZ and db = column sums of dZ, from one pass over dZ. */
 function parameterGradients(
   x: Tensor,
@@ -424,6 +438,12 @@ function parameterGradients(
   const splits = splitsFor(gpu, Math.ceil(inputs / 64) * Math.ceil(outputs / 64), rows);
   if (!bias && splits === 1) {
     product(gpu, left, right, weight.tensor, { accumulate: weight.accumulate });
+    return;
+  }
+  const both = bias && splits <= fewSplits ? stacked(weight, bias, inputs, outputs) : null;
+  if (both) {
+    product(gpu, left, right, both, { columnSums: true });
+    both.dispose();
     return;
   }
   const partSize = (inputs + (bias ? 1 : 0)) * outputs;
