@@ -7,7 +7,7 @@ import { empty, type Tensor } from "../tensor/tensor.js";
 
 /**
  * silu(h)·weight + bias for each of `layers` layers, in one dispatch: h [B, layers·C], a stretch of C features for each
- * layer; weight [layers, C, N], bias [layers, 1, N] → [layers, B, N]. C and N are multiples of 4. Backward: two
+ * layer; weight [layers, C, N], bias [layers, 1, N] → [layers, B, N]. N is a multiple of 4. Backward: two
  * dispatches. Made for few rows; a product of many rows belongs to `matmul`.
  */
 export function modulation(h: Tensor, weight: Tensor, bias: Tensor): Tensor {
@@ -16,37 +16,30 @@ export function modulation(h: Tensor, weight: Tensor, bias: Tensor): Tensor {
   const batch = h.shape[0]!;
   const fits =
     weight.rank === 3 && h.rank === 2 && h.shape[1] === layers * channels && bias.size === layers * outputs;
-  if (!fits || channels % 4 !== 0 || outputs % 4 !== 0) {
+  if (!fits || outputs % 4 !== 0) {
     throw new ShapeError(
       "modulation",
-      `h [${h.shape.join(", ")}], weight [${weight.shape.join(", ")}] and bias [${bias.shape.join(", ")}] have to be [B, layers·C], [layers, C, N] and [layers, 1, N] with C and N multiples of 4`,
+      `h [${h.shape.join(", ")}], weight [${weight.shape.join(", ")}] and bias [${bias.shape.join(", ")}] have to be [B, layers·C], [layers, C, N] and [layers, 1, N] with N a multiple of 4`,
     );
   }
-  const params = {
-    batch,
-    layers,
-    channels: channels / 4,
-    outputs: outputs / 4,
-    accumulate: 0,
-    accumulate_bias: 0,
-  };
+  const params = { batch, layers, channels, outputs: outputs / 4, accumulate: 0, accumulate_bias: 0 };
   const y = empty(gpu, [layers, batch, outputs], "f32", "modulation");
   const { forward, backwardInput, backwardParameters } = kernels.modulation;
   const { WORKGROUP, ROWS } = gpu.tunables(forward);
-  const groups = gpu.groups1d(layers * Math.ceil(batch / ROWS) * params.outputs, WORKGROUP);
-  gpu.run(forward, { h, weight, bias, y }, params, { groups });
+  gpu.run(forward, { h, weight, bias, y }, params, {
+    groups: [Math.ceil(params.outputs / WORKGROUP), Math.ceil(batch / ROWS), layers],
+  });
   return record("modulation", [h, weight, bias], y, (save) => {
     const [savedH, savedWeight] = [save(h), save(weight)];
     return (dy, grads) => {
       if (grads.needs(0)) {
         const { tensor: dh, accumulate } = grads.sink(0);
         const { WORKGROUP, ROWS } = gpu.tunables(backwardInput);
-        const count = layers * Math.ceil(batch / ROWS) * params.channels;
         gpu.run(
           backwardInput,
           { h: savedH, weight: savedWeight, dy, dh },
           { ...params, accumulate: accumulate ? 1 : 0 },
-          { groups: gpu.groups1d(count, WORKGROUP) },
+          { groups: [Math.ceil(channels / WORKGROUP), Math.ceil(batch / ROWS), layers] },
         );
       }
       if (!grads.needs(1) && !grads.needs(2)) return;
@@ -65,10 +58,7 @@ export function modulation(h: Tensor, weight: Tensor, bias: Tensor): Tensor {
           accumulate_bias: dbias.accumulate ? 1 : 0,
         },
         {
-          groups: gpu.groups1d(
-            layers * params.channels * params.outputs,
-            gpu.tunables(backwardParameters).WORKGROUP,
-          ),
+          groups: [Math.ceil(params.outputs / gpu.tunables(backwardParameters).WORKGROUP), channels, layers],
         },
       );
     };

@@ -26,7 +26,7 @@ test("modulation: rows below, at and above a band, one layer and several", async
   for (const [batch, layers, channels, outputs] of [
     [1, 1, 4, 4],
     [3, 2, 4, 8],
-    [5, 3, 8, 4],
+    [5, 3, 7, 4],
     [17, 2, 4, 4],
   ] as const) {
     const sizes = [batch * layers * channels, layers * channels * outputs, layers * outputs];
@@ -47,7 +47,7 @@ test("modulation: rows below, at and above a band, one layer and several", async
 test("modulation says what does not fit", async (t, gpu) => {
   const [h, weight, bias] = [zeros(gpu, [2, 12]), zeros(gpu, [2, 4, 8]), zeros(gpu, [2, 1, 8])];
   await t.throwsMessage(() => modulation(h, weight, bias), /h \[2, 12\], weight \[2, 4, 8\]/, "shapes");
-  const odd = zeros(gpu, [2, 6, 8]);
-  await t.throwsMessage(() => modulation(h, odd, bias), /multiples of 4/, "six channels");
+  const odd = zeros(gpu, [2, 6, 6]);
+  await t.throwsMessage(() => modulation(h, odd, zeros(gpu, [2, 1, 6])), /multiple of 4/, "six outputs");
   for (const tensor of [h, weight, bias, odd]) tensor.dispose();
 });
