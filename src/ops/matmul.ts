@@ -404,20 +404,6 @@ interface Sink {
   accumulate: boolean;
 }
 
-/** Cutting the sum into so few parts is not worth the dispatch that adds them up, if that could be saved. */
-const fewSplits = 2;
-
-/**
- * Both gradients as one tensor [in + 1, out], if the bias lies right behind its weight, as in the packed gradients of
- * a model: a product with column sums then writes them in place. null if they lie elsewhere or are to be added to.
- */
-function stacked(weight: Sink, bias: Sink, inputs: number, outputs: number): Tensor | null {
-  const [head, tail] = [weight.tensor, bias.tensor];
-  const adjacent = head.storage === tail.storage && tail.offset === head.offset + inputs * outputs;
-  if (!adjacent || weight.accumulate || bias.accumulate) return null;
-  return head.alias([inputs + 1, outputs], [outputs, 1]);
-}
-
 /** dW = Xᵀ·dZ and db = column sums of dZ, from one pass over dZ. */
 function parameterGradients(
   x: Tensor,
@@ -465,4 +451,18 @@ function parameterGradients(
     const groups = gpu.groups1d(partSize, gpu.tunables(kernel).WORKGROUP);
     gpu.run(kernel, { parts, head: weight.tensor }, params, { groups });
   }
+}
+
+/** Cutting the sum into so few parts is not worth the dispatch that adds them up, if that could be saved. */
+const fewSplits = 2;
+
+/**
+ * Both gradients as one tensor [in + 1, out], if the bias lies right behind its weight, as in the packed gradients of
+ * a model: a product with column sums then writes them in place. null if they lie elsewhere or are to be added to.
+ */
+function stacked(weight: Sink, bias: Sink, inputs: number, outputs: number): Tensor | null {
+  const [head, tail] = [weight.tensor, bias.tensor];
+  const adjacent = head.storage === tail.storage && tail.offset === head.offset + inputs * outputs;
+  if (!adjacent || weight.accumulate || bias.accumulate) return null;
+  return head.alias([inputs + 1, outputs], [outputs, 1]);
 }
