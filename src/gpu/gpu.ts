@@ -413,6 +413,11 @@ export class Gpu {
     this.recording.commands.push({ kind: "clear", target, offset, size });
   }
 
+  /** Records setting the first float to 1. What only reads a 1 can bind `one` instead, which costs nothing. */
+  fillOne(target: Storage): void {
+    this.copyBuffer(this.one, 0, target, 0, 4);
+  }
+
   /**
    * Submits what is recorded, in the order of the calls. Ops never call it. Pipelines are compiled in the background:
    * as long as one is missing the work waits for it, and whatever is asked for later waits behind it. `read` and `idle`
