@@ -684,6 +684,7 @@ export class Gpu {
 
   private async reportNonFinite(): Promise<void> {
     const finite = this.finite!;
+    this.finish(); // all that has a name must have been counted
     const names = finite.names.splice(0);
     if (names.length === 0) return;
     const staging = this.device.createBuffer({
