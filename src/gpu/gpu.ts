@@ -54,6 +54,8 @@ export interface GpuOptions extends PoolOptions {
   description?: string;
   /** True for adapters that run on the CPU; ops with two ways of working choose by it. */
   software?: boolean;
+  /** Told of every promise that the engine waits for the device by; may slow down the polling until it is settled. */
+  rest?: (promise: Promise<unknown>) => void;
 }
 
 /** Counts since the device was opened. */
@@ -127,6 +129,7 @@ export class Gpu {
   private captured: { retained: Set<Storage> } | null = null;
   private readonly scopes: Set<Scoped>[] = [];
   private readonly poolOptions: PoolOptions;
+  private readonly rest: (promise: Promise<unknown>) => void;
   private readonly tuning: Map<string, Readonly<Record<string, number>>>;
   private readonly staging = new Map<number, GPUBuffer[]>();
   private failure: GpuError | null = null;
@@ -148,6 +151,7 @@ export class Gpu {
     this.description = options.description ?? "a shared device";
     this.software = options.software ?? false;
     this.poolOptions = options;
+    this.rest = options.rest ?? (() => {});
     const fail = (error: GpuError) => this.fail(error);
     this.pipelines = new PipelineCache(device, (error) => this.fail(error, true));
     this.bindGroups = new BindGroupCache(device);
@@ -582,9 +586,9 @@ export class Gpu {
       encoder.copyBufferToBuffer(source.buffer, byteOffset, staging, 0, bytes);
       this.device.queue.submit([encoder.finish()]);
     });
-    await this.queue.done();
+    await this.waited(this.queue.done());
     try {
-      await staging.mapAsync(GPUMapMode.READ, 0, bytes);
+      await this.waited(staging.mapAsync(GPUMapMode.READ, 0, bytes));
     } catch (error) {
       await this.pipelines.checked();
       await Promise.all(this.errorChecks);
@@ -601,9 +605,14 @@ export class Gpu {
   /** Submits and waits until the device has done all work. */
   async idle(): Promise<void> {
     this.flush();
-    await this.queue.done();
-    await this.device.queue.onSubmittedWorkDone();
+    await this.waited(this.queue.done());
+    await this.waited(this.device.queue.onSubmittedWorkDone());
     await this.surfaceErrors();
+  }
+
+  private waited<T>(promise: Promise<T>): Promise<T> {
+    this.rest(promise);
+    return promise;
   }
 
   private async surfaceErrors(): Promise<void> {
