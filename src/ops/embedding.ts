@@ -68,10 +68,10 @@ export function embedding(table: Tensor, ids: Tensor<"u32">, options: EmbeddingO
         const { tensor: gradient, accumulate } = grads.sink(0);
         const params = { ...base, accumulate: accumulate ? 1 : 0 };
         const rows = vocabulary * quarters;
-        if (count <= fewPlaces) {
+        if (count <= fewPlaces && vocabulary <= gpu.limits.maxComputeWorkgroupsPerDimension) {
           const kernel = kernels.embedding.backwardFew;
-          const groups = gpu.groups1d(rows, gpu.tunables(kernel).WORKGROUP);
-          gpu.run(kernel, { ids: savedIds, dy, gradient }, params, { groups });
+          const columns = Math.ceil(channels / gpu.tunables(kernel).WORKGROUP);
+          gpu.run(kernel, { ids: savedIds, dy, gradient }, params, { groups: [columns, vocabulary] });
         } else {
           const { next, rowHeads } = linkPlaces(savedIds, base);
           const kernel = kernels.embedding.backward;
