@@ -327,8 +327,8 @@ function splitsFor(gpu: Gpu, tiles: number, k: number): number {
 
 /**
  * activation(x·weight + bias) + residual, in one dispatch: x [..., in], weight [in, out], bias [out] or null.
- * Backward: one dispatch for x; one for weight and bias, or two if they are not packed together; one more for an
- * activation, whose argument is kept from the forward pass; the residual's gradient is the output's.
+ * Backward: one dispatch for x, one or two for weight and bias together, and one more for an activation, whose argument is
+ * kept from the forward pass; the residual's gradient is the output's.
  */
 export function linear(x: Tensor, weight: Tensor, bias: Tensor | null, options: LinearOptions = {}): Tensor {
   const { activation = "none", residual = null } = options;
