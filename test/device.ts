@@ -12,8 +12,8 @@ export function sharedGpu(): Promise<Gpu> {
 }
 
 async function open(): Promise<Gpu> {
-  const { device, software, description } = await openNodeDevice();
-  return Gpu.from(device, { software, description });
+  const opened = await openNodeDevice();
+  return Gpu.from(opened.device, opened);
 }
 
 /** A device of its own, for tests that lose or break it. */

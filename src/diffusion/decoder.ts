@@ -48,7 +48,11 @@ export interface DecoderShape {
   filler: "learned" | "zeros";
 }
 
-class DecoderBlock extends Module {
+/** What a block needs to know of the decoder it is in. */
+export type DecoderBlockShape = Pick<DecoderShape, "dim" | "heads" | "mlpRatio" | "blocks" | "dropout">;
+
+/** One block of the decoder: what stands between two states of the residual stream. */
+export class DecoderBlock extends Module {
   private readonly heads: number;
   private readonly qkv: Linear;
   private readonly selfOutput: Linear;
@@ -60,7 +64,7 @@ class DecoderBlock extends Module {
   private readonly down: Linear;
   private readonly dropRate: number;
 
-  constructor(gpu: Gpu, { dim, heads, mlpRatio, blocks, dropout }: DecoderShape) {
+  constructor(gpu: Gpu, { dim, heads, mlpRatio, blocks, dropout }: DecoderBlockShape) {
     super(gpu);
     this.heads = heads;
     this.dropRate = dropout;

@@ -327,7 +327,7 @@ function splitsFor(gpu: Gpu, tiles: number, k: number): number {
 
 /**
  * activation(x·weight + bias) + residual, in one dispatch: x [..., in], weight [in, out], bias [out] or null.
- * Backward: one dispatch for x, two for weight and bias together, and one more for an activation, whose argument is
+ * Backward: one dispatch for x, one or two for weight and bias together, and one more for an activation, whose argument is
  * kept from the forward pass; the residual's gradient is the output's.
  */
 export function linear(x: Tensor, weight: Tensor, bias: Tensor | null, options: LinearOptions = {}): Tensor {
@@ -426,6 +426,12 @@ function parameterGradients(
     product(gpu, left, right, weight.tensor, { accumulate: weight.accumulate });
     return;
   }
+  const both = bias && splits <= fewSplits ? stacked(weight, bias, inputs, outputs) : null;
+  if (both) {
+    product(gpu, left, right, both, { columnSums: true });
+    both.dispose();
+    return;
+  }
   const partSize = (inputs + (bias ? 1 : 0)) * outputs;
   const parts = empty(gpu, [splits, partSize], "f32", "parts of a weight gradient");
   product(gpu, left, right, parts, { splits, columnSums: bias !== null });
@@ -445,4 +451,18 @@ function parameterGradients(
     const groups = gpu.groups1d(partSize, gpu.tunables(kernel).WORKGROUP);
     gpu.run(kernel, { parts, head: weight.tensor }, params, { groups });
   }
+}
+
+/** Cutting the sum into so few parts is not worth the dispatch that adds them up, if that could be saved. */
+const fewSplits = 2;
+
+/**
+ * Both gradients as one tensor [in + 1, out], if the bias lies right behind its weight, as in the packed gradients of
+ * a model: a product with column sums then writes them in place. null if they lie elsewhere or are to be added to.
+ */
+function stacked(weight: Sink, bias: Sink, inputs: number, outputs: number): Tensor | null {
+  const [head, tail] = [weight.tensor, bias.tensor];
+  const adjacent = head.storage === tail.storage && tail.offset === head.offset + inputs * outputs;
+  if (!adjacent || weight.accumulate || bias.accumulate) return null;
+  return head.alias([inputs + 1, outputs], [outputs, 1]);
 }
