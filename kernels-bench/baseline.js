@@ -1,6 +1,6 @@
 /** Comparison of a run with an earlier one. */
 
-import { align, percent, significant } from "./report.js";
+import { align, format, percent, significant } from "./report.js";
 
 /**
  * @typedef {import("./report.js").Report} Report
@@ -14,6 +14,32 @@ import { align, percent, significant } from "./report.js";
  * @property {number | null} cpuRatio The same of processor time, on software adapters.
  * @property {number} noise How far the ratio may be from 1 without meaning anything.
  */
+
+/** @param {unknown} value */
+const positive = (value) => typeof value === "number" && value > 0;
+
+/**
+ * Why something read from a file cannot be a baseline; null if it can.
+ * @param {any} report
+ */
+export function baselineFault(report) {
+  if (report?.format !== format) {
+    return `it was not written by kernels-bench/run.js --json for kernels (format ${format})`;
+  }
+  const median = report.ceilings?.median;
+  if (!positive(median?.gflops) || !positive(median?.gbs)) return "it does not say what the ceilings were";
+  /** @param {any} result */
+  const usable = (result) =>
+    typeof result?.name === "string" &&
+    positive(result.ms) &&
+    result.spread >= 0 &&
+    typeof result.size === "object" &&
+    result.size !== null;
+  if (!Array.isArray(report.cases) || !report.cases.every(usable)) {
+    return "its cases lack a name, a size, a time or its spread";
+  }
+  return null;
+}
 
 /** Differences below this share are never called changes. */
 const least = 0.05;
