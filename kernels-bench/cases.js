@@ -20,10 +20,10 @@ export const families = [...matmul, ...attention, ...rows, ...conv2d, ...codes, 
 /** What `--sizes` calls the sets of cases. @type {Readonly<Record<string, SetName>>} */
 const setNames = { small: "small", default: "medium", large: "large" };
 
-/** Larger ones have tensors beyond what a device binds. */
-export const largestSize = 8192;
+/** Rows of fewer numbers have gradients that are all rounding; larger sizes have tensors beyond what a device binds. */
+const [smallestSize, largestSize] = [4, 8192];
 
-export const sizesRule = `It should be small, default, large, or whole numbers from 1 to ${largestSize} such as 64,256,1024.`;
+export const sizesRule = `It should be small, default, large, or whole numbers from ${smallestSize} to ${largestSize} such as 64,256,1024.`;
 
 /**
  * The value of `--sizes`; null if it is none.
@@ -33,7 +33,7 @@ export const sizesRule = `It should be small, default, large, or whole numbers f
 export function parseSizes(text) {
   if (Object.hasOwn(setNames, text)) return setNames[text];
   const numbers = text.split(",").map((part) => (/^\s*\d+\s*$/.test(part) ? Number(part) : 0));
-  return numbers.every((n) => n >= 1 && n <= largestSize) ? [...new Set(numbers)] : null;
+  return numbers.every((n) => n >= smallestSize && n <= largestSize) ? [...new Set(numbers)] : null;
 }
 
 /**

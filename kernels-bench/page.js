@@ -80,6 +80,7 @@ body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.5 sy
 main { max-width: 78rem; margin: 0 auto; padding: 1rem 1.25rem 3rem; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0.5rem 0 1rem; }
 h2 { font-size: 1.2rem; margin: 2rem 0 0.4rem; }
+h3 { font-size: 1rem; margin: 1.5rem 0 0.4rem; }
 p { color: var(--pale); margin: 0 0 0.75rem; max-width: 52rem; }
 a { color: inherit; text-decoration: none; }
 .facts { display: flex; flex-wrap: wrap; gap: 0.5rem; margin: 0 0 1rem; }

@@ -7,7 +7,7 @@ import { bytes, percent, significant } from "./report.js";
 /** @typedef {import("./step.js").StepProfile} StepProfile */
 
 const width = 1040;
-const left = 250;
+const left = 285;
 const right = 60;
 const laneHeight = 20;
 /** Kernels with a lane of their own; the rest share the last one. */

@@ -34,15 +34,15 @@ function section(profile) {
   ];
   if (timeline && kernels) {
     parts.push(
-      `<figure>${timelineChart({ ...profile, timeline, kernels })}</figure>`,
+      `<h3>Timeline</h3>\n<figure>${timelineChart({ ...profile, timeline, kernels })}</figure>`,
       "<p>Each dispatch has a pass of its own while profiled, so the whole takes longer than a step that is not. Hover over a dispatch for its grid and the bytes it moves.</p>",
     );
   }
   parts.push(
-    `<figure>${memoryChart(profile)}</figure>`,
+    `<h3>Memory in use</h3>\n<figure>${memoryChart(profile)}</figure>`,
     `<p>${bytes(memory.peakBytes)} in use at the peak, ${escapeXml(peakPlace(memory))}. The captured work holds ${bytes(profile.capturedBytes)} in ${profile.capturedBuffers} buffers and uses at most ${bytes(profile.capturedPeakBytes)} of them at once.</p>`,
   );
-  if (kernels) parts.push(kernelTable(profile, kernels));
+  if (kernels) parts.push("<h3>Kernels</h3>", kernelTable(profile, kernels));
   return `<section>${parts.join("\n")}</section>`;
 }
 
