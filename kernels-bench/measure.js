@@ -15,6 +15,7 @@ import { bytesMoved } from "./traffic.js";
  * @property {number} ms Median time of one call.
  * @property {number} best Time of one call in the fastest sample.
  * @property {number} cpuMs Median processor time of one call, all threads; what a software adapter computes with.
+ * @property {number} cpuSpread Of the processor time, as `spread` is of the time.
  * @property {number} spread Half the distance between the quartiles, as a share of the median.
  * @property {number} samples
  * @property {number} callsPerSample
@@ -177,7 +178,8 @@ function summarise({ entry, times, cpuTimes, calls, ...counts }) {
     ms,
     best: Math.min(...times),
     cpuMs: quantile(cpuTimes, 0.5),
-    spread: (quantile(times, 0.75) - quantile(times, 0.25)) / 2 / ms,
+    cpuSpread: spreadOf(cpuTimes),
+    spread: spreadOf(times),
     samples: times.length,
     callsPerSample: calls,
     gflops: flops / ms / 1e6,
@@ -196,6 +198,15 @@ function summarise({ entry, times, cpuTimes, calls, ...counts }) {
     intensity: 0,
     shareOfRoof: 0,
   };
+}
+
+/**
+ * Half the distance between the quartiles, as a share of the median; 0 where that is 0.
+ * @param {readonly number[]} values
+ */
+export function spreadOf(values) {
+  const median = quantile(values, 0.5);
+  return median > 0 ? (quantile(values, 0.75) - quantile(values, 0.25)) / 2 / median : 0;
 }
 
 /**

@@ -6,7 +6,7 @@ import { timesByKernel } from "../dist/gpu/profiler.js";
 import { WordTokenizer } from "../dist/text/words.js";
 import { DecoderTraining } from "../dist/training/decoder-training.js";
 import { VqVaeTraining } from "../dist/training/vqvae-training.js";
-import { quantile } from "./measure.js";
+import { quantile, spreadOf } from "./measure.js";
 import { memoryRecorder } from "./memory-curve.js";
 import { randomSource } from "./random.js";
 import { align, bytes, percent, significant } from "./report.js";
@@ -156,11 +156,10 @@ async function profileStep(gpu, training, { count, timestamps, progress }, title
     }
     const held = captured.work.memory;
     const perStep = (/** @type {keyof typeof before} */ name) => (after[name] - before[name]) / times.length;
-    const ms = quantile(times, 0.5);
     return {
       ...title,
-      ms,
-      spread: (quantile(times, 0.75) - quantile(times, 0.25)) / 2 / ms,
+      ms: quantile(times, 0.5),
+      spread: spreadOf(times),
       steps: times.length,
       encodeMs,
       encodeBestMs,

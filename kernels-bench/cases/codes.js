@@ -22,8 +22,11 @@ function gather(size, gradients) {
     name: `embedding ${count} of ${rows}×${width}${gradients ? ", gradients" : ""}`,
     size,
     flops: (s) => (gradients ? s.count * s.width : 0),
-    // Of the table only the rows asked for have to be read; the gradient is written whole.
-    bytes: (s) => 4 * (s.count + 2 * s.count * s.width + (gradients ? (s.count + s.rows) * s.width : 0)),
+    // Of the table only the rows asked for have to be read, once each; the gradient is written whole.
+    bytes(s) {
+      const vectors = Math.min(s.count, s.rows) + s.count + (gradients ? s.count + s.rows : 0);
+      return 4 * (s.count + vectors * s.width);
+    },
     tolerance: 1e-5,
     build(gpu, s, random) {
       const table = random.floats(s.rows * s.width);

@@ -25,7 +25,15 @@ interface Measured {
 /** A result as measure.js gives it, at 2 processor milliseconds for each of wall clock. */
 function result({ name, family, flops, leastBytes, ms }: Measured) {
   const counts = { dispatches: 1, buffersCreated: 0, bindGroupsCreated: 0, movedBytes: 2 * leastBytes };
-  const times = { ms, best: ms / 2, cpuMs: 2 * ms, spread: 0.1, samples: 5, callsPerSample: 1 };
+  const times = {
+    ms,
+    best: ms / 2,
+    cpuMs: 2 * ms,
+    spread: 0.1,
+    cpuSpread: 0.02,
+    samples: 5,
+    callsPerSample: 1,
+  };
   const rates = { gflops: flops / ms / 1e6, gbs: leastBytes / ms / 1e6 };
   return { name, family, size: { n: 1 }, flops, leastBytes, ...times, ...rates, ...counts };
 }
@@ -296,8 +304,8 @@ t.test("bytes moved: ranges once, twice where a kernel adds to what is there, st
 });
 
 t.test("a baseline names what got slower beyond both runs' noise, and no more", async (t) => {
-  const before = report(true);
-  const after = report(true);
+  const before = report(false);
+  const after = report(false);
   after.cases[0].ms *= 1.39; // noise: twice the sum of two spreads of 10 %
   after.cases[1].ms *= 1.41;
   after.cases[2].ms /= 1.41;
@@ -310,6 +318,18 @@ t.test("a baseline names what got slower beyond both runs' noise, and no more", 
   const slowMachine = structuredClone(after);
   slowMachine.ceilings.median = { gflops: 90, gbs: 9 };
   t.equal(compare(before, slowMachine).slower.length, 0, "unless the machine itself was that much slower");
+
+  const [then, now] = [report(true), report(true)];
+  now.cases[0].cpuMs *= 1.1; // noise: twice the sum of two spreads of 2 %
+  now.cases[1].cpuMs *= 1.07;
+  const byProcessor = compare(then, now);
+  t.same(
+    byProcessor.slower.map(({ name }: { name: string }) => name),
+    ["matmul <1>"],
+    "processor time counts too, by its own noise",
+  );
+  Object.assign(then.cases[2], { cpuSpread: undefined });
+  t.equal(compare(then, now).slower.length, 0, "where both runs have it");
 });
 
 t.test("what is no baseline is told why", async (t) => {
