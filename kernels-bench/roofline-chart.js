@@ -103,10 +103,10 @@ export function rooflineChart({ peak, bandwidth, ridge, perCore, points }) {
       'text-anchor="end" font-weight="600"',
     ),
   );
-  // Along the slope, where it enters the plot.
+  // Along the slope, in its upper part: kernels that only move bytes crowd below the rest of it.
   const slope = (Math.atan2(y(ridge * bandwidth) - y(xLow * bandwidth), x(ridge) - x(xLow)) * 180) / Math.PI;
   const entry = Math.max(xLow, yLow / bandwidth);
-  const along = Math.sqrt(entry * ridge);
+  const along = entry ** 0.25 * ridge ** 0.75;
   const [alongX, alongY] = [x(along), y(along * bandwidth)];
   parts.push(
     text(

@@ -124,8 +124,8 @@ async function write(path, content) {
   console.error(`written: ${path}`);
 }
 
-/** @param {object} content */
-const json = (content) => `${JSON.stringify(content, null, 2)}\n`;
+/** @param {object} content @param {string} path */
+const writeJson = (content, path) => write(path, `${JSON.stringify(content, null, 2)}\n`);
 
 const about = () => ({
   date: new Date().toISOString(),
@@ -173,7 +173,7 @@ async function benchmark(selected, options) {
   };
   console.log(table(report));
   if (before) console.log(`\n${describe(before, report, compare(before, report))}`);
-  if (options.json !== undefined) await write(options.json, json(report));
+  if (options.json !== undefined) await writeJson(report, options.json);
   if (options.html !== undefined) await write(options.html, casesPage(report));
   const wrong = cases.filter((result) => result.check && !result.check.ok).map(({ name }) => name);
   if (wrong.length > 0) throw new UserError(`Wrong results, see the column error: ${wrong.join("; ")}.`);
@@ -197,7 +197,7 @@ async function profile(options) {
   progress("");
   console.log(steps.map(describeStep).join("\n\n"));
   const report = { format: `${format}-step`, ...about(), adapter: gpu.description, preset, steps };
-  if (options.json !== undefined) await write(options.json, json(report));
+  if (options.json !== undefined) await writeJson(report, options.json);
   if (options.html !== undefined) await write(options.html, stepPage(report));
   if (options.trace !== undefined) await write(options.trace, JSON.stringify(traceOf(report)));
 }
