@@ -35,11 +35,12 @@ export function baselineFault(report) {
   const usable = (result) =>
     typeof result?.name === "string" &&
     positive(result.ms) &&
+    positive(result.samples) &&
     result.spread >= 0 &&
     typeof result.size === "object" &&
     result.size !== null;
   if (!Array.isArray(report.cases) || !report.cases.every(usable)) {
-    return "its cases lack a name, a size, a time or its spread";
+    return "its cases lack a name, a size, a time, its spread or the number of samples";
   }
   return null;
 }
@@ -50,12 +51,15 @@ const least = 0.05;
 /**
  * Cases that both runs have at the same size. A change counts when the medians are farther apart than both runs'
  * quartiles allow, after as much as the ceilings themselves moved has been allowed for. On software adapters it counts
- * too when processor time says so, which other programs disturb less; but only time tells of cores left idle.
+ * too when processor time says so; but only time tells of cores left idle.
  * @param {Report} before
  * @param {Report} after
  */
 export function compare(before, after) {
-  const [wallMoved, cpuMoved] = [machine(before, after), cpuMachine(before, after)];
+  // Load that comes and goes slows some kernels more than others, so time is expected to be anything between what it
+  // was and what the ceilings suggest. Processor time is expected to move as the ceilings did.
+  const wallMoved = [1, ...machine(before, after)];
+  const cpuMoved = cpuMachine(before, after);
   /** @type {Change[]} */
   const changes = [];
   for (const now of after.cases) {
@@ -65,10 +69,10 @@ export function compare(before, after) {
       name: now.name,
       before: then.ms,
       after: now.ms,
-      wall: { ratio: now.ms / then.ms, noise: noise(then.spread, now.spread) },
+      wall: { ratio: now.ms / then.ms, noise: noise(then, now, "spread") },
       cpu: cpuMoved && {
         ratio: now.cpuMs / then.cpuMs,
-        noise: noise(then.cpuSpread, now.cpuSpread),
+        noise: noise(then, now, "cpuSpread"),
       },
     });
   }
@@ -85,23 +89,28 @@ export function compare(before, after) {
 }
 
 /**
- * @param {number} then
- * @param {number} now
+ * Four standard errors of the difference between two medians. That of a median of n samples is 1.25 σ / √n, with
+ * σ = 1.48 times half the distance between the quartiles, for normally distributed times; theirs are less tame.
+ * @param {Result} then
+ * @param {Result} now
+ * @param {"spread" | "cpuSpread"} spread
  */
-const noise = (then, now) => Math.max(least, 2 * (then + now));
+function noise(then, now, spread) {
+  const errors = [then, now].map((result) => (1.25 * 1.48 * result[spread]) / Math.sqrt(result.samples));
+  return Math.max(least, 4 * Math.hypot(...errors));
+}
 
 /**
  * @param {Ratio} measured
  * @param {readonly number[]} moved Rates of the ceilings now over then.
  */
-const isSlower = ({ ratio, noise }, moved) =>
-  ratio > Math.max(1, ...moved.map((rate) => 1 / rate)) * (1 + noise);
+const isSlower = ({ ratio, noise }, moved) => ratio * Math.min(...moved) > 1 + noise;
 
 /**
  * @param {Ratio} measured
  * @param {readonly number[]} moved
  */
-const isFaster = ({ ratio, noise }, moved) => ratio < 1 / (Math.max(1, ...moved) * (1 + noise));
+const isFaster = ({ ratio, noise }, moved) => ratio * Math.max(...moved) < 1 / (1 + noise);
 
 /**
  * What the ceilings are now of what they were: FMA, copy.
