@@ -49,7 +49,7 @@ function legend(software) {
  * Software adapters compute on processors that other programs use too, so their shares go by processor time.
  * @param {Report} report
  */
-export function table({ cases, ceilings, software }) {
+export function table({ cases, ceilings, software, seconds, cpuSeconds }) {
   const checked = cases.some((result) => result.check);
   const head = ["case", "ms", "±", ...(software ? ["cores"] : []), "GFLOP/s", "GB/s", "%FMA", "%copy"];
   head.push("disp", "new", "least", "moved", ...(checked ? ["error"] : []));
@@ -79,6 +79,7 @@ export function table({ cases, ceilings, software }) {
     "",
     `ceilings in this run: FMA ${significant(peak.gflops)} GFLOP/s (median ${significant(median.gflops)}), ` +
       `copy ${significant(peak.gbs)} GB/s read plus written (median ${significant(median.gbs)})`,
+    `this run: ${significant(seconds)} s, with ${significant(cpuSeconds)} s of processor time`,
     ...legend(software),
     ...(checked ? [errorLegend] : []),
   ].join("\n");

@@ -87,7 +87,6 @@ export async function profileSteps(gpu, preset, options) {
   );
   decoder.dispose();
 
-  progress("VQ-VAE step");
   const { imageSize } = config.data;
   const picture = Uint8Array.from(random.ids(config.vqvae.batch * imageSize ** 2 * 3, 256));
   const vqvae = new VqVaeTraining(captioner.vqvae, config.vqvae, seed, (_, images) => images.set(picture));
