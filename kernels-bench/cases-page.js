@@ -71,7 +71,7 @@ function head(report) {
     ["of FMA", "share of the FMA ceiling"],
     ["of copy", "share of the copy ceiling"],
     ["of the roof", "the larger of the two shares: 100 % is the most that the two ceilings allow"],
-    ["dispatches", "dispatches of one call"],
+    ["disp", "dispatches of one call"],
     ["new", "buffers and bind groups created by one call after the warm-up: should be 0"],
     ["least", "the bytes that have to move: every input read once, every result written once"],
     ["moved", "what the dispatches of one call bind, over the least bytes"],

@@ -77,7 +77,7 @@ const style = `
 }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, "DejaVu Sans", sans-serif; }
-main { max-width: 78rem; margin: 0 auto; padding: 1rem 1.25rem 3rem; }
+main { max-width: 84rem; margin: 0 auto; padding: 1rem 1.25rem 3rem; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0.5rem 0 1rem; }
 h2 { font-size: 1.2rem; margin: 2rem 0 0.4rem; }
 h3 { font-size: 1rem; margin: 1.5rem 0 0.4rem; }
@@ -90,11 +90,11 @@ dd { margin: 0; overflow-wrap: anywhere; }
 figure { margin: 0 0 1rem; background: var(--card); border-radius: 0.5rem; padding: 0.75rem; overflow-x: auto; }
 figure svg { display: block; width: 100%; min-width: 44rem; height: auto; }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 0.9rem; }
-th, td { text-align: right; padding: 0.2rem 0.55rem; border-bottom: 1px solid var(--line); white-space: nowrap; font-weight: 400; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 0.85rem; }
+th, td { text-align: right; padding: 0.2rem 0.4rem; border-bottom: 1px solid var(--line); white-space: nowrap; font-weight: 400; }
 thead th { color: var(--pale); vertical-align: bottom; }
 td.name, th.name { text-align: left; }
-td.bar { min-width: 7rem; background: linear-gradient(90deg, color-mix(in srgb, #0082c8 28%, transparent) var(--share), transparent var(--share)) no-repeat 0 50% / 100% 1.1rem; }
+td.bar { min-width: 6rem; background: linear-gradient(90deg, color-mix(in srgb, #0082c8 28%, transparent) var(--share), transparent var(--share)) no-repeat 0 50% / 100% 1.1rem; }
 tr:target td { background-color: var(--mark); }
 .wrong { color: var(--bad); font-weight: 600; }
 .badge { display: inline-block; min-width: 1.6em; padding: 0 0.3em; border-radius: 0.8em; text-align: center; color: #fff; font-size: 0.8rem; }

@@ -89,6 +89,7 @@ export function memoryChart({ stage, memory }) {
   );
   const ordered = [...byLabel].sort((a, b) => (change.get(a) ?? 0) - (change.get(b) ?? 0));
   let floor = new Array(count).fill(0);
+  /** @type {{ label: string, colour: string, atPeak: number }[]} */
   const key = [];
   ordered.forEach(({ label, bytes: sizes }, i) => {
     const colour = colours[i % colours.length];

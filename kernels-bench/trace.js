@@ -22,6 +22,7 @@ export function traceOf({ date, adapter, preset, steps }) {
  */
 function stageEvents({ stage, shape, timeline, memory }, pid) {
   const common = { pid, tid: 1 };
+  /** @type {object[]} */
   const events = [
     { ...common, ph: "M", name: "process_name", args: { name: `${stage} step: ${shape}` } },
     { ...common, ph: "M", name: "thread_name", args: { name: "dispatches" } },
