@@ -219,8 +219,13 @@ await runCommand(async () => {
   }
   for (const name of /** @type {const} */ (["json", "html", "trace"])) {
     const path = options[name];
-    if (path === undefined || (await nodePlatform.files.isDirectory(dirname(path)))) continue;
-    throw new UserError(`--${name} ${path}: there is no folder ${dirname(path)}.`, 2);
+    if (path === undefined) continue;
+    if (!(await nodePlatform.files.isDirectory(dirname(path)))) {
+      throw new UserError(`--${name} ${path}: there is no folder ${dirname(path)}.`, 2);
+    }
+    if (await nodePlatform.files.isDirectory(path)) {
+      throw new UserError(`--${name} ${path}: that is a folder; give the name of a file.`, 2);
+    }
   }
   if (step) return profile(options);
   const selected = chosen(filter, options.sizes);

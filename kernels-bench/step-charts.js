@@ -89,6 +89,9 @@ export function memoryChart({ stage, memory }) {
   );
   const ordered = [...byLabel].sort((a, b) => (change.get(a) ?? 0) - (change.get(b) ?? 0));
   let floor = new Array(count).fill(0);
+  const atPeak = new Map(memory.peakByLabel);
+  // The curve of all others has no label at the peak.
+  const named = byLabel.reduce((sum, { label }) => sum + (atPeak.get(label) ?? 0), 0);
   /** @type {{ label: string, colour: string, atPeak: number }[]} */
   const key = [];
   ordered.forEach(({ label, bytes: sizes }, i) => {
@@ -97,15 +100,14 @@ export function memoryChart({ stage, memory }) {
     parts.push(
       `<path d="M${stairs(ceiling, x, y)}L${stairs(floor, x, y, true)}Z" fill="${colour}" fill-opacity="0.75"><title>${escapeXml(label)}</title></path>`,
     );
-    const atPeak = memory.peakByLabel.find(([name]) => name === label)?.[1];
-    key.push({ label, colour, atPeak: atPeak ?? sizes[Math.min(peakAt, count - 1)] ?? 0 });
+    key.push({ label, colour, atPeak: atPeak.get(label) ?? peakBytes - named });
     floor = ceiling;
   });
-  key.reverse().forEach(({ label, colour, atPeak }, i) => {
+  key.reverse().forEach(({ label, colour, atPeak: size }, i) => {
     const at = top + 4 + i * 20;
     parts.push(`<rect x="${end + 18}" y="${at}" width="12" height="12" rx="2" fill="${colour}"/>`);
     parts.push(text(end + 37, at + 10, label));
-    parts.push(text(width - 6, at + 10, bytes(atPeak), 'text-anchor="end" fill-opacity="0.75"'));
+    parts.push(text(width - 6, at + 10, bytes(size), 'text-anchor="end" fill-opacity="0.75"'));
   });
   const [peakX, peakY] = [x(peakAt), y(peakBytes)];
   const anchor = peakX > (start + end) / 2 ? "end" : "start";

@@ -89,6 +89,7 @@ t.test("wrong usage ends with code 2 and one sentence", async (t) => {
     [["rng", "--sizes", "64,0"], /whole numbers from 4/],
     [["1741", "--sizes", "64"], /No case of these sizes has "1741"/],
     [["step", "--trace", "/nowhere/trace.json"], /--trace .* no folder \/nowhere/],
+    [["rng", "--json", "/"], /--json \/: that is a folder/],
     [["rng", "--html", "/nowhere/page.html"], /--html .* no folder \/nowhere/],
     [["step", "--preset", "huge"], /no preset "huge"/],
     [["rng", "--json", "/nowhere/at/all.json"], /no folder \/nowhere\/at/],

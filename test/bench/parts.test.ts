@@ -273,6 +273,7 @@ t.test("the page of a step shows its dispatches, or that there are no times", as
   const html: string = stepPage(stepReport(true));
   t.equal(html.match(/dispatch \d of 3/g)?.length, 4, "each in the timeline, the peak in the text");
   t.equal(html.match(/<svg /g)?.length, 2);
+  t.match(html, />x<\/text>\n<text [^>]*>500 B</, "what a label has at the peak");
   t.notMatch(html, /NaN|Infinity|undefined/);
   t.equal(stepPage(stepReport(false)).match(/<svg /g)?.length, 1, "the memory curve alone");
 });
