@@ -10,11 +10,12 @@ import { below, gumbel, happens, philox, seedWords } from "../../dist/ops/philox
 import { posteriorLogProbs } from "../../dist/ops/posterior.js";
 import { Rng } from "../../dist/ops/rng.js";
 import { sampleStep } from "../../dist/ops/sample.js";
-import { forward, input, withGradients } from "../problem.js";
+import { countName, forward, input, withGradients } from "../problem.js";
 import * as reference from "../reference.js";
 
 /**
  * @typedef {import("../types.js").Case} Case
+ * @typedef {import("../types.js").Family} Family
  * @typedef {import("../types.js").Problem} Problem
  */
 
@@ -106,7 +107,7 @@ function divergence(rows, width, gradients) {
     family: "kl",
     name: `KL loss ${rows}×${width}${suffix(gradients)}`,
     size: { rows, width },
-    checkSize: { rows: 4 * positions, width: Math.min(width, 61) },
+    checkSize: { rows: Math.min(rows, 4 * positions), width: Math.min(width, 61) },
     flops: (s) => (gradients ? 16 : 8) * s.rows * s.width,
     bytes: (s) => 4 * ((gradients ? 2 : 1) * s.rows * s.width + 2 * s.rows),
     tolerance: 3e-5,
@@ -182,7 +183,7 @@ function posterior(rows, width) {
     family: "posterior",
     name: `posterior ${rows}×${width}`,
     size: { rows, width },
-    checkSize: { rows: 4 * positions },
+    checkSize: { rows: Math.min(rows, 4 * positions) },
     flops: (s) => 8 * s.rows * s.width,
     bytes: (s) => 4 * (2 * s.rows * s.width + 3 * s.rows),
     tolerance: 1e-5,
@@ -319,14 +320,15 @@ function drawn(scores, row, topR) {
 
 /**
  * @param {"uniform" | "normal" | "gumbel"} kind
+ * @param {number} numbers
  * @returns {Case}
  */
-function filling(kind) {
+function filling(kind, numbers) {
   return {
     family: "rng",
-    name: `RNG ${kind} 1 M`,
-    size: { count: 2 ** 20 },
-    checkSize: { count: 4099 },
+    name: `RNG ${kind} ${countName(numbers)}`,
+    size: { count: numbers },
+    checkSize: { count: Math.min(numbers, 4099) },
     flops: () => 0,
     bytes: (s) => 4 * s.count,
     tolerance: 0,
@@ -344,15 +346,67 @@ function filling(kind) {
   };
 }
 
-/** @type {Case[]} */
-export const cases = [
-  ...[false, true].map((gradients) => entropy(1024, 1741, gradients)),
-  ...[false, true].map((gradients) => divergence(1024, 1741, gradients)),
-  posterior(384, 1741),
-  noising(2 ** 16, 1741),
-  drawing(384, 1741, 1),
-  drawing(384, 1741, 0.85),
-  filling("uniform"),
-  filling("normal"),
-  filling("gumbel"),
+/** @param {(gradients: boolean) => Case} make */
+const both = (make) => [false, true].map(make);
+
+/**
+ * @param {number} rows
+ * @param {number} width
+ */
+const drawings = (rows, width) => [1, 0.85].map((topR) => drawing(rows, width, topR));
+
+/** @param {number} numbers */
+const fillings = (numbers) =>
+  /** @type {const} */ (["uniform", "normal", "gumbel"]).map((kind) => filling(kind, numbers));
+
+/** @type {Family[]} */
+export const families = [
+  {
+    name: "cross-entropy",
+    natural: "256 rows over a vocabulary of n",
+    at: (n) => both((gradients) => entropy(256, n, gradients)),
+    small: both((gradients) => entropy(64, 128, gradients)),
+    medium: both((gradients) => entropy(1024, 1741, gradients)),
+    large: both((gradients) => entropy(512, 49408, gradients)),
+  },
+  {
+    name: "kl",
+    natural: "256 rows over a vocabulary of n",
+    at: (n) => both((gradients) => divergence(256, n, gradients)),
+    small: both((gradients) => divergence(64, 128, gradients)),
+    medium: both((gradients) => divergence(1024, 1741, gradients)),
+    large: both((gradients) => divergence(512, 49408, gradients)),
+  },
+  {
+    name: "posterior",
+    natural: "256 rows over a vocabulary of n",
+    at: (n) => [posterior(256, n)],
+    small: [posterior(64, 128)],
+    medium: [posterior(384, 1741)],
+    large: [posterior(256, 49408)],
+  },
+  {
+    name: "q-sample",
+    natural: `n captions of ${positions} tokens`,
+    at: (n) => [noising(positions * n, 1741)],
+    small: [noising(1024, 1741)],
+    medium: [noising(2 ** 16, 1741)],
+    large: [noising(2 ** 22, 1741)],
+  },
+  {
+    name: "sample",
+    natural: "256 rows over a vocabulary of n",
+    at: (n) => drawings(256, n),
+    small: drawings(64, 128),
+    medium: drawings(384, 1741),
+    large: drawings(256, 49408),
+  },
+  {
+    name: "rng",
+    natural: "n × n numbers",
+    at: (n) => fillings(n * n),
+    small: fillings(4096),
+    medium: fillings(2 ** 20),
+    large: fillings(2 ** 24),
+  },
 ];
