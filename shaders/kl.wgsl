@@ -100,6 +100,19 @@ fn row_of(group: vec3<u32>, groups: vec3<u32>, local: u32) -> u32 {
   return (group.y * groups.x + group.x) * (WORKGROUP / LANES) + local / LANES;
 }
 
+// The sums over the lanes of a row, in every lane.
+fn sum_of_row(local: u32, part: vec2<f32>) -> vec2<f32> {
+  if (LANES == 1u) { return part; }
+  scratch[local] = part;
+  workgroupBarrier();
+  for (var step = LANES / 2u; step > 0u; step /= 2u) {
+    if (local % LANES < step) { scratch[local] += scratch[local + step]; }
+    workgroupBarrier();
+  }
+  return scratch[local - local % LANES];
+}
+
+// @shared log-sum-exp-of-row
 // The log-sum-exp of a row from its lanes' (top, sum of exp(x - top)); in every lane.
 fn log_sum_exp_of_row(local: u32, part: vec2<f32>) -> f32 {
   var all = part;
@@ -121,18 +134,6 @@ fn log_sum_exp_of_row(local: u32, part: vec2<f32>) -> f32 {
   return all.x + log(all.y);
 }
 
-// The sums over the lanes of a row, in every lane.
-fn sum_of_row(local: u32, part: vec2<f32>) -> vec2<f32> {
-  if (LANES == 1u) { return part; }
-  scratch[local] = part;
-  workgroupBarrier();
-  for (var step = LANES / 2u; step > 0u; step /= 2u) {
-    if (local % LANES < step) { scratch[local] += scratch[local + step]; }
-    workgroupBarrier();
-  }
-  return scratch[local - local % LANES];
-}
-
 // The vectors of four that hold a row of `logits`, which need not begin with a whole one: a vector's tokens are
 // 4 i - shift + (0, 1, 2, 3), below 0 (as large numbers) or beyond the width where they belong to a neighbour.
 struct Window { start: u32, shift: u32, count: u32 }
@@ -151,6 +152,7 @@ fn logit(row: u32, token: u32) -> f32 {
   let at = params.offset + row * params.width + min(token, params.width - 1u);
   return logits[at / 4u][at % 4u];
 }
+// @end shared
 
 @compute @workgroup_size(WORKGROUP)
 fn forward(

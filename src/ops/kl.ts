@@ -1,12 +1,11 @@
 /** The diffusion loss, fused with log-softmax (shaders/kl.wgsl). */
 
 import { kernels } from "../gpu/kernels.generated.js";
-import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 import { contiguous } from "./copy.js";
-import type { RowLoss } from "./row-loss.js";
 import { rowLanes } from "./row-lanes.js";
+import { lossOfLogits, type RowLoss } from "./row-loss.js";
 
 export interface KlTargets {
   /** As many as rows: the clean tokens, 0 … M-1. */
@@ -119,10 +118,8 @@ export function klRows(
         rowLanes(gpu, gpu.tunables(kernel), params.rows),
       );
     },
-    total() {
-      const loss = empty(gpu, [1], "f32", "kl loss");
+    total(loss) {
       gpu.run(kernels.kl.reduce, { terms, loss }, all, { groups: [1] });
-      return loss;
     },
     differentiable(save) {
       const kept = { x0: save(x0), xt: save(xt), t: save(t), steps: save(coefficients), saved: save(stats) };
@@ -161,11 +158,5 @@ export function klLoss(inputs: KlInputs, options: KlOptions = {}): KlResult {
   const width = logits.shape.at(-1)!;
   const shown = `logits [${logits.shape.join(", ")}]`;
   const rowLoss = klRows(logits.size / width, width, inputs, options, shown);
-  rowLoss.forward(logits, 0);
-  const loss = record("klLoss", [logits], rowLoss.total(), (save) => {
-    const saved = save(logits);
-    const gradient = rowLoss.differentiable(save);
-    return (dloss, grads) => gradient.into(saved, dloss, grads.sink(0));
-  });
-  return { loss, terms: rowLoss.terms };
+  return { loss: lossOfLogits(logits, rowLoss), terms: rowLoss.terms };
 }
