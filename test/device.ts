@@ -30,3 +30,18 @@ export async function deviceOf(adapter: string): Promise<GPUDevice | null> {
     throw error;
   }
 }
+
+/** A device with the limits that every WebGPU device has, and no more. */
+export async function plainDevice(): Promise<GPUDevice> {
+  const { adapter } = await openNodeDevice();
+  const prototype = Object.getPrototypeOf(adapter) as GPUAdapter;
+  const request = prototype.requestDevice;
+  prototype.requestDevice = function (this: GPUAdapter, descriptor) {
+    return request.call(this, { ...descriptor, requiredLimits: {} });
+  };
+  try {
+    return await freshDevice();
+  } finally {
+    prototype.requestDevice = request;
+  }
+}

@@ -95,7 +95,10 @@ export function headCrossEntropy(
   });
 }
 
-function headShape(op: string, { hidden, weight, bias }: Head): { rows: number; width: number; shown: string } {
+function headShape(
+  op: string,
+  { hidden, weight, bias }: Head,
+): { rows: number; width: number; shown: string } {
   const [dim, width] = weight.shape as [number, number];
   const shown = `hidden [${hidden.shape.join(", ")}] times weight [${weight.shape.join(", ")}]`;
   if (weight.rank !== 2 || hidden.shape.at(-1) !== dim || (bias && bias.size !== width)) {
