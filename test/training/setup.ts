@@ -52,6 +52,7 @@ export function tinyConfig(...set: string[]): Config {
       "vqvae.learningRate=0.005",
       "decoder.timesteps=10",
       "decoder.batch=4",
+      "decoder.captionsPerImage=1",
       "decoder.warmup=2",
       "decoder.learningRate=0.005",
       "decoder.pCond=0.5",
