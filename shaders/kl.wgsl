@@ -34,6 +34,8 @@ struct Params {
   all_rows: u32,
   width: u32,
   offset: u32, // elements to the first logit; a multiple of four
+  out_offset: u32, // the same of dlogits
+  span_rows: u32,
   per_step: u32,
   per_weight: u32,
   lambda: f32,
@@ -61,11 +63,10 @@ struct Step {
 @group(0) @binding(8) var<storage, read_write> stats: array<vec4<f32>>;
 @group(0) @binding(9) var<storage, read> saved: array<vec4<f32>>;
 @group(0) @binding(10) var<storage, read> dloss: array<f32>;
-@group(0) @binding(11) var<storage, read_write> dlogits: array<f32>;
+@group(0) @binding(11) var<storage, read_write> dlogits: array<vec4<f32>>;
 @group(0) @binding(12) var<storage, read_write> loss: array<f32>;
 // Logits that become their gradients.
-@group(0) @binding(13) var<storage, read_write> scalars: array<f32>;
-@group(0) @binding(14) var<storage, read_write> vectors: array<vec4<f32>>;
+@group(0) @binding(13) var<storage, read_write> vectors: array<vec4<f32>>;
 
 fn load_step(time: u32) -> Step {
   let i = time * 5u;
@@ -151,6 +152,20 @@ fn tokens_at(window: Window, i: u32) -> vec4<u32> {
 fn logit(row: u32, token: u32) -> f32 {
   let at = params.offset + row * params.width + min(token, params.width - 1u);
   return logits[at / 4u][at % 4u];
+}
+
+const NONE: u32 = 0xffffffffu;
+
+// The vector that the row beginning at element `first` shares with the row before it (side 0) or after it (side 1);
+// NONE if it ends with a whole vector, or if side 0 has it already.
+fn edge_of(first: u32, side: u32) -> u32 {
+  let end = first + params.width;
+  if (side == 0u) { return select(NONE, first / 4u, first % 4u != 0u); }
+  return select(NONE, end / 4u, end % 4u != 0u && (end / 4u != first / 4u || first % 4u == 0u));
+}
+
+fn tokens_of(vector: u32, first: u32) -> vec4<u32> {
+  return vec4<u32>(4u * vector - first) + vec4<u32>(0u, 1u, 2u, 3u);
 }
 // @end shared
 
@@ -311,72 +326,71 @@ fn gradients(slope: Slope, x: vec4<f32>, token: vec4<u32>) -> vec4<f32> {
   return select(but_start, vec4<f32>(slope.at_here), token == vec4<u32>(slope.here));
 }
 
+// Gradients are written by whole vectors, which consecutive rows share unless the width is a multiple of four. Lanes
+// therefore take span_rows rows that end with a whole vector together, and their first lane alone the shared ones.
 @compute @workgroup_size(WORKGROUP)
 fn backward(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let local_row = row_of(group, groups, local);
-  if (local_row >= params.rows) { return; }
-  let row = params.first_row + local_row;
-  let slope = slope_of(row, logit(local_row, x0[row]), logit(local_row, xt[row]));
-  let window = window_of(local_row);
-  let base = local_row * params.width;
-  for (var i = local % LANES; i < window.count; i += LANES) {
-    let token = tokens_at(window, i);
-    let gradient = gradients(slope, logits[window.start + i], token);
-    for (var j = 0u; j < 4u; j++) {
-      if (token[j] < params.width) {
-        if (ACCUMULATE) { dlogits[base + token[j]] += gradient[j]; } else { dlogits[base + token[j]] = gradient[j]; }
+  let begin = row_of(group, groups, local) * params.span_rows;
+  let lane = local % LANES;
+  for (var local_row = begin; local_row < min(begin + params.span_rows, params.rows); local_row++) {
+    let row = params.first_row + local_row;
+    let first = params.offset + local_row * params.width;
+    let shift_out = (params.out_offset - params.offset) / 4u;
+    let slope = slope_of(row, logit(local_row, x0[row]), logit(local_row, xt[row]));
+    for (var i = (first + 3u) / 4u + lane; i < (first + params.width) / 4u; i += LANES) {
+      let gradient = gradients(slope, logits[i], tokens_of(i, first));
+      if (ACCUMULATE) { dlogits[i + shift_out] += gradient; } else { dlogits[i + shift_out] = gradient; }
+    }
+    for (var side = 0u; side < 2u; side++) {
+      let i = edge_of(first, side);
+      if (i != NONE && lane == 0u) {
+        let token = tokens_of(i, first);
+        let gradient = gradients(slope, logits[i], token);
+        for (var j = 0u; j < 4u; j++) {
+          if (token[j] < params.width) {
+            if (ACCUMULATE) { dlogits[i + shift_out][j] += gradient[j]; } else { dlogits[i + shift_out][j] = gradient[j]; }
+          }
+        }
       }
     }
   }
 }
 
-// Any width: a lane's four tokens begin with a multiple of four.
+fn element(i: u32) -> f32 { return vectors[i / 4u][i % 4u]; }
+
 @compute @workgroup_size(WORKGROUP)
 fn backward_in_place(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let own = row_of(group, groups, local);
-  let local_row = min(own, params.rows - 1u);
-  let row = params.first_row + local_row;
-  let base = local_row * params.width;
-  let last = params.width - 1u;
-  let slope = slope_of(row, scalars[base + min(x0[row], last)], scalars[base + min(xt[row], last)]);
-  // All lanes have read these two before any lane replaces them.
-  if (LANES > 1u) { storageBarrier(); }
-  if (own >= params.rows) { return; }
-  for (var k = 4u * (local % LANES); k < params.width; k += 4u * LANES) {
-    let token = vec4<u32>(k) + vec4<u32>(0u, 1u, 2u, 3u);
-    let at = vec4<u32>(base) + min(token, vec4<u32>(last));
-    let gradient = gradients(slope, vec4<f32>(scalars[at.x], scalars[at.y], scalars[at.z], scalars[at.w]), token);
-    for (var j = 0u; j < 4u; j++) {
-      if (token[j] < params.width) { scalars[base + token[j]] = gradient[j]; }
+  let begin = row_of(group, groups, local) * params.span_rows;
+  let lane = local % LANES;
+  for (var r = 0u; r < params.span_rows; r++) {
+    let local_row = min(begin + r, params.rows - 1u);
+    let row = params.first_row + local_row;
+    let first = params.offset + local_row * params.width;
+    let slope = slope_of(row, element(first + min(x0[row], params.width - 1u)), element(first + min(xt[row], params.width - 1u)));
+    // All lanes have read these two logits before any lane replaces them.
+    if (LANES > 1u) { storageBarrier(); }
+    if (begin + r < params.rows) {
+      for (var i = (first + 3u) / 4u + lane; i < (first + params.width) / 4u; i += LANES) {
+        vectors[i] = gradients(slope, vectors[i], tokens_of(i, first));
+      }
+      for (var side = 0u; side < 2u; side++) {
+        let i = edge_of(first, side);
+        if (i != NONE && lane == 0u) {
+          let token = tokens_of(i, first);
+          let gradient = gradients(slope, vectors[i], token);
+          for (var j = 0u; j < 4u; j++) {
+            if (token[j] < params.width) { vectors[i][j] = gradient[j]; }
+          }
+        }
+      }
     }
-  }
-}
-
-// A width that is a multiple of four.
-@compute @workgroup_size(WORKGROUP)
-fn backward_in_place_vectors(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let own = row_of(group, groups, local);
-  let local_row = min(own, params.rows - 1u);
-  let row = params.first_row + local_row;
-  let base = local_row * (params.width / 4u);
-  let start = min(x0[row], params.width - 1u);
-  let here = min(xt[row], params.width - 1u);
-  let slope = slope_of(row, vectors[base + start / 4u][start % 4u], vectors[base + here / 4u][here % 4u]);
-  if (LANES > 1u) { storageBarrier(); }
-  if (own >= params.rows) { return; }
-  for (var i = local % LANES; i < params.width / 4u; i += LANES) {
-    vectors[base + i] = gradients(slope, vectors[base + i], vec4<u32>(4u * i) + vec4<u32>(0u, 1u, 2u, 3u));
   }
 }

@@ -4,8 +4,7 @@ import { kernels } from "../gpu/kernels.generated.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 import { contiguous } from "./copy.js";
-import { rowLanes } from "./row-lanes.js";
-import { lossOfLogits, type RowLoss } from "./row-loss.js";
+import { lossOfLogits, type RowLoss, spanRows, vocabularyLanes } from "./row-loss.js";
 
 const nothingIgnored = 0xffffffff;
 
@@ -39,7 +38,7 @@ export function crossEntropyRows(
   const rowLoss = empty(gpu, [rows], "f32", "cross-entropy rows");
   const lse = empty(gpu, [rows], "f32", "cross-entropy lse");
   const share = empty(gpu, [1], "f32", "cross-entropy share");
-  const all = { rows, first_row: 0, all_rows: rows, width, offset: 0, ignored: ignore };
+  const all = { rows, first_row: 0, all_rows: rows, width, offset: 0, out_offset: 0, span_rows: spanRows(width), ignored: ignore };
   const part = (logits: Tensor, firstRow: number) => ({
     ...all,
     rows: logits.size / width,
@@ -54,7 +53,7 @@ export function crossEntropyRows(
     forward(logits, firstRow) {
       const kernel = kernels.crossEntropy.forward;
       const params = part(logits, firstRow);
-      const options = rowLanes(gpu, gpu.tunables(kernel), params.rows);
+      const options = vocabularyLanes(gpu, gpu.tunables(kernel), params.rows);
       gpu.run(kernel, { logits: logits.storage, targets, row_loss: rowLoss, lse }, params, options);
     },
     total(loss) {
@@ -66,23 +65,19 @@ export function crossEntropyRows(
     differentiable(save) {
       const kept = { targets: save(targets), saved_lse: save(lse), saved_share: save(share) };
       return {
-        into(logits, dloss, { tensor: dlogits, accumulate }) {
+        into(logits, dloss, { tensor, accumulate }) {
           const kernel = kernels.crossEntropy.backward;
-          gpu.run(kernel, { ...kept, logits: logits.storage, dloss, dlogits }, part(logits, 0), {
-            ...rowLanes(gpu, gpu.tunables(kernel), rows),
+          const params = { ...part(logits, 0), out_offset: tensor.offset };
+          gpu.run(kernel, { ...kept, logits: logits.storage, dloss, dlogits: tensor.storage }, params, {
+            ...vocabularyLanes(gpu, gpu.tunables(kernel), Math.ceil(rows / params.span_rows)),
             variant: { ACCUMULATE: accumulate },
           });
         },
         inPlace(logits, firstRow, dloss) {
+          const kernel = kernels.crossEntropy.backwardInPlace;
           const params = part(logits, firstRow);
-          const { backwardInPlace, backwardInPlaceVectors } = kernels.crossEntropy;
-          if (width % 4 === 0) {
-            const options = rowLanes(gpu, gpu.tunables(backwardInPlaceVectors), params.rows);
-            gpu.run(backwardInPlaceVectors, { ...kept, dloss, vectors: logits }, params, options);
-          } else {
-            const options = rowLanes(gpu, gpu.tunables(backwardInPlace), params.rows);
-            gpu.run(backwardInPlace, { ...kept, dloss, scalars: logits }, params, options);
-          }
+          const options = vocabularyLanes(gpu, gpu.tunables(kernel), Math.ceil(params.rows / params.span_rows));
+          gpu.run(kernel, { ...kept, dloss, vectors: logits.storage }, params, options);
         },
       };
     },

@@ -4,8 +4,7 @@ import { kernels } from "../gpu/kernels.generated.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 import { contiguous } from "./copy.js";
-import { rowLanes } from "./row-lanes.js";
-import { lossOfLogits, type RowLoss } from "./row-loss.js";
+import { lossOfLogits, type RowLoss, spanRows, vocabularyLanes } from "./row-loss.js";
 
 export interface KlTargets {
   /** As many as rows: the clean tokens, 0 … M-1. */
@@ -81,6 +80,8 @@ export function klRows(
     all_rows: rows,
     width,
     offset: 0,
+    out_offset: 0,
+    span_rows: spanRows(width),
     per_step: rows / t.size,
     per_weight: weights ? rows / weights.size : 0,
     lambda,
@@ -115,7 +116,7 @@ export function klRows(
           stats,
         },
         params,
-        rowLanes(gpu, gpu.tunables(kernel), params.rows),
+        vocabularyLanes(gpu, gpu.tunables(kernel), params.rows),
       );
     },
     total(loss) {
@@ -124,24 +125,19 @@ export function klRows(
     differentiable(save) {
       const kept = { x0: save(x0), xt: save(xt), t: save(t), steps: save(coefficients), saved: save(stats) };
       return {
-        into(logits, dloss, { tensor: dlogits, accumulate }) {
+        into(logits, dloss, { tensor, accumulate }) {
           const kernel = kernels.kl.backward;
-          const params = part(logits, 0);
-          gpu.run(kernel, { ...kept, logits: logits.storage, dloss, dlogits }, params, {
-            ...rowLanes(gpu, gpu.tunables(kernel), rows),
+          const params = { ...part(logits, 0), out_offset: tensor.offset };
+          gpu.run(kernel, { ...kept, logits: logits.storage, dloss, dlogits: tensor.storage }, params, {
+            ...vocabularyLanes(gpu, gpu.tunables(kernel), Math.ceil(rows / params.span_rows)),
             variant: { ACCUMULATE: accumulate },
           });
         },
         inPlace(logits, firstRow, dloss) {
+          const kernel = kernels.kl.backwardInPlace;
           const params = part(logits, firstRow);
-          const { backwardInPlace, backwardInPlaceVectors } = kernels.kl;
-          if (width % 4 === 0) {
-            const options = rowLanes(gpu, gpu.tunables(backwardInPlaceVectors), params.rows);
-            gpu.run(backwardInPlaceVectors, { ...kept, dloss, vectors: logits }, params, options);
-          } else {
-            const options = rowLanes(gpu, gpu.tunables(backwardInPlace), params.rows);
-            gpu.run(backwardInPlace, { ...kept, dloss, scalars: logits }, params, options);
-          }
+          const options = vocabularyLanes(gpu, gpu.tunables(kernel), Math.ceil(params.rows / params.span_rows));
+          gpu.run(kernel, { ...kept, dloss, vectors: logits.storage }, params, options);
         },
       };
     },
