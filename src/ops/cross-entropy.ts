@@ -38,7 +38,16 @@ export function crossEntropyRows(
   const rowLoss = empty(gpu, [rows], "f32", "cross-entropy rows");
   const lse = empty(gpu, [rows], "f32", "cross-entropy lse");
   const share = empty(gpu, [1], "f32", "cross-entropy share");
-  const all = { rows, first_row: 0, all_rows: rows, width, offset: 0, out_offset: 0, span_rows: spanRows(width), ignored: ignore };
+  const all = {
+    rows,
+    first_row: 0,
+    all_rows: rows,
+    width,
+    offset: 0,
+    out_offset: 0,
+    span_rows: spanRows(width),
+    ignored: ignore,
+  };
   const part = (logits: Tensor, firstRow: number) => ({
     ...all,
     rows: logits.size / width,
@@ -76,7 +85,11 @@ export function crossEntropyRows(
         inPlace(logits, firstRow, dloss) {
           const kernel = kernels.crossEntropy.backwardInPlace;
           const params = part(logits, firstRow);
-          const options = vocabularyLanes(gpu, gpu.tunables(kernel), Math.ceil(params.rows / params.span_rows));
+          const options = vocabularyLanes(
+            gpu,
+            gpu.tunables(kernel),
+            Math.ceil(params.rows / params.span_rows),
+          );
           gpu.run(kernel, { ...kept, dloss, vectors: logits.storage }, params, options);
         },
       };

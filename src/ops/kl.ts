@@ -136,7 +136,11 @@ export function klRows(
         inPlace(logits, firstRow, dloss) {
           const kernel = kernels.kl.backwardInPlace;
           const params = part(logits, firstRow);
-          const options = vocabularyLanes(gpu, gpu.tunables(kernel), Math.ceil(params.rows / params.span_rows));
+          const options = vocabularyLanes(
+            gpu,
+            gpu.tunables(kernel),
+            Math.ceil(params.rows / params.span_rows),
+          );
           gpu.run(kernel, { ...kept, dloss, vectors: logits.storage }, params, options);
         },
       };
