@@ -18,9 +18,7 @@ struct Params {
   first_row: u32,
   all_rows: u32,
   width: u32,
-  offset: u32, // elements to the first logit; a multiple of four
-  out_offset: u32, // the same of dlogits
-  span_rows: u32,
+  span_rows: u32, // the fewest rows that end with a whole vector of four: 1, 2 or 4
   ignored: u32,
 }
 
@@ -66,22 +64,14 @@ fn log_sum_exp_of_row(local: u32, part: vec2<f32>) -> f32 {
   return all.x + log(all.y);
 }
 
-// The vectors of four that hold a row of `logits`, which need not begin with a whole one: a vector's tokens are
-// 4 i - shift + (0, 1, 2, 3), below 0 (as large numbers) or beyond the width where they belong to a neighbour.
-struct Window { start: u32, shift: u32, count: u32 }
-
-fn window_of(row: u32) -> Window {
-  let first = params.offset + row * params.width;
-  let shift = first % 4u;
-  return Window(first / 4u, shift, (shift + params.width + 3u) / 4u);
-}
-
-fn tokens_at(window: Window, i: u32) -> vec4<u32> {
-  return vec4<u32>(4u * i - window.shift) + vec4<u32>(0u, 1u, 2u, 3u);
+// The tokens of a vector of four logits, for the row that begins at element `first`: below 0 (as large numbers) or
+// beyond the width where they belong to a neighbour.
+fn tokens_of(vector: u32, first: u32) -> vec4<u32> {
+  return vec4<u32>(4u * vector - first) + vec4<u32>(0u, 1u, 2u, 3u);
 }
 
 fn logit(row: u32, token: u32) -> f32 {
-  let at = params.offset + row * params.width + min(token, params.width - 1u);
+  let at = row * params.width + min(token, params.width - 1u);
   return logits[at / 4u][at % 4u];
 }
 
@@ -94,10 +84,6 @@ fn edge_of(first: u32, side: u32) -> u32 {
   if (side == 0u) { return select(NONE, first / 4u, first % 4u != 0u); }
   return select(NONE, end / 4u, end % 4u != 0u && (end / 4u != first / 4u || first % 4u == 0u));
 }
-
-fn tokens_of(vector: u32, first: u32) -> vec4<u32> {
-  return vec4<u32>(4u * vector - first) + vec4<u32>(0u, 1u, 2u, 3u);
-}
 // @end shared
 
 @compute @workgroup_size(WORKGROUP)
@@ -108,11 +94,12 @@ fn forward(
 ) {
   let own = row_of(group, groups, local);
   let local_row = min(own, params.rows - 1u);
-  let window = window_of(local_row);
+  let first = local_row * params.width;
+  let end = (first + params.width + 3u) / 4u;
   var part = vec2<f32>(LOWEST, 0.0);
-  for (var i = local % LANES; i < window.count; i += LANES) {
-    let counts = tokens_at(window, i) < vec4<u32>(params.width);
-    let x = select(vec4<f32>(LOWEST), logits[window.start + i], counts);
+  for (var i = first / 4u + local % LANES; i < end; i += LANES) {
+    let counts = tokens_of(i, first) < vec4<u32>(params.width);
+    let x = select(vec4<f32>(LOWEST), logits[i], counts);
     let top = max(max(max(x.x, x.y), max(x.z, x.w)), part.x);
     let e = exp(x - top);
     part = vec2<f32>(top, part.y * exp(part.x - top) + (e.x + e.y) + (e.z + e.w));
@@ -198,12 +185,11 @@ fn backward(
   let lane = local % LANES;
   for (var local_row = begin; local_row < min(begin + params.span_rows, params.rows); local_row++) {
     let row = params.first_row + local_row;
-    let first = params.offset + local_row * params.width;
-    let shift_out = (params.out_offset - params.offset) / 4u;
+    let first = local_row * params.width;
     let slope = slope_of(row);
     for (var i = (first + 3u) / 4u + lane; i < (first + params.width) / 4u; i += LANES) {
       let gradient = gradients(slope, logits[i], tokens_of(i, first));
-      if (ACCUMULATE) { dlogits[i + shift_out] += gradient; } else { dlogits[i + shift_out] = gradient; }
+      if (ACCUMULATE) { dlogits[i] += gradient; } else { dlogits[i] = gradient; }
     }
     for (var side = 0u; side < 2u; side++) {
       let i = edge_of(first, side);
@@ -212,7 +198,7 @@ fn backward(
         let gradient = gradients(slope, logits[i], token);
         for (var j = 0u; j < 4u; j++) {
           if (token[j] < params.width) {
-            if (ACCUMULATE) { dlogits[i + shift_out][j] += gradient[j]; } else { dlogits[i + shift_out][j] = gradient[j]; }
+            if (ACCUMULATE) { dlogits[i][j] += gradient[j]; } else { dlogits[i][j] = gradient[j]; }
           }
         }
       }
@@ -228,22 +214,21 @@ fn backward_in_place(
 ) {
   let begin = row_of(group, groups, local) * params.span_rows;
   let lane = local % LANES;
-  for (var r = 0u; r < params.span_rows; r++) {
-    let local_row = min(begin + r, params.rows - 1u);
+  for (var local_row = begin; local_row < min(begin + params.span_rows, params.rows); local_row++) {
     let row = params.first_row + local_row;
-    let first = params.offset + local_row * params.width;
+    let first = local_row * params.width;
     let slope = slope_of(row);
-    if (begin + r < params.rows) {
-      for (var i = (first + 3u) / 4u + lane; i < (first + params.width) / 4u; i += LANES) {
-        vectors[i] = gradients(slope, vectors[i], tokens_of(i, first));
-      }
-      for (var side = 0u; side < 2u; side++) {
-        let i = edge_of(first, side);
-        if (i != NONE && lane == 0u) {
-          let token = tokens_of(i, first);
-          let gradient = gradients(slope, vectors[i], token);
-          for (var j = 0u; j < 4u; j++) {
-            if (token[j] < params.width) { vectors[i][j] = gradient[j]; }
+    for (var i = (first + 3u) / 4u + lane; i < (first + params.width) / 4u; i += LANES) {
+      vectors[i] = gradients(slope, vectors[i], tokens_of(i, first));
+    }
+    for (var side = 0u; side < 2u; side++) {
+      let i = edge_of(first, side);
+      if (i != NONE && lane == 0u) {
+        let token = tokens_of(i, first);
+        let gradient = gradients(slope, vectors[i], token);
+        for (var j = 0u; j < 4u; j++) {
+          if (token[j] < params.width) {
+            vectors[i][j] = gradient[j];
           }
         }
       }

@@ -33,9 +33,7 @@ struct Params {
   first_row: u32,
   all_rows: u32,
   width: u32,
-  offset: u32, // elements to the first logit; a multiple of four
-  out_offset: u32, // the same of dlogits
-  span_rows: u32,
+  span_rows: u32, // the fewest rows that end with a whole vector of four: 1, 2 or 4
   per_step: u32,
   per_weight: u32,
   lambda: f32,
@@ -135,22 +133,14 @@ fn log_sum_exp_of_row(local: u32, part: vec2<f32>) -> f32 {
   return all.x + log(all.y);
 }
 
-// The vectors of four that hold a row of `logits`, which need not begin with a whole one: a vector's tokens are
-// 4 i - shift + (0, 1, 2, 3), below 0 (as large numbers) or beyond the width where they belong to a neighbour.
-struct Window { start: u32, shift: u32, count: u32 }
-
-fn window_of(row: u32) -> Window {
-  let first = params.offset + row * params.width;
-  let shift = first % 4u;
-  return Window(first / 4u, shift, (shift + params.width + 3u) / 4u);
-}
-
-fn tokens_at(window: Window, i: u32) -> vec4<u32> {
-  return vec4<u32>(4u * i - window.shift) + vec4<u32>(0u, 1u, 2u, 3u);
+// The tokens of a vector of four logits, for the row that begins at element `first`: below 0 (as large numbers) or
+// beyond the width where they belong to a neighbour.
+fn tokens_of(vector: u32, first: u32) -> vec4<u32> {
+  return vec4<u32>(4u * vector - first) + vec4<u32>(0u, 1u, 2u, 3u);
 }
 
 fn logit(row: u32, token: u32) -> f32 {
-  let at = params.offset + row * params.width + min(token, params.width - 1u);
+  let at = row * params.width + min(token, params.width - 1u);
   return logits[at / 4u][at % 4u];
 }
 
@@ -162,10 +152,6 @@ fn edge_of(first: u32, side: u32) -> u32 {
   let end = first + params.width;
   if (side == 0u) { return select(NONE, first / 4u, first % 4u != 0u); }
   return select(NONE, end / 4u, end % 4u != 0u && (end / 4u != first / 4u || first % 4u == 0u));
-}
-
-fn tokens_of(vector: u32, first: u32) -> vec4<u32> {
-  return vec4<u32>(4u * vector - first) + vec4<u32>(0u, 1u, 2u, 3u);
 }
 // @end shared
 
@@ -179,16 +165,17 @@ fn forward(
   let local_row = min(own, params.rows - 1u);
   let row = params.first_row + local_row;
   let width = params.width;
-  let window = window_of(local_row);
+  let first = local_row * params.width;
+  let end = (first + params.width + 3u) / 4u;
   let start = x0[row];
   let here = xt[row];
 
   // Log-sum-exp of all tokens but x_t (1 - p(x_t) would lose its digits where the network is sure).
   var part = vec2<f32>(LOWEST, 0.0);
-  for (var i = local % LANES; i < window.count; i += LANES) {
-    let token = tokens_at(window, i);
+  for (var i = first / 4u + local % LANES; i < end; i += LANES) {
+    let token = tokens_of(i, first);
     let counts = (token < vec4<u32>(width)) & (token != vec4<u32>(here));
-    let x = select(vec4<f32>(LOWEST), logits[window.start + i], counts);
+    let x = select(vec4<f32>(LOWEST), logits[i], counts);
     let top = max(max(max(x.x, x.y), max(x.z, x.w)), part.x);
     let e = select(vec4<f32>(0.0), exp(x - top), counts);
     part = vec2<f32>(top, part.y * exp(part.x - top) + (e.x + e.y) + (e.z + e.w));
@@ -215,10 +202,10 @@ fn forward(
   var sums = vec2<f32>(0.0);
   if (q.other > 0.0) {
     let four = step.a_over_b < 1.0e9;
-    for (var i = local % LANES; i < window.count; i += LANES) {
-      let token = tokens_at(window, i);
+    for (var i = first / 4u + local % LANES; i < end; i += LANES) {
+      let token = tokens_of(i, first);
       let counts = (token < vec4<u32>(width)) & (token != vec4<u32>(here)) & (token != vec4<u32>(start));
-      let f = select(vec4<f32>(1.0), 1.0 + c * exp(logits[window.start + i] - lse), counts);
+      let f = select(vec4<f32>(1.0), 1.0 + c * exp(logits[i] - lse), counts);
       let one = select(vec4<f32>(0.0), vec4<f32>(1.0), counts);
       let pair = f.xz * f.yw;
       let inverse = one.xz * f.yw + one.yw * f.xz;  // of each pair, times its product
@@ -338,12 +325,11 @@ fn backward(
   let lane = local % LANES;
   for (var local_row = begin; local_row < min(begin + params.span_rows, params.rows); local_row++) {
     let row = params.first_row + local_row;
-    let first = params.offset + local_row * params.width;
-    let shift_out = (params.out_offset - params.offset) / 4u;
+    let first = local_row * params.width;
     let slope = slope_of(row, logit(local_row, x0[row]), logit(local_row, xt[row]));
     for (var i = (first + 3u) / 4u + lane; i < (first + params.width) / 4u; i += LANES) {
       let gradient = gradients(slope, logits[i], tokens_of(i, first));
-      if (ACCUMULATE) { dlogits[i + shift_out] += gradient; } else { dlogits[i + shift_out] = gradient; }
+      if (ACCUMULATE) { dlogits[i] += gradient; } else { dlogits[i] = gradient; }
     }
     for (var side = 0u; side < 2u; side++) {
       let i = edge_of(first, side);
@@ -352,7 +338,7 @@ fn backward(
         let gradient = gradients(slope, logits[i], token);
         for (var j = 0u; j < 4u; j++) {
           if (token[j] < params.width) {
-            if (ACCUMULATE) { dlogits[i + shift_out][j] += gradient[j]; } else { dlogits[i + shift_out][j] = gradient[j]; }
+            if (ACCUMULATE) { dlogits[i][j] += gradient[j]; } else { dlogits[i][j] = gradient[j]; }
           }
         }
       }
@@ -370,24 +356,22 @@ fn backward_in_place(
 ) {
   let begin = row_of(group, groups, local) * params.span_rows;
   let lane = local % LANES;
-  for (var r = 0u; r < params.span_rows; r++) {
-    let local_row = min(begin + r, params.rows - 1u);
+  for (var local_row = begin; local_row < min(begin + params.span_rows, params.rows); local_row++) {
     let row = params.first_row + local_row;
-    let first = params.offset + local_row * params.width;
+    let first = local_row * params.width;
+    // Other lanes may have replaced these two logits already, but only the lane that has not uses them.
     let slope = slope_of(row, element(first + min(x0[row], params.width - 1u)), element(first + min(xt[row], params.width - 1u)));
-    // All lanes have read these two logits before any lane replaces them.
-    if (LANES > 1u) { storageBarrier(); }
-    if (begin + r < params.rows) {
-      for (var i = (first + 3u) / 4u + lane; i < (first + params.width) / 4u; i += LANES) {
-        vectors[i] = gradients(slope, vectors[i], tokens_of(i, first));
-      }
-      for (var side = 0u; side < 2u; side++) {
-        let i = edge_of(first, side);
-        if (i != NONE && lane == 0u) {
-          let token = tokens_of(i, first);
-          let gradient = gradients(slope, vectors[i], token);
-          for (var j = 0u; j < 4u; j++) {
-            if (token[j] < params.width) { vectors[i][j] = gradient[j]; }
+    for (var i = (first + 3u) / 4u + lane; i < (first + params.width) / 4u; i += LANES) {
+      vectors[i] = gradients(slope, vectors[i], tokens_of(i, first));
+    }
+    for (var side = 0u; side < 2u; side++) {
+      let i = edge_of(first, side);
+      if (i != NONE && lane == 0u) {
+        let token = tokens_of(i, first);
+        let gradient = gradients(slope, vectors[i], token);
+        for (var j = 0u; j < 4u; j++) {
+          if (token[j] < params.width) {
+            vectors[i][j] = gradient[j];
           }
         }
       }

@@ -43,8 +43,6 @@ export function crossEntropyRows(
     first_row: 0,
     all_rows: rows,
     width,
-    offset: 0,
-    out_offset: 0,
     span_rows: spanRows(width),
     ignored: ignore,
   };
@@ -52,7 +50,6 @@ export function crossEntropyRows(
     ...all,
     rows: logits.size / width,
     first_row: firstRow,
-    offset: logits.offset,
   });
   return {
     name: "crossEntropy",
@@ -63,7 +60,7 @@ export function crossEntropyRows(
       const kernel = kernels.crossEntropy.forward;
       const params = part(logits, firstRow);
       const options = vocabularyLanes(gpu, gpu.tunables(kernel), params.rows);
-      gpu.run(kernel, { logits: logits.storage, targets, row_loss: rowLoss, lse }, params, options);
+      gpu.run(kernel, { logits, targets, row_loss: rowLoss, lse }, params, options);
     },
     total(loss) {
       gpu.run(kernels.crossEntropy.reduce, { targets, row_loss: rowLoss, loss, share }, all, { groups: [1] });
@@ -76,8 +73,8 @@ export function crossEntropyRows(
       return {
         into(logits, dloss, { tensor, accumulate }) {
           const kernel = kernels.crossEntropy.backward;
-          const params = { ...part(logits, 0), out_offset: tensor.offset };
-          gpu.run(kernel, { ...kept, logits: logits.storage, dloss, dlogits: tensor.storage }, params, {
+          const params = part(logits, 0);
+          gpu.run(kernel, { ...kept, logits, dloss, dlogits: tensor }, params, {
             ...vocabularyLanes(gpu, gpu.tunables(kernel), Math.ceil(rows / params.span_rows)),
             variant: { ACCUMULATE: accumulate },
           });
@@ -90,7 +87,7 @@ export function crossEntropyRows(
             gpu.tunables(kernel),
             Math.ceil(params.rows / params.span_rows),
           );
-          gpu.run(kernel, { ...kept, dloss, vectors: logits.storage }, params, options);
+          gpu.run(kernel, { ...kept, dloss, vectors: logits }, params, options);
         },
       };
     },

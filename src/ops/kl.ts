@@ -79,8 +79,6 @@ export function klRows(
     first_row: 0,
     all_rows: rows,
     width,
-    offset: 0,
-    out_offset: 0,
     span_rows: spanRows(width),
     per_step: rows / t.size,
     per_weight: weights ? rows / weights.size : 0,
@@ -93,7 +91,6 @@ export function klRows(
     ...all,
     rows: logits.size / width,
     first_row: firstRow,
-    offset: logits.offset,
   });
   return {
     name: "klLoss",
@@ -106,7 +103,7 @@ export function klRows(
       gpu.run(
         kernel,
         {
-          logits: logits.storage,
+          logits,
           x0,
           xt,
           t,
@@ -127,8 +124,8 @@ export function klRows(
       return {
         into(logits, dloss, { tensor, accumulate }) {
           const kernel = kernels.kl.backward;
-          const params = { ...part(logits, 0), out_offset: tensor.offset };
-          gpu.run(kernel, { ...kept, logits: logits.storage, dloss, dlogits: tensor.storage }, params, {
+          const params = part(logits, 0);
+          gpu.run(kernel, { ...kept, logits, dloss, dlogits: tensor }, params, {
             ...vocabularyLanes(gpu, gpu.tunables(kernel), Math.ceil(rows / params.span_rows)),
             variant: { ACCUMULATE: accumulate },
           });
@@ -141,7 +138,7 @@ export function klRows(
             gpu.tunables(kernel),
             Math.ceil(params.rows / params.span_rows),
           );
-          gpu.run(kernel, { ...kept, dloss, vectors: logits.storage }, params, options);
+          gpu.run(kernel, { ...kept, dloss, vectors: logits }, params, options);
         },
       };
     },
