@@ -303,6 +303,18 @@ test("head and loss give all memory back, and chunks bound it", async (t, gpu) =
   t.comment(
     `peak bytes: apart ${unfused}, one chunk ${whole}, sixteen ${chunked}, without gradients ${silent}`,
   );
+  const dispatches = (call: () => void) => {
+    const { work } = gpu.capture(() => gpu.scope(call));
+    work.dispose();
+    return work.dispatches;
+  };
+  const loss = (chunkBytes?: number) => () => backward(headKlLoss(head, targets, { chunkBytes }).loss);
+  t.equal(dispatches(loss()), 7, "one chunk: forward, loss, sum, and back 1 + 1 + 2, as apart");
+  t.equal(
+    dispatches(loss(logits / 4)),
+    4 * 5 + 1 + 3,
+    "chunks: five each, a sum, and a factor for each gradient",
+  );
   t.ok(unfused > 2 * logits, "apart: logits and their gradient");
   t.ok(whole < 1.7 * logits, "in one chunk: one buffer for both");
   const gradients = 4 * ((channels + 1) * width + rows * channels);
