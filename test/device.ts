@@ -30,3 +30,18 @@ export async function deviceOf(adapter: string): Promise<GPUDevice | null> {
     throw error;
   }
 }
+
+/** A device with the limits that every WebGPU device has, and no more; of a named adapter, or the usual one. */
+export async function plainDevice(name?: string): Promise<GPUDevice> {
+  const { adapter } = await openNodeDevice({ adapter: name });
+  const prototype = Object.getPrototypeOf(adapter) as GPUAdapter;
+  const request = prototype.requestDevice;
+  prototype.requestDevice = function (this: GPUAdapter, descriptor) {
+    return request.call(this, { ...descriptor, requiredLimits: {} });
+  };
+  try {
+    return (await openNodeDevice({ adapter: name })).device;
+  } finally {
+    prototype.requestDevice = request;
+  }
+}

@@ -4,6 +4,7 @@ import { reverseProbabilities } from "../../dist/diffusion/posterior.js";
 import { Schedule } from "../../dist/diffusion/schedule.js";
 import { stepThresholds, transitionTable } from "../../dist/diffusion/table.js";
 import { crossEntropy } from "../../dist/ops/cross-entropy.js";
+import { headCrossEntropy, headKlLoss } from "../../dist/ops/head-loss.js";
 import { klLoss } from "../../dist/ops/kl.js";
 import { qSample } from "../../dist/ops/noise.js";
 import { below, gumbel, happens, philox, seedWords } from "../../dist/ops/philox.js";
@@ -62,22 +63,28 @@ function entropy(rows, width, gradients) {
       const leaf = input(gpu, logits, [s.rows, s.width]);
       const classes = input(gpu, targets, [s.rows], "u32");
       const op = () => crossEntropy(leaf, classes).loss;
-      const expected = () => {
-        const p = reference.softmax(logits, s.width);
-        const loss = targets.reduce(
-          (sum, target, row) => sum - Math.log(p[row * s.width + target]) / s.rows,
-          0,
-        );
-        if (!gradients) return [[loss]];
-        targets.forEach((target, row) => {
-          p[row * s.width + target] -= 1;
-        });
-        return [[loss], p.map((value) => value / s.rows)];
-      };
+      const expected = () => referenceEntropy(logits, targets, s.width, gradients);
       if (!gradients) return forward([leaf, classes], () => [op()], expected);
       return withGradients([leaf], [classes], op, input(gpu, [1], [1]), expected);
     },
   };
+}
+
+/**
+ * @param {ArrayLike<number>} logits
+ * @param {Uint32Array} targets
+ * @param {number} width
+ * @param {boolean} gradients
+ */
+function referenceEntropy(logits, targets, width, gradients) {
+  const rows = targets.length;
+  const p = reference.softmax(logits, width);
+  const loss = targets.reduce((sum, target, row) => sum - Math.log(p[row * width + target]) / rows, 0);
+  if (!gradients) return [[loss]];
+  targets.forEach((target, row) => {
+    p[row * width + target] -= 1;
+  });
+  return [[loss], p.map((value) => value / rows)];
 }
 
 /**
@@ -138,9 +145,72 @@ function divergence(rows, width, gradients) {
 }
 
 /**
+ * The last layer and its loss in one op: hidden [rows, dim] · weight [dim, width] + bias, in chunks of rows.
+ * @param {"KL" | "cross-entropy"} kind
+ * @param {{ rows: number, dim: number, width: number }} size
+ * @param {number} chunks In how many chunks; 1: the logits exist at once.
+ * @param {boolean} gradients
+ * @returns {Case}
+ */
+function head(kind, size, chunks, gradients) {
+  const chunked = chunks > 1 ? ` in ${chunks} chunks` : "";
+  return {
+    family: "head-loss",
+    name: `head + ${kind} ${size.rows}×${size.dim}×${size.width}${chunked}${suffix(gradients)}`,
+    size,
+    checkSize: { rows: 4 * positions, width: Math.min(size.width, 61) },
+    flops: (s) => (gradients ? 6 : 2) * s.rows * s.dim * s.width,
+    bytes: (s) => 4 * (gradients ? 2 : 1) * (s.rows * s.dim + (s.dim + 1) * s.width),
+    tolerance: 5e-5,
+    build(gpu, s, random) {
+      const schedule = new Schedule({ tokens: s.width });
+      const table = transitionTable(gpu, schedule);
+      const values = [
+        random.floats(s.rows * s.dim, 1),
+        random.floats(s.dim * s.width, 2 / Math.sqrt(s.dim)),
+        random.floats(s.width, 1),
+      ];
+      const shapes = [[s.rows, s.dim], [s.dim, s.width], [s.width]];
+      const leaves = values.map((value, i) => input(gpu, value, shapes[i]));
+      const [hidden, weight, bias] = leaves;
+      const { x0, xt, t } = noised(s.rows, s.width, random);
+      const tokens = [x0, xt, t].map((ids) => input(gpu, ids, [ids.length], "u32"));
+      const targets = { x0: tokens[0], xt: tokens[1], t: tokens[2], coefficients: table.coefficients };
+      const chunkBytes = (4 * s.rows * s.width) / chunks;
+      const layer = { hidden, weight, bias };
+      const op = () =>
+        kind === "KL"
+          ? headKlLoss(layer, targets, { lambda, chunkBytes }).loss
+          : headCrossEntropy(layer, targets.x0, { chunkBytes }).loss;
+      const expected = () => {
+        const [m, k, n] = [s.rows, s.dim, s.width];
+        const logits = reference
+          .matmul(values[0], values[1], { m, k, n })
+          .map((value, i) => value + values[2][i % n]);
+        const [loss, dlogits] =
+          kind === "KL"
+            ? referenceDivergence(schedule, logits, { x0, xt, t }, gradients)
+            : referenceEntropy(logits, x0, s.width, gradients);
+        if (!dlogits) return [loss];
+        return [
+          loss,
+          reference.matmul(dlogits, values[1], { m, k: n, n: k, tb: true }),
+          reference.matmul(values[0], dlogits, { m: k, k: m, n, ta: true }),
+          reference.columnSums(dlogits, n),
+        ];
+      };
+      const problem = gradients
+        ? withGradients(leaves, tokens, op, input(gpu, [1], [1]), expected)
+        : forward([...leaves, ...tokens], () => [op()], expected);
+      return alsoFreeing(problem, [table]);
+    },
+  };
+}
+
+/**
  * The mean of KL + λ · auxiliary from explicit posteriors, and its gradient through the posterior's linear map.
  * @param {Schedule} schedule
- * @param {Float32Array} logits
+ * @param {ArrayLike<number>} logits
  * @param {Record<"x0" | "xt" | "t", Uint32Array>} ids
  * @param {boolean} gradients
  */
@@ -355,6 +425,13 @@ const both = (make) => [false, true].map(make);
  */
 const drawings = (rows, width) => [1, 0.85].map((topR) => drawing(rows, width, topR));
 
+/** @param {{ rows: number; dim: number; width: number }} shape */
+const heads = (shape) => [
+  ...[false, true].map((gradients) => head("KL", shape, 1, gradients)),
+  head("KL", shape, 4, true),
+  head("cross-entropy", shape, 1, true),
+];
+
 /** @param {number} numbers */
 const fillings = (numbers) =>
   /** @type {const} */ (["uniform", "normal", "gumbel"]).map((kind) => filling(kind, numbers));
@@ -376,6 +453,14 @@ export const families = [
     small: both((gradients) => divergence(64, 128, gradients)),
     medium: both((gradients) => divergence(1024, 1741, gradients)),
     large: both((gradients) => divergence(512, 49408, gradients)),
+  },
+  {
+    name: "head",
+    natural: "256 rows of 64 numbers through a head of n words",
+    at: (n) => heads({ rows: 256, dim: 64, width: n }),
+    small: heads({ rows: 64, dim: 32, width: 128 }),
+    medium: heads({ rows: 512, dim: 128, width: 1741 }),
+    large: [head("KL", { rows: 512, dim: 128, width: 49408 }, 8, true)],
   },
   {
     name: "posterior",

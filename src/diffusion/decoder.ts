@@ -15,6 +15,7 @@ import { concat } from "../ops/copy.js";
 import { dropout } from "../ops/dropout.js";
 import { add } from "../ops/elementwise.js";
 import { embedding } from "../ops/embedding.js";
+import type { Head } from "../ops/head-loss.js";
 import { adaLayerNorm } from "../ops/layer-norm.js";
 import type { Rng } from "../ops/rng.js";
 import { ShapeError } from "../tensor/errors.js";
@@ -228,6 +229,16 @@ export class Decoder extends Module {
    * B = R·P the captions i·R … i·R + R-1 are of picture i.
    */
   forward(xt: Tensor<"u32">, t: Tensor<"u32">, condition: PreparedCondition, call: DecoderCall = {}): Tensor {
+    return this.gpu.scope(() => this.head.forward(this.beforeHead(xt, t, condition, call).hidden));
+  }
+
+  /** The same without the last product, which training leaves to the loss: all logits at once can be too many. */
+  beforeHead(
+    xt: Tensor<"u32">,
+    t: Tensor<"u32">,
+    condition: PreparedCondition,
+    call: DecoderCall = {},
+  ): Head {
     const { length } = this.shape;
     const batch = xt.shape[0]!;
     if (xt.shape[1] !== length || t.shape[0] !== batch || batch % condition.pictures !== 0) {
@@ -236,7 +247,7 @@ export class Decoder extends Module {
         `tokens [${xt.shape.join(", ")}], times [${t.shape.join(", ")}] and a condition for ${condition.pictures} pictures do not fit [B, ${length}], [B] and a divisor of B`,
       );
     }
-    return this.gpu.scope(() => {
+    const hidden = this.gpu.scope(() => {
       const modulations = this.modulation.forward(t);
       let x = embedding(this.tokens, xt, { positions: this.positions });
       this.blocks.forEach((block, i) => {
@@ -249,7 +260,8 @@ export class Decoder extends Module {
           call.watch,
         );
       });
-      return this.head.forward(this.norm.forward(x));
+      return this.norm.forward(x);
     });
+    return { hidden, weight: this.head.weight, bias: this.head.bias };
   }
 }

@@ -382,13 +382,8 @@ export function linear(x: Tensor, weight: Tensor, bias: Tensor | null, options: 
       if (grads.needs(3)) grads.give(3, dy);
       const dz =
         savedArgument && activation !== "none" ? activationBackward(activation, savedArgument, dy) : dy;
-      if (grads.needs(0)) {
-        const { tensor, accumulate } = grads.sink(0);
-        product(gpu, matrix(dz, rows, outputs), transposed(matrix(savedWeight, inputs, outputs)), tensor, {
-          accumulate,
-        });
-      }
-      parameterGradients(savedInput, dz, rows, inputs, outputs, {
+      linearGradients(savedInput, savedWeight, dz, {
+        input: grads.needs(0) ? grads.sink(0) : null,
         weight: grads.needs(1) ? grads.sink(1) : null,
         bias: bias && grads.needs(2) ? grads.sink(2) : null,
       });
@@ -399,9 +394,42 @@ export function linear(x: Tensor, weight: Tensor, bias: Tensor | null, options: 
   });
 }
 
-interface Sink {
+/** Where a gradient goes: a dense tensor, overwritten or added to. */
+export interface Sink {
   tensor: Tensor;
   accumulate: boolean;
+}
+
+/** The gradients of z = x·weight + bias from dz, for those that have a sink; x [..., in], weight [in, out], both dense. */
+export function linearGradients(
+  x: Tensor,
+  weight: Tensor,
+  dz: Tensor,
+  sinks: { input: Sink | null; weight: Sink | null; bias: Sink | null },
+): void {
+  const [inputs, outputs] = weight.shape as [number, number];
+  const rows = x.size / inputs;
+  if (sinks.input) {
+    const { tensor, accumulate } = sinks.input;
+    product(x.gpu, matrix(dz, rows, outputs), transposed(matrix(weight, inputs, outputs)), tensor, {
+      accumulate,
+    });
+  }
+  parameterGradients(x, dz, rows, inputs, outputs, sinks);
+}
+
+/**
+ * The gradients of a linear layer's parameters in one tensor and one dispatch, for sums over several calls:
+ * [in + 1, out], dW and below it db as the last row; without the row for a layer without bias, [in, out].
+ */
+export function stackedParameterGradients(x: Tensor, dz: Tensor, stack: Sink, bias: boolean): void {
+  const inputs = x.shape.at(-1)!;
+  const outputs = dz.shape.at(-1)!;
+  const rows = x.size / inputs;
+  product(x.gpu, transposed(matrix(x, rows, inputs)), matrix(dz, rows, outputs), stack.tensor, {
+    columnSums: bias,
+    accumulate: stack.accumulate,
+  });
 }
 
 /** dW = Xᵀ·dZ and db = column sums of dZ, from one pass over dZ. */

@@ -1,4 +1,5 @@
 import { type CrossAttentionWatcher, Decoder, type DecoderShape } from "../../dist/diffusion/decoder.js";
+import { diffusionLoss } from "../../dist/diffusion/loss.js";
 import { Schedule } from "../../dist/diffusion/schedule.js";
 import { transitionTable } from "../../dist/diffusion/table.js";
 import type { Gpu } from "../../dist/gpu/gpu.js";
@@ -117,13 +118,11 @@ for (const [title, changes] of [
     seen.dispose();
 
     const { logits, loss } = gpu.scope(() => {
-      const result = decoder.forward(given.xt, given.t, decoder.prepare(given.codes));
-      const { loss } = klLoss(
-        { logits: result, x0: given.x0, xt: given.xt, t: given.t, coefficients: table.coefficients },
-        { lambda, adaptive: true },
-      );
+      const logits = noGrad(() => decoder.forward(given.xt, given.t, decoder.prepare(given.codes)));
+      const head = decoder.beforeHead(given.xt, given.t, decoder.prepare(given.codes));
+      const { loss } = diffusionLoss(table, { ...given, head }, { lambda, adaptive: true });
       backward(loss);
-      return { logits: result.detach(), loss: loss.detach() };
+      return { logits, loss: loss.detach() };
     });
     const forward = (changed: reference.Weights) =>
       reference.decoder(changed, size, xt, t, codes, vectorValues);
