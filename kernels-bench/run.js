@@ -43,6 +43,7 @@ const { withShares } = await import("./roofline.js");
  * @property {number} [repeat]
  * @property {string} [baseline]
  * @property {string} [preset]
+ * @property {string} [vs]
  */
 
 /** Longest time without a word when standard error is a file, in milliseconds. */
@@ -76,6 +77,7 @@ const program = commandLine(
     "--baseline <file>",
     "compare with an earlier --json file and name what got slower beyond the noise",
   )
+  .option("--vs <peers>", "compare with other engines, tfjs and jax, instead; kernels-bench/peers/README.md")
   .option("--preset <name>", "whose training steps `step` profiles: quick or emoji (default: quick)")
   .option("--trace <file>", "write the dispatches of `step` for chrome://tracing or ui.perfetto.dev")
   .addHelpText(
@@ -179,6 +181,19 @@ async function benchmark(selected, options) {
   if (wrong.length > 0) throw new UserError(`Wrong results, see the column error: ${wrong.join("; ")}.`);
 }
 
+/** @param {string | undefined} filter @param {Options & { vs: string }} options */
+async function compareWithPeers(filter, options) {
+  for (const name of /** @type {const} */ (["check", "baseline", "sizes", "html", "trace"])) {
+    if (options[name] !== undefined)
+      throw new UserError(`--${name} is for this engine alone, not for --vs.`, 2);
+  }
+  const { chosenPeers } = await import("./peers/engines.js");
+  const peers = chosenPeers(options.vs);
+  const { versus } = await import("./peers/versus.js");
+  const report = await versus(peers, filter, options, progress);
+  if (options.json !== undefined) await writeJson({ ...report, ...about() }, options.json);
+}
+
 /** @param {Options} options */
 async function profile(options) {
   const { describeStep, profileSteps } = await import("./step.js");
@@ -227,6 +242,8 @@ await runCommand(async () => {
       throw new UserError(`--${name} ${path}: that is a folder; give the name of a file.`, 2);
     }
   }
+  const { vs } = options;
+  if (vs !== undefined) return compareWithPeers(filter, { ...options, vs });
   if (step) return profile(options);
   const selected = chosen(filter, options.sizes);
   if (selected.length === 0) {
