@@ -9,7 +9,7 @@
 
 enable subgroups;
 
-const LANES: u32 = 8; // @tune 4 8 16 32
+const LANES: u32 = 8; // @tune 8 16 32
 const ROW_GROUPS: u32 = 4; // @tune 1 2 4 8
 const A_VECTORS: bool = false; // @variant
 const B_VECTORS: bool = false; // @variant

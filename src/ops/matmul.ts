@@ -1,4 +1,4 @@
-/** Matrix products (shaders/matmul.wgsl, matmul-subgroup.wgsl): batched, transposed, with an epilogue; and the linear layer. */
+/** Matrix products (shaders/matmul.wgsl, matmul-subgroup.wgsl, matmul-registers.wgsl): batched, transposed, with an epilogue; and the linear layer. */
 
 import type { Gpu } from "../gpu/gpu.js";
 import { kernels } from "../gpu/kernels.generated.js";
@@ -38,11 +38,13 @@ interface Epilogue {
 }
 
 /**
- * Which kernel runs: on a software adapter loads cost most, and the subgroup tile saves loads; on real GPUs the tile
- * in workgroup memory is the safe choice (not measured: there was none to measure on).
+ * Which kernel runs: on a software adapter loads cost most; the subgroup tile saves them by exchanges between lanes,
+ * which pay from eight lanes on (lavapipe), the register tile does without (SwiftShader). On real GPUs the tile in
+ * workgroup memory is the safe choice (not measured: there was none to measure on).
  */
-export function matmulKernel(gpu: Gpu): "subgroup" | "workgroup" {
-  return gpu.software && gpu.certainLanes >= 4 ? "subgroup" : "workgroup";
+export function matmulKernel(gpu: Gpu): "subgroup" | "registers" | "workgroup" {
+  if (!gpu.software) return "workgroup";
+  return gpu.certainLanes >= 8 ? "subgroup" : "registers";
 }
 
 /** C = epilogue(A·B) into the dense tensor `c`: the one place that launches the kernels. */
@@ -95,21 +97,27 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor, epilogue: Epilogue
     ACTIVATION: epilogue.activation ?? "none",
   } as const;
   const layers = batch0 * batch1 * splits;
-  if (matmulKernel(gpu) === "subgroup") {
+  const vectors = (operand: Operand, stride: number, line: number) =>
+    [operand.offset, stride, line, ...operand.batchStride].every((value) => value % 4 === 0);
+  const aligned = {
+    A_VECTORS: vectors(a, aStride, aTransposed ? m : k),
+    B_VECTORS: vectors(b, bStride, bTransposed ? k : n),
+  };
+  const which = matmulKernel(gpu);
+  if (which === "registers") {
+    const kernel = kernels.matmulRegisters.product;
+    const blocks = Math.ceil(m / 4) * Math.ceil(n / 8);
+    const [x, y] = gpu.groups1d(blocks, gpu.tunables(kernel).WORKGROUP);
+    gpu.run(kernel, bindings, params, { groups: [x, y, layers], variant: { ...variant, ...aligned } });
+  } else if (which === "subgroup") {
     const { product: anyWidth, productVectors } = kernels.matmulSubgroup;
     const tuned = gpu.tunables(anyWidth);
     const LANES = Math.min(tuned.LANES, gpu.certainLanes);
     // A tile need not be much higher than the matrix.
     const ROW_GROUPS = Math.min(tuned.ROW_GROUPS, 2 ** Math.ceil(Math.log2(Math.ceil(m / LANES))));
-    const vectors = (operand: Operand, stride: number, line: number) =>
-      [operand.offset, stride, line, ...operand.batchStride].every((value) => value % 4 === 0);
     const options = {
       groups: [Math.ceil(m / (LANES * ROW_GROUPS)), Math.ceil(n / (4 * LANES)), layers],
-      variant: {
-        ...variant,
-        A_VECTORS: vectors(a, aStride, aTransposed ? m : k),
-        B_VECTORS: vectors(b, bStride, bTransposed ? k : n),
-      },
+      variant: { ...variant, ...aligned },
       tune: { LANES, ROW_GROUPS },
     } as const;
     const { c: target, ...read } = bindings;
