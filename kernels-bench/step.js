@@ -70,7 +70,7 @@ export async function profileSteps(gpu, preset, options) {
   progress("decoder step");
   const captions = {
     tokens: random.ids(config.decoder.batch * length, vocabulary),
-    codes: random.ids(config.decoder.batch * captioner.positions, codes),
+    codes: random.ids((config.decoder.batch / config.decoder.captionsPerImage) * captioner.positions, codes),
   };
   const decoder = new DecoderTraining(
     captioner.decoder,

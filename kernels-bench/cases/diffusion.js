@@ -455,7 +455,7 @@ export const families = [
     large: both((gradients) => divergence(512, 49408, gradients)),
   },
   {
-    name: "head",
+    name: "head-loss",
     natural: "256 rows of 64 numbers through a head of n words",
     at: (n) => heads({ rows: 256, dim: 64, width: n }),
     small: heads({ rows: 64, dim: 32, width: 128 }),
