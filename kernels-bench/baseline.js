@@ -1,60 +1,116 @@
 /** Comparison of a run with an earlier one. */
 
-import { align, percent, significant } from "./report.js";
+import { align, format, percent, significant } from "./report.js";
 
 /**
  * @typedef {import("./report.js").Report} Report
  * @typedef {import("./measure.js").Result} Result
  *
+ * @typedef {object} Ratio
+ * @property {number} ratio Time now over time then.
+ * @property {number} noise How far that may be from 1 without meaning anything.
+ *
  * @typedef {object} Change
  * @property {string} name
  * @property {number} before Median milliseconds.
  * @property {number} after
- * @property {number} ratio after / before.
- * @property {number | null} cpuRatio The same of processor time, on software adapters.
- * @property {number} noise How far the ratio may be from 1 without meaning anything.
+ * @property {Ratio} wall
+ * @property {Ratio | null} cpu The same of processor time, if both runs were on software adapters.
  */
+
+/** @param {unknown} value */
+const positive = (value) => typeof value === "number" && value > 0;
+
+/**
+ * Why something read from a file cannot be a baseline; null if it can.
+ * @param {any} report
+ */
+export function baselineFault(report) {
+  if (report?.format !== format) {
+    return `it was not written by kernels-bench/run.js --json for kernels (format ${format})`;
+  }
+  const median = report.ceilings?.median;
+  if (!positive(median?.gflops) || !positive(median?.gbs)) return "it does not say what the ceilings were";
+  /** @param {any} result */
+  const usable = (result) =>
+    typeof result?.name === "string" &&
+    positive(result.ms) &&
+    positive(result.samples) &&
+    result.spread >= 0 &&
+    typeof result.size === "object" &&
+    result.size !== null;
+  if (!Array.isArray(report.cases) || !report.cases.every(usable)) {
+    return "its cases lack a name, a size, a time, its spread or the number of samples";
+  }
+  return null;
+}
 
 /** Differences below this share are never called changes. */
 const least = 0.05;
 
 /**
  * Cases that both runs have at the same size. A change counts when the medians are farther apart than both runs'
- * quartiles allow, after as much as the ceilings themselves moved has been allowed for.
+ * quartiles allow, after as much as the ceilings themselves moved has been allowed for. On software adapters it counts
+ * too when processor time says so; but only time tells of cores left idle.
  * @param {Report} before
  * @param {Report} after
  */
 export function compare(before, after) {
-  const software = before.software && after.software;
+  // Load that comes and goes slows some kernels more than others, so time is expected to be anything between what it
+  // was and what the ceilings suggest. Processor time is expected to move as the ceilings did.
+  const wallMoved = [1, ...machine(before, after)];
+  const cpuMoved = cpuMachine(before, after);
   /** @type {Change[]} */
   const changes = [];
   for (const now of after.cases) {
     const then = before.cases.find((result) => result.name === now.name && sameSize(result, now));
     if (!then) continue;
-    const noise = Math.max(least, 2 * (then.spread + now.spread));
-    const cpuRatio = software ? now.cpuMs / then.cpuMs : null;
     changes.push({
       name: now.name,
       before: then.ms,
       after: now.ms,
-      ratio: now.ms / then.ms,
-      cpuRatio,
-      noise,
+      wall: { ratio: now.ms / then.ms, noise: noise(then, now, "spread") },
+      cpu: cpuMoved && {
+        ratio: now.cpuMs / then.cpuMs,
+        noise: noise(then, now, "cpuSpread"),
+      },
     });
   }
-  const moved = machine(before, after);
-  const down = Math.max(1, ...moved.map((ratio) => 1 / ratio));
-  const up = Math.max(1, ...moved);
+  /** @param {Change} change @param {(ratio: Ratio, moved: readonly number[]) => boolean} beyond */
+  const either = ({ wall, cpu }, beyond) =>
+    beyond(wall, wallMoved) || (cpu !== null && cpuMoved !== null && beyond(cpu, cpuMoved));
+  const slower = changes.filter((change) => either(change, isSlower));
+  const faster = changes.filter((change) => !slower.includes(change) && either(change, isFaster));
   return {
     compared: changes.length,
-    slower: changes
-      .filter(({ ratio, noise }) => ratio > down * (1 + noise))
-      .sort((a, b) => b.ratio - a.ratio),
-    faster: changes
-      .filter(({ ratio, noise }) => ratio < 1 / (up * (1 + noise)))
-      .sort((a, b) => a.ratio - b.ratio),
+    slower: slower.sort((a, b) => b.wall.ratio - a.wall.ratio),
+    faster: faster.sort((a, b) => a.wall.ratio - b.wall.ratio),
   };
 }
+
+/**
+ * Four standard errors of the difference between two medians. That of a median of n samples is 1.25 σ / √n, with
+ * σ = 1.48 times half the distance between the quartiles, for normally distributed times; theirs are less tame.
+ * @param {Result} then
+ * @param {Result} now
+ * @param {"spread" | "cpuSpread"} spread
+ */
+function noise(then, now, spread) {
+  const errors = [then, now].map((result) => (1.25 * 1.48 * result[spread]) / Math.sqrt(result.samples));
+  return Math.max(least, 4 * Math.hypot(...errors));
+}
+
+/**
+ * @param {Ratio} measured
+ * @param {readonly number[]} moved Rates of the ceilings now over then.
+ */
+const isSlower = ({ ratio, noise }, moved) => ratio * Math.min(...moved) > 1 + noise;
+
+/**
+ * @param {Ratio} measured
+ * @param {readonly number[]} moved
+ */
+const isFaster = ({ ratio, noise }, moved) => ratio * Math.max(...moved) < 1 / (1 + noise);
 
 /**
  * What the ceilings are now of what they were: FMA, copy.
@@ -64,6 +120,22 @@ export function compare(before, after) {
 function machine(before, now) {
   const [then, today] = [before.ceilings.median, now.ceilings.median];
   return [today.gflops / then.gflops, today.gbs / then.gbs];
+}
+
+/**
+ * The same by processor time; null where that was not measured or says nothing.
+ * @param {Report} before
+ * @param {Report} now
+ */
+function cpuMachine(before, now) {
+  const complete = [before, now].every(
+    ({ software, ceilings, cases }) =>
+      software &&
+      ceilings.measured?.every(({ cpuMs }) => cpuMs > 0) &&
+      cases.every(({ cpuMs, cpuSpread }) => cpuMs > 0 && cpuSpread >= 0),
+  );
+  if (!complete) return null;
+  return now.ceilings.measured.map(({ cpuMs }, i) => before.ceilings.measured[i].cpuMs / cpuMs);
 }
 
 /**
@@ -100,15 +172,17 @@ export function describe(before, now, comparison) {
       lines.push(`${title}: none`);
       continue;
     }
-    const rows = changes.map(({ name, before: then, after, ratio, cpuRatio, noise }) => [
+    const rows = changes.map(({ name, before: then, after, wall, cpu }) => [
       `  ${name}`,
       significant(then),
       significant(after),
-      `${ratio.toFixed(2)}×`,
-      cpuRatio === null ? "–" : `${cpuRatio.toFixed(2)}×`,
-      percent(noise),
+      `${wall.ratio.toFixed(2)}×`,
+      percent(wall.noise),
+      ...(cpu ? [`${cpu.ratio.toFixed(2)}×`, percent(cpu.noise)] : []),
     ]);
-    lines.push(...align([[title, "ms then", "ms now", "ratio", "CPU ratio", "noise"], ...rows]));
+    const head = [title, "ms then", "ms now", "ratio", "noise"];
+    if (changes.some(({ cpu }) => cpu)) head.push("CPU ratio", "noise");
+    lines.push(...align([head, ...rows]));
   }
   return lines.join("\n");
 }

@@ -2,16 +2,24 @@
 /**
  * A training step of one transformer block, captured: adaptive-norm self-attention, adaptive-norm cross-attention to
  * a condition, MLP; mean square error; backward; global-norm clipping; AdamW.
+ *
+ * As a command it prints what the step takes: dispatches and memory, JavaScript time on Dawn's null backend, and the
+ * cold start of a new process without a shader cache.
  */
 
+import { spawnSync } from "node:child_process";
+import { realpathSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { DecoderBlock } from "../dist/diffusion/decoder.js";
 import { Module } from "../dist/nn/module.js";
 import { TimestepModulation } from "../dist/nn/timestep-modulation.js";
 import { mse } from "../dist/ops/reduce.js";
 import { backward } from "../dist/tensor/autograd.js";
 import { ModelOptimizer } from "../dist/training/model-optimizer.js";
+import { quantile } from "./measure.js";
 import { input } from "./problem.js";
 import { randomSource } from "./random.js";
+import { bytes, significant } from "./report.js";
 
 /** @typedef {import("./types.js").Gpu} Gpu */
 
@@ -102,4 +110,96 @@ export function makeBlockStep(gpu, shape = {}) {
       for (const tensor of [x, condition, target, t]) tensor.dispose();
     },
   };
+}
+
+/**
+ * What `gpu.counters` counted between two moments, a step.
+ * @param {import("../dist/gpu/gpu.js").Counters} before
+ * @param {import("../dist/gpu/gpu.js").Counters} after
+ * @param {number} steps
+ */
+function perStep(before, after, steps) {
+  return Object.fromEntries(Object.keys(before).map((name) => [name, (after[name] - before[name]) / steps]));
+}
+
+const warmup = 3;
+const encodings = 400;
+/** Replays between two waits. */
+const burst = 20;
+
+/**
+ * Counts, memory and JavaScript time of replays on a device that computes nothing.
+ * @param {Gpu} gpu
+ */
+async function describeReplay(gpu) {
+  const step = makeBlockStep(gpu);
+  for (let i = 0; i < warmup; i++) step.next();
+  await gpu.idle();
+  const before = gpu.counters;
+  const times = [];
+  const processor = [];
+  for (let i = 0; i < encodings / burst; i++) {
+    const cpu = process.cpuUsage();
+    for (let k = 0; k < burst; k++) {
+      const began = performance.now();
+      step.run();
+      times.push(performance.now() - began);
+    }
+    const { user, system } = process.cpuUsage(cpu);
+    processor.push((user + system) / 1000 / burst);
+    await gpu.idle();
+  }
+  const { dispatches, submits, buffers, bindGroups } = perStep(before, gpu.counters, encodings);
+  const { peakBytes, leastBytes, buffersCreated } = step.work.memory;
+  console.log(
+    `${dispatches} dispatches, ${submits} submit, ${buffers} buffers and ${bindGroups} bind groups created a step after the warm-up
+${bytes(peakBytes)} in ${buffersCreated} buffers for what lives within a step; at least ${bytes(leastBytes)} are needed
+${significant(quantile(times, 0.5))} ms in JavaScript a step, at best ${significant(Math.min(...times))} ms; ${significant(quantile(processor, 0.5))} ms of processor time (medians of ${encodings} replays on Dawn's null backend)`,
+  );
+  step.dispose();
+}
+
+/**
+ * From an open device to the end of the first step, and what a step takes then.
+ * @param {Gpu} gpu
+ */
+async function describeColdStart(gpu) {
+  const cpu = process.cpuUsage();
+  const began = performance.now();
+  const step = makeBlockStep(gpu);
+  const recorded = performance.now() - began;
+  step.run();
+  await step.loss.item();
+  const first = performance.now() - began;
+  const { user, system } = process.cpuUsage(cpu);
+  const times = [];
+  for (let i = 0; i < 15; i++) {
+    const start = performance.now();
+    step.next();
+    await gpu.idle();
+    times.push(performance.now() - start);
+  }
+  console.log(
+    `cold start ${significant(first / 1000)} s (${significant((user + system) / 1e6)} s of processor time), of it ${significant(recorded / 1000)} s recording; ${gpu.counters.pipelines} pipelines
+${significant(quantile(times, 0.5))} ms a step then, at best ${significant(Math.min(...times))} ms (${gpu.description})`,
+  );
+}
+
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  const { openGpu, runCommand } = await import("../dist/cli.js");
+  const coldStart = "--cold-start";
+  await runCommand(async () => {
+    if (process.argv[2] === coldStart) {
+      await describeColdStart(await openGpu(undefined, true));
+      return;
+    }
+    await describeReplay(await openGpu("null", true));
+    if (process.argv[2] === "--replay") return;
+    // A process of its own, since Mesa reads the variable once. MCD_ADAPTER chooses the adapter.
+    const options = { env: { ...process.env, MESA_SHADER_CACHE_DISABLE: "true" } };
+    const child = spawnSync(process.execPath, [fileURLToPath(import.meta.url), coldStart], options);
+    process.stdout.write(child.stdout);
+    if (child.status !== 0) throw new Error(String(child.stderr));
+  });
+  process.exit();
 }

@@ -1,6 +1,7 @@
 /** Timing: repeated calls in one submission, wall clock around idle, rounds that alternate between the cases. */
 
 import { randomSource } from "./random.js";
+import { bytesMoved } from "./traffic.js";
 
 /**
  * @typedef {import("./types.js").Case} Case
@@ -14,13 +15,15 @@ import { randomSource } from "./random.js";
  * @property {number} ms Median time of one call.
  * @property {number} best Time of one call in the fastest sample.
  * @property {number} cpuMs Median processor time of one call, all threads; what a software adapter computes with.
+ * @property {number} cpuSpread Of the processor time, as `spread` is of the time.
  * @property {number} spread Half the distance between the quartiles, as a share of the median.
  * @property {number} samples
  * @property {number} callsPerSample
  * @property {number} gflops GFLOP/s at the median.
  * @property {number} gbs GB/s at the median, of the least bytes.
  * @property {number} flops
- * @property {number} leastBytes
+ * @property {number} leastBytes What has to move: every input read once, every result written once.
+ * @property {number} movedBytes What the dispatches of one call move, see traffic.js.
  * @property {number} dispatches Of one call.
  * @property {number} buffersCreated By one more call after the warm-up.
  * @property {number} bindGroupsCreated By the same.
@@ -29,6 +32,8 @@ import { randomSource } from "./random.js";
  * @property {number | null} shareOfCopy
  * @property {number | null} cpuShareOfFma The same by processor time, on software adapters.
  * @property {number | null} cpuShareOfCopy
+ * @property {number} intensity Operations for each of the least bytes.
+ * @property {number} shareOfRoof Of the most that the two ceilings allow at this intensity: the larger share.
  * @property {{ error: number, tolerance: number, ok: boolean }} [check]
  *
  * @typedef {object} Options
@@ -60,15 +65,15 @@ export async function measure(gpu, cases, { rounds, progress = () => {} } = {}) 
   const began = performance.now();
   const prepared = [];
   try {
-    for (const entry of cases) {
-      progress(`preparing ${entry.name}`);
+    for (const [i, entry] of cases.entries()) {
+      progress(`preparing ${i + 1} of ${cases.length}: ${entry.name}`);
       prepared.push(await prepare(gpu, entry, rounds));
     }
     const most = Math.max(...prepared.map((item) => item.rounds));
     for (let round = 0; round < most; round++) {
       if (rounds === undefined && round >= fewestRounds && performance.now() - began > totalBudget) break;
-      progress(`round ${round + 1} of ${most}`);
-      for (const item of prepared) {
+      for (const [i, item] of prepared.entries()) {
+        progress(`round ${round + 1} of ${most}, case ${i + 1} of ${prepared.length}`);
         if (round >= item.rounds) continue;
         const cpuBefore = process.cpuUsage();
         item.times.push((await timeOnce(gpu, item.work)) / item.calls);
@@ -96,7 +101,7 @@ async function prepare(gpu, entry, rounds) {
   for (let i = 0; i < 2; i++) record(gpu, problem);
   await gpu.idle();
   const before = gpu.counters;
-  record(gpu, problem);
+  const movedBytes = bytesMoved(gpu, () => record(gpu, problem));
   await gpu.idle();
   const after = gpu.counters;
 
@@ -119,6 +124,7 @@ async function prepare(gpu, entry, rounds) {
     calls,
     rounds: rounds ?? Math.max(fewestRounds, Math.min(mostRounds, fitting)),
     dispatches: one.dispatches,
+    movedBytes,
     workBytes: one.memory.peakBytes,
     buffersCreated: after.buffers - before.buffers,
     bindGroupsCreated: after.bindGroups - before.bindGroups,
@@ -161,7 +167,7 @@ async function timeOnce(gpu, work) {
  * @returns {Result}
  */
 function summarise({ entry, times, cpuTimes, calls, ...counts }) {
-  const { dispatches, workBytes, buffersCreated, bindGroupsCreated } = counts;
+  const { dispatches, movedBytes, workBytes, buffersCreated, bindGroupsCreated } = counts;
   const ms = quantile(times, 0.5);
   const flops = entry.flops(entry.size);
   const leastBytes = entry.bytes(entry.size);
@@ -172,13 +178,15 @@ function summarise({ entry, times, cpuTimes, calls, ...counts }) {
     ms,
     best: Math.min(...times),
     cpuMs: quantile(cpuTimes, 0.5),
-    spread: (quantile(times, 0.75) - quantile(times, 0.25)) / 2 / ms,
+    cpuSpread: spreadOf(cpuTimes),
+    spread: spreadOf(times),
     samples: times.length,
     callsPerSample: calls,
     gflops: flops / ms / 1e6,
     gbs: leastBytes / ms / 1e6,
     flops,
     leastBytes,
+    movedBytes,
     dispatches,
     buffersCreated,
     bindGroupsCreated,
@@ -187,7 +195,18 @@ function summarise({ entry, times, cpuTimes, calls, ...counts }) {
     shareOfCopy: null,
     cpuShareOfFma: null,
     cpuShareOfCopy: null,
+    intensity: 0,
+    shareOfRoof: 0,
   };
+}
+
+/**
+ * Half the distance between the quartiles, as a share of the median; 0 where that is 0.
+ * @param {readonly number[]} values
+ */
+export function spreadOf(values) {
+  const median = quantile(values, 0.5);
+  return median > 0 ? (quantile(values, 0.75) - quantile(values, 0.25)) / 2 / median : 0;
 }
 
 /**

@@ -13,6 +13,12 @@ import { fromArray } from "../dist/tensor/tensor.js";
 export const product = (shape) => shape.reduce((all, length) => all * length, 1);
 
 /**
+ * How names of cases say a number of elements: `4 M` for 2²², else in figures.
+ * @param {number} count
+ */
+export const countName = (count) => (count % 2 ** 20 === 0 ? `${count / 2 ** 20} M` : String(count));
+
+/**
  * A tensor that lives until the problem is disposed of.
  * @param {Gpu} gpu
  * @param {ArrayLike<number>} data

@@ -15,6 +15,9 @@
  * @property {string} node
  * @property {string} platform
  * @property {{ peak: Ceiling, median: Ceiling, measured: Result[] }} ceilings Best and median rates, and their samples.
+ * @property {string} [sizes] What `--sizes` said.
+ * @property {number} seconds That the run took, and of them `cpuSeconds` of processor time.
+ * @property {number} cpuSeconds
  * @property {Result[]} cases
  */
 
@@ -37,7 +40,8 @@ function legend(software) {
       ? "%FMA     operations per processor time, of the FMA ceiling's; %copy: bytes likewise, of the copy's"
       : "%FMA     best rate over the best of the FMA ceiling; %copy: over the best of the copy ceiling",
     "disp     dispatches of one call; new: buffers and bind groups created by one call after the warm-up",
-    "moved    the least bytes that have to move: every input read once, every result written once",
+    "least    the bytes that have to move: every input read once, every result written once",
+    "moved    what the dispatches of one call bind, over that: 1.00× is best. See README.md for what it counts",
   ];
 }
 
@@ -45,10 +49,10 @@ function legend(software) {
  * Software adapters compute on processors that other programs use too, so their shares go by processor time.
  * @param {Report} report
  */
-export function table({ cases, ceilings, software }) {
+export function table({ cases, ceilings, software, seconds, cpuSeconds }) {
   const checked = cases.some((result) => result.check);
   const head = ["case", "ms", "±", ...(software ? ["cores"] : []), "GFLOP/s", "GB/s", "%FMA", "%copy"];
-  head.push("disp", "new", "moved", ...(checked ? ["error"] : []));
+  head.push("disp", "new", "least", "moved", ...(checked ? ["error"] : []));
   const rows = cases.map((result) => {
     const { check } = result;
     const fma = software ? result.cpuShareOfFma : result.shareOfFma;
@@ -65,6 +69,7 @@ export function table({ cases, ceilings, software }) {
       String(result.dispatches),
       String(result.buffersCreated + result.bindGroupsCreated),
       bytes(result.leastBytes),
+      ratio(result.movedBytes / result.leastBytes),
       ...(checked ? [check ? `${check.error.toExponential(1)}${check.ok ? "" : " WRONG"}` : "–"] : []),
     ];
   });
@@ -74,6 +79,7 @@ export function table({ cases, ceilings, software }) {
     "",
     `ceilings in this run: FMA ${significant(peak.gflops)} GFLOP/s (median ${significant(median.gflops)}), ` +
       `copy ${significant(peak.gbs)} GB/s read plus written (median ${significant(median.gbs)})`,
+    `this run: ${significant(seconds)} s, with ${significant(cpuSeconds)} s of processor time`,
     ...legend(software),
     ...(checked ? [errorLegend] : []),
   ].join("\n");
@@ -106,6 +112,9 @@ export function significant(value) {
 
 /** @param {number} share */
 export const percent = (share) => (Number.isFinite(share) ? `${(100 * share).toFixed(0)}%` : "–");
+
+/** @param {number} value */
+export const ratio = (value) => `${value < 100 ? value.toFixed(2) : value.toFixed(0)}×`;
 
 /** @param {number} count */
 export function bytes(count) {

@@ -4,7 +4,7 @@
 import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Argument } from "commander";
+import { Argument, InvalidArgumentError } from "commander";
 
 const dist = new URL("../dist/", import.meta.url);
 
@@ -24,22 +24,30 @@ async function engine() {
 }
 
 const { commandLine, integerOption, nodePlatform, openGpu, runCommand, UserError } = await engine();
-const { cases, chosen, families } = await import("./cases.js");
+const { chosen, families, parseSizes, sizesRule } = await import("./cases.js");
+const { casesPage } = await import("./cases-page.js");
 const { ceilings } = await import("./ceilings.js");
 const { check, measure } = await import("./measure.js");
-const { compare, describe } = await import("./baseline.js");
+const { baselineFault, compare, describe } = await import("./baseline.js");
 const { format, table } = await import("./report.js");
+const { withShares } = await import("./roofline.js");
 
 /**
  * @typedef {object} Options
  * @property {string} [adapter]
+ * @property {import("./cases.js").Sizes} [sizes]
  * @property {string} [json]
+ * @property {string} [html]
+ * @property {string} [trace]
  * @property {boolean} [check]
  * @property {number} [repeat]
  * @property {string} [baseline]
- * @property {string} preset
+ * @property {string} [preset]
  * @property {string} [vs]
  */
+
+/** Longest time without a word when standard error is a file, in milliseconds. */
+const silence = 10_000;
 
 const program = commandLine(
   "kernels-bench/run.js",
@@ -48,10 +56,15 @@ const program = commandLine(
   .addArgument(
     new Argument(
       "[filter]",
-      `a family, a part of a case's name, or "step" to profile a training step of each stage; families: ${families.join(", ")}`,
+      `a family, a part of a case's name, or "step" to profile a training step of each stage; families: ${families.map(({ name }) => name).join(", ")}`,
     ),
   )
   .option("--adapter <name>", "gpu, lavapipe, swiftshader, null, or a part of an adapter's name")
+  .option(
+    "--sizes <sizes>",
+    "small, default, large, or numbers such as 64,256,1024 of which each family makes cases, see below",
+    sizesOption,
+  )
   .option("--check", "also compare each case with a float64 reference; exit code 1 if one is wrong")
   .option(
     "--repeat <n>",
@@ -59,17 +72,36 @@ const program = commandLine(
     integerOption(1, 10000),
   )
   .option("--json <file>", "write the results")
+  .option("--html <file>", "write them as a page: roofline and table; of steps, timeline and memory curve")
   .option(
     "--baseline <file>",
     "compare with an earlier --json file and name what got slower beyond the noise",
   )
   .option("--vs <peers>", "compare with other engines, tfjs and jax, instead; kernels-bench/peers/README.md")
-  .option("--preset <name>", "whose training steps `step` profiles: quick or emoji", "quick");
+  .option("--preset <name>", "whose training steps `step` profiles: quick or emoji (default: quick)")
+  .option("--trace <file>", "write the dispatches of `step` for chrome://tracing or ui.perfetto.dev")
+  .addHelpText(
+    "after",
+    `\nA number n in --sizes makes cases of\n${families.map(({ name, natural }) => `  ${name.padEnd(15)}${natural}`).join("\n")}`,
+  );
 
-/** One line of progress on a terminal; nothing in a log. */
+/** @param {string} text */
+function sizesOption(text) {
+  const sizes = parseSizes(text);
+  if (sizes === null) throw new InvalidArgumentError(sizesRule);
+  return sizes;
+}
+
+let lastWord = performance.now();
+
+/** What is being done: one line that changes on a terminal, now and then a line in a log; "" at the end. */
 function progress(/** @type {string} */ text) {
-  if (!process.stderr.isTTY) return;
-  process.stderr.write(`\r\x1b[K${text.slice(0, (process.stderr.columns ?? 80) - 1)}`);
+  if (process.stderr.isTTY) {
+    process.stderr.write(`\r\x1b[K${text.slice(0, (process.stderr.columns ?? 80) - 1)}`);
+  } else if (text !== "" && performance.now() - lastWord > silence) {
+    lastWord = performance.now();
+    process.stderr.write(`${text}\n`);
+  }
 }
 
 /**
@@ -83,17 +115,19 @@ async function readBaseline(path) {
   } catch (error) {
     throw new UserError(`${path} cannot be read as a baseline: ${/** @type {Error} */ (error).message}`);
   }
-  if (report?.format !== format) {
-    throw new UserError(`${path} is not a file written by kernels-bench/run.js --json (format ${format}).`);
-  }
+  const fault = baselineFault(report);
+  if (fault !== null) throw new UserError(`${path} cannot be a baseline: ${fault}.`);
   return report;
 }
 
-/** @param {object} content @param {string} path */
-async function writeJson(content, path) {
-  await nodePlatform.files.write(path, `${JSON.stringify(content, null, 2)}\n`);
+/** @param {string} path @param {string} content */
+async function write(path, content) {
+  await nodePlatform.files.write(path, content);
   console.error(`written: ${path}`);
 }
+
+/** @param {object} content @param {string} path */
+const writeJson = (content, path) => write(path, `${JSON.stringify(content, null, 2)}\n`);
 
 const about = () => ({
   date: new Date().toISOString(),
@@ -102,69 +136,54 @@ const about = () => ({
 });
 
 /**
- * What share of the ceilings a case reaches.
- * @param {import("./measure.js").Result} result
- * @param {import("./measure.js").Result} fma
- * @param {import("./measure.js").Result} copy
- * @param {boolean} software
- */
-function withShares(result, fma, copy, software) {
-  /**
-   * @param {"flops" | "leastBytes"} amount
-   * @param {"best" | "cpuMs"} time
-   * @param {import("./measure.js").Result} ceiling
-   */
-  const share = (amount, time, ceiling) =>
-    result[amount] > 0 ? result[amount] / result[time] / (ceiling[amount] / ceiling[time]) : null;
-  return {
-    ...result,
-    shareOfFma: share("flops", "best", fma),
-    shareOfCopy: share("leastBytes", "best", copy),
-    cpuShareOfFma: software ? share("flops", "cpuMs", fma) : null,
-    cpuShareOfCopy: software ? share("leastBytes", "cpuMs", copy) : null,
-  };
-}
-
-/**
  * @param {readonly import("./types.js").Case[]} selected
  * @param {Options} options
  */
 async function benchmark(selected, options) {
+  const began = performance.now();
   const before = options.baseline === undefined ? null : await readBaseline(options.baseline);
   const gpu = await openGpu(options.adapter);
   // The ceilings come first and then take part in every round.
   const limits = [ceilings.fma, ceilings.copy];
   const all = await measure(gpu, [...limits, ...selected], { rounds: options.repeat, progress });
   const [fma, copy, ...results] = all;
+  const cases = results.map((result) => withShares(result, fma, copy, gpu.software));
+  if (options.check) {
+    for (const [i, entry] of selected.entries()) {
+      progress(`checking ${i + 1} of ${selected.length}: ${entry.name}`);
+      cases[i].check = await check(gpu, entry);
+    }
+    progress("");
+  }
+  const { user, system } = process.cpuUsage();
+  const { sizes = "medium" } = options;
+  /** @type {import("./report.js").Report} */
   const report = {
     format,
     ...about(),
     adapter: gpu.description,
     software: gpu.software,
+    sizes: sizes === "medium" ? "default" : String(sizes),
+    seconds: (performance.now() - began) / 1000,
+    cpuSeconds: (user + system) / 1e6,
     ceilings: {
       peak: { gflops: fma.flops / fma.best / 1e6, gbs: copy.leastBytes / copy.best / 1e6 },
       median: { gflops: fma.gflops, gbs: copy.gbs },
       measured: [fma, copy],
     },
-    cases: results.map((result) => withShares(result, fma, copy, gpu.software)),
+    cases,
   };
-  if (options.check) {
-    for (const [i, entry] of selected.entries()) {
-      progress(`checking ${entry.name}`);
-      report.cases[i].check = await check(gpu, entry);
-    }
-    progress("");
-  }
   console.log(table(report));
   if (before) console.log(`\n${describe(before, report, compare(before, report))}`);
   if (options.json !== undefined) await writeJson(report, options.json);
-  const wrong = report.cases.filter((result) => result.check && !result.check.ok).map(({ name }) => name);
+  if (options.html !== undefined) await write(options.html, casesPage(report));
+  const wrong = cases.filter((result) => result.check && !result.check.ok).map(({ name }) => name);
   if (wrong.length > 0) throw new UserError(`Wrong results, see the column error: ${wrong.join("; ")}.`);
 }
 
 /** @param {string | undefined} filter @param {Options & { vs: string }} options */
 async function compareWithPeers(filter, options) {
-  for (const name of /** @type {const} */ (["check", "baseline"])) {
+  for (const name of /** @type {const} */ (["check", "baseline", "sizes", "html", "trace"])) {
     if (options[name] !== undefined)
       throw new UserError(`--${name} is for this engine alone, not for --vs.`, 2);
   }
@@ -177,38 +196,59 @@ async function compareWithPeers(filter, options) {
 
 /** @param {Options} options */
 async function profile(options) {
-  for (const name of /** @type {const} */ (["check", "baseline"])) {
-    if (options[name] !== undefined) throw new UserError(`--${name} is for kernels, not for step.`, 2);
-  }
   const { describeStep, profileSteps } = await import("./step.js");
+  const { stepPage } = await import("./step-page.js");
+  const { traceOf } = await import("./trace.js");
+  const { preset = "quick" } = options;
   const gpu = await openGpu(options.adapter);
-  const steps = await profileSteps(gpu, options.preset, options.repeat, progress);
+  if (options.trace !== undefined && !timestamps(gpu)) {
+    throw new UserError("--trace needs an adapter with timestamps; this one has none that mean anything.");
+  }
+  const steps = await profileSteps(gpu, preset, {
+    count: options.repeat,
+    timestamps: timestamps(gpu),
+    progress,
+  });
   progress("");
   console.log(steps.map(describeStep).join("\n\n"));
-  const report = {
-    format: `${format}-step`,
-    ...about(),
-    adapter: gpu.description,
-    preset: options.preset,
-    steps,
-  };
+  const report = { format: `${format}-step`, ...about(), adapter: gpu.description, preset, steps };
   if (options.json !== undefined) await writeJson(report, options.json);
+  if (options.html !== undefined) await write(options.html, stepPage(report));
+  if (options.trace !== undefined) await write(options.trace, JSON.stringify(traceOf(report)));
 }
+
+/** Dawn's null backend has timestamps too, of no meaning. @param {import("./types.js").Gpu} gpu */
+const timestamps = (gpu) => gpu.has("timestamp-query") && !/null backend/.test(gpu.description);
 
 await runCommand(async () => {
   program.parse();
   const options = /** @type {Options} */ (program.opts());
   const filter = /** @type {string | undefined} */ (program.args[0]);
-  if (options.json !== undefined && !(await nodePlatform.files.isDirectory(dirname(options.json)))) {
-    throw new UserError(`--json ${options.json}: there is no folder ${dirname(options.json)}.`, 2);
+  const step = filter === "step";
+  const foreign = step
+    ? /** @type {const} */ (["check", "baseline", "sizes"])
+    : /** @type {const} */ (["preset", "trace"]);
+  for (const name of foreign) {
+    if (options[name] === undefined) continue;
+    throw new UserError(`--${name} is for ${step ? "kernels, not for step" : "step, not for kernels"}.`, 2);
+  }
+  for (const name of /** @type {const} */ (["json", "html", "trace"])) {
+    const path = options[name];
+    if (path === undefined) continue;
+    if (!(await nodePlatform.files.isDirectory(dirname(path)))) {
+      throw new UserError(`--${name} ${path}: there is no folder ${dirname(path)}.`, 2);
+    }
+    if (await nodePlatform.files.isDirectory(path)) {
+      throw new UserError(`--${name} ${path}: that is a folder; give the name of a file.`, 2);
+    }
   }
   const { vs } = options;
   if (vs !== undefined) return compareWithPeers(filter, { ...options, vs });
-  if (filter === "step") return profile(options);
-  const selected = chosen(filter);
+  if (step) return profile(options);
+  const selected = chosen(filter, options.sizes);
   if (selected.length === 0) {
     throw new UserError(
-      `No case of ${cases.length} has "${filter}" in its family or name; families: ${families.join(", ")}, or step.`,
+      `No case of these sizes has "${filter}" in its family or name; families: ${families.map(({ name }) => name).join(", ")}, or step.`,
       2,
     );
   }

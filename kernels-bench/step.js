@@ -2,10 +2,12 @@
 
 import { Captioner } from "../dist/captioner.js";
 import { resolveConfig } from "../dist/config.js";
+import { timesByKernel } from "../dist/gpu/profiler.js";
 import { WordTokenizer } from "../dist/text/words.js";
 import { DecoderTraining } from "../dist/training/decoder-training.js";
 import { VqVaeTraining } from "../dist/training/vqvae-training.js";
-import { quantile } from "./measure.js";
+import { quantile, spreadOf } from "./measure.js";
+import { memoryRecorder } from "./memory-curve.js";
 import { randomSource } from "./random.js";
 import { align, bytes, percent, significant } from "./report.js";
 
@@ -26,11 +28,18 @@ import { align, bytes, percent, significant } from "./report.js";
  * @property {number} buffersCreated Per step after the warm-up.
  * @property {number} bindGroupsCreated
  * @property {number} pipelines
- * @property {number} peakBytes Most in use during the first step and later ones, besides the captured work.
- * @property {[string, number][]} peakByLabel
- * @property {number} capturedBytes
- * @property {[string, number][]} capturedByLabel
- * @property {import("../dist/gpu/profiler.js").KernelTime[] | null} kernels Per step; null without timestamps.
+ * @property {import("./memory-curve.js").MemoryCurve} memory While the step is recorded; all that is in use, whoever took it.
+ * @property {number} capturedPeakBytes The most of its own that the captured work uses at once.
+ * @property {number} capturedBytes What its buffers take.
+ * @property {number} capturedBuffers
+ * @property {{ begin: number, us: number }[] | null} timeline Microseconds from the first dispatch of the fastest of
+ *   the profiled steps, in the order of `memory.dispatches`; null without timestamps.
+ * @property {import("../dist/gpu/profiler.js").KernelTime[] | null} kernels The same by kernel.
+ *
+ * @typedef {object} Options
+ * @property {number} [count] Steps to time.
+ * @property {boolean} timestamps Whether the device has some that mean something.
+ * @property {(text: string) => void} progress
  */
 
 /** As many words as the full emoji captions have; the quick preset's subset has fewer. */
@@ -39,18 +48,18 @@ const warmup = 2;
 const timedMs = 4000;
 const mostSteps = 20;
 const fewestSteps = 3;
-const profiledSteps = 2;
+const profiledSteps = 3;
 const seed = 1;
 
 /**
  * One profile of a decoder step and one of a VQ-VAE step, on random data.
  * @param {Gpu} gpu
  * @param {string} preset
- * @param {number | undefined} count Steps to time.
- * @param {(text: string) => void} progress
+ * @param {Options} options
  * @returns {Promise<StepProfile[]>}
  */
-export async function profileSteps(gpu, preset, count, progress) {
+export async function profileSteps(gpu, preset, options) {
+  const { progress } = options;
   const config = resolveConfig({ preset });
   const words = Array.from({ length: vocabulary - 2 }, (_, i) => `word${i}`);
   const captioner = new Captioner(gpu, config, new WordTokenizer(words));
@@ -61,7 +70,7 @@ export async function profileSteps(gpu, preset, count, progress) {
   progress("decoder step");
   const captions = {
     tokens: random.ids(config.decoder.batch * length, vocabulary),
-    codes: random.ids(config.decoder.batch * captioner.positions, codes),
+    codes: random.ids((config.decoder.batch / config.decoder.captionsPerImage) * captioner.positions, codes),
   };
   const decoder = new DecoderTraining(
     captioner.decoder,
@@ -71,19 +80,18 @@ export async function profileSteps(gpu, preset, count, progress) {
     () => captions,
   );
   profiles.push(
-    await profileStep(gpu, decoder, count, {
+    await profileStep(gpu, decoder, options, {
       stage: "decoder",
       shape: `${config.decoder.batch} captions of ${length} tokens, ${captioner.positions} codes, M = ${vocabulary}, d = ${dim}, ${blocks} blocks, ${captioner.decoder.parameterCount} parameters`,
     }),
   );
   decoder.dispose();
 
-  progress("VQ-VAE step");
   const { imageSize } = config.data;
   const picture = Uint8Array.from(random.ids(config.vqvae.batch * imageSize ** 2 * 3, 256));
   const vqvae = new VqVaeTraining(captioner.vqvae, config.vqvae, seed, (_, images) => images.set(picture));
   profiles.push(
-    await profileStep(gpu, vqvae, count, {
+    await profileStep(gpu, vqvae, options, {
       stage: "vqvae",
       shape: `${config.vqvae.batch} pictures of ${imageSize}×${imageSize}, ${config.vqvae.codes} codes, ${captioner.vqvae.parameterCount} parameters`,
     }),
@@ -95,11 +103,11 @@ export async function profileSteps(gpu, preset, count, progress) {
 /**
  * @param {Gpu} gpu
  * @param {{ step(step: number): Promise<unknown> }} training
- * @param {number | undefined} count
+ * @param {Options} options
  * @param {{ stage: string, shape: string }} title
  * @returns {Promise<StepProfile>}
  */
-async function profileStep(gpu, training, count, title) {
+async function profileStep(gpu, training, { count, timestamps, progress }, title) {
   const watched = watchCaptures(gpu);
   try {
     let step = 0;
@@ -109,7 +117,7 @@ async function profileStep(gpu, training, count, title) {
       await gpu.idle();
       return performance.now() - began;
     };
-    gpu.resetPeakMemory();
+    progress(`${title.stage}: first step`);
     const atStart = gpu.counters;
     const firstMs = await timed();
     const pipelines = gpu.counters.pipelines - atStart.pipelines;
@@ -123,31 +131,34 @@ async function profileStep(gpu, training, count, title) {
     const began = performance.now();
     const goesOn = () =>
       count !== undefined || times.length < fewestSteps || performance.now() - began < timedMs;
-    while (times.length < wanted && goesOn()) times.push(await timed());
+    while (times.length < wanted && goesOn()) {
+      progress(`${title.stage}: step ${times.length + 1}`);
+      times.push(await timed());
+    }
     const after = gpu.counters;
-    const { peakBytes, peakByLabel } = gpu.memory;
     const encodeMs = quantile(watched.encodeTimes, 0.5);
     const encodeBestMs = Math.min(...watched.encodeTimes);
 
-    let kernels = null;
-    // Dawn's null backend has timestamps too, of no meaning.
-    if (gpu.has("timestamp-query") && !/null backend/.test(gpu.description)) {
-      const body = async () => {
-        for (let i = 0; i < profiledSteps; i++) await training.step(++step);
-      };
-      kernels = (await gpu.profile(body)).map(({ kernel, dispatches, microseconds }) => ({
-        kernel,
-        dispatches: dispatches / profiledSteps,
-        microseconds: microseconds / profiledSteps,
-      }));
+    const [captured] = watched.captures;
+    if (watched.captures.length !== 1) throw new Error(`${title.stage}: a step is not one captured work`);
+    const memory = captured.recorder.curve();
+    let fastest = null;
+    for (let i = 0; timestamps && i < profiledSteps; i++) {
+      progress(`${title.stage}: profiling step ${i + 1} of ${profiledSteps}`);
+      const dispatches = await gpu.timeline(async () => {
+        await training.step(++step);
+      });
+      if (dispatches.some(({ kernel }, at) => kernel !== memory.dispatches[at]?.kernel)) {
+        throw new Error(`${title.stage}: what ran is not what was captured`);
+      }
+      if (fastest === null || lasting(dispatches) < lasting(fastest)) fastest = dispatches;
     }
-    const [captured] = watched.works;
+    const held = captured.work.memory;
     const perStep = (/** @type {keyof typeof before} */ name) => (after[name] - before[name]) / times.length;
-    const ms = quantile(times, 0.5);
     return {
       ...title,
-      ms,
-      spread: (quantile(times, 0.75) - quantile(times, 0.25)) / 2 / ms,
+      ms: quantile(times, 0.5),
+      spread: spreadOf(times),
       steps: times.length,
       encodeMs,
       encodeBestMs,
@@ -157,41 +168,51 @@ async function profileStep(gpu, training, count, title) {
       buffersCreated: perStep("buffers"),
       bindGroupsCreated: perStep("bindGroups"),
       pipelines,
-      peakBytes,
-      peakByLabel,
-      capturedBytes: captured?.memory.peakBytes ?? 0,
-      capturedByLabel: captured?.memory.peakByLabel ?? [],
-      kernels,
+      memory,
+      capturedPeakBytes: held.peakBytes,
+      capturedBytes: held.liveBytes + held.pooledBytes,
+      capturedBuffers: held.buffersCreated,
+      timeline: fastest?.map(({ begin, end }) => ({ begin: begin / 1000, us: (end - begin) / 1000 })) ?? null,
+      kernels: fastest && timesByKernel(fastest),
     };
   } finally {
     watched.stop();
   }
 }
 
+/** @param {readonly import("../dist/gpu/profiler.js").DispatchTime[]} dispatches */
+const lasting = (dispatches) => dispatches.reduce((sum, { begin, end }) => sum + end - begin, 0);
+
 /**
- * Listens to the device: what is captured, and how long JavaScript takes to replay it.
+ * Listens to the device: what is captured, the memory it takes, and how long JavaScript takes to replay it.
  * @param {Gpu} gpu
  */
 function watchCaptures(gpu) {
-  /** @type {import("../dist/gpu/gpu.js").CapturedWork[]} */
-  const works = [];
+  /** @type {{ work: import("../dist/gpu/gpu.js").CapturedWork, recorder: ReturnType<typeof memoryRecorder> }[]} */
+  const captures = [];
   /** @type {number[]} */
   const encodeTimes = [];
   const original = gpu.capture;
   gpu.capture = (body) => {
-    const captured = original.call(gpu, body);
-    const { work } = captured;
-    const run = work.run;
-    work.run = () => {
-      const began = performance.now();
-      run();
-      encodeTimes.push(performance.now() - began);
-    };
-    works.push(work);
-    return /** @type {any} */ (captured);
+    const recorder = memoryRecorder(gpu.memory.byLabel);
+    gpu.observer = recorder.observer;
+    try {
+      const captured = original.call(gpu, body);
+      const { work } = captured;
+      const run = work.run;
+      work.run = () => {
+        const began = performance.now();
+        run();
+        encodeTimes.push(performance.now() - began);
+      };
+      captures.push({ work, recorder });
+      return /** @type {any} */ (captured);
+    } finally {
+      gpu.observer = null;
+    }
   };
   return {
-    works,
+    captures,
     encodeTimes,
     stop: () => {
       gpu.capture = original;
@@ -199,37 +220,86 @@ function watchCaptures(gpu) {
   };
 }
 
-/** Rows of the lists by kernel and by label. */
+/** Rows of the list by label. */
 const shown = 12;
+/** Characters of a strip. */
+const stripWidth = 48;
 
 /** @param {StepProfile} profile */
 export function describeStep(profile) {
-  const { kernels } = profile;
+  const { kernels, timeline, memory } = profile;
   const lines = [
     `${profile.stage} step: ${profile.shape}`,
     `  ${significant(profile.ms)} ms ±${percent(profile.spread)} (median of ${profile.steps}), of it ${significant(profile.encodeMs)} ms (at best ${significant(profile.encodeBestMs)}) encoding in JavaScript; first step ${significant(profile.firstMs)} ms with ${profile.pipelines} pipelines`,
     `  ${profile.dispatches} dispatches, ${profile.submits} submits, ${profile.buffersCreated} buffers and ${profile.bindGroupsCreated} bind groups created per step after the warm-up`,
-    `  memory: ${bytes(profile.peakBytes)} at the peak outside the captured work, ${bytes(profile.capturedBytes)} in it`,
+    `  memory: ${bytes(memory.peakBytes)} in use at the peak, ${peakPlace(memory)}; the captured work holds ${bytes(profile.capturedBytes)} in ${profile.capturedBuffers} buffers and uses at most ${bytes(profile.capturedPeakBytes)} at once`,
     "",
-    ...labels("outside the captured work, at the peak", profile.peakByLabel),
-    ...labels("in the captured work, at its peak", profile.capturedByLabel),
+    `memory in use, from the first dispatch to the last  0 ${levels(memory)} ${bytes(memory.peakBytes)}`,
+    ...labels("at the peak", memory.peakByLabel),
   ];
-  if (kernels === null) {
+  if (kernels === null || timeline === null) {
     lines.push("kernels: no timestamps on this adapter");
     return lines.join("\n");
   }
   const total = kernels.reduce((sum, { microseconds }) => sum + microseconds, 0);
-  const rows = kernels.map(({ kernel, dispatches, microseconds }) => [
-    `  ${kernel}`,
-    percent(microseconds / total),
-    significant(microseconds / 1000),
-    significant(dispatches),
-  ]);
+  const rows = kernels.map(({ kernel, dispatches, microseconds }) => {
+    const own = memory.dispatches.filter((dispatch) => dispatch.kernel === kernel);
+    return [
+      `  ${kernel}`,
+      percent(microseconds / total),
+      significant(microseconds / 1000),
+      String(dispatches),
+      bytes(own.reduce((sum, dispatch) => sum + dispatch.bytes, 0)),
+      strip(profile, kernel),
+    ];
+  });
+  const head = ["kernels, by timestamps", "share", "ms", "dispatches", "moved", "when".padEnd(stripWidth)];
   lines.push(
-    ...align([["kernels, by timestamps", "share", "ms", "dispatches"], ...rows]),
-    `  ${significant(total / 1000)} ms in kernels; each has a pass of its own while profiled`,
+    ...align([head, ...rows]),
+    `  ${significant(total / 1000)} ms in kernels, in the fastest of ${profiledSteps} steps; each dispatch has a pass of its own while profiled`,
   );
   return lines.join("\n");
+}
+
+/** @param {import("./memory-curve.js").MemoryCurve} memory */
+export function peakPlace({ peakAt, dispatches }) {
+  const next = dispatches[peakAt];
+  return next
+    ? `before dispatch ${peakAt + 1} of ${dispatches.length} (${next.kernel})`
+    : "after the last dispatch";
+}
+
+/** The curve of memory in one line: the most in use in each stretch of dispatches. @param {import("./memory-curve.js").MemoryCurve} memory */
+function levels({ dispatches, peakBytes }) {
+  const marks = "▁▂▃▄▅▆▇█";
+  const columns = Math.min(stripWidth, dispatches.length);
+  let line = "";
+  for (let column = 0; column < columns; column++) {
+    const [from, to] = [column, column + 1].map((at) => Math.floor((at * dispatches.length) / columns));
+    const most = Math.max(...dispatches.slice(from, to).map(({ liveBytes }) => liveBytes));
+    line += marks[Math.min(marks.length - 1, Math.floor((most / peakBytes) * marks.length))];
+  }
+  return line;
+}
+
+/**
+ * When in the step a kernel runs: the darker, the larger its share of that stretch of time.
+ * @param {StepProfile} profile
+ * @param {string} kernel
+ */
+function strip({ timeline, memory }, kernel) {
+  const all = timeline ?? [];
+  const duration = Math.max(...all.map(({ begin, us }) => begin + us));
+  const column = duration / stripWidth;
+  const busy = new Float64Array(stripWidth);
+  all.forEach(({ begin, us }, i) => {
+    if (memory.dispatches[i].kernel !== kernel) return;
+    for (let at = Math.floor(begin / column); at < stripWidth && at * column < begin + us; at++) {
+      busy[at] += Math.min(begin + us, (at + 1) * column) - Math.max(begin, at * column);
+    }
+  });
+  const marks = "·░▒▓█";
+  return Array.from(busy, (time) => marks[Math.min(4, Math.ceil((time / column) * 4 - 1e-9))]).join("");
 }
 
 /**

@@ -11,11 +11,15 @@
 //   schedule = [lr, 1/(1-β1ⁿ), 1/(1-β2ⁿ), average_weight]
 // A norm that is not finite makes the step a no-op and sets norm[1] to 1.
 //
-// Grids: sum_of_squares: PARTIALS workgroups; finish_norm: 1 workgroup; step: groups1d(count, WORKGROUP).
+// Grids: sum_of_squares: PARTIALS workgroups, or PARTIALS / WORKGROUP with BY_LANE; finish_norm: 1 workgroup; step:
+// groups1d(count, WORKGROUP).
 
 const WORKGROUP: u32 = 256; // @tune 64 128 256
-// Partial sums of the norm, summed by one more workgroup of as many invocations.
-const PARTIALS: u32 = 256;
+// Partial sums of the norm, summed by one more workgroup.
+const PARTIALS: u32 = 1024;
+// Whether each invocation makes a partial sum of its own and one invocation adds them up: for software adapters, which
+// take long to run barriers and longer to compile them.
+const BY_LANE: bool = false; // @variant
 
 struct Params {
   count: u32,
@@ -37,11 +41,11 @@ struct Params {
 @group(0) @binding(8) var<storage, read_write> norm: array<f32>;
 @group(0) @binding(9) var<storage, read_write> partials: array<f32>;
 
-var<workgroup> sums: array<f32, 256>;
+var<workgroup> sums: array<f32, WORKGROUP>;
 
 fn sum_over_workgroup(lane: u32) -> f32 {
   workgroupBarrier();
-  for (var width = 128u; width > 0u; width = width / 2u) {
+  for (var width = WORKGROUP / 2u; width > 0u; width = width / 2u) {
     if (lane < width) {
       sums[lane] = sums[lane] + sums[lane + width];
     }
@@ -50,24 +54,46 @@ fn sum_over_workgroup(lane: u32) -> f32 {
   return sums[0];
 }
 
-@compute @workgroup_size(256)
-fn sum_of_squares(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn squares(first: u32, stride: u32) -> f32 {
   var sum = 0.0;
-  for (var i = group.x * 256u + lane; i < params.count; i = i + PARTIALS * 256u) {
+  for (var i = first; i < params.count; i = i + stride) {
     sum = sum + gradients[i] * gradients[i];
   }
-  sums[lane] = sum;
+  return sum;
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn sum_of_squares(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let own = group.x * WORKGROUP + lane;
+  if (BY_LANE) {
+    partials[own] = squares(own, PARTIALS);
+    return;
+  }
+  sums[lane] = squares(own, PARTIALS * WORKGROUP);
   let total = sum_over_workgroup(lane);
   if (lane == 0u) {
     partials[group.x] = total;
   }
 }
 
+fn sum_of_partials(first: u32, stride: u32) -> f32 {
+  var sum = 0.0;
+  for (var i = first; i < PARTIALS; i = i + stride) {
+    sum = sum + partials[i];
+  }
+  return sum;
+}
+
 // norm = [‖gradient‖, 1 if the step is skipped, the factor that clips]
-@compute @workgroup_size(256)
+@compute @workgroup_size(WORKGROUP)
 fn finish_norm(@builtin(local_invocation_index) lane: u32) {
-  sums[lane] = partials[lane];
-  let squared = sum_over_workgroup(lane);
+  var squared = 0.0;
+  if (BY_LANE) {
+    squared = sum_of_partials(0u, 1u);
+  } else {
+    sums[lane] = sum_of_partials(lane, WORKGROUP);
+    squared = sum_over_workgroup(lane);
+  }
   if (lane == 0u) {
     let length = sqrt(squared);
     let finite = (bitcast<u32>(length) & 0x7f800000u) != 0x7f800000u;

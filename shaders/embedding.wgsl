@@ -10,11 +10,13 @@
 //   link_places  one invocation walks one stretch of places backwards and links equal indices within it: O(count) in all
 //   link_rows    one invocation a table row joins its lists of all stretches
 //   backward     one invocation a table row and four channels walks the row's list; rows without places become 0
+// Of few places, backward_few needs no lists: an invocation an element of the table looks at all of them.
 // heads and tails [stretches, vocabulary] are never cleared: an entry counts only if it points into its own stretch at
 // a place of its own row, and wherever such a place exists the entry has been written.
 //
 // Grids: forward: groups1d(count LANES, WORKGROUP); link_places: groups1d(stretches, WORKGROUP); link_rows:
-// groups1d(vocabulary, WORKGROUP); backward and backward_positions: groups1d(rows ceil(channels / 4), WORKGROUP).
+// groups1d(vocabulary, WORKGROUP); backward and backward_positions: groups1d(rows ceil(channels / 4), WORKGROUP);
+// backward_few: x = ceil(channels / WORKGROUP), y = vocabulary.
 
 struct Params {
   count: u32,
@@ -172,6 +174,26 @@ fn store(base: u32, channel: vec4<u32>, sum: vec4<f32>) {
       }
     }
   }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn backward_few(@builtin(global_invocation_id) id: vec3<u32>) {
+  let channel = id.x;
+  let row = id.y;
+  if (channel >= params.channels) {
+    return;
+  }
+  var sum = 0.0;
+  for (var place = 0u; place < params.count; place++) {
+    if (row_of(place) == row) {
+      sum += dy[place * params.channels + channel];
+    }
+  }
+  let at = row * params.channels + channel;
+  if (params.accumulate != 0u) {
+    sum += gradient[at];
+  }
+  gradient[at] = sum;
 }
 
 @compute @workgroup_size(WORKGROUP)

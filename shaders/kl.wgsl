@@ -7,28 +7,39 @@
 //   (at x_0, at x_t, at every other token), so that
 //   KL = q_0 (log N_0 - log Z_0) + q_v (log N_v - log Z_v) - q_other [ n log(S~/kappa_0) + sum_j log(1 + c p_j) ],  c = a / (b S~).
 //   [MASK] adds nothing: its mass does not depend on the network. At t = 1 b = 0 and this is the cross-entropy.
-//   d KL / d logit_j = Q p_j - r~_j (a w_j + b W),  w_j = q_j / Z_j,  W = sum w_j,  Q = sum of q over tokens.
+//   d KL / d logit_j = Q p_j - r~_j (a w_j + b W),  w_j = q_j / Z_j,  W = sum w_j,  Q = sum of q over tokens;
+//   at a token that is neither x_0 nor x_t: p_j (Q - b W) - q_other c p_j / (1 + c p_j).
 // When beta is exactly 0 an unmasked token is x_0 itself: KL 0.
 //
-// Shapes: logits [rows, width]; x0, xt [rows]; t [rows / per_step]; steps [T+1] rows of 5 vec4 (table.ts);
-// weights [rows / per_weight] or unused (per_weight = 0); terms [3, rows]: KL, auxiliary, weighted sum;
-// stats [rows]: log-sum-exp, S~, b W, row factor: all that the gradient needs besides the logits.
-// Grids: forward, backward: one workgroup a row. reduce: one workgroup.
+// forward reads the logits twice: for the log-sum-exp, then for the two sums over the other tokens, where one logarithm
+// and one division serve four tokens. backward reads them once. x_0 and x_t, whose formulas cost many logarithms, are
+// worked out once a row.
+//
+// Shapes: logits [rows, width], which are the rows from first_row on of all_rows: x0, xt [all_rows];
+// t [all_rows / per_step]; steps [T+1] rows of 5 vec4 (table.ts); weights [all_rows / per_weight] or unused
+// (per_weight = 0); terms [3, all_rows]: KL, auxiliary, weighted sum; stats [all_rows]: log-sum-exp, S~, W b, row factor:
+// all that the gradient needs besides the logits.
+// Grids: LANES invocations share a row, groups1d(rows LANES, WORKGROUP); one lane a row needs no barrier (software
+// adapters). reduce: one workgroup.
 
-const WORKGROUP: u32 = 32; // @tune 8 16 32 64 128 256
+const WORKGROUP: u32 = 64; // @tune 8 16 32 64 128 256
+const LANES: u32 = 64; // @tune 1 8 16 32 64 128 256
+const ACCUMULATE: bool = false; // @variant
 const REDUCE: u32 = 256;
 const LOWEST: f32 = -3.0e38;
 
 struct Params {
   rows: u32,
+  first_row: u32,
+  all_rows: u32,
   width: u32,
+  span_rows: u32, // the fewest rows that end with a whole vector of four: 1, 2 or 4
   per_step: u32,
   per_weight: u32,
   lambda: f32,
   adaptive: u32,   // auxiliary weight falls from 2 lambda at t = 1 towards lambda at T
   mask_weight: f32,   // factor of the KL where x_t is [MASK]
   token_weight: f32,  // and where it is not
-  accumulate: u32,
 }
 
 struct Step {
@@ -40,7 +51,7 @@ struct Step {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> logits: array<f32>;
+@group(0) @binding(1) var<storage, read> logits: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> x0: array<u32>;
 @group(0) @binding(3) var<storage, read> xt: array<u32>;
 @group(0) @binding(4) var<storage, read> t: array<u32>;
@@ -50,8 +61,10 @@ struct Step {
 @group(0) @binding(8) var<storage, read_write> stats: array<vec4<f32>>;
 @group(0) @binding(9) var<storage, read> saved: array<vec4<f32>>;
 @group(0) @binding(10) var<storage, read> dloss: array<f32>;
-@group(0) @binding(11) var<storage, read_write> dlogits: array<f32>;
+@group(0) @binding(11) var<storage, read_write> dlogits: array<vec4<f32>>;
 @group(0) @binding(12) var<storage, read_write> loss: array<f32>;
+// Logits that become their gradients.
+@group(0) @binding(13) var<storage, read_write> vectors: array<vec4<f32>>;
 
 fn load_step(time: u32) -> Step {
   let i = time * 5u;
@@ -80,118 +93,159 @@ fn truth(step: Step, masked: bool, same: bool) -> Truth {
   return Truth(step.other_x0, step.other_xt, step.other_other, 1.0, 0.0, true);
 }
 
-var<workgroup> part_a: array<f32, WORKGROUP>;
-var<workgroup> part_b: array<f32, WORKGROUP>;
-var<workgroup> shared_lse: f32;
+var<workgroup> scratch: array<vec2<f32>, WORKGROUP>;
+
+fn row_of(group: vec3<u32>, groups: vec3<u32>, local: u32) -> u32 {
+  return (group.y * groups.x + group.x) * (WORKGROUP / LANES) + local / LANES;
+}
+
+// The sums over the lanes of a row, in every lane.
+fn sum_of_row(local: u32, part: vec2<f32>) -> vec2<f32> {
+  if (LANES == 1u) { return part; }
+  scratch[local] = part;
+  workgroupBarrier();
+  for (var step = LANES / 2u; step > 0u; step /= 2u) {
+    if (local % LANES < step) { scratch[local] += scratch[local + step]; }
+    workgroupBarrier();
+  }
+  return scratch[local - local % LANES];
+}
+
+// @shared log-sum-exp-of-row
+// The log-sum-exp of a row from its lanes' (top, sum of exp(x - top)); in every lane.
+fn log_sum_exp_of_row(local: u32, part: vec2<f32>) -> f32 {
+  var all = part;
+  if (LANES > 1u) {
+    scratch[local] = part;
+    workgroupBarrier();
+    for (var step = LANES / 2u; step > 0u; step /= 2u) {
+      if (local % LANES < step) {
+        let other = scratch[local + step];
+        let top = max(all.x, other.x);
+        all = vec2<f32>(top, all.y * exp(all.x - top) + other.y * exp(other.x - top));
+        scratch[local] = all;
+      }
+      workgroupBarrier();
+    }
+    all = scratch[local - local % LANES];
+    workgroupBarrier();
+  }
+  return all.x + log(all.y);
+}
+
+// The tokens of a vector of four logits, for the row that begins at element `first`: below 0 (as large numbers) or
+// beyond the width where they belong to a neighbour.
+fn tokens_of(vector: u32, first: u32) -> vec4<u32> {
+  return vec4<u32>(4u * vector - first) + vec4<u32>(0u, 1u, 2u, 3u);
+}
+
+fn logit(row: u32, token: u32) -> f32 {
+  let at = row * params.width + min(token, params.width - 1u);
+  return logits[at / 4u][at % 4u];
+}
+
+const NONE: u32 = 0xffffffffu;
+
+// The vector that the row beginning at element `first` shares with the row before it (side 0) or after it (side 1);
+// NONE if it ends with a whole vector, or if side 0 has it already.
+fn edge_of(first: u32, side: u32) -> u32 {
+  let end = first + params.width;
+  if (side == 0u) { return select(NONE, first / 4u, first % 4u != 0u); }
+  return select(NONE, end / 4u, end % 4u != 0u && (end / 4u != first / 4u || first % 4u == 0u));
+}
+// @end shared
 
 @compute @workgroup_size(WORKGROUP)
 fn forward(
-  @builtin(workgroup_id) workgroup_id: vec3<u32>,
-  @builtin(num_workgroups) num_workgroups: vec3<u32>,
-  @builtin(local_invocation_id) local_id: vec3<u32>,
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
 ) {
-  let row = workgroup_id.y * num_workgroups.x + workgroup_id.x;
-  if (row >= params.rows) { return; }
-  let lane = local_id.x;
+  let own = row_of(group, groups, local);
+  let local_row = min(own, params.rows - 1u);
+  let row = params.first_row + local_row;
   let width = params.width;
-  let base = row * width;
+  let first = local_row * params.width;
+  let end = (first + params.width + 3u) / 4u;
   let start = x0[row];
   let here = xt[row];
 
   // Log-sum-exp of all tokens but x_t (1 - p(x_t) would lose its digits where the network is sure).
-  var high = LOWEST;
-  var sum = 0.0;
-  for (var k = lane; k < width; k += 4u * WORKGROUP) {
-    let k1 = k + WORKGROUP;
-    let k2 = k1 + WORKGROUP;
-    let k3 = k2 + WORKGROUP;
-    var x = vec4<f32>(logits[base + k], LOWEST, LOWEST, LOWEST);
-    if (k1 < width) { x.y = logits[base + k1]; }
-    if (k2 < width) { x.z = logits[base + k2]; }
-    if (k3 < width) { x.w = logits[base + k3]; }
-    x = select(x, vec4<f32>(LOWEST), vec4<u32>(k, k1, k2, k3) == vec4<u32>(here));
-    let next = max(high, max(max(x.x, x.y), max(x.z, x.w)));
-    let e = select(exp(x - next), vec4<f32>(0.0), x == vec4<f32>(LOWEST));
-    sum = sum * exp(high - next) + (e.x + e.y) + (e.z + e.w);
-    high = next;
+  var part = vec2<f32>(LOWEST, 0.0);
+  for (var i = first / 4u + local % LANES; i < end; i += LANES) {
+    let token = tokens_of(i, first);
+    let counts = (token < vec4<u32>(width)) & (token != vec4<u32>(here));
+    let x = select(vec4<f32>(LOWEST), logits[i], counts);
+    let top = max(max(max(x.x, x.y), max(x.z, x.w)), part.x);
+    let e = select(vec4<f32>(0.0), exp(x - top), counts);
+    part = vec2<f32>(top, part.y * exp(part.x - top) + (e.x + e.y) + (e.z + e.w));
   }
-  part_a[lane] = high;
-  part_b[lane] = sum;
-  workgroupBarrier();
-  if (lane == 0u) {
-    for (var other = 1u; other < WORKGROUP; other++) { high = max(high, part_a[other]); }
-    sum = 0.0;
-    for (var other = 0u; other < WORKGROUP; other++) { sum += part_b[other] * exp(part_a[other] - high); }
-    shared_lse = high + log(sum);
-  }
-  workgroupBarrier();
-  // Loaded only now: what lives across a barrier costs registers (or memory, on a software adapter).
+  let rest_lse = log_sum_exp_of_row(local, part);
+
   let masked = here >= width;
   let same = here == start;
   let step = load_step(t[row / params.per_step]);
   let q = truth(step, masked, same);
-  let rest_lse = shared_lse;
   var lse = rest_lse;
-  if (!masked) { lse = log_add(rest_lse, logits[base + here]); }
   var scaled = 1.0;  // S~
-  if (!masked) { scaled = max(1.0e-30, exp(rest_lse - lse) + step.kappa * exp(logits[base + here] - lse)); }
+  var log_p_here = 0.0;
+  if (!masked) {
+    let x_here = logit(local_row, here);
+    lse = log_add(rest_lse, x_here);
+    log_p_here = x_here - lse;
+    scaled = max(1.0e-30, exp(rest_lse - lse) + step.kappa * exp(log_p_here));
+  }
   let c = step.a_over_b / scaled;
 
-  // sum_j log(1 + c p_j) and sum_j 1 / (1 + c p_j) over the tokens other than x_0 and x_t. One logarithm and one
-  // division serve two tokens: c p_j <= a / b at these, so a product of two does not overflow.
-  var logs = 0.0;
-  var inverses = 0.0;
+  // sum_j log(1 + c p_j) and sum_j 1 / (1 + c p_j) over the tokens other than x_0 and x_t. There c p_j <= a / b, and
+  // the p_j of four tokens sum to at most 1: the product of four is at most (1 + a / 4b)^4, that of two (1 + a / 2b)^2.
+  var sums = vec2<f32>(0.0);
   if (q.other > 0.0) {
-    for (var k = lane; k < width; k += 4u * WORKGROUP) {
-      let at = vec4<u32>(k, k + WORKGROUP, k + 2u * WORKGROUP, k + 3u * WORKGROUP);
-      var x = vec4<f32>(logits[base + k], LOWEST, LOWEST, LOWEST);
-      if (at.y < width) { x.y = logits[base + at.y]; }
-      if (at.z < width) { x.z = logits[base + at.z]; }
-      if (at.w < width) { x.w = logits[base + at.w]; }
-      let left_out = (at == vec4<u32>(start)) | (at == vec4<u32>(here)) | (at >= vec4<u32>(width));
-      let f = select(1.0 + c * exp(x - lse), vec4<f32>(1.0), left_out);
-      let one = select(vec4<f32>(1.0), vec4<f32>(0.0), left_out);
+    let four = step.a_over_b < 1.0e9;
+    for (var i = first / 4u + local % LANES; i < end; i += LANES) {
+      let token = tokens_of(i, first);
+      let counts = (token < vec4<u32>(width)) & (token != vec4<u32>(here)) & (token != vec4<u32>(start));
+      let f = select(vec4<f32>(1.0), 1.0 + c * exp(logits[i] - lse), counts);
+      let one = select(vec4<f32>(0.0), vec4<f32>(1.0), counts);
       let pair = f.xz * f.yw;
-      let log_pair = log(pair);
-      let inverse = (one.xz * f.yw + one.yw * f.xz) / pair;
-      logs += log_pair.x + log_pair.y;
-      inverses += inverse.x + inverse.y;
+      let inverse = one.xz * f.yw + one.yw * f.xz;  // of each pair, times its product
+      if (four) {
+        let product = pair.x * pair.y;
+        sums += vec2<f32>(log(product), (inverse.x * pair.y + inverse.y * pair.x) / product);
+      } else {
+        let quotient = inverse / pair;
+        sums += vec2<f32>(log(pair.x) + log(pair.y), quotient.x + quotient.y);
+      }
     }
   }
-  part_a[lane] = logs;
-  part_b[lane] = inverses;
-  workgroupBarrier();
-  if (lane == 0u) {
-    for (var other = 1u; other < WORKGROUP; other++) {
-      logs += part_a[other];
-      inverses += part_b[other];
-    }
-    let log_scaled = log(scaled);
-    let log_p0 = logits[base + start] - lse;
-    let log_z0 = log_add(step.log_a + q.log_kappa0 + log_p0, step.log_b + log_scaled);
-    var kl = q.at_x0 * (q.log_kappa0 + step.log_ab - log_z0);
-    var w = q.at_x0 * exp(step.log_b - log_z0);
-    var others = f32(width) - 1.0;
-    if (q.at_xt > 0.0) {
-      let log_zv = log_add(step.log_a + step.log_kappa + logits[base + here] - lse, step.log_b + log_scaled);
-      kl += q.at_xt * (step.log_b - log_zv);
-      w += q.at_xt * exp(step.log_b - log_zv);
-    }
-    if (!masked && !same) { others -= 1.0; }
-    if (q.other > 0.0) {
-      kl -= q.other * (others * (log_scaled - q.log_kappa0) + logs);
-      w += q.other / scaled * inverses;
-    }
-    if (!q.live) { kl = 0.0; }
-    kl *= select(params.token_weight, params.mask_weight, masked);
-    var factor = 1.0 / f32(params.rows);
-    if (params.per_weight > 0u) { factor *= weights[row / params.per_weight]; }
-    let auxiliary_weight = params.lambda * select(1.0, step.adaptive, params.adaptive != 0u);
-    terms[row] = kl;
-    terms[params.rows + row] = -log_p0;
-    terms[2u * params.rows + row] = factor * (kl - auxiliary_weight * log_p0);
-    stats[row] = vec4<f32>(lse, scaled, w, factor);
+  sums = sum_of_row(local, sums);
+  if (own >= params.rows || local % LANES != 0u) { return; }
+
+  let log_scaled = log(scaled);
+  let log_p0 = logit(local_row, start) - lse;
+  let log_z0 = log_add(step.log_a + q.log_kappa0 + log_p0, step.log_b + log_scaled);
+  var kl = q.at_x0 * (q.log_kappa0 + step.log_ab - log_z0);
+  var w = q.at_x0 * exp(step.log_b - log_z0);
+  var others = f32(width) - 1.0;
+  if (q.at_xt > 0.0) {
+    let log_zv = log_add(step.log_a + step.log_kappa + log_p_here, step.log_b + log_scaled);
+    kl += q.at_xt * (step.log_b - log_zv);
+    w += q.at_xt * exp(step.log_b - log_zv);
   }
+  if (!masked && !same) { others -= 1.0; }
+  if (q.other > 0.0) {
+    kl -= q.other * (others * (log_scaled - q.log_kappa0) + sums.x);
+    w += q.other / scaled * sums.y;
+  }
+  if (!q.live) { kl = 0.0; }
+  kl *= select(params.token_weight, params.mask_weight, masked);
+  var factor = 1.0 / f32(params.all_rows);
+  if (params.per_weight > 0u) { factor *= weights[row / params.per_weight]; }
+  let auxiliary_weight = params.lambda * select(1.0, step.adaptive, params.adaptive != 0u);
+  terms[row] = kl;
+  terms[params.all_rows + row] = -log_p0;
+  terms[2u * params.all_rows + row] = factor * (kl - auxiliary_weight * log_p0);
+  stats[row] = vec4<f32>(lse, scaled, w, factor);
 }
 
 var<workgroup> partial: array<f32, REDUCE>;
@@ -200,7 +254,7 @@ var<workgroup> partial: array<f32, REDUCE>;
 @compute @workgroup_size(REDUCE)
 fn reduce(@builtin(local_invocation_id) local_id: vec3<u32>) {
   var sum = 0.0;
-  for (var row = local_id.x; row < params.rows; row += REDUCE) { sum += terms[2u * params.rows + row]; }
+  for (var row = local_id.x; row < params.all_rows; row += REDUCE) { sum += terms[2u * params.all_rows + row]; }
   partial[local_id.x] = sum;
   workgroupBarrier();
   for (var stride = REDUCE / 2u; stride > 0u; stride /= 2u) {
@@ -210,50 +264,117 @@ fn reduce(@builtin(local_invocation_id) local_id: vec3<u32>) {
   if (local_id.x == 0u) { loss[0] = partial[0]; }
 }
 
-@compute @workgroup_size(WORKGROUP)
-fn backward(
-  @builtin(workgroup_id) workgroup_id: vec3<u32>,
-  @builtin(num_workgroups) num_workgroups: vec3<u32>,
-  @builtin(local_invocation_id) local_id: vec3<u32>,
-) {
-  let row = workgroup_id.y * num_workgroups.x + workgroup_id.x;
-  if (row >= params.rows) { return; }
-  let width = params.width;
-  let base = row * width;
+// What the gradient of a row is made of.
+struct Slope {
+  lse: f32,
+  c: f32,
+  p: f32,        // factor of p_j
+  other: f32,    // factor of c p_j / (1 + c p_j)
+  start: u32,
+  here: u32,
+  at_start: f32, // gradient at x_0
+  at_here: f32,  // and at x_t, if it is another token
+}
+
+// At x_0 or x_t. r~ a w = q a r~ / Z, in logs: r~ may vanish against b S~ and the other way round. Where x_t is not
+// x_0, r~ at x_t is kappa p: the difference to p goes back in.
+fn slope_at(step: Step, log_p: f32, p_factor: f32, kl_mass: f32, kl_w: f32, log_tail: f32, is_here: bool) -> f32 {
+  let log_r = log_p + select(0.0, step.log_kappa, is_here);
+  let log_ar = step.log_a + log_r;
+  let p = exp(log_p);
+  return p * p_factor - kl_mass * exp(log_ar - log_add(log_ar, log_tail)) + select(0.0, kl_w * (p - exp(log_r)), is_here);
+}
+
+fn slope_of(row: u32, x_start: f32, x_here: f32) -> Slope {
   let start = x0[row];
   let here = xt[row];
-  let masked = here >= width;
+  let masked = here >= params.width;
   let same = here == start;
   let step = load_step(t[row / params.per_step]);
   let q = truth(step, masked, same);
   let stat = saved[row];
-  let lse = stat.x;
-  let c = step.a_over_b / stat.y;
   let factor = stat.w * dloss[0];
-  let kl_factor = factor * select(params.token_weight, params.mask_weight, masked);
+  let kl = factor * select(params.token_weight, params.mask_weight, masked);
   let auxiliary = factor * params.lambda * select(1.0, step.adaptive, params.adaptive != 0u);
   let log_tail = step.log_b + log(stat.y);
-  let shared_factor = kl_factor * (q.total - stat.z) + auxiliary;
-  let other = kl_factor * q.other;
-  for (var k = local_id.x; k < width; k += WORKGROUP) {
-    let log_p = logits[base + k] - lse;
-    let p = exp(log_p);
-    var gradient = p * shared_factor;
-    if (k == start || k == here) {
-      // r~ a w = q a r~ / Z, in logs: r~ may vanish against b S~ and the other way round. Where x_t is not x_0, r~ at
-      // x_t is kappa p: the difference to p goes back in.
-      let at_start = k == start;
-      let mass = select(q.at_xt, q.at_x0, at_start);
-      let log_r = log_p + select(0.0, step.log_kappa, k == here);
-      let log_ar = step.log_a + log_r;
-      gradient -= kl_factor * mass * exp(log_ar - log_add(log_ar, log_tail));
-      if (k == here) { gradient += kl_factor * stat.z * (p - exp(log_r)); }
-      if (at_start) { gradient -= auxiliary; }
-    } else {
-      let ratio = c * p;
-      gradient -= other * (ratio / (1.0 + ratio));
+  let p_factor = kl * (q.total - stat.z) + auxiliary;
+  let at_start = slope_at(step, x_start - stat.x, p_factor, kl * q.at_x0, kl * stat.z, log_tail, same) - auxiliary;
+  let at_here = slope_at(step, x_here - stat.x, p_factor, kl * q.at_xt, kl * stat.z, log_tail, true);
+  return Slope(
+    stat.x, step.a_over_b / stat.y, p_factor, kl * q.other, start, select(here, params.width, same), at_start, at_here
+  );
+}
+
+fn gradients(slope: Slope, x: vec4<f32>, token: vec4<u32>) -> vec4<f32> {
+  let p = exp(x - slope.lse);
+  let ratio = slope.c * p;
+  let anywhere = p * slope.p - slope.other * (ratio / (1.0 + ratio));
+  let but_start = select(anywhere, vec4<f32>(slope.at_start), token == vec4<u32>(slope.start));
+  return select(but_start, vec4<f32>(slope.at_here), token == vec4<u32>(slope.here));
+}
+
+// Gradients are written by whole vectors, which consecutive rows share unless the width is a multiple of four. Lanes
+// therefore take span_rows rows that end with a whole vector together, and their first lane alone the shared ones.
+@compute @workgroup_size(WORKGROUP)
+fn backward(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let begin = row_of(group, groups, local) * params.span_rows;
+  let lane = local % LANES;
+  for (var local_row = begin; local_row < min(begin + params.span_rows, params.rows); local_row++) {
+    let row = params.first_row + local_row;
+    let first = local_row * params.width;
+    let slope = slope_of(row, logit(local_row, x0[row]), logit(local_row, xt[row]));
+    for (var i = (first + 3u) / 4u + lane; i < (first + params.width) / 4u; i += LANES) {
+      let gradient = gradients(slope, logits[i], tokens_of(i, first));
+      if (ACCUMULATE) { dlogits[i] += gradient; } else { dlogits[i] = gradient; }
     }
-    if (params.accumulate != 0u) { gradient += dlogits[base + k]; }
-    dlogits[base + k] = gradient;
+    for (var side = 0u; side < 2u; side++) {
+      let i = edge_of(first, side);
+      if (i != NONE && lane == 0u) {
+        let token = tokens_of(i, first);
+        let gradient = gradients(slope, logits[i], token);
+        for (var j = 0u; j < 4u; j++) {
+          if (token[j] < params.width) {
+            if (ACCUMULATE) { dlogits[i][j] += gradient[j]; } else { dlogits[i][j] = gradient[j]; }
+          }
+        }
+      }
+    }
+  }
+}
+
+fn element(i: u32) -> f32 { return vectors[i / 4u][i % 4u]; }
+
+@compute @workgroup_size(WORKGROUP)
+fn backward_in_place(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let begin = row_of(group, groups, local) * params.span_rows;
+  let lane = local % LANES;
+  for (var local_row = begin; local_row < min(begin + params.span_rows, params.rows); local_row++) {
+    let row = params.first_row + local_row;
+    let first = local_row * params.width;
+    // Other lanes may have replaced these two logits already, but only the lane that has not uses them.
+    let slope = slope_of(row, element(first + min(x0[row], params.width - 1u)), element(first + min(xt[row], params.width - 1u)));
+    for (var i = (first + 3u) / 4u + lane; i < (first + params.width) / 4u; i += LANES) {
+      vectors[i] = gradients(slope, vectors[i], tokens_of(i, first));
+    }
+    for (var side = 0u; side < 2u; side++) {
+      let i = edge_of(first, side);
+      if (i != NONE && lane == 0u) {
+        let token = tokens_of(i, first);
+        let gradient = gradients(slope, vectors[i], token);
+        for (var j = 0u; j < 4u; j++) {
+          if (token[j] < params.width) {
+            vectors[i][j] = gradient[j];
+          }
+        }
+      }
+    }
   }
 }

@@ -9,7 +9,7 @@
 
 enable subgroups;
 
-const LANES: u32 = 8; // @tune 4 8 16 32
+const LANES: u32 = 8; // @tune 8 16 32
 const ROW_GROUPS: u32 = 4; // @tune 1 2 4 8
 const A_VECTORS: bool = false; // @variant
 const B_VECTORS: bool = false; // @variant
@@ -184,7 +184,10 @@ fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation
   }
   if (COLUMN_SUMS && group.x == 0u) {
     for (var j = 0u; j < 4u; j++) {
-      if (column_0 + j < params.n) { c[c_start + params.m * params.n + column_0 + j] = sums.columns[j]; }
+      if (column_0 + j < params.n) {
+        let at = c_start + params.m * params.n + column_0 + j;
+        if (ACCUMULATE) { c[at] += sums.columns[j]; } else { c[at] = sums.columns[j]; }
+      }
     }
   }
 }
@@ -209,5 +212,8 @@ fn product_vectors(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_in
     if (ACCUMULATE) { y += c_vectors[at]; }
     c_vectors[at] = y;
   }
-  if (COLUMN_SUMS && group.x == 0u) { c_vectors[start + params.m * (params.n / 4u)] = sums.columns; }
+  if (COLUMN_SUMS && group.x == 0u) {
+    let at = start + params.m * (params.n / 4u);
+    if (ACCUMULATE) { c_vectors[at] += sums.columns; } else { c_vectors[at] = sums.columns; }
+  }
 }

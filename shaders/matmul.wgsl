@@ -150,7 +150,11 @@ fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
   if (COLUMN_SUMS && group.x == 0u && my_row == 0u) {
     for (var j = 0u; j < MICRO; j++) {
       let column = column_0 + j * SIDE + my_column;
-      if (column < params.n) { c[c_start + params.m * params.n + column] = column_sums[j]; }
+      if (column < params.n) {
+        let at = c_start + params.m * params.n + column;
+        if (ACCUMULATE) { column_sums[j] += c[at]; }
+        c[at] = column_sums[j];
+      }
     }
   }
 }

@@ -97,6 +97,7 @@ export class Captioner {
         heads: decoder.heads,
         mlpRatio: decoder.mlpRatio,
         conditionBlocks: decoder.conditionBlocks,
+        summaryTokens: decoder.summaryTokens,
         dropout: decoder.dropout,
         codeDim: sees ? vqvae.codeDim : null,
         filler: decoder.filler,

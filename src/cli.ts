@@ -66,5 +66,5 @@ export async function openGpu(adapter: string | undefined, quiet = false): Promi
     console.error(`adapter: ${opened.description}`);
     if (opened.advice) console.error(`         ${opened.advice}`);
   }
-  return Gpu.from(opened.device, { description: opened.description, software: opened.software });
+  return Gpu.from(opened.device, opened);
 }

@@ -101,10 +101,16 @@ const SCHEMA = {
     heads: integer(4, 1, 64, "attention heads; must divide decoder.dim"),
     mlpRatio: number(4, 0.25, 16, "hidden width of the MLP over decoder.dim"),
     conditionBlocks: integer(
-      2,
+      0,
       0,
       64,
       "blocks of self-attention over the codes, before the caption looks at them (paper: 0)",
+    ),
+    summaryTokens: integer(
+      8,
+      0,
+      1024,
+      "entries beside the codes' that sum up the whole code grid for the caption to look at (paper: 0)",
     ),
     dropout: number(0, 0, 0.9, "dropout probability in training"),
     conditionEmbedding: choice(
@@ -220,7 +226,6 @@ const PRESETS = {
     decoder: {
       dim: 96,
       blocks: 2,
-      conditionBlocks: 0,
       steps: 600,
       batch: 32,
       captionsPerImage: 1,

@@ -12,8 +12,8 @@ export function sharedGpu(): Promise<Gpu> {
 }
 
 async function open(): Promise<Gpu> {
-  const { device, software, description } = await openNodeDevice();
-  return Gpu.from(device, { software, description });
+  const opened = await openNodeDevice();
+  return Gpu.from(opened.device, opened);
 }
 
 /** A device of its own, for tests that lose or break it. */
@@ -28,5 +28,20 @@ export async function deviceOf(adapter: string): Promise<GPUDevice | null> {
   } catch (error) {
     if (error instanceof UserError) return null;
     throw error;
+  }
+}
+
+/** A device with the limits that every WebGPU device has, and no more; of a named adapter, or the usual one. */
+export async function plainDevice(name?: string): Promise<GPUDevice> {
+  const { adapter } = await openNodeDevice({ adapter: name });
+  const prototype = Object.getPrototypeOf(adapter) as GPUAdapter;
+  const request = prototype.requestDevice;
+  prototype.requestDevice = function (this: GPUAdapter, descriptor) {
+    return request.call(this, { ...descriptor, requiredLimits: {} });
+  };
+  try {
+    return (await openNodeDevice({ adapter: name })).device;
+  } finally {
+    prototype.requestDevice = request;
   }
 }

@@ -6,6 +6,7 @@ import * as reference from "../reference.js";
 
 /**
  * @typedef {import("../types.js").Case} Case
+ * @typedef {import("../types.js").Family} Family
  * @typedef {{ batch: number, queries: number, keys: number, heads: number, width: number }} Shape
  */
 
@@ -71,15 +72,35 @@ function attention(kind, size, gradients) {
   };
 }
 
-const caption = { batch: 32, queries: 12, keys: 12, heads: 4, width: 40 };
-const seen = { batch: 32, queries: 12, keys: 64, heads: 4, width: 40 };
-const long = { batch: 4, queries: 256, keys: 256, heads: 4, width: 64 };
-const paper = { batch: 2, queries: 64, keys: 1024, heads: 4, width: 64 };
+/** @param {readonly ["self" | "cross", Shape][]} shapes */
+const both = (shapes) =>
+  [false, true].flatMap((gradients) => shapes.map(([kind, shape]) => attention(kind, shape, gradients)));
 
-/** @type {Case[]} */
-export const cases = [false, true].flatMap((gradients) => [
-  attention("self", caption, gradients),
-  attention("self", long, gradients),
-  attention("cross", seen, gradients),
-  attention("cross", paper, gradients),
-]);
+/** @type {Family[]} */
+export const families = [
+  {
+    name: "attention",
+    natural: "n tokens among themselves, and to n others; 4 heads of 64",
+    at: (n) => {
+      const shape = { batch: 1, queries: n, keys: n, heads: 4, width: 64 };
+      return both([
+        ["self", shape],
+        ["cross", shape],
+      ]);
+    },
+    small: both([
+      ["self", { batch: 2, queries: 16, keys: 16, heads: 2, width: 32 }],
+      ["cross", { batch: 2, queries: 16, keys: 64, heads: 2, width: 32 }],
+    ]),
+    medium: both([
+      ["self", { batch: 32, queries: 12, keys: 12, heads: 4, width: 40 }],
+      ["self", { batch: 4, queries: 256, keys: 256, heads: 4, width: 64 }],
+      ["cross", { batch: 32, queries: 12, keys: 64, heads: 4, width: 40 }],
+      ["cross", { batch: 2, queries: 64, keys: 1024, heads: 4, width: 64 }],
+    ]),
+    large: both([
+      ["self", { batch: 2, queries: 1024, keys: 1024, heads: 8, width: 64 }],
+      ["cross", { batch: 8, queries: 64, keys: 1024, heads: 8, width: 64 }],
+    ]),
+  },
+];

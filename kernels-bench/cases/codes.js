@@ -5,7 +5,10 @@ import { embedding } from "../../dist/ops/embedding.js";
 import { forward, input, withGradients } from "../problem.js";
 import * as reference from "../reference.js";
 
-/** @typedef {import("../types.js").Case} Case */
+/**
+ * @typedef {import("../types.js").Case} Case
+ * @typedef {import("../types.js").Family} Family
+ */
 
 /**
  * @param {{ count: number, rows: number, width: number }} size
@@ -19,8 +22,11 @@ function gather(size, gradients) {
     name: `embedding ${count} of ${rows}×${width}${gradients ? ", gradients" : ""}`,
     size,
     flops: (s) => (gradients ? s.count * s.width : 0),
-    // Of the table only the rows asked for have to be read; the gradient is written whole.
-    bytes: (s) => 4 * (s.count + 2 * s.count * s.width + (gradients ? (s.count + s.rows) * s.width : 0)),
+    // Of the table only the rows asked for have to be read, once each; the gradient is written whole.
+    bytes(s) {
+      const vectors = Math.min(s.count, s.rows) + s.count + (gradients ? s.count + s.rows : 0);
+      return 4 * (s.count + vectors * s.width);
+    },
     tolerance: 1e-5,
     build(gpu, s, random) {
       const table = random.floats(s.rows * s.width);
@@ -82,11 +88,32 @@ function nearest(size) {
   };
 }
 
-/** @type {Case[]} */
-export const cases = [
-  gather({ count: 4096, rows: 1741, width: 160 }, false),
-  gather({ count: 4096, rows: 1741, width: 160 }, true),
-  nearest({ rows: 1024, codes: 2886, width: 256 }),
-  nearest({ rows: 2048, codes: 512, width: 64 }),
-  nearest({ rows: 512, codes: 8192, width: 64 }),
+/** @param {{ count: number, rows: number, width: number }} size */
+const gathers = (size) => [false, true].map((gradients) => gather(size, gradients));
+
+/** @type {Family[]} */
+export const families = [
+  {
+    name: "embedding",
+    natural: "n ids of a table of n × 256",
+    at: (n) => gathers({ count: n, rows: n, width: 256 }),
+    small: gathers({ count: 64, rows: 128, width: 64 }),
+    medium: gathers({ count: 4096, rows: 1741, width: 160 }),
+    large: gathers({ count: 8192, rows: 49408, width: 256 }),
+  },
+  {
+    name: "codebook",
+    natural: "n vectors against n codes of 64",
+    at: (n) => [nearest({ rows: n, codes: n, width: 64 })],
+    small: [nearest({ rows: 64, codes: 64, width: 32 })],
+    medium: [
+      nearest({ rows: 1024, codes: 2886, width: 256 }),
+      nearest({ rows: 2048, codes: 512, width: 64 }),
+      nearest({ rows: 512, codes: 8192, width: 64 }),
+    ],
+    large: [
+      nearest({ rows: 4096, codes: 2886, width: 256 }),
+      nearest({ rows: 4096, codes: 8192, width: 64 }),
+    ],
+  },
 ];

@@ -6,6 +6,7 @@ import * as reference from "../reference.js";
 
 /**
  * @typedef {import("../types.js").Case} Case
+ * @typedef {import("../types.js").Family} Family
  * @typedef {Record<"batch" | "side" | "inputs" | "outputs" | "kernel" | "stride" | "padding", number>} Shape
  */
 
@@ -24,7 +25,7 @@ function convolution(size, gradients) {
     family: "conv2d",
     name: `conv2d ${kernel}×${kernel}${step} ${batch}×${side}×${side}×${inputs}→${outputs}${gradients ? ", gradients" : ""}`,
     size,
-    checkSize: { batch: 2, side: Math.min(side, 14) },
+    checkSize: { batch: Math.min(batch, 2), side: Math.min(side, 14) },
     // Forward, and as much again for each of the gradients of input and weight. Padding counts as work.
     flops: (s) => (gradients ? 6 : 2) * s.batch * outSide(s) ** 2 * s.kernel ** 2 * s.inputs * s.outputs,
     bytes(s) {
@@ -59,12 +60,32 @@ function convolution(size, gradients) {
   };
 }
 
-const block = { batch: 16, side: 8, inputs: 128, outputs: 64, kernel: 3, stride: 1, padding: 1 };
-const wide = { batch: 16, side: 16, inputs: 64, outputs: 64, kernel: 3, stride: 1, padding: 1 };
-const halving = { batch: 16, side: 32, inputs: 32, outputs: 64, kernel: 4, stride: 2, padding: 1 };
-const picture = { batch: 16, side: 64, inputs: 4, outputs: 32, kernel: 4, stride: 2, padding: 1 };
+/** @param {readonly Shape[]} shapes */
+const both = (shapes) =>
+  [false, true].flatMap((gradients) => shapes.map((shape) => convolution(shape, gradients)));
 
-/** @type {Case[]} */
-export const cases = [false, true].flatMap((gradients) =>
-  [block, wide, halving, picture].map((shape) => convolution(shape, gradients)),
-);
+const plain = { kernel: 3, stride: 1, padding: 1 };
+const halving = { kernel: 4, stride: 2, padding: 1 };
+
+/** @type {Family[]} */
+export const families = [
+  {
+    name: "conv2d",
+    natural: "3×3 on a picture of n × n, 64 → 64 channels",
+    at: (n) => both([{ batch: 1, side: n, inputs: 64, outputs: 64, ...plain }]),
+    small: both([
+      { batch: 2, side: 8, inputs: 16, outputs: 16, ...plain },
+      { batch: 2, side: 16, inputs: 4, outputs: 16, ...halving },
+    ]),
+    medium: both([
+      { batch: 16, side: 8, inputs: 128, outputs: 64, ...plain },
+      { batch: 16, side: 16, inputs: 64, outputs: 64, ...plain },
+      { batch: 16, side: 32, inputs: 32, outputs: 64, ...halving },
+      { batch: 16, side: 64, inputs: 4, outputs: 32, ...halving },
+    ]),
+    large: both([
+      { batch: 16, side: 64, inputs: 64, outputs: 64, ...plain },
+      { batch: 16, side: 128, inputs: 32, outputs: 64, ...halving },
+    ]),
+  },
+];

@@ -4,17 +4,19 @@ import { reverseProbabilities } from "../../dist/diffusion/posterior.js";
 import { Schedule } from "../../dist/diffusion/schedule.js";
 import { stepThresholds, transitionTable } from "../../dist/diffusion/table.js";
 import { crossEntropy } from "../../dist/ops/cross-entropy.js";
+import { headCrossEntropy, headKlLoss } from "../../dist/ops/head-loss.js";
 import { klLoss } from "../../dist/ops/kl.js";
 import { qSample } from "../../dist/ops/noise.js";
 import { below, gumbel, happens, philox, seedWords } from "../../dist/ops/philox.js";
 import { posteriorLogProbs } from "../../dist/ops/posterior.js";
 import { Rng } from "../../dist/ops/rng.js";
 import { sampleStep } from "../../dist/ops/sample.js";
-import { forward, input, withGradients } from "../problem.js";
+import { countName, forward, input, withGradients } from "../problem.js";
 import * as reference from "../reference.js";
 
 /**
  * @typedef {import("../types.js").Case} Case
+ * @typedef {import("../types.js").Family} Family
  * @typedef {import("../types.js").Problem} Problem
  */
 
@@ -61,22 +63,28 @@ function entropy(rows, width, gradients) {
       const leaf = input(gpu, logits, [s.rows, s.width]);
       const classes = input(gpu, targets, [s.rows], "u32");
       const op = () => crossEntropy(leaf, classes).loss;
-      const expected = () => {
-        const p = reference.softmax(logits, s.width);
-        const loss = targets.reduce(
-          (sum, target, row) => sum - Math.log(p[row * s.width + target]) / s.rows,
-          0,
-        );
-        if (!gradients) return [[loss]];
-        targets.forEach((target, row) => {
-          p[row * s.width + target] -= 1;
-        });
-        return [[loss], p.map((value) => value / s.rows)];
-      };
+      const expected = () => referenceEntropy(logits, targets, s.width, gradients);
       if (!gradients) return forward([leaf, classes], () => [op()], expected);
       return withGradients([leaf], [classes], op, input(gpu, [1], [1]), expected);
     },
   };
+}
+
+/**
+ * @param {ArrayLike<number>} logits
+ * @param {Uint32Array} targets
+ * @param {number} width
+ * @param {boolean} gradients
+ */
+function referenceEntropy(logits, targets, width, gradients) {
+  const rows = targets.length;
+  const p = reference.softmax(logits, width);
+  const loss = targets.reduce((sum, target, row) => sum - Math.log(p[row * width + target]) / rows, 0);
+  if (!gradients) return [[loss]];
+  targets.forEach((target, row) => {
+    p[row * width + target] -= 1;
+  });
+  return [[loss], p.map((value) => value / rows)];
 }
 
 /**
@@ -106,7 +114,7 @@ function divergence(rows, width, gradients) {
     family: "kl",
     name: `KL loss ${rows}×${width}${suffix(gradients)}`,
     size: { rows, width },
-    checkSize: { rows: 4 * positions, width: Math.min(width, 61) },
+    checkSize: { rows: Math.min(rows, 4 * positions), width: Math.min(width, 61) },
     flops: (s) => (gradients ? 16 : 8) * s.rows * s.width,
     bytes: (s) => 4 * ((gradients ? 2 : 1) * s.rows * s.width + 2 * s.rows),
     tolerance: 3e-5,
@@ -137,9 +145,72 @@ function divergence(rows, width, gradients) {
 }
 
 /**
+ * The last layer and its loss in one op: hidden [rows, dim] · weight [dim, width] + bias, in chunks of rows.
+ * @param {"KL" | "cross-entropy"} kind
+ * @param {{ rows: number, dim: number, width: number }} size
+ * @param {number} chunks In how many chunks; 1: the logits exist at once.
+ * @param {boolean} gradients
+ * @returns {Case}
+ */
+function head(kind, size, chunks, gradients) {
+  const chunked = chunks > 1 ? ` in ${chunks} chunks` : "";
+  return {
+    family: "head-loss",
+    name: `head + ${kind} ${size.rows}×${size.dim}×${size.width}${chunked}${suffix(gradients)}`,
+    size,
+    checkSize: { rows: 4 * positions, width: Math.min(size.width, 61) },
+    flops: (s) => (gradients ? 6 : 2) * s.rows * s.dim * s.width,
+    bytes: (s) => 4 * (gradients ? 2 : 1) * (s.rows * s.dim + (s.dim + 1) * s.width),
+    tolerance: 5e-5,
+    build(gpu, s, random) {
+      const schedule = new Schedule({ tokens: s.width });
+      const table = transitionTable(gpu, schedule);
+      const values = [
+        random.floats(s.rows * s.dim, 1),
+        random.floats(s.dim * s.width, 2 / Math.sqrt(s.dim)),
+        random.floats(s.width, 1),
+      ];
+      const shapes = [[s.rows, s.dim], [s.dim, s.width], [s.width]];
+      const leaves = values.map((value, i) => input(gpu, value, shapes[i]));
+      const [hidden, weight, bias] = leaves;
+      const { x0, xt, t } = noised(s.rows, s.width, random);
+      const tokens = [x0, xt, t].map((ids) => input(gpu, ids, [ids.length], "u32"));
+      const targets = { x0: tokens[0], xt: tokens[1], t: tokens[2], coefficients: table.coefficients };
+      const chunkBytes = (4 * s.rows * s.width) / chunks;
+      const layer = { hidden, weight, bias };
+      const op = () =>
+        kind === "KL"
+          ? headKlLoss(layer, targets, { lambda, chunkBytes }).loss
+          : headCrossEntropy(layer, targets.x0, { chunkBytes }).loss;
+      const expected = () => {
+        const [m, k, n] = [s.rows, s.dim, s.width];
+        const logits = reference
+          .matmul(values[0], values[1], { m, k, n })
+          .map((value, i) => value + values[2][i % n]);
+        const [loss, dlogits] =
+          kind === "KL"
+            ? referenceDivergence(schedule, logits, { x0, xt, t }, gradients)
+            : referenceEntropy(logits, x0, s.width, gradients);
+        if (!dlogits) return [loss];
+        return [
+          loss,
+          reference.matmul(dlogits, values[1], { m, k: n, n: k, tb: true }),
+          reference.matmul(values[0], dlogits, { m: k, k: m, n, ta: true }),
+          reference.columnSums(dlogits, n),
+        ];
+      };
+      const problem = gradients
+        ? withGradients(leaves, tokens, op, input(gpu, [1], [1]), expected)
+        : forward([...leaves, ...tokens], () => [op()], expected);
+      return alsoFreeing(problem, [table]);
+    },
+  };
+}
+
+/**
  * The mean of KL + λ · auxiliary from explicit posteriors, and its gradient through the posterior's linear map.
  * @param {Schedule} schedule
- * @param {Float32Array} logits
+ * @param {ArrayLike<number>} logits
  * @param {Record<"x0" | "xt" | "t", Uint32Array>} ids
  * @param {boolean} gradients
  */
@@ -182,7 +253,7 @@ function posterior(rows, width) {
     family: "posterior",
     name: `posterior ${rows}×${width}`,
     size: { rows, width },
-    checkSize: { rows: 4 * positions },
+    checkSize: { rows: Math.min(rows, 4 * positions) },
     flops: (s) => 8 * s.rows * s.width,
     bytes: (s) => 4 * (2 * s.rows * s.width + 3 * s.rows),
     tolerance: 1e-5,
@@ -319,14 +390,15 @@ function drawn(scores, row, topR) {
 
 /**
  * @param {"uniform" | "normal" | "gumbel"} kind
+ * @param {number} numbers
  * @returns {Case}
  */
-function filling(kind) {
+function filling(kind, numbers) {
   return {
     family: "rng",
-    name: `RNG ${kind} 1 M`,
-    size: { count: 2 ** 20 },
-    checkSize: { count: 4099 },
+    name: `RNG ${kind} ${countName(numbers)}`,
+    size: { count: numbers },
+    checkSize: { count: Math.min(numbers, 4099) },
     flops: () => 0,
     bytes: (s) => 4 * s.count,
     tolerance: 0,
@@ -344,15 +416,82 @@ function filling(kind) {
   };
 }
 
-/** @type {Case[]} */
-export const cases = [
-  ...[false, true].map((gradients) => entropy(1024, 1741, gradients)),
-  ...[false, true].map((gradients) => divergence(1024, 1741, gradients)),
-  posterior(384, 1741),
-  noising(2 ** 16, 1741),
-  drawing(384, 1741, 1),
-  drawing(384, 1741, 0.85),
-  filling("uniform"),
-  filling("normal"),
-  filling("gumbel"),
+/** @param {(gradients: boolean) => Case} make */
+const both = (make) => [false, true].map(make);
+
+/**
+ * @param {number} rows
+ * @param {number} width
+ */
+const drawings = (rows, width) => [1, 0.85].map((topR) => drawing(rows, width, topR));
+
+/** @param {{ rows: number; dim: number; width: number }} shape */
+const heads = (shape) => [
+  ...[false, true].map((gradients) => head("KL", shape, 1, gradients)),
+  head("KL", shape, 4, true),
+  head("cross-entropy", shape, 1, true),
+];
+
+/** @param {number} numbers */
+const fillings = (numbers) =>
+  /** @type {const} */ (["uniform", "normal", "gumbel"]).map((kind) => filling(kind, numbers));
+
+/** @type {Family[]} */
+export const families = [
+  {
+    name: "cross-entropy",
+    natural: "256 rows over a vocabulary of n",
+    at: (n) => both((gradients) => entropy(256, n, gradients)),
+    small: both((gradients) => entropy(64, 128, gradients)),
+    medium: both((gradients) => entropy(1024, 1741, gradients)),
+    large: both((gradients) => entropy(512, 49408, gradients)),
+  },
+  {
+    name: "kl",
+    natural: "256 rows over a vocabulary of n",
+    at: (n) => both((gradients) => divergence(256, n, gradients)),
+    small: both((gradients) => divergence(64, 128, gradients)),
+    medium: both((gradients) => divergence(1024, 1741, gradients)),
+    large: both((gradients) => divergence(512, 49408, gradients)),
+  },
+  {
+    name: "head-loss",
+    natural: "256 rows of 64 numbers through a head of n words",
+    at: (n) => heads({ rows: 256, dim: 64, width: n }),
+    small: heads({ rows: 64, dim: 32, width: 128 }),
+    medium: heads({ rows: 512, dim: 128, width: 1741 }),
+    large: [head("KL", { rows: 512, dim: 128, width: 49408 }, 8, true)],
+  },
+  {
+    name: "posterior",
+    natural: "256 rows over a vocabulary of n",
+    at: (n) => [posterior(256, n)],
+    small: [posterior(64, 128)],
+    medium: [posterior(384, 1741)],
+    large: [posterior(256, 49408)],
+  },
+  {
+    name: "q-sample",
+    natural: `n captions of ${positions} tokens`,
+    at: (n) => [noising(positions * n, 1741)],
+    small: [noising(1024, 1741)],
+    medium: [noising(2 ** 16, 1741)],
+    large: [noising(2 ** 22, 1741)],
+  },
+  {
+    name: "sample",
+    natural: "256 rows over a vocabulary of n",
+    at: (n) => drawings(256, n),
+    small: drawings(64, 128),
+    medium: drawings(384, 1741),
+    large: drawings(256, 49408),
+  },
+  {
+    name: "rng",
+    natural: "n × n numbers",
+    at: (n) => fillings(n * n),
+    small: fillings(4096),
+    medium: fillings(2 ** 20),
+    large: fillings(2 ** 24),
+  },
 ];

@@ -4,7 +4,10 @@ import { linear, matmul } from "../../dist/ops/matmul.js";
 import { forward, input, withGradients } from "../problem.js";
 import * as reference from "../reference.js";
 
-/** @typedef {import("../types.js").Case} Case */
+/**
+ * @typedef {import("../types.js").Case} Case
+ * @typedef {import("../types.js").Family} Family
+ */
 
 /**
  * @param {string} name
@@ -48,7 +51,11 @@ function layer(name, size, { activation, gradients }) {
     family: "linear",
     name: `linear ${name}${gradients ? ", gradients" : ""}`,
     size,
-    checkSize: { rows: Math.min(size.rows, 67) },
+    checkSize: {
+      rows: Math.min(size.rows, 67),
+      inputs: Math.min(size.inputs, 515),
+      outputs: Math.min(size.outputs, 643),
+    },
     flops: (s) => (gradients ? 6 : 2) * s.rows * s.inputs * s.outputs,
     bytes(s) {
       const [x, y, weights] = [s.rows * s.inputs, s.rows * s.outputs, (s.inputs + 1) * s.outputs];
@@ -93,22 +100,59 @@ function layer(name, size, { activation, gradients }) {
   };
 }
 
-const hidden = { rows: 384, inputs: 160, outputs: 640 };
-const wide = { rows: 1024, inputs: 512, outputs: 512 };
+/**
+ * A layer forward, and with its gradients.
+ * @param {number} rows
+ * @param {number} inputs
+ * @param {number} outputs
+ * @param {"none" | "gelu2"} activation
+ */
+function layers(rows, inputs, outputs, activation) {
+  const name = `${rows}×${inputs}→${outputs}${activation === "none" ? "" : ` ${activation}`}`;
+  return [false, true].map((gradients) => layer(name, { rows, inputs, outputs }, { activation, gradients }));
+}
 
-/** @type {Case[]} */
-export const cases = [
-  product("512³", { m: 512, k: 512, n: 512 }),
-  product("1024³", { m: 1024, k: 1024, n: 1024 }),
-  product("512³ Aᵀ", { m: 512, k: 512, n: 512, ta: true }),
-  product("512³ Bᵀ", { m: 512, k: 512, n: 512, tb: true }),
-  product("384×160×1741", { m: 384, k: 160, n: 1741 }),
-  product("8192×64×64", { m: 8192, k: 64, n: 64 }),
-  product("16×512×512", { m: 16, k: 512, n: 512 }),
-  product("64×8192×64 Aᵀ", { m: 64, k: 8192, n: 64, ta: true }),
-  product("64 of 64³", { batch: 64, m: 64, k: 64, n: 64 }),
-  layer("384×160→640 gelu2", hidden, { activation: "gelu2", gradients: false }),
-  layer("384×160→640 gelu2", hidden, { activation: "gelu2", gradients: true }),
-  layer("1024×512→512", wide, { activation: "none", gradients: false }),
-  layer("1024×512→512", wide, { activation: "none", gradients: true }),
+/** @param {number} n */
+const cube = (n) => product(`${n}³`, { m: n, k: n, n });
+
+/** @type {Family[]} */
+export const families = [
+  {
+    name: "matmul",
+    natural: "n × n × n",
+    at: (n) => [cube(n)],
+    small: [
+      cube(64),
+      cube(128),
+      cube(256),
+      product("65×129×33", { m: 65, k: 129, n: 33 }),
+      product("8×256×256", { m: 8, k: 256, n: 256 }),
+      product("16 of 32³", { batch: 16, m: 32, k: 32, n: 32 }),
+    ],
+    medium: [
+      cube(512),
+      cube(1024),
+      product("512³ Aᵀ", { m: 512, k: 512, n: 512, ta: true }),
+      product("512³ Bᵀ", { m: 512, k: 512, n: 512, tb: true }),
+      product("384×160×1741", { m: 384, k: 160, n: 1741 }),
+      product("8192×64×64", { m: 8192, k: 64, n: 64 }),
+      product("16×512×512", { m: 16, k: 512, n: 512 }),
+      product("64×8192×64 Aᵀ", { m: 64, k: 8192, n: 64, ta: true }),
+      product("64 of 64³", { batch: 64, m: 64, k: 64, n: 64 }),
+    ],
+    large: [
+      cube(2048),
+      product("4096×512×2048", { m: 4096, k: 512, n: 2048 }),
+      product("256×512×16384", { m: 256, k: 512, n: 16384 }),
+      product("16×4096×4096", { m: 16, k: 4096, n: 4096 }),
+    ],
+  },
+  {
+    name: "linear",
+    natural: "n rows, n → n with GELU2",
+    at: (n) => layers(n, n, n, "gelu2"),
+    small: layers(64, 64, 64, "none"),
+    medium: [...layers(384, 160, 640, "gelu2"), ...layers(1024, 512, 512, "none")],
+    large: layers(2048, 512, 2048, "gelu2"),
+  },
 ];

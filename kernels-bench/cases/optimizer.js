@@ -1,9 +1,12 @@
 /** The optimiser over packed parameters. */
 
 import { AdamW } from "../../dist/optim/adamw.js";
-import { input } from "../problem.js";
+import { countName, input } from "../problem.js";
 
-/** @typedef {import("../types.js").Case} Case */
+/**
+ * @typedef {import("../types.js").Case} Case
+ * @typedef {import("../types.js").Family} Family
+ */
 
 const [beta1, beta2] = [0.9, 0.96];
 const epsilon = 1e-8;
@@ -14,15 +17,15 @@ const averageWeight = 0.01;
 
 /**
  * One step from zero moments, with global-norm clipping and averaged weights.
- * @param {number} millions
+ * @param {number} parameters A multiple of 64, as packed parameters are.
  * @returns {Case}
  */
-function adamw(millions) {
+function adamw(parameters) {
   return {
     family: "adamw",
-    name: `AdamW + clip + EMA ${millions} M`,
-    size: { count: millions * 2 ** 20 },
-    checkSize: { count: 64 * 1201 },
+    name: `AdamW + clip + EMA ${countName(parameters)}`,
+    size: { count: parameters },
+    checkSize: { count: Math.min(parameters, 64 * 1201) },
     flops: (s) => 20 * s.count,
     // Reads gradient, weight, both moments and the average; writes the last four.
     bytes: (s) => 4 * 9 * s.count,
@@ -76,5 +79,14 @@ function adamw(millions) {
   };
 }
 
-/** @type {Case[]} */
-export const cases = [adamw(1), adamw(4)];
+/** @type {Family[]} */
+export const families = [
+  {
+    name: "adamw",
+    natural: "n × n parameters, rounded up to whole blocks of 64",
+    at: (n) => [adamw(64 * Math.ceil(n ** 2 / 64))],
+    small: [adamw(2 ** 14)],
+    medium: [adamw(2 ** 20), adamw(2 ** 22)],
+    large: [adamw(2 ** 24)],
+  },
+];

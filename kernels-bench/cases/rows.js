@@ -6,7 +6,10 @@ import { softmax } from "../../dist/ops/softmax.js";
 import { forward, input, withGradients } from "../problem.js";
 import * as reference from "../reference.js";
 
-/** @typedef {import("../types.js").Case} Case */
+/**
+ * @typedef {import("../types.js").Case} Case
+ * @typedef {import("../types.js").Family} Family
+ */
 
 /** @param {boolean} gradients */
 const suffix = (gradients) => (gradients ? ", gradients" : "");
@@ -97,7 +100,7 @@ function adaptive(batch, positions, width, gradients) {
     family: "adaln",
     name: `AdaLN ${batch}×${positions}×${width}${suffix(gradients)}`,
     size: { batch, positions, width },
-    checkSize: { batch: Math.min(batch, 3) },
+    checkSize: { batch: Math.min(batch, 3), positions: Math.min(positions, 65) },
     flops: (s) => (gradients ? 20 : 8) * s.batch * s.positions * s.width,
     bytes: (s) => 4 * (gradients ? 2 : 1) * s.batch * s.width * (2 * s.positions + 2),
     tolerance: 2e-5,
@@ -143,7 +146,7 @@ function groups(batch, side, channels, gradients) {
     family: "group-norm",
     name: `group norm + SiLU ${batch}×${side}×${side}×${channels}${suffix(gradients)}`,
     size: { batch, side, channels, groups: channels / 8 },
-    checkSize: { batch: 2 },
+    checkSize: { batch: Math.min(batch, 2), side: Math.min(side, 17) },
     flops: (s) => (gradients ? 30 : 12) * s.batch * s.side ** 2 * s.channels,
     bytes: (s) => 4 * (gradients ? 2 : 1) * (2 * s.batch * s.side ** 2 + 2) * s.channels,
     tolerance: 2e-5,
@@ -187,12 +190,41 @@ function groups(batch, side, channels, gradients) {
   };
 }
 
-/** @type {Case[]} */
-export const cases = [
-  ...[false, true].map((gradients) => softmaxRows(4096, 256, gradients)),
-  softmaxRows(1024, 1741, false),
-  ...[false, true].map((gradients) => layerNormRows(8192, 160, gradients)),
-  layerNormRows(2048, 512, false),
-  ...[false, true].map((gradients) => adaptive(64, 64, 160, gradients)),
-  ...[false, true].map((gradients) => groups(16, 16, 128, gradients)),
+/** @param {(gradients: boolean) => Case} make */
+const both = (make) => [false, true].map(make);
+
+/** @type {Family[]} */
+export const families = [
+  {
+    name: "softmax",
+    natural: "n rows of n",
+    at: (n) => both((gradients) => softmaxRows(n, n, gradients)),
+    small: both((gradients) => softmaxRows(64, 256, gradients)),
+    medium: [...both((gradients) => softmaxRows(4096, 256, gradients)), softmaxRows(1024, 1741, false)],
+    large: both((gradients) => softmaxRows(16384, 1024, gradients)),
+  },
+  {
+    name: "layer-norm",
+    natural: "n rows of n",
+    at: (n) => both((gradients) => layerNormRows(n, n, gradients)),
+    small: both((gradients) => layerNormRows(64, 128, gradients)),
+    medium: [...both((gradients) => layerNormRows(8192, 160, gradients)), layerNormRows(2048, 512, false)],
+    large: both((gradients) => layerNormRows(16384, 512, gradients)),
+  },
+  {
+    name: "adaln",
+    natural: "4 sequences of n rows of n",
+    at: (n) => both((gradients) => adaptive(4, n, n, gradients)),
+    small: both((gradients) => adaptive(4, 16, 64, gradients)),
+    medium: both((gradients) => adaptive(64, 64, 160, gradients)),
+    large: both((gradients) => adaptive(128, 64, 512, gradients)),
+  },
+  {
+    name: "group-norm",
+    natural: "a picture of n × n with 64 channels",
+    at: (n) => both((gradients) => groups(1, n, 64, gradients)),
+    small: both((gradients) => groups(2, 8, 32, gradients)),
+    medium: both((gradients) => groups(16, 16, 128, gradients)),
+    large: both((gradients) => groups(16, 64, 128, gradients)),
+  },
 ];

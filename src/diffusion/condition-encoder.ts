@@ -1,7 +1,9 @@
 /**
- * Self-attention over the condition's positions before the caption looks at them. The paper's decoder reads each code
- * by itself; with few blocks it then has to recognise things through the caption's own cross-attention. What happens
- * here depends neither on x_t nor on t, so a sampler does it once a picture.
+ * What happens to the condition before the caption looks at it. The paper's decoder reads each code by itself; with few
+ * blocks it then has to recognise things through the caption's own cross-attention. Here the positions can first look
+ * at each other (blocks of self-attention), and a few further entries can sum the whole grid up (an MLP over all
+ * positions, which finds things that stand in the same place faster than attention does). Neither depends on x_t or t, so
+ * a sampler does it once a picture.
  */
 
 import type { Gpu } from "../gpu/gpu.js";
@@ -10,6 +12,7 @@ import { LayerNorm } from "../nn/layer-norm.js";
 import { Linear } from "../nn/linear.js";
 import { Module } from "../nn/module.js";
 import { selfAttention } from "../ops/attention.js";
+import { concat } from "../ops/copy.js";
 import type { Tensor } from "../tensor/tensor.js";
 
 export interface ConditionEncoderShape {
@@ -17,8 +20,12 @@ export interface ConditionEncoderShape {
   dim: number;
   heads: number;
   mlpRatio: number;
-  /** Blocks of self-attention and MLP; 0: the condition stays as it is. */
+  /** S positions. */
+  positions: number;
+  /** Blocks of self-attention and MLP; 0: the positions stay as they are. */
   conditionBlocks: number;
+  /** G: entries that sum up the grid; 0: none. */
+  summaryTokens: number;
 }
 
 class ConditionBlock extends Module {
@@ -54,24 +61,60 @@ class ConditionBlock extends Module {
   }
 }
 
+/** Numbers that a position gives to the summary: few, so that the layer over all positions stays small. */
+const squeezedWidth = 16;
+
+/** [P, S, d] → [P, G, d]: every position squeezed, all of them together through one hidden layer. */
+class Summary extends Module {
+  private readonly shape: ConditionEncoderShape;
+  private readonly squeeze: Linear;
+  private readonly up: Linear;
+  private readonly down: Linear;
+  private readonly norm: LayerNorm;
+
+  constructor(gpu: Gpu, shape: ConditionEncoderShape) {
+    super(gpu);
+    const { dim, positions, mlpRatio, summaryTokens } = shape;
+    const hidden = Math.round(dim * mlpRatio);
+    this.shape = shape;
+    this.squeeze = this.child("squeeze", new Linear(gpu, dim, squeezedWidth));
+    this.up = this.child("up", new Linear(gpu, positions * squeezedWidth, hidden));
+    this.down = this.child("down", new Linear(gpu, hidden, summaryTokens * dim));
+    this.norm = this.child("norm", new LayerNorm(gpu, dim));
+  }
+
+  forward(condition: Tensor): Tensor {
+    const { dim, positions, summaryTokens } = this.shape;
+    const pictures = condition.shape[0]!;
+    return this.gpu.scope(() => {
+      const squeezed = this.squeeze.forward(condition).reshape([pictures, positions * squeezedWidth]);
+      const hidden = this.up.forward(squeezed, { activation: "gelu2" });
+      return this.norm.forward(this.down.forward(hidden).reshape([pictures, summaryTokens, dim]));
+    });
+  }
+}
+
 export class ConditionEncoder extends Module {
   private readonly blocks: ConditionBlock[];
-  private readonly norm: LayerNorm;
+  private readonly norm: LayerNorm | null;
+  private readonly summary: Summary | null;
 
   constructor(gpu: Gpu, shape: ConditionEncoderShape) {
     super(gpu);
     this.blocks = Array.from({ length: shape.conditionBlocks }, (_, i) =>
       this.child(`block${i}`, new ConditionBlock(gpu, shape)),
     );
-    this.norm = this.child("norm", new LayerNorm(gpu, shape.dim));
+    this.norm = shape.conditionBlocks > 0 ? this.child("norm", new LayerNorm(gpu, shape.dim)) : null;
+    this.summary = shape.summaryTokens > 0 ? this.child("summary", new Summary(gpu, shape)) : null;
   }
 
-  /** The condition's vectors, masked positions included, [P, S, d] → [P, S, d]. */
+  /** The condition's vectors, masked positions included, [P, S, d] → [P, S + G, d], the summary last. */
   forward(condition: Tensor): Tensor {
     return this.gpu.scope(() => {
       let x = condition;
       for (const block of this.blocks) x = block.forward(x);
-      return this.norm.forward(x);
+      const positions = this.norm?.forward(x) ?? x;
+      return this.summary ? concat([positions, this.summary.forward(condition)], 1) : positions;
     });
   }
 }

@@ -15,6 +15,7 @@ import { concat } from "../ops/copy.js";
 import { dropout } from "../ops/dropout.js";
 import { add } from "../ops/elementwise.js";
 import { embedding } from "../ops/embedding.js";
+import type { Head } from "../ops/head-loss.js";
 import { adaLayerNorm } from "../ops/layer-norm.js";
 import type { Rng } from "../ops/rng.js";
 import { ShapeError } from "../tensor/errors.js";
@@ -39,6 +40,8 @@ export interface DecoderShape {
   mlpRatio: number;
   /** Blocks of self-attention over the condition before the caption reads it; 0 as in the paper. */
   conditionBlocks: number;
+  /** Entries that sum up the whole code grid, beside its positions; 0 as in the paper. */
+  summaryTokens: number;
   dropout: number;
   /** Width of a code vector, if the decoder sees the tokenizer's code vectors; null: it learns its own table. */
   codeDim: number | null;
@@ -120,7 +123,7 @@ export class DecoderBlock extends Module {
 
 /** What the blocks read of a condition: independent of x_t and t, so a sampler computes it once. */
 export interface PreparedCondition {
-  /** Packed keys and values [P, S, 2d] of each block. */
+  /** Packed keys and values [P, S + G, 2d] of each block: S positions, then G summary entries. */
   readonly keyValues: readonly Tensor[];
   /** P */
   readonly pictures: number;
@@ -177,7 +180,9 @@ export class Decoder extends Module {
     this.codeRows = table("codeRows", side);
     this.codeColumns = table("codeColumns", side);
     this.conditionEncoder =
-      shape.conditionBlocks > 0 ? this.child("conditionEncoder", new ConditionEncoder(gpu, shape)) : null;
+      shape.conditionBlocks + shape.summaryTokens > 0
+        ? this.child("conditionEncoder", new ConditionEncoder(gpu, { ...shape, positions: side * side }))
+        : null;
     this.modulation = this.child(
       "modulation",
       new TimestepModulation(gpu, shape.timesteps, 2 * shape.blocks, dim),
@@ -224,6 +229,16 @@ export class Decoder extends Module {
    * B = R·P the captions i·R … i·R + R-1 are of picture i.
    */
   forward(xt: Tensor<"u32">, t: Tensor<"u32">, condition: PreparedCondition, call: DecoderCall = {}): Tensor {
+    return this.gpu.scope(() => this.head.forward(this.beforeHead(xt, t, condition, call).hidden));
+  }
+
+  /** The same without the last product, which training leaves to the loss: all logits at once can be too many. */
+  beforeHead(
+    xt: Tensor<"u32">,
+    t: Tensor<"u32">,
+    condition: PreparedCondition,
+    call: DecoderCall = {},
+  ): Head {
     const { length } = this.shape;
     const batch = xt.shape[0]!;
     if (xt.shape[1] !== length || t.shape[0] !== batch || batch % condition.pictures !== 0) {
@@ -232,7 +247,7 @@ export class Decoder extends Module {
         `tokens [${xt.shape.join(", ")}], times [${t.shape.join(", ")}] and a condition for ${condition.pictures} pictures do not fit [B, ${length}], [B] and a divisor of B`,
       );
     }
-    return this.gpu.scope(() => {
+    const hidden = this.gpu.scope(() => {
       const modulations = this.modulation.forward(t);
       let x = embedding(this.tokens, xt, { positions: this.positions });
       this.blocks.forEach((block, i) => {
@@ -245,7 +260,8 @@ export class Decoder extends Module {
           call.watch,
         );
       });
-      return this.head.forward(this.norm.forward(x));
+      return this.norm.forward(x);
     });
+    return { hidden, weight: this.head.weight, bias: this.head.bias };
   }
 }

@@ -7,13 +7,14 @@
  * reported values. T · loss + priorKl is the bound in nats per token.
  */
 
-import { type KlOptions, type KlResult, klLoss } from "../ops/kl.js";
+import { type ChunkOptions, type Head, headKlLoss } from "../ops/head-loss.js";
+import type { KlOptions, KlResult } from "../ops/kl.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { TransitionTable } from "./table.js";
 
 export interface DiffusionBatch {
-  /** [B, L, M]: what the network says of x_0. */
-  readonly logits: Tensor;
+  /** What the network says of x_0: its last hidden state [B, L, d] and the layer that makes logits [B, L, M] of it. */
+  readonly head: Head;
   /** [B, L]: clean tokens. */
   readonly x0: Tensor<"u32">;
   /** [B, L]: noised tokens, M being [MASK]. */
@@ -28,8 +29,9 @@ export const defaultLambda = 5e-4;
 /** Mean over tokens of KL (t >= 2) or -log p̃ (t = 1), plus λ · (-log p̃). `table` must visit every step. */
 export function diffusionLoss(
   table: TransitionTable,
-  batch: DiffusionBatch,
-  options: KlOptions = {},
+  { head, x0, xt, t }: DiffusionBatch,
+  options: KlOptions & ChunkOptions = {},
 ): KlResult {
-  return klLoss({ ...batch, coefficients: table.coefficients }, { lambda: defaultLambda, ...options });
+  const targets = { x0, xt, t, coefficients: table.coefficients };
+  return headKlLoss(head, targets, { lambda: defaultLambda, ...options });
 }

@@ -20,7 +20,7 @@ export class BindGroupCache {
       this.groups.set(pipeline.id, known);
     }
     let key = "";
-    for (const range of bindings) key += `${range.storage.id}:${range.offset}:${range.size},`;
+    for (const range of bindings) key += `${range.storage.place.id}:${range.offset}:${range.size},`;
     let group = known.get(key);
     if (!group) {
       group = this.create(pipeline, bindings, uniforms);

@@ -1,13 +1,16 @@
 /** The device and what ops see of it: append a dispatch, read a buffer back, scopes that free, capture and replay. */
 
 import { BindGroupCache } from "./bind-groups.js";
+import { type CapturedMemory, CaptureMemory } from "./capture-memory.js";
 import { DeviceLostError, GpuError, GpuValidationError, NonFiniteError } from "./errors.js";
 import type { DType, Kernel, Specialisation, Vec4 } from "./kernel.js";
 import { kernels } from "./kernels.generated.js";
-import { PipelineCache } from "./pipelines.js";
+import { type Pipeline, PipelineCache } from "./pipelines.js";
 import { BufferPool, type MemoryStatistics, type PoolOptions, Storage } from "./pool.js";
-import { type KernelTime, Profiler } from "./profiler.js";
-import { type BoundRange, type Command, Recording } from "./recording.js";
+import { type DispatchTime, type KernelTime, Profiler, timesByKernel } from "./profiler.js";
+import { type BoundRange, type Command, type Dispatch, type Observer, Recording } from "./recording.js";
+import { encodeProfiled, Replay } from "./replay.js";
+import { WorkQueue } from "./work-queue.js";
 
 /** What `run` needs to know of a tensor. */
 export interface Bindable<D extends DType = DType> {
@@ -51,6 +54,8 @@ export interface GpuOptions extends PoolOptions {
   description?: string;
   /** True for adapters that run on the CPU; ops with two ways of working choose by it. */
   software?: boolean;
+  /** Told of every promise that the engine waits for the device by; may slow down the polling until it is settled. */
+  rest?: (promise: Promise<unknown>) => void;
 }
 
 /** Counts since the device was opened. */
@@ -65,8 +70,8 @@ export interface Counters {
 /** A static piece of work, recorded once: `run()` submits it again without touching ops, tape or allocator. */
 export interface CapturedWork {
   readonly dispatches: number;
-  /** The buffers that the work holds for itself. */
-  readonly memory: MemoryStatistics;
+  /** The buffers that the work holds for itself, next to the least that any plan could do with. */
+  readonly memory: CapturedMemory;
   run(): void;
   /** Gives back the buffers that the work holds. */
   dispose(): void;
@@ -91,6 +96,13 @@ function merged(...lists: MemoryStatistics["byLabel"][]): MemoryStatistics["byLa
   return [...sums].sort((a, b) => b[1] - a[1]);
 }
 
+/** The pipelines that commands need, each once. */
+function pipelinesOf(commands: readonly Command[]): Pipeline[] {
+  const pipelines = new Set<Pipeline>();
+  for (const command of commands) if (command.kind === "dispatch") pipelines.add(command.pipeline);
+  return [...pipelines];
+}
+
 const uniformBlockBytes = 1 << 20;
 /** Outputs that `checkFinite` can watch between two read-backs: several training steps. */
 const finiteSlots = 16384;
@@ -100,18 +112,24 @@ export class Gpu {
   readonly limits: GPUSupportedLimits;
   readonly description: string;
   readonly software: boolean;
+  /** Listens while it is set; for profilers. */
+  observer: Observer | null = null;
   private readonly pipelines: PipelineCache;
   private readonly bindGroups: BindGroupCache;
   private readonly mainPool: BufferPool;
-  private pool: BufferPool;
-  private readonly capturePools = new Set<BufferPool>();
+  private pool: BufferPool | CaptureMemory;
+  private readonly captures = new Set<CaptureMemory>();
   private readonly uniformBlock: GPUBuffer;
-  private readonly one: GPUBuffer;
+  /** Holds the number 1: the gradient that a backward pass starts from. Never written. */
+  readonly one: Storage;
+  /** Submissions, writes and read-backs in order: they wait while pipelines compile. */
+  private readonly queue: WorkQueue;
   private readonly mainRecording: Recording;
   private recording: Recording;
   private captured: { retained: Set<Storage> } | null = null;
   private readonly scopes: Set<Scoped>[] = [];
   private readonly poolOptions: PoolOptions;
+  private readonly rest: (promise: Promise<unknown>) => void;
   private readonly tuning: Map<string, Readonly<Record<string, number>>>;
   private readonly staging = new Map<number, GPUBuffer[]>();
   private failure: GpuError | null = null;
@@ -133,10 +151,11 @@ export class Gpu {
     this.description = options.description ?? "a shared device";
     this.software = options.software ?? false;
     this.poolOptions = options;
+    this.rest = options.rest ?? (() => {});
     const fail = (error: GpuError) => this.fail(error);
     this.pipelines = new PipelineCache(device, (error) => this.fail(error, true));
     this.bindGroups = new BindGroupCache(device);
-    this.mainPool = new BufferPool(device, options, fail);
+    this.mainPool = new BufferPool(device, options, fail, this.onMemory);
     this.pool = this.mainPool;
     this.tuning = new Map(Object.entries(options.tuning ?? {}));
     this.uniformAlignment = device.limits.minUniformBufferOffsetAlignment;
@@ -145,20 +164,19 @@ export class Gpu {
       size: uniformBlockBytes,
       usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
     });
-    this.one = device.createBuffer({
-      label: "mcd one",
-      size: 4,
-      usage: GPUBufferUsage.COPY_SRC,
-      mappedAtCreation: true,
-    });
-    new Float32Array(this.one.getMappedRange())[0] = 1;
-    this.one.unmap();
+    this.queue = new WorkQueue((error) =>
+      this.fail(error instanceof GpuError ? error : new GpuError(String(error))),
+    );
+    this.one = this.mainPool.allocate(4, "one");
+    device.queue.writeBuffer(this.one.buffer, 0, new Float32Array([1]));
     this.mainRecording = new Recording(this.uniformAlignment);
     this.recording = this.mainRecording;
     device.lost.then((information) =>
       this.fail(new DeviceLostError(information.reason, information.message)),
     );
   }
+
+  private readonly onMemory = (label: string, bytes: number) => this.observer?.memory?.(label, bytes);
 
   has(feature: "timestamp-query" | "shader-f16" | "subgroups"): boolean {
     return this.device.features.has(feature);
@@ -187,7 +205,7 @@ export class Gpu {
 
   /** Memory of tensors and of captured work together. */
   get memory(): MemoryStatistics {
-    return [...this.capturePools]
+    return [...this.captures]
       .map((pool) => pool.statistics())
       .reduce(addStatistics, this.mainPool.statistics());
   }
@@ -198,7 +216,7 @@ export class Gpu {
 
   /** Gives the buffers kept for reuse back to the device. */
   trim(): void {
-    this.flush();
+    this.finish();
     this.mainPool.trim();
     this.bindGroups.clear();
   }
@@ -303,13 +321,19 @@ export class Gpu {
       uniformOffset = this.recording.reserveUniform(spec.uniform.size);
       this.writeUniform(kernel, params as Record<string, number | Vec4>, uniformOffset);
     }
-    this.recording.commands.push({
+    const dispatch: Dispatch = {
       kind: "dispatch",
       pipeline,
       bindings: ranges,
       uniformOffset,
       groups: [x, y, z],
-    });
+    };
+    this.recording.commands.push(dispatch);
+    this.observer?.dispatch?.(
+      dispatch,
+      params as Readonly<Record<string, number | Vec4>>,
+      specialisation.variant,
+    );
     if (this.finite) this.checkOutputs(kernel, ranges);
   }
 
@@ -383,55 +407,64 @@ export class Gpu {
   ): void {
     target.version++;
     if (this.captured) for (const storage of [source, target]) this.retainForCapture(storage);
-    this.recording.commands.push({
-      kind: "copy",
-      source: source.buffer,
-      sourceOffset,
-      target: target.buffer,
-      targetOffset,
-      size,
-    });
+    this.recording.commands.push({ kind: "copy", source, sourceOffset, target, targetOffset, size });
   }
 
   /** Records filling bytes with zero; offset and size are multiples of 4. */
   clearBuffer(target: Storage, offset: number, size: number): void {
     target.version++;
     if (this.captured) this.retainForCapture(target);
-    this.recording.commands.push({ kind: "clear", target: target.buffer, offset, size });
+    this.recording.commands.push({ kind: "clear", target, offset, size });
   }
 
-  /** Records setting the first float to 1: the gradient that a backward pass starts from. */
+  /** Records setting the first float to 1. What only reads a 1 can bind `one` instead, which costs nothing. */
   fillOne(target: Storage): void {
-    target.version++;
-    this.recording.commands.push({
-      kind: "copy",
-      source: this.one,
-      sourceOffset: 0,
-      target: target.buffer,
-      targetOffset: 0,
-      size: 4,
-    });
+    this.copyBuffer(this.one, 0, target, 0, 4);
   }
 
-  /** Submits what is recorded. Ops never call it. */
+  /**
+   * Submits what is recorded, in the order of the calls. Ops never call it. Pipelines are compiled in the background:
+   * as long as one is missing the work waits for it, and whatever is asked for later waits behind it. `read` and `idle`
+   * wait for all of it; await one of them before other users of the device are given the engine's buffers.
+   */
   flush(): void {
     if (this.captured)
       throw new GpuError("capture: nothing may be read back or submitted while work is being captured");
-    if (this.mainRecording.commands.length === 0) return;
+    const { mainRecording, device } = this;
+    if (mainRecording.commands.length === 0) return;
     this.throwIfFailed();
-    this.device.queue.writeBuffer(this.uniformBlock, 0, this.mainRecording.uniformData);
-    this.submit(this.mainRecording.commands, this.bindGroups, this.uniformBlock);
-    this.mainRecording.clear();
+    const uniforms = mainRecording.uniformData.slice();
+    const commands = mainRecording.take();
+    this.queue.push(pipelinesOf(commands), () => {
+      device.queue.writeBuffer(this.uniformBlock, 0, uniforms);
+      const replay = new Replay(commands, this.bindGroups, this.uniformBlock);
+      this.submit(replay, commands, this.bindGroups, this.uniformBlock);
+    });
   }
 
-  private submit(commands: readonly Command[], bindGroups: BindGroupCache, uniforms: GPUBuffer): void {
-    const { device } = this;
+  /** Like `flush`, and waits, blocking, for pipelines that are missing: before anything is destroyed. */
+  private finish(): void {
+    this.flush();
+    this.queue.finish();
+  }
+
+  /** Encodes and submits; with a profiler at work, `commands` one by one instead of their replay. */
+  private submit(
+    replay: Replay,
+    commands: readonly Command[],
+    bindGroups: BindGroupCache,
+    uniforms: GPUBuffer,
+  ): void {
+    const { device, profiler } = this;
     device.pushErrorScope("validation");
     const encoder = device.createCommandEncoder({ label: "mcd" });
-    const collect = this.encode(encoder, commands, bindGroups, uniforms);
+    let collect: (() => void)[] = [];
+    if (profiler) collect = encodeProfiled(encoder, profiler, commands, bindGroups, uniforms);
+    else replay.encode(encoder);
     device.queue.submit([encoder.finish()]);
     for (const after of collect) after();
     this.submitCount++;
+    this.dispatchCount += replay.dispatches;
     const check = device.popErrorScope().then(
       (error) => {
         if (error) this.fail(new GpuValidationError(error.message));
@@ -440,65 +473,6 @@ export class Gpu {
     );
     this.errorChecks.add(check);
     check.then(() => this.errorChecks.delete(check));
-  }
-
-  private encode(
-    encoder: GPUCommandEncoder,
-    commands: readonly Command[],
-    bindGroups: BindGroupCache,
-    uniforms: GPUBuffer,
-  ): (() => void)[] {
-    const after: (() => void)[] = [];
-    const dynamicOffset = [0];
-    let pass: GPUComputePassEncoder | null = null;
-    let current = -1;
-    for (const command of commands) {
-      if (command.kind !== "dispatch") {
-        pass?.end();
-        pass = null;
-        if (command.kind === "copy") {
-          encoder.copyBufferToBuffer(
-            command.source,
-            command.sourceOffset,
-            command.target,
-            command.targetOffset,
-            command.size,
-          );
-        } else {
-          encoder.clearBuffer(command.target, command.offset, command.size);
-        }
-        continue;
-      }
-      const { pipeline } = command;
-      if (this.profiler) {
-        pass?.end();
-        if (this.profiler.full) after.push(this.profiler.resolve(encoder));
-        pass = encoder.beginComputePass({
-          label: `mcd ${pipeline.kernel.spec.name}`,
-          timestampWrites: this.profiler.timestamps(pipeline.kernel.spec.name),
-        });
-        current = -1;
-      } else if (!pass) {
-        pass = encoder.beginComputePass({ label: "mcd" });
-        current = -1;
-      }
-      if (pipeline.id !== current) {
-        pass.setPipeline(pipeline.pipeline);
-        current = pipeline.id;
-      }
-      const group = bindGroups.get(pipeline, command.bindings, uniforms);
-      if (pipeline.kernel.spec.uniform) {
-        dynamicOffset[0] = command.uniformOffset;
-        pass.setBindGroup(0, group, dynamicOffset);
-      } else {
-        pass.setBindGroup(0, group);
-      }
-      pass.dispatchWorkgroups(command.groups[0], command.groups[1], command.groups[2]);
-      this.dispatchCount++;
-    }
-    pass?.end();
-    if (this.profiler) after.push(this.profiler.resolve(encoder));
-    return after;
   }
 
   // ---------------------------------------------------------------- capture and replay
@@ -521,11 +495,16 @@ export class Gpu {
     if (this.finite)
       throw new GpuError("capture: not while checkFinite is on; run the step uncaptured to find the kernel");
     this.flush();
-    const pool = new BufferPool(this.device, this.poolOptions, (error) => this.fail(error));
+    const memory = new CaptureMemory(
+      this.device,
+      this.poolOptions,
+      (error) => this.fail(error),
+      this.onMemory,
+    );
     const recording = new Recording(this.uniformAlignment);
     const retained = new Set<Storage>();
     this.captured = { retained };
-    this.pool = pool;
+    this.pool = memory;
     this.recording = recording;
     let result: T;
     try {
@@ -544,26 +523,34 @@ export class Gpu {
       usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
     });
     this.device.queue.writeBuffer(uniforms, 0, recording.uniformData);
-    const commands = [...recording.commands];
-    this.capturePools.add(pool);
+    const commands = recording.take();
+    memory.place(commands);
+    this.captures.add(memory);
     const bindGroups = new BindGroupCache(this.device);
+    const pipelines = pipelinesOf(commands);
+    let replay: Replay | null = null;
+    const submit = () => {
+      replay ??= new Replay(commands, bindGroups, uniforms);
+      this.submit(replay, commands, bindGroups, uniforms);
+    };
     let disposed = false;
     const work: CapturedWork = {
       dispatches: commands.filter((command) => command.kind === "dispatch").length,
-      memory: pool.statistics(),
+      memory: memory.statistics(),
       run: () => {
         if (disposed) throw new GpuError("this captured work was disposed");
         this.throwIfFailed();
         this.flush();
-        this.submit(commands, bindGroups, uniforms);
+        this.queue.push(replay ? [] : pipelines, submit);
       },
       dispose: () => {
         if (disposed) return;
+        this.finish();
         disposed = true;
         for (const storage of retained) storage.release();
         uniforms.destroy();
-        pool.trim();
-        this.capturePools.delete(pool);
+        memory.dispose();
+        this.captures.delete(memory);
       },
     };
     return { work, result };
@@ -575,7 +562,9 @@ export class Gpu {
   write(target: Storage, byteOffset: number, data: Float32Array | Uint32Array | Int32Array): void {
     this.flush();
     target.version++;
-    this.device.queue.writeBuffer(target.buffer, byteOffset, data.buffer, data.byteOffset, data.byteLength);
+    // The caller may change the array while the write waits.
+    const bytes = this.queue.busy ? data.slice() : data;
+    this.queue.push([], () => this.device.queue.writeBuffer(target.buffer, byteOffset, bytes));
   }
 
   /** Reads bytes back once all work recorded so far has run. Surfaces any GPU error that work has caused. */
@@ -592,11 +581,14 @@ export class Gpu {
         size,
         usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
       });
-    const encoder = this.device.createCommandEncoder({ label: "mcd read-back" });
-    encoder.copyBufferToBuffer(source.buffer, byteOffset, staging, 0, bytes);
-    this.device.queue.submit([encoder.finish()]);
+    this.queue.push([], () => {
+      const encoder = this.device.createCommandEncoder({ label: "mcd read-back" });
+      encoder.copyBufferToBuffer(source.buffer, byteOffset, staging, 0, bytes);
+      this.device.queue.submit([encoder.finish()]);
+    });
+    await this.waited(this.queue.done());
     try {
-      await staging.mapAsync(GPUMapMode.READ, 0, bytes);
+      await this.waited(staging.mapAsync(GPUMapMode.READ, 0, bytes));
     } catch (error) {
       await this.pipelines.checked();
       await Promise.all(this.errorChecks);
@@ -613,8 +605,14 @@ export class Gpu {
   /** Submits and waits until the device has done all work. */
   async idle(): Promise<void> {
     this.flush();
-    await this.device.queue.onSubmittedWorkDone();
+    await this.waited(this.queue.done());
+    await this.waited(this.device.queue.onSubmittedWorkDone());
     await this.surfaceErrors();
+  }
+
+  private waited<T>(promise: Promise<T>): Promise<T> {
+    this.rest(promise);
+    return promise;
   }
 
   private async surfaceErrors(): Promise<void> {
@@ -651,7 +649,7 @@ export class Gpu {
    */
   set checkFinite(on: boolean) {
     if (on === (this.finite !== null)) return;
-    this.flush();
+    this.finish();
     this.bindGroups.clear(); // some hold the buffer of the counts
     this.finite?.counts.destroy();
     this.finite = on
@@ -673,7 +671,10 @@ export class Gpu {
   private checkOutputs(kernel: Kernel, ranges: readonly BoundRange[]): void {
     const finite = this.finite!;
     const check = kernels.finite.countNonFinite;
-    const counts = new Storage(this.mainPool, finite.counts, finiteSlots * 4, 0, "non-finite counts");
+    const counts = new Storage(this.mainPool, finiteSlots * 4, "non-finite counts", {
+      buffer: finite.counts,
+      id: 0,
+    });
     kernel.spec.bindings.forEach((binding, i) => {
       if (binding.access !== "read_write" || binding.dtype !== "f32" || finite.names.length >= finiteSlots)
         return;
@@ -692,6 +693,7 @@ export class Gpu {
 
   private async reportNonFinite(): Promise<void> {
     const finite = this.finite!;
+    this.finish(); // all that has a name must have been counted
     const names = finite.names.splice(0);
     if (names.length === 0) return;
     const staging = this.device.createBuffer({
@@ -709,8 +711,16 @@ export class Gpu {
     if (first >= 0) throw new NonFiniteError(names[first]!.kernel, names[first]!.tensor, counts[first]!);
   }
 
-  /** Runs `body` with a timestamp pair around each dispatch. Needs the feature `timestamp-query`. */
+  /**
+   * Runs `body` with a timestamp pair around each dispatch and adds up what each kernel takes, the longest first.
+   * Needs the feature `timestamp-query`.
+   */
   async profile(body: () => void | Promise<void>): Promise<KernelTime[]> {
+    return timesByKernel(await this.timeline(body));
+  }
+
+  /** Runs `body` with a timestamp pair around each dispatch, like `profile`, and lists them as they were submitted. */
+  async timeline(body: () => void | Promise<void>): Promise<DispatchTime[]> {
     if (!this.has("timestamp-query"))
       throw new GpuError("profile: this device has no timestamp-query feature");
     await this.idle();
@@ -726,12 +736,12 @@ export class Gpu {
 
   /** Destroys everything that the engine made on the device, which itself stays as it was. */
   dispose(): void {
-    this.flush();
+    this.finish();
     this.checkFinite = false;
+    this.one.release();
     this.mainPool.trim();
     this.bindGroups.clear();
     this.uniformBlock.destroy();
-    this.one.destroy();
     for (const buffers of this.staging.values()) for (const buffer of buffers) buffer.destroy();
     this.staging.clear();
   }

@@ -1,20 +1,96 @@
-/** Compute pipelines, made once for each kernel and specialisation. */
+/** Compute pipelines, made once for each kernel and specialisation; the device compiles several at a time. */
 
 import { GpuValidationError } from "./errors.js";
 import { type Kernel, type Specialisation, specialise } from "./kernel.js";
 
-export interface Pipeline {
+export class Pipeline {
   readonly id: number;
   readonly kernel: Kernel;
   readonly layout: GPUBindGroupLayout;
-  readonly pipeline: GPUComputePipeline;
+  /** Resolves, and never rejects, when the device has compiled the pipeline or refused it. */
+  readonly settled: Promise<void>;
+  /** null while it is being compiled, and for good if the device refuses it. */
+  compiled: GPUComputePipeline | null = null;
+  refused = false;
+  private readonly descriptor: GPUComputePipelineDescriptor;
+  private readonly device: GPUDevice;
+
+  /** `onError` hears of WGSL that does not compile and of everything else the device has against it. */
+  constructor(
+    device: GPUDevice,
+    id: number,
+    kernel: Kernel,
+    specialisation: Specialisation,
+    onError: (error: GpuValidationError) => void,
+  ) {
+    const { spec } = kernel;
+    const label = `mcd ${spec.name}`;
+    this.device = device;
+    this.id = id;
+    this.kernel = kernel;
+    device.pushErrorScope("validation");
+    const module = device.createShaderModule({ label, code: specialise(kernel, specialisation) });
+    this.layout = device.createBindGroupLayout({ label, entries: layoutEntries(kernel) });
+    this.descriptor = {
+      label,
+      layout: device.createPipelineLayout({ label, bindGroupLayouts: [this.layout] }),
+      compute: { module, entryPoint: spec.entryPoint },
+    };
+    const scope = device.popErrorScope();
+    const compiling = device.createComputePipelineAsync(this.descriptor);
+    this.settled = this.settle(scope, compiling, module, onError);
+  }
+
+  private async settle(
+    scope: Promise<GPUError | null>,
+    compiling: Promise<GPUComputePipeline>,
+    module: GPUShaderModule,
+    onError: (error: GpuValidationError) => void,
+  ): Promise<void> {
+    const [invalid, compiled] = await Promise.allSettled([scope, compiling]);
+    if (compiled.status === "fulfilled") {
+      this.compiled ??= compiled.value;
+      return;
+    }
+    this.refused = true;
+    if (invalid.status === "rejected") return; // the device is lost, which is reported on its own
+    const problems = await compilationErrors(this.kernel, module).catch(() => []);
+    const { message } = invalid.value ?? (compiled.reason as Error);
+    onError(new GpuValidationError(`kernel ${this.kernel.spec.name}: ${problems.join("; ") || message}`));
+  }
+
+  /** The pipeline at once, compiled here and now if it is not ready. Errors are heard of as always. */
+  now(): GPUComputePipeline {
+    if (!this.compiled) {
+      this.device.pushErrorScope("validation"); // `settle` reports what is wrong with it
+      this.compiled = this.device.createComputePipeline(this.descriptor);
+      this.device.popErrorScope().catch(() => {});
+    }
+    return this.compiled;
+  }
+}
+
+function layoutEntries({ spec }: Kernel): GPUBindGroupLayoutEntry[] {
+  const entries: GPUBindGroupLayoutEntry[] = spec.bindings.map(({ binding, access }) => ({
+    binding,
+    visibility: GPUShaderStage.COMPUTE,
+    buffer: { type: access === "read" ? "read-only-storage" : "storage" },
+  }));
+  if (spec.uniform) {
+    entries.unshift({
+      binding: 0,
+      visibility: GPUShaderStage.COMPUTE,
+      buffer: { type: "uniform", hasDynamicOffset: true, minBindingSize: spec.uniform.size },
+    });
+  }
+  return entries;
 }
 
 export class PipelineCache {
   private readonly device: GPUDevice;
   private readonly pipelines = new Map<Kernel, Map<string, Pipeline>>();
   private readonly onError: (error: GpuValidationError) => void;
-  private readonly checks = new Set<Promise<void>>();
+  private readonly compiling = new Set<Promise<void>>();
   created = 0;
 
   constructor(device: GPUDevice, onError: (error: GpuValidationError) => void) {
@@ -22,6 +98,7 @@ export class PipelineCache {
     this.onError = onError;
   }
 
+  /** The pipeline, whose compilation starts here if it is asked for the first time. */
   get(kernel: Kernel, specialisation: Specialisation): Pipeline {
     let specialised = this.pipelines.get(kernel);
     if (!specialised) {
@@ -33,74 +110,16 @@ export class PipelineCache {
     for (const name in specialisation.tune) key += `${name}=${specialisation.tune[name]};`;
     const found = specialised.get(key);
     if (found) return found;
-    const made = this.create(kernel, specialisation);
+    const made = new Pipeline(this.device, ++this.created, kernel, specialisation, this.onError);
     specialised.set(key, made);
+    this.compiling.add(made.settled);
+    made.settled.then(() => this.compiling.delete(made.settled));
     return made;
-  }
-
-  private create(kernel: Kernel, specialisation: Specialisation): Pipeline {
-    const { spec } = kernel;
-    const { device } = this;
-    this.created++;
-    device.pushErrorScope("validation");
-    const module = device.createShaderModule({
-      label: `mcd ${spec.name}`,
-      code: specialise(kernel, specialisation),
-    });
-    const layout = device.createBindGroupLayout({
-      label: `mcd ${spec.name}`,
-      entries: [
-        ...(spec.uniform
-          ? [
-              {
-                binding: 0,
-                visibility: GPUShaderStage.COMPUTE,
-                buffer: {
-                  type: "uniform" as const,
-                  hasDynamicOffset: true,
-                  minBindingSize: spec.uniform.size,
-                },
-              },
-            ]
-          : []),
-        ...spec.bindings.map((binding) => ({
-          binding: binding.binding,
-          visibility: GPUShaderStage.COMPUTE,
-          buffer: { type: binding.access === "read" ? ("read-only-storage" as const) : ("storage" as const) },
-        })),
-      ],
-    });
-    const pipeline = device.createComputePipeline({
-      label: `mcd ${spec.name}`,
-      layout: device.createPipelineLayout({ label: `mcd ${spec.name}`, bindGroupLayouts: [layout] }),
-      compute: { module, entryPoint: spec.entryPoint },
-    });
-    const check = this.reportErrors(kernel, module, device.popErrorScope());
-    this.checks.add(check);
-    check.then(() => this.checks.delete(check));
-    return { id: this.created, kernel, layout, pipeline };
   }
 
   /** Resolves when the device has said of every pipeline so far whether it is valid. */
   async checked(): Promise<void> {
-    await Promise.all(this.checks);
-  }
-
-  private async reportErrors(
-    kernel: Kernel,
-    module: GPUShaderModule,
-    scope: Promise<GPUError | null>,
-  ): Promise<void> {
-    try {
-      const error = await scope;
-      if (!error) return;
-      const problems = await compilationErrors(kernel, module);
-      this.onError(
-        new GpuValidationError(`kernel ${kernel.spec.name}: ${problems.join("; ") || error.message}`),
-      );
-    } catch {
-      // The device is lost, which is reported on its own.
-    }
+    await Promise.all(this.compiling);
   }
 }
 

@@ -1,26 +1,49 @@
 /** GPU memory: buffers by size class, handed out and taken back, with exact accounting by label. */
 
-import { OutOfMemoryError } from "./errors.js";
+import { GpuError, OutOfMemoryError } from "./errors.js";
+
+/** Whoever hands out storages: gets them back when nobody refers to them any more. */
+export interface StorageOwner {
+  reclaim(storage: Storage): void;
+}
+
+/** A GPU buffer, and a number that distinguishes it in bind-group keys. */
+export interface Placement {
+  buffer: GPUBuffer;
+  id: number;
+}
 
 /** A reference-counted piece of GPU memory. Tensors share one when they are views of each other. */
 export class Storage {
-  readonly pool: BufferPool;
-  readonly buffer: GPUBuffer;
-  /** Bytes of the size class, which the buffer really has. */
+  readonly pool: StorageOwner;
+  /** Bytes that may be used; the buffer has at least as many. */
   readonly bytes: number;
-  /** Distinguishes buffers in bind-group keys. */
-  readonly id: number;
   label: string;
   /** Counts writes by kernels and by the CPU: the tape notices when a saved tensor has been changed. */
   version = 0;
+  private placement: Placement | null;
   private references = 1;
 
-  constructor(pool: BufferPool, buffer: GPUBuffer, bytes: number, id: number, label: string) {
+  /** Without a placement until `place`: what is captured gets its buffers once the capture knows all lifetimes. */
+  constructor(pool: StorageOwner, bytes: number, label: string, placement: Placement | null) {
     this.pool = pool;
-    this.buffer = buffer;
     this.bytes = bytes;
-    this.id = id;
     this.label = label;
+    this.placement = placement;
+  }
+
+  /** Throws a `GpuError` before the storage has a place. */
+  get place(): Placement {
+    if (!this.placement) throw new GpuError(`${this.label} has no memory before its capture has ended`);
+    return this.placement;
+  }
+
+  set place(placement: Placement) {
+    this.placement = placement;
+  }
+
+  get buffer(): GPUBuffer {
+    return this.place.buffer;
   }
 
   get shared(): boolean {
@@ -69,132 +92,169 @@ export function sizeClass(bytes: number): number {
   return Math.ceil(bytes / quarter) * quarter;
 }
 
-let nextStorageId = 1;
+let nextBufferId = 1;
 
-export class BufferPool {
-  private readonly device: GPUDevice;
+/** A storage buffer; that the device refuses it is heard of later, through `onOutOfMemory`. */
+export function createStorageBuffer(
+  device: GPUDevice,
+  bytes: number,
+  label: string,
+  onOutOfMemory: () => void,
+): Placement {
+  device.pushErrorScope("out-of-memory");
+  const buffer = device.createBuffer({
+    label: `mcd ${label}`,
+    size: bytes,
+    usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+  });
+  device.popErrorScope().then(
+    (error) => {
+      if (error) onOutOfMemory();
+    },
+    () => {}, // the device is lost, which is reported on its own
+  );
+  return { buffer, id: nextBufferId++ };
+}
+
+export type MemoryListener = (label: string, bytes: number) => void;
+
+/** Counts bytes in use by label, and remembers their peak; refuses what cannot be had. */
+export class MemoryAccount {
+  private readonly limit: number;
   private readonly budget: number;
-  private readonly onOutOfMemory: (error: OutOfMemoryError) => void;
-  private readonly freeBuffers = new Map<number, { buffer: GPUBuffer; id: number }[]>();
+  private readonly onChange: MemoryListener;
   private readonly labels = new Map<string, number>();
   private peakLabels: [string, number][] = [];
-  private live = 0;
-  private peak = 0;
-  private pooled = 0;
-  private created = 0;
   private peakIsStale = false;
+  live = 0;
+  peak = 0;
 
-  constructor(device: GPUDevice, options: PoolOptions, onOutOfMemory: (error: OutOfMemoryError) => void) {
-    this.device = device;
+  /** `onChange` hears of all memory taken (positive) and given back (negative). */
+  constructor(device: GPUDevice, options: PoolOptions, onChange: MemoryListener) {
+    this.onChange = onChange;
+    const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
+    this.limit = Math.min(maxBufferSize, maxStorageBufferBindingSize);
     this.budget = options.budget ?? Number.POSITIVE_INFINITY;
-    this.onOutOfMemory = onOutOfMemory;
   }
 
-  /** A buffer of at least `bytes`; its content is whatever was there before. Throws `OutOfMemoryError`. */
-  allocate(bytes: number, label: string): Storage {
-    const size = sizeClass(bytes);
-    const { maxBufferSize, maxStorageBufferBindingSize } = this.device.limits;
-    const limit = Math.min(maxBufferSize, maxStorageBufferBindingSize);
-    if (size > limit) {
-      throw new OutOfMemoryError(
-        label,
-        bytes,
-        `a storage buffer of this device has at most ${limit} bytes`,
-        this.largest(3),
-      );
-    }
+  /** Takes `size` bytes for a tensor that asked for `bytes`. Throws `OutOfMemoryError`. */
+  take(size: number, bytes: number, label: string): void {
+    if (size > this.limit)
+      throw this.error(label, bytes, `a storage buffer of this device has at most ${this.limit} bytes`);
     if (this.live + size > this.budget) {
-      throw new OutOfMemoryError(
-        label,
-        bytes,
-        `the memory budget is ${this.budget} bytes and ${this.live} are in use`,
-        this.largest(3),
-      );
+      const reason = `the memory budget is ${this.budget} bytes and ${this.live} are in use`;
+      throw this.error(label, bytes, reason);
     }
-    const reused = this.freeBuffers.get(size)?.pop();
-    if (reused) this.pooled -= size;
-    const { buffer, id } = reused ?? { buffer: this.create(size, label), id: nextStorageId++ };
-    this.account(label, size);
-    return new Storage(this, buffer, size, id, label);
-  }
-
-  private create(size: number, label: string): GPUBuffer {
-    this.created++;
-    this.device.pushErrorScope("out-of-memory");
-    const buffer = this.device.createBuffer({
-      label: `mcd ${label}`,
-      size,
-      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
-    });
-    this.device.popErrorScope().then(
-      (error) => {
-        if (error)
-          this.onOutOfMemory(new OutOfMemoryError(label, size, "the device refused it", this.largest(3)));
-      },
-      () => {}, // the device is lost, which is reported on its own
-    );
-    return buffer;
-  }
-
-  /** Called by `Storage.release`. The buffer may still be used by recorded work: the queue keeps the order. */
-  reclaim(storage: Storage): void {
-    this.account(storage.label, -storage.bytes);
-    this.pooled += storage.bytes;
-    const list = this.freeBuffers.get(storage.bytes);
-    const entry = { buffer: storage.buffer, id: storage.id };
-    if (list) list.push(entry);
-    else this.freeBuffers.set(storage.bytes, [entry]);
-  }
-
-  private account(label: string, bytes: number): void {
-    // The peak's labels are copied only when memory starts to fall again, not at each step up.
-    if (bytes < 0 && this.peakIsStale) {
-      this.peakLabels = this.largest();
-      this.peakIsStale = false;
-    }
-    this.live += bytes;
-    const now = (this.labels.get(label) ?? 0) + bytes;
-    if (now === 0) this.labels.delete(label);
-    else this.labels.set(label, now);
+    this.add(label, size);
     if (this.live > this.peak) {
       this.peak = this.live;
       this.peakIsStale = true;
     }
   }
 
-  private largest(count = Number.POSITIVE_INFINITY): [string, number][] {
-    const sorted = [...this.labels].sort((a, b) => b[1] - a[1]);
-    return Number.isFinite(count) ? sorted.slice(0, count) : sorted;
+  give(label: string, size: number): void {
+    // The peak's labels are copied only when memory starts to fall again, not at each step up.
+    if (this.peakIsStale) {
+      this.peakLabels = this.largest();
+      this.peakIsStale = false;
+    }
+    this.add(label, -size);
   }
 
-  statistics(): MemoryStatistics {
-    const byLabel = this.largest();
-    return {
-      liveBytes: this.live,
-      peakBytes: this.peak,
-      pooledBytes: this.pooled,
-      buffersCreated: this.created,
-      byLabel,
-      peakByLabel: this.peakIsStale ? byLabel : this.peakLabels,
-    };
+  private add(label: string, bytes: number): void {
+    this.live += bytes;
+    this.onChange(label, bytes);
+    const now = (this.labels.get(label) ?? 0) + bytes;
+    if (now === 0) this.labels.delete(label);
+    else this.labels.set(label, now);
+  }
+
+  /** An error that names who asked and the three labels that hold the most now. */
+  error(label: string, bytes: number, reason: string): OutOfMemoryError {
+    return new OutOfMemoryError(label, bytes, reason, this.largest().slice(0, 3));
+  }
+
+  /** Labels by the bytes that they hold now. */
+  largest(): [string, number][] {
+    return [...this.labels].sort((a, b) => b[1] - a[1]);
+  }
+
+  /** Labels by the bytes that they held at the peak. */
+  largestAtPeak(): [string, number][] {
+    return this.peakIsStale ? this.largest() : this.peakLabels;
   }
 
   resetPeak(): void {
     this.peak = this.live;
     this.peakIsStale = true;
   }
+}
 
-  /** Destroys the buffers kept for reuse. Returns their ids, whose bind groups are void. Submit recorded work first. */
-  trim(): number[] {
-    const ids: number[] = [];
-    for (const list of this.freeBuffers.values()) {
-      for (const { buffer, id } of list) {
-        buffer.destroy();
-        ids.push(id);
-      }
-    }
+export class BufferPool implements StorageOwner {
+  private readonly device: GPUDevice;
+  private readonly account: MemoryAccount;
+  private readonly onOutOfMemory: (error: OutOfMemoryError) => void;
+  private readonly freeBuffers = new Map<number, Placement[]>();
+  private pooled = 0;
+  private created = 0;
+
+  constructor(
+    device: GPUDevice,
+    options: PoolOptions,
+    onOutOfMemory: (error: OutOfMemoryError) => void,
+    onChange: MemoryListener,
+  ) {
+    this.device = device;
+    this.account = new MemoryAccount(device, options, onChange);
+    this.onOutOfMemory = onOutOfMemory;
+  }
+
+  /** A buffer of at least `bytes`; its content is whatever was there before. Throws `OutOfMemoryError`. */
+  allocate(bytes: number, label: string): Storage {
+    const size = sizeClass(bytes);
+    this.account.take(size, bytes, label);
+    const reused = this.freeBuffers.get(size)?.pop();
+    if (reused) this.pooled -= size;
+    return new Storage(this, size, label, reused ?? this.create(size, bytes, label));
+  }
+
+  private create(size: number, bytes: number, label: string): Placement {
+    this.created++;
+    return createStorageBuffer(this.device, size, label, () =>
+      this.onOutOfMemory(this.account.error(label, bytes, "the device refused it")),
+    );
+  }
+
+  /** Called by `Storage.release`. The buffer may still be used by recorded work: the queue keeps the order. */
+  reclaim(storage: Storage): void {
+    const { bytes, label } = storage;
+    this.account.give(label, bytes);
+    this.pooled += bytes;
+    const list = this.freeBuffers.get(bytes);
+    if (list) list.push(storage.place);
+    else this.freeBuffers.set(bytes, [storage.place]);
+  }
+
+  statistics(): MemoryStatistics {
+    const { account } = this;
+    return {
+      liveBytes: account.live,
+      peakBytes: account.peak,
+      pooledBytes: this.pooled,
+      buffersCreated: this.created,
+      byLabel: account.largest(),
+      peakByLabel: account.largestAtPeak(),
+    };
+  }
+
+  resetPeak(): void {
+    this.account.resetPeak();
+  }
+
+  /** Destroys the buffers kept for reuse: submit recorded work first. */
+  trim(): void {
+    for (const list of this.freeBuffers.values()) for (const { buffer } of list) buffer.destroy();
     this.freeBuffers.clear();
     this.pooled = 0;
-    return ids;
   }
 }

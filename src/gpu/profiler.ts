@@ -1,10 +1,30 @@
-/** GPU time by kernel from timestamp queries: each dispatch gets a compute pass of its own while a profile runs. */
+/** GPU time of dispatches from timestamp queries: each dispatch gets a compute pass of its own while a profile runs. */
 
 export interface KernelTime {
   kernel: string;
   dispatches: number;
   /** Sum over the dispatches, in microseconds. */
   microseconds: number;
+}
+
+export interface DispatchTime {
+  kernel: string;
+  /** Nanoseconds from the first dispatch that was timed. */
+  begin: number;
+  /** Never before `begin`. */
+  end: number;
+}
+
+/** What each kernel takes in all, the longest first. */
+export function timesByKernel(dispatches: readonly DispatchTime[]): KernelTime[] {
+  const totals = new Map<string, KernelTime>();
+  for (const { kernel, begin, end } of dispatches) {
+    const total = totals.get(kernel) ?? { kernel, dispatches: 0, microseconds: 0 };
+    total.dispatches++;
+    total.microseconds += (end - begin) / 1000;
+    totals.set(kernel, total);
+  }
+  return [...totals.values()].sort((a, b) => b.microseconds - a.microseconds);
 }
 
 const slots = 4096;
@@ -14,8 +34,9 @@ export class Profiler {
   private readonly querySet: GPUQuerySet;
   private readonly resolved: GPUBuffer;
   private names: string[] = [];
-  private readonly totals = new Map<string, KernelTime>();
-  private readonly pending: Promise<void>[] = [];
+  /** The device's clock may count from long ago: beyond the whole numbers that a double holds. */
+  private origin: bigint | null = null;
+  private readonly pending: Promise<DispatchTime[]>[] = [];
 
   constructor(device: GPUDevice) {
     this.device = device;
@@ -55,24 +76,24 @@ export class Profiler {
       this.pending.push(
         staging.mapAsync(GPUMapMode.READ).then(() => {
           const times = new BigUint64Array(staging.getMappedRange());
-          names.forEach((kernel, i) => {
-            const total = this.totals.get(kernel) ?? { kernel, dispatches: 0, microseconds: 0 };
-            total.dispatches++;
+          this.origin ??= times[0]!;
+          const since = (i: number) => Number(times[i]! - this.origin!);
+          const dispatches = names.map((kernel, i) => {
+            const begin = since(2 * i);
             // A counter may step back when the processor changes; such a reading says nothing.
-            const nanoseconds = Number(times[2 * i + 1]! - times[2 * i]!);
-            if (nanoseconds > 0) total.microseconds += nanoseconds / 1000;
-            this.totals.set(kernel, total);
+            return { kernel, begin, end: Math.max(begin, since(2 * i + 1)) };
           });
           staging.destroy();
+          return dispatches;
         }),
       );
     };
   }
 
-  async finish(): Promise<KernelTime[]> {
-    await Promise.all(this.pending);
+  async finish(): Promise<DispatchTime[]> {
+    const submissions = await Promise.all(this.pending);
     this.querySet.destroy();
     this.resolved.destroy();
-    return [...this.totals.values()].sort((a, b) => b.microseconds - a.microseconds);
+    return submissions.flat();
   }
 }

@@ -1,5 +1,6 @@
 /** The list of GPU work that ops append to, and how it becomes command buffers. */
 
+import type { Vec4 } from "./kernel.js";
 import type { Pipeline } from "./pipelines.js";
 import type { Storage } from "./pool.js";
 
@@ -21,25 +22,43 @@ export interface Dispatch {
 
 export interface BufferCopy {
   kind: "copy";
-  source: GPUBuffer;
+  source: Storage;
   sourceOffset: number;
-  target: GPUBuffer;
+  target: Storage;
   targetOffset: number;
   size: number;
 }
 
 export interface BufferClear {
   kind: "clear";
-  target: GPUBuffer;
+  target: Storage;
   offset: number;
   size: number;
 }
 
 export type Command = Dispatch | BufferCopy | BufferClear;
 
+/** The storages that a command reads or writes. */
+export function storagesOf(command: Command): readonly Storage[] {
+  if (command.kind === "dispatch") return command.bindings.map(({ storage }) => storage);
+  return command.kind === "copy" ? [command.source, command.target] : [command.target];
+}
+
+/** What a profiler that listens is told, in the order in which it happens. */
+export interface Observer {
+  /** A dispatch was recorded, with these values of its uniforms and compile-time choices. */
+  dispatch?(
+    dispatch: Dispatch,
+    params: Readonly<Record<string, number | Vec4>>,
+    variant: Readonly<Record<string, string | boolean>>,
+  ): void;
+  /** Memory was taken (positive) or given back (negative). */
+  memory?(label: string, bytes: number): void;
+}
+
 /** Commands in order, with the uniform values of all dispatches packed into one block. */
 export class Recording {
-  readonly commands: Command[] = [];
+  commands: Command[] = [];
   private readonly alignment: number;
   private uniforms: ArrayBuffer;
   private view: DataView;
@@ -76,8 +95,11 @@ export class Recording {
     return this.view;
   }
 
-  clear(): void {
-    this.commands.length = 0;
+  /** Hands over the commands, and starts anew. */
+  take(): Command[] {
+    const { commands } = this;
+    this.commands = [];
     this.used = 0;
+    return commands;
   }
 }

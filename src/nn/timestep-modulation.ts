@@ -2,9 +2,8 @@
 
 import type { Gpu } from "../gpu/gpu.js";
 import { contiguous } from "../ops/copy.js";
-import { add, silu } from "../ops/elementwise.js";
 import { embedding } from "../ops/embedding.js";
-import { matmul } from "../ops/matmul.js";
+import { modulation } from "../ops/modulation.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { constant, normal } from "./initialisers.js";
 import { Module } from "./module.js";
@@ -12,7 +11,7 @@ import { Module } from "./module.js";
 /**
  * For each of `layers` adaptive norms: a learned embedding of t, SiLU, and a linear map to scale and shift
  * (VQ-Diffusion's AdaLayerNorm). The layers' tables and maps lie side by side, so that all of them are computed in
- * four dispatches whatever their number.
+ * two dispatches whatever their number.
  */
 export class TimestepModulation extends Module {
   private readonly layers: number;
@@ -35,8 +34,7 @@ export class TimestepModulation extends Module {
   forward(t: Tensor<"u32">): Tensor[] {
     const { layers, channels } = this;
     const batch = t.shape[0]!;
-    const rows = silu(embedding(this.table, t)).reshape([batch, layers, channels]).transpose(0, 1);
-    const all = add(matmul(rows, this.weight), this.bias);
+    const all = modulation(embedding(this.table, t), this.weight, this.bias);
     // Small batches of narrow networks put a layer's rows where no binding may start: those are copied.
     return Array.from({ length: layers }, (_, layer) =>
       contiguous(all.slice(0, layer, 1).reshape([batch, 2 * channels])),

@@ -133,10 +133,17 @@ function shuffleLanes(gpu: Gpu, { batches, heads }: Problem): number {
   return gpu.teamLanes;
 }
 
+/**
+ * So few owned rows are one a lane: the tuned number of rows gains little there (none at 16, a twentieth at 64), while
+ * the kernels with one row take half as long to compile.
+ */
+const shortRows = 64;
+
 /** Grid and tunables of the shuffling kernels, for `rows` owned rows of each head. */
-function shuffleGrid(problem: Problem, lanes: number, ROWS: number, rows: number) {
+function shuffleGrid(problem: Problem, lanes: number, tunedRows: number, rows: number) {
+  const ROWS = rows <= shortRows ? 1 : tunedRows;
   const groups: [number, number, number] = [Math.ceil(rows / (ROWS * lanes)), problem.heads, problem.batches];
-  return { groups, tune: { LANES: lanes } };
+  return { groups, tune: { LANES: lanes, ROWS } };
 }
 
 /** Without a mask the binding still needs a buffer, which the kernel then does not read. */

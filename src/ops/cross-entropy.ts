@@ -1,11 +1,17 @@
 /** Cross-entropy with class indices (shaders/cross-entropy.wgsl). */
 
 import { kernels } from "../gpu/kernels.generated.js";
-import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
+import { contiguous } from "./copy.js";
+import { lossOfLogits, type RowLoss, spanRows, vocabularyLanes } from "./row-loss.js";
 
 const nothingIgnored = 0xffffffff;
+
+export interface CrossEntropyOptions {
+  /** Rows with this target do not count. */
+  ignore?: number;
+}
 
 export interface CrossEntropyResult {
   /** [1]: mean of the rows that count, in nats; differentiable. 0 if none counts. */
@@ -14,49 +20,93 @@ export interface CrossEntropyResult {
   readonly rows: Tensor;
 }
 
-/**
- * -log softmax(logits)[target] of logits [..., M] for u32 targets, one a row, averaged over the rows whose target is
- * not `ignore`. Two dispatches; the logits are read once.
- */
-export function crossEntropy(
-  logits: Tensor,
+/** The loss of logits [rows, width] that need not exist all at once; `shown` describes them in errors. */
+export function crossEntropyRows(
+  rows: number,
+  width: number,
   targets: Tensor<"u32">,
-  options: { ignore?: number } = {},
-): CrossEntropyResult {
-  const { gpu } = logits;
-  const width = logits.shape.at(-1)!;
-  const rows = logits.size / width;
+  { ignore = nothingIgnored }: CrossEntropyOptions,
+  shown: string,
+): RowLoss & { readonly rowLoss: Tensor } {
+  const { gpu } = targets;
   if (targets.size !== rows) {
     throw new ShapeError(
       "crossEntropy",
-      `logits [${logits.shape.join(", ")}] have ${rows} rows, targets [${targets.shape.join(", ")}] does not`,
+      `${shown} have ${rows} rows, targets [${targets.shape.join(", ")}] does not`,
     );
   }
   const rowLoss = empty(gpu, [rows], "f32", "cross-entropy rows");
   const lse = empty(gpu, [rows], "f32", "cross-entropy lse");
   const share = empty(gpu, [1], "f32", "cross-entropy share");
-  const loss = empty(gpu, [1], "f32", "cross-entropy");
-  const params = { rows, width, ignored: options.ignore ?? nothingIgnored, accumulate: 0 };
-  const groups = gpu.groups1d(rows, 1);
-  const { forward, reduce, backward } = kernels.crossEntropy;
-  gpu.run(forward, { logits, targets, row_loss: rowLoss, lse }, params, { groups });
-  gpu.run(reduce, { targets, row_loss: rowLoss, loss, share }, params, { groups: [1] });
-  const recorded = record("crossEntropy", [logits], loss, (save) => {
-    const kept = {
-      logits: save(logits),
-      targets: save(targets),
-      saved_lse: save(lse),
-      saved_share: save(share),
-    };
-    return (dloss, grads) => {
-      const { tensor, accumulate } = grads.sink(0);
-      gpu.run(
-        backward,
-        { ...kept, dloss, dlogits: tensor },
-        { ...params, accumulate: accumulate ? 1 : 0 },
-        { groups },
-      );
-    };
+  const all = {
+    rows,
+    first_row: 0,
+    all_rows: rows,
+    width,
+    span_rows: spanRows(width),
+    ignored: ignore,
+  };
+  const part = (logits: Tensor, firstRow: number) => ({
+    ...all,
+    rows: logits.size / width,
+    first_row: firstRow,
   });
-  return { loss: recorded, rows: rowLoss };
+  return {
+    name: "crossEntropy",
+    rows,
+    width,
+    rowLoss,
+    forward(logits, firstRow) {
+      const kernel = kernels.crossEntropy.forward;
+      const params = part(logits, firstRow);
+      const options = vocabularyLanes(gpu, gpu.tunables(kernel), params.rows);
+      gpu.run(kernel, { logits, targets, row_loss: rowLoss, lse }, params, options);
+    },
+    total(loss) {
+      gpu.run(kernels.crossEntropy.reduce, { targets, row_loss: rowLoss, loss, share }, all, { groups: [1] });
+    },
+    beforeLastRow() {
+      gpu.run(kernels.crossEntropy.count, { targets, share }, all, { groups: [1] });
+    },
+    differentiable(save) {
+      const kept = { targets: save(targets), saved_lse: save(lse), saved_share: save(share) };
+      return {
+        into(logits, dloss, { tensor, accumulate }) {
+          const kernel = kernels.crossEntropy.backward;
+          const params = part(logits, 0);
+          gpu.run(kernel, { ...kept, logits, dloss, dlogits: tensor }, params, {
+            ...vocabularyLanes(gpu, gpu.tunables(kernel), Math.ceil(rows / params.span_rows)),
+            variant: { ACCUMULATE: accumulate },
+          });
+        },
+        inPlace(logits, firstRow, dloss) {
+          const kernel = kernels.crossEntropy.backwardInPlace;
+          const params = part(logits, firstRow);
+          const options = vocabularyLanes(
+            gpu,
+            gpu.tunables(kernel),
+            Math.ceil(params.rows / params.span_rows),
+          );
+          gpu.run(kernel, { ...kept, dloss, vectors: logits }, params, options);
+        },
+      };
+    },
+  };
+}
+
+/**
+ * -log softmax(logits)[target] of logits [..., M] for u32 targets, one a row, averaged over the rows whose target is
+ * not `ignore`. Two dispatches; the logits are read once. `headCrossEntropy` does the same from what the logits are
+ * made of.
+ */
+export function crossEntropy(
+  logits: Tensor,
+  targets: Tensor<"u32">,
+  options: CrossEntropyOptions = {},
+): CrossEntropyResult {
+  const dense = contiguous(logits);
+  const width = logits.shape.at(-1)!;
+  const shown = `logits [${logits.shape.join(", ")}]`;
+  const rowLoss = crossEntropyRows(logits.size / width, width, targets, options, shown);
+  return { loss: lossOfLogits(dense, rowLoss), rows: rowLoss.rowLoss };
 }

@@ -16,6 +16,8 @@ export interface EmbeddingOptions {
 
 const none = 0xffffffff;
 
+/** So few places are looked through for every table row, instead of being linked into lists first. */
+const fewPlaces = 32;
 /** Stretches of places that are linked one after the other by one invocation each, in the gradient. */
 const mostStretches = 64;
 const shortestStretch = 16;
@@ -63,15 +65,19 @@ export function embedding(table: Tensor, ids: Tensor<"u32">, options: EmbeddingO
     return (dy, grads) => {
       const quarters = Math.ceil(channels / 4);
       if (grads.needs(0)) {
-        const { next, rowHeads } = linkPlaces(savedIds, base);
         const { tensor: gradient, accumulate } = grads.sink(0);
-        const kernel = kernels.embedding.backward;
-        gpu.run(
-          kernel,
-          { linked: next, list_heads: rowHeads, dy, gradient },
-          { ...base, accumulate: accumulate ? 1 : 0 },
-          { groups: gpu.groups1d(vocabulary * quarters, gpu.tunables(kernel).WORKGROUP) },
-        );
+        const params = { ...base, accumulate: accumulate ? 1 : 0 };
+        const rows = vocabulary * quarters;
+        if (count <= fewPlaces && vocabulary <= gpu.limits.maxComputeWorkgroupsPerDimension) {
+          const kernel = kernels.embedding.backwardFew;
+          const columns = Math.ceil(channels / gpu.tunables(kernel).WORKGROUP);
+          gpu.run(kernel, { ids: savedIds, dy, gradient }, params, { groups: [columns, vocabulary] });
+        } else {
+          const { next, rowHeads } = linkPlaces(savedIds, base);
+          const kernel = kernels.embedding.backward;
+          const groups = gpu.groups1d(rows, gpu.tunables(kernel).WORKGROUP);
+          gpu.run(kernel, { linked: next, list_heads: rowHeads, dy, gradient }, params, { groups });
+        }
       }
       if (positions && grads.needs(1)) {
         const { tensor: gradient, accumulate } = grads.sink(1);

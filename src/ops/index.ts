@@ -13,6 +13,7 @@ export * from "./group-norm.js";
 export * from "./kl.js";
 export * from "./layer-norm.js";
 export * from "./matmul.js";
+export * from "./modulation.js";
 export * from "./noise.js";
 export * from "./posterior.js";
 export * from "./reduce.js";

@@ -1,13 +1,12 @@
 /** The diffusion loss, fused with log-softmax (shaders/kl.wgsl). */
 
 import { kernels } from "../gpu/kernels.generated.js";
-import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
+import { contiguous } from "./copy.js";
+import { lossOfLogits, type RowLoss, spanRows, vocabularyLanes } from "./row-loss.js";
 
-export interface KlInputs {
-  /** [..., M]: the network's logits of x_0 over the M tokens, one row a position. */
-  readonly logits: Tensor;
+export interface KlTargets {
   /** As many as rows: the clean tokens, 0 … M-1. */
   readonly x0: Tensor<"u32">;
   /** As many as rows: the noised tokens, 0 … M; M is [MASK]. */
@@ -16,6 +15,11 @@ export interface KlInputs {
   readonly t: Tensor<"u32">;
   /** `TransitionTable.coefficients`, [T+1, 20]. */
   readonly coefficients: Tensor;
+}
+
+export interface KlInputs extends KlTargets {
+  /** [..., M]: the network's logits of x_0 over the M tokens, one row a position. */
+  readonly logits: Tensor;
 }
 
 export interface KlOptions {
@@ -30,23 +34,23 @@ export interface KlOptions {
 }
 
 export interface KlResult {
-  /** [1]: mean over all rows of weight · (KL + λ · auxiliary); differentiable with respect to the logits. */
+  /** [1]: mean over all rows of weight · (KL + λ · auxiliary); differentiable. */
   readonly loss: Tensor;
   /** [3, rows], without gradient: KL (at t = 1: -log p̃), -log p̃(x_0), and each row's share of the loss. */
   readonly terms: Tensor;
 }
 
-/**
- * KL(q(x_{t-1}|x_t,x_0) ‖ p_θ(x_{t-1}|x_t)) + λ (-log p̃(x_0)) per row, in nats, and its mean. Two dispatches forward;
- * the gradient is computed again from the logits and four floats a row, in one pass.
- */
-export function klLoss(inputs: KlInputs, options: KlOptions = {}): KlResult {
-  const { logits, x0, xt, t, coefficients } = inputs;
+/** The loss of logits [rows, width] that need not exist all at once; `shown` describes them in errors. */
+export function klRows(
+  rows: number,
+  width: number,
+  targets: KlTargets,
+  options: KlOptions,
+  shown: string,
+): RowLoss & { readonly terms: Tensor } {
+  const { x0, xt, t, coefficients } = targets;
   const { lambda = 0, adaptive = false, maskWeight = [1, 1], weights = null } = options;
-  const { gpu } = logits;
-  const width = logits.shape.at(-1)!;
-  const rows = logits.size / width;
-  const shown = `logits [${logits.shape.join(", ")}]`;
+  const { gpu } = coefficients;
   if (width < 2) throw new ShapeError("klLoss", `${shown}: a vocabulary needs at least 2 tokens`);
   for (const [name, tensor] of [
     ["x0", x0],
@@ -58,51 +62,98 @@ export function klLoss(inputs: KlInputs, options: KlOptions = {}): KlResult {
         `${shown} have ${rows} rows, ${name} [${tensor.shape.join(", ")}] does not`,
       );
   }
-  if (rows % t.size !== 0)
-    throw new ShapeError(
-      "klLoss",
-      `the ${rows} rows of ${shown} are not divisible among t [${t.shape.join(", ")}]`,
-    );
-  if (weights && rows % weights.size !== 0) {
-    throw new ShapeError(
-      "klLoss",
-      `the ${rows} rows of ${shown} are not divisible among weights [${weights.shape.join(", ")}]`,
-    );
+  for (const [name, tensor] of [
+    ["t", t],
+    ["weights", weights],
+  ] as const) {
+    if (tensor && rows % tensor.size !== 0)
+      throw new ShapeError(
+        "klLoss",
+        `the ${rows} rows of ${shown} are not divisible among ${name} [${tensor.shape.join(", ")}]`,
+      );
   }
   const terms = empty(gpu, [3, rows], "f32", "kl terms");
   const stats = empty(gpu, [rows, 4], "f32", "kl stats");
-  const loss = empty(gpu, [1], "f32", "kl loss");
-  const params = {
+  const all = {
     rows,
+    first_row: 0,
+    all_rows: rows,
     width,
+    span_rows: spanRows(width),
     per_step: rows / t.size,
     per_weight: weights ? rows / weights.size : 0,
     lambda,
     adaptive: adaptive ? 1 : 0,
     mask_weight: maskWeight[0],
     token_weight: maskWeight[1],
-    accumulate: 0,
   };
-  const groups = gpu.groups1d(rows, 1);
-  gpu.run(
-    kernels.kl.forward,
-    { logits, x0, xt, t, steps: coefficients, weights: weights ?? coefficients, terms, stats },
-    params,
-    { groups },
-  );
-  gpu.run(kernels.kl.reduce, { terms, loss }, params, { groups: [1] });
-  const recorded = record("klLoss", [logits], loss, (save) => {
-    const kept = { logits: save(logits), x0: save(x0), xt: save(xt), t: save(t), steps: save(coefficients) };
-    const saved = save(stats);
-    return (dloss, grads) => {
-      const { tensor, accumulate } = grads.sink(0);
-      gpu.run(
-        kernels.kl.backward,
-        { ...kept, saved, dloss, dlogits: tensor },
-        { ...params, accumulate: accumulate ? 1 : 0 },
-        { groups },
-      );
-    };
+  const part = (logits: Tensor, firstRow: number) => ({
+    ...all,
+    rows: logits.size / width,
+    first_row: firstRow,
   });
-  return { loss: recorded, terms };
+  return {
+    name: "klLoss",
+    rows,
+    width,
+    terms,
+    forward(logits, firstRow) {
+      const kernel = kernels.kl.forward;
+      const params = part(logits, firstRow);
+      gpu.run(
+        kernel,
+        {
+          logits,
+          x0,
+          xt,
+          t,
+          steps: coefficients,
+          weights: weights ?? coefficients,
+          terms,
+          stats,
+        },
+        params,
+        vocabularyLanes(gpu, gpu.tunables(kernel), params.rows),
+      );
+    },
+    total(loss) {
+      gpu.run(kernels.kl.reduce, { terms, loss }, all, { groups: [1] });
+    },
+    differentiable(save) {
+      const kept = { x0: save(x0), xt: save(xt), t: save(t), steps: save(coefficients), saved: save(stats) };
+      return {
+        into(logits, dloss, { tensor, accumulate }) {
+          const kernel = kernels.kl.backward;
+          const params = part(logits, 0);
+          gpu.run(kernel, { ...kept, logits, dloss, dlogits: tensor }, params, {
+            ...vocabularyLanes(gpu, gpu.tunables(kernel), Math.ceil(rows / params.span_rows)),
+            variant: { ACCUMULATE: accumulate },
+          });
+        },
+        inPlace(logits, firstRow, dloss) {
+          const kernel = kernels.kl.backwardInPlace;
+          const params = part(logits, firstRow);
+          const options = vocabularyLanes(
+            gpu,
+            gpu.tunables(kernel),
+            Math.ceil(params.rows / params.span_rows),
+          );
+          gpu.run(kernel, { ...kept, dloss, vectors: logits }, params, options);
+        },
+      };
+    },
+  };
+}
+
+/**
+ * KL(q(x_{t-1}|x_t,x_0) ‖ p_θ(x_{t-1}|x_t)) + λ (-log p̃(x_0)) per row, in nats, and its mean. Two dispatches forward;
+ * the gradient is computed again from the logits and four floats a row, in one pass. `headKlLoss` does the same from
+ * what the logits are made of.
+ */
+export function klLoss(inputs: KlInputs, options: KlOptions = {}): KlResult {
+  const logits = contiguous(inputs.logits);
+  const width = logits.shape.at(-1)!;
+  const shown = `logits [${logits.shape.join(", ")}]`;
+  const rowLoss = klRows(logits.size / width, width, inputs, options, shown);
+  return { loss: lossOfLogits(logits, rowLoss), terms: rowLoss.terms };
 }

@@ -1,4 +1,4 @@
-/** Matrix products (shaders/matmul.wgsl, matmul-subgroup.wgsl): batched, transposed, with an epilogue; and the linear layer. */
+/** Matrix products (shaders/matmul.wgsl, matmul-subgroup.wgsl, matmul-registers.wgsl): batched, transposed, with an epilogue; and the linear layer. */
 
 import type { Gpu } from "../gpu/gpu.js";
 import { kernels } from "../gpu/kernels.generated.js";
@@ -38,11 +38,13 @@ interface Epilogue {
 }
 
 /**
- * Which kernel runs: on a software adapter loads cost most, and the subgroup tile saves loads; on real GPUs the tile
- * in workgroup memory is the safe choice (not measured: there was none to measure on).
+ * Which kernel runs: on a software adapter loads cost most; the subgroup tile saves them by exchanges between lanes,
+ * which pay from eight lanes on (lavapipe), the register tile does without (SwiftShader). On real GPUs the tile in
+ * workgroup memory is the safe choice (not measured: there was none to measure on).
  */
-export function matmulKernel(gpu: Gpu): "subgroup" | "workgroup" {
-  return gpu.software && gpu.certainLanes >= 4 ? "subgroup" : "workgroup";
+export function matmulKernel(gpu: Gpu): "subgroup" | "registers" | "workgroup" {
+  if (!gpu.software) return "workgroup";
+  return gpu.certainLanes >= 8 ? "subgroup" : "registers";
 }
 
 /** C = epilogue(A·B) into the dense tensor `c`: the one place that launches the kernels. */
@@ -95,21 +97,27 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor, epilogue: Epilogue
     ACTIVATION: epilogue.activation ?? "none",
   } as const;
   const layers = batch0 * batch1 * splits;
-  if (matmulKernel(gpu) === "subgroup") {
+  const vectors = (operand: Operand, stride: number, line: number) =>
+    [operand.offset, stride, line, ...operand.batchStride].every((value) => value % 4 === 0);
+  const aligned = {
+    A_VECTORS: vectors(a, aStride, aTransposed ? m : k),
+    B_VECTORS: vectors(b, bStride, bTransposed ? k : n),
+  };
+  const which = matmulKernel(gpu);
+  if (which === "registers") {
+    const kernel = kernels.matmulRegisters.product;
+    const blocks = Math.ceil(m / 4) * Math.ceil(n / 8);
+    const [x, y] = gpu.groups1d(blocks, gpu.tunables(kernel).WORKGROUP);
+    gpu.run(kernel, bindings, params, { groups: [x, y, layers], variant: { ...variant, ...aligned } });
+  } else if (which === "subgroup") {
     const { product: anyWidth, productVectors } = kernels.matmulSubgroup;
     const tuned = gpu.tunables(anyWidth);
     const LANES = Math.min(tuned.LANES, gpu.certainLanes);
     // A tile need not be much higher than the matrix.
     const ROW_GROUPS = Math.min(tuned.ROW_GROUPS, 2 ** Math.ceil(Math.log2(Math.ceil(m / LANES))));
-    const vectors = (operand: Operand, stride: number, line: number) =>
-      [operand.offset, stride, line, ...operand.batchStride].every((value) => value % 4 === 0);
     const options = {
       groups: [Math.ceil(m / (LANES * ROW_GROUPS)), Math.ceil(n / (4 * LANES)), layers],
-      variant: {
-        ...variant,
-        A_VECTORS: vectors(a, aStride, aTransposed ? m : k),
-        B_VECTORS: vectors(b, bStride, bTransposed ? k : n),
-      },
+      variant: { ...variant, ...aligned },
       tune: { LANES, ROW_GROUPS },
     } as const;
     const { c: target, ...read } = bindings;
@@ -327,7 +335,7 @@ function splitsFor(gpu: Gpu, tiles: number, k: number): number {
 
 /**
  * activation(x·weight + bias) + residual, in one dispatch: x [..., in], weight [in, out], bias [out] or null.
- * Backward: one dispatch for x, two for weight and bias together, and one more for an activation, whose argument is
+ * Backward: one dispatch for x, one or two for weight and bias together, and one more for an activation, whose argument is
  * kept from the forward pass; the residual's gradient is the output's.
  */
 export function linear(x: Tensor, weight: Tensor, bias: Tensor | null, options: LinearOptions = {}): Tensor {
@@ -382,13 +390,8 @@ export function linear(x: Tensor, weight: Tensor, bias: Tensor | null, options: 
       if (grads.needs(3)) grads.give(3, dy);
       const dz =
         savedArgument && activation !== "none" ? activationBackward(activation, savedArgument, dy) : dy;
-      if (grads.needs(0)) {
-        const { tensor, accumulate } = grads.sink(0);
-        product(gpu, matrix(dz, rows, outputs), transposed(matrix(savedWeight, inputs, outputs)), tensor, {
-          accumulate,
-        });
-      }
-      parameterGradients(savedInput, dz, rows, inputs, outputs, {
+      linearGradients(savedInput, savedWeight, dz, {
+        input: grads.needs(0) ? grads.sink(0) : null,
         weight: grads.needs(1) ? grads.sink(1) : null,
         bias: bias && grads.needs(2) ? grads.sink(2) : null,
       });
@@ -399,9 +402,42 @@ export function linear(x: Tensor, weight: Tensor, bias: Tensor | null, options: 
   });
 }
 
-interface Sink {
+/** Where a gradient goes: a dense tensor, overwritten or added to. */
+export interface Sink {
   tensor: Tensor;
   accumulate: boolean;
+}
+
+/** The gradients of z = x·weight + bias from dz, for those that have a sink; x [..., in], weight [in, out], both dense. */
+export function linearGradients(
+  x: Tensor,
+  weight: Tensor,
+  dz: Tensor,
+  sinks: { input: Sink | null; weight: Sink | null; bias: Sink | null },
+): void {
+  const [inputs, outputs] = weight.shape as [number, number];
+  const rows = x.size / inputs;
+  if (sinks.input) {
+    const { tensor, accumulate } = sinks.input;
+    product(x.gpu, matrix(dz, rows, outputs), transposed(matrix(weight, inputs, outputs)), tensor, {
+      accumulate,
+    });
+  }
+  parameterGradients(x, dz, rows, inputs, outputs, sinks);
+}
+
+/**
+ * The gradients of a linear layer's parameters in one tensor and one dispatch, for sums over several calls:
+ * [in + 1, out], dW and below it db as the last row; without the row for a layer without bias, [in, out].
+ */
+export function stackedParameterGradients(x: Tensor, dz: Tensor, stack: Sink, bias: boolean): void {
+  const inputs = x.shape.at(-1)!;
+  const outputs = dz.shape.at(-1)!;
+  const rows = x.size / inputs;
+  product(x.gpu, transposed(matrix(x, rows, inputs)), matrix(dz, rows, outputs), stack.tensor, {
+    columnSums: bias,
+    accumulate: stack.accumulate,
+  });
 }
 
 /** dW = Xᵀ·dZ and db = column sums of dZ, from one pass over dZ. */
@@ -426,6 +462,12 @@ function parameterGradients(
     product(gpu, left, right, weight.tensor, { accumulate: weight.accumulate });
     return;
   }
+  const both = bias && splits <= fewSplits ? stacked(weight, bias, inputs, outputs) : null;
+  if (both) {
+    product(gpu, left, right, both, { columnSums: true });
+    both.dispose();
+    return;
+  }
   const partSize = (inputs + (bias ? 1 : 0)) * outputs;
   const parts = empty(gpu, [splits, partSize], "f32", "parts of a weight gradient");
   product(gpu, left, right, parts, { splits, columnSums: bias !== null });
@@ -445,4 +487,18 @@ function parameterGradients(
     const groups = gpu.groups1d(partSize, gpu.tunables(kernel).WORKGROUP);
     gpu.run(kernel, { parts, head: weight.tensor }, params, { groups });
   }
+}
+
+/** Cutting the sum into so few parts is not worth the dispatch that adds them up, if that could be saved. */
+const fewSplits = 2;
+
+/**
+ * Both gradients as one tensor [in + 1, out], if the bias lies right behind its weight, as in the packed gradients of
+ * a model: a product with column sums then writes them in place. null if they lie elsewhere or are to be added to.
+ */
+function stacked(weight: Sink, bias: Sink, inputs: number, outputs: number): Tensor | null {
+  const [head, tail] = [weight.tensor, bias.tensor];
+  const adjacent = head.storage === tail.storage && tail.offset === head.offset + inputs * outputs;
+  if (!adjacent || weight.accumulate || bias.accumulate) return null;
+  return head.alias([inputs + 1, outputs], [outputs, 1]);
 }

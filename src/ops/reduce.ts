@@ -125,7 +125,8 @@ function reduceInto(x: Tensor, layout: Layout, y: Tensor, reduction: Reduction):
   const keptInside =
     (layout.kept.stride.at(-1) ?? Number.POSITIVE_INFINITY) <
     (layout.reduced.stride.at(-1) ?? Number.POSITIVE_INFINITY);
-  const byLane = length <= serialLength || (keptInside && outputs >= manyOutputs);
+  // On a software adapter the barriers of a workgroup cost more than what it shares.
+  const byLane = gpu.software || length <= serialLength || (keptInside && outputs >= manyOutputs);
   const perPart = byLane ? serialLength : serialLength * 32;
   const parts =
     outputs * Math.ceil(length / perPart) <= 1
@@ -148,7 +149,7 @@ function reduceInto(x: Tensor, layout: Layout, y: Tensor, reduction: Reduction):
     parts: 1,
     scale,
     accumulate,
-    byLane: outputs >= manyOutputs || parts <= serialLength,
+    byLane: gpu.software || outputs >= manyOutputs || parts <= serialLength,
   });
 }
 

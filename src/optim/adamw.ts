@@ -31,7 +31,10 @@ export interface AdamWSchedule {
   averageWeight?: number;
 }
 
-const partials = 256;
+/** Partial sums of the norm, as in the shader. */
+const partials = 1024;
+/** Invocations a workgroup that makes partial sums one by one: enough workgroups for the cores of a software adapter. */
+const laneWorkgroup = 64;
 
 export class AdamW {
   /** [n] each: moments, and the averaged weights, which start equal to the weights at `startAverage`. */
@@ -105,10 +108,15 @@ export class AdamW {
   step(): void {
     const { gpu, params, gradients, norm } = this;
     const kernel = kernels.adamw.step;
-    gpu.run(kernels.adamw.sumOfSquares, { gradients, partials: this.partials }, params, {
-      groups: [partials],
+    const { sumOfSquares, finishNorm } = kernels.adamw;
+    const variant = { BY_LANE: gpu.software };
+    const tune = gpu.software ? { WORKGROUP: laneWorkgroup } : {};
+    gpu.run(sumOfSquares, { gradients, partials: this.partials }, params, {
+      groups: [gpu.software ? partials / laneWorkgroup : partials],
+      variant,
+      tune,
     });
-    gpu.run(kernels.adamw.finishNorm, { partials: this.partials, norm }, params, { groups: [1] });
+    gpu.run(finishNorm, { partials: this.partials, norm }, params, { groups: [1], variant, tune });
     gpu.run(
       kernel,
       {

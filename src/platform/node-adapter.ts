@@ -13,6 +13,7 @@ import { brotliDecompressSync } from "node:zlib";
 import { requestComputeDevice } from "./device.js";
 import { UserError } from "./errors.js";
 import { cacheDirectory, findModulesDirectory } from "./node.js";
+import { restUntil } from "./rest.js";
 
 export interface NodeDeviceOptions {
   /**
@@ -29,6 +30,8 @@ export interface NodeDevice {
   description: string;
   /** True when the "GPU" is the CPU. */
   software: boolean;
+  /** For `Gpu.from`, on software adapters: makes waiting for them leave them the core that it would keep busy. */
+  rest?: (promise: Promise<unknown>) => void;
   /** One line for the user of a software adapter: what was passed over and why, and what would be faster. */
   advice?: string;
 }
@@ -141,6 +144,7 @@ async function attempt(
       const { description, device: product, vendor } = adapter.info;
       const title = description || product || vendor || "unnamed adapter";
       const opened: NodeDevice = { device, adapter, description: `${title} (${way.label})`, software };
+      if (software) opened.rest = restUntil;
       const advice = software ? advise(adapter, passedOver) : undefined;
       return advice === undefined ? opened : { ...opened, advice };
     } catch (error) {

@@ -1,9 +1,9 @@
 /** Reverse-mode differentiation over a tape of ops. */
 
-import type { Scoped } from "../gpu/gpu.js";
+import type { Gpu, Scoped } from "../gpu/gpu.js";
 import type { DType } from "../gpu/kernel.js";
 import { AutogradError, ShapeError } from "./errors.js";
-import { copyStrided } from "./strided.js";
+import { copyStrided, denseStrides } from "./strided.js";
 import { Tensor, untracked } from "./tensor.js";
 
 /** How a backward function hands over the gradients of its op's inputs, by their position. */
@@ -36,6 +36,12 @@ export class GradNode implements Scoped {
   backward: BackwardFunction | null = null;
   /** The gradient of the op's result, while it is being gathered. */
   gradient: Tensor | null = null;
+  /** For a dense view of the whole or a stretch of the input: its first element there. */
+  viewStart: number | null = null;
+  /** Whether `gradient` is a view of the input's gradient, so that nothing is left to do in the backward pass. */
+  inPlace = false;
+  /** The stretches of `gradient` that views have written in place; null if the op's own consumers wrote it. */
+  written: { start: number; end: number }[] | null = null;
   private saved: { tensor: Tensor<DType>; version: number }[] = [];
 
   constructor(op: string, inputs: readonly (Tensor | null)[]) {
@@ -133,11 +139,12 @@ class NodeGradWriter implements GradWriter {
     }
     const existing = input.gradient;
     if (!existing) {
-      input.gradient = untracked(gpu, shape, "f32", `grad of ${input.op}`);
+      input.gradient = newGradient(gpu, input, shape);
       return { tensor: input.gradient, accumulate: false };
     }
+    if (input.written) clearGaps(input, existing);
     // A gradient that was handed over may be someone else's too: it is copied before it is added to.
-    if (existing.storage.shared) {
+    else if (existing.storage.shared && !input.inPlace) {
       input.gradient = untracked(gpu, shape, "f32", `grad of ${input.op}`);
       copyStrided(existing, input.gradient, { accumulate: false });
       existing.dispose();
@@ -169,6 +176,41 @@ class NodeGradWriter implements GradWriter {
   }
 }
 
+/** Memory for the gradient of a result: inside that of the tensor it is a view of, if possible, else of its own. */
+function newGradient(gpu: Gpu, node: GradNode, shape: readonly number[]): Tensor {
+  const parent = node.inputs[0];
+  const start = node.viewStart;
+  if (start !== null && parent instanceof GradNode) {
+    const end = start + shape.reduce((product, length) => product * length, 1);
+    const bindable = (start * 4) % gpu.limits.minStorageBufferOffsetAlignment === 0;
+    const fresh = !parent.gradient;
+    const apart = parent.written?.every((stretch) => stretch.end <= start || end <= stretch.start);
+    if (bindable && (fresh || apart)) {
+      parent.gradient ??= newGradient(gpu, parent, node.inputShapes[0]!);
+      parent.written ??= [];
+      parent.written.push({ start, end });
+      node.inPlace = true;
+      return parent.gradient.alias(shape, denseStrides(shape), parent.gradient.offset + start);
+    }
+  }
+  return untracked(gpu, shape, "f32", `grad of ${node.op}`);
+}
+
+/** Zeros in what no view has written of a gradient: from here on it is like any other. */
+function clearGaps(node: GradNode, gradient: Tensor): void {
+  let from = 0;
+  const gap = (end: number) => {
+    if (end > from)
+      gradient.gpu.clearBuffer(gradient.storage, (gradient.offset + from) * 4, (end - from) * 4);
+  };
+  for (const { start, end } of [...node.written!].sort((a, b) => a.start - b.start)) {
+    gap(start);
+    from = end;
+  }
+  gap(gradient.size);
+  node.written = [{ start: 0, end: gradient.size }];
+}
+
 /** Goes back from `root`, whose gradient is set, through all ops that it depends on, freeing them on the way. */
 function propagate(root: GradNode): void {
   const reachable = new Set<GradNode>();
@@ -181,7 +223,8 @@ function propagate(root: GradNode): void {
   }
   for (const node of [...reachable].sort((a, b) => b.order - a.order)) {
     const dy = node.gradient;
-    if (dy) {
+    if (dy && node.written) clearGaps(node, dy);
+    if (dy && !node.inPlace) {
       if (!node.backward)
         throw new AutogradError(node.op, "its gradient was taken already; run the forward pass again");
       node.checkSaved();
@@ -204,8 +247,9 @@ export function backward(loss: Tensor): void {
     );
   if (!loss.node)
     throw new AutogradError("backward", `${loss.label} depends on nothing that requires a gradient`);
-  const seed = untracked(loss.gpu, loss.shape, "f32", "grad of loss");
-  seed.gpu.fillOne(seed.storage);
+  const { one } = loss.gpu;
+  one.retain();
+  const seed = new Tensor(loss.gpu, one, "f32", loss.shape, denseStrides(loss.shape), 0, "grad of loss");
   backwardFrom(loss, seed);
   seed.dispose();
 }

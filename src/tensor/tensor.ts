@@ -153,6 +153,7 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
     this.gpu.track(result);
     if (this.dtype === "f32")
       record(op, [this as unknown as Tensor], result as unknown as Tensor, () => backward);
+    if (result.node && this.contiguous && result.contiguous) result.node.viewStart = offset - this.offset;
     return result;
   }
 

@@ -9,6 +9,7 @@ import type { Schedule } from "../diffusion/schedule.js";
 import { type TransitionTable, transitionTable } from "../diffusion/table.js";
 import type { Gpu } from "../gpu/gpu.js";
 import type { Checkpoint } from "../io/checkpoint.js";
+import type { KlResult } from "../ops/kl.js";
 import { maskCondition } from "../ops/noise.js";
 import { mean } from "../ops/reduce.js";
 import { Rng } from "../ops/rng.js";
@@ -100,18 +101,27 @@ export class DecoderTraining {
       const xt = addNoise(random, table, this.tokens, t);
       const rates = { conditionRate: config.pCond, maskRate: config.pMask, maskId };
       const y = maskCondition(random, this.codes, rates);
-      const logits = decoder.forward(xt, t, decoder.prepare(y), { random });
-      const result = diffusionLoss(
-        table,
-        { logits, x0: this.tokens, xt, t },
-        { lambda: config.lambda, adaptive: config.adaptiveAuxiliary, weights },
-      );
+      const result = this.loss({ xt, t, y, weights });
       this.importance?.update(t, result.terms);
       return result;
     });
     backward(loss);
     this.optimizer.record();
     return { total: loss.detach(), terms: mean(terms.detach(), [1]) };
+  }
+
+  /** What the noised tokens x_t [B, L] at t [B] cost, given the codes y that are left. */
+  private loss(drawn: {
+    xt: Tensor<"u32">;
+    t: Tensor<"u32">;
+    y: Tensor<"u32">;
+    weights: Tensor | null;
+  }): KlResult {
+    const { config, random, table, decoder, tokens: x0 } = this;
+    const { xt, t, y, weights } = drawn;
+    const head = decoder.beforeHead(xt, t, decoder.prepare(y), { random });
+    const options = { lambda: config.lambda, adaptive: config.adaptiveAuxiliary, weights };
+    return diffusionLoss(table, { head, x0, xt, t }, options);
   }
 
   async save(): Promise<Pick<Checkpoint, "model" | "optimizer">> {

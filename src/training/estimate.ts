@@ -30,8 +30,9 @@ function vqvaeMultiplyAdds(captioner: Captioner): number {
 
 /** Multiply-adds of one caption forward through the decoder, its share of the work on the picture included. */
 function decoderMultiplyAdds(captioner: Captioner): number {
-  const { dim, blocks, length, side, mlpRatio, vocabulary, conditionBlocks } = captioner.decoder.shape;
-  const positions = side * side;
+  const { dim, blocks, length, side, mlpRatio, vocabulary, conditionBlocks, summaryTokens } =
+    captioner.decoder.shape;
+  const positions = side * side + summaryTokens;
   const perToken = (3 + 1 + 1 + 1 + 2 * mlpRatio) * dim * dim + 2 * dim * (length + positions);
   const perPosition =
     blocks * 2 * dim * dim + conditionBlocks * ((3 + 1 + 2 * mlpRatio) * dim * dim + 2 * dim * positions);

@@ -32,6 +32,7 @@ const tiny = [
   "decoder.mlpRatio=2",
   "decoder.dropout=0.1",
   "decoder.batch=4",
+  "decoder.captionsPerImage=1",
   `decoder.steps=${decoderSteps}`,
   "decoder.warmup=3",
   "decoder.emaEvery=2",

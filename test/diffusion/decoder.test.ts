@@ -1,4 +1,5 @@
 import { type CrossAttentionWatcher, Decoder, type DecoderShape } from "../../dist/diffusion/decoder.js";
+import { diffusionLoss } from "../../dist/diffusion/loss.js";
 import { Schedule } from "../../dist/diffusion/schedule.js";
 import { transitionTable } from "../../dist/diffusion/table.js";
 import type { Gpu } from "../../dist/gpu/gpu.js";
@@ -21,6 +22,7 @@ const shape: DecoderShape = {
   blocks: 2,
   mlpRatio: 1.5,
   conditionBlocks: 0,
+  summaryTokens: 0,
   dropout: 0,
   codeDim: null,
   filler: "learned",
@@ -97,6 +99,7 @@ for (const [title, changes] of [
     { codeDim, filler: "zeros", heads: 1, blocks: 3 },
   ],
   ["two blocks over the condition", { codeDim, conditionBlocks: 2 }],
+  ["a summary of the condition in three entries", { codeDim, summaryTokens: 3 }],
 ] as [string, Partial<DecoderShape>][]) {
   test(`the decoder and its loss against float64: ${title}`, async (check, gpu) => {
     const { decoder, weights, vectorValues, vectors } = build(gpu, changes);
@@ -115,13 +118,11 @@ for (const [title, changes] of [
     seen.dispose();
 
     const { logits, loss } = gpu.scope(() => {
-      const result = decoder.forward(given.xt, given.t, decoder.prepare(given.codes));
-      const { loss } = klLoss(
-        { logits: result, x0: given.x0, xt: given.xt, t: given.t, coefficients: table.coefficients },
-        { lambda, adaptive: true },
-      );
+      const logits = noGrad(() => decoder.forward(given.xt, given.t, decoder.prepare(given.codes)));
+      const head = decoder.beforeHead(given.xt, given.t, decoder.prepare(given.codes));
+      const { loss } = diffusionLoss(table, { ...given, head }, { lambda, adaptive: true });
       backward(loss);
-      return { logits: result.detach(), loss: loss.detach() };
+      return { logits, loss: loss.detach() };
     });
     const forward = (changed: reference.Weights) =>
       reference.decoder(changed, size, xt, t, codes, vectorValues);

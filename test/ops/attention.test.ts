@@ -23,6 +23,9 @@ testBoth("attention on separate q, k, v, odd sizes", async (t, gpu) => {
     [2, 3, 5, 1, 8],
     [1, 5, 3, 2, 12],
     [1, 2, 17, 1, 4],
+    // More rows than one a lane is enough for.
+    [1, 67, 3, 1, 4],
+    [1, 3, 67, 1, 4],
   ] as const) {
     const shape = { batches, queries, keys, heads, width };
     const channels = heads * width;

@@ -5,13 +5,19 @@ import { fromArray, type Tensor } from "../../dist/tensor/tensor.js";
 import { type Check, checkOp, randomArray, test } from "../harness.js";
 import * as reference from "../reference/dense.js";
 
-// The same tests through every kernel that the device can run: one that calls itself a real GPU gets the other.
-const both = (name: string, body: (t: Check, gpu: Gpu) => Promise<void>) => {
-  for (const software of [true, false]) {
-    test(`${name} (${software ? "software" : "GPU"} kernel)`, async (t, shared) => {
+// The same tests through every kernel: a device that calls itself a real GPU, or has no subgroups, gets another one.
+const situations = {
+  subgroup: { software: true, lanes: undefined },
+  registers: { software: true, lanes: 0 },
+  workgroup: { software: false, lanes: undefined },
+};
+const all = (name: string, body: (t: Check, gpu: Gpu) => Promise<void>) => {
+  for (const [kernel, { software, lanes }] of Object.entries(situations)) {
+    test(`${name} (${kernel} kernel)`, async (t, shared) => {
       // Small tiles: a software adapter takes many seconds to compile the large ones.
       const gpu = Gpu.from(shared.device, { software, tuning: { "matmul.product": { TILE: 32, DEPTH: 8 } } });
-      if (software && matmulKernel(gpu) !== "subgroup") return t.comment("this device has no subgroups");
+      if (lanes !== undefined) Object.defineProperty(gpu, "certainLanes", { value: lanes });
+      if (matmulKernel(gpu) !== kernel) return t.comment("this device has no subgroups of eight lanes");
       await body(t, gpu);
       await gpu.idle();
     });
@@ -20,7 +26,7 @@ const both = (name: string, body: (t: Check, gpu: Gpu) => Promise<void>) => {
 
 const tolerance = { forward: { abs: 1e-5, rel: 1e-5 }, gradient: { abs: 2e-5, rel: 2e-5 } };
 
-both("matmul, odd sizes, all transpositions", async (t, gpu) => {
+all("matmul, odd sizes, all transpositions", async (t, gpu) => {
   for (const [m, k, n] of [
     [1, 1, 1],
     [3, 5, 2],
@@ -44,7 +50,7 @@ both("matmul, odd sizes, all transpositions", async (t, gpu) => {
   }
 });
 
-both("matmul of batches and views", async (t, gpu) => {
+all("matmul of batches and views", async (t, gpu) => {
   const size = { batch: 6, m: 3, k: 4, n: 5 };
   const a = randomArray(3, 72);
   const b = randomArray(4, 120);
@@ -120,7 +126,7 @@ both("matmul of batches and views", async (t, gpu) => {
   });
 });
 
-both("linear: bias, activations, residual, gradients of everything", async (t, gpu) => {
+all("linear: bias, activations, residual, gradients of everything", async (t, gpu) => {
   const [rows, inputs, outputs] = [6, 5, 7];
   const x = { shape: [2, 3, inputs], data: randomArray(6, rows * inputs) };
   const weight = { shape: [inputs, outputs], data: randomArray(7, inputs * outputs) };
@@ -196,7 +202,7 @@ async function nearProduct(
   );
 }
 
-both("large products, and the parts of a long sum", async (t, gpu) => {
+all("large products, and the parts of a long sum", async (t, gpu) => {
   for (const [m, k, n] of [
     [129, 67, 131],
     [256, 128, 96],
@@ -228,7 +234,7 @@ both("large products, and the parts of a long sum", async (t, gpu) => {
   }
 });
 
-both("weight and bias gradients over thousands of rows", async (t, gpu) => {
+all("weight and bias gradients over thousands of rows", async (t, gpu) => {
   const [rows, inputs, outputs] = [2051, 20, 12];
   const x = randomArray(16, rows * inputs);
   const w = randomArray(17, inputs * outputs);

@@ -1,3 +1,4 @@
+import { Gpu } from "../../dist/gpu/gpu.js";
 import { square } from "../../dist/ops/elementwise.js";
 import { countNonFinite, l1, max, mean, mse, sum, sumSquares, sumTo } from "../../dist/ops/reduce.js";
 import { fromArray } from "../../dist/tensor/tensor.js";
@@ -40,34 +41,39 @@ test("reductions of a view, added to another gradient", async (t, gpu) => {
   });
 });
 
-test("long reductions, in two levels", async (t, gpu) => {
-  for (const shape of [[70001], [3, 5003], [1301, 3], [1301, 65], [65, 1301]]) {
-    const data = randomArray(
-      3,
-      shape.reduce((p, q) => p * q, 1),
-    );
-    const x = fromArray(gpu, data, shape);
-    for (const axes of shape.length === 1 ? [[0]] : [[0], [1], [0, 1]]) {
-      const expected = reduce(data, shape, axes, total);
-      const size = reduce(data, shape, axes, (values) => total(values.map(Math.abs)));
-      const actual = await sum(x, axes).read();
-      // Float32 sums of n terms: error ≤ n·eps·Σ|x|; pairwise in parts it is far less.
-      const worst = expected.reduce(
-        (most, value, i) => Math.max(most, Math.abs(value - actual[i]!) / size[i]!),
-        0,
+for (const software of [true, false]) {
+  test(`long reductions, in two levels, ${software ? "by lanes" : "by workgroups"}`, async (t, {
+    device,
+  }) => {
+    const gpu = Gpu.from(device, { software });
+    for (const shape of [[70001], [3, 5003], [1301, 3], [1301, 65], [65, 1301]]) {
+      const data = randomArray(
+        3,
+        shape.reduce((p, q) => p * q, 1),
       );
-      t.ok(worst <= 1e-6, `sum of [${shape}] over ${axes}: ${worst.toExponential(1)} of Σ|x|`);
-      t.near(
-        await max(x, axes).read(),
-        reduce(data, shape, axes, (v) => v.reduce((p, q) => Math.max(p, q), -1e9)),
-        {},
-        `max of [${shape}] over ${axes}`,
-      );
+      const x = fromArray(gpu, data, shape);
+      for (const axes of shape.length === 1 ? [[0]] : [[0], [1], [0, 1]]) {
+        const expected = reduce(data, shape, axes, total);
+        const size = reduce(data, shape, axes, (values) => total(values.map(Math.abs)));
+        const actual = await sum(x, axes).read();
+        // Float32 sums of n terms: error ≤ n·eps·Σ|x|; pairwise in parts it is far less.
+        const worst = expected.reduce(
+          (most, value, i) => Math.max(most, Math.abs(value - actual[i]!) / size[i]!),
+          0,
+        );
+        t.ok(worst <= 1e-6, `sum of [${shape}] over ${axes}: ${worst.toExponential(1)} of Σ|x|`);
+        t.near(
+          await max(x, axes).read(),
+          reduce(data, shape, axes, (v) => v.reduce((p, q) => Math.max(p, q), -1e9)),
+          {},
+          `max of [${shape}] over ${axes}`,
+        );
+      }
+      const again = await sum(x).read();
+      t.same(await sum(x).read(), again, `the sum of [${shape}] is the same twice`);
     }
-    const again = await sum(x).read();
-    t.same(await sum(x).read(), again, `the sum of [${shape}] is the same twice`);
-  }
-});
+  });
+}
 
 test("sumTo undoes broadcasting", async (t, gpu) => {
   const data = randomArray(4, 2 * 3 * 5);

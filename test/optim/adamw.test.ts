@@ -1,3 +1,4 @@
+import { Gpu } from "../../dist/gpu/gpu.js";
 import { AdamW } from "../../dist/optim/adamw.js";
 import { learningRateAt } from "../../dist/optim/learning-rate.js";
 import { fromArray } from "../../dist/tensor/tensor.js";
@@ -44,9 +45,15 @@ class Reference {
   }
 }
 
-for (const clip of [0, 0.5]) {
-  test(`AdamW follows its float64 reference, clip ${clip}`, async (t, gpu) => {
-    const count = 64 * 1200; // more than one round of the norm's first level
+for (const [clip, software] of [
+  [0, true],
+  [0.5, true],
+  [0.5, false],
+] as const) {
+  const way = software ? "lanes" : "workgroups";
+  test(`AdamW follows its float64 reference, clip ${clip}, norm by ${way}`, async (t, { device }) => {
+    const gpu = Gpu.from(device, { software });
+    const count = 64 * 4200; // more than one round of the norm's first level
     const initial = randomArray(1, count);
     const blockDecay = Float32Array.from({ length: count / 64 }, (_, block) => (block % 3 === 0 ? 1 : 0));
     const parameters = fromArray(gpu, initial, [count]);

@@ -14,6 +14,7 @@ export interface DecoderSize {
   heads: number;
   blocks: number;
   conditionBlocks: number;
+  summaryTokens: number;
 }
 
 const epsilon = 1e-5;
@@ -82,22 +83,19 @@ function selfAttended(
   return attention(part(qkv, 0, 3, dim), part(qkv, 1, 3, dim), part(qkv, 2, 3, dim), shape).output;
 }
 
-/** Pre-norm self-attention and MLP over the condition's positions, and a last norm; without blocks the condition itself. */
+/**
+ * [P, S, d] → [P, S + G, d]: pre-norm self-attention and MLP over the condition's positions with a last norm, and behind
+ * them the summary of the grid; what the size has none of is left out.
+ */
 function encodeCondition(weights: Weights, size: DecoderSize, seen: Float64Array): Float64Array {
-  const { side, dim, heads, conditionBlocks } = size;
-  if (conditionBlocks === 0) return seen;
+  const { side, dim, heads, conditionBlocks, summaryTokens } = size;
   const positions = side * side;
   const batches = seen.length / (positions * dim);
   const shape = { batches, queries: positions, keys: positions, heads, width: dim / heads };
-  const layer = (x: Float64Array, name: string) =>
-    linear(x, get(weights, `conditionEncoder.${name}.weight`), get(weights, `conditionEncoder.${name}.bias`));
+  const own = (name: string, kind: "weight" | "bias") => get(weights, `conditionEncoder.${name}.${kind}`);
+  const layer = (x: Float64Array, name: string) => linear(x, own(name, "weight"), own(name, "bias"));
   const norm = (x: Float64Array, name: string) =>
-    layerNorm(
-      x,
-      get(weights, `conditionEncoder.${name}.weight`),
-      get(weights, `conditionEncoder.${name}.bias`),
-      epsilon,
-    );
+    layerNorm(x, own(name, "weight"), own(name, "bias"), epsilon);
   let x = seen;
   for (let i = 0; i < conditionBlocks; i++) {
     const name = (part: string) => `block${i}.${part}`;
@@ -105,7 +103,18 @@ function encodeCondition(weights: Weights, size: DecoderSize, seen: Float64Array
     x = plus(x, layer(selfAttended(qkv, dim, shape), name("output")));
     x = plus(x, layer(gelu2(layer(norm(x, name("norm")), name("up"))), name("down")));
   }
-  return norm(x, "norm");
+  if (conditionBlocks > 0) x = norm(x, "norm");
+  if (summaryTokens === 0) return x;
+  // The squeezed rows of a picture lie one after the other: its next layer's input as they are.
+  const hidden = gelu2(layer(layer(seen, "summary.squeeze"), "summary.up"));
+  const summary = norm(layer(hidden, "summary.down"), "summary.norm");
+  const all = new Float64Array(batches * (positions + summaryTokens) * dim);
+  for (let b = 0; b < batches; b++) {
+    const at = b * (positions + summaryTokens) * dim;
+    all.set(x.subarray(b * positions * dim, (b + 1) * positions * dim), at);
+    all.set(summary.subarray(b * summaryTokens * dim, (b + 1) * summaryTokens * dim), at + positions * dim);
+  }
+  return all;
 }
 
 /** Scale and shift [B, 2d] of one adaptive norm: embedding of t, SiLU, linear. */
@@ -141,7 +150,7 @@ export function decoder(
   codes: ArrayLike<number>,
   vectors?: Float64Array,
 ): Float64Array {
-  const { length, side, dim, heads, blocks } = size;
+  const { length, side, dim, heads, blocks, summaryTokens } = size;
   const batches = t.length;
   const layer = (x: Float64Array, name: string) =>
     linear(x, get(weights, `${name}.weight`), get(weights, `${name}.bias`));
@@ -162,7 +171,7 @@ export function decoder(
     const keyValue = layer(seen, name("keyValue"));
     const crossed = attention(query, part(keyValue, 0, 2, dim), part(keyValue, 1, 2, dim), {
       ...shape,
-      keys: side * side,
+      keys: side * side + summaryTokens,
     });
     x = plus(x, layer(crossed.output, name("crossOutput")));
 

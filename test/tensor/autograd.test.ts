@@ -70,6 +70,126 @@ test("views pass gradients back: reshape, transpose, slice", async (t, gpu) => {
   x.grad!.dispose();
 });
 
+test("views that are dense get their gradients in place, others by a copy, with the same sum", async (t, gpu) => {
+  const [rows, width] = [5, 64];
+  const x = fromArray(gpu, randomArray(6, rows * width), [rows, width]).requireGrad();
+  const weights = Array.from({ length: 7 }, (_, i) => randomArray(10 + i, rows * width));
+  const run = (views: (x: Tensor) => readonly (readonly [Tensor, number])[]) => {
+    return gpu.scope(() => {
+      const results = views(identity(x)).map(([view, i]) => {
+        const y = identity(view);
+        return { y, dy: fromArray(gpu, weights[i]!.slice(0, view.size), view.shape) };
+      });
+      // One root for all: each result contributes its dy.
+      const root = empty(gpu, [1], "f32", "root");
+      record(
+        "join",
+        results.map(({ y }) => y),
+        root,
+        () => (_, grads) => {
+          results.forEach(({ dy }, i) => {
+            const { tensor, accumulate } = grads.sink(i);
+            copyStrided(dy, tensor, { accumulate });
+          });
+        },
+      );
+      let count = 0;
+      gpu.observer = { dispatch: () => count++ };
+      backwardFrom(root, fromArray(gpu, [1], [1]));
+      gpu.observer = null;
+      return count;
+    });
+  };
+  const expected = (parts: readonly (readonly [weights: number, start: number, length: number])[]) => {
+    const sum = new Float64Array(rows * width);
+    for (const [i, start, length] of parts)
+      for (let at = 0; at < length; at++) sum[start + at]! += weights[i]![at]!;
+    return sum;
+  };
+  const row = (y: Tensor, i: number, count = 1) => y.slice(0, i, count);
+  const cases = [
+    {
+      name: "rows that cover all of it",
+      views: (y: Tensor) =>
+        [
+          [row(y, 0, 2), 0],
+          [row(y, 2, 3).reshape([3, 8, 8]), 1],
+        ] as const,
+      parts: [
+        [0, 0, 128],
+        [1, 128, 192],
+      ],
+      // join writes two sinks, two identities pass on, one more for x itself
+      dispatches: 5,
+    },
+    {
+      name: "rows with gaps",
+      views: (y: Tensor) =>
+        [
+          [row(y, 3), 0],
+          [row(y, 1), 1],
+        ] as const,
+      parts: [
+        [0, 192, 64],
+        [1, 64, 64],
+      ],
+      dispatches: 5,
+    },
+    {
+      name: "rows that overlap, and all of it",
+      views: (y: Tensor) =>
+        [
+          [row(y, 0, 3), 0],
+          [row(y, 2, 3), 1],
+          [y, 2],
+        ] as const,
+      parts: [
+        [0, 0, 192],
+        [1, 128, 192],
+        [2, 0, 320],
+      ],
+    },
+    {
+      name: "a row twice, one of them within a view",
+      views: (y: Tensor) => {
+        const view = row(y, 1, 2);
+        return [
+          [view, 0],
+          [row(view, 1), 1],
+          [row(y, 2), 2],
+          [row(view, 0), 3],
+        ] as const;
+      },
+      parts: [
+        [0, 64, 128],
+        [1, 128, 64],
+        [2, 128, 64],
+        [3, 64, 64],
+      ],
+    },
+    {
+      name: "rows, and the whole after them",
+      views: (y: Tensor) =>
+        [
+          [y, 0],
+          [row(y, 4), 1],
+        ] as const,
+      parts: [
+        [0, 0, 320],
+        [1, 256, 64],
+      ],
+    },
+  ] as const;
+  for (const { name, views, parts, ...more } of cases) {
+    const dispatches = run(views);
+    if ("dispatches" in more) t.equal(dispatches, more.dispatches, `${name}: dispatches`);
+    t.near(await x.grad!.read(), expected(parts), { abs: 1e-6 }, `${name}: gradient`);
+    x.grad!.dispose();
+    x.grad = null;
+    zeroGrad(x);
+  }
+});
+
 test("checkpoint gives the same gradient", async (t, gpu) => {
   const x = fromArray(gpu, [1, 2], [2]).requireGrad();
   const parameter = fromArray(gpu, [3, 4], [2]).requireGrad();

@@ -1,7 +1,11 @@
+import type { Decoder } from "../../dist/diffusion/decoder.js";
+import { diffusionLoss } from "../../dist/diffusion/loss.js";
 import { sample } from "../../dist/diffusion/sampler.js";
-import { transitionTable } from "../../dist/diffusion/table.js";
+import { type TransitionTable, transitionTable } from "../../dist/diffusion/table.js";
 import type { Gpu } from "../../dist/gpu/gpu.js";
-import { fromArray } from "../../dist/tensor/tensor.js";
+import { type KlResult, klLoss } from "../../dist/ops/kl.js";
+import type { Rng } from "../../dist/ops/rng.js";
+import { fromArray, type Tensor } from "../../dist/tensor/tensor.js";
 import type { StepResult } from "../../dist/training/stage.js";
 import { test } from "../harness.js";
 import {
@@ -89,6 +93,62 @@ for (const [stage, make] of Object.entries(stages)) {
     t.ok(JSON.stringify(await train(8)) !== JSON.stringify(first), "other losses");
   });
 }
+
+test("decoder: head and loss in one, in one chunk or several, train as logits and then the loss", async (t, gpu) => {
+  const config = tinyConfig("decoder.dropout=0.2");
+  type Drawn = { xt: Tensor<"u32">; t: Tensor<"u32">; y: Tensor<"u32">; weights: Tensor | null };
+  interface Inside {
+    random: Rng;
+    table: TransitionTable;
+    tokens: Tensor<"u32">;
+    loss(drawn: Drawn): KlResult;
+  }
+  type Way = (decoder: Decoder, own: Inside, drawn: Drawn) => KlResult;
+  const { lambda } = config.decoder;
+  const train = async (way?: Way) => {
+    const tiny = decoderTraining(gpu, config, { shape: { dropout: 0.2 } });
+    const own = tiny.training as unknown as Inside;
+    if (way) own.loss = (drawn) => way(tiny.decoder, own, drawn);
+    const results = [];
+    for (let step = 1; step <= 5; step++) results.push(await tiny.training.step(step));
+    const weights = await weightsOf(tiny.model);
+    tiny.dispose();
+    return {
+      losses: results.flatMap(({ losses, gradNorm }) => [...Object.values(losses), gradNorm]),
+      weights,
+    };
+  };
+  const apart = await train((decoder, { random, table, tokens }, { xt, t, y, weights }) => {
+    const logits = decoder.forward(xt, t, decoder.prepare(y), { random });
+    return klLoss(
+      { logits, x0: tokens, xt, t, coefficients: table.coefficients },
+      { lambda, adaptive: config.decoder.adaptiveAuxiliary, weights },
+    );
+  });
+  const chunked = await train((decoder, { random, table, tokens: x0 }, { xt, t, y, weights }) => {
+    const head = decoder.beforeHead(xt, t, decoder.prepare(y), { random });
+    const options = { lambda, adaptive: config.decoder.adaptiveAuxiliary, weights };
+    return diffusionLoss(table, { head, x0, xt, t }, { ...options, chunkBytes: 4 * 9 * 10 });
+  });
+  for (const [name, way] of [
+    ["one chunk", await train()],
+    ["several chunks", chunked],
+  ] as const) {
+    // Adam divides by the gradient's size, so rounding shows most where gradients are next to nothing.
+    t.near(
+      way.losses,
+      apart.losses,
+      { rel: 1e-4 },
+      `${name}: losses and gradient norms of five steps to 1e-4`,
+    );
+    t.near(
+      way.weights,
+      apart.weights,
+      { abs: 1e-3 },
+      `${name}: weights to 1e-3, a fifth of one step's reach`,
+    );
+  }
+});
 
 async function captions(gpu: Gpu, tiny: ReturnType<typeof decoderTraining>): Promise<number[][]> {
   const { decoder, schedule } = tiny;

@@ -1,0 +1,80 @@
+/**
+ * The roofline model (Williams, Waterman and Patterson, 2009): with I operations for each byte that has to move, no
+ * kernel does more than min(FMA peak, I · copy bandwidth) operations a second.
+ */
+
+/**
+ * @typedef {import("./measure.js").Result} Result
+ * @typedef {import("./report.js").Report} Report
+ *
+ * @typedef {object} Point
+ * @property {number} number Of the case in the report, from 1.
+ * @property {string} name
+ * @property {string} family
+ * @property {number} intensity Operations for each of the least bytes.
+ * @property {number} rate GFLOP/s.
+ * @property {number} roof The most it could be, GFLOP/s.
+ * @property {"FMA" | "copy"} limit Which ceiling is the lower one at this intensity.
+ */
+
+/**
+ * The time that shares and the picture go by: on a GPU the fastest sample; on a software adapter processor time,
+ * which other programs on the machine disturb far less.
+ * @param {boolean} software
+ */
+const clock = (software) => (software ? "cpuMs" : "best");
+
+/**
+ * A result with its shares of the ceilings.
+ * @param {Result} result
+ * @param {Result} fma
+ * @param {Result} copy
+ * @param {boolean} software
+ * @returns {Result}
+ */
+export function withShares(result, fma, copy, software) {
+  /**
+   * @param {"flops" | "leastBytes"} amount
+   * @param {"best" | "cpuMs"} time
+   * @param {Result} ceiling
+   */
+  const share = (amount, time, ceiling) =>
+    result[amount] > 0 ? result[amount] / result[time] / (ceiling[amount] / ceiling[time]) : null;
+  const time = clock(software);
+  return {
+    ...result,
+    intensity: result.flops / result.leastBytes,
+    shareOfFma: share("flops", "best", fma),
+    shareOfCopy: share("leastBytes", "best", copy),
+    cpuShareOfFma: software ? share("flops", "cpuMs", fma) : null,
+    cpuShareOfCopy: software ? share("leastBytes", "cpuMs", copy) : null,
+    shareOfRoof: Math.max(share("flops", time, fma) ?? 0, share("leastBytes", time, copy) ?? 0),
+  };
+}
+
+/**
+ * The two ceilings and the cases below them. Cases without floating-point operations have no place among them.
+ * @param {Pick<Report, "software" | "ceilings" | "cases">} report
+ */
+export function roofline({ software, ceilings, cases }) {
+  const time = clock(software);
+  const [fma, copy] = ceilings.measured;
+  const peak = fma.flops / fma[time] / 1e6;
+  const bandwidth = copy.leastBytes / copy[time] / 1e6;
+  /** @type {Point[]} */
+  const points = [];
+  cases.forEach((result, i) => {
+    if (result.flops === 0) return;
+    const intensity = result.flops / result.leastBytes;
+    points.push({
+      number: i + 1,
+      name: result.name,
+      family: result.family,
+      intensity,
+      rate: result.flops / result[time] / 1e6,
+      roof: Math.min(peak, intensity * bandwidth),
+      limit: intensity * bandwidth < peak ? "copy" : "FMA",
+    });
+  });
+  return { peak, bandwidth, ridge: peak / bandwidth, perCore: software, points };
+}

@@ -1,0 +1,168 @@
+/**
+ * The memory plan of captured work. While work is captured, tensors are only names; afterwards it is known from which
+ * command to which each is used, and tensors whose times do not overlap share a buffer. A buffer is the smallest thing
+ * that can be shared: WebGPU refuses a dispatch that reads one part of a buffer and writes another.
+ */
+
+import { OutOfMemoryError } from "./errors.js";
+import {
+  createStorageBuffer,
+  MemoryAccount,
+  type MemoryListener,
+  type MemoryStatistics,
+  type PoolOptions,
+  Storage,
+  type StorageOwner,
+} from "./pool.js";
+import { type Command, storagesOf } from "./recording.js";
+
+/** Captured work's buffers, besides those of tensors made outside. */
+export interface CapturedMemory extends MemoryStatistics {
+  /** The most bytes in use by any one command: no plan can do with less. */
+  leastBytes: number;
+}
+
+/** When a storage is used: indices of the first and the last command. */
+export interface Lifetime {
+  readonly bytes: number;
+  readonly first: number;
+  readonly last: number;
+}
+
+const overlap = (a: Lifetime, b: Lifetime) => a.first <= b.last && b.first <= a.last;
+
+/** The most bytes that are in use at any one time. */
+export function leastBytes(lifetimes: readonly Lifetime[]): number {
+  return Math.max(0, ...lifetimes.map(({ first }) => bytesAt(lifetimes, first)));
+}
+
+function bytesAt(lifetimes: readonly Lifetime[], time: number): number {
+  return lifetimes.reduce(
+    (sum, { bytes, first, last }) => sum + (first <= time && time <= last ? bytes : 0),
+    0,
+  );
+}
+
+/**
+ * Shares buffers between things whose lifetimes do not overlap: the larger ones choose first, so that no buffer ever
+ * has to grow, each the smallest buffer that is free all its time, and of equal ones that with the shortest idle time
+ * in between (greedy by size for shared objects: Pisarchyk and Lee 2020, arXiv 2001.03288).
+ */
+export function shareBuffers<L extends Lifetime>(lifetimes: readonly L[]): { bytes: number; users: L[] }[] {
+  const buffers: { bytes: number; users: L[] }[] = [];
+  const gap = (users: readonly L[], own: L) =>
+    Math.min(...users.map((user) => (user.first > own.last ? user.first - own.last : own.first - user.last)));
+  for (const own of [...lifetimes].sort((a, b) => b.bytes - a.bytes || a.first - b.first)) {
+    const [best] = buffers
+      .filter(({ users }) => !users.some((user) => overlap(user, own)))
+      .sort((a, b) => a.bytes - b.bytes || gap(a.users, own) - gap(b.users, own));
+    if (best) best.users.push(own);
+    else buffers.push({ bytes: own.bytes, users: [own] });
+  }
+  return buffers;
+}
+
+interface Use extends Lifetime {
+  storage: Storage;
+}
+
+export class CaptureMemory implements StorageOwner {
+  private readonly device: GPUDevice;
+  private readonly account: MemoryAccount;
+  private readonly onOutOfMemory: (error: OutOfMemoryError) => void;
+  private readonly storages: Storage[] = [];
+  private buffers: { buffer: GPUBuffer; bytes: number; users: readonly Use[] }[] = [];
+  private least = 0;
+  private labelsAtPeak: [string, number][] = [];
+
+  constructor(
+    device: GPUDevice,
+    options: PoolOptions,
+    onOutOfMemory: (error: OutOfMemoryError) => void,
+    onChange: MemoryListener,
+  ) {
+    this.device = device;
+    this.account = new MemoryAccount(device, options, onChange);
+    this.onOutOfMemory = onOutOfMemory;
+  }
+
+  /** Memory of at least `bytes`, which has a buffer only after `place`. Throws `OutOfMemoryError`. */
+  allocate(bytes: number, label: string): Storage {
+    const size = Math.ceil(bytes / 16) * 16;
+    this.account.take(size, bytes, label);
+    const storage = new Storage(this, size, label, null);
+    this.storages.push(storage);
+    return storage;
+  }
+
+  reclaim(storage: Storage): void {
+    this.account.give(storage.label, storage.bytes);
+  }
+
+  /** Gives every storage that the commands use its buffer. */
+  place(commands: readonly Command[]): void {
+    const uses = this.uses(commands);
+    this.least = leastBytes(uses);
+    this.labelsAtPeak = labelsAtPeak(uses);
+    this.buffers = shareBuffers(uses).map(({ bytes, users }) => {
+      const label = users[0]!.storage.label;
+      const placement = createStorageBuffer(this.device, bytes, label, () =>
+        this.onOutOfMemory(
+          new OutOfMemoryError(label, bytes, "the device refused it", this.labelsAtPeak.slice(0, 3)),
+        ),
+      );
+      for (const { storage } of users) storage.place = placement;
+      return { buffer: placement.buffer, bytes, users };
+    });
+  }
+
+  private uses(commands: readonly Command[]): Use[] {
+    const times = new Map<Storage, { first: number; last: number }>();
+    commands.forEach((command, time) => {
+      for (const storage of storagesOf(command)) {
+        const known = times.get(storage);
+        if (known) known.last = time;
+        else times.set(storage, { first: time, last: time });
+      }
+    });
+    const uses: Use[] = [];
+    for (const storage of this.storages) {
+      const { bytes } = storage;
+      const time = times.get(storage);
+      // What is still held after the capture may be read between runs, and keeps its content until the next one.
+      if (!storage.free) uses.push({ storage, bytes, first: 0, last: Number.POSITIVE_INFINITY });
+      else if (time) uses.push({ storage, bytes, ...time });
+    }
+    return uses;
+  }
+
+  statistics(): CapturedMemory {
+    const bytes = this.buffers.reduce((sum, buffer) => sum + buffer.bytes, 0);
+    return {
+      liveBytes: bytes,
+      peakBytes: bytes,
+      pooledBytes: 0,
+      buffersCreated: this.buffers.length,
+      byLabel: this.labelsAtPeak,
+      peakByLabel: this.labelsAtPeak,
+      leastBytes: this.least,
+    };
+  }
+
+  /** Destroys the buffers, except those of results that someone holds: these last as long as their tensors. */
+  dispose(): void {
+    for (const { buffer, users } of this.buffers)
+      if (users.every(({ storage }) => storage.free)) buffer.destroy();
+  }
+}
+
+/** Bytes by label at the time when most are in use; largest first. */
+function labelsAtPeak(uses: readonly Use[]): [string, number][] {
+  const most = leastBytes(uses);
+  const time = uses.find(({ first }) => bytesAt(uses, first) === most)?.first ?? 0;
+  const labels = new Map<string, number>();
+  for (const { storage, bytes, first, last } of uses) {
+    if (first <= time && time <= last) labels.set(storage.label, (labels.get(storage.label) ?? 0) + bytes);
+  }
+  return [...labels].sort((a, b) => b[1] - a[1]);
+}

@@ -1,0 +1,215 @@
+/**
+ * The last layer of a network over a vocabulary and the loss behind it in one op, so that the logits of all rows need
+ * not exist at once: at M = 49 408 those of 128 captions of 77 tokens are 1.95 GB, while a buffer of WebGPU's default
+ * limits holds 128 MiB.
+ *
+ * Rows are taken in chunks. If one chunk holds them all, the logits stay until the backward pass, which turns them
+ * into their gradient in place. With more chunks the logits of each are gone before the next: as the loss is a scalar,
+ * gradients are linear in the factor that the backward pass brings, so they are computed in the forward pass for a
+ * factor of 1, added up over the chunks, and multiplied at the end. That saves computing the logits twice; it holds
+ * a copy of the gradients, [rows, d] and [d + 1, M], instead of the logits.
+ *
+ * What must fit into a binding is then (d + 1)·M floats: under the default 128 MiB, d up to 678 at M = 49 408.
+ */
+
+import { kernels } from "../gpu/kernels.generated.js";
+import { sizeClass } from "../gpu/pool.js";
+import { noGrad, record } from "../tensor/autograd.js";
+import { ShapeError } from "../tensor/errors.js";
+import { empty, type Tensor } from "../tensor/tensor.js";
+import { contiguous } from "./copy.js";
+import { type CrossEntropyOptions, type CrossEntropyResult, crossEntropyRows } from "./cross-entropy.js";
+import { type KlOptions, type KlResult, type KlTargets, klRows } from "./kl.js";
+import { linear, linearGradients, type Sink, stackedParameterGradients } from "./matmul.js";
+import type { RowLoss } from "./row-loss.js";
+
+/** Logits = hidden·weight + bias. */
+export interface Head {
+  /** [..., d] */
+  readonly hidden: Tensor;
+  /** [d, M] */
+  readonly weight: Tensor;
+  /** [M] */
+  readonly bias: Tensor | null;
+}
+
+export interface ChunkOptions {
+  /** Bytes that the logits of a chunk may take; default `defaultChunkBytes`, at most what a binding may be. */
+  chunkBytes?: number;
+}
+
+/**
+ * 32 MiB: 169 rows at M = 49 408, enough for the products to be bound by arithmetic, not by the traffic of adding up
+ * the weight's gradient; all of a small model's rows.
+ */
+export const defaultChunkBytes = 2 ** 25;
+
+/** Elements that a binding's offset must be a multiple of, on every device. */
+const alignment = 64;
+
+/**
+ * Rows in a chunk: as equal as they can be, within `chunkBytes` and the largest storage binding, each beginning where
+ * a row of `dim` hidden values may be bound. A `ShapeError` if not even the fewest such rows fit.
+ */
+export function chunkRows(
+  rows: number,
+  dim: number,
+  width: number,
+  limits: Pick<GPUSupportedLimits, "maxBufferSize" | "maxStorageBufferBindingSize">,
+  chunkBytes = defaultChunkBytes,
+): number {
+  const limit = Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
+  const fits = (count: number) => sizeClass(4 * count * width) <= limit;
+  if (rows * width * 4 <= chunkBytes && fits(rows)) return rows;
+  let unit = 1;
+  while ((unit * dim) % alignment !== 0) unit *= 2;
+  let most = Math.max(1, Math.floor(chunkBytes / (4 * width * unit)));
+  while (most > 1 && !fits(most * unit)) most--;
+  if (!fits(Math.min(rows, most * unit))) {
+    throw new ShapeError(
+      "headLoss",
+      `logits of ${Math.min(rows, unit)} rows of ${width} exceed the ${limit} bytes that this device allows a buffer`,
+    );
+  }
+  const chunks = Math.ceil(rows / (most * unit));
+  return Math.min(rows, Math.ceil(rows / chunks / unit) * unit);
+}
+
+/** `klLoss` of the head's logits, in chunks of rows: the loss is differentiable by hidden, weight and bias. */
+export function headKlLoss(head: Head, targets: KlTargets, options: KlOptions & ChunkOptions = {}): KlResult {
+  return head.hidden.gpu.scope(() => {
+    const { rows, width, shown } = headShape("headKlLoss", head);
+    const rowLoss = klRows(rows, width, targets, options, shown);
+    return { loss: headLoss(head, rowLoss, options.chunkBytes), terms: rowLoss.terms };
+  });
+}
+
+/** `crossEntropy` of the head's logits, in chunks of rows: differentiable by hidden, weight and bias. */
+export function headCrossEntropy(
+  head: Head,
+  targets: Tensor<"u32">,
+  options: CrossEntropyOptions & ChunkOptions = {},
+): CrossEntropyResult {
+  return head.hidden.gpu.scope(() => {
+    const { rows, width, shown } = headShape("headCrossEntropy", head);
+    const rowLoss = crossEntropyRows(rows, width, targets, options, shown);
+    return { loss: headLoss(head, rowLoss, options.chunkBytes), rows: rowLoss.rowLoss };
+  });
+}
+
+function headShape(
+  op: string,
+  { hidden, weight, bias }: Head,
+): { rows: number; width: number; shown: string } {
+  const [dim, width] = weight.shape as [number, number];
+  const shown = `hidden [${hidden.shape.join(", ")}] times weight [${weight.shape.join(", ")}]`;
+  if (weight.rank !== 2 || hidden.shape.at(-1) !== dim || (bias && bias.size !== width)) {
+    const added = bias ? ` plus bias [${bias.shape.join(", ")}]` : "";
+    throw new ShapeError(op, `${shown}${added}: needs [..., d], [d, M] and [M]`);
+  }
+  return { rows: hidden.size / dim, width, shown };
+}
+
+function headLoss(head: Head, rowLoss: RowLoss, chunkBytes?: number): Tensor {
+  const { gpu } = head.hidden;
+  const dim = head.weight.shape[0]!;
+  const { rows, width } = rowLoss;
+  const chunk = chunkRows(rows, dim, width, gpu.limits, chunkBytes);
+  const dense = noGrad(() => ({
+    hidden: contiguous(head.hidden).reshape([rows, dim]),
+    weight: contiguous(head.weight),
+    bias: head.bias && contiguous(head.bias),
+  }));
+  const loss = empty(gpu, [1], "f32", rowLoss.name);
+  return chunk === rows
+    ? inOneChunk(head, dense, rowLoss, loss)
+    : inChunks(head, dense, rowLoss, loss, chunk);
+}
+
+/** Few rows: as `linear` and then the loss, but that one buffer holds the logits and later their gradient. */
+function inOneChunk(head: Head, dense: Head, rowLoss: RowLoss, loss: Tensor): Tensor {
+  const logits = noGrad(() => linear(dense.hidden, dense.weight, dense.bias));
+  rowLoss.forward(logits, 0);
+  rowLoss.total(loss);
+  return record("headLoss", [head.hidden, head.weight, head.bias], loss, (save) => {
+    const [hidden, weight, kept] = [save(dense.hidden), save(dense.weight), save(logits)];
+    const gradient = rowLoss.differentiable(save);
+    return (dloss, grads) => {
+      gradient.inPlace(kept, 0, dloss);
+      const sink = (i: number) => (grads.needs(i) ? grads.sink(i) : null);
+      linearGradients(hidden, weight, kept, { input: sink(0), weight: sink(1), bias: sink(2) });
+    };
+  });
+}
+
+function inChunks(head: Head, dense: Head, rowLoss: RowLoss, loss: Tensor, chunk: number): Tensor {
+  const { gpu } = loss;
+  const { hidden, weight, bias } = dense;
+  const { rows } = rowLoss;
+  const [dim, width] = weight.shape as [number, number];
+  /** Takes the logits of each chunk, which are gone after `then`. */
+  const eachChunk = (then?: (logits: Tensor, part: Tensor, firstRow: number) => void) =>
+    noGrad(() => {
+      for (let firstRow = 0; firstRow < rows; firstRow += chunk) {
+        gpu.scope(() => {
+          const part = hidden.slice(0, firstRow, Math.min(chunk, rows - firstRow));
+          const logits = linear(part, weight, bias);
+          rowLoss.forward(logits, firstRow);
+          then?.(logits, part, firstRow);
+        });
+      }
+    });
+  let taken = false;
+  const recorded = record("headLoss", [head.hidden, head.weight, head.bias], loss, (save) => {
+    taken = true;
+    const one = empty(gpu, [1], "f32", "headLoss factor");
+    gpu.fillOne(one.storage);
+    const dhidden = head.hidden.requiresGrad ? empty(gpu, [rows, dim], "f32", "headLoss dhidden") : null;
+    const stack =
+      head.weight.requiresGrad || head.bias?.requiresGrad
+        ? empty(gpu, [bias ? dim + 1 : dim, width], "f32", "headLoss dweight")
+        : null;
+    rowLoss.beforeLastRow?.();
+    const gradient = rowLoss.differentiable((tensor) => tensor);
+    eachChunk((logits, part, firstRow) => {
+      gradient.inPlace(logits, firstRow, one);
+      if (dhidden) {
+        const target = dhidden.slice(0, firstRow, part.shape[0]!);
+        linearGradients(part, weight, logits, {
+          input: { tensor: target, accumulate: false },
+          weight: null,
+          bias: null,
+        });
+      }
+      if (stack)
+        stackedParameterGradients(part, logits, { tensor: stack, accumulate: firstRow > 0 }, bias !== null);
+    });
+    const [kept, keptStack] = [dhidden && save(dhidden), stack && save(stack)];
+    return (dloss, grads) => {
+      const multiply = (source: Tensor | null, offset: number, i: number) => {
+        if (source && grads.needs(i)) scale(source, offset, dloss, grads.sink(i));
+      };
+      multiply(kept, 0, 0);
+      multiply(keptStack, 0, 1);
+      multiply(keptStack, dim * width, 2);
+    };
+  });
+  if (!taken) eachChunk();
+  rowLoss.total(loss);
+  return recorded;
+}
+
+/** sink (+)= factor · the elements of `source` from `offset` on. */
+function scale(source: Tensor, offset: number, factor: Tensor, { tensor: goal, accumulate }: Sink): void {
+  const { gpu } = source;
+  const kernel = kernels.headLoss.scale;
+  gpu.run(
+    kernel,
+    { source: source.storage, factor, goal },
+    { count: goal.size, source_offset: source.offset + offset },
+    {
+      groups: gpu.groups1d(goal.size, gpu.tunables(kernel).WORKGROUP),
+      variant: { ACCUMULATE: accumulate },
+    },
+  );
+}
