@@ -166,7 +166,10 @@ fn product(
   }
   if (COLUMN_SUMS && row_0 == 0u) {
     for (var j = 0u; j < columns; j++) {
-      c[c_start + params.m * params.n + column_0 + j] = select(right_sum[j % 4u], left_sum[j % 4u], j < 4u);
+      let at = c_start + params.m * params.n + column_0 + j;
+      var sum = select(right_sum[j % 4u], left_sum[j % 4u], j < 4u);
+      if (ACCUMULATE) { sum += c[at]; }
+      c[at] = sum;
     }
   }
 }
