@@ -5,6 +5,8 @@
 // timesteps     t ~ U{1 .. T}.
 // mask_condition  Algorithm 1 of the paper: draw p ~ U(0,1) for every sample; if p < P_cond, each of its positions becomes
 //               `mask` where its own draw is <= P_mask. P_mask = 1 drops the whole condition: classifier-free training.
+//               Beside it a sample may lose its whole condition by a draw of its own (P_drop, 0 in the paper), so that
+//               one network learns what both ways of guidance ask of it.
 //
 // Element i draws the words of counter (i, stream, step, 0); sample b those of (b, stream, step, 1). Probabilities are
 // compared as 31-bit integers, so 0 means never and 1 always.
@@ -57,6 +59,7 @@ struct Params {
   sample_threshold: u32,
   position_threshold: u32,
   mask: u32,       // the condition's own [MASK]
+  drop_threshold: u32,
   pair: u32,       // mask_condition: 1 also writes the full condition, in front
 }
 
@@ -126,8 +129,10 @@ fn mask_condition(
 ) {
   let i = (workgroup_id.y * num_workgroups.x + workgroup_id.x) * WORKGROUP + local_id.x;
   if (i >= params.count) { return; }
-  let chosen = (words_of(i / params.per_step, 1u).x >> 1u) < params.sample_threshold;
-  let hidden = chosen && (words_of(i, 0u).x >> 1u) < params.position_threshold;
+  let sample = words_of(i / params.per_step, 1u) >> vec4<u32>(1u);
+  let chosen = sample.x < params.sample_threshold;
+  let dropped = sample.y < params.drop_threshold;
+  let hidden = dropped || (chosen && (words_of(i, 0u).x >> 1u) < params.position_threshold);
   let code = condition[i];
   var place = i;
   if (params.pair != 0u) {

@@ -51,7 +51,7 @@ const choice = <const T extends string>(
 const MANY = 1e9;
 const DECAYS = ["constant", "linear", "cosine"] as const;
 
-/** Every key: default, range or allowed values, and what it means. The defaults are the `emoji` preset. */
+/** Every key: default, range or allowed values, and what it means. The defaults are the `emoji` preset's, but for what the preset names. */
 const SCHEMA = {
   seed: integer(1, 0, Number.MAX_SAFE_INTEGER, "seed of every random number of the run"),
   data: {
@@ -137,6 +137,12 @@ const SCHEMA = {
       0,
       1,
       "of those, share of the positions masked (paper: 0.1); 1 = classifier-free training",
+    ),
+    pDrop: number(
+      0,
+      0,
+      1,
+      "share of the pictures that lose the whole condition besides (paper: 0): with it, cfg works on a model trained for mcs",
     ),
     filler: choice("learned", ["learned", "zeros"], "what a masked condition position holds"),
     steps: integer(3000, 1, MANY, "training steps"),
@@ -235,8 +241,8 @@ const PRESETS = {
     },
     log: { every: 20, sampleEvery: 0, evaluateEvery: 200, checkpointEvery: 200, keep: 1, scored: 24 },
   },
-  /** The model whose weights ship: the schema's defaults. */
-  emoji: {},
+  /** The model whose weights ship. It is trained for both ways of guidance, so that they can be compared on it. */
+  emoji: { decoder: { pDrop: 0.1 } },
 } satisfies Record<string, PartialConfig<Config>>;
 
 export type PresetName = keyof typeof PRESETS;

@@ -15,6 +15,7 @@ const unused = {
   last: 0,
   sample_threshold: 0,
   position_threshold: 0,
+  drop_threshold: 0,
   mask: 0,
   pair: 0,
 };
@@ -80,19 +81,21 @@ export interface ConditionMask {
   readonly conditionRate: number;
   /** P_mask: the share of its positions that such a sample loses. 1 drops the condition as classifier-free training does. */
   readonly maskRate: number;
+  /** P_drop: the share of samples that lose the whole condition, whatever P_cond says; default 0, as in the paper. */
+  readonly dropRate?: number;
   /** The id that stands for a masked position: K, the row after the codebook's. */
   readonly maskId: number;
 }
 
 /**
  * Algorithm 1 of the paper on condition ids `y` [B, S]: per sample p ~ U(0,1); where p < P_cond, every position whose own
- * draw is <= P_mask becomes `maskId`. With `pair` the result is [2B, S]: the full conditions, then the masked ones, as
+ * draw is <= P_mask becomes `maskId`; with probability P_drop all of them do. With `pair` the result is [2B, S]: the full conditions, then the masked ones, as
  * guidance needs them.
  */
 export function maskCondition(
   rng: Rng,
   y: Tensor<"u32">,
-  { conditionRate, maskRate, maskId }: ConditionMask,
+  { conditionRate, maskRate, dropRate = 0, maskId }: ConditionMask,
   pair = false,
 ): Tensor<"u32"> {
   if (y.rank !== 2)
@@ -103,6 +106,7 @@ export function maskCondition(
   for (const [name, rate] of [
     ["P_cond", conditionRate],
     ["P_mask", maskRate],
+    ["P_drop", dropRate],
   ] as const) {
     if (!(rate >= 0 && rate <= 1))
       throw new UserError(`The probability ${name} is ${rate}; it must lie between 0 and 1.`);
@@ -117,6 +121,7 @@ export function maskCondition(
     per_step: positions,
     sample_threshold: probabilityThreshold(conditionRate),
     position_threshold: probabilityThreshold(maskRate),
+    drop_threshold: probabilityThreshold(dropRate),
     mask: maskId,
     pair: pair ? 1 : 0,
   };

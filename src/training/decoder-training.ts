@@ -99,7 +99,7 @@ export class DecoderTraining {
         weights: null,
       };
       const xt = addNoise(random, table, this.tokens, t);
-      const rates = { conditionRate: config.pCond, maskRate: config.pMask, maskId };
+      const rates = { conditionRate: config.pCond, maskRate: config.pMask, dropRate: config.pDrop, maskId };
       const y = maskCondition(random, this.codes, rates);
       const result = this.loss({ xt, t, y, weights });
       this.importance?.update(t, result.terms);

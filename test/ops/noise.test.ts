@@ -116,6 +116,21 @@ test("condition masking is Algorithm 1: some samples, some of their positions", 
     whole.every((count) => count === 0 || count === positions),
     "P_mask = 1 drops whole conditions",
   );
+  const dropped = lost(
+    await maskCondition(rng, y, { conditionRate: 0.5, maskRate: 0.25, dropRate: 0.2, maskId: 9 }).read(),
+  );
+  t.near(
+    [dropped.filter((count) => count === positions).length / samples],
+    [0.2],
+    { abs: 0.036 },
+    "P_drop drops a fifth of the whole conditions (4 standard deviations)",
+  );
+  t.near(
+    [dropped.filter((count) => count > 0 && count < positions).length / samples],
+    [0.4],
+    { abs: 0.044 },
+    "and leaves P_cond of the others to P_mask",
+  );
   const never = lost(await maskCondition(rng, y, { conditionRate: 0, maskRate: 1, maskId: 9 }).read());
   t.ok(
     never.every((count) => count === 0),
