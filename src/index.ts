@@ -39,7 +39,7 @@ export { PackedParameters } from "./nn/parameters.js";
 export { TimestepModulation } from "./nn/timestep-modulation.js";
 export { loadWeights, readWeights } from "./nn/weights.js";
 export * from "./ops/index.js";
-export { AdamW, type AdamWOptions } from "./optim/adamw.js";
+export { AdamW, type AdamWOptions, type Pack } from "./optim/adamw.js";
 export { type LearningRateSchedule, learningRateAt } from "./optim/learning-rate.js";
 export { requestComputeDevice } from "./platform/device.js";
 export { UserError } from "./platform/errors.js";
