@@ -170,14 +170,14 @@ function describe({ config, parameterCount, work, memory }, { words, length }) {
   const captions = (batch * 3600) / 1e6;
   const lines = [
     `decoder of ${(parameterCount / 1e6).toFixed(1)} M parameters: d = ${dim}, ${blocks} blocks, M = ${words}; batch ${batch} in ${microBatches} parts, L = ${length}, S = ${places}, checkpointing ${checkpointing ? "on" : "off"}`,
-    `${work.length} dispatches, ${significant(flops / 1e12)} TFLOP, ${bytes(moved)} moved between dispatches; ${bytes(memory.peakBytes)} in use at the peak`,
+    `${work.length} dispatches, ${significant(flops / 1e9)} GFLOP, ${bytes(moved)} moved between dispatches; ${bytes(memory.peakBytes)} in use at the peak`,
     "",
     ...align([
-      ["kernels", "dispatches", "TFLOP", "moved"],
+      ["kernels", "dispatches", "GFLOP", "moved"],
       ...rows.map((row) => [
         row.family,
         String(row.dispatches),
-        significant(row.flops / 1e12),
+        row.flops === 0 ? "–" : significant(row.flops / 1e9),
         bytes(row.moved),
       ]),
     ]),
@@ -232,5 +232,5 @@ await runCommand(async () => {
   const options = /** @type {{ words: number, length: number, set: string[] }} */ (program.opts());
   const gpu = await openGpu(undefined, true);
   console.log(describe(recordStep(gpu, options), options));
-  process.exit();
+  await gpu.idle();
 });
