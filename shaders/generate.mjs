@@ -190,6 +190,14 @@ function readShader(file) {
       });
     }
     bindings.sort((a, b) => a.binding - b.binding);
+    const textures = [];
+    for (const variable of reflected.textures) {
+      if (!words.has(variable.name)) continue;
+      const type = variable.type.getTypeName();
+      if (type !== "texture_2d<f32>")
+        fail(file, entry.startLine, `${variable.name} is ${type}; only texture_2d<f32> is allowed`);
+      textures.push({ name: variable.name, binding: variable.binding });
+    }
     if (bindings.length > 8)
       fail(
         file,
@@ -206,6 +214,7 @@ function readShader(file) {
     return {
       name: entry.name,
       bindings,
+      textures,
       uniform,
       workgroupSize,
       tunables: own(tunables),
@@ -252,14 +261,14 @@ function typescriptFor({ file, source, entries }) {
   const text = JSON.stringify(source);
   const lines = entries.map((entry) => {
     const dtypes = (b) => [...new Set(b.choice ? Object.values(b.choice.dtypes) : [b.dtype])];
-    const bindings = entry.bindings
-      .map(
-        (b) =>
-          `${b.name}: ${dtypes(b)
-            .map((dtype) => `"${dtype}"`)
-            .join(" | ")}`,
-      )
-      .join("; ");
+    const types = (b) =>
+      dtypes(b)
+        .map((dtype) => `"${dtype}"`)
+        .join(" | ");
+    const bindings = [
+      ...entry.bindings.map((b) => `${b.name}: ${types(b)}`),
+      ...entry.textures.map((t) => `${t.name}: "texture"`),
+    ].join("; ");
     const params = (entry.uniform?.members ?? [])
       .map((m) => `${m.name}: ${m.width === 1 ? "number" : "Vec4"}`)
       .join("; ");
@@ -283,6 +292,7 @@ function typescriptFor({ file, source, entries }) {
       file: `shaders/${file}`,
       entryPoint: entry.name,
       bindings: entry.bindings,
+      ...(entry.textures.length > 0 ? { textures: entry.textures } : {}),
       uniform: entry.uniform,
       workgroupSize: entry.workgroupSize,
       tunables: entry.tunables,

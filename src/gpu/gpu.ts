@@ -19,7 +19,7 @@ import {
 } from "./kernel.js";
 import { kernels } from "./kernels.generated.js";
 import { type Pipeline, PipelineCache } from "./pipelines.js";
-import { BufferPool, type MemoryStatistics, type PoolOptions, Storage } from "./pool.js";
+import { BufferPool, borrowedId, type MemoryStatistics, type PoolOptions, Storage } from "./pool.js";
 import { type DispatchTime, type KernelTime, Profiler, timesByKernel } from "./profiler.js";
 import { type BoundRange, type Command, type Dispatch, type Observer, Recording } from "./recording.js";
 import { encodeProfiled, Replay } from "./replay.js";
@@ -39,7 +39,13 @@ export interface Bindable<D extends DType = DType> {
 
 type BindingsOf<K> =
   K extends Kernel<infer B, infer _P, infer _V, infer _T>
-    ? { readonly [N in keyof B]: B[N] extends DType ? Bindable<B[N]> | Storage : never }
+    ? {
+        readonly [N in keyof B]: B[N] extends DType
+          ? Bindable<B[N]> | Storage
+          : B[N] extends "texture"
+            ? GPUTextureView
+            : never;
+      }
     : never;
 type ParamsOf<K> =
   K extends Kernel<infer _B, infer P, infer _V, infer _T> ? { readonly [N in keyof P]: P[N] } : never;
@@ -326,6 +332,8 @@ export class Gpu {
       tune: { ...this.tuning.get(spec.name), ...(options.tune as Record<string, number> | undefined) },
     };
     const ranges = this.bindRanges(kernel, bound, specialisation);
+    const views = bindings as Readonly<Record<string, GPUTextureView>>;
+    const textures = spec.textures?.map(({ name }) => views[name]!) ?? [];
     const most = this.limits.maxComputeWorkgroupsPerDimension;
     if (x > most || y > most || z > most) {
       throw new GpuError(
@@ -344,6 +352,7 @@ export class Gpu {
       kind: "dispatch",
       pipeline,
       bindings: ranges,
+      textures,
       uniformOffset,
       groups: [x, y, z],
     };
@@ -466,6 +475,12 @@ export class Gpu {
       const replay = new Replay(commands, this.bindGroups, this.uniformBlock);
       this.submit(replay, commands, this.bindGroups, this.uniformBlock);
     });
+  }
+
+  /** Submits what is recorded, and then, once that has been submitted, calls `action`: to destroy what the work used. */
+  afterFlush(action: () => void): void {
+    this.flush();
+    this.queue.push([], action);
   }
 
   /** Like `flush`, and waits, blocking, for pipelines that are missing: before anything is destroyed. */
@@ -708,7 +723,7 @@ export class Gpu {
     const check = kernels.finite.countNonFinite;
     const counts = new Storage(this.mainPool, finiteSlots * 4, "non-finite counts", {
       buffer: finite.counts,
-      id: 0,
+      id: borrowedId,
     });
     kernel.spec.bindings.forEach((binding, i) => {
       const dtype = bindingDType(binding, specialisation);
@@ -724,7 +739,8 @@ export class Gpu {
       this.writeUniform(check, { count, slot }, uniformOffset);
       const bindings = [range, { storage: counts, offset: 0, size: finiteSlots * 4 }];
       const groups = this.groups1d(count, 256);
-      this.recording.commands.push({ kind: "dispatch", pipeline, bindings, uniformOffset, groups });
+      const dispatch = { pipeline, bindings, textures: [], uniformOffset, groups };
+      this.recording.commands.push({ kind: "dispatch", ...dispatch });
     });
   }
 
