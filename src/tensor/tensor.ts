@@ -190,7 +190,12 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
    * of. Submit what is recorded before (`gpu.flush`).
    */
   get buffer(): { buffer: GPUBuffer; offset: number; size: number } {
-    return { buffer: this.storage.buffer, offset: this.offset * 4, size: this.size * 4 };
+    const elementBytes = bytesPerElement[this.dtype];
+    return {
+      buffer: this.storage.buffer,
+      offset: this.offset * elementBytes,
+      size: this.size * elementBytes,
+    };
   }
 
   /** Exempts the tensor from the end of the scopes around it; `dispose` frees it. */
@@ -338,7 +343,7 @@ export function fromBuffer<D extends DType = "f32">(
 ): Tensor<D> {
   const label = buffer.label || "a buffer of the caller's";
   checkShape(label, shape);
-  const bytes = 4 * shape.reduce((product, length) => product * length, 1);
+  const bytes = bytesPerElement[dtype] * shape.reduce((product, length) => product * length, 1);
   if (buffer.size < bytes) {
     throw new ShapeError(label, `[${shape.join(", ")}] takes ${bytes} bytes, the buffer has ${buffer.size}`);
   }
