@@ -43,6 +43,7 @@ const { withShares } = await import("./roofline.js");
  * @property {number} [repeat]
  * @property {string} [baseline]
  * @property {string} [preset]
+ * @property {string[]} [set]
  * @property {string} [vs]
  */
 
@@ -79,6 +80,11 @@ const program = commandLine(
   )
   .option("--vs <peers>", "compare with other engines, tfjs and jax, instead; kernels-bench/peers/README.md")
   .option("--preset <name>", "whose training steps `step` profiles: quick or emoji (default: quick)")
+  .option(
+    "--set <key=value>",
+    "a setting of `step`'s models over the preset's, as decoder.precision=float16; may be repeated",
+    (/** @type {string} */ text, /** @type {string[] | undefined} */ before) => [...(before ?? []), text],
+  )
   .option("--trace <file>", "write the dispatches of `step` for chrome://tracing or ui.perfetto.dev")
   .addHelpText(
     "after",
@@ -208,19 +214,20 @@ async function profile(options) {
   const { describeStep, profileSteps } = await import("./step.js");
   const { stepPage } = await import("./step-page.js");
   const { traceOf } = await import("./trace.js");
-  const { preset = "quick" } = options;
+  const { preset = "quick", set = [] } = options;
   const gpu = await openGpu(options.adapter);
   if (options.trace !== undefined && !timestamps(gpu)) {
     throw new UserError("--trace needs an adapter with timestamps; this one has none that mean anything.");
   }
   const steps = await profileSteps(gpu, preset, {
+    set,
     count: options.repeat,
     timestamps: timestamps(gpu),
     progress,
   });
   progress("");
   console.log(steps.map(describeStep).join("\n\n"));
-  const report = { format: `${format}-step`, ...about(), adapter: gpu.description, preset, steps };
+  const report = { format: `${format}-step`, ...about(), adapter: gpu.description, preset, set, steps };
   if (options.json !== undefined) await writeJson(report, options.json);
   if (options.html !== undefined) await write(options.html, stepPage(report));
   if (options.trace !== undefined) await write(options.trace, JSON.stringify(traceOf(report)));
@@ -236,7 +243,7 @@ await runCommand(async () => {
   const step = filter === "step";
   const foreign = step
     ? /** @type {const} */ (["check", "baseline", "sizes"])
-    : /** @type {const} */ (["preset", "trace"]);
+    : /** @type {const} */ (["preset", "set", "trace"]);
   for (const name of foreign) {
     if (options[name] === undefined) continue;
     throw new UserError(`--${name} is for ${step ? "kernels, not for step" : "step, not for kernels"}.`, 2);

@@ -37,6 +37,7 @@ import { align, bytes, percent, significant } from "./report.js";
  * @property {import("../dist/gpu/profiler.js").KernelTime[] | null} kernels The same by kernel.
  *
  * @typedef {object} Options
+ * @property {readonly string[]} set Settings, `key=value`, over the preset's.
  * @property {number} [count] Steps to time.
  * @property {boolean} timestamps Whether the device has some that mean something.
  * @property {(text: string) => void} progress
@@ -60,7 +61,7 @@ const seed = 1;
  */
 export async function profileSteps(gpu, preset, options) {
   const { progress } = options;
-  const config = resolveConfig({ preset });
+  const config = resolveConfig({ preset, set: options.set });
   const words = Array.from({ length: vocabulary - 2 }, (_, i) => `word${i}`);
   const captioner = new Captioner(gpu, config, new WordTokenizer(words));
   const random = randomSource(1);
@@ -82,7 +83,7 @@ export async function profileSteps(gpu, preset, options) {
   profiles.push(
     await profileStep(gpu, decoder, options, {
       stage: "decoder",
-      shape: `${config.decoder.batch} captions of ${length} tokens, ${captioner.positions} codes, M = ${vocabulary}, d = ${dim}, ${blocks} blocks, ${captioner.decoder.parameterCount} parameters`,
+      shape: `${config.decoder.batch} captions of ${length} tokens, ${captioner.positions} codes, M = ${vocabulary}, d = ${dim}, ${blocks} blocks, ${captioner.decoder.parameterCount} parameters, ${config.decoder.precision}`,
     }),
   );
   decoder.dispose();

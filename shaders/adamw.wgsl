@@ -6,15 +6,16 @@
 //   average ← d · average + (1-d) · w                          (when `average_weight` = 1-d is not 0)
 //
 // The parameters lie in one buffer, each from a multiple of 64 elements on, so that a table with one factor for each
-// block of 64 says where weight decay applies. What changes from step to step is read from `schedule`, which the CPU
-// writes, so that a captured step can be replayed:
-//   schedule = [lr, 1/(1-β1ⁿ), 1/(1-β2ⁿ), average_weight]
+// block of 64 says where weight decay applies. What changes from step to step is read from `state`, whose first four
+// numbers the CPU writes, so that a captured step can be replayed; finish_norm writes the others:
+//   state = [lr, 1/(1-β1ⁿ), 1/(1-β2ⁿ), average_weight, ‖gradient‖, 1 if the step is skipped, min(1, clip / ‖gradient‖)]
 // Parameters that are more than one binding may hold are several packs, each with PARTIALS sums of its own; finish_norm
 // adds up those of all packs.
-// A norm that is not finite makes the step a no-op and sets norm[1] to 1.
+// A norm that is not finite makes the step a no-op.
+// step_and_round also writes the weights as float16, for the products that read them so; w itself stays float32.
 //
-// Grids: sum_of_squares: PARTIALS workgroups, or PARTIALS / WORKGROUP with BY_LANE; finish_norm: 1 workgroup; step:
-// groups1d(count, WORKGROUP).
+// Grids: sum_of_squares: PARTIALS workgroups, or PARTIALS / WORKGROUP with BY_LANE; finish_norm: 1 workgroup; step,
+// step_and_round: groups1d(count, WORKGROUP).
 
 const WORKGROUP: u32 = 256; // @tune 64 128 256
 // Partial sums of a pack, summed by one more workgroup.
@@ -22,6 +23,7 @@ const PARTIALS: u32 = 1024;
 // Whether each invocation makes a partial sum of its own and one invocation adds them up: for software adapters, which
 // take long to run barriers and longer to compile them.
 const BY_LANE: bool = false; // @variant
+alias Rounded = f32; // @variant f32=f32 f16=f16
 
 struct Params {
   count: u32, // parameters of the pack; finish_norm: partial sums of all packs
@@ -39,9 +41,10 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> second_moment: array<f32>;
 @group(0) @binding(5) var<storage, read_write> average: array<f32>;
 @group(0) @binding(6) var<storage, read> block_decay: array<f32>;
-@group(0) @binding(7) var<storage, read> schedule: array<f32>;
-@group(0) @binding(8) var<storage, read_write> norm: array<f32>;
+@group(0) @binding(7) var<storage, read> state: array<f32>;
+@group(0) @binding(8) var<storage, read_write> rounded: array<Rounded>;
 @group(0) @binding(9) var<storage, read_write> partials: array<f32>;
+@group(0) @binding(10) var<storage, read_write> state_written: array<f32>;
 
 var<workgroup> sums: array<f32, WORKGROUP>;
 
@@ -86,7 +89,6 @@ fn sum_of_partials(first: u32, stride: u32) -> f32 {
   return sum;
 }
 
-// norm = [‖gradient‖, 1 if the step is skipped, the factor that clips]
 @compute @workgroup_size(WORKGROUP)
 fn finish_norm(@builtin(local_invocation_index) lane: u32) {
   var squared = 0.0;
@@ -99,10 +101,28 @@ fn finish_norm(@builtin(local_invocation_index) lane: u32) {
   if (lane == 0u) {
     let length = sqrt(squared);
     let finite = (bitcast<u32>(length) & 0x7f800000u) != 0x7f800000u;
-    norm[0] = length;
-    norm[1] = select(1.0, 0.0, finite);
-    norm[2] = select(1.0, min(1.0, params.clip / (length + 1e-6)), params.clip > 0.0);
+    state_written[4] = length;
+    state_written[5] = select(1.0, 0.0, finite);
+    state_written[6] = select(1.0, min(1.0, params.clip / (length + 1e-6)), params.clip > 0.0);
   }
+}
+
+// One parameter's step; returns the new weight.
+fn moved(i: u32) -> f32 {
+  let g = gradients[i] * state[6];
+  let m = params.beta1 * first_moment[i] + (1.0 - params.beta1) * g;
+  let v = params.beta2 * second_moment[i] + (1.0 - params.beta2) * g * g;
+  first_moment[i] = m;
+  second_moment[i] = v;
+  let direction = m * state[1] / (sqrt(v * state[2]) + params.epsilon);
+  let decay = params.weight_decay * block_decay[i / 64u];
+  let w = weights[i] - state[0] * (direction + decay * weights[i]);
+  weights[i] = w;
+  let average_weight = state[3];
+  if (average_weight != 0.0) {
+    average[i] = average[i] + average_weight * (w - average[i]);
+  }
+  return w;
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -112,20 +132,21 @@ fn step(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let i = (group.y * groups.x + group.x) * WORKGROUP + lane;
-  if (i >= params.count || norm[1] != 0.0) {
+  if (i >= params.count || state[5] != 0.0) {
     return;
   }
-  let g = gradients[i] * norm[2];
-  let m = params.beta1 * first_moment[i] + (1.0 - params.beta1) * g;
-  let v = params.beta2 * second_moment[i] + (1.0 - params.beta2) * g * g;
-  first_moment[i] = m;
-  second_moment[i] = v;
-  let direction = m * schedule[1] / (sqrt(v * schedule[2]) + params.epsilon);
-  let decay = params.weight_decay * block_decay[i / 64u];
-  let w = weights[i] - schedule[0] * (direction + decay * weights[i]);
-  weights[i] = w;
-  let average_weight = schedule[3];
-  if (average_weight != 0.0) {
-    average[i] = average[i] + average_weight * (w - average[i]);
+  moved(i);
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn step_and_round(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.y * groups.x + group.x) * WORKGROUP + lane;
+  if (i >= params.count || state[5] != 0.0) {
+    return;
   }
+  rounded[i] = Rounded(moved(i));
 }

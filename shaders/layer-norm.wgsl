@@ -23,13 +23,15 @@ struct Params {
 
 const WORKGROUP: u32 = 64; // @tune 32 64 128 256
 const LANES: u32 = 32; // @tune 1 8 16 32
+// Element type of y; everything else is float32.
+alias Output = f32; // @variant f32=f32 f16=f16
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> input: array<f32>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 @group(0) @binding(2) var<storage, read> scale_shift: array<f32>;
-@group(0) @binding(4) var<storage, read_write> output: array<f32>;
+@group(0) @binding(4) var<storage, read_write> output: array<Output>;
 @group(0) @binding(5) var<storage, read_write> stats: array<vec2<f32>>;
 
 var<workgroup> scratch: array<vec2<f32>, WORKGROUP>;
@@ -83,7 +85,7 @@ fn forward(
   }
   let base = row * params.channels;
   for (var c = local % LANES; c < params.channels; c += LANES) {
-    output[base + c] = (input[base + c] - stat.x) * stat.y * weight[c] + bias[c];
+    output[base + c] = Output((input[base + c] - stat.x) * stat.y * weight[c] + bias[c]);
   }
   if (local % LANES == 0u) {
     stats[row] = stat;
@@ -106,7 +108,8 @@ fn adaptive_forward(
   let scale_at = row / params.rows_per_group * 2u * params.channels;
   let shift_at = scale_at + params.channels;
   for (var c = local % LANES; c < params.channels; c += LANES) {
-    output[base + c] = (input[base + c] - stat.x) * stat.y * (1.0 + scale_shift[scale_at + c]) + scale_shift[shift_at + c];
+    let n = (input[base + c] - stat.x) * stat.y;
+    output[base + c] = Output(n * (1.0 + scale_shift[scale_at + c]) + scale_shift[shift_at + c]);
   }
   if (local % LANES == 0u) {
     stats[row] = stat;

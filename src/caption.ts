@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /** `node dist/caption.js IMAGE…`: captions pictures with trained weights. */
 
-import { Captioner, type CaptionOptions } from "./captioner.js";
-import { commandLine, integerOption, numberOption, openGpu, runCommand } from "./cli.js";
+import { Captioner, type CaptionOptions, type Precision } from "./captioner.js";
+import { commandLine, integerOption, numberOption, openGpu, precisionOption, runCommand } from "./cli.js";
 import { UserError } from "./platform/errors.js";
 import { nodePlatform as platform, shippedWeights } from "./platform/node.js";
 
@@ -19,6 +19,7 @@ interface Options {
   template?: string;
   show?: boolean;
   json?: boolean;
+  precision?: Precision;
   adapter?: string;
 }
 
@@ -48,20 +49,23 @@ async function main(): Promise<void> {
     )
     .option("--show", "print the caption after every denoising step")
     .option("--json", "one JSON object a line: {file, caption, tokens, steps, seed, guidance, ms}")
+    .addOption(precisionOption())
     .option("--adapter <name>", "gpu, lavapipe, swiftshader or a part of an adapter's name");
   const options = program.parse().opts<Options>();
   if (options.guidance && !methods.includes(options.guidance)) {
     throw new UserError(`--guidance should be one of ${methods.join(", ")}, not ${options.guidance}`, 2);
   }
   const gpu = await openGpu(options.adapter, options.json);
-  const captioner = await Captioner.fromFolder(gpu, platform.files, options.weights);
+  const captioner = await Captioner.fromFolder(gpu, platform.files, options.weights, {
+    precision: options.precision,
+  });
   const { imageSize } = captioner.config.data;
   const { timesteps } = captioner.config.decoder;
   if (options.steps !== undefined && options.steps > timesteps) {
     throw new UserError(`--steps should be at most ${timesteps}, the model's T, not ${options.steps}`, 2);
   }
   const sampling = { ...captioner.config.sampling, seed: captioner.config.seed };
-  const { weights: _, adapter: __, json, show, ...given } = options;
+  const { weights: _, precision: __, adapter: ___, json, show, ...given } = options;
   Object.assign(sampling, given);
   let failed = 0;
   for (const file of program.args) {

@@ -61,7 +61,11 @@ export interface LoadOptions {
   onProgress?: (progress: { loaded: number; total: number }) => void;
   /** Keeps the weights in the browser's Cache Storage; default true. */
   cache?: boolean;
+  /** Storage of the decoder's weights and values; default: as in training where the adapter can, else float32. */
+  precision?: Precision;
 }
+
+export type Precision = Config["decoder"]["precision"];
 
 /** Pixels as `ImageData` holds them. */
 export interface RgbaPicture {
@@ -91,6 +95,11 @@ export class Captioner {
   /** Networks of the configured size with random weights that depend on `config.seed`. */
   constructor(gpu: Gpu, config: Config, tokenizer: WordTokenizer) {
     const { data, vqvae, decoder } = config;
+    if (decoder.precision === "float16" && !gpu.has("shader-f16")) {
+      throw new UserError(
+        `decoder.precision=float16 needs the WebGPU feature shader-f16, which this adapter (${gpu.description}) does not have; float32 works everywhere`,
+      );
+    }
     this.gpu = gpu;
     this.config = config;
     this.tokenizer = tokenizer;
@@ -126,6 +135,7 @@ export class Captioner {
         dropout: decoder.dropout,
         codeDim: sees ? vqvae.codeDim : null,
         filler: decoder.filler,
+        precision: decoder.precision === "float16" ? "f16" : "f32",
       },
       sees ? this.vqvae.codebook : null,
     );
@@ -337,7 +347,12 @@ export class Captioner {
   }
 
   /** Reads what `save` wrote. Throws a `UserError` that names the file if something is missing or does not fit. */
-  static async fromFolder(gpu: Gpu, files: Files, folder: string): Promise<Captioner> {
+  static async fromFolder(
+    gpu: Gpu,
+    files: Files,
+    folder: string,
+    { precision }: Pick<LoadOptions, "precision"> = {},
+  ): Promise<Captioner> {
     const configPath = `${folder}/${configName}`;
     const weightsPath = `${folder}/${weightsName}`;
     if (!(await files.exists(configPath)) || !(await files.exists(weightsPath))) {
@@ -353,7 +368,7 @@ export class Captioner {
         `${weightsPath} is damaged or of another version: it is not the file whose SHA-256 ${configPath} names`,
       );
     }
-    return Captioner.assemble(gpu, model, bytes, weightsPath);
+    return Captioner.assemble(gpu, model, bytes, weightsPath, precision);
   }
 
   /**
@@ -381,7 +396,7 @@ export class Captioner {
       if (!options.gpu && !options.device) device!.destroy();
     };
     try {
-      const captioner = Captioner.assemble(gpu, model, bytes, address(weightsName));
+      const captioner = Captioner.assemble(gpu, model, bytes, address(weightsName), options.precision);
       captioner.owned = release;
       return captioner;
     } catch (error) {
@@ -390,8 +405,16 @@ export class Captioner {
     }
   }
 
-  private static assemble(gpu: Gpu, model: StoredModel, bytes: Uint8Array, name: string): Captioner {
+  private static assemble(
+    gpu: Gpu,
+    model: StoredModel,
+    bytes: Uint8Array,
+    name: string,
+    precision?: Precision,
+  ): Captioner {
     const { tensors } = decodeSafetensors(bytes, name);
+    const { decoder } = model.config;
+    decoder.precision = precision ?? (gpu.has("shader-f16") ? decoder.precision : "float32");
     const captioner = new Captioner(gpu, model.config, model.tokenizer);
     try {
       loadWeights(captioner.vqvae, tensors, name, "vqvae.");

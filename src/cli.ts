@@ -1,6 +1,6 @@
 /** What the commands share: usage errors, one-sentence failures, opening the device. Node only. */
 
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { GpuError } from "./gpu/errors.js";
 import { Gpu } from "./gpu/gpu.js";
 import { UserError } from "./platform/errors.js";
@@ -33,6 +33,14 @@ export function numberOption(least: number, most: number): (text: string) => num
     }
     return value;
   };
+}
+
+/** The option of commands that load a model. */
+export function precisionOption(): Option {
+  return new Option(
+    "--precision <type>",
+    "storage of the decoder's weights and values (default: as trained, where the adapter can)",
+  ).choices(["float32", "float16"]);
 }
 
 /**

@@ -113,6 +113,11 @@ const SCHEMA = {
       "entries beside the codes' that sum up the whole code grid for the caption to look at (paper: 0)",
     ),
     dropout: number(0, 0, 0.9, "dropout probability in training"),
+    precision: choice(
+      "float32",
+      ["float32", "float16"],
+      "what the weights of large products and the values between them are stored in; sums, norms, losses, gradients and the weights that the optimiser moves are float32 (float16 needs the WebGPU feature shader-f16)",
+    ),
     conditionEmbedding: choice(
       "vectors",
       ["codes", "vectors"],

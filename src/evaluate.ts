@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /** `node dist/evaluate.js`: scores weights on the splits of a data set, against the baselines. */
 
-import { Captioner, type CaptionOptions } from "./captioner.js";
-import { commandLine, integerOption, numberOption, openGpu, runCommand } from "./cli.js";
+import { Captioner, type CaptionOptions, type Precision } from "./captioner.js";
+import { commandLine, integerOption, numberOption, openGpu, precisionOption, runCommand } from "./cli.js";
 import { loadDataset } from "./data/load.js";
 import { evaluate, scoresTable } from "./evaluation.js";
 import { UserError } from "./platform/errors.js";
@@ -21,6 +21,7 @@ interface Options {
   temperature?: number;
   seed?: number;
   out?: string;
+  precision?: Precision;
   adapter?: string;
   quiet?: boolean;
 }
@@ -41,11 +42,14 @@ async function main(): Promise<void> {
     .option("--temperature <number>", "0 = always the likeliest word", numberOption(0, 100))
     .option("--seed <number>", "seed of the random numbers", integerOption(0, 2 ** 32 - 1))
     .option("--out <file>", "write scores and captions as JSON")
+    .addOption(precisionOption())
     .option("--adapter <name>", "gpu, lavapipe, swiftshader or a part of an adapter's name")
     .option("--quiet", "print no progress");
-  const { weights, data, splits, limit, out, adapter, quiet, ...sampling } = program.parse().opts<Options>();
+  const { weights, data, splits, limit, out, precision, adapter, quiet, ...sampling } = program
+    .parse()
+    .opts<Options>();
   const gpu = await openGpu(adapter, quiet);
-  const captioner = await Captioner.fromFolder(gpu, platform.files, weights);
+  const captioner = await Captioner.fromFolder(gpu, platform.files, weights, { precision });
   const source =
     data === undefined
       ? {}

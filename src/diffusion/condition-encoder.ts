@@ -7,6 +7,7 @@
  */
 
 import type { Gpu } from "../gpu/gpu.js";
+import type { Float } from "../gpu/kernel.js";
 import { fanIn } from "../nn/initialisers.js";
 import { LayerNorm } from "../nn/layer-norm.js";
 import { Linear } from "../nn/linear.js";
@@ -26,36 +27,44 @@ export interface ConditionEncoderShape {
   conditionBlocks: number;
   /** G: entries that sum up the grid; 0: none. */
   summaryTokens: number;
+  /** As in the decoder's shape. */
+  precision?: Float;
 }
 
 class ConditionBlock extends Module {
   private readonly heads: number;
+  private readonly precision: Float;
   private readonly attentionNorm: LayerNorm;
-  private readonly qkv: Linear;
-  private readonly output: Linear;
+  private readonly qkv: Linear<Float>;
+  private readonly output: Linear<Float>;
   private readonly norm: LayerNorm;
-  private readonly up: Linear;
-  private readonly down: Linear;
+  private readonly up: Linear<Float>;
+  private readonly down: Linear<Float>;
 
-  constructor(gpu: Gpu, { dim, heads, mlpRatio, conditionBlocks }: ConditionEncoderShape) {
+  constructor(gpu: Gpu, { dim, heads, mlpRatio, conditionBlocks, precision = "f32" }: ConditionEncoderShape) {
     super(gpu);
+    this.precision = precision;
     this.heads = heads;
     // Two branches a block are added to the stream: as in the decoder's blocks their sum is to stay near 1.
-    const output = { initialiser: fanIn(1 / Math.sqrt(2 * conditionBlocks)) };
+    const input = { dtype: precision };
+    const output = { dtype: precision, initialiser: fanIn(1 / Math.sqrt(2 * conditionBlocks)) };
     const hidden = Math.round(dim * mlpRatio);
     this.attentionNorm = this.child("attentionNorm", new LayerNorm(gpu, dim));
-    this.qkv = this.child("qkv", new Linear(gpu, dim, 3 * dim));
+    this.qkv = this.child("qkv", new Linear(gpu, dim, 3 * dim, input));
     this.output = this.child("output", new Linear(gpu, dim, dim, output));
     this.norm = this.child("norm", new LayerNorm(gpu, dim));
-    this.up = this.child("up", new Linear(gpu, dim, hidden));
+    this.up = this.child("up", new Linear(gpu, dim, hidden, input));
     this.down = this.child("down", new Linear(gpu, hidden, dim, output));
   }
 
   forward(x: Tensor): Tensor {
+    const stored = { output: this.precision };
     return this.gpu.scope(() => {
-      const attended = selfAttention(this.qkv.forward(this.attentionNorm.forward(x)), this.heads).output;
+      const qkv = this.qkv.forward(this.attentionNorm.forward(x, stored));
+      const attended = selfAttention(qkv, this.heads).output;
       const afterAttention = this.output.forward(attended, { residual: x });
-      const hidden = this.up.forward(this.norm.forward(afterAttention), { activation: "gelu2" });
+      const normed = this.norm.forward(afterAttention, stored);
+      const hidden = this.up.forward(normed, { activation: "gelu2", ...stored });
       return this.down.forward(hidden, { residual: afterAttention });
     });
   }
@@ -67,28 +76,29 @@ const squeezedWidth = 16;
 /** [P, S, d] → [P, G, d]: every position squeezed, all of them together through one hidden layer. */
 class Summary extends Module {
   private readonly shape: ConditionEncoderShape;
-  private readonly squeeze: Linear;
-  private readonly up: Linear;
-  private readonly down: Linear;
+  private readonly squeeze: Linear<Float>;
+  private readonly up: Linear<Float>;
+  private readonly down: Linear<Float>;
   private readonly norm: LayerNorm;
 
   constructor(gpu: Gpu, shape: ConditionEncoderShape) {
     super(gpu);
-    const { dim, positions, mlpRatio, summaryTokens } = shape;
+    const { dim, positions, mlpRatio, summaryTokens, precision: dtype } = shape;
     const hidden = Math.round(dim * mlpRatio);
     this.shape = shape;
-    this.squeeze = this.child("squeeze", new Linear(gpu, dim, squeezedWidth));
-    this.up = this.child("up", new Linear(gpu, positions * squeezedWidth, hidden));
-    this.down = this.child("down", new Linear(gpu, hidden, summaryTokens * dim));
+    this.squeeze = this.child("squeeze", new Linear(gpu, dim, squeezedWidth, { dtype }));
+    this.up = this.child("up", new Linear(gpu, positions * squeezedWidth, hidden, { dtype }));
+    this.down = this.child("down", new Linear(gpu, hidden, summaryTokens * dim, { dtype }));
     this.norm = this.child("norm", new LayerNorm(gpu, dim));
   }
 
   forward(condition: Tensor): Tensor {
-    const { dim, positions, summaryTokens } = this.shape;
+    const { dim, positions, summaryTokens, precision: output } = this.shape;
     const pictures = condition.shape[0]!;
     return this.gpu.scope(() => {
-      const squeezed = this.squeeze.forward(condition).reshape([pictures, positions * squeezedWidth]);
-      const hidden = this.up.forward(squeezed, { activation: "gelu2" });
+      const squeezed = this.squeeze.forward(condition, { output });
+      const all = squeezed.reshape([pictures, positions * squeezedWidth]);
+      const hidden = this.up.forward(all, { activation: "gelu2", output });
       return this.norm.forward(this.down.forward(hidden).reshape([pictures, summaryTokens, dim]));
     });
   }

@@ -5,6 +5,7 @@
  */
 
 import type { Gpu } from "../gpu/gpu.js";
+import type { Float } from "../gpu/kernel.js";
 import { fanIn, normal } from "../nn/initialisers.js";
 import { LayerNorm } from "../nn/layer-norm.js";
 import { Linear } from "../nn/linear.js";
@@ -48,38 +49,50 @@ export interface DecoderShape {
   codeDim: number | null;
   /** What a masked condition position holds: a learned vector at its place, or zeros. */
   filler: "learned" | "zeros";
+  /**
+   * Element type of the weights of large products, and of what they read and hand on to each other; default float32.
+   * With float16 these stay float32: sums, norms' statistics, the residual stream, embeddings, time modulation, logits,
+   * losses and all gradients.
+   */
+  precision?: Float;
 }
 
 /** What a block needs to know of the decoder it is in. */
-export type DecoderBlockShape = Pick<DecoderShape, "dim" | "heads" | "mlpRatio" | "blocks" | "dropout">;
+export type DecoderBlockShape = Pick<
+  DecoderShape,
+  "dim" | "heads" | "mlpRatio" | "blocks" | "dropout" | "precision"
+>;
 
 /** One block of the decoder: what stands between two states of the residual stream. */
 export class DecoderBlock extends Module {
   private readonly heads: number;
-  private readonly qkv: Linear;
-  private readonly selfOutput: Linear;
-  private readonly query: Linear;
-  private readonly keyValue: Linear;
-  private readonly crossOutput: Linear;
+  private readonly qkv: Linear<Float>;
+  private readonly selfOutput: Linear<Float>;
+  private readonly query: Linear<Float>;
+  private readonly keyValue: Linear<Float>;
+  private readonly crossOutput: Linear<Float>;
   private readonly norm: LayerNorm;
-  private readonly up: Linear;
-  private readonly down: Linear;
+  private readonly up: Linear<Float>;
+  private readonly down: Linear<Float>;
   private readonly dropRate: number;
+  private readonly precision: Float;
 
-  constructor(gpu: Gpu, { dim, heads, mlpRatio, blocks, dropout }: DecoderBlockShape) {
+  constructor(gpu: Gpu, { dim, heads, mlpRatio, blocks, dropout, precision = "f32" }: DecoderBlockShape) {
     super(gpu);
+    this.precision = precision;
     this.heads = heads;
     this.dropRate = dropout;
     // Three branches a block are added to the residual stream; their outputs start small enough for the sum to stay near 1.
-    const output = { initialiser: fanIn(1 / Math.sqrt(3 * blocks)) };
+    const input = { dtype: precision };
+    const output = { dtype: precision, initialiser: fanIn(1 / Math.sqrt(3 * blocks)) };
     const hidden = Math.round(dim * mlpRatio);
-    this.qkv = this.child("qkv", new Linear(gpu, dim, 3 * dim));
+    this.qkv = this.child("qkv", new Linear(gpu, dim, 3 * dim, input));
     this.selfOutput = this.child("selfOutput", new Linear(gpu, dim, dim, output));
-    this.query = this.child("query", new Linear(gpu, dim, dim));
-    this.keyValue = this.child("keyValue", new Linear(gpu, dim, 2 * dim));
+    this.query = this.child("query", new Linear(gpu, dim, dim, input));
+    this.keyValue = this.child("keyValue", new Linear(gpu, dim, 2 * dim, input));
     this.crossOutput = this.child("crossOutput", new Linear(gpu, dim, dim, output));
     this.norm = this.child("norm", new LayerNorm(gpu, dim));
-    this.up = this.child("up", new Linear(gpu, dim, hidden));
+    this.up = this.child("up", new Linear(gpu, dim, hidden, input));
     this.down = this.child("down", new Linear(gpu, hidden, dim, output));
   }
 
@@ -103,20 +116,23 @@ export class DecoderBlock extends Module {
   ): Tensor {
     const drop = (y: Tensor) => (random && this.dropRate > 0 ? dropout(y, this.dropRate, random) : y);
     /** The branch's last layer, added to the stream: in one dispatch unless dropout comes between. */
-    const addBranch = (stream: Tensor, layer: Linear, input: Tensor) =>
+    const addBranch = (stream: Tensor, layer: Linear<Float>, input: Tensor<Float>) =>
       random && this.dropRate > 0
         ? add(stream, drop(layer.forward(input)))
         : layer.forward(input, { residual: stream });
+    const stored = { output: this.precision };
     return this.gpu.scope(() => {
-      const attended = selfAttention(this.qkv.forward(adaLayerNorm(x, selfModulation)), this.heads).output;
+      const qkv = this.qkv.forward(adaLayerNorm(x, selfModulation, stored));
+      const attended = selfAttention(qkv, this.heads).output;
       const afterSelf = addBranch(x, this.selfOutput, attended);
-      const query = this.query.forward(adaLayerNorm(afterSelf, crossModulation));
+      const query = this.query.forward(adaLayerNorm(afterSelf, crossModulation, stored));
       // The captions of a picture ask the same keys: they are one long row of queries.
       const queries = query.reshape([keyValue.shape[0]!, -1, query.shape[2]!]);
       const { output, logSumExp } = crossAttention(queries, keyValue, this.heads);
       watch?.(queries, keyValue, this.heads, logSumExp);
       const afterCross = addBranch(afterSelf, this.crossOutput, output.reshape(query.shape));
-      const hidden = this.up.forward(this.norm.forward(afterCross), { activation: "gelu2" });
+      const normed = this.norm.forward(afterCross, stored);
+      const hidden = this.up.forward(normed, { activation: "gelu2", ...stored });
       return addBranch(afterCross, this.down, hidden);
     });
   }
@@ -164,7 +180,7 @@ export class Decoder extends Module {
   private readonly modulation: TimestepModulation;
   private readonly blocks: DecoderBlock[];
   private readonly norm: LayerNorm;
-  private readonly head: Linear;
+  private readonly head: Linear<Float>;
   private readonly codeVectors: Tensor | null;
 
   /** `codeVectors` [K, codeDim]: the tokenizer's frozen codebook, needed if `shape.codeDim` is set. */
@@ -204,7 +220,7 @@ export class Decoder extends Module {
       this.child(`block${i}`, new DecoderBlock(gpu, shape)),
     );
     this.norm = this.child("norm", new LayerNorm(gpu, dim));
-    this.head = this.child("head", new Linear(gpu, dim, vocabulary));
+    this.head = this.child("head", new Linear(gpu, dim, vocabulary, { dtype: shape.precision }));
   }
 
   /** y [B, S] with K for a masked position → [B, S, d]: the code's vector plus that of its place in the grid. */
@@ -264,7 +280,7 @@ export class Decoder extends Module {
         `tokens [${xt.shape.join(", ")}], times [${t.shape.join(", ")}] and a condition for ${condition.pictures} pictures do not fit [B, ${length}], [B] and a divisor of B`,
       );
     }
-    const hidden = this.gpu.scope(() => {
+    const hidden = this.gpu.scope((): Tensor<Float> => {
       const modulations = this.modulation.forward(t);
       let x = embedding(this.tokens, xt, { positions: this.positions });
       this.blocks.forEach((block, i) => {
@@ -283,7 +299,7 @@ export class Decoder extends Module {
           ? checkpoint((...given) => run(...(given as [Tensor, Tensor, Tensor, Tensor])), inputs, call.random)
           : run(...inputs);
       });
-      return this.norm.forward(x);
+      return this.norm.forward(x, { output: this.shape.precision });
     });
     return { hidden, weight: this.head.weight, bias: this.head.bias };
   }

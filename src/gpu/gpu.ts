@@ -248,7 +248,10 @@ export class Gpu {
   // ---------------------------------------------------------------- memory and scopes
 
   allocate(bytes: number, label: string): Storage {
-    return this.pool.allocate(bytes, label);
+    const storage = this.pool.allocate(bytes, label);
+    // What lies between tensors and behind them is not to be taken for a kernel's result.
+    if (this.finite) this.clearBuffer(storage, 0, storage.bytes);
+    return storage;
   }
 
   /** Puts something under the innermost scope (or, if `outermost`, the outermost one); without a scope it lives on. */

@@ -1,7 +1,8 @@
 /** Layer normalisation with a learned scale and shift. */
 
 import type { Gpu } from "../gpu/gpu.js";
-import { layerNorm } from "../ops/layer-norm.js";
+import type { Float } from "../gpu/kernel.js";
+import { type LayerNormOptions, layerNorm } from "../ops/layer-norm.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { constant } from "./initialisers.js";
 import { Module } from "./module.js";
@@ -17,7 +18,7 @@ export class LayerNorm extends Module {
   }
 
   /** x [..., channels], normalised over the last axis. */
-  forward(x: Tensor): Tensor {
-    return layerNorm(x, this.weight, this.bias);
+  forward<D extends Float = "f32">(x: Tensor, options: LayerNormOptions<D> = {}): Tensor<D> {
+    return layerNorm(x, this.weight, this.bias, options);
   }
 }

@@ -1,13 +1,15 @@
 /** Modules: named parameters and the modules inside. A model is a module whose methods are its forward passes. */
 
 import type { Gpu } from "../gpu/gpu.js";
+import type { Float } from "../gpu/kernel.js";
 import { type Tensor, untracked } from "../tensor/tensor.js";
 import type { Initialiser } from "./initialisers.js";
 
 export interface Parameter {
   /** Dotted path from the model, as in its weights file. */
   name: string;
-  tensor: Tensor;
+  /** Its gradient is float32 whatever its own type. */
+  tensor: Tensor<Float>;
   initialiser: Initialiser;
   /** Whether the optimiser changes it. Statistics that the model keeps itself are not trained, but are saved. */
   trained: boolean;
@@ -15,7 +17,9 @@ export interface Parameter {
   decay: boolean;
 }
 
-export interface ParameterOptions {
+export interface ParameterOptions<D extends Float = "f32"> {
+  /** Element type; default float32. */
+  dtype?: D;
   trained?: boolean;
   /** Default: tensors with at least two axes decay, biases and norms do not. */
   decay?: boolean;
@@ -30,13 +34,13 @@ export abstract class Module {
     this.gpu = gpu;
   }
 
-  protected parameter(
+  protected parameter<D extends Float = "f32">(
     name: string,
     shape: readonly number[],
     initialiser: Initialiser,
-    options: ParameterOptions = {},
-  ): Tensor {
-    const tensor = untracked(this.gpu, shape, "f32", name);
+    options: ParameterOptions<D> = {},
+  ): Tensor<D> {
+    const tensor = untracked(this.gpu, shape, options.dtype ?? ("f32" as D), name);
     const trained = options.trained ?? true;
     if (trained) tensor.requireGrad();
     this.own.push({ name, tensor, initialiser, trained, decay: options.decay ?? shape.length >= 2 });

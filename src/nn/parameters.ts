@@ -1,7 +1,12 @@
-/** The trained parameters of a model in one buffer, their gradients in another: what an optimiser works on. */
+/**
+ * The trained parameters of a model in one buffer, their gradients in another: what an optimiser works on. A parameter in
+ * float16 has a float32 master there, since small steps would be lost in eleven bits; itself it lies in a third buffer, at
+ * the same place.
+ */
 
 import type { Gpu } from "../gpu/gpu.js";
 import { zeroGrad } from "../tensor/autograd.js";
+import { copyStrided } from "../tensor/strided.js";
 import { clear, type Tensor, untracked } from "../tensor/tensor.js";
 import type { Module, Parameter } from "./module.js";
 
@@ -18,6 +23,10 @@ export class PackedParameters {
   /** [n] all values and all gradients, n a multiple of `blockElements`; the gaps between parameters stay 0. */
   readonly values: Tensor;
   readonly gradients: Tensor;
+  /** [n], all values in float16, if some parameter is: those are views of it, the others' places are not read. */
+  readonly rounded: Tensor<"f16"> | null;
+  /** The float32 master of each float16 parameter, by its name: a view of `values`. */
+  readonly masters: ReadonlyMap<string, Tensor>;
   /** For each block of `blockElements`: 1 where weight decay applies, else 0. */
   readonly blockDecay: Float32Array;
 
@@ -57,20 +66,39 @@ export class PackedParameters {
     const total = blocks.reduce((sum, count) => sum + count, 0);
     this.values = untracked(this.gpu, [total * blockElements], "f32", "parameters");
     this.gradients = untracked(this.gpu, [total * blockElements], "f32", "gradients");
+    this.rounded = parameters.some(({ tensor }) => tensor.dtype === "f16")
+      ? untracked(gpu, [total * blockElements], "f16", "parameters in float16")
+      : null;
+    const masters = new Map<string, Tensor>();
+    this.masters = masters;
     this.blockDecay = new Float32Array(total);
     clear(this.values);
     clear(this.gradients);
     let block = 0;
     parameters.forEach(({ tensor, decay, name }, i) => {
       const start = block * blockElements;
-      this.gpu.copyBuffer(tensor.storage, tensor.offset * 4, this.values.storage, start * 4, tensor.size * 4);
-      tensor.moveTo(this.values.storage, start);
+      if (tensor.dtype === "f16") {
+        const master = this.values.alias(tensor.shape, tensor.strides, start);
+        copyStrided(tensor, master, { accumulate: false });
+        masters.set(name, master);
+        tensor.moveTo(this.rounded!.storage, start);
+      } else {
+        const { storage, offset, size } = tensor;
+        this.gpu.copyBuffer(storage, offset * 4, this.values.storage, start * 4, size * 4);
+        tensor.moveTo(this.values.storage, start);
+      }
       tensor.label = name;
       tensor.grad = this.gradients.alias(tensor.shape, tensor.strides, start);
       tensor.grad.label = `grad ${name}`;
       if (decay) this.blockDecay.fill(1, block, block + blocks[i]!);
       block += blocks[i]!;
     });
+    this.round();
+  }
+
+  /** Sets the float16 parameters to their masters: after anything else than the optimiser has changed the values. */
+  round(): void {
+    if (this.rounded) copyStrided(this.values, this.rounded, { accumulate: false });
   }
 
   /** The next backward pass overwrites the gradients. */
@@ -93,6 +121,8 @@ export class PackedParameters {
       tensor.grad?.dispose();
       tensor.grad = null;
     }
+    for (const master of this.masters.values()) master.dispose();
+    this.rounded?.dispose();
     this.gradients.dispose();
     this.values.dispose();
   }

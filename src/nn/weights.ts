@@ -2,20 +2,26 @@
 
 import type { StoredTensor } from "../io/safetensors.js";
 import { UserError } from "../platform/errors.js";
-import type { Module } from "./module.js";
+import type { Parameter } from "./module.js";
+
+/** A module, or whatever else has parameters by name. */
+interface Parameters {
+  parameters(): readonly Parameter[];
+}
 
 /** All parameters of `module` by name, with `prefix` in front. */
-export async function readWeights(module: Module, prefix = ""): Promise<Map<string, StoredTensor>> {
+export async function readWeights(module: Parameters, prefix = ""): Promise<Map<string, StoredTensor>> {
   const weights = new Map<string, StoredTensor>();
   for (const { name, tensor } of module.parameters()) {
-    weights.set(prefix + name, { dtype: "F32", shape: tensor.shape, data: await tensor.read() });
+    const dtype = tensor.dtype === "f16" ? "F16" : "F32";
+    weights.set(prefix + name, { dtype, shape: tensor.shape, data: await tensor.read() });
   }
   return weights;
 }
 
 /** Sets all parameters of `module` from `weights`. Throws a `UserError` that names file and tensor if one does not fit. */
 export function loadWeights(
-  module: Module,
+  module: Parameters,
   weights: ReadonlyMap<string, StoredTensor>,
   fileName: string,
   prefix = "",

@@ -12,6 +12,7 @@
  * What must fit into a binding is then (d + 1)·M floats: under the default 128 MiB, d up to 678 at M = 49 408.
  */
 
+import type { Float } from "../gpu/kernel.js";
 import { kernels } from "../gpu/kernels.generated.js";
 import { sizeClass } from "../gpu/pool.js";
 import { noGrad, record } from "../tensor/autograd.js";
@@ -26,9 +27,9 @@ import type { RowLoss } from "./row-loss.js";
 /** Logits = hidden·weight + bias. */
 export interface Head {
   /** [..., d] */
-  readonly hidden: Tensor;
+  readonly hidden: Tensor<Float>;
   /** [d, M] */
-  readonly weight: Tensor;
+  readonly weight: Tensor<Float>;
   /** [M] */
   readonly bias: Tensor | null;
 }
@@ -148,7 +149,7 @@ function inChunks(head: Head, dense: Head, rowLoss: RowLoss, loss: Tensor, chunk
   const { rows } = rowLoss;
   const [dim, width] = weight.shape as [number, number];
   /** Takes the logits of each chunk, which are gone after `then`. */
-  const eachChunk = (then?: (logits: Tensor, part: Tensor, firstRow: number) => void) =>
+  const eachChunk = (then?: (logits: Tensor, part: Tensor<Float>, firstRow: number) => void) =>
     noGrad(() => {
       for (let firstRow = 0; firstRow < rows; firstRow += chunk) {
         gpu.scope(() => {

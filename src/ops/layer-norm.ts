@@ -1,6 +1,7 @@
 /** Layer norm and adaptive layer norm over the last axis (shaders/layer-norm.wgsl). */
 
 import type { Gpu } from "../gpu/gpu.js";
+import type { Float } from "../gpu/kernel.js";
 import { kernels } from "../gpu/kernels.generated.js";
 import { type GradWriter, record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
@@ -15,11 +16,23 @@ function parameters(rows: number, channels: number, epsilon: number) {
   return { rows, channels, rows_per_group: 1, groups: 1, epsilon, accumulate: 0, accumulate_bias: 0 };
 }
 
+export interface LayerNormOptions<D extends Float = "f32"> {
+  /** Added to the variance; default 1e-5. */
+  epsilon?: number;
+  /** Element type of the result; default float32. */
+  output?: D;
+}
+
 /**
  * Layer norm over the last axis: (x - mean) / √(var + epsilon) · weight + bias.
  * x [..., C], weight [C], bias [C] → [..., C]; the variance is the biased one.
  */
-export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon = 1e-5): Tensor {
+export function layerNorm<D extends Float = "f32">(
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor,
+  { epsilon = 1e-5, output = "f32" as D }: LayerNormOptions<D> = {},
+): Tensor<D> {
   const { gpu } = x;
   const channels = x.shape.at(-1) ?? 1;
   if (weight.size !== channels || bias.size !== channels) {
@@ -29,16 +42,14 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon = 1e-
     );
   }
   const rows = x.size / channels;
-  const y = empty(gpu, x.shape, "f32", "layerNorm");
+  const y = empty(gpu, x.shape, output, "layerNorm");
   const stats = empty(gpu, [rows, 2], "f32", "layerNorm statistics");
   const kernel = kernels.layerNorm.forward;
   const base = parameters(rows, channels, epsilon);
-  gpu.run(
-    kernel,
-    { input: x, weight, bias, output: y, stats },
-    base,
-    rowLanes(gpu, gpu.tunables(kernel), rows),
-  );
+  gpu.run(kernel, { input: x, weight, bias, output: y, stats }, base, {
+    ...rowLanes(gpu, gpu.tunables(kernel), rows),
+    variant: { Output: output },
+  });
   return record("layerNorm", [x, weight, bias], y, (save) => {
     const [savedX, savedWeight, savedStats] = [save(x), save(weight), save(stats)];
     return (dy, grads) => {
@@ -98,7 +109,11 @@ function affineGradients(
  * Adaptive layer norm (AdaLN): (x - mean) / √(var + epsilon) · (1 + scale) + shift in one dispatch, with one scale and
  * shift a channel for each batch element. x [B, T, C], scaleShift [B, 2C] (scale, then shift) → [B, T, C].
  */
-export function adaLayerNorm(x: Tensor, scaleShift: Tensor, epsilon = 1e-5): Tensor {
+export function adaLayerNorm<D extends Float = "f32">(
+  x: Tensor,
+  scaleShift: Tensor,
+  { epsilon = 1e-5, output = "f32" as D }: LayerNormOptions<D> = {},
+): Tensor<D> {
   const { gpu } = x;
   const [batches, positions, channels] = x.shape as [number, number, number];
   if (x.rank !== 3)
@@ -110,16 +125,14 @@ export function adaLayerNorm(x: Tensor, scaleShift: Tensor, epsilon = 1e-5): Ten
     );
   }
   const rows = batches * positions;
-  const y = empty(gpu, x.shape, "f32", "adaLayerNorm");
+  const y = empty(gpu, x.shape, output, "adaLayerNorm");
   const stats = empty(gpu, [rows, 2], "f32", "adaLayerNorm statistics");
   const kernel = kernels.layerNorm.adaptiveForward;
   const base = { ...parameters(rows, channels, epsilon), rows_per_group: positions };
-  gpu.run(
-    kernel,
-    { input: x, scale_shift: scaleShift, output: y, stats },
-    base,
-    rowLanes(gpu, gpu.tunables(kernel), rows),
-  );
+  gpu.run(kernel, { input: x, scale_shift: scaleShift, output: y, stats }, base, {
+    ...rowLanes(gpu, gpu.tunables(kernel), rows),
+    variant: { Output: output },
+  });
   return record("adaLayerNorm", [x, scaleShift], y, (save) => {
     const [savedX, savedScaleShift, savedStats] = [save(x), save(scaleShift), save(stats)];
     return (dy, grads) => {

@@ -15,6 +15,8 @@ export interface Pack {
   values: Tensor;
   /** [n] */
   gradients: Tensor;
+  /** [n]: receives the parameters rounded to float16 after each step, in the same dispatch. Default: nothing does. */
+  rounded?: Tensor<"f16"> | null;
   /** [n/64]: the share of `weightDecay` that applies to each block of 64 elements. */
   blockDecay: Float32Array;
 }
@@ -60,6 +62,8 @@ export class AdamW {
   private readonly gpu: Gpu;
   private readonly packs: readonly Pack[];
   private readonly blockDecays: readonly Tensor[];
+  /** [7]: the schedule, then the norm, as in the shader. */
+  private readonly state: Tensor;
   private readonly schedule: Tensor;
   /** [packs · 1024], and the piece of each pack. */
   private readonly partials: Tensor;
@@ -97,8 +101,9 @@ export class AdamW {
       secondMoment: untracked(gpu, [size], "f32", "second moments"),
       average: untracked(gpu, [size], "f32", "averaged weights"),
     }));
-    this.norm = untracked(gpu, [3], "f32", "gradient norm");
-    this.schedule = untracked(gpu, [4], "f32", "optimizer schedule");
+    this.state = untracked(gpu, [7], "f32", "optimizer state");
+    this.schedule = this.state.alias([4], [1], 0);
+    this.norm = this.state.alias([3], [1], 4);
     this.partials = untracked(gpu, [packs.length * partials], "f32", "norm partials");
     this.packPartials = packs.map((_, i) => this.partials.alias([partials], [1], i * partials));
     this.blockDecays = packs.map(({ blockDecay }) => {
@@ -129,9 +134,8 @@ export class AdamW {
 
   /** Records one step from the gradients as they are. */
   step(): void {
-    const { gpu, params, packs, norm, schedule } = this;
-    const kernel = kernels.adamw.step;
-    const { sumOfSquares, finishNorm } = kernels.adamw;
+    const { gpu, params, packs, state } = this;
+    const { sumOfSquares, finishNorm, step, stepAndRound } = kernels.adamw;
     const variant = { BY_LANE: gpu.software };
     const tune = gpu.software ? { WORKGROUP: laneWorkgroup } : {};
     packs.forEach(({ gradients }, i) => {
@@ -144,38 +148,38 @@ export class AdamW {
     });
     gpu.run(
       finishNorm,
-      { partials: this.partials, norm },
+      { partials: this.partials, state_written: state },
       { ...params, count: this.partials.size },
       { groups: [1], variant, tune },
     );
-    packs.forEach(({ values, gradients }, i) => {
+    packs.forEach(({ values, gradients, rounded }, i) => {
       const { firstMoment, secondMoment, average } = this.states[i]!;
-      gpu.run(
-        kernel,
-        {
-          weights: values,
-          gradients,
-          first_moment: firstMoment,
-          second_moment: secondMoment,
-          average,
-          block_decay: this.blockDecays[i]!,
-          schedule,
-          norm,
-        },
-        { ...params, count: values.size },
-        { groups: gpu.groups1d(values.size, gpu.tunables(kernel).WORKGROUP) },
-      );
+      const bindings = {
+        weights: values,
+        gradients,
+        first_moment: firstMoment,
+        second_moment: secondMoment,
+        average,
+        block_decay: this.blockDecays[i]!,
+        state,
+      };
+      const groups = gpu.groups1d(values.size, gpu.tunables(step).WORKGROUP);
+      const all = { ...params, count: values.size };
+      if (rounded) {
+        const options = { groups, variant: { Rounded: "f16" } } as const;
+        gpu.run(stepAndRound, { ...bindings, rounded }, all, options);
+      } else gpu.run(step, bindings, all, { groups });
     });
   }
 
   dispose(): void {
-    const { states, blockDecays, packPartials, norm, schedule } = this;
+    const { states, blockDecays, packPartials, partials: sums, state, norm, schedule } = this;
     const owned = states.flatMap(({ firstMoment, secondMoment, average }) => [
       firstMoment,
       secondMoment,
       average,
     ]);
-    for (const tensor of [...owned, ...blockDecays, ...packPartials, this.partials, norm, schedule]) {
+    for (const tensor of [...owned, ...blockDecays, ...packPartials, sums, norm, schedule, state]) {
       tensor.dispose();
     }
   }

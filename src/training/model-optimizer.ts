@@ -25,6 +25,14 @@ export class ModelOptimizer {
   private readonly options: ModelOptimizerOptions;
   private readonly packs: readonly PackedParameters[];
   private readonly adamw: AdamW;
+  /** What a checkpoint holds of the model: every parameter in float32, so that a resumed run goes on from the same. */
+  private readonly exact = {
+    parameters: () =>
+      this.model.parameters().map((parameter) => {
+        const master = this.packs.map(({ masters }) => masters.get(parameter.name)).find(Boolean);
+        return { ...parameter, tensor: master ?? parameter.tensor };
+      }),
+  };
 
   /** The model must have its initial weights already: the averages start from them. */
   constructor(model: Module, options: ModelOptimizerOptions) {
@@ -77,6 +85,7 @@ export class ModelOptimizer {
         gpu.copyBuffer(trained[i]!, 0, values.storage, 0, values.size * 4);
         trained[i]!.release();
       });
+      this.round();
     }
   }
 
@@ -87,6 +96,11 @@ export class ModelOptimizer {
       const { average } = this.adamw.states[i]!;
       this.model.gpu.copyBuffer(average.storage, 0, values.storage, 0, values.size * 4);
     });
+    this.round();
+  }
+
+  private round(): void {
+    for (const pack of this.packs) pack.round();
   }
 
   async save(): Promise<Pick<Checkpoint, "model" | "optimizer">> {
@@ -100,11 +114,12 @@ export class ModelOptimizer {
       }
       optimizer.set(name, { dtype: "F32", shape: [data.length], data });
     }
-    return { model: await readWeights(this.model), optimizer };
+    return { model: await readWeights(this.exact), optimizer };
   }
 
   load(checkpoint: Checkpoint, path: string): void {
-    loadWeights(this.model, checkpoint.model, `${path}/model.safetensors`);
+    loadWeights(this.exact, checkpoint.model, `${path}/model.safetensors`);
+    this.round();
     for (const [name, tensors] of this.moments()) {
       const stored = checkpoint.optimizer.get(name);
       const size = tensors.reduce((sum, tensor) => sum + tensor.size, 0);

@@ -21,7 +21,7 @@ test("layer norm, odd sizes", async (t, gpu) => {
         { shape: [width], data: randomArray(2, width) },
         { shape: [width], data: randomArray(3, width) },
       ],
-      gpu: (x, weight, bias) => layerNorm(x!, weight!, bias!, epsilon),
+      gpu: (x, weight, bias) => layerNorm(x!, weight!, bias!, { epsilon }),
       reference: (x, weight, bias) => reference.layerNorm(x!, weight!, bias!, epsilon),
       tolerance,
     });
@@ -39,7 +39,7 @@ test("adaptive layer norm", async (t, gpu) => {
         { shape: [batches, positions, width], data: randomArray(4, batches * positions * width) },
         { shape: [batches, 2 * width], data: randomArray(5, batches * 2 * width) },
       ],
-      gpu: (x, scaleShift) => adaLayerNorm(x!, scaleShift!, epsilon),
+      gpu: (x, scaleShift) => adaLayerNorm(x!, scaleShift!, { epsilon }),
       reference: (x, scaleShift) => reference.adaLayerNorm(x!, scaleShift!, batches, width, epsilon),
       tolerance,
     });
