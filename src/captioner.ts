@@ -203,7 +203,9 @@ export class Captioner {
   /** Bytes [n, size, size, 3] of pictures → [n, size, size, 3] in [-1, 1]. */
   imageTensor(images: Uint8Array): Tensor {
     const { imageSize: size } = this.config.data;
-    const values = Float32Array.from(images, (value) => value / 127.5 - 1);
+    // A plain loop: `Float32Array.from` with a function takes ten times as long.
+    const values = new Float32Array(images.length);
+    for (let i = 0; i < images.length; i++) values[i] = images[i]! / 127.5 - 1;
     return fromArray(this.gpu, values, [images.length / (size * size * 3), size, size, 3], "f32", "images");
   }
 

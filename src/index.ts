@@ -30,7 +30,7 @@ export { type EvaluationOptions, evaluate, type SplitScores, scoresTable } from 
 export type { CapturedMemory } from "./gpu/capture-memory.js";
 export * from "./gpu/errors.js";
 export { type CapturedWork, type Counters, Gpu, type GpuEvents, type GpuOptions } from "./gpu/gpu.js";
-export type { DType, Kernel } from "./gpu/kernel.js";
+export type { DType, Float, Kernel } from "./gpu/kernel.js";
 export { kernels } from "./gpu/kernels.generated.js";
 export type { MemoryStatistics } from "./gpu/pool.js";
 export type { KernelTime } from "./gpu/profiler.js";
@@ -48,7 +48,7 @@ export { PackedParameters } from "./nn/parameters.js";
 export { TimestepModulation } from "./nn/timestep-modulation.js";
 export { loadWeights, readWeights } from "./nn/weights.js";
 export * from "./ops/index.js";
-export { AdamW, type AdamWOptions } from "./optim/adamw.js";
+export { AdamW, type AdamWOptions, type Pack } from "./optim/adamw.js";
 export { type LearningRateSchedule, learningRateAt } from "./optim/learning-rate.js";
 export * from "./picture-source.js";
 export { openDevice, requestComputeDevice } from "./platform/device.js";

@@ -287,16 +287,14 @@ test("slices follow what dispatches took", (t) => {
     ({ kind: "dispatch", pipeline: { id } as Pipeline, groups: [groups, 1, 1] }) as unknown as Dispatch;
   const times = new DispatchTimes();
   const commands = Array.from({ length: 40 }, (_, i) => dispatch(i % 2));
-  t.equal(times.sliceEnd(commands, 0, 4), 8, "unknown ones count as an eighth of the slice");
+  t.equal(times.sliceEnd(commands, 0, 4), 1, "an unknown one goes alone");
   times.learn(commands.slice(0, 8), 16);
   t.equal(times.sliceEnd(commands, 8, 4), 10, "2 ms each: two in 4 ms");
   t.equal(times.sliceEnd(commands, 8, 1), 9, "one at least");
   t.equal(times.sliceEnd(commands, 38, 100), 40, "not beyond the end");
-  for (let i = 0; i < 30; i++) times.learn(commands.slice(0, 4), 2);
-  t.equal(times.sliceEnd(commands, 0, 4), 8, "estimates follow: half a millisecond each");
-  t.equal(
-    times.sliceEnd([...commands.slice(0, 2), dispatch(0, 9)], 0, 1.2),
-    3,
-    "another grid is another dispatch",
-  );
+  for (let i = 0; i < 100; i++) times.learn(commands.slice(0, 4), 2);
+  t.equal(times.sliceEnd(commands, 0, 4.1), 8, "estimates follow: half a millisecond each");
+  const other = [...commands.slice(0, 2), dispatch(0, 9)];
+  t.equal(times.sliceEnd(other, 0, 1.2), 2, "another grid is another dispatch, not yet known");
+  t.equal(times.sliceEnd(other, 2, 1.2), 3, "which goes alone");
 });
