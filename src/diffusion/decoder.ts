@@ -51,7 +51,7 @@ export interface DecoderShape {
   filler: "learned" | "zeros";
   /**
    * Element type of the weights of large products, and of what they read and hand on to each other; default float32.
-   * With float16 these stay float32: sums, norms' statistics, the residual stream, embeddings, time modulation, logits,
+   * With float16 these stay float32: sums, statistics, attention, the residual stream, embeddings, time modulation, logits,
    * losses and all gradients.
    */
   precision?: Float;
