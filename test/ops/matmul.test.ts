@@ -1,4 +1,5 @@
 import { Gpu } from "../../dist/gpu/gpu.js";
+import { kernels } from "../../dist/gpu/kernels.generated.js";
 import { add } from "../../dist/ops/elementwise.js";
 import { linear, matmul, matmulKernel } from "../../dist/ops/matmul.js";
 import { fromArray, type Tensor } from "../../dist/tensor/tensor.js";
@@ -15,7 +16,8 @@ const all = (name: string, body: (t: Check, gpu: Gpu) => Promise<void>) => {
   for (const [kernel, { software, lanes }] of Object.entries(situations)) {
     test(`${name} (${kernel} kernel)`, async (t, shared) => {
       // Small tiles: a software adapter takes many seconds to compile the large ones.
-      const gpu = Gpu.from(shared.device, { software, tuning: { "matmul.product": { TILE: 32, DEPTH: 8 } } });
+      const gpu = Gpu.from(shared.device, { software });
+      gpu.tuning.set(kernels.matmul.product, { TILE: 32, DEPTH: 8 });
       if (lanes !== undefined) Object.defineProperty(gpu, "certainLanes", { value: lanes });
       if (matmulKernel(gpu) !== kernel) return t.comment("this device has no subgroups of eight lanes");
       await body(t, gpu);
