@@ -94,4 +94,10 @@ export class Tuning {
     this.overrides.set(key, set);
     this.resolved.delete(key);
   }
+
+  /** Takes back all that `set` has set. */
+  clear(): void {
+    this.overrides.clear();
+    this.resolved.clear();
+  }
 }
