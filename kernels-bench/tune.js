@@ -46,7 +46,8 @@ import { randomSource } from "./random.js";
  * @property {(tuned: Tuned) => void} [report] Told of each knob when it is done.
  * @property {Clock} [clock] For tests.
  *
- * @typedef {(run: () => Promise<void>) => Promise<Sample>} Clock
+ * @typedef {(run: () => Promise<void>, values: Values, calls: number) => Promise<Sample>} Clock Times work of
+ *   so many calls with these values.
  */
 
 const defaultPairs = 9;
@@ -242,11 +243,12 @@ async function benchOf(gpu, entry, winners, { clock = clockOf(gpu) }) {
 
   /** @param {Problem} which @returns {Promise<(Float32Array | Uint32Array | Int32Array)[]>} */
   async function outputsOf(which) {
-    const outputs = gpu.scope(() => which.call());
+    // Gradients among the outputs belong to the problem's inputs, so what is freed here are aliases.
+    const outputs = gpu.scope(() => which.call().map((output) => output.detach()));
     const read = [];
     for (const output of outputs) {
       read.push(await output.read());
-      if (!output.kept) output.dispose();
+      output.dispose();
     }
     return read;
   }
@@ -280,8 +282,8 @@ async function benchOf(gpu, entry, winners, { clock = clockOf(gpu) }) {
     };
     let work = one;
     try {
-      const compileMs = (await clock(run(one))).wall;
-      const samples = [await clock(run(one)), await clock(run(one))];
+      const compileMs = (await clock(run(one), values, 1)).wall;
+      const samples = [await clock(run(one), values, 1), await clock(run(one), values, 1)];
       const single = Math.min(...samples.map(({ wall, cpu }) => cpu ?? wall));
       const calls = Math.max(1, Math.min(mostCallsPerSample, Math.round(sampleLength / single)));
       if (calls > 1) {
@@ -294,7 +296,7 @@ async function benchOf(gpu, entry, winners, { clock = clockOf(gpu) }) {
         compileMs,
         single,
         sample: async () => {
-          const { wall, cpu } = await clock(run(work));
+          const { wall, cpu } = await clock(run(work), values, calls);
           return { wall: wall / calls, cpu: cpu === null ? null : cpu / calls };
         },
         dispose() {

@@ -310,10 +310,11 @@ export class Gpu {
         `${spec.name}: a grid of ${x}×${y}×${z} workgroups; this device allows ${most} in a dimension`,
       );
     }
-    const tuned = this.tuning.values(kernel);
+    const { tuning } = this;
+    const tune = options.tune ? { ...tuning.values(kernel), ...options.tune } : tuning.lookUp(kernel);
     const specialisation: Specialisation = {
       variant: (options.variant ?? {}) as Specialisation["variant"],
-      tune: options.tune ? { ...tuned, ...(options.tune as Record<string, number>) } : tuned,
+      tune: tune as Specialisation["tune"],
     };
     const pipeline = this.pipelines.get(kernel, specialisation);
     let uniformOffset = 0;
