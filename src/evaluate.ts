@@ -49,7 +49,7 @@ async function main(): Promise<void> {
     .parse()
     .opts<Options>();
   const gpu = await openGpu(adapter, quiet, tuning);
-  const captioner = await Captioner.load(gpu, platform.files, weights);
+  const captioner = await Captioner.fromFolder(gpu, platform.files, weights);
   const source =
     data === undefined
       ? {}
