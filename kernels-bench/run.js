@@ -153,13 +153,32 @@ const about = () => ({
 });
 
 /**
- * @param {readonly import("./types.js").Case[]} selected
+ * The cases that the device has the features for; the others are named on standard error.
+ * @param {import("./types.js").Gpu} gpu
+ * @param {readonly import("./types.js").Case[]} wanted
+ */
+function supported(gpu, wanted) {
+  const selected = wanted.filter(({ needs }) => needs === undefined || gpu.has(needs));
+  if (selected.length < wanted.length) {
+    const missing = wanted
+      .filter((entry) => !selected.includes(entry))
+      .map(({ name, needs }) => `${name} (${needs})`);
+    console.error(
+      `Left out, since ${gpu.description} lacks a feature that they need: ${missing.join("; ")}.`,
+    );
+  }
+  return selected;
+}
+
+/**
+ * @param {readonly import("./types.js").Case[]} wanted
  * @param {Options} options
  */
-async function benchmark(selected, options) {
+async function benchmark(wanted, options) {
   const began = performance.now();
   const before = options.baseline === undefined ? null : await readBaseline(options.baseline);
   const gpu = await openGpu(options.adapter, false, options.tuning);
+  const selected = supported(gpu, wanted);
   // The ceilings come first and then take part in every round.
   const limits = [ceilings.fma, ceilings.copy];
   const all = await measure(gpu, [...limits, ...selected], { rounds: options.repeat, progress });
@@ -199,10 +218,10 @@ async function benchmark(selected, options) {
 }
 
 /**
- * @param {readonly import("./types.js").Case[]} selected
+ * @param {readonly import("./types.js").Case[]} wanted
  * @param {Options} options
  */
-async function tuneCases(selected, options) {
+async function tuneCases(wanted, options) {
   for (const name of /** @type {const} */ (["check", "baseline", "json", "html", "vs"])) {
     if (options[name] !== undefined) throw new UserError(`--${name} is not for --tune.`, 2);
   }
@@ -212,7 +231,7 @@ async function tuneCases(selected, options) {
   const gpu = await openGpu(options.adapter, false, null);
   if (/null backend/.test(gpu.description))
     throw new UserError("--tune needs an adapter that computes; the null backend does not.");
-  const results = await tune(gpu, selected, {
+  const results = await tune(gpu, supported(gpu, wanted), {
     pairs: options.repeat,
     progress,
     report(tuned) {
