@@ -2,7 +2,15 @@
 /** `node dist/caption.js IMAGE…`: captions pictures with trained weights. */
 
 import { Captioner, type CaptionOptions, type Precision } from "./captioner.js";
-import { commandLine, integerOption, numberOption, openGpu, precisionOption, runCommand } from "./cli.js";
+import {
+  commandLine,
+  integerOption,
+  numberOption,
+  openGpu,
+  precisionOption,
+  runCommand,
+  tuningHelp,
+} from "./cli.js";
 import { UserError } from "./platform/errors.js";
 import { nodePlatform as platform, shippedWeights } from "./platform/node.js";
 
@@ -21,6 +29,7 @@ interface Options {
   json?: boolean;
   precision?: Precision;
   adapter?: string;
+  tuning?: string;
 }
 
 const methods: readonly Method[] = ["none", "cfg", "mcs", "mcs-printed"];
@@ -50,12 +59,13 @@ async function main(): Promise<void> {
     .option("--show", "print the caption after every denoising step")
     .option("--json", "one JSON object a line: {file, caption, tokens, steps, seed, guidance, ms}")
     .addOption(precisionOption())
-    .option("--adapter <name>", "gpu, lavapipe, swiftshader or a part of an adapter's name");
+    .option("--adapter <name>", "gpu, lavapipe, swiftshader or a part of an adapter's name")
+    .option("--tuning <file>", tuningHelp);
   const options = program.parse().opts<Options>();
   if (options.guidance && !methods.includes(options.guidance)) {
     throw new UserError(`--guidance should be one of ${methods.join(", ")}, not ${options.guidance}`, 2);
   }
-  const gpu = await openGpu(options.adapter, options.json);
+  const gpu = await openGpu(options.adapter, options.json, options.tuning);
   const captioner = await Captioner.fromFolder(gpu, platform.files, options.weights, {
     precision: options.precision,
   });
@@ -65,7 +75,7 @@ async function main(): Promise<void> {
     throw new UserError(`--steps should be at most ${timesteps}, the model's T, not ${options.steps}`, 2);
   }
   const sampling = { ...captioner.config.sampling, seed: captioner.config.seed };
-  const { weights: _, precision: __, adapter: ___, json, show, ...given } = options;
+  const { weights: _, precision: __, adapter: ___, tuning: ____, json, show, ...given } = options;
   Object.assign(sampling, given);
   let failed = 0;
   for (const file of program.args) {

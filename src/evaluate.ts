@@ -2,7 +2,15 @@
 /** `node dist/evaluate.js`: scores weights on the splits of a data set, against the baselines. */
 
 import { Captioner, type CaptionOptions, type Precision } from "./captioner.js";
-import { commandLine, integerOption, numberOption, openGpu, precisionOption, runCommand } from "./cli.js";
+import {
+  commandLine,
+  integerOption,
+  numberOption,
+  openGpu,
+  precisionOption,
+  runCommand,
+  tuningHelp,
+} from "./cli.js";
 import { loadDataset } from "./data/load.js";
 import { evaluate, scoresTable } from "./evaluation.js";
 import { UserError } from "./platform/errors.js";
@@ -23,6 +31,7 @@ interface Options {
   out?: string;
   precision?: Precision;
   adapter?: string;
+  tuning?: string;
   quiet?: boolean;
 }
 
@@ -44,11 +53,12 @@ async function main(): Promise<void> {
     .option("--out <file>", "write scores and captions as JSON")
     .addOption(precisionOption())
     .option("--adapter <name>", "gpu, lavapipe, swiftshader or a part of an adapter's name")
+    .option("--tuning <file>", tuningHelp)
     .option("--quiet", "print no progress");
-  const { weights, data, splits, limit, out, precision, adapter, quiet, ...sampling } = program
+  const { weights, data, splits, limit, out, precision, adapter, tuning, quiet, ...sampling } = program
     .parse()
     .opts<Options>();
-  const gpu = await openGpu(adapter, quiet);
+  const gpu = await openGpu(adapter, quiet, tuning);
   const captioner = await Captioner.fromFolder(gpu, platform.files, weights, { precision });
   const source =
     data === undefined

@@ -47,7 +47,7 @@ export function layerNorm<D extends Float = "f32">(
   const kernel = kernels.layerNorm.forward;
   const base = parameters(rows, channels, epsilon);
   gpu.run(kernel, { input: x, weight, bias, output: y, stats }, base, {
-    ...rowLanes(gpu, gpu.tunables(kernel), rows),
+    ...rowLanes(gpu, gpu.tunables(kernel, [rows, channels]), rows),
     variant: { Output: output },
   });
   return record("layerNorm", [x, weight, bias], y, (save) => {
@@ -60,7 +60,7 @@ export function layerNorm<D extends Float = "f32">(
           kernel,
           { input: savedX, weight: savedWeight, dy, saved: savedStats, dx },
           { ...base, accumulate: accumulate ? 1 : 0 },
-          rowLanes(gpu, gpu.tunables(kernel), rows),
+          rowLanes(gpu, gpu.tunables(kernel, [rows, channels]), rows),
         );
       }
       if (grads.needs(1) || grads.needs(2))
@@ -130,7 +130,7 @@ export function adaLayerNorm<D extends Float = "f32">(
   const kernel = kernels.layerNorm.adaptiveForward;
   const base = { ...parameters(rows, channels, epsilon), rows_per_group: positions };
   gpu.run(kernel, { input: x, scale_shift: scaleShift, output: y, stats }, base, {
-    ...rowLanes(gpu, gpu.tunables(kernel), rows),
+    ...rowLanes(gpu, gpu.tunables(kernel, [rows, channels]), rows),
     variant: { Output: output },
   });
   return record("adaLayerNorm", [x, scaleShift], y, (save) => {
@@ -143,7 +143,7 @@ export function adaLayerNorm<D extends Float = "f32">(
           kernel,
           { input: savedX, scale_shift: savedScaleShift, dy, saved: savedStats, dx },
           { ...base, accumulate: accumulate ? 1 : 0 },
-          rowLanes(gpu, gpu.tunables(kernel), rows),
+          rowLanes(gpu, gpu.tunables(kernel, [rows, channels]), rows),
         );
       }
       if (grads.needs(1)) {

@@ -163,12 +163,14 @@ export class AdamW {
         block_decay: this.blockDecays[i]!,
         state,
       };
-      const groups = gpu.groups1d(values.size, gpu.tunables(step).WORKGROUP);
-      const all = { ...params, count: values.size };
+      const count = values.size;
+      const all = { ...params, count };
       if (rounded) {
-        const options = { groups, variant: { Rounded: "f16" } } as const;
-        gpu.run(stepAndRound, { ...bindings, rounded }, all, options);
-      } else gpu.run(step, bindings, all, { groups });
+        const groups = gpu.groups1d(count, gpu.tunables(stepAndRound).WORKGROUP);
+        gpu.run(stepAndRound, { ...bindings, rounded }, all, { groups, variant: { Rounded: "f16" } });
+      } else {
+        gpu.run(step, bindings, all, { groups: gpu.groups1d(count, gpu.tunables(step).WORKGROUP) });
+      }
     });
   }
 
