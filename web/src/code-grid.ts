@@ -31,7 +31,7 @@ export class CodeGrid {
     this.canvas = h("canvas", {
       width: size,
       height: size,
-      class: "grid",
+      class: options.onPaint ? "grid paintable" : "grid",
       tabindex: 0,
       role: "application",
       "aria-roledescription": "code grid",
@@ -67,7 +67,6 @@ export class CodeGrid {
   set marks(painted: ArrayLike<number>) {
     this.painted = Uint8Array.from({ length: this.side ** 2 }, (_, i) => (painted[i] ? 1 : 0));
     this.draw();
-    this.options.onPaint?.(this.marks);
   }
 
   private listen(): void {

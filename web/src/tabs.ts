@@ -12,4 +12,5 @@ export interface Tab {
 
 export const tabs: readonly Tab[] = [
   { id: "caption", title: "Caption", load: () => import("./tabs/caption.js") },
+  { id: "guidance", title: "Guidance lab", load: () => import("./tabs/guidance.js") },
 ];
