@@ -92,6 +92,7 @@ class GuidanceLab {
   constructor(panel: HTMLElement, app: App) {
     this.app = app;
     this.panel = panel;
+    panel.dataset.finished = "0";
     this.grid = new CodeGrid({
       label: "The codes that MCS hides: paint with the pointer, or walk with the arrow keys and press space",
       onPaint: () => this.run(),
@@ -114,9 +115,7 @@ class GuidanceLab {
       this.run();
     };
     app.on("picture", renew);
-    app.on("captioner", (captioner) => {
-      if (captioner) renew();
-    });
+    app.on("captioner", renew);
     app.on("busy", (busy) => {
       this.stop.disabled = !busy;
     });
@@ -178,11 +177,17 @@ class GuidanceLab {
   private run(): void {
     this.isStale = true;
     this.show();
-    if (this.panel.hidden || !this.app.picture) return;
+    if (this.panel.hidden || !this.app.picture || !this.app.captioner) return;
     this.isStale = false;
     this.index = null;
     this.scrubber.stop();
-    void this.app.work((captioner, signal) => this.denoise(captioner, signal));
+    void this.app
+      .work((captioner, signal) => this.denoise(captioner, signal))
+      .then((isDone) => {
+        if (isDone) this.panel.dataset.finished = String(Number(this.panel.dataset.finished) + 1);
+        // Other work came in between, or the device was lost.
+        else this.isStale = true;
+      });
   }
 
   private async denoise(captioner: Captioner, signal: AbortSignal): Promise<void> {
@@ -231,7 +236,7 @@ class GuidanceLab {
     const rate = this.app.captioner?.config.sampling.maskRate;
     this.hiddenText.textContent =
       count > 0
-        ? `MCS hides the ${count} painted codes of ${marks.length}.`
+        ? `MCS hides the ${count} painted ${count === 1 ? "code" : "codes"} of ${marks.length}.`
         : `Nothing is painted: MCS hides ${rate === undefined ? "some" : percent(rate)} of the codes at random, the same ones in both.`;
   }
 }
