@@ -334,7 +334,7 @@ class PreparedOnce {
       this.dispose();
       this.source = codes;
       this.prepared = this.decoder.prepare(codes);
-      for (const tensor of this.prepared.keyValues) tensor.keep();
+      for (const tensor of this.prepared.keyValues ?? []) tensor.keep();
     }
     return this.prepared;
   }

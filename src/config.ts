@@ -153,6 +153,16 @@ const SCHEMA = {
       MANY,
       "captions of a picture in a batch, each with its own noise and step t; they share the condition, its mask and the work on it. Must divide decoder.batch (paper: 1)",
     ),
+    microBatches: integer(
+      1,
+      1,
+      65535,
+      "parts that a batch is worked through in, their gradients added up: less memory, the same mean. Must divide decoder.batch / decoder.captionsPerImage",
+    ),
+    checkpointing: flag(
+      false,
+      "keep only what goes into each block and run the block again for its gradient: less memory, about a third more work",
+    ),
     learningRate: number(1e-3, 0, 1, "peak learning rate of AdamW (paper: 4.5e-4)"),
     warmup: integer(150, 0, MANY, "steps of linear warm-up (paper: 1000)"),
     learningRateDecay: choice(
@@ -243,6 +253,32 @@ const PRESETS = {
   },
   /** The model whose weights ship. It is trained for both ways of guidance, so that they can be compared on it. */
   emoji: { decoder: { pDrop: 0.1 } },
+  /**
+   * What the paper states (reference: 122 M parameters on CUB-200 at 256×256), for --data with a folder of photographs
+   * and a real GPU. What it leaves open is as in VQ-Diffusion; its VQGAN is a VQ-VAE here. 200 epochs of 88 550 captions.
+   */
+  paper: {
+    data: { imageSize: 256, augment: 0, maxLength: 32 },
+    vqvae: { channels: 64, codes: 2886, codeDim: 256, downsample: 3, resBlocks: 2, steps: 50_000, batch: 16 },
+    decoder: {
+      dim: 512,
+      blocks: 18,
+      heads: 8,
+      summaryTokens: 0,
+      conditionEmbedding: "codes",
+      lambda: 5e-4,
+      steps: 138_400,
+      batch: 128,
+      captionsPerImage: 1,
+      microBatches: 8,
+      learningRate: 4.5e-4,
+      warmup: 1000,
+      learningRateDecay: "constant",
+      emaEvery: 25,
+    },
+    sampling: { steps: 100 },
+    log: { every: 100, sampleEvery: 5000, evaluateEvery: 5000, checkpointEvery: 2000 },
+  },
 } satisfies Record<string, PartialConfig<Config>>;
 
 export type PresetName = keyof typeof PRESETS;
@@ -470,6 +506,11 @@ function checkTogether(config: Config, exitCode: 1 | 2): void {
   }
   if (decoder.batch % decoder.captionsPerImage !== 0) {
     fail(`decoder.captionsPerImage=${decoder.captionsPerImage} should divide decoder.batch=${decoder.batch}`);
+  }
+  if ((decoder.batch / decoder.captionsPerImage) % decoder.microBatches !== 0) {
+    fail(
+      `decoder.microBatches=${decoder.microBatches} should divide the ${decoder.batch / decoder.captionsPerImage} pictures of a batch (decoder.batch over decoder.captionsPerImage)`,
+    );
   }
   if (decoder.warmupFrom > decoder.learningRate) {
     fail(

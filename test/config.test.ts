@@ -2,7 +2,7 @@ import t from "tap";
 import { describeConfig, PRESET_NAMES, resolveConfig } from "../dist/config.js";
 
 t.test("presets resolve, and every key is described", async (t) => {
-  t.same(PRESET_NAMES, ["quick", "emoji"]);
+  t.same(PRESET_NAMES, ["quick", "emoji", "paper"]);
   const help = describeConfig();
   for (const preset of PRESET_NAMES) {
     const config = resolveConfig({ preset });
@@ -69,7 +69,7 @@ t.test("wrong keys and values say what is allowed", async (t) => {
     [set("data.skipBad=yes"), /true or false, not "yes"/, 2],
     [set("decoder"), /should be key=value/, 2],
     [set("=3"), /should be key=value/, 2],
-    [{ preset: "emojy" }, /no preset "emojy" \(did you mean emoji\?\); presets: quick, emoji/, 2],
+    [{ preset: "emojy" }, /no preset "emojy" \(did you mean emoji\?\); presets: quick, emoji, paper/, 2],
     [{ preset: "toString" }, /no preset "toString"/, 2],
     [file('{"decoder": {"dim": "160"}}'), /c\.json: decoder\.dim should be a whole number .* not "160"/, 1],
     [file('{"decoder": 3}'), /c\.json: there is no key "decoder"/, 1],

@@ -18,6 +18,7 @@ import { embedding } from "../ops/embedding.js";
 import type { Head } from "../ops/head-loss.js";
 import { adaLayerNorm } from "../ops/layer-norm.js";
 import type { Rng } from "../ops/rng.js";
+import { checkpoint } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { type Tensor, zeros } from "../tensor/tensor.js";
 import { ConditionEncoder } from "./condition-encoder.js";
@@ -123,8 +124,10 @@ export class DecoderBlock extends Module {
 
 /** What the blocks read of a condition: independent of x_t and t, so a sampler computes it once. */
 export interface PreparedCondition {
-  /** Packed keys and values [P, S + G, 2d] of each block: S positions, then G summary entries. */
-  readonly keyValues: readonly Tensor[];
+  /** Of each block: packed keys and values [P, S + G, 2d] of S positions, then G summary entries. */
+  readonly keyValues: readonly Tensor[] | null;
+  /** Instead of them, if each block makes its own when it runs: the condition itself, [P, S + G, d]. */
+  readonly condition: Tensor | null;
   /** P */
   readonly pictures: number;
 }
@@ -135,6 +138,8 @@ export type CrossAttentionWatcher = (query: Tensor, keyValue: Tensor, heads: num
 export interface DecoderCall {
   /** Switches dropout on (training). */
   random?: Rng;
+  /** Keeps only what goes into each block and runs the block again for its gradient. */
+  checkpointing?: boolean;
   watch?: CrossAttentionWatcher;
 }
 
@@ -208,8 +213,11 @@ export class Decoder extends Module {
     });
   }
 
-  /** y [P, S], K for a masked position → what `forward` needs of it. */
-  prepare(codes: Tensor<"u32">): PreparedCondition {
+  /**
+   * y [P, S], K for a masked position → what `forward` needs of it. `keyValues: false` leaves the keys and values to
+   * the blocks: with activation checkpointing they are then made again instead of kept.
+   */
+  prepare(codes: Tensor<"u32">, { keyValues = true } = {}): PreparedCondition {
     const { side } = this.shape;
     if (codes.rank !== 2 || codes.shape[1] !== side * side) {
       throw new ShapeError("Decoder", `codes [${codes.shape.join(", ")}] do not fit [P, ${side * side}]`);
@@ -218,7 +226,8 @@ export class Decoder extends Module {
       const places = this.condition(codes);
       const condition = this.conditionEncoder?.forward(places) ?? places;
       return {
-        keyValues: this.blocks.map((block) => block.keysAndValues(condition)),
+        keyValues: keyValues ? this.blocks.map((block) => block.keysAndValues(condition)) : null,
+        condition: keyValues ? null : condition,
         pictures: codes.shape[0]!,
       };
     });
@@ -251,14 +260,20 @@ export class Decoder extends Module {
       const modulations = this.modulation.forward(t);
       let x = embedding(this.tokens, xt, { positions: this.positions });
       this.blocks.forEach((block, i) => {
-        x = block.forward(
+        const known = condition.keyValues?.[i];
+        const run = (stream: Tensor, self: Tensor, cross: Tensor, seen: Tensor) => {
+          const keyValue = known ?? block.keysAndValues(seen);
+          return block.forward(stream, self, cross, keyValue, call.random ?? null, call.watch);
+        };
+        const inputs = [
           x,
           modulations[2 * i]!,
           modulations[2 * i + 1]!,
-          condition.keyValues[i]!,
-          call.random ?? null,
-          call.watch,
-        );
+          known ?? condition.condition!,
+        ] as const;
+        x = call.checkpointing
+          ? checkpoint((...given) => run(...(given as [Tensor, Tensor, Tensor, Tensor])), inputs, call.random)
+          : run(...inputs);
       });
       return this.norm.forward(x);
     });

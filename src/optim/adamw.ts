@@ -1,4 +1,7 @@
-/** AdamW over packed parameters (shaders/adamw.wgsl): three dispatches whatever the number of tensors. */
+/**
+ * AdamW over packed parameters (shaders/adamw.wgsl): three dispatches whatever the number of tensors, and two more for
+ * each further chunk of as many parameters as one binding may hold (32 Mi with WebGPU's default limits).
+ */
 
 import type { Gpu } from "../gpu/gpu.js";
 import { kernels } from "../gpu/kernels.generated.js";
@@ -21,6 +24,8 @@ export interface AdamWOptions {
   weightDecay?: number;
   /** Largest global L2 norm of the gradient; 0 (default) = no clipping. */
   clip?: number;
+  /** Parameters that a dispatch works on, rounded down to a multiple of 4096; default: as many as a binding may hold. */
+  chunk?: number;
 }
 
 export interface AdamWSchedule {
@@ -31,10 +36,23 @@ export interface AdamWSchedule {
   averageWeight?: number;
 }
 
-/** Partial sums of the norm, as in the shader. */
+/** Partial sums of a chunk's norm, as in the shader. */
 const partials = 1024;
+/** Parameters that a chunk is a multiple of: 64 blocks of 64, whose decay factors fill 256 bytes. */
+const chunkUnit = 4096;
 /** Invocations a workgroup that makes partial sums one by one: enough workgroups for the cores of a software adapter. */
 const laneWorkgroup = 64;
+
+/** As much of the packed tensors as one dispatch can bind. */
+interface Chunk {
+  weights: Tensor;
+  gradients: Tensor;
+  first_moment: Tensor;
+  second_moment: Tensor;
+  average: Tensor;
+  block_decay: Tensor;
+  partials: Tensor;
+}
 
 export class AdamW {
   /** [n] each: moments, and the averaged weights, which start equal to the weights at `startAverage`. */
@@ -45,13 +63,12 @@ export class AdamW {
   readonly norm: Tensor;
   private readonly gpu: Gpu;
   private readonly parameters: Tensor;
-  private readonly gradients: Tensor;
   private readonly blockDecay: Tensor;
   private readonly schedule: Tensor;
   private readonly partials: Tensor;
+  private readonly chunks: readonly Chunk[];
   private readonly betas: readonly [number, number];
   private readonly params: {
-    count: number;
     beta1: number;
     beta2: number;
     epsilon: number;
@@ -70,10 +87,8 @@ export class AdamW {
     }
     this.gpu = gpu;
     this.parameters = parameters;
-    this.gradients = gradients;
     this.betas = options.betas ?? [0.9, 0.999];
     this.params = {
-      count,
       beta1: this.betas[0],
       beta2: this.betas[1],
       epsilon: options.epsilon ?? 1e-8,
@@ -85,11 +100,28 @@ export class AdamW {
     this.average = untracked(gpu, [count], "f32", "averaged weights");
     this.norm = untracked(gpu, [3], "f32", "gradient norm");
     this.schedule = untracked(gpu, [4], "f32", "optimizer schedule");
-    this.partials = untracked(gpu, [partials], "f32", "norm partials");
     this.blockDecay = untracked(gpu, [blockDecay.length], "f32", "block decay");
     this.blockDecay.write(blockDecay);
     for (const tensor of [this.firstMoment, this.secondMoment]) clear(tensor);
     this.startAverage();
+    // Whole blocks of 64 parameters, and of their decay factors, which must start where a binding may.
+    const chunk = options.chunk ?? gpu.limits.maxStorageBufferBindingSize / 4;
+    const most = Math.max(1, Math.floor(chunk / chunkUnit)) * chunkUnit;
+    const firsts = Array.from({ length: Math.ceil(count / most) }, (_, i) => i * most);
+    this.partials = untracked(gpu, [firsts.length * partials], "f32", "norm partials");
+    this.chunks = firsts.map((first, i) => {
+      const length = Math.min(most, count - first);
+      const part = (whole: Tensor, at: number, size: number) => whole.alias([size], [1], whole.offset + at);
+      return {
+        weights: part(parameters, first, length),
+        gradients: part(gradients, first, length),
+        first_moment: part(this.firstMoment, first, length),
+        second_moment: part(this.secondMoment, first, length),
+        average: part(this.average, first, length),
+        block_decay: part(this.blockDecay, first / 64, length / 64),
+        partials: part(this.partials, i * partials, partials),
+      };
+    });
   }
 
   /** Sets the averaged weights to the weights: call it when these have been initialised. */
@@ -106,35 +138,38 @@ export class AdamW {
 
   /** Records one step from the gradients as they are. */
   step(): void {
-    const { gpu, params, gradients, norm } = this;
+    const { gpu, params, chunks, norm, schedule } = this;
     const kernel = kernels.adamw.step;
     const { sumOfSquares, finishNorm } = kernels.adamw;
     const variant = { BY_LANE: gpu.software };
     const tune = gpu.software ? { WORKGROUP: laneWorkgroup } : {};
-    gpu.run(sumOfSquares, { gradients, partials: this.partials }, params, {
-      groups: [gpu.software ? partials / laneWorkgroup : partials],
-      variant,
-      tune,
-    });
-    gpu.run(finishNorm, { partials: this.partials, norm }, params, { groups: [1], variant, tune });
+    for (const { gradients, partials: sums } of chunks) {
+      gpu.run(
+        sumOfSquares,
+        { gradients, partials: sums },
+        { ...params, count: gradients.size },
+        { groups: [gpu.software ? partials / laneWorkgroup : partials], variant, tune },
+      );
+    }
     gpu.run(
-      kernel,
-      {
-        weights: this.parameters,
-        gradients,
-        first_moment: this.firstMoment,
-        second_moment: this.secondMoment,
-        average: this.average,
-        block_decay: this.blockDecay,
-        schedule: this.schedule,
-        norm,
-      },
-      params,
-      { groups: gpu.groups1d(params.count, gpu.tunables(kernel).WORKGROUP) },
+      finishNorm,
+      { partials: this.partials, norm },
+      { ...params, count: this.partials.size },
+      { groups: [1], variant, tune },
     );
+    for (const { partials: _, ...chunk } of chunks) {
+      const count = chunk.weights.size;
+      gpu.run(
+        kernel,
+        { ...chunk, schedule, norm },
+        { ...params, count },
+        { groups: gpu.groups1d(count, gpu.tunables(kernel).WORKGROUP) },
+      );
+    }
   }
 
   dispose(): void {
+    for (const chunk of this.chunks) for (const part of Object.values(chunk)) part.dispose();
     const { firstMoment, secondMoment, average, norm, schedule, blockDecay } = this;
     for (const tensor of [firstMoment, secondMoment, average, norm, schedule, blockDecay, this.partials]) {
       tensor.dispose();

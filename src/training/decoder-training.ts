@@ -9,6 +9,7 @@ import type { Schedule } from "../diffusion/schedule.js";
 import { type TransitionTable, transitionTable } from "../diffusion/table.js";
 import type { Gpu } from "../gpu/gpu.js";
 import type { Checkpoint } from "../io/checkpoint.js";
+import { add, scale } from "../ops/elementwise.js";
 import type { KlResult } from "../ops/kl.js";
 import { maskCondition } from "../ops/noise.js";
 import { mean } from "../ops/reduce.js";
@@ -26,6 +27,12 @@ const historyName = "importanceHistory";
 /** What batch n consists of: x_0, token ids [B·L], and y, code ids [P·S] of the P = B / captionsPerImage pictures. */
 export type DecoderBatches = (step: number) => { tokens: Uint32Array; codes: Uint32Array };
 
+/** x_0 [B/n, L] and y [P/n, S] of one of the n parts of a batch. */
+interface MicroBatch {
+  tokens: Tensor<"u32">;
+  codes: Tensor<"u32">;
+}
+
 export class DecoderTraining {
   readonly decoder: Decoder;
   readonly optimizer: ModelOptimizer;
@@ -35,9 +42,8 @@ export class DecoderTraining {
   private readonly batches: DecoderBatches;
   private readonly random: Rng;
   private readonly importance: ImportanceSampler | null;
-  /** x_0 [B, L] and y [P, S]: all that the CPU writes for a step, besides the step's number and learning rate. */
-  private readonly tokens: Tensor<"u32">;
-  private readonly codes: Tensor<"u32">;
+  /** The micro-batches of a step: all that the CPU writes for it, besides the step's number and learning rate. */
+  private readonly parts: readonly MicroBatch[];
   private readonly work: StaticStep<{ total: Tensor; terms: Tensor }>;
 
   constructor(
@@ -68,16 +74,25 @@ export class DecoderTraining {
       average: { decay: config.emaDecay, every: config.emaEvery },
     });
     const { length, side } = decoder.shape;
-    this.tokens = untracked(this.gpu, [config.batch, length], "u32", "x_0");
-    this.codes = untracked(this.gpu, [config.batch / config.captionsPerImage, side * side], "u32", "codes");
+    const captions = config.batch / config.microBatches;
+    this.parts = Array.from({ length: config.microBatches }, () => ({
+      tokens: untracked(this.gpu, [captions, length], "u32", "x_0"),
+      codes: untracked(this.gpu, [captions / config.captionsPerImage, side * side], "u32", "codes"),
+    }));
     this.work = new StaticStep(this.gpu, () => this.record());
   }
 
   /** One step (from 1): draws t, x_t and the condition's mask, and moves the weights. */
   async step(step: number): Promise<StepResult> {
     const { tokens, codes } = this.batches(step - 1);
-    this.tokens.write(tokens);
-    this.codes.write(codes);
+    this.parts.forEach((part, i) => {
+      for (const [target, all] of [
+        [part.tokens, tokens],
+        [part.codes, codes],
+      ] as const) {
+        target.write(all.subarray(i * target.size, (i + 1) * target.size));
+      }
+    });
     this.random.setStep(step);
     const learningRate = this.optimizer.prepare(step);
     const { total, terms } = this.work.run();
@@ -90,36 +105,50 @@ export class DecoderTraining {
   }
 
   private record(): { total: Tensor; terms: Tensor } {
-    const { config, random, table, decoder, gpu } = this;
-    const { codes: maskId } = decoder.shape;
     this.optimizer.zeroGrad();
-    const { loss, terms } = gpu.scope(() => {
-      const { t, weights } = this.importance?.draw(config.batch) ?? {
-        t: drawTimesteps(random, table, config.batch),
+    const sums = this.parts
+      .map((part) => this.gpu.scope(() => this.accumulate(part)))
+      .reduce((sum, part) => ({ total: add(sum.total, part.total), terms: add(sum.terms, part.terms) }));
+    this.optimizer.record();
+    return sums;
+  }
+
+  /** Adds a part's share to the gradients; returns its share of the batch's mean loss, and of the loss's terms. */
+  private accumulate({ tokens, codes }: MicroBatch): { total: Tensor; terms: Tensor } {
+    const { config, random, table, decoder } = this;
+    const share = 1 / this.parts.length;
+    const [captions] = tokens.shape as [number, number];
+    const { loss, terms } = this.gpu.scope(() => {
+      const { t, weights } = this.importance?.draw(captions) ?? {
+        t: drawTimesteps(random, table, captions),
         weights: null,
       };
-      const xt = addNoise(random, table, this.tokens, t);
-      const rates = { conditionRate: config.pCond, maskRate: config.pMask, dropRate: config.pDrop, maskId };
-      const y = maskCondition(random, this.codes, rates);
-      const result = this.loss({ xt, t, y, weights });
+      const xt = addNoise(random, table, tokens, t);
+      const { pCond, pMask, pDrop } = config;
+      const rates = { conditionRate: pCond, maskRate: pMask, dropRate: pDrop, maskId: decoder.shape.codes };
+      const y = maskCondition(random, codes, rates);
+      const result = this.loss({ x0: tokens, xt, t, y, weights });
       this.importance?.update(t, result.terms);
-      return result;
+      return { loss: share === 1 ? result.loss : scale(result.loss, share), terms: result.terms };
     });
     backward(loss);
-    this.optimizer.record();
-    return { total: loss.detach(), terms: mean(terms.detach(), [1]) };
+    const means = mean(terms.detach(), [1]);
+    return { total: loss.detach(), terms: share === 1 ? means : scale(means, share) };
   }
 
   /** What the noised tokens x_t [B, L] at t [B] cost, given the codes y that are left. */
   private loss(drawn: {
+    x0: Tensor<"u32">;
     xt: Tensor<"u32">;
     t: Tensor<"u32">;
     y: Tensor<"u32">;
     weights: Tensor | null;
   }): KlResult {
-    const { config, random, table, decoder, tokens: x0 } = this;
-    const { xt, t, y, weights } = drawn;
-    const head = decoder.beforeHead(xt, t, decoder.prepare(y), { random });
+    const { config, random, table, decoder } = this;
+    const { x0, xt, t, y, weights } = drawn;
+    const { checkpointing } = config;
+    const condition = decoder.prepare(y, { keyValues: !checkpointing });
+    const head = decoder.beforeHead(xt, t, condition, { random, checkpointing });
     const options = { lambda: config.lambda, adaptive: config.adaptiveAuxiliary, weights };
     return diffusionLoss(table, { head, x0, xt, t }, options);
   }
@@ -149,8 +178,10 @@ export class DecoderTraining {
     this.table.dispose();
     this.importance?.dispose();
     this.random.dispose();
-    this.tokens.dispose();
-    this.codes.dispose();
+    for (const { tokens, codes } of this.parts) {
+      tokens.dispose();
+      codes.dispose();
+    }
     this.optimizer.dispose();
   }
 }

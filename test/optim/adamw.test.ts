@@ -45,12 +45,14 @@ class Reference {
   }
 }
 
-for (const [clip, software] of [
-  [0, true],
-  [0.5, true],
-  [0.5, false],
+for (const [clip, software, chunk] of [
+  [0, true, undefined],
+  [0.5, true, undefined],
+  [0.5, false, undefined],
+  [0.5, true, 100_000],
+  [0.5, false, 100_000],
 ] as const) {
-  const way = software ? "lanes" : "workgroups";
+  const way = `${software ? "lanes" : "workgroups"}${chunk ? ", three chunks" : ""}`;
   test(`AdamW follows its float64 reference, clip ${clip}, norm by ${way}`, async (t, { device }) => {
     const gpu = Gpu.from(device, { software });
     const count = 64 * 4200; // more than one round of the norm's first level
@@ -67,6 +69,7 @@ for (const [clip, software] of [
       epsilon,
       weightDecay: 0.045,
       clip,
+      chunk,
     });
     const reference = new Reference(initial);
     for (let step = 1; step <= 5; step++) {

@@ -96,11 +96,10 @@ for (const [stage, make] of Object.entries(stages)) {
 
 test("decoder: head and loss in one, in one chunk or several, train as logits and then the loss", async (t, gpu) => {
   const config = tinyConfig("decoder.dropout=0.2");
-  type Drawn = { xt: Tensor<"u32">; t: Tensor<"u32">; y: Tensor<"u32">; weights: Tensor | null };
+  type Drawn = Record<"x0" | "xt" | "t" | "y", Tensor<"u32">> & { weights: Tensor | null };
   interface Inside {
     random: Rng;
     table: TransitionTable;
-    tokens: Tensor<"u32">;
     loss(drawn: Drawn): KlResult;
   }
   type Way = (decoder: Decoder, own: Inside, drawn: Drawn) => KlResult;
@@ -118,14 +117,14 @@ test("decoder: head and loss in one, in one chunk or several, train as logits an
       weights,
     };
   };
-  const apart = await train((decoder, { random, table, tokens }, { xt, t, y, weights }) => {
+  const apart = await train((decoder, { random, table }, { x0, xt, t, y, weights }) => {
     const logits = decoder.forward(xt, t, decoder.prepare(y), { random });
     return klLoss(
-      { logits, x0: tokens, xt, t, coefficients: table.coefficients },
+      { logits, x0, xt, t, coefficients: table.coefficients },
       { lambda, adaptive: config.decoder.adaptiveAuxiliary, weights },
     );
   });
-  const chunked = await train((decoder, { random, table, tokens: x0 }, { xt, t, y, weights }) => {
+  const chunked = await train((decoder, { random, table }, { x0, xt, t, y, weights }) => {
     const head = decoder.beforeHead(xt, t, decoder.prepare(y), { random });
     const options = { lambda, adaptive: config.decoder.adaptiveAuxiliary, weights };
     return diffusionLoss(table, { head, x0, xt, t }, { ...options, chunkBytes: 4 * 9 * 10 });
