@@ -6,11 +6,15 @@
 import tap from "tap";
 import { Gpu } from "../dist/gpu/gpu.js";
 import { UserError } from "../dist/platform/errors.js";
+import { nodePlatform } from "../dist/platform/node.js";
 import { openNodeDevice } from "../dist/platform/node-adapter.js";
+import type { Platform } from "../dist/platform/platform.js";
 import type { Assertions } from "./harness.js";
 
 // Software adapters compile some kernels for seconds.
 tap.setTimeout(600_000);
+
+export const platform: Platform = nodePlatform;
 
 /** Registers a test; the tests of a file run one after the other. */
 export function declare(name: string, body: (t: Assertions) => Promise<void>): void {

@@ -4,7 +4,9 @@
  */
 
 import { Gpu } from "../../dist/gpu/gpu.js";
-import { requestComputeDevice } from "../../dist/platform/device.js";
+import { browserPlatform } from "../../dist/platform/browser.js";
+import { type BrowserDevice, openBrowserDevice } from "../../dist/platform/browser-adapter.js";
+import type { Platform } from "../../dist/platform/platform.js";
 import type { Assertions } from "../harness.js";
 
 /** One line of a test's result: an assertion, or a comment. */
@@ -15,6 +17,8 @@ export interface PageTests {
   names: string[];
   run(index: number): Promise<Finding[]>;
 }
+
+export const platform: Platform = browserPlatform;
 
 const bodies: ((t: Assertions) => Promise<void>)[] = [];
 const tests: PageTests = {
@@ -76,45 +80,49 @@ function alike(a: unknown, b: unknown): boolean {
 }
 
 /** A device with all that the adapter offers. Whatever goes wrong on it outside the engine's own checks reaches the console. */
-async function openDevice(change: (adapter: GPUAdapter) => void = () => {}): Promise<GPUDevice> {
-  const adapter = await navigator.gpu.requestAdapter();
-  if (adapter === null) throw new Error("navigator.gpu gives no adapter");
-  change(adapter);
-  const device = await requestComputeDevice(adapter);
+async function openDevice(): Promise<BrowserDevice> {
+  const opened = await openBrowserDevice();
+  watch(opened.device);
+  return opened;
+}
+
+function watch(device: GPUDevice): void {
   device.addEventListener("uncapturederror", ({ error }) => console.error(`uncaptured: ${error.message}`));
   device.lost.then(({ reason, message }) => {
     if (reason !== "destroyed") console.error(`the device was lost: ${reason} ${message}`);
   });
-  return device;
 }
 
 let shared: Promise<Gpu> | null = null;
 
 /** The device that the tests of a page share. */
 export function sharedGpu(): Promise<Gpu> {
-  shared ??= openDevice().then((device) =>
-    Gpu.from(device, { software: device.adapterInfo.isFallbackAdapter }),
-  );
+  shared ??= openDevice().then((opened) => Gpu.from(opened.device, opened));
   return shared;
 }
 
 /** A device of its own, for tests that lose or break it. */
-export function freshDevice(): Promise<GPUDevice> {
-  return openDevice();
+export async function freshDevice(): Promise<GPUDevice> {
+  return (await openDevice()).device;
 }
 
 /** A device if the browser's adapter is the one named, else null: a page cannot choose. */
 export async function deviceOf(name: string): Promise<GPUDevice | null> {
-  const adapter = await navigator.gpu.requestAdapter();
-  const { architecture = "", description = "" } = adapter?.info ?? {};
-  return `${architecture} ${description}`.toLowerCase().includes(name) ? openDevice() : null;
+  const { device, description } = await openDevice();
+  if (description.toLowerCase().includes(name)) return device;
+  device.destroy();
+  return null;
 }
 
 /** A device with the limits that every WebGPU device has, and no more. A page cannot choose by name, as Node can. */
-export function plainDevice(name?: string): Promise<GPUDevice> {
+export async function plainDevice(name?: string): Promise<GPUDevice> {
   if (name !== undefined) throw new Error(`a page cannot open the adapter ${name}`);
-  return openDevice((adapter) => {
-    adapter.requestDevice = (descriptor) =>
-      GPUAdapter.prototype.requestDevice.call(adapter, { ...descriptor, requiredLimits: {} });
-  });
+  const { device } = await openDevice();
+  const requiredFeatures = [...device.features] as GPUFeatureName[];
+  device.destroy();
+  // An adapter gives one device only.
+  const again = await navigator.gpu.requestAdapter();
+  const plain = await again!.requestDevice({ requiredFeatures });
+  watch(plain);
+  return plain;
 }

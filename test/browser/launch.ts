@@ -135,7 +135,11 @@ export async function openPage({ browser }: TestBrowser, url: string): Promise<T
   });
   page.on("pageerror", (error) => problems.push(`not caught: ${error.message}`));
   page.on("crash", () => problems.push("the page crashed"));
-  page.on("requestfailed", (request) => problems.push(`request failed: ${request.url()}`));
+  page.on("requestfailed", (request) => {
+    const reason = request.failure()?.errorText;
+    // What the page itself gave up (a body that it did not want) is no failure.
+    if (reason !== "net::ERR_ABORTED") problems.push(`request failed: ${request.url()} (${reason})`);
+  });
   await page.goto(url);
   return { page, problems };
 }
