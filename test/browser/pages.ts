@@ -51,6 +51,10 @@ export async function runPage(t: Test, browser: TestBrowser, url: string): Promi
     const names = await page.evaluate(() => globalThis.mcdTests?.names ?? []);
     t.ok(names.length > 0, `the page has tests${names.length > 0 ? "" : `: ${problems.join("; ")}`}`);
     for (const [index, name] of names.entries()) {
+      if (page.isClosed()) {
+        t.fail("the browser is gone: the other tests of this page did not run");
+        return;
+      }
       await t.test(name, async (t) => {
         report(t, await page.evaluate((index) => globalThis.mcdTests.run(index), index));
         t.same(problems.splice(0), [], "no errors, warnings or uncaptured GPU errors in the page");

@@ -16,7 +16,7 @@ async function bytes(gpu: Gpu): Promise<{ live: number; pooled: number }> {
   return { live: liveBytes, pooled: pooledBytes };
 }
 
-test("ten captions take no more than the first, and the captioner gives all back", async (t, gpu) => {
+test("ten captions take no more than two, and the captioner gives all back", async (t, gpu) => {
   gpu.trim();
   const start = await bytes(gpu);
   const config = tinyConfig(
@@ -33,13 +33,17 @@ test("ten captions take no more than the first, and the captioner gives all back
     return made!.tokens.length;
   };
   t.equal(await caption(0), 6, "a caption");
-  const first = await bytes(gpu);
-  for (let seed = 1; seed < 10; seed++) await caption(seed);
-  t.same(await bytes(gpu), first, "after ten captions live and pooled bytes are as after one");
-  t.ok(first.live > start.live, "which is more than at the start");
+  const { live } = await bytes(gpu);
+  t.ok(live > start.live, "a captioner holds memory");
+  await caption(1);
+  const second = await bytes(gpu);
+  t.equal(second.live, live, "captions hold none");
+  for (let seed = 2; seed < 10; seed++) await caption(seed);
+  // The first one may leave its buffers in another order than the others find and leave them.
+  t.same(await bytes(gpu), second, "after ten captions live and pooled bytes are as after two");
   captioner.dispose();
   gpu.trim();
-  t.same(await bytes(gpu), start, "and as at the start once the captioner is gone");
+  t.same(await bytes(gpu), start, "and all is as at the start once the captioner is gone");
 });
 
 for (const [stage, make] of Object.entries({ vqvae: vqvaeTraining, decoder: decoderTraining })) {
