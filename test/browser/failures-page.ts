@@ -2,7 +2,7 @@
 import { Gpu } from "../../dist/gpu/gpu.js";
 import { matmul } from "../../dist/ops/matmul.js";
 import { browserPlatform } from "../../dist/platform/browser.js";
-import { openBrowserDevice } from "../../dist/platform/browser-adapter.js";
+import { openDevice } from "../../dist/platform/device.js";
 import { fromArray, zeros } from "../../dist/tensor/tensor.js";
 
 /** What was thrown, for the Node side to look at. */
@@ -36,8 +36,7 @@ async function thrown(action: () => Promise<unknown>): Promise<Thrown | null> {
 }
 
 async function openGpu(): Promise<Gpu> {
-  const opened = await openBrowserDevice();
-  return Gpu.from(opened.device, opened);
+  return Gpu.from(await openDevice());
 }
 
 let lost: { gpu: Gpu; pending: Promise<Thrown | null> } | null = null;

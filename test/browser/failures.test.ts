@@ -21,11 +21,7 @@ tap.test("a browser that gives no adapter", async (t) => {
   const { page, problems } = await openPage(browser, url);
   const error = await page.evaluate(() => globalThis.mcdFailures.open());
   t.equal(error?.type, "UserError", "typed");
-  t.match(
-    error?.message,
-    /^This browser has WebGPU but gives no adapter: .* chrome:\/\/gpu/,
-    "says what to do",
-  );
+  t.match(error?.message, /^This browser has WebGPU, but no graphics adapter/, "says what is missing");
   t.same(problems, ["console warning: No available adapters."], "Chromium itself says no more");
 });
 
@@ -44,11 +40,7 @@ tap.test("a browser without WebGPU", async (t) => {
   await page.goto(url);
   const error = await page.evaluate(() => globalThis.mcdFailures.open());
   t.equal(error?.type, "UserError", "typed");
-  t.match(
-    error?.message,
-    /^This browser has no WebGPU; Chrome and Edge have it/,
-    "says which browsers have it",
-  );
+  t.match(error?.message, /^There is no WebGPU here: it takes a browser that has it/, "says what it takes");
   await page.close();
 });
 

@@ -5,7 +5,7 @@
 
 import { Gpu } from "../../dist/gpu/gpu.js";
 import { browserPlatform } from "../../dist/platform/browser.js";
-import { type BrowserDevice, openBrowserDevice } from "../../dist/platform/browser-adapter.js";
+import { openDevice } from "../../dist/platform/device.js";
 import type { Platform } from "../../dist/platform/platform.js";
 import type { Assertions } from "../harness.js";
 
@@ -79,37 +79,41 @@ function alike(a: unknown, b: unknown): boolean {
   );
 }
 
-/** A device with all that the adapter offers. Whatever goes wrong on it outside the engine's own checks reaches the console. */
-async function openDevice(): Promise<BrowserDevice> {
-  const opened = await openBrowserDevice();
-  watch(opened.device);
-  return opened;
-}
-
-function watch(device: GPUDevice): void {
+/** Whatever goes wrong on a device outside the engine's own checks reaches the console. */
+function watch(device: GPUDevice): GPUDevice {
   device.addEventListener("uncapturederror", ({ error }) => console.error(`uncaptured: ${error.message}`));
   device.lost.then(({ reason, message }) => {
     if (reason !== "destroyed") console.error(`the device was lost: ${reason} ${message}`);
   });
+  return device;
+}
+
+function adapterName({ adapterInfo }: GPUDevice): string {
+  return `${adapterInfo.vendor} ${adapterInfo.architecture} ${adapterInfo.description}`.trim();
 }
 
 let shared: Promise<Gpu> | null = null;
 
 /** The device that the tests of a page share. */
 export function sharedGpu(): Promise<Gpu> {
-  shared ??= openDevice().then((opened) => Gpu.from(opened.device, opened));
+  shared ??= freshDevice().then((device) =>
+    Gpu.from(device, {
+      description: adapterName(device),
+      software: device.adapterInfo.isFallbackAdapter,
+    }),
+  );
   return shared;
 }
 
 /** A device of its own, for tests that lose or break it. */
 export async function freshDevice(): Promise<GPUDevice> {
-  return (await openDevice()).device;
+  return watch(await openDevice());
 }
 
 /** A device if the browser's adapter is the one named, else null: a page cannot choose. */
 export async function deviceOf(name: string): Promise<GPUDevice | null> {
-  const { device, description } = await openDevice();
-  if (description.toLowerCase().includes(name)) return device;
+  const device = await freshDevice();
+  if (adapterName(device).toLowerCase().includes(name)) return device;
   device.destroy();
   return null;
 }
@@ -117,12 +121,11 @@ export async function deviceOf(name: string): Promise<GPUDevice | null> {
 /** A device with the limits that every WebGPU device has, and no more. A page cannot choose by name, as Node can. */
 export async function plainDevice(name?: string): Promise<GPUDevice> {
   if (name !== undefined) throw new Error(`a page cannot open the adapter ${name}`);
-  const { device } = await openDevice();
-  const requiredFeatures = [...device.features] as GPUFeatureName[];
-  device.destroy();
+  const full = await freshDevice();
+  const requiredFeatures = [...full.features] as GPUFeatureName[];
+  full.destroy();
   // An adapter gives one device only.
-  const again = await navigator.gpu.requestAdapter();
-  const plain = await again!.requestDevice({ requiredFeatures });
-  watch(plain);
-  return plain;
+  const adapter = await navigator.gpu.requestAdapter();
+  if (adapter === null) throw new Error("navigator.gpu gives no adapter");
+  return watch(await adapter.requestDevice({ requiredFeatures }));
 }
