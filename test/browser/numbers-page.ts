@@ -10,6 +10,11 @@ export interface PageNumbers {
   firstLosses(steps: number): Promise<Omit<FirstLosses, "codes">>;
 }
 
+declare global {
+  /** In a page of this module only. */
+  var mcdNumbers: PageNumbers;
+}
+
 const { files } = browserPlatform;
 
 const numbers: PageNumbers = {
@@ -23,4 +28,4 @@ const numbers: PageNumbers = {
     return { vqvae, decoder };
   },
 };
-Object.assign(globalThis, { mcdNumbers: numbers });
+globalThis.mcdNumbers = numbers;
