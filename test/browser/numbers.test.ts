@@ -15,11 +15,6 @@ const site = await serve({ files: await bundle(["browser/numbers-page.js"]) });
 tap.teardown(() => site.close());
 const openNumbers = async () => openPage(await sharedBrowser(), `${site.url}/browser/numbers-page.html`);
 
-async function swiftShader(): Promise<Gpu> {
-  const opened = await openNodeDevice({ adapter: "swiftshader" });
-  return Gpu.from(opened.device, opened);
-}
-
 function differences(a: Numbers, b: Numbers): Record<string, number> {
   return Object.fromEntries(
     Object.entries(a).map(([name, values]) => {
