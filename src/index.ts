@@ -29,7 +29,7 @@ export * from "./diffusion/transition.js";
 export { type EvaluationOptions, evaluate, type SplitScores, scoresTable } from "./evaluation.js";
 export type { CapturedMemory } from "./gpu/capture-memory.js";
 export * from "./gpu/errors.js";
-export { type CapturedWork, type Counters, Gpu, type GpuOptions } from "./gpu/gpu.js";
+export { type CapturedWork, type Counters, Gpu, type GpuEvents, type GpuOptions } from "./gpu/gpu.js";
 export type { DType, Float, Kernel } from "./gpu/kernel.js";
 export { kernels } from "./gpu/kernels.generated.js";
 export type { MemoryStatistics } from "./gpu/pool.js";
