@@ -81,7 +81,12 @@ function alike(a: unknown, b: unknown): boolean {
 
 /** Whatever goes wrong on a device outside the engine's own checks reaches the console. */
 function watch(device: GPUDevice): GPUDevice {
-  device.addEventListener("uncapturederror", ({ error }) => console.error(`uncaptured: ${error.message}`));
+  device.addEventListener("uncapturederror", (event) => {
+    // Listeners that come later may still say that the error is theirs.
+    setTimeout(() => {
+      if (!event.defaultPrevented) console.error(`uncaptured: ${event.error.message}`);
+    });
+  });
   device.lost.then(({ reason, message }) => {
     if (reason !== "destroyed") console.error(`the device was lost: ${reason} ${message}`);
   });

@@ -21,7 +21,9 @@ export function testFiles(): string[] {
   const root = fileURLToPath(new URL("..", import.meta.url));
   return readdirSync(root, { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".test.js") && !(name in NODE_ONLY))
-    .filter((name) => /from "\.\.?\/harness\.js"/.test(readFileSync(join(root, name), "utf8")))
+    .filter((name) =>
+      /import \{[^}]*\btest\b[^}]*\} from "\.\.?\/harness\.js"/.test(readFileSync(join(root, name), "utf8")),
+    )
     .sort();
 }
 
