@@ -10,6 +10,15 @@ export type { DType, Float, Kernel } from "./gpu/kernel.js";
 export { kernels } from "./gpu/kernels.generated.js";
 export type { MemoryStatistics } from "./gpu/pool.js";
 export type { KernelTime } from "./gpu/profiler.js";
+export {
+  adapterKey,
+  shapeClass,
+  type TunedAdapter,
+  type TunedKernel,
+  type TunedShape,
+  type TuningTable,
+  tuningFormat,
+} from "./gpu/tuning-table.js";
 export * from "./nn/initialisers.js";
 export { LayerNorm } from "./nn/layer-norm.js";
 export { Linear } from "./nn/linear.js";
