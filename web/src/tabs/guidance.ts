@@ -134,7 +134,7 @@ class GuidanceLab {
       h(
         "p",
         {},
-        "Guidance asks the model twice, once with all codes of the picture and once with fewer, and strengthens what the codes made the difference for. Paint over codes to choose what MCS hides.",
+        "Guidance asks the model twice, once with all codes of the picture and once with fewer, and strengthens what the codes made the difference for. p is the prediction from all codes, p₀ from none, pₘ from those that MCS leaves; paint over codes to choose what it hides. Words that differ from those without guidance are underlined.",
       ),
       galleryStrip(this.app),
       h(
