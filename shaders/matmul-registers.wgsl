@@ -11,6 +11,10 @@ const A_VECTORS: bool = false; // @variant
 const B_VECTORS: bool = false; // @variant
 
 // @shared matmul-call
+// Element types of A, B and C; sums are float32, and so are bias and residual.
+alias A = f32; // @variant f32=f32 f16=f16
+alias B = f32; // @variant f32=f32 f16=f16
+alias C = f32; // @variant f32=f32 f16=f16
 const ACTIVATION: u32 = 0; // @variant none=0 gelu2=1 silu=2 relu=3
 const A_TRANSPOSED: bool = false; // @variant
 const B_TRANSPOSED: bool = false; // @variant
@@ -41,9 +45,9 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> c: array<f32>;
+@group(0) @binding(1) var<storage, read> a: array<vec4<A>>;
+@group(0) @binding(2) var<storage, read> b: array<vec4<B>>;
+@group(0) @binding(3) var<storage, read_write> c: array<C>;
 @group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read> residual: array<vec4<f32>>;
 
@@ -58,24 +62,24 @@ fn activated(z: f32) -> f32 {
 fn finish(sum: f32, at: u32, column: u32) {
   var z = params.alpha * sum;
   if (BIAS) { z += bias[column / 4u][column % 4u]; }
-  if (KEEP) { c[params.kept_offset + at] = z; }
+  if (KEEP) { c[params.kept_offset + at] = C(z); }
   var y = activated(z);
   if (RESIDUAL) { y += residual[at / 4u][at % 4u]; }
-  if (ACCUMULATE) { y += c[at]; }
-  c[at] = y;
+  if (ACCUMULATE) { y += f32(c[at]); }
+  c[at] = C(y);
 }
 // @end shared
 
 // Operands are bound as vectors; this is one element of one.
-fn a_at(i: u32) -> f32 { return a[i / 4u][i % 4u]; }
-fn b_at(i: u32) -> f32 { return b[i / 4u][i % 4u]; }
+fn a_at(i: u32) -> f32 { return f32(a[i / 4u][i % 4u]); }
+fn b_at(i: u32) -> f32 { return f32(b[i / 4u][i % 4u]); }
 
 // Four neighbours in memory: A[row, k … k + 3], or A[row … row + 3, k] if it is transposed. What is beyond the end repeats
 // the last: such rows are never written, and such k meet zeros of B.
 fn fetch_a(start: u32, row: u32, k: u32) -> vec4<f32> {
   let line = start + select(min(row, params.m - 1u), min(k, params.k - 1u), A_TRANSPOSED) * params.a_stride;
   let first = select(k, row, A_TRANSPOSED);
-  if (A_VECTORS) { return a[(line + first) / 4u]; }
+  if (A_VECTORS) { return vec4<f32>(a[(line + first) / 4u]); }
   let last = select(params.k, params.m, A_TRANSPOSED) - 1u;
   return vec4<f32>(a_at(line + min(first, last)), a_at(line + min(first + 1u, last)), a_at(line + min(first + 2u, last)), a_at(line + min(first + 3u, last)));
 }
@@ -84,7 +88,7 @@ fn fetch_a(start: u32, row: u32, k: u32) -> vec4<f32> {
 fn fetch_b(start: u32, k: u32, column: u32) -> vec4<f32> {
   let line = start + select(min(k, params.k - 1u), min(column, params.n - 1u), B_TRANSPOSED) * params.b_stride;
   let first = select(column, k, B_TRANSPOSED);
-  if (B_VECTORS) { return b[(line + min(first, select(params.n, params.k, B_TRANSPOSED) - 4u)) / 4u]; }
+  if (B_VECTORS) { return vec4<f32>(b[(line + min(first, select(params.n, params.k, B_TRANSPOSED) - 4u)) / 4u]); }
   let last = select(params.n, params.k, B_TRANSPOSED) - 1u;
   return vec4<f32>(b_at(line + min(first, last)), b_at(line + min(first + 1u, last)), b_at(line + min(first + 2u, last)), b_at(line + min(first + 3u, last)));
 }
@@ -168,8 +172,8 @@ fn product(
     for (var j = 0u; j < columns; j++) {
       let at = c_start + params.m * params.n + column_0 + j;
       var sum = select(right_sum[j % 4u], left_sum[j % 4u], j < 4u);
-      if (ACCUMULATE) { sum += c[at]; }
-      c[at] = sum;
+      if (ACCUMULATE) { sum += f32(c[at]); }
+      c[at] = C(sum);
     }
   }
 }

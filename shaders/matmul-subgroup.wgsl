@@ -15,6 +15,10 @@ const A_VECTORS: bool = false; // @variant
 const B_VECTORS: bool = false; // @variant
 
 // @shared matmul-call
+// Element types of A, B and C; sums are float32, and so are bias and residual.
+alias A = f32; // @variant f32=f32 f16=f16
+alias B = f32; // @variant f32=f32 f16=f16
+alias C = f32; // @variant f32=f32 f16=f16
 const ACTIVATION: u32 = 0; // @variant none=0 gelu2=1 silu=2 relu=3
 const A_TRANSPOSED: bool = false; // @variant
 const B_TRANSPOSED: bool = false; // @variant
@@ -45,9 +49,9 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> c: array<f32>;
+@group(0) @binding(1) var<storage, read> a: array<vec4<A>>;
+@group(0) @binding(2) var<storage, read> b: array<vec4<B>>;
+@group(0) @binding(3) var<storage, read_write> c: array<C>;
 @group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read> residual: array<vec4<f32>>;
 
@@ -62,20 +66,20 @@ fn activated(z: f32) -> f32 {
 fn finish(sum: f32, at: u32, column: u32) {
   var z = params.alpha * sum;
   if (BIAS) { z += bias[column / 4u][column % 4u]; }
-  if (KEEP) { c[params.kept_offset + at] = z; }
+  if (KEEP) { c[params.kept_offset + at] = C(z); }
   var y = activated(z);
   if (RESIDUAL) { y += residual[at / 4u][at % 4u]; }
-  if (ACCUMULATE) { y += c[at]; }
-  c[at] = y;
+  if (ACCUMULATE) { y += f32(c[at]); }
+  c[at] = C(y);
 }
 // @end shared
 
 // C again, for an n that is a multiple of four: `product_vectors` writes four columns at once.
-@group(0) @binding(6) var<storage, read_write> c_vectors: array<vec4<f32>>;
+@group(0) @binding(6) var<storage, read_write> c_vectors: array<vec4<C>>;
 
 // Operands are bound as vectors; this is one element of one.
-fn a_at(i: u32) -> f32 { return a[i / 4u][i % 4u]; }
-fn b_at(i: u32) -> f32 { return b[i / 4u][i % 4u]; }
+fn a_at(i: u32) -> f32 { return f32(a[i / 4u][i % 4u]); }
+fn b_at(i: u32) -> f32 { return f32(b[i / 4u][i % 4u]); }
 
 const ROWS: u32 = LANES * ROW_GROUPS;
 const QUADS: u32 = LANES / 4u; // lanes that hold LANES rows of one k of a transposed A, four rows each
@@ -86,12 +90,12 @@ fn fetch_a(start: u32, row_0: u32, k_0: u32, lane: u32) -> vec4<f32> {
   if (A_TRANSPOSED) {
     let line = start + min(k_0 + lane / QUADS, params.k - 1u) * params.a_stride;
     let row = row_0 + (lane % QUADS) * 4u;
-    if (A_VECTORS) { return a[(line + min(row, params.m - 4u)) / 4u]; }
+    if (A_VECTORS) { return vec4<f32>(a[(line + min(row, params.m - 4u)) / 4u]); }
     let last = params.m - 1u;
     return vec4<f32>(a_at(line + min(row, last)), a_at(line + min(row + 1u, last)), a_at(line + min(row + 2u, last)), a_at(line + min(row + 3u, last)));
   }
   let line = start + min(row_0 + lane, params.m - 1u) * params.a_stride;
-  if (A_VECTORS) { return a[(line + k_0) / 4u]; }
+  if (A_VECTORS) { return vec4<f32>(a[(line + k_0) / 4u]); }
   let last = params.k - 1u;
   return vec4<f32>(a_at(line + k_0), a_at(line + min(k_0 + 1u, last)), a_at(line + min(k_0 + 2u, last)), a_at(line + min(k_0 + 3u, last)));
 }
@@ -99,7 +103,7 @@ fn fetch_a(start: u32, row_0: u32, k_0: u32, lane: u32) -> vec4<f32> {
 // Four k of one column of a transposed B.
 fn fetch_b_column(start: u32, column: u32, k_0: u32) -> vec4<f32> {
   let line = start + min(column, params.n - 1u) * params.b_stride;
-  if (B_VECTORS) { return b[(line + k_0) / 4u]; }
+  if (B_VECTORS) { return vec4<f32>(b[(line + k_0) / 4u]); }
   let last = params.k - 1u;
   return vec4<f32>(b_at(line + k_0), b_at(line + min(k_0 + 1u, last)), b_at(line + min(k_0 + 2u, last)), b_at(line + min(k_0 + 3u, last)));
 }
@@ -107,7 +111,7 @@ fn fetch_b_column(start: u32, column: u32, k_0: u32) -> vec4<f32> {
 // Four columns of one k of B.
 fn fetch_b_row(start: u32, column: u32, k: u32) -> vec4<f32> {
   let line = start + k * params.b_stride;
-  if (B_VECTORS) { return b[(line + min(column, params.n - 4u)) / 4u]; }
+  if (B_VECTORS) { return vec4<f32>(b[(line + min(column, params.n - 4u)) / 4u]); }
   let last = params.n - 1u;
   return vec4<f32>(b_at(line + min(column, last)), b_at(line + min(column + 1u, last)), b_at(line + min(column + 2u, last)), b_at(line + min(column + 3u, last)));
 }
@@ -186,7 +190,9 @@ fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation
     for (var j = 0u; j < 4u; j++) {
       if (column_0 + j < params.n) {
         let at = c_start + params.m * params.n + column_0 + j;
-        if (ACCUMULATE) { c[at] += sums.columns[j]; } else { c[at] = sums.columns[j]; }
+        var sum = sums.columns[j];
+        if (ACCUMULATE) { sum += f32(c[at]); }
+        c[at] = C(sum);
       }
     }
   }
@@ -206,14 +212,16 @@ fn product_vectors(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_in
   for (var row = group.x * ROWS; row < end; row++) {
     let at = start + row * (params.n / 4u);
     let z = params.alpha * rows[row % ROWS] + shift;
-    if (KEEP) { c_vectors[params.kept_offset / 4u + at] = z; }
+    if (KEEP) { c_vectors[params.kept_offset / 4u + at] = vec4<C>(z); }
     var y = vec4<f32>(activated(z.x), activated(z.y), activated(z.z), activated(z.w));
     if (RESIDUAL) { y += residual[at]; }
-    if (ACCUMULATE) { y += c_vectors[at]; }
-    c_vectors[at] = y;
+    if (ACCUMULATE) { y += vec4<f32>(c_vectors[at]); }
+    c_vectors[at] = vec4<C>(y);
   }
   if (COLUMN_SUMS && group.x == 0u) {
     let at = start + params.m * (params.n / 4u);
-    if (ACCUMULATE) { c_vectors[at] += sums.columns; } else { c_vectors[at] = sums.columns; }
+    var sum = sums.columns;
+    if (ACCUMULATE) { sum += vec4<f32>(c_vectors[at]); }
+    c_vectors[at] = vec4<C>(sum);
   }
 }

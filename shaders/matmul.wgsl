@@ -13,6 +13,10 @@ const TILE: u32 = 64; // @tune 32 64
 const DEPTH: u32 = 16; // @tune 8 16
 
 // @shared matmul-call
+// Element types of A, B and C; sums are float32, and so are bias and residual.
+alias A = f32; // @variant f32=f32 f16=f16
+alias B = f32; // @variant f32=f32 f16=f16
+alias C = f32; // @variant f32=f32 f16=f16
 const ACTIVATION: u32 = 0; // @variant none=0 gelu2=1 silu=2 relu=3
 const A_TRANSPOSED: bool = false; // @variant
 const B_TRANSPOSED: bool = false; // @variant
@@ -43,9 +47,9 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> c: array<f32>;
+@group(0) @binding(1) var<storage, read> a: array<vec4<A>>;
+@group(0) @binding(2) var<storage, read> b: array<vec4<B>>;
+@group(0) @binding(3) var<storage, read_write> c: array<C>;
 @group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read> residual: array<vec4<f32>>;
 
@@ -60,11 +64,11 @@ fn activated(z: f32) -> f32 {
 fn finish(sum: f32, at: u32, column: u32) {
   var z = params.alpha * sum;
   if (BIAS) { z += bias[column / 4u][column % 4u]; }
-  if (KEEP) { c[params.kept_offset + at] = z; }
+  if (KEEP) { c[params.kept_offset + at] = C(z); }
   var y = activated(z);
   if (RESIDUAL) { y += residual[at / 4u][at % 4u]; }
-  if (ACCUMULATE) { y += c[at]; }
-  c[at] = y;
+  if (ACCUMULATE) { y += f32(c[at]); }
+  c[at] = C(y);
 }
 // @end shared
 
@@ -110,7 +114,7 @@ fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
       var x = 0.0;
       if (a_k < k_end && row < params.m) {
         let at = a_start + select(row * params.a_stride + a_k, a_k * params.a_stride + row, A_TRANSPOSED);
-        x = a[at / 4u][at % 4u];
+        x = f32(a[at / 4u][at % 4u]);
       }
       strip_a[a_depth * LINE + a_line] = x;
       let b_depth = select(e / TILE, e % DEPTH, B_TRANSPOSED);
@@ -120,7 +124,7 @@ fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
       var y = 0.0;
       if (b_k < k_end && column < params.n) {
         let at = b_start + select(b_k * params.b_stride + column, column * params.b_stride + b_k, B_TRANSPOSED);
-        y = b[at / 4u][at % 4u];
+        y = f32(b[at / 4u][at % 4u]);
       }
       strip_b[b_depth * LINE + b_line] = y;
     }
@@ -152,8 +156,8 @@ fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
       let column = column_0 + j * SIDE + my_column;
       if (column < params.n) {
         let at = c_start + params.m * params.n + column;
-        if (ACCUMULATE) { column_sums[j] += c[at]; }
-        c[at] = column_sums[j];
+        if (ACCUMULATE) { column_sums[j] += f32(c[at]); }
+        c[at] = C(column_sums[j]);
       }
     }
   }

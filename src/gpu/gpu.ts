@@ -2,15 +2,29 @@
 
 import { BindGroupCache } from "./bind-groups.js";
 import { type CapturedMemory, CaptureMemory } from "./capture-memory.js";
-import { DeviceLostError, GpuError, GpuValidationError, NonFiniteError } from "./errors.js";
-import type { DType, Kernel, Specialisation, Vec4 } from "./kernel.js";
+import {
+  DeviceLostError,
+  GpuError,
+  GpuValidationError,
+  MissingFeatureError,
+  NonFiniteError,
+} from "./errors.js";
+import {
+  bindingDType,
+  bytesPerElement,
+  type DType,
+  type Kernel,
+  type Specialisation,
+  type Vec4,
+} from "./kernel.js";
 import { kernels } from "./kernels.generated.js";
 import { type Pipeline, PipelineCache } from "./pipelines.js";
 import { BufferPool, borrowedId, type MemoryStatistics, type PoolOptions, Storage } from "./pool.js";
 import { type DispatchTime, type KernelTime, Profiler, timesByKernel } from "./profiler.js";
 import { type BoundRange, type Command, type Dispatch, type Observer, Recording } from "./recording.js";
 import { encodeProfiled, Replay } from "./replay.js";
-import { WorkQueue } from "./work-queue.js";
+import { DispatchTimes } from "./slices.js";
+import { type Parts, WorkQueue } from "./work-queue.js";
 
 /** What `run` needs to know of a tensor. */
 export interface Bindable<D extends DType = DType> {
@@ -79,8 +93,24 @@ export interface CapturedWork {
   /** The buffers that the work holds for itself, next to the least that any plan could do with. */
   readonly memory: CapturedMemory;
   run(): void;
+  /** Resolves when its pipelines are compiled: from then on `run` and `encode` do not wait. */
+  ready(): Promise<void>;
+  /**
+   * Records the work into an encoder of the caller's, outside of any pass, instead of submitting it: for a page that has
+   * its own frame. Work asked for earlier is submitted now; pipelines that are not ready are compiled while the caller
+   * waits. Until the caller has submitted the encoder, the work must not be run or disposed of.
+   */
+  encode(encoder: GPUCommandEncoder): void;
   /** Gives back the buffers that the work holds. */
   dispose(): void;
+}
+
+/** What a page may listen to. Errors are thrown by the next call that they concern, too. */
+export interface GpuEvents {
+  /** A kernel that does not compile, memory that the device refused, a NaN: an error that was found later than its call. */
+  error: GpuError;
+  /** The device is gone: open another one and make everything anew. */
+  lost: DeviceLostError;
 }
 
 /** Captured work needs all that it ever held for as long as it exists, whatever of it is free at the moment. */
@@ -120,11 +150,24 @@ export class Gpu {
   readonly software: boolean;
   /** Listens while it is set; for profilers. */
   observer: Observer | null = null;
+  /**
+   * Milliseconds after which submitted work leaves others of the device a turn: longer work is cut between dispatches, by what
+   * they took before, and the next slice is submitted when the device is done with the one before. Default: all at once.
+   */
+  sliceMilliseconds = Number.POSITIVE_INFINITY;
+  private readonly times = new DispatchTimes();
+  private readonly listeners: { [E in keyof GpuEvents]: Set<(error: GpuEvents[E]) => void> } = {
+    error: new Set(),
+    lost: new Set(),
+  };
   private readonly pipelines: PipelineCache;
   private readonly bindGroups: BindGroupCache;
   private readonly mainPool: BufferPool;
   private pool: BufferPool | CaptureMemory;
   private readonly captures = new Set<CaptureMemory>();
+  private readonly works = new Set<CapturedWork>();
+  /** Of captured work that is gone, with results that someone holds. */
+  private readonly lingering = new Set<CaptureMemory>();
   private readonly uniformBlock: GPUBuffer;
   /** Holds the number 1: the gradient that a backward pass starts from. Never written. */
   readonly one: Storage;
@@ -138,6 +181,8 @@ export class Gpu {
   private readonly rest: (promise: Promise<unknown>) => void;
   private readonly tuning: Map<string, Readonly<Record<string, number>>>;
   private readonly staging = new Map<number, GPUBuffer[]>();
+  private readonly allStaging = new Set<GPUBuffer>();
+  private disposed = false;
   private failure: GpuError | null = null;
   private readonly errorChecks = new Set<Promise<void>>();
   private profiler: Profiler | null = null;
@@ -180,12 +225,31 @@ export class Gpu {
     device.lost.then((information) =>
       this.fail(new DeviceLostError(information.reason, information.message)),
     );
+    device.addEventListener("uncapturederror", this.onUncaptured);
+  }
+
+  /** Errors of calls outside of any error scope reach the whole device; those of the engine name one of its objects. */
+  private readonly onUncaptured = (event: GPUUncapturedErrorEvent) => {
+    if (!event.error.message.includes('"mcd ')) return;
+    event.preventDefault();
+    this.fail(new GpuValidationError(event.error.message));
+  };
+
+  /** Calls `listener` at every such event; returns a function that ends it. */
+  on<E extends keyof GpuEvents>(event: E, listener: (error: GpuEvents[E]) => void): () => void {
+    this.listeners[event].add(listener);
+    return () => this.listeners[event].delete(listener);
   }
 
   private readonly onMemory = (label: string, bytes: number) => this.observer?.memory?.(label, bytes);
 
   has(feature: "timestamp-query" | "shader-f16" | "subgroups"): boolean {
     return this.device.features.has(feature);
+  }
+
+  /** Throws a `MissingFeatureError` that names `what` unless the device can compute with float16. */
+  requireFloat16(what: string): void {
+    if (!this.has("shader-f16")) throw new MissingFeatureError(what, "shader-f16", this.description);
   }
 
   /** Lanes that share one subgroup for certain; 0 without the feature `subgroups` or where the device does not say. */
@@ -308,7 +372,12 @@ export class Gpu {
     this.throwIfFailed();
     const { spec } = kernel;
     const [x, y = 1, z = 1] = options.groups;
-    const ranges = this.bindRanges(kernel, bindings as Readonly<Record<string, Bindable | Storage>>);
+    const bound = bindings as Readonly<Record<string, Bindable | Storage>>;
+    const specialisation: Specialisation = {
+      variant: (options.variant ?? {}) as Specialisation["variant"],
+      tune: { ...this.tuning.get(spec.name), ...(options.tune as Record<string, number> | undefined) },
+    };
+    const ranges = this.bindRanges(kernel, bound, specialisation);
     const views = bindings as Readonly<Record<string, GPUTextureView>>;
     const textures = spec.textures?.map(({ name }) => views[name]!) ?? [];
     const most = this.limits.maxComputeWorkgroupsPerDimension;
@@ -317,10 +386,6 @@ export class Gpu {
         `${spec.name}: a grid of ${x}×${y}×${z} workgroups; this device allows ${most} in a dimension`,
       );
     }
-    const specialisation: Specialisation = {
-      variant: (options.variant ?? {}) as Specialisation["variant"],
-      tune: { ...this.tuning.get(spec.name), ...(options.tune as Record<string, number> | undefined) },
-    };
     const pipeline = this.pipelines.get(kernel, specialisation);
     let uniformOffset = 0;
     if (spec.uniform) {
@@ -343,10 +408,14 @@ export class Gpu {
       params as Readonly<Record<string, number | Vec4>>,
       specialisation.variant,
     );
-    if (this.finite) this.checkOutputs(kernel, ranges);
+    if (this.finite) this.checkOutputs(kernel, bound, ranges, specialisation);
   }
 
-  private bindRanges(kernel: Kernel, bindings: Readonly<Record<string, Bindable | Storage>>): BoundRange[] {
+  private bindRanges(
+    kernel: Kernel,
+    bindings: Readonly<Record<string, Bindable | Storage>>,
+    specialisation: Specialisation,
+  ): BoundRange[] {
     const { spec } = kernel;
     const ranges: BoundRange[] = [];
     const alignment = this.limits.minStorageBufferOffsetAlignment;
@@ -357,19 +426,22 @@ export class Gpu {
       if (bound instanceof Storage) {
         range = { storage: bound, offset: 0, size: bound.bytes };
       } else {
-        if (bound.dtype !== binding.dtype) {
+        const dtype = bindingDType(binding, specialisation);
+        if (bound.dtype !== dtype) {
           throw new GpuError(
-            `${spec.name}: ${binding.name} takes ${binding.dtype}, but ${bound.label} is ${bound.dtype}`,
+            `${spec.name}: ${binding.name} takes ${dtype}, but ${bound.label} is ${bound.dtype}`,
           );
         }
-        if (!bound.contiguous || (bound.offset * 4) % alignment !== 0) {
+        const elementBytes = bytesPerElement[dtype];
+        const start = bound.offset * elementBytes;
+        if (!bound.contiguous || start % alignment !== 0) {
           throw new GpuError(
             `${spec.name}: ${bound.label}, bound to ${binding.name}, is a view that this kernel cannot read; make it contiguous first`,
           );
         }
         // Rounded up to whole vec4s: a buffer is never smaller than that, and kernels that read vectors need it.
-        const size = Math.min(Math.ceil((bound.size * 4) / 16) * 16, bound.storage.bytes - bound.offset * 4);
-        range = { storage: bound.storage, offset: bound.offset * 4, size };
+        const size = Math.min(Math.ceil((bound.size * elementBytes) / 16) * 16, bound.storage.bytes - start);
+        range = { storage: bound.storage, offset: start, size };
       }
       if (range.storage.free)
         throw new GpuError(`${spec.name}: ${range.storage.label}, bound to ${binding.name}, was freed`);
@@ -444,11 +516,51 @@ export class Gpu {
     this.throwIfFailed();
     const uniforms = mainRecording.uniformData.slice();
     const commands = mainRecording.take();
+    const slice = this.sliceMilliseconds;
     this.queue.push(pipelinesOf(commands), () => {
       device.queue.writeBuffer(this.uniformBlock, 0, uniforms);
-      const replay = new Replay(commands, this.bindGroups, this.uniformBlock);
-      this.submit(replay, commands, this.bindGroups, this.uniformBlock);
+      if (Number.isFinite(slice)) return this.slices(commands, this.bindGroups, this.uniformBlock, slice);
+      this.submit(
+        new Replay(commands, this.bindGroups, this.uniformBlock),
+        commands,
+        this.bindGroups,
+        this.uniformBlock,
+      );
     });
+  }
+
+  /** Submits what `body` records in slices of so many milliseconds; see `sliceMilliseconds`. */
+  sliced<T>(milliseconds: number, body: () => T): T {
+    const before = this.sliceMilliseconds;
+    this.flush();
+    this.sliceMilliseconds = milliseconds;
+    try {
+      const result = body();
+      this.flush();
+      return result;
+    } finally {
+      this.sliceMilliseconds = before;
+    }
+  }
+
+  private *slices(
+    commands: readonly Command[],
+    bindGroups: BindGroupCache,
+    uniforms: GPUBuffer,
+    milliseconds: number,
+  ): Parts {
+    for (let first = 0; first < commands.length; ) {
+      const end = this.times.sliceEnd(commands, first, milliseconds);
+      const part = commands.slice(first, end);
+      const began = performance.now();
+      this.submit(new Replay(part, bindGroups, uniforms), part, bindGroups, uniforms);
+      const done = this.device.queue.onSubmittedWorkDone().then(
+        () => this.times.learn(part, performance.now() - began),
+        () => {}, // the device is lost, which is reported on its own
+      );
+      first = end;
+      if (first < commands.length) yield this.waited(done);
+    }
   }
 
   /** Submits what is recorded, and then, once that has been submitted, calls `action`: to destroy what the work used. */
@@ -544,9 +656,9 @@ export class Gpu {
     const bindGroups = new BindGroupCache(this.device);
     const pipelines = pipelinesOf(commands);
     let replay: Replay | null = null;
-    const submit = () => {
+    const prepared = () => {
       replay ??= new Replay(commands, bindGroups, uniforms);
-      this.submit(replay, commands, bindGroups, uniforms);
+      return replay;
     };
     let disposed = false;
     const work: CapturedWork = {
@@ -556,7 +668,26 @@ export class Gpu {
         if (disposed) throw new GpuError("this captured work was disposed");
         this.throwIfFailed();
         this.flush();
-        this.queue.push(replay ? [] : pipelines, submit);
+        const slice = this.sliceMilliseconds;
+        this.queue.push(replay ? [] : pipelines, () => {
+          if (Number.isFinite(slice)) return this.slices(commands, bindGroups, uniforms, slice);
+          this.submit(prepared(), commands, bindGroups, uniforms);
+        });
+      },
+      ready: async () => {
+        await Promise.all(pipelines.map(({ settled }) => settled));
+        await this.pipelines.checked();
+        this.throwIfFailed();
+      },
+      encode: (encoder) => {
+        if (disposed) throw new GpuError("this captured work was disposed");
+        this.throwIfFailed();
+        this.finish();
+        const refused = pipelines.find((pipeline) => pipeline.refused);
+        if (refused)
+          throw new GpuValidationError(`the device has refused the kernel ${refused.kernel.spec.name}`);
+        prepared().encode(encoder);
+        this.dispatchCount += work.dispatches;
       },
       dispose: () => {
         if (disposed) return;
@@ -566,15 +697,22 @@ export class Gpu {
         uniforms.destroy();
         memory.dispose();
         this.captures.delete(memory);
+        this.works.delete(work);
+        if (memory.lingers) this.lingering.add(memory);
       },
     };
+    this.works.add(work);
     return { work, result };
   }
 
   // ---------------------------------------------------------------- data in and out
 
   /** Writes elements into a storage, after all work recorded so far. */
-  write(target: Storage, byteOffset: number, data: Float32Array | Uint32Array | Int32Array): void {
+  write(
+    target: Storage,
+    byteOffset: number,
+    data: Float32Array | Uint16Array | Uint32Array | Int32Array,
+  ): void {
     this.flush();
     target.version++;
     // The caller may change the array while the write waits.
@@ -596,6 +734,7 @@ export class Gpu {
         size,
         usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
       });
+    this.allStaging.add(staging);
     this.queue.push([], () => {
       const encoder = this.device.createCommandEncoder({ label: "mcd read-back" });
       encoder.copyBufferToBuffer(source.buffer, byteOffset, staging, 0, bytes);
@@ -605,6 +744,8 @@ export class Gpu {
     try {
       await this.waited(staging.mapAsync(GPUMapMode.READ, 0, bytes));
     } catch (error) {
+      staging.destroy();
+      this.allStaging.delete(staging);
       await this.pipelines.checked();
       await Promise.all(this.errorChecks);
       this.throwIfFailed();
@@ -649,6 +790,9 @@ export class Gpu {
     ) {
       this.failure = error;
     }
+    if (this.disposed) return;
+    if (error instanceof DeviceLostError) for (const listener of this.listeners.lost) listener(error);
+    else for (const listener of this.listeners.error) listener(error);
   }
 
   private throwIfFailed(): void {
@@ -683,7 +827,12 @@ export class Gpu {
     return this.finite !== null;
   }
 
-  private checkOutputs(kernel: Kernel, ranges: readonly BoundRange[]): void {
+  private checkOutputs(
+    kernel: Kernel,
+    bound: Readonly<Record<string, Bindable | Storage>>,
+    ranges: readonly BoundRange[],
+    specialisation: Specialisation,
+  ): void {
     const finite = this.finite!;
     const check = kernels.finite.countNonFinite;
     const counts = new Storage(this.mainPool, finiteSlots * 4, "non-finite counts", {
@@ -691,14 +840,16 @@ export class Gpu {
       id: borrowedId,
     });
     kernel.spec.bindings.forEach((binding, i) => {
-      if (binding.access !== "read_write" || binding.dtype !== "f32" || finite.names.length >= finiteSlots)
-        return;
+      const dtype = bindingDType(binding, specialisation);
+      const isFloat = dtype === "f32" || dtype === "f16";
+      if (binding.access !== "read_write" || !isFloat || finite.names.length >= finiteSlots) return;
       const range = ranges[i]!;
       const slot = finite.names.length;
       finite.names.push({ kernel: kernel.spec.name, tensor: range.storage.label });
-      const pipeline = this.pipelines.get(check, { variant: {}, tune: {} });
+      const pipeline = this.pipelines.get(check, { variant: { HALVES: dtype === "f16" }, tune: {} });
       const uniformOffset = this.recording.reserveUniform(16);
-      const count = range.size / 4;
+      const output = bound[binding.name]!;
+      const count = output instanceof Storage ? range.size / bytesPerElement[dtype] : output.size;
       this.writeUniform(check, { count, slot }, uniformOffset);
       const bindings = [range, { storage: counts, offset: 0, size: finiteSlots * 4 }];
       const groups = this.groups1d(count, 256);
@@ -713,10 +864,11 @@ export class Gpu {
     const names = finite.names.splice(0);
     if (names.length === 0) return;
     const staging = this.device.createBuffer({
+      label: "mcd read-back",
       size: finiteSlots * 4,
       usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
     });
-    const encoder = this.device.createCommandEncoder();
+    const encoder = this.device.createCommandEncoder({ label: "mcd read-back" });
     encoder.copyBufferToBuffer(finite.counts, 0, staging, 0, finiteSlots * 4);
     encoder.clearBuffer(finite.counts);
     this.device.queue.submit([encoder.finish()]);
@@ -750,15 +902,25 @@ export class Gpu {
     }
   }
 
-  /** Destroys everything that the engine made on the device, which itself stays as it was. */
+  /**
+   * Destroys everything that the engine made on the device, also what tensors and captured work still hold; the device
+   * itself stays as it was. Read-backs that are on their way fail.
+   */
   dispose(): void {
-    this.finish();
+    if (this.disposed) return;
+    this.disposed = true;
+    this.device.removeEventListener("uncapturederror", this.onUncaptured);
+    this.mainRecording.take();
+    this.queue.finish();
     this.checkFinite = false;
-    this.one.release();
-    this.mainPool.trim();
+    for (const work of this.works) work.dispose();
+    for (const memory of this.lingering) memory.destroyAll();
+    this.lingering.clear();
+    this.mainPool.dispose();
     this.bindGroups.clear();
     this.uniformBlock.destroy();
-    for (const buffers of this.staging.values()) for (const buffer of buffers) buffer.destroy();
+    for (const buffer of this.allStaging) buffer.destroy();
+    this.allStaging.clear();
     this.staging.clear();
   }
 }
