@@ -34,6 +34,15 @@ export type { DType, Float, Kernel } from "./gpu/kernel.js";
 export { kernels } from "./gpu/kernels.generated.js";
 export type { MemoryStatistics } from "./gpu/pool.js";
 export type { KernelTime } from "./gpu/profiler.js";
+export {
+  adapterKey,
+  shapeClass,
+  type TunedAdapter,
+  type TunedKernel,
+  type TunedShape,
+  type TuningTable,
+  tuningFormat,
+} from "./gpu/tuning-table.js";
 export * from "./io/safetensors.js";
 export * from "./metrics/accuracy.js";
 export * from "./metrics/bleu.js";

@@ -24,6 +24,8 @@ import { type DispatchTime, type KernelTime, Profiler, timesByKernel } from "./p
 import { type BoundRange, type Command, type Dispatch, type Observer, Recording } from "./recording.js";
 import { encodeProfiled, Replay } from "./replay.js";
 import { DispatchTimes } from "./slices.js";
+import { Tuning } from "./tuning.js";
+import type { Tunable, TuningTable } from "./tuning-table.js";
 import { type Parts, WorkQueue } from "./work-queue.js";
 
 /** What `run` needs to know of a tensor. */
@@ -68,8 +70,8 @@ export interface Scoped {
 }
 
 export interface GpuOptions extends PoolOptions {
-  /** Tunables by kernel name (`matmul.forward`), over the defaults in the WGSL files. */
-  tuning?: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** Measured tunables, over those that come with the package; null: none that were measured, only defaults. */
+  tuning?: TuningTable | null;
   /** Describes the adapter in reports. */
   description?: string;
   /** True for adapters that run on the CPU; ops with two ways of working choose by it. */
@@ -150,6 +152,8 @@ export class Gpu {
   readonly software: boolean;
   /** Listens while it is set; for profilers. */
   observer: Observer | null = null;
+  /** What of the tuning tables this device runs with, and what of them is not used. */
+  readonly tuning: Tuning;
   /**
    * Milliseconds after which submitted work leaves others of the device a turn: longer work is cut between dispatches, by what
    * they took before, and the next slice is submitted when the device is done with the one before. Default: all at once.
@@ -179,7 +183,6 @@ export class Gpu {
   private readonly scopes: Set<Scoped>[] = [];
   private readonly poolOptions: PoolOptions;
   private readonly rest: (promise: Promise<unknown>) => void;
-  private readonly tuning: Map<string, Readonly<Record<string, number>>>;
   private readonly staging = new Map<number, GPUBuffer[]>();
   private readonly allStaging = new Set<GPUBuffer>();
   private disposed = false;
@@ -208,7 +211,7 @@ export class Gpu {
     this.bindGroups = new BindGroupCache(device);
     this.mainPool = new BufferPool(device, options, fail, this.onMemory);
     this.pool = this.mainPool;
-    this.tuning = new Map(Object.entries(options.tuning ?? {}));
+    this.tuning = new Tuning(device, this.software, options.tuning);
     this.uniformAlignment = device.limits.minUniformBufferOffsetAlignment;
     this.uniformBlock = device.createBuffer({
       label: "mcd uniforms",
@@ -349,14 +352,12 @@ export class Gpu {
     return [Math.ceil(groups / rows), rows, 1];
   }
 
-  /** The tunables a kernel runs with on this adapter: those of the tuning table over the defaults of its file. */
-  tunables<B, P, V, T>(kernel: Kernel<B, P, V, T>): T {
-    const { spec } = kernel;
-    const values: Record<string, number> = {};
-    const tuned = this.tuning.get(spec.name);
-    for (const [name, { fallback }] of Object.entries(spec.tunables))
-      values[name] = tuned?.[name] ?? fallback;
-    return values as T;
+  /**
+   * The tunables that a kernel or a choice has on this adapter: those of the tuning tables over the defaults. With a
+   * shape, those for its class; `run` then has to be given them as `tune`, as without it takes those for any shape.
+   */
+  tunables<V>(tunable: Tunable<V>, shape?: readonly number[]): V {
+    return this.tuning.lookUp(tunable, shape);
   }
 
   /**
@@ -373,9 +374,11 @@ export class Gpu {
     const { spec } = kernel;
     const [x, y = 1, z = 1] = options.groups;
     const bound = bindings as Readonly<Record<string, Bindable | Storage>>;
+    const { tuning } = this;
+    const tune = options.tune ? { ...tuning.values(kernel), ...options.tune } : tuning.lookUp(kernel);
     const specialisation: Specialisation = {
       variant: (options.variant ?? {}) as Specialisation["variant"],
-      tune: { ...this.tuning.get(spec.name), ...(options.tune as Record<string, number> | undefined) },
+      tune: tune as Specialisation["tune"],
     };
     const ranges = this.bindRanges(kernel, bound, specialisation);
     const views = bindings as Readonly<Record<string, GPUTextureView>>;
