@@ -29,13 +29,21 @@ class KernelsTab {
     for (const { name } of families) this.family.append(h("option", { value: name }, name));
     this.family.value = "matmul";
     panel.append(
-      h("p", {}, "Times kernels of the engine in this browser, next to the two ceilings of the same run: multiply-adds in registers, and a copy. Work is repeated until a sample lasts about 40 ms, so that the browser’s coarse clock does not matter; it runs in a worker, so the page stays awake. Other pages and programs on the GPU disturb it."),
+      h(
+        "p",
+        {},
+        "Times kernels of the engine in this browser, next to the two ceilings of the same run: multiply-adds in registers, and a copy. Work is repeated until a sample lasts about 40 ms, so that the browser’s coarse clock does not matter; it runs in a worker, so the page stays awake. Other pages and programs on the GPU disturb it.",
+      ),
       h(
         "div",
         { class: "row" },
         field("Kernels", this.family),
         field("Sizes", this.sizes),
-        h("datalist", { id: "bench-sizes" }, ...["small", "default", "large", "64,256,1024"].map((value) => h("option", { value }))),
+        h(
+          "datalist",
+          { id: "bench-sizes" },
+          ...["small", "default", "large", "64,256,1024"].map((value) => h("option", { value })),
+        ),
         h("label", { class: "field" }, this.check, h("span", {}, "check results against float64")),
       ),
       h("div", { class: "row" }, this.start, this.cancel, this.copy),
@@ -58,7 +66,9 @@ class KernelsTab {
     if (!this.worker) {
       this.worker = new Worker(new URL("kernels-worker.js", document.baseURI), { type: "module" });
       this.worker.addEventListener("message", (event: MessageEvent<News>) => this.hear(event.data));
-      this.worker.addEventListener("error", (event) => this.fail(event.message || "the worker did not start"));
+      this.worker.addEventListener("error", (event) =>
+        this.fail(event.message || "the worker did not start"),
+      );
     }
     this.worker.postMessage(order);
   }
@@ -68,7 +78,12 @@ class KernelsTab {
     this.status.textContent = "Opening the GPU …";
     this.enter(true);
     const { family, sizes, check } = this;
-    this.order({ type: "measure", filter: family.value || undefined, sizes: sizes.value.trim(), check: check.checked });
+    this.order({
+      type: "measure",
+      filter: family.value || undefined,
+      sizes: sizes.value.trim(),
+      check: check.checked,
+    });
   }
 
   private hear(news: News): void {

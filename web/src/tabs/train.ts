@@ -57,7 +57,12 @@ class TrainTab {
   private readonly fetch = button("Make files of it", () => this.order({ type: "export" }));
 
   private readonly phase = h("p", { id: "train-phase", role: "status" });
-  private readonly bar = h("progress", { max: 1, value: 0, "aria-label": "Progress of this stage", hidden: true });
+  private readonly bar = h("progress", {
+    max: 1,
+    value: 0,
+    "aria-label": "Progress of this stage",
+    hidden: true,
+  });
   private readonly numbers = h("p", { id: "train-numbers", class: "quiet" });
   private readonly about = h("p", { class: "quiet small" });
   private readonly problem = h("p", { class: "problem", role: "alert" });
@@ -70,7 +75,11 @@ class TrainTab {
     this.panel = panel;
     this.app = app;
     panel.append(
-      h("p", {}, "Trains a captioner here, in this page: first the VQ-VAE that turns pictures into codes, then the decoder that denoises captions. Nothing leaves this computer."),
+      h(
+        "p",
+        {},
+        "Trains a captioner here, in this page: first the VQ-VAE that turns pictures into codes, then the decoder that denoises captions. Nothing leaves this computer.",
+      ),
       this.form.element,
       h("div", { class: "row" }, this.start, this.resume, this.pause, this.discard),
       this.problem,
@@ -110,7 +119,9 @@ class TrainTab {
     if (!this.worker) {
       this.worker = new Worker(new URL("train-worker.js", document.baseURI), { type: "module" });
       this.worker.addEventListener("message", (event: MessageEvent<News>) => this.hear(event.data));
-      this.worker.addEventListener("error", (event) => this.failed(event.message || "the worker did not start"));
+      this.worker.addEventListener("error", (event) =>
+        this.failed(event.message || "the worker did not start"),
+      );
     }
     this.worker.postMessage(order);
   }
@@ -204,7 +215,10 @@ class TrainTab {
     const milliseconds = recent.map(({ ms }) => ms).sort((a, b) => a - b)[recent.length >> 1]!;
     const total = this.facts?.steps[stage];
     const rate = (entry.perSecond * entry.ms) / milliseconds;
-    const left = total === undefined ? "" : ` · ${formatDuration(((total - entry.step) * milliseconds) / 1000)} left of this stage`;
+    const left =
+      total === undefined
+        ? ""
+        : ` · ${formatDuration(((total - entry.step) * milliseconds) / 1000)} left of this stage`;
     if (total) this.bar.value = entry.step / total;
     this.numbers.textContent = `${stageNames[stage]} step ${entry.step}${total === undefined ? "" : ` of ${total}`} · loss ${entry.losses.total?.toPrecision(4)} · ${Number(rate.toPrecision(3))} ${entry.unit}/s · GPU memory ${formatBytes(entry.bytes)}${left}`;
     this.numbers.dataset.stage = stage;
@@ -300,7 +314,9 @@ class TrainTab {
     if (!this.wanted) return;
     this.wanted = false;
     if (decoder === 0) {
-      this.note("The decoder is not trained yet: its captions are random words, only the VQ-VAE’s pictures mean something.");
+      this.note(
+        "The decoder is not trained yet: its captions are random words, only the VQ-VAE’s pictures mean something.",
+      );
     }
     void this.hand(`the weights trained here (${at})`, trained);
   }
@@ -318,7 +334,11 @@ class TrainTab {
   }
 
   private download(name: string, blob: Blob): HTMLAnchorElement {
-    return h("a", { class: "button", download: name, href: this.address(name, blob) }, `${name} (${formatBytes(blob.size)})`);
+    return h(
+      "a",
+      { class: "button", download: name, href: this.address(name, blob) },
+      `${name} (${formatBytes(blob.size)})`,
+    );
   }
 
   /** An address of a blob, until the next one for the same place. */
@@ -332,14 +352,22 @@ class TrainTab {
 
   /** Weights that were trained elsewhere: the two files of a `weights/` folder. */
   private foreignWeights(): HTMLElement[] {
-    const input = h("input", { type: "file", multiple: true, accept: ".json,.safetensors", class: "out-of-sight", id: "train-weights" });
+    const input = h("input", {
+      type: "file",
+      multiple: true,
+      accept: ".json,.safetensors",
+      class: "out-of-sight",
+      id: "train-weights",
+    });
     input.addEventListener("change", () => {
       const named = (name: string) => [...(input.files ?? [])].find((file) => file.name === name);
       const [config, model] = [named("config.json"), named("model.safetensors")];
       input.value = "";
       this.problem.textContent = "";
       if (config && model) void this.hand("the weights of your files", { config, model });
-      else this.problem.textContent = "Choose both files of a weights folder at once: config.json and model.safetensors.";
+      else
+        this.problem.textContent =
+          "Choose both files of a weights folder at once: config.json and model.safetensors.";
     });
     return [input, h("label", { for: "train-weights", class: "button" }, "Use weights trained elsewhere …")];
   }

@@ -6,7 +6,8 @@ import type { Pictures } from "./messages.js";
 
 const presets: Readonly<Record<string, string>> = {
   quick: "quick: small networks, minutes; shows that everything works, not how good it gets",
-  emoji: "emoji: the networks whose weights ship with the page, 64×64 pixels; about an hour on a good GPU or more",
+  emoji:
+    "emoji: the networks whose weights ship with the page, 64×64 pixels; about an hour on a good GPU or more",
   paper: "paper: the paper’s sizes, 256×256 pixels; for a large GPU, and days",
 };
 
@@ -35,7 +36,9 @@ export class Form {
     this.preset.value = "quick";
     const picker = h("input", { type: "file", webkitdirectory: true, multiple: true, class: "out-of-sight" });
     picker.addEventListener("change", () => {
-      const files = new Map([...(picker.files ?? [])].map((file) => [file.webkitRelativePath, file] as const));
+      const files = new Map(
+        [...(picker.files ?? [])].map((file) => [file.webkitRelativePath, file] as const),
+      );
       const [first] = files.keys();
       if (first !== undefined) this.take({ name: first.split("/")[0]!, files });
     });
@@ -48,9 +51,19 @@ export class Form {
         { class: "stack" },
         h("legend", {}, "Pictures"),
         h("label", {}, this.emoji, " 512 emoji of 32×32 pixels, which come with the page"),
-        h("label", {}, this.own, " a folder of your own, which stays on this computer: PNG, JPEG or WebP and captions.jsonl, .csv or .txt; drop it here or choose it"),
+        h(
+          "label",
+          {},
+          this.own,
+          " a folder of your own, which stays on this computer: PNG, JPEG or WebP and captions.jsonl, .csv or .txt; drop it here or choose it",
+        ),
         h("div", { class: "row" }, choose, picker, this.chosen),
-        h("label", {}, this.skipBad, " leave out unreadable rows and pictures instead of stopping (--skip-bad)"),
+        h(
+          "label",
+          {},
+          this.skipBad,
+          " leave out unreadable rows and pictures instead of stopping (--skip-bad)",
+        ),
       ),
       field("Settings", this.preset),
       h(
@@ -59,7 +72,12 @@ export class Form {
         h("summary", {}, "More settings"),
         h("label", { for: "train-settings" }, "One key=value a line, as with --set of the command:"),
         this.settings,
-        h("details", {}, h("summary", {}, "All settings"), h("pre", { class: "all-settings" }, describeConfig())),
+        h(
+          "details",
+          {},
+          h("summary", {}, "All settings"),
+          h("pre", { class: "all-settings" }, describeConfig()),
+        ),
       ),
     );
     this.acceptFolder();
