@@ -118,6 +118,7 @@ export const ratio = (value) => `${value < 100 ? value.toFixed(2) : value.toFixe
 
 /** @param {number} count */
 export function bytes(count) {
+  if (count >= 10 * 2 ** 30) return `${significant(count / 2 ** 30)} GiB`;
   if (count >= 2 ** 20) return `${significant(count / 2 ** 20)} MiB`;
   return count >= 1024 ? `${significant(count / 1024)} KiB` : `${count} B`;
 }

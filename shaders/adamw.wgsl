@@ -9,22 +9,22 @@
 // block of 64 says where weight decay applies. What changes from step to step is read from `schedule`, which the CPU
 // writes, so that a captured step can be replayed:
 //   schedule = [lr, 1/(1-β1ⁿ), 1/(1-β2ⁿ), average_weight]
-// Parameters that are more than one binding may hold are worked through in chunks, each with PARTIALS sums of its own;
-// finish_norm adds up those of all chunks.
+// Parameters that are more than one binding may hold are several packs, each with PARTIALS sums of its own; finish_norm
+// adds up those of all packs.
 // A norm that is not finite makes the step a no-op and sets norm[1] to 1.
 //
 // Grids: sum_of_squares: PARTIALS workgroups, or PARTIALS / WORKGROUP with BY_LANE; finish_norm: 1 workgroup; step:
 // groups1d(count, WORKGROUP).
 
 const WORKGROUP: u32 = 256; // @tune 64 128 256
-// Partial sums of a chunk, summed by one more workgroup.
+// Partial sums of a pack, summed by one more workgroup.
 const PARTIALS: u32 = 1024;
 // Whether each invocation makes a partial sum of its own and one invocation adds them up: for software adapters, which
 // take long to run barriers and longer to compile them.
 const BY_LANE: bool = false; // @variant
 
 struct Params {
-  count: u32, // parameters of the chunk; finish_norm: partial sums of all chunks
+  count: u32, // parameters of the pack; finish_norm: partial sums of all packs
   beta1: f32,
   beta2: f32,
   epsilon: f32,

@@ -168,6 +168,14 @@ function readShader(file) {
       });
     }
     bindings.sort((a, b) => a.binding - b.binding);
+    const textures = [];
+    for (const variable of reflected.textures) {
+      if (!words.has(variable.name)) continue;
+      const type = variable.type.getTypeName();
+      if (type !== "texture_2d<f32>")
+        fail(file, entry.startLine, `${variable.name} is ${type}; only texture_2d<f32> is allowed`);
+      textures.push({ name: variable.name, binding: variable.binding });
+    }
     if (bindings.length > 8)
       fail(
         file,
@@ -184,6 +192,7 @@ function readShader(file) {
     return {
       name: entry.name,
       bindings,
+      textures,
       uniform,
       workgroupSize,
       tunables: own(tunables),
@@ -229,7 +238,10 @@ function typescriptFor({ file, source, entries }) {
   const sourceName = `${family}Source`;
   const text = JSON.stringify(source);
   const lines = entries.map((entry) => {
-    const bindings = entry.bindings.map((b) => `${b.name}: "${b.dtype}"`).join("; ");
+    const bindings = [
+      ...entry.bindings.map((b) => `${b.name}: "${b.dtype}"`),
+      ...entry.textures.map((t) => `${t.name}: "texture"`),
+    ].join("; ");
     const params = (entry.uniform?.members ?? [])
       .map((m) => `${m.name}: ${m.width === 1 ? "number" : "Vec4"}`)
       .join("; ");
@@ -253,6 +265,7 @@ function typescriptFor({ file, source, entries }) {
       file: `shaders/${file}`,
       entryPoint: entry.name,
       bindings: entry.bindings,
+      ...(entry.textures.length > 0 ? { textures: entry.textures } : {}),
       uniform: entry.uniform,
       workgroupSize: entry.workgroupSize,
       tunables: entry.tunables,

@@ -54,7 +54,7 @@ async function main(): Promise<void> {
     throw new UserError(`--guidance should be one of ${methods.join(", ")}, not ${options.guidance}`, 2);
   }
   const gpu = await openGpu(options.adapter, options.json);
-  const captioner = await Captioner.load(gpu, platform.files, options.weights);
+  const captioner = await Captioner.fromFolder(gpu, platform.files, options.weights);
   const { imageSize } = captioner.config.data;
   const { timesteps } = captioner.config.decoder;
   if (options.steps !== undefined && options.steps > timesteps) {
@@ -79,7 +79,7 @@ async function main(): Promise<void> {
       ? ({ t, tokens }: { t: number; tokens: Uint32Array }) =>
           console.error(`t = ${String(t).padStart(3)}  ${captioner.tokenizer.decode(tokens)}`)
       : undefined;
-    const [caption] = await captioner.caption(pixels, { ...sampling, onStep });
+    const [caption] = await captioner.captionAll(pixels, { ...sampling, onStep });
     const ms = Math.round(platform.now() - began);
     if (json) {
       const { steps, seed, guidance, scale, topR, temperature } = sampling;

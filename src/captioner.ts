@@ -1,26 +1,29 @@
 /** The whole captioner: image → VQ-VAE codes y → D3PM decoder denoises x_T … x_0 → caption. */
 
+import { Chain, type ChainSettings, chainSettings } from "./chain.js";
 import { type Config, resolveConfig } from "./config.js";
-import { Decoder, type PreparedCondition } from "./diffusion/decoder.js";
-import type { Guidance } from "./diffusion/guidance.js";
+import { type DenoiseOptions, type DenoiseStep, denoiseCodes } from "./denoising.js";
+import { Decoder } from "./diffusion/decoder.js";
 import { sample } from "./diffusion/sampler.js";
 import { Schedule } from "./diffusion/schedule.js";
 import { type TransitionTable, transitionTable } from "./diffusion/table.js";
-import type { Gpu } from "./gpu/gpu.js";
+import { Gpu } from "./gpu/gpu.js";
 import { type JsonRecord, parseJsonRecord, toJson } from "./io/json.js";
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "./io/safetensors.js";
 import { loadWeights } from "./nn/weights.js";
-import { add } from "./ops/elementwise.js";
-import type { FixedWords } from "./ops/sample.js";
+import type { PictureFit } from "./ops/picture.js";
+import { type PictureSource, pictureTensor, withinLimits } from "./picture-source.js";
+import { openDevice } from "./platform/device.js";
+import { download, downloadText, sha256 } from "./platform/download.js";
 import { UserError } from "./platform/errors.js";
 import type { Files } from "./platform/platform.js";
 import { noGrad } from "./tensor/autograd.js";
-import { fromArray, type Tensor } from "./tensor/tensor.js";
+import { fromArray, Tensor } from "./tensor/tensor.js";
 import { parseTemplate } from "./text/template.js";
 import { WordTokenizer } from "./text/words.js";
 import { VqVae } from "./vqvae/vqvae.js";
 
-/** How captions are drawn. What is left out is as in the model's configuration. */
+/** How the captions of many pictures are drawn. What is left out is as in the model's configuration. */
 export interface CaptionOptions {
   /** Denoising steps, at most T. */
   steps?: number;
@@ -48,10 +51,30 @@ export interface Caption {
   tokens: number[];
 }
 
+export interface LoadOptions {
+  /** Your device, which stays yours: the captioner never destroys it. Without `device` and `gpu` it opens one of its own. */
+  device?: GPUDevice;
+  /** An engine that exists already, on which other things may run too. */
+  gpu?: Gpu;
+  signal?: AbortSignal;
+  /** Bytes of the weights so far and in all. */
+  onProgress?: (progress: { loaded: number; total: number }) => void;
+  /** Keeps the weights in the browser's Cache Storage; default true. */
+  cache?: boolean;
+}
+
+/** Pixels as `ImageData` holds them. */
+export interface RgbaPicture {
+  width: number;
+  height: number;
+  /** RGBA, rows from the top. */
+  data: Uint8ClampedArray<ArrayBuffer>;
+}
+
 /** Pictures encoded and captions denoised at once; bounds memory, not results. */
 const imagesPerBatch = 64;
-/** Added to a logit: a word that cannot come. */
-const impossible = -1e4;
+const configName = "config.json";
+const weightsName = "model.safetensors";
 const format = "mc-diffusion-captioner-1";
 
 export class Captioner {
@@ -61,7 +84,9 @@ export class Captioner {
   readonly schedule: Schedule;
   readonly vqvae: VqVae;
   readonly decoder: Decoder;
-  private readonly tables = new Map<number, TransitionTable>();
+  private readonly tables = new Map<string, TransitionTable>();
+  /** What `dispose` ends beside the captioner itself. */
+  private owned: () => void = () => {};
 
   /** Networks of the configured size with random weights that depend on `config.seed`. */
   constructor(gpu: Gpu, config: Config, tokenizer: WordTokenizer) {
@@ -113,15 +138,74 @@ export class Captioner {
     return this.decoder.shape.side ** 2;
   }
 
+  // ---------------------------------------------------------------- one picture, step by step
+
+  /** A picture as the networks take it, [1, size, size, 3] in [-1, 1]; see `pictureTensor`. Records work, reads nothing back. */
+  picture(source: PictureSource, fit: PictureFit = "contain"): Tensor {
+    return pictureTensor(this.gpu, source, this.config.data.imageSize, fit);
+  }
+
+  /** The codes y of a picture, ids [1, S], on the GPU: the caller's to dispose of. `read()` and `buffer` give them. */
+  async codes(source: PictureSource, fit: PictureFit = "contain"): Promise<Tensor<"u32">> {
+    const usable = await withinLimits(this.gpu, source);
+    return this.gpu.scope(() => noGrad(() => this.vqvae.encode(this.picture(usable, fit)))).keep();
+  }
+
+  /**
+   * Denoises the caption of a picture (or of its codes [1, S]) and yields each step. Ends with the signal's reason when it is
+   * aborted; ending the loop early frees everything too. The caption is the last step's.
+   */
+  async *denoise(
+    picture: PictureSource | Tensor<"u32">,
+    options: DenoiseOptions = {},
+  ): AsyncGenerator<DenoiseStep, void> {
+    options.signal?.throwIfAborted();
+    const given = picture instanceof Tensor;
+    const codes = given ? picture : await this.codes(picture, options.fit);
+    try {
+      yield* denoiseCodes(this, codes, options);
+    } finally {
+      if (!given) codes.dispose();
+    }
+  }
+
+  /** The caption of a picture, or of its codes [1, S]: the end of `denoise`. */
+  async caption(picture: PictureSource | Tensor<"u32">, options: DenoiseOptions = {}): Promise<Caption> {
+    let last: DenoiseStep | null = null;
+    for await (const step of this.denoise(picture, options)) last = step;
+    const { tokens, text } = last!;
+    return { text, tokens };
+  }
+
+  /** The picture that the VQ-VAE makes of codes [1, S]. */
+  async reconstruct(codes: Tensor<"u32">): Promise<RgbaPicture> {
+    const { imageSize: size } = this.config.data;
+    const decoded = this.gpu.scope(() => noGrad(() => this.vqvae.decode(codes)));
+    const reading = decoded.read();
+    decoded.dispose();
+    const rgb = bytesOf(await reading);
+    const data = new Uint8ClampedArray(size * size * 4).fill(255);
+    for (let pixel = 0; pixel < size * size; pixel++)
+      data.set(rgb.subarray(pixel * 3, pixel * 3 + 3), pixel * 4);
+    return { width: size, height: size, data };
+  }
+
+  // ---------------------------------------------------------------- many pictures
+
   /** Bytes [n, size, size, 3] of pictures → [n, size, size, 3] in [-1, 1]. */
   imageTensor(images: Uint8Array): Tensor {
     const { imageSize: size } = this.config.data;
-    const values = Float32Array.from(images, (value) => value / 127.5 - 1);
+    // A plain loop: `Float32Array.from` with a function takes ten times as long.
+    const values = new Float32Array(images.length);
+    for (let i = 0; i < images.length; i++) values[i] = images[i]! / 127.5 - 1;
     return fromArray(this.gpu, values, [images.length / (size * size * 3), size, size, 3], "f32", "images");
   }
 
   /** Codes of pictures given as bytes [n, size, size, 3]: ids [n · S], row by row of each grid. */
-  async encode(images: Uint8Array, onProgress?: (done: number, total: number) => void): Promise<Uint32Array> {
+  async encodeAll(
+    images: Uint8Array,
+    onProgress?: (done: number, total: number) => void,
+  ): Promise<Uint32Array> {
     const { imageSize: size } = this.config.data;
     const bytes = size * size * 3;
     const count = images.length / bytes;
@@ -142,7 +226,7 @@ export class Captioner {
   }
 
   /** Reconstructs pictures, bytes [n, size, size, 3], from ids [n · S]. */
-  async reconstruct(codes: Uint32Array): Promise<Uint8Array> {
+  async reconstructAll(codes: Uint32Array): Promise<Uint8Array> {
     const { imageSize: size } = this.config.data;
     const { positions } = this;
     const images = new Uint8Array((codes.length / positions) * size * size * 3);
@@ -155,17 +239,14 @@ export class Captioner {
       );
       const values = await decoded.read();
       decoded.dispose();
-      const at = (first / positions) * size * size * 3;
-      values.forEach((value, i) => {
-        images[at + i] = Math.max(0, Math.min(255, Math.round((value + 1) * 127.5)));
-      });
+      images.set(bytesOf(values), (first / positions) * size * size * 3);
     }
     return images;
   }
 
   /** Captions pictures given as bytes [n, size, size, 3]. */
-  async caption(images: Uint8Array, options: CaptionOptions = {}): Promise<Caption[]> {
-    return this.captionCodes(await this.encode(images), options);
+  async captionAll(images: Uint8Array, options: CaptionOptions = {}): Promise<Caption[]> {
+    return this.captionCodes(await this.encodeAll(images), options);
   }
 
   /** Captions pictures given as their codes [n · S]. */
@@ -181,51 +262,33 @@ export class Captioner {
   }
 
   private async captionBatch(codes: Uint32Array, options: CaptionOptions, first: number): Promise<Caption[]> {
-    const { gpu, decoder, tokenizer, positions } = this;
-    const { length, codes: maskId } = decoder.shape;
-    const settings = { ...this.config.sampling, seed: this.config.seed, ...defined(options) };
+    const { gpu, tokenizer, positions } = this;
+    const { length } = this.decoder.shape;
     const batch = codes.length / positions;
-    const table = this.table(settings.steps);
-    const fixed = options.template === undefined ? null : this.fixedWords(options.template, batch);
-    const guidance: Guidance = {
-      method: settings.guidance,
-      scale: settings.scale,
-      maskId,
-      maskRate: settings.maskRate,
-      redraw: settings.maskMode === "redrawn",
-    };
-    const greedy = settings.temperature === 0;
-    const { onStep } = options;
-    const prepared = new PreparedOnce(decoder);
-    const condition = fromArray(gpu, codes, [batch, positions], "u32", "codes").keep();
-    const drawing = sample({
-      table,
-      predict: (xt, t, y) => {
-        const logits = decoder.forward(xt, t, prepared.of(y!));
-        return fixed ? add(logits, fixed.penalty) : logits;
-      },
-      batch,
-      length,
-      condition,
-      guidance,
-      // Batches of one call draw different numbers.
-      seed: settings.seed + first * 0x1_0000_0000,
-      temperature: greedy ? 1e-3 : settings.temperature,
-      topR: settings.topR,
-      last: "argmax",
-      fixed,
-      onStep: onStep
-        ? async ({ u, tokens }) => onStep({ t: u, tokens: (await tokens.read()).slice(0, batch * length) })
-        : undefined,
+    const { guidance, scale, maskRate, maskMode, template, onBatch: _, onStep, ...plain } = defined(options);
+    const settings: ChainSettings = chainSettings(this.config, {
+      ...plain,
+      guidance: defined({ method: guidance, scale, maskRate, maskMode }),
     });
+    // Batches of one call draw different numbers.
+    settings.seed += first * 0x1_0000_0000;
+    const words = template === undefined ? null : parseTemplate(template, tokenizer, length);
+    const condition = fromArray(gpu, codes, [batch, positions], "u32", "codes").keep();
+    let chain: Chain | null = null;
     let ids: Uint32Array;
     try {
-      const result = await drawing;
+      chain = new Chain(this, condition, settings, { words });
+      const result = await sample({
+        ...chain.options,
+        onStep: onStep
+          ? async ({ u, tokens }) => onStep({ t: u, tokens: (await tokens.read()).slice(0, batch * length) })
+          : undefined,
+      });
       ids = await result.read();
       result.dispose();
     } finally {
-      prepared.dispose();
-      for (const tensor of [condition, fixed?.at, fixed?.words, fixed?.penalty]) tensor?.dispose();
+      chain?.dispose();
+      condition.dispose();
     }
     return Array.from({ length: batch }, (_, i) => {
       const tokens = Array.from(ids.subarray(i * length, (i + 1) * length));
@@ -233,31 +296,13 @@ export class Captioner {
     });
   }
 
-  /** The template's words for each picture, and what is added to the logits [L, M] so that no caption ends in a gap. */
-  private fixedWords(template: string, batch: number): FixedWords & { penalty: Tensor } {
-    const { length, vocabulary } = this.decoder.shape;
-    const { at, words, gap } = parseTemplate(template, this.tokenizer, length);
-    const penalty = new Float32Array(length * vocabulary);
-    gap.forEach((isGap, i) => {
-      if (isGap) penalty[i * vocabulary + this.tokenizer.endId] = impossible;
-    });
-    const repeated = (row: Uint32Array, label: string) => {
-      const data = new Uint32Array(batch * length);
-      for (let i = 0; i < batch; i++) data.set(row, i * length);
-      return fromArray(this.gpu, data, [batch, length], "u32", label).keep();
-    };
-    return {
-      at: repeated(at, "fixed positions"),
-      words: repeated(words, "fixed words"),
-      penalty: fromArray(this.gpu, penalty, [length, vocabulary], "f32", "end of caption in gaps").keep(),
-    };
-  }
-
-  private table(steps: number): TransitionTable {
-    let table = this.tables.get(steps);
+  /** The process over the visited steps, a falling list; kept for the next time. */
+  table(visits: readonly number[]): TransitionTable {
+    const key = visits.join();
+    let table = this.tables.get(key);
     if (!table) {
-      table = transitionTable(this.gpu, this.schedule, this.schedule.visit(steps));
-      this.tables.set(steps, table);
+      table = transitionTable(this.gpu, this.schedule, visits);
+      this.tables.set(key, table);
     }
     return table;
   }
@@ -278,71 +323,126 @@ export class Captioner {
       stored.set(name, shrink ? { ...tensor, dtype: "F16" } : tensor);
     }
     await files.makeDirectory(folder);
-    await files.write(`${folder}/model.safetensors`, encodeSafetensors(stored, { format }));
+    const bytes = encodeSafetensors(stored, { format });
+    await files.write(`${folder}/${weightsName}`, bytes);
     const { config, tokenizer } = this;
     const record = {
       format,
+      weights: { file: weightsName, bytes: bytes.length, sha256: await sha256(bytes) },
       ...(options.about ? { about: options.about } : {}),
       config,
       tokenizer: tokenizer.toJSON(),
     };
-    await files.write(`${folder}/config.json`, toJson(record as unknown as JsonRecord));
+    await files.write(`${folder}/${configName}`, toJson(record as unknown as JsonRecord));
   }
 
   /** Reads what `save` wrote. Throws a `UserError` that names the file if something is missing or does not fit. */
-  static async load(gpu: Gpu, files: Files, folder: string): Promise<Captioner> {
-    const configPath = `${folder}/config.json`;
-    const weightsPath = `${folder}/model.safetensors`;
+  static async fromFolder(gpu: Gpu, files: Files, folder: string): Promise<Captioner> {
+    const configPath = `${folder}/${configName}`;
+    const weightsPath = `${folder}/${weightsName}`;
     if (!(await files.exists(configPath)) || !(await files.exists(weightsPath))) {
       throw new UserError(
         `${folder} holds no captioner: it needs config.json and model.safetensors, as a finished run's weights/ has`,
       );
     }
-    const record = parseJsonRecord(await files.readText(configPath), configPath);
-    if (record.format !== format) {
+    const model = parseModel(await files.readText(configPath), configPath);
+    const bytes = await files.read(weightsPath);
+    const { expected } = model;
+    if (expected && (bytes.length !== expected.bytes || (await sha256(bytes)) !== expected.sha256)) {
       throw new UserError(
-        `${configPath} has format ${JSON.stringify(record.format)}, this version reads "${format}"`,
+        `${weightsPath} is damaged or of another version: it is not the file whose SHA-256 ${configPath} names`,
       );
     }
-    const config = resolveConfig({ file: { name: configPath, text: JSON.stringify(record.config) } });
-    const captioner = new Captioner(gpu, config, WordTokenizer.fromJSON(record.tokenizer, configPath));
-    const { tensors } = decodeSafetensors(await files.read(weightsPath), weightsPath);
-    loadWeights(captioner.vqvae, tensors, weightsPath, "vqvae.");
-    loadWeights(captioner.decoder, tensors, weightsPath, "decoder.");
-    return captioner;
+    return Captioner.assemble(gpu, model, bytes, weightsPath);
   }
 
+  /**
+   * Loads what `save` wrote from a web address, that of the folder. The weights are checked by the hash in config.json
+   * and kept in Cache Storage where there is one. Throws a `UserError` that names the address if something does not fit.
+   */
+  static async load(url: string | URL, options: LoadOptions = {}): Promise<Captioner> {
+    const { signal, onProgress, cache } = options;
+    signal?.throwIfAborted();
+    const folder = new URL(url, typeof location === "undefined" ? undefined : location.href);
+    if (!folder.pathname.endsWith("/")) folder.pathname += "/";
+    const address = (name: string) => {
+      const file = new URL(name, folder);
+      file.search = folder.search;
+      return file.href;
+    };
+    const model = parseModel(await downloadText(address(configName), signal), address(configName));
+    const { expected } = model;
+    const bytes = await download(address(weightsName), { signal, onProgress, expected, cache });
+    signal?.throwIfAborted();
+    const device = options.gpu ? null : (options.device ?? (await openDevice()));
+    const gpu = options.gpu ?? Gpu.from(device!);
+    const release = () => {
+      if (!options.gpu) gpu.dispose();
+      if (!options.gpu && !options.device) device!.destroy();
+    };
+    try {
+      const captioner = Captioner.assemble(gpu, model, bytes, address(weightsName));
+      captioner.owned = release;
+      return captioner;
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  private static assemble(gpu: Gpu, model: StoredModel, bytes: Uint8Array, name: string): Captioner {
+    const { tensors } = decodeSafetensors(bytes, name);
+    const captioner = new Captioner(gpu, model.config, model.tokenizer);
+    try {
+      loadWeights(captioner.vqvae, tensors, name, "vqvae.");
+      loadWeights(captioner.decoder, tensors, name, "decoder.");
+      return captioner;
+    } catch (error) {
+      captioner.dispose();
+      throw error;
+    }
+  }
+
+  /** Frees the networks; and the engine and the device, if `load` opened them. */
   dispose(): void {
     for (const table of this.tables.values()) table.dispose();
+    this.tables.clear();
     this.vqvae.dispose();
     this.decoder.dispose();
+    this.owned();
+    this.owned = () => {};
   }
 }
 
-/** Prepares a condition once for as long as the sampler gives the same tensor. */
-class PreparedOnce {
-  private readonly decoder: Decoder;
-  private source: Tensor<"u32"> | null = null;
-  private prepared: PreparedCondition | null = null;
+/** What config.json says. */
+interface StoredModel {
+  config: Config;
+  tokenizer: WordTokenizer;
+  /** Of the weights file; undefined in files of before there was a hash. */
+  expected: { sha256: string; bytes: number } | undefined;
+}
 
-  constructor(decoder: Decoder) {
-    this.decoder = decoder;
+function parseModel(text: string, name: string): StoredModel {
+  const record = parseJsonRecord(text, name);
+  if (record.format !== format) {
+    throw new UserError(
+      `${name} has format ${JSON.stringify(record.format)}, this version reads "${format}"`,
+    );
   }
+  const config = resolveConfig({ file: { name, text: JSON.stringify(record.config) } });
+  const tokenizer = WordTokenizer.fromJSON(record.tokenizer, name);
+  const weights = record.weights as JsonRecord | undefined;
+  if (weights === undefined) return { config, tokenizer, expected: undefined };
+  const { bytes, sha256 } = weights;
+  if (typeof bytes !== "number" || typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256)) {
+    throw new UserError(`${name}: "weights" should hold the bytes and the sha256 of ${weightsName}`);
+  }
+  return { config, tokenizer, expected: { bytes, sha256 } };
+}
 
-  of(codes: Tensor<"u32">): PreparedCondition {
-    if (this.source !== codes || !this.prepared) {
-      this.dispose();
-      this.source = codes;
-      this.prepared = this.decoder.prepare(codes);
-      for (const tensor of this.prepared.keyValues ?? []) tensor.keep();
-    }
-    return this.prepared;
-  }
-
-  dispose(): void {
-    for (const tensor of this.prepared?.keyValues ?? []) tensor.dispose();
-    this.prepared = null;
-  }
+/** Values about in [-1, 1] as bytes. */
+function bytesOf(values: Float32Array): Uint8Array {
+  return Uint8Array.from(values, (value) => Math.max(0, Math.min(255, Math.round((value + 1) * 127.5))));
 }
 
 /** Options that were given. */

@@ -45,7 +45,7 @@ async function main(): Promise<void> {
     .option("--quiet", "print no progress");
   const { weights, data, splits, limit, out, adapter, quiet, ...sampling } = program.parse().opts<Options>();
   const gpu = await openGpu(adapter, quiet);
-  const captioner = await Captioner.load(gpu, platform.files, weights);
+  const captioner = await Captioner.fromFolder(gpu, platform.files, weights);
   const source =
     data === undefined
       ? {}

@@ -70,7 +70,7 @@ export async function evaluate(
 
   const place = new Map(needed.map((record, i) => [record, i]));
   const images = (records: readonly number[]) => records.map((record) => dataset.records[record]!.image);
-  const codes = await captioner.encode(gatherImages(dataset, images(needed)), (count) =>
+  const codes = await captioner.encodeAll(gatherImages(dataset, images(needed)), (count) =>
     onProgress?.(count, total),
   );
   done = needed.length;

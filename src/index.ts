@@ -3,11 +3,20 @@
  * its metrics. Nothing here needs Node; `mc-diffusion/node` opens a device there.
  */
 
-export { type Caption, Captioner, type CaptionOptions } from "./captioner.js";
+export {
+  type Caption,
+  Captioner,
+  type CaptionOptions,
+  type LoadOptions,
+  type RgbaPicture,
+} from "./captioner.js";
+export type { GuidanceSettings } from "./chain.js";
 export { type Config, describeConfig, PRESET_NAMES, resolveConfig } from "./config.js";
 export * from "./data/augment.js";
 export * from "./data/batches.js";
 export * from "./data/dataset.js";
+export type { DenoiseOptions, DenoiseStep } from "./denoising.js";
+export { AttentionReadout } from "./diffusion/attention-readout.js";
 export { Decoder, type DecoderShape } from "./diffusion/decoder.js";
 export * from "./diffusion/forward.js";
 export * from "./diffusion/guidance.js";
@@ -39,14 +48,15 @@ export { PackedParameters } from "./nn/parameters.js";
 export { TimestepModulation } from "./nn/timestep-modulation.js";
 export { loadWeights, readWeights } from "./nn/weights.js";
 export * from "./ops/index.js";
-export { AdamW, type AdamWOptions } from "./optim/adamw.js";
+export { AdamW, type AdamWOptions, type Pack } from "./optim/adamw.js";
 export { type LearningRateSchedule, learningRateAt } from "./optim/learning-rate.js";
-export { requestComputeDevice } from "./platform/device.js";
+export * from "./picture-source.js";
+export { openDevice, requestComputeDevice } from "./platform/device.js";
 export { UserError } from "./platform/errors.js";
 export type { Files, ImageCodec, Platform, RgbImage } from "./platform/platform.js";
 export { backward, backwardFrom, checkpoint, noGrad, record, zeroGrad } from "./tensor/autograd.js";
 export * from "./tensor/errors.js";
-export { empty, fromArray, Tensor, zeros } from "./tensor/tensor.js";
+export { empty, fromArray, fromBuffer, Tensor, zeros } from "./tensor/tensor.js";
 export type { Tokenizer } from "./text/tokenizer.js";
 export { WordTokenizer } from "./text/words.js";
 export { DecoderTraining } from "./training/decoder-training.js";

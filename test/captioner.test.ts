@@ -1,49 +1,12 @@
 import { Captioner, type CaptionOptions } from "../dist/captioner.js";
-import type { Gpu } from "../dist/gpu/gpu.js";
-import { readWeights } from "../dist/nn/weights.js";
 import { noGrad } from "../dist/tensor/autograd.js";
 import { fromArray } from "../dist/tensor/tensor.js";
-import { WordTokenizer } from "../dist/text/words.js";
 import { type Check, randomArray, test } from "./harness.js";
 import { MemoryFiles } from "./io/memory-files.js";
-import { tinyConfig } from "./training/setup.js";
-
-const tokenizer = new WordTokenizer(["a", "black", "cat", "dog", "red", "hat", "with", "on", "mat"]);
-const id = (word: string) => tokenizer.encode(word)[0]!;
-
-function build(gpu: Gpu, ...set: string[]): Captioner {
-  const config = tinyConfig(
-    "data.maxLength=6",
-    "decoder.dim=32",
-    "decoder.blocks=2",
-    "decoder.heads=2",
-    "decoder.mlpRatio=2",
-    "sampling.steps=5",
-    "sampling.topR=0.95",
-    ...set,
-  );
-  return new Captioner(gpu, config, tokenizer);
-}
-
-/** Pictures of random blocks, bytes [n, 16, 16, 3]. */
-function pictures(count: number): Uint8Array {
-  const blocks = randomArray(5, count * 16 * 3, 80);
-  return Uint8Array.from({ length: count * 16 * 16 * 3 }, (_, i) => {
-    const [n, rest] = [Math.floor(i / 768), i % 768];
-    const [y, x, c] = [Math.floor(rest / 48), Math.floor((rest % 48) / 3), rest % 3];
-    const block = (Math.floor(y / 4) * 4 + Math.floor(x / 4)) * 3 + c;
-    return Math.max(0, Math.min(255, 128 + blocks[n * 48 + block]!));
-  });
-}
-
-const saved = async (captioner: Captioner) =>
-  new Map([
-    ...(await readWeights(captioner.vqvae, "vqvae.")),
-    ...(await readWeights(captioner.decoder, "decoder.")),
-  ]);
+import { build, id, pictures, saved, tokenizer } from "./tiny-captioner.js";
 
 async function texts(captioner: Captioner, options: CaptionOptions = {}, count = 8): Promise<string[]> {
-  return (await captioner.caption(pictures(count), options)).map(({ text }) => text);
+  return (await captioner.captionAll(pictures(count), options)).map(({ text }) => text);
 }
 
 /** Logits for some noisy captions and codes, without sampling. */
@@ -83,7 +46,7 @@ for (const embedding of ["vectors", "codes"] as const) {
     );
     const files = new MemoryFiles();
     await captioner.save(files, "weights", await saved(captioner), { about: { data: "noise" } });
-    const loaded = await Captioner.load(gpu, files, "weights");
+    const loaded = await Captioner.fromFolder(gpu, files, "weights");
     t.same(await texts(loaded), expected, "the same captions");
     t.same([...(await logits(loaded))], [...(await logits(captioner))], "from the same logits");
     t.same(loaded.config, captioner.config, "the same settings");
@@ -102,7 +65,7 @@ test("half precision halves the file and costs little", async (t, gpu) => {
   const bytes = async (folder: string) => (await files.read(`${folder}/model.safetensors`)).length;
   const share = (await bytes("half")) / (await bytes("full"));
   t.ok(share > 0.45 && share < 0.65, `${(100 * share).toFixed(0)} % of the bytes`);
-  const loaded = await Captioner.load(gpu, files, "half");
+  const loaded = await Captioner.fromFolder(gpu, files, "half");
   t.same(
     [...(await loaded.vqvae.codebook.read())],
     [...(await captioner.vqvae.codebook.read())],
@@ -124,10 +87,10 @@ test("half precision halves the file and costs little", async (t, gpu) => {
 
 test("seed and settings decide the captions", async (t, gpu) => {
   const captioner = build(gpu);
-  const first = await captioner.caption(pictures(8), { seed: 4 });
-  t.same(await captioner.caption(pictures(8), { seed: 4 }), first, "the same seed says the same");
+  const first = await captioner.captionAll(pictures(8), { seed: 4 });
+  t.same(await captioner.captionAll(pictures(8), { seed: 4 }), first, "the same seed says the same");
   t.ok(
-    JSON.stringify(await captioner.caption(pictures(8), { seed: 5 })) !== JSON.stringify(first),
+    JSON.stringify(await captioner.captionAll(pictures(8), { seed: 5 })) !== JSON.stringify(first),
     "another one something else",
   );
   t.ok(
@@ -142,7 +105,7 @@ test("seed and settings decide the captions", async (t, gpu) => {
     "too many steps",
   );
   await t.throwsMessage(
-    captioner.caption(new Uint8Array(100)),
+    captioner.captionAll(new Uint8Array(100)),
     /16×16 RGB pictures of 768 bytes, not 100/,
     "bytes",
   );
@@ -182,7 +145,7 @@ async function checkTemplate(
 ): Promise<void> {
   for (const options of [{ guidance: "none" }, { guidance: "mcs", scale: 3 }, { temperature: 0 }] as const) {
     const steps: Uint32Array[] = [];
-    const captions = await captioner.caption(pictures(6), {
+    const captions = await captioner.captionAll(pictures(6), {
       template,
       ...options,
       onStep: ({ tokens }) => {
@@ -224,21 +187,21 @@ test("a template's words stay in place, its gaps are filled with words", async (
 test("many pictures go through in batches, and give back their memory", async (t, gpu) => {
   const captioner = build(gpu, "sampling.guidance=none");
   const all = pictures(70);
-  const codes = await captioner.encode(all);
+  const codes = await captioner.encodeAll(all);
   t.same(
     [...codes.slice(-16)],
-    [...(await captioner.encode(all.slice(-768)))],
+    [...(await captioner.encodeAll(all.slice(-768)))],
     "the last picture has the codes that it has alone",
   );
   const done: number[] = [];
   const captions = await captioner.captionCodes(codes, { steps: 2, onBatch: (count) => done.push(count) });
   t.equal(captions.length, 70, "a caption for each");
   t.same(done, [64, 70], "after each batch it is told");
-  const images = await captioner.reconstruct(codes);
+  const images = await captioner.reconstructAll(codes);
   t.equal(images.length, all.length, "and a reconstruction");
   t.same(
     [...images.slice(-768)],
-    [...(await captioner.reconstruct(codes.slice(-16)))],
+    [...(await captioner.reconstructAll(codes.slice(-16)))],
     "the last one as it is alone",
   );
   const before = gpu.memory.liveBytes;
@@ -252,8 +215,8 @@ test("many pictures go through in batches, and give back their memory", async (t
       "a wrong setting",
     );
   }
-  await captioner.encode(all);
-  await captioner.reconstruct(codes);
+  await captioner.encodeAll(all);
+  await captioner.reconstructAll(codes);
   t.equal(gpu.memory.liveBytes, before, "live bytes as before");
   captioner.dispose();
 });
@@ -262,18 +225,22 @@ test("folders that hold no captioner are refused", async (t, gpu) => {
   const captioner = build(gpu);
   const files = new MemoryFiles();
   await captioner.save(files, "w", await saved(captioner));
-  await t.throwsMessage(Captioner.load(gpu, files, "nowhere"), /nowhere holds no captioner/, "no folder");
+  await t.throwsMessage(
+    Captioner.fromFolder(gpu, files, "nowhere"),
+    /nowhere holds no captioner/,
+    "no folder",
+  );
   const config = JSON.parse(await files.readText("w/config.json"));
   await files.write("w/config.json", JSON.stringify({ ...config, format: "other" }));
   await t.throwsMessage(
-    Captioner.load(gpu, files, "w"),
+    Captioner.fromFolder(gpu, files, "w"),
     /w\/config\.json has format "other"/,
     "another format",
   );
   config.config.decoder.dim = 16;
   await files.write("w/config.json", JSON.stringify(config));
   await t.throwsMessage(
-    Captioner.load(gpu, files, "w"),
+    Captioner.fromFolder(gpu, files, "w"),
     /model\.safetensors: decoder\.tokens is \[12, 32\], this model's is \[12, 16\]/,
     "settings that do not fit",
   );

@@ -43,7 +43,7 @@ function dataset(): Dataset {
 const shown: number[][] = [];
 const captioner = {
   positions: 2,
-  async encode(images: Uint8Array, onBatch?: (done: number) => void) {
+  async encodeAll(images: Uint8Array, onBatch?: (done: number) => void) {
     const count = images.length / bytes;
     onBatch?.(count);
     return Uint32Array.from({ length: 2 * count }, (_, i) =>

@@ -39,9 +39,7 @@ function adamw(parameters) {
       const betas = /** @type {const} */ ([beta1, beta2]);
       const optimizer = new AdamW({
         gpu,
-        parameters,
-        gradients,
-        blockDecay,
+        packs: [{ values: parameters, gradients, blockDecay }],
         betas,
         epsilon,
         weightDecay,
@@ -51,7 +49,8 @@ function adamw(parameters) {
       return {
         call() {
           optimizer.step();
-          return [parameters, optimizer.firstMoment, optimizer.secondMoment, optimizer.average];
+          const [{ firstMoment, secondMoment, average }] = optimizer.states;
+          return [parameters, firstMoment, secondMoment, average];
         },
         reference() {
           const norm = Math.sqrt(slope.reduce((sum, g) => sum + g * g, 0));

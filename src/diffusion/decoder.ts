@@ -91,7 +91,7 @@ export class DecoderBlock extends Module {
   /**
    * x [B, L, d]; selfModulation and crossModulation [B, 2d]; keyValue [P, S, 2d] from `keysAndValues` → [B, L, d].
    * P pictures serve B = R·P captions, those of a picture one after the other.
-   * `watch` receives the cross-attention's queries and packed keys and values.
+   * `watch` receives what the cross-attention was computed from.
    */
   forward(
     x: Tensor,
@@ -113,9 +113,9 @@ export class DecoderBlock extends Module {
       const query = this.query.forward(adaLayerNorm(afterSelf, crossModulation));
       // The captions of a picture ask the same keys: they are one long row of queries.
       const queries = query.reshape([keyValue.shape[0]!, -1, query.shape[2]!]);
-      watch?.(queries, keyValue, this.heads);
-      const seen = crossAttention(queries, keyValue, this.heads).output.reshape(query.shape);
-      const afterCross = addBranch(afterSelf, this.crossOutput, seen);
+      const { output, logSumExp } = crossAttention(queries, keyValue, this.heads);
+      watch?.(queries, keyValue, this.heads, logSumExp);
+      const afterCross = addBranch(afterSelf, this.crossOutput, output.reshape(query.shape));
       const hidden = this.up.forward(this.norm.forward(afterCross), { activation: "gelu2" });
       return addBranch(afterCross, this.down, hidden);
     });
@@ -132,8 +132,16 @@ export interface PreparedCondition {
   readonly pictures: number;
 }
 
-/** Sees the cross-attention of each block: queries [P, R·L, d], packed keys and values [P, S, 2d]. */
-export type CrossAttentionWatcher = (query: Tensor, keyValue: Tensor, heads: number) => void;
+/**
+ * Sees the cross-attention of each block: queries [P, R·L, d], packed keys and values [P, S + G, 2d], and the logarithm
+ * of what its weights were divided by, [P, heads, R·L].
+ */
+export type CrossAttentionWatcher = (
+  query: Tensor,
+  keyValue: Tensor,
+  heads: number,
+  logSumExp: Tensor,
+) => void;
 
 export interface DecoderCall {
   /** Switches dropout on (training). */

@@ -11,8 +11,9 @@
 
 import { maskCondition } from "../ops/noise.js";
 import type { Rng } from "../ops/rng.js";
+import { fixWords } from "../ops/sample.js";
 import { UserError } from "../platform/errors.js";
-import type { Tensor } from "../tensor/tensor.js";
+import { empty, fromArray, type Tensor } from "../tensor/tensor.js";
 
 export const guidanceMethods = ["none", "cfg", "mcs", "mcs-printed"] as const;
 export type GuidanceMethod = (typeof guidanceMethods)[number];
@@ -27,6 +28,8 @@ export interface Guidance {
   readonly maskRate?: number;
   /** Draws the masked positions anew at every step instead of once for each image. */
   readonly redraw?: boolean;
+  /** [S]: the positions that the partial branch of mcs does not see (not 0), instead of positions drawn at random. */
+  readonly hidden?: ArrayLike<number>;
 }
 
 /** The weight of the full model in log p_less + weight · (log p_full - log p_less). */
@@ -41,6 +44,30 @@ export function fullWeight({ method, scale }: Pick<Guidance, "method" | "scale">
 
 /** Both conditions of a guided batch: [2B, S], the full ones of `y` [B, S], then the masked ones. */
 export function guidedCondition(rng: Rng, y: Tensor<"u32">, guidance: Guidance): Tensor<"u32"> {
+  if (guidance.hidden && guidance.method !== "cfg")
+    return hiddenCondition(y, guidance.hidden, guidance.maskId);
   const maskRate = guidance.method === "cfg" ? 1 : (guidance.maskRate ?? 0.1);
   return maskCondition(rng, y, { conditionRate: 1, maskRate, maskId: guidance.maskId }, true);
+}
+
+function hiddenCondition(y: Tensor<"u32">, hidden: ArrayLike<number>, maskId: number): Tensor<"u32"> {
+  const [samples, positions] = y.shape as [number, number];
+  if (hidden.length !== positions) {
+    throw new UserError(
+      `The hidden positions are ${hidden.length} numbers; the condition has ${positions} positions.`,
+    );
+  }
+  const { gpu } = y;
+  const both = empty(gpu, [2 * samples, positions], "u32", "condition");
+  gpu.scope(() => {
+    const at = Uint32Array.from({ length: y.size }, (_, i) => (hidden[i % positions] ? 1 : 0));
+    const partial = fixWords(y, {
+      at: fromArray(gpu, at, y.shape, "u32", "hidden positions"),
+      words: fromArray(gpu, new Uint32Array(y.size).fill(maskId), y.shape, "u32", "masks"),
+    });
+    const bytes = 4 * y.size;
+    gpu.copyBuffer(y.storage, 4 * y.offset, both.storage, 0, bytes);
+    gpu.copyBuffer(partial.storage, 0, both.storage, bytes, bytes);
+  });
+  return both;
 }

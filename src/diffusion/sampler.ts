@@ -45,20 +45,27 @@ export interface SampleOptions {
   readonly last?: "sample" | "argmax";
   /** Infilling: these words stay. */
   readonly fixed?: FixedWords | null;
+  /** x_t of the first step to visit, u32 [B, L], instead of a draw from the prior; that step may then be below T. */
+  readonly start?: Tensor<"u32"> | null;
+  /**
+   * Called within each step with the scores that its tokens were drawn from, [B, L, M] (log p̃ after guidance, before
+   * temperature and truncation, or logits where there is no guidance), and with the tokens.
+   */
+  readonly watch?: (scores: Tensor, tokens: Tensor<"u32">) => void;
   /** Called after each step; sampling waits for it only if it returns a promise. */
   readonly onStep?: (step: SampleStep) => void | Promise<void>;
 }
 
 /**
- * Samples x_0: u32 [B, L], the caller's to dispose of. Nothing is read back, so the result can be awaited late; with `onStep` the caller may read
- * the tokens on the way.
+ * The chain itself, a step each time it is asked for one. The tokens of a step are freed when the next one is asked for, or
+ * when the caller ends the loop. Nothing is submitted or read back.
  */
-export async function sample(options: SampleOptions): Promise<Tensor<"u32">> {
-  const { table, predict, batch, length, condition = null, guidance = null, fixed = null, onStep } = options;
-  const { temperature = 1, topR = 1, last = "sample", seed = 0 } = options;
+export function* denoise(options: SampleOptions): Generator<SampleStep, void> {
+  const { table, predict, batch, length, condition = null, guidance = null, fixed = null } = options;
+  const { temperature = 1, topR = 1, last = "sample", seed = 0, start = null, watch } = options;
   const { gpu } = table.coefficients;
   const { schedule, visits } = table;
-  if (visits[0] !== schedule.steps) {
+  if (!start && visits[0] !== schedule.steps) {
     throw new UserError(
       `Sampling starts at step ${schedule.steps}, but the first step to visit is ${visits[0]}.`,
     );
@@ -76,15 +83,17 @@ export async function sample(options: SampleOptions): Promise<Tensor<"u32">> {
   times.write(Uint32Array.from({ length: visits.length * width }, (_, i) => visits[Math.floor(i / width)]!));
 
   let held: Tensor<"u32"> | null = null;
-  let xt = gpu.scope(() => {
-    const prior = drawPrior(rng, table, [batch, length]);
-    return branches > 1 || fixed ? fixWords(prior, fixed, branches) : prior;
-  });
-  xt.keep();
-  if (guided && !guided.redraw) held = guidedCondition(rng, condition!, guided).keep();
+  let xt: Tensor<"u32"> | null = null;
   try {
+    xt = gpu.scope(() => {
+      const first = start ?? drawPrior(rng, table, [batch, length]);
+      return start || branches > 1 || fixed ? fixWords(first, fixed, branches) : first;
+    });
+    xt.keep();
+    if (guided && !guided.redraw) held = guidedCondition(rng, condition!, guided).keep();
     for (let i = 0; i + 1 < visits.length; i++) {
       const [t, u] = [visits[i]!, visits[i + 1]!];
+      const noisy: Tensor<"u32"> = xt;
       const next: Tensor<"u32"> = gpu.scope(() =>
         noGrad(() => {
           const time = times
@@ -92,32 +101,40 @@ export async function sample(options: SampleOptions): Promise<Tensor<"u32">> {
             .slice(1, 0, branches * batch)
             .reshape([branches * batch]);
           const given = guided ? (held ?? guidedCondition(rng, condition!, guided)) : condition;
-          const logits = predict(xt, time, given);
+          const logits = predict(noisy, time, given);
           const scores = guided ? mixBranches(logits, weight) : logits;
           const copies = u === 0 ? 1 : branches;
           const greedy = u === 0 && last === "argmax";
-          return sampleStep(rng, scores, xt, table.thresholds, t, {
-            temperature,
-            topR,
-            greedy,
-            fixed,
-            copies,
-          });
+          const settings = { temperature, topR, greedy, fixed, copies };
+          const drawn = sampleStep(rng, scores, noisy, table.thresholds, t, settings);
+          watch?.(scores, drawn);
+          return drawn;
         }),
       );
       next.keep();
-      xt.dispose();
+      noisy.dispose();
       xt = next;
-      const waited = onStep?.({ t, u, tokens: xt });
-      if (waited) await waited;
+      yield { t, u, tokens: xt };
     }
-  } catch (error) {
-    xt.dispose();
-    throw error;
   } finally {
+    xt?.dispose();
     held?.dispose();
     times.dispose();
     rng.dispose();
   }
-  return xt;
+}
+
+/**
+ * Samples x_0: u32 [B, L], the caller's to dispose of. Nothing is read back, so the result can be awaited late; with `onStep` the caller may read
+ * the tokens on the way.
+ */
+export async function sample(options: SampleOptions): Promise<Tensor<"u32">> {
+  let drawn: Tensor<"u32"> | null = null;
+  for (const step of denoise(options)) {
+    const waited = options.onStep?.(step);
+    if (waited) await waited;
+    // The last tokens outlive the chain.
+    if (step.u === 0) drawn = step.tokens.alias();
+  }
+  return drawn!;
 }

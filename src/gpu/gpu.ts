@@ -6,7 +6,7 @@ import { DeviceLostError, GpuError, GpuValidationError, NonFiniteError } from ".
 import type { DType, Kernel, Specialisation, Vec4 } from "./kernel.js";
 import { kernels } from "./kernels.generated.js";
 import { type Pipeline, PipelineCache } from "./pipelines.js";
-import { BufferPool, type MemoryStatistics, type PoolOptions, Storage } from "./pool.js";
+import { BufferPool, borrowedId, type MemoryStatistics, type PoolOptions, Storage } from "./pool.js";
 import { type DispatchTime, type KernelTime, Profiler, timesByKernel } from "./profiler.js";
 import { type BoundRange, type Command, type Dispatch, type Observer, Recording } from "./recording.js";
 import { encodeProfiled, Replay } from "./replay.js";
@@ -26,7 +26,13 @@ export interface Bindable<D extends DType = DType> {
 
 type BindingsOf<K> =
   K extends Kernel<infer B, infer _P, infer _V, infer _T>
-    ? { readonly [N in keyof B]: B[N] extends DType ? Bindable<B[N]> | Storage : never }
+    ? {
+        readonly [N in keyof B]: B[N] extends DType
+          ? Bindable<B[N]> | Storage
+          : B[N] extends "texture"
+            ? GPUTextureView
+            : never;
+      }
     : never;
 type ParamsOf<K> =
   K extends Kernel<infer _B, infer P, infer _V, infer _T> ? { readonly [N in keyof P]: P[N] } : never;
@@ -303,6 +309,8 @@ export class Gpu {
     const { spec } = kernel;
     const [x, y = 1, z = 1] = options.groups;
     const ranges = this.bindRanges(kernel, bindings as Readonly<Record<string, Bindable | Storage>>);
+    const views = bindings as Readonly<Record<string, GPUTextureView>>;
+    const textures = spec.textures?.map(({ name }) => views[name]!) ?? [];
     const most = this.limits.maxComputeWorkgroupsPerDimension;
     if (x > most || y > most || z > most) {
       throw new GpuError(
@@ -325,6 +333,7 @@ export class Gpu {
       kind: "dispatch",
       pipeline,
       bindings: ranges,
+      textures,
       uniformOffset,
       groups: [x, y, z],
     };
@@ -440,6 +449,12 @@ export class Gpu {
       const replay = new Replay(commands, this.bindGroups, this.uniformBlock);
       this.submit(replay, commands, this.bindGroups, this.uniformBlock);
     });
+  }
+
+  /** Submits what is recorded, and then, once that has been submitted, calls `action`: to destroy what the work used. */
+  afterFlush(action: () => void): void {
+    this.flush();
+    this.queue.push([], action);
   }
 
   /** Like `flush`, and waits, blocking, for pipelines that are missing: before anything is destroyed. */
@@ -673,7 +688,7 @@ export class Gpu {
     const check = kernels.finite.countNonFinite;
     const counts = new Storage(this.mainPool, finiteSlots * 4, "non-finite counts", {
       buffer: finite.counts,
-      id: 0,
+      id: borrowedId,
     });
     kernel.spec.bindings.forEach((binding, i) => {
       if (binding.access !== "read_write" || binding.dtype !== "f32" || finite.names.length >= finiteSlots)
@@ -687,7 +702,8 @@ export class Gpu {
       this.writeUniform(check, { count, slot }, uniformOffset);
       const bindings = [range, { storage: counts, offset: 0, size: finiteSlots * 4 }];
       const groups = this.groups1d(count, 256);
-      this.recording.commands.push({ kind: "dispatch", pipeline, bindings, uniformOffset, groups });
+      const dispatch = { pipeline, bindings, textures: [], uniformOffset, groups };
+      this.recording.commands.push({ kind: "dispatch", ...dispatch });
     });
   }
 

@@ -10,6 +10,12 @@ export interface BindingSpec {
   dtype: DType;
 }
 
+/** A `texture_2d<f32>` that a kernel loads texels from. */
+export interface TextureSpec {
+  name: string;
+  binding: number;
+}
+
 export interface UniformMember {
   name: string;
   /** Bytes from the start of the struct. */
@@ -26,6 +32,7 @@ export interface KernelSpec {
   file: string;
   entryPoint: string;
   bindings: readonly BindingSpec[];
+  textures?: readonly TextureSpec[];
   uniform: { size: number; members: readonly UniformMember[] } | null;
   /** Numbers, or names of tunables that hold them. */
   workgroupSize: readonly (number | string)[];
@@ -39,11 +46,12 @@ export interface KernelSpec {
 }
 
 /**
- * A compute kernel with the types of its call: `Bindings` maps a storage binding to its element type, `Params` the
+ * A compute kernel with the types of its call: `Bindings` maps a storage binding to its element type and a texture to
+ * "texture", `Params` the
  * members of its uniform struct, `Variants` its compile-time choices, `Tunables` the constants a tuner may change.
  */
 export interface Kernel<
-  Bindings = Record<string, DType>,
+  Bindings = Record<string, DType | "texture">,
   Params = Record<string, number | Vec4>,
   Variants = Record<string, string | boolean>,
   Tunables = Record<string, number>,

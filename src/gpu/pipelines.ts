@@ -76,6 +76,13 @@ function layoutEntries({ spec }: Kernel): GPUBindGroupLayoutEntry[] {
     visibility: GPUShaderStage.COMPUTE,
     buffer: { type: access === "read" ? "read-only-storage" : "storage" },
   }));
+  for (const { binding } of spec.textures ?? []) {
+    entries.push({
+      binding,
+      visibility: GPUShaderStage.COMPUTE,
+      texture: { sampleType: "unfilterable-float" },
+    });
+  }
   if (spec.uniform) {
     entries.unshift({
       binding: 0,

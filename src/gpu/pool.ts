@@ -7,6 +7,9 @@ export interface StorageOwner {
   reclaim(storage: Storage): void;
 }
 
+/** The id of all buffers that the engine did not make. */
+export const borrowedId = 0;
+
 /** A GPU buffer, and a number that distinguishes it in bind-group keys. */
 export interface Placement {
   buffer: GPUBuffer;

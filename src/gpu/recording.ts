@@ -15,6 +15,8 @@ export interface Dispatch {
   kind: "dispatch";
   pipeline: Pipeline;
   bindings: readonly BoundRange[];
+  /** Textures in the order of the kernel's `textures`. */
+  textures: readonly GPUTextureView[];
   /** Bytes into the recording's uniform block. */
   uniformOffset: number;
   groups: readonly [number, number, number];

@@ -43,7 +43,7 @@ export class Replay {
       const [x, y, z] = command.groups;
       pass.push({
         pipeline: pipeline.id === current ? null : pipeline.now(),
-        group: bindGroups.get(pipeline, command.bindings, uniforms),
+        group: bindGroups.get(command, uniforms),
         offsets: pipeline.kernel.spec.uniform ? [command.uniformOffset] : null,
         x,
         y,
@@ -108,7 +108,7 @@ export function encodeProfiled(
       label: `mcd ${spec.name}`,
       timestampWrites: profiler.timestamps(spec.name),
     });
-    const group = bindGroups.get(pipeline, command.bindings, uniforms);
+    const group = bindGroups.get(command, uniforms);
     pass.setPipeline(pipeline.now());
     if (spec.uniform) pass.setBindGroup(0, group, [command.uniformOffset]);
     else pass.setBindGroup(0, group);

@@ -8,6 +8,10 @@ import type { Module, Parameter } from "./module.js";
 /** Parameters start at multiples of this many elements: any device can bind them there. */
 export const blockElements = 64;
 
+function blocksOf({ tensor }: Parameter): number {
+  return Math.ceil(tensor.size / blockElements);
+}
+
 export class PackedParameters {
   readonly gpu: Gpu;
   readonly parameters: readonly Parameter[];
@@ -17,11 +21,39 @@ export class PackedParameters {
   /** For each block of `blockElements`: 1 where weight decay applies, else 0. */
   readonly blockDecay: Float32Array;
 
-  /** Moves the trained parameters of `module` into one buffer. */
-  constructor(module: Module) {
-    this.gpu = module.gpu;
-    this.parameters = module.parameters().filter(({ trained }) => trained);
-    const blocks = this.parameters.map(({ tensor }) => Math.ceil(tensor.size / blockElements));
+  /**
+   * The trained parameters of `module` in as many packs, in their order, as the device's limits on a binding and a buffer
+   * demand: one as a rule.
+   */
+  static of(module: Module): PackedParameters[] {
+    const { maxStorageBufferBindingSize, maxBufferSize } = module.gpu.limits;
+    // A power of two is a size that the pool does not round up.
+    const most = 2 ** Math.floor(Math.log2(Math.min(maxStorageBufferBindingSize, maxBufferSize)));
+    return PackedParameters.split(module, most);
+  }
+
+  /** In packs of at most `mostBytes`, but for a parameter that is larger alone. */
+  static split(module: Module, mostBytes: number): PackedParameters[] {
+    const packs: Parameter[][] = [[]];
+    let bytes = 0;
+    for (const parameter of module.parameters()) {
+      if (!parameter.trained) continue;
+      const own = blocksOf(parameter) * blockElements * 4;
+      if (bytes > 0 && bytes + own > mostBytes) {
+        packs.push([]);
+        bytes = 0;
+      }
+      packs.at(-1)!.push(parameter);
+      bytes += own;
+    }
+    return packs.map((parameters) => new PackedParameters(module.gpu, parameters));
+  }
+
+  /** Moves parameters into one buffer. */
+  private constructor(gpu: Gpu, parameters: readonly Parameter[]) {
+    this.gpu = gpu;
+    this.parameters = parameters;
+    const blocks = parameters.map(blocksOf);
     const total = blocks.reduce((sum, count) => sum + count, 0);
     this.values = untracked(this.gpu, [total * blockElements], "f32", "parameters");
     this.gradients = untracked(this.gpu, [total * blockElements], "f32", "gradients");
@@ -29,7 +61,7 @@ export class PackedParameters {
     clear(this.values);
     clear(this.gradients);
     let block = 0;
-    this.parameters.forEach(({ tensor, decay, name }, i) => {
+    parameters.forEach(({ tensor, decay, name }, i) => {
       tensor.moveTo(this.values.storage, block * blockElements);
       tensor.label = name;
       tensor.grad = this.gradients.alias(tensor.shape, tensor.strides, block * blockElements);

@@ -1,5 +1,6 @@
 /** Every op: a function on tensors, forward here, backward on the tape. */
 
+export * from "./alternatives.js";
 export * from "./attention.js";
 export * from "./codebook.js";
 export * from "./conv-transpose2d.js";
@@ -15,6 +16,7 @@ export * from "./layer-norm.js";
 export * from "./matmul.js";
 export * from "./modulation.js";
 export * from "./noise.js";
+export * from "./picture.js";
 export * from "./posterior.js";
 export * from "./reduce.js";
 export * from "./rng.js";

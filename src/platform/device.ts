@@ -1,5 +1,7 @@
 /** What the engine asks of a WebGPU adapter; the same in Node and in a browser. */
 
+import { UserError } from "./errors.js";
+
 /** Limits that compute kernels run into. All that the adapter offers is asked for: a larger limit costs nothing until used. */
 const LIMITS = [
   "maxBufferSize",
@@ -32,4 +34,21 @@ export function requestComputeDevice(adapter: GPUAdapter): Promise<GPUDevice> {
   }
   const requiredFeatures = FEATURES.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[];
   return adapter.requestDevice({ requiredFeatures, requiredLimits });
+}
+
+/**
+ * A device of its own for a page, by `navigator.gpu`. Throws a `UserError` where there is no WebGPU; Node opens one
+ * by `openNodeDevice`.
+ */
+export async function openDevice(): Promise<GPUDevice> {
+  const gpu = typeof navigator === "undefined" ? undefined : navigator.gpu;
+  if (!gpu) {
+    throw new UserError(
+      "There is no WebGPU here: it takes a browser that has it switched on, and a page served by https or from localhost.",
+    );
+  }
+  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter)
+    throw new UserError("This browser has WebGPU, but no graphics adapter that it lets pages use.");
+  return requestComputeDevice(adapter);
 }

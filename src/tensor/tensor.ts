@@ -2,7 +2,7 @@
 
 import type { Bindable, Gpu, Scoped } from "../gpu/gpu.js";
 import type { DType } from "../gpu/kernel.js";
-import type { Storage } from "../gpu/pool.js";
+import { borrowedId, Storage } from "../gpu/pool.js";
 import { type BackwardFunction, type GradNode, record } from "./autograd.js";
 import { ShapeError, UseAfterFreeError } from "./errors.js";
 import { copyStrided, denseStrides, isDense } from "./strided.js";
@@ -182,6 +182,14 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
     this.offset = offset;
   }
 
+  /**
+   * Where the elements lie, for pipelines of the caller's own: bytes from `offset` on. Valid until the tensor is disposed
+   * of. Submit what is recorded before (`gpu.flush`).
+   */
+  get buffer(): { buffer: GPUBuffer; offset: number; size: number } {
+    return { buffer: this.storage.buffer, offset: this.offset * 4, size: this.size * 4 };
+  }
+
   /** Exempts the tensor from the end of the scopes around it; `dispose` frees it. */
   keep(): this {
     this.kept = true;
@@ -284,6 +292,29 @@ export function fromArray<D extends DType = "f32">(
 ): Tensor<D> {
   const result = empty(gpu, shape, dtype, label);
   result.write(data);
+  return result;
+}
+
+/**
+ * A tensor over a buffer of the caller's, from its first byte on, without a copy. The buffer needs the usage STORAGE
+ * (COPY_SRC to be read, COPY_DST to be written) and is never destroyed here. What the caller writes into it must be
+ * submitted before the work that reads it.
+ */
+export function fromBuffer<D extends DType = "f32">(
+  gpu: Gpu,
+  buffer: GPUBuffer,
+  shape: readonly number[],
+  dtype: D = "f32" as D,
+): Tensor<D> {
+  const label = buffer.label || "a buffer of the caller's";
+  checkShape(label, shape);
+  const bytes = 4 * shape.reduce((product, length) => product * length, 1);
+  if (buffer.size < bytes) {
+    throw new ShapeError(label, `[${shape.join(", ")}] takes ${bytes} bytes, the buffer has ${buffer.size}`);
+  }
+  const storage = new Storage({ reclaim() {} }, buffer.size, label, { buffer, id: borrowedId });
+  const result = new Tensor(gpu, storage, dtype, [...shape], denseStrides(shape), 0, label);
+  gpu.track(result);
   return result;
 }
 

@@ -57,3 +57,35 @@ export function parseTemplate(
   }
   return { at, words, gap };
 }
+
+/**
+ * The same of one entry a position: a word, "[END]", or null for a position to fill. Positions after the last entry are to
+ * be filled; before the last word no caption ends.
+ */
+export function parseWords(
+  given: readonly (string | null)[],
+  tokenizer: WordTokenizer,
+  length: number,
+): { at: Uint32Array; words: Uint32Array; gap: Uint32Array } {
+  if (given.length > length) {
+    throw new UserError(`there are ${given.length} words; this model's captions have ${length} positions`);
+  }
+  const [at, words, gap] = [new Uint32Array(length), new Uint32Array(length), new Uint32Array(length)];
+  const last = given.findLastIndex((word) => word !== null && word !== "[END]");
+  given.forEach((word, i) => {
+    if (word === null) {
+      gap[i] = i < last ? 1 : 0;
+      return;
+    }
+    const ids = word === "[END]" ? [tokenizer.endId] : tokenizer.encode(word);
+    if (ids.length !== 1) throw new UserError(`"${word}" at position ${i} should be one word`);
+    if (tokenizer.unknownWords(word === "[END]" ? "" : word).length > 0) {
+      throw new UserError(
+        `the word "${word}" is not in the model's vocabulary of ${tokenizer.vocabularySize} words`,
+      );
+    }
+    at[i] = 1;
+    words[i] = ids[0]!;
+  });
+  return { at, words, gap };
+}

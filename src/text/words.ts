@@ -110,6 +110,11 @@ export class WordTokenizer implements Tokenizer {
     return text.join(" ");
   }
 
+  /** What stands for one id: its word, "[END]", "[UNK]" or "[MASK]". */
+  word(id: number): string {
+    return this.#tokens[id] ?? "[MASK]";
+  }
+
   /** The words of a caption that this vocabulary lacks, in order. */
   unknownWords(caption: string): string[] {
     return words(caption).filter((word) => !this.#ids.has(word));

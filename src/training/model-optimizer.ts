@@ -8,6 +8,7 @@ import { loadWeights, readWeights } from "../nn/weights.js";
 import { AdamW } from "../optim/adamw.js";
 import { type LearningRateSchedule, learningRateAt } from "../optim/learning-rate.js";
 import { UserError } from "../platform/errors.js";
+import type { Tensor } from "../tensor/tensor.js";
 
 export interface ModelOptimizerOptions {
   learningRate: LearningRateSchedule;
@@ -22,17 +23,16 @@ export interface ModelOptimizerOptions {
 export class ModelOptimizer {
   private readonly model: Module;
   private readonly options: ModelOptimizerOptions;
-  private readonly packed: PackedParameters;
+  private readonly packs: readonly PackedParameters[];
   private readonly adamw: AdamW;
 
   /** The model must have its initial weights already: the averages start from them. */
   constructor(model: Module, options: ModelOptimizerOptions) {
     this.model = model;
     this.options = options;
-    this.packed = new PackedParameters(model);
-    const { gpu, values, gradients, blockDecay } = this.packed;
+    this.packs = PackedParameters.of(model);
     const { betas, weightDecay, clip } = options;
-    this.adamw = new AdamW({ gpu, parameters: values, gradients, blockDecay, betas, weightDecay, clip });
+    this.adamw = new AdamW({ gpu: model.gpu, packs: this.packs, betas, weightDecay, clip });
   }
 
   /** Writes what step `step` (from 1) needs beside its batch, and returns its learning rate. */
@@ -46,12 +46,12 @@ export class ModelOptimizer {
 
   /** Makes the coming backward pass start from zero gradients. */
   zeroGrad(): void {
-    this.packed.zeroGrad();
+    for (const pack of this.packs) pack.zeroGrad();
   }
 
   /** Records the update from the gradients of the backward pass. */
   record(): void {
-    this.packed.completeGradients();
+    for (const pack of this.packs) pack.completeGradients();
     this.adamw.step();
   }
 
@@ -63,52 +63,72 @@ export class ModelOptimizer {
   /** Runs `body` with the averaged weights in place of the trained ones, then puts these back. */
   async withAverages<T>(body: () => Promise<T>): Promise<T> {
     if (this.options.average.decay === 0) return body();
-    const { values, gpu } = this.packed;
-    const { average } = this.adamw;
-    const trained = gpu.allocate(values.size * 4, "trained weights, set aside");
-    const bytes = values.size * 4;
-    gpu.copyBuffer(values.storage, 0, trained, 0, bytes);
-    gpu.copyBuffer(average.storage, 0, values.storage, 0, bytes);
+    const { gpu } = this.model;
+    const trained = this.packs.map(({ values }) => {
+      const aside = gpu.allocate(values.size * 4, "trained weights, set aside");
+      gpu.copyBuffer(values.storage, 0, aside, 0, values.size * 4);
+      return aside;
+    });
+    this.useAverages();
     try {
       return await body();
     } finally {
-      gpu.copyBuffer(trained, 0, values.storage, 0, bytes);
-      trained.release();
+      this.packs.forEach(({ values }, i) => {
+        gpu.copyBuffer(trained[i]!, 0, values.storage, 0, values.size * 4);
+        trained[i]!.release();
+      });
     }
   }
 
   /** Puts the averaged weights in place of the trained ones for good. */
   useAverages(): void {
     if (this.options.average.decay === 0) return;
-    const { values, gpu } = this.packed;
-    gpu.copyBuffer(this.adamw.average.storage, 0, values.storage, 0, values.size * 4);
+    this.packs.forEach(({ values }, i) => {
+      const { average } = this.adamw.states[i]!;
+      this.model.gpu.copyBuffer(average.storage, 0, values.storage, 0, values.size * 4);
+    });
   }
 
   async save(): Promise<Pick<Checkpoint, "model" | "optimizer">> {
     const optimizer = new Map<string, StoredTensor>();
-    const { firstMoment, secondMoment, average } = this.adamw;
-    for (const [name, packed] of Object.entries({ firstMoment, secondMoment, average })) {
-      optimizer.set(name, { dtype: "F32", shape: packed.shape, data: await packed.read() });
+    for (const [name, tensors] of this.moments()) {
+      const data = new Float32Array(tensors.reduce((sum, { size }) => sum + size, 0));
+      let at = 0;
+      for (const tensor of tensors) {
+        data.set(await tensor.read(), at);
+        at += tensor.size;
+      }
+      optimizer.set(name, { dtype: "F32", shape: [data.length], data });
     }
     return { model: await readWeights(this.model), optimizer };
   }
 
   load(checkpoint: Checkpoint, path: string): void {
     loadWeights(this.model, checkpoint.model, `${path}/model.safetensors`);
-    const { firstMoment, secondMoment, average } = this.adamw;
-    for (const [name, tensor] of Object.entries({ firstMoment, secondMoment, average })) {
+    for (const [name, tensors] of this.moments()) {
       const stored = checkpoint.optimizer.get(name);
-      if (!(stored?.data instanceof Float32Array) || stored.data.length !== tensor.size) {
+      const size = tensors.reduce((sum, tensor) => sum + tensor.size, 0);
+      if (!(stored?.data instanceof Float32Array) || stored.data.length !== size) {
         throw new UserError(
           `${path}/optimizer.safetensors: ${name} does not fit this model; it belongs to another one`,
         );
       }
-      tensor.write(stored.data);
+      let at = 0;
+      for (const tensor of tensors) {
+        tensor.write(stored.data.subarray(at, at + tensor.size));
+        at += tensor.size;
+      }
     }
+  }
+
+  /** What a checkpoint holds of the optimiser, pack by pack; stored as one tensor, however many packs there are. */
+  private moments(): [name: string, packs: Tensor[]][] {
+    const names = ["firstMoment", "secondMoment", "average"] as const;
+    return names.map((name) => [name, this.adamw.states.map((state) => state[name])]);
   }
 
   dispose(): void {
     this.adamw.dispose();
-    this.packed.dispose();
+    for (const pack of this.packs) pack.dispose();
   }
 }

@@ -53,7 +53,7 @@ export async function reconstructions(context: StageContext): Promise<RgbImage> 
   const { size } = dataset;
   const bytes = size * size * 3;
   const originals = heldOutImages(context).subarray(0, shown * bytes);
-  const decoded = await captioner.reconstruct(await captioner.encode(originals));
+  const decoded = await captioner.reconstructAll(await captioner.encodeAll(originals));
   const split = (all: Uint8Array) =>
     Array.from({ length: all.length / bytes }, (_, i) => rgb(size, all.subarray(i * bytes, (i + 1) * bytes)));
   return reconstructionSheet(split(originals), split(decoded), { columns: 12 });
@@ -79,8 +79,8 @@ export function vqvaeStage(context: StageContext): Trainer {
     step: (step) => training.step(step),
     async evaluate() {
       const originals = heldOutImages(context);
-      const codes = await captioner.encode(originals);
-      const decoded = await captioner.reconstruct(codes);
+      const codes = await captioner.encodeAll(originals);
+      const decoded = await captioner.reconstructAll(codes);
       const count = originals.length / bytes;
       let [peak, structure] = [0, 0];
       for (let i = 0; i < count; i++) {
@@ -128,7 +128,7 @@ export async function trainingCodes(
         );
       }
     });
-    codes.set(await captioner.encode(images), first * variants * captioner.positions);
+    codes.set(await captioner.encodeAll(images), first * variants * captioner.positions);
     onProgress(Math.min(train.length, first + chunk), train.length);
   }
   return codes;
@@ -142,7 +142,7 @@ export async function captionedSamples(context: StageContext, count = shown): Pr
     dataset,
     records.map(({ image }) => image),
   );
-  const captions = await captioner.caption(images);
+  const captions = await captioner.captionAll(images);
   return records.map(({ image, captions: references }, i) => ({
     image: rgb(dataset.size, pixels(dataset, image)),
     caption: captions[i]!.text,
@@ -186,7 +186,7 @@ export async function decoderStage(context: StageContext, codes: Uint32Array): P
       return { tokens, codes: conditions };
     },
   );
-  const heldOutCodes = await captioner.encode(heldOutImages(context));
+  const heldOutCodes = await captioner.encodeAll(heldOutImages(context));
   const references = heldOut.map((record) => dataset.records[record]!.captions);
   return {
     gpu: captioner.gpu,

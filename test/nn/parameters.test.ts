@@ -48,7 +48,7 @@ test("parameters are packed in blocks with zeros between them", async (t, gpu) =
   const model = new Model(gpu);
   model.initialise(1);
   const before = await readWeights(model);
-  const packed = new PackedParameters(model);
+  const packed = PackedParameters.of(model)[0]!;
   t.equal(packed.values.size, total, "whole blocks");
   t.same(
     packed.parameters.map(({ name, tensor }) => [name, tensor.offset]),
@@ -82,7 +82,7 @@ test("parameters are packed in blocks with zeros between them", async (t, gpu) =
 test("gradients land in their place, stale ones are cleared", async (t, gpu) => {
   const model = new Model(gpu);
   model.initialise(1);
-  const packed = new PackedParameters(model);
+  const packed = PackedParameters.of(model)[0]!;
   const data = model.reached.map((tensor, i) => randomArray(10 + i, tensor.size));
   const factors = model.reached.map((tensor, i) => fromArray(gpu, data[i]!, tensor.shape));
   const names = ["small", "exact", "over", "layer.weight", "layer.bias"] as const;
@@ -132,18 +132,43 @@ test("gradients land in their place, stale ones are cleared", async (t, gpu) => 
   model.dispose();
 });
 
+test("what one binding cannot hold becomes several packs", async (t, gpu) => {
+  const model = new Model(gpu);
+  model.initialise(1);
+  const before = await readWeights(model);
+  const packs = PackedParameters.split(model, 2 * 256);
+  t.same(
+    packs.map(({ parameters }) => parameters.map(({ name }) => name)),
+    [["small", "exact"], ["over"], ["unused", "layer.weight"], ["layer.bias"]],
+    "two blocks a pack",
+  );
+  t.same(
+    packs.map(({ values, blockDecay }) => [values.size, [...blockDecay]]),
+    [
+      [128, [0, 1]],
+      [128, [1, 1]],
+      [128, [0, 1]],
+      [64, [0]],
+    ],
+    "each with its own blocks",
+  );
+  const after = await readWeights(model);
+  for (const [name, { data }] of before)
+    t.same([...after.get(name)!.data], [...data], `${name} reads as before`);
+  t.same(
+    PackedParameters.split(model, 4).map(({ parameters }) => parameters.length),
+    [1, 1, 1, 1, 1, 1],
+    "a parameter larger than a pack stands alone",
+  );
+  model.dispose();
+});
+
 test("weight decay reaches its blocks only, and the gaps stay zero", async (t, gpu) => {
   const model = new Model(gpu);
   model.initialise(1);
-  const packed = new PackedParameters(model);
+  const packed = PackedParameters.of(model)[0]!;
   const before = await packed.values.read();
-  const adamw = new AdamW({
-    gpu,
-    parameters: packed.values,
-    gradients: packed.gradients,
-    blockDecay: packed.blockDecay,
-    weightDecay: 0.5,
-  });
+  const adamw = new AdamW({ gpu, packs: [packed], weightDecay: 0.5 });
   // Without gradients only the decay moves anything: w loses learning rate · decay · w.
   adamw.setSchedule({ learningRate: 0.1, step: 1 });
   adamw.step();

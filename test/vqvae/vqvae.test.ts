@@ -204,12 +204,10 @@ test("eight pictures are learned by heart", async (t, gpu) => {
   const pictures = images(gpu, 8);
   noGrad(() => vqvae.startCodebook(pictures, random));
   const start = psnr(await reconstruct(vqvae, pictures), originals);
-  const packed = new PackedParameters(vqvae);
+  const packed = PackedParameters.of(vqvae)[0]!;
   const adamw = new AdamW({
     gpu,
-    parameters: packed.values,
-    gradients: packed.gradients,
-    blockDecay: packed.blockDecay,
+    packs: [packed],
     betas: [0.9, 0.99],
     clip: 1,
   });
