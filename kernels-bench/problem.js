@@ -1,6 +1,7 @@
 /** What the builders of cases share: inputs that are freed together, calls with and without gradients. */
 
 import { backwardFrom, zeroGrad } from "../dist/tensor/autograd.js";
+import { float16ToFloat32, float32ToFloat16 } from "../dist/tensor/float16.js";
 import { fromArray } from "../dist/tensor/tensor.js";
 
 /**
@@ -23,10 +24,16 @@ export const countName = (count) => (count % 2 ** 20 === 0 ? `${count / 2 ** 20}
  * @param {Gpu} gpu
  * @param {ArrayLike<number>} data
  * @param {readonly number[]} shape
- * @param {"f32" | "u32"} [dtype]
+ * @param {"f32" | "f16" | "u32"} [dtype]
  * @returns {Tensor}
  */
 export const input = (gpu, data, shape, dtype = "f32") => fromArray(gpu, data, shape, dtype, "input").keep();
+
+/**
+ * What float16 holds of numbers.
+ * @param {Float32Array} values
+ */
+export const roundedToHalf = (values) => float16ToFloat32(float32ToFloat16(values));
 
 /**
  * A problem that only goes forward.

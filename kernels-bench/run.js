@@ -136,13 +136,22 @@ const about = () => ({
 });
 
 /**
- * @param {readonly import("./types.js").Case[]} selected
+ * @param {readonly import("./types.js").Case[]} wanted
  * @param {Options} options
  */
-async function benchmark(selected, options) {
+async function benchmark(wanted, options) {
   const began = performance.now();
   const before = options.baseline === undefined ? null : await readBaseline(options.baseline);
   const gpu = await openGpu(options.adapter);
+  const selected = wanted.filter(({ needs }) => needs === undefined || gpu.has(needs));
+  if (selected.length < wanted.length) {
+    const missing = wanted
+      .filter((entry) => !selected.includes(entry))
+      .map(({ name, needs }) => `${name} (${needs})`);
+    console.error(
+      `Left out, since ${gpu.description} lacks a feature that they need: ${missing.join("; ")}.`,
+    );
+  }
   // The ceilings come first and then take part in every round.
   const limits = [ceilings.fma, ceilings.copy];
   const all = await measure(gpu, [...limits, ...selected], { rounds: options.repeat, progress });

@@ -17,6 +17,7 @@
  * @property {Size} [checkSize] Overrides some of `size` for the check, where float64 in JavaScript would take long.
  * @property {(size: Size) => number} flops Floating-point operations of one call; exp, log and division count as one.
  * @property {(size: Size) => number} bytes The least that has to move: every input read once, every result written once.
+ * @property {"shader-f16"} [needs] The feature that the device has to have; without it the case is left out.
  * @property {number} tolerance Largest error allowed, see `largestError`.
  * @property {(gpu: Gpu, size: Size, random: import("./random.js").Random) => Problem} build
  *

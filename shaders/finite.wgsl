@@ -1,9 +1,11 @@
 // Non-finite finder: adds to counts[slot] how many of values[0..count) are NaN or infinite (exponent bits all ones).
+// With HALVES the values are float16, two in a word.
 //
 // Works on the bits, since an implementation may assume that floats are finite. Integer atomics: exact and repeatable.
 // Grid: groups1d(count, WORKGROUP).
 
 const WORKGROUP: u32 = 256; // @tune 64 128 256
+const HALVES: bool = false; // @variant
 
 struct Params {
   count: u32,
@@ -24,7 +26,15 @@ fn count_non_finite(
   if (i >= params.count) {
     return;
   }
-  if ((values[i] & 0x7f800000u) == 0x7f800000u) {
+  var word = 0u;
+  var exponent = 0x7f800000u;
+  if (HALVES) {
+    word = values[i / 2u] >> (16u * (i % 2u));
+    exponent = 0x7c00u;
+  } else {
+    word = values[i];
+  }
+  if ((word & exponent) == exponent) {
     atomicAdd(&counts[params.slot], 1u);
   }
 }

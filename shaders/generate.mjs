@@ -7,6 +7,8 @@
  *   const OP: u32 = 0; // @variant none=0 gelu2=1       a compile-time choice, named at the call site
  *   const HAS_BIAS: bool = false; // @variant           the same for a boolean
  *   alias Element = vec4<f32>; // @variant vector=vec4<f32> scalar=f32     the same for an element type
+ *   alias A = f32; // @variant f32=f32 f16=f16          the type of a binding's elements, array<A> or array<vec4<A>>;
+ *                                                       the default must not be f16, so that the file is valid without it
  *   // @shared NAME … // @end shared                    text that must be identical in every file that has it
  *
  * Fails with file:line when a shader breaks a rule, so that no half-typed kernel reaches the compiler.
@@ -19,8 +21,8 @@ import { WgslReflect } from "wgsl_reflect/wgsl_reflect.module.js";
 
 const shadersFolder = dirname(fileURLToPath(import.meta.url));
 const target = join(shadersFolder, "..", "src", "gpu", "kernels.generated.ts");
-const scalarTypes = new Set(["f32", "u32", "i32"]);
-const vectorType = /^vec([234])<?(f32|u32|i32|f|u|i)>?$/;
+const scalarTypes = new Set(["f32", "f16", "u32", "i32"]);
+const vectorType = /^vec([234])<?(f32|f16|u32|i32|f|h|u|i)>?$/;
 
 class ShaderError extends Error {}
 
@@ -30,12 +32,12 @@ function fail(file, line, message) {
 
 const camelCase = (name) => name.replace(/[-_](.)/g, (_, letter) => letter.toUpperCase());
 
-/** "f32", "vec4<u32>" or "vec4f" → { scalar: "f32" | "u32" | "i32", width: 1..4 }, else null. */
+/** "f32", "vec4<u32>" or "vec4f" → { scalar: "f32" | "f16" | "u32" | "i32", width: 1..4 }, else null. */
 function elementOf(typeName) {
   if (scalarTypes.has(typeName)) return { scalar: typeName, width: 1 };
   const match = vectorType.exec(typeName);
   if (!match) return null;
-  const scalar = { f: "f32", u: "u32", i: "i32" }[match[2]] ?? match[2];
+  const scalar = { f: "f32", h: "f16", u: "u32", i: "i32" }[match[2]] ?? match[2];
   return { scalar, width: Number(match[1]) };
 }
 
@@ -57,6 +59,12 @@ function readConstants(file, source) {
       const fallback = Object.keys(values).find((key) => values[key] === alias[2].trim());
       if (!fallback)
         fail(file, line, `alias ${alias[1]}: its type ${alias[2]} is not among ${marked[2].trim()}`);
+      if (/f16|vec\dh/.test(values[fallback]))
+        fail(
+          file,
+          line,
+          `alias ${alias[1]}: its type in the file must not be f16, which not every device has`,
+        );
       variants[alias[1]] = { type: "alias", fallback, values };
       return;
     }
@@ -116,10 +124,23 @@ function usedIdentifiers(source, entry) {
   return words;
 }
 
+/** For a binding whose element type is a variant: the variant's name, and the dtype that each of its values gives. */
+function dtypeChoice(source, name, variants) {
+  const alias = new RegExp(`var<storage[^>]*>\\s+${name}\\s*:\\s*array<(?:vec[234]<)?(\\w+)>`).exec(
+    source,
+  )?.[1];
+  const variant = variants[alias];
+  if (variant?.type !== "alias") return {};
+  const dtypes = Object.fromEntries(
+    Object.entries(variant.values).map(([value, type]) => [value, elementOf(type).scalar]),
+  );
+  return new Set(Object.values(dtypes)).size > 1 ? { choice: { variant: alias, dtypes } } : {};
+}
+
 function uniformLayout(file, struct) {
   return struct.members.map((member) => {
     const element = elementOf(member.type.getTypeName());
-    if (!element || (element.width !== 1 && element.width !== 4)) {
+    if (!element || element.scalar === "f16" || (element.width !== 1 && element.width !== 4)) {
       fail(
         file,
         struct.startLine,
@@ -158,13 +179,14 @@ function readShader(file) {
         fail(
           file,
           entry.startLine,
-          `${variable.name}: element type ${variable.type.getTypeName()} is not f32, u32, i32 or a vector of these`,
+          `${variable.name}: element type ${variable.type.getTypeName()} is not f32, f16, u32, i32 or a vector of these`,
         );
       bindings.push({
         name: variable.name,
         binding: variable.binding,
         access: variable.access === "read_write" ? "read_write" : "read",
         dtype: element?.scalar ?? atomic[1],
+        ...dtypeChoice(source, variable.name, variants),
       });
     }
     bindings.sort((a, b) => a.binding - b.binding);
@@ -238,8 +260,13 @@ function typescriptFor({ file, source, entries }) {
   const sourceName = `${family}Source`;
   const text = JSON.stringify(source);
   const lines = entries.map((entry) => {
+    const dtypes = (b) => [...new Set(b.choice ? Object.values(b.choice.dtypes) : [b.dtype])];
+    const types = (b) =>
+      dtypes(b)
+        .map((dtype) => `"${dtype}"`)
+        .join(" | ");
     const bindings = [
-      ...entry.bindings.map((b) => `${b.name}: "${b.dtype}"`),
+      ...entry.bindings.map((b) => `${b.name}: ${types(b)}`),
       ...entry.textures.map((t) => `${t.name}: "texture"`),
     ].join("; ");
     const params = (entry.uniform?.members ?? [])

@@ -15,6 +15,11 @@ const B_TRANSPOSED: bool = false; // @variant
 const COLUMN_SUMS: bool = false; // @variant
 
 // @shared matmul-call
+// Element types of A, B and C; sums are float32, and so are bias and residual.
+alias A = f32; // @variant f32=f32 f16=f16
+alias B = f32; // @variant f32=f32 f16=f16
+alias C = f32; // @variant f32=f32 f16=f16
+
 struct Params {
   m: u32,
   n: u32,
@@ -45,7 +50,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(3) var<storage, read_write> c: array<f32>;
+@group(0) @binding(3) var<storage, read_write> c: array<C>;
 @group(0) @binding(4) var<storage, read> bias: array<f32>;
 @group(0) @binding(5) var<storage, read> residual: array<f32>;
 
@@ -62,35 +67,35 @@ fn activated(z: f32) -> f32 {
 fn finish(sum: f32, at: u32, column: u32) {
   var z = params.alpha * sum;
   if (params.bias_on != 0u) { z += bias[column]; }
-  if (params.keep != 0u) { c[params.kept_offset + at] = z; }
+  if (params.keep != 0u) { c[params.kept_offset + at] = C(z); }
   var y = activated(z);
   if (params.residual_on != 0u) { y += residual[at]; }
-  if (params.accumulate != 0u) { y += c[at]; }
-  c[at] = y;
+  if (params.accumulate != 0u) { y += f32(c[at]); }
+  c[at] = C(y);
 }
 
 // One element of the row of column sums, if C has one.
 fn finish_column(sum: f32, c_start: u32, column: u32) {
   let at = c_start + params.m * params.n + column;
   var y = sum;
-  if (params.accumulate != 0u) { y += c[at]; }
-  c[at] = y;
+  if (params.accumulate != 0u) { y += f32(c[at]); }
+  c[at] = C(y);
 }
 // @end shared
 
-@group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> a: array<vec4<A>>;
+@group(0) @binding(2) var<storage, read> b: array<vec4<B>>;
 
 // Operands are bound as vectors; this is one element of one.
-fn a_at(i: u32) -> f32 { return a[i / 4u][i % 4u]; }
-fn b_at(i: u32) -> f32 { return b[i / 4u][i % 4u]; }
+fn a_at(i: u32) -> f32 { return f32(a[i / 4u][i % 4u]); }
+fn b_at(i: u32) -> f32 { return f32(b[i / 4u][i % 4u]); }
 
 // Four neighbours in memory: A[row, k … k + 3], or A[row … row + 3, k] if it is transposed. What is beyond the end repeats
 // the last: such rows are never written, and such k meet zeros of B.
 fn fetch_a(start: u32, row: u32, k: u32) -> vec4<f32> {
   let line = start + select(min(row, params.m - 1u), min(k, params.k - 1u), A_TRANSPOSED) * select(params.a_row, params.a_column, A_TRANSPOSED);
   let first = select(k, row, A_TRANSPOSED);
-  if (A_VECTORS) { return a[(line + first) / 4u]; }
+  if (A_VECTORS) { return vec4<f32>(a[(line + first) / 4u]); }
   let last = select(params.k, params.m, A_TRANSPOSED) - 1u;
   return vec4<f32>(a_at(line + min(first, last)), a_at(line + min(first + 1u, last)), a_at(line + min(first + 2u, last)), a_at(line + min(first + 3u, last)));
 }
@@ -99,7 +104,7 @@ fn fetch_a(start: u32, row: u32, k: u32) -> vec4<f32> {
 fn fetch_b(start: u32, k: u32, column: u32) -> vec4<f32> {
   let line = start + select(min(k, params.k - 1u), min(column, params.n - 1u), B_TRANSPOSED) * select(params.b_row, params.b_column, B_TRANSPOSED);
   let first = select(column, k, B_TRANSPOSED);
-  if (B_VECTORS) { return b[(line + min(first, select(params.n, params.k, B_TRANSPOSED) - 4u)) / 4u]; }
+  if (B_VECTORS) { return vec4<f32>(b[(line + min(first, select(params.n, params.k, B_TRANSPOSED) - 4u)) / 4u]); }
   let last = select(params.n, params.k, B_TRANSPOSED) - 1u;
   return vec4<f32>(b_at(line + min(first, last)), b_at(line + min(first + 1u, last)), b_at(line + min(first + 2u, last)), b_at(line + min(first + 3u, last)));
 }

@@ -18,6 +18,11 @@ const COLUMNS: u32 = 4; // @tune 2 4
 const DEPTH: u32 = 2; // @tune 1 2 4
 
 // @shared matmul-call
+// Element types of A, B and C; sums are float32, and so are bias and residual.
+alias A = f32; // @variant f32=f32 f16=f16
+alias B = f32; // @variant f32=f32 f16=f16
+alias C = f32; // @variant f32=f32 f16=f16
+
 struct Params {
   m: u32,
   n: u32,
@@ -48,7 +53,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(3) var<storage, read_write> c: array<f32>;
+@group(0) @binding(3) var<storage, read_write> c: array<C>;
 @group(0) @binding(4) var<storage, read> bias: array<f32>;
 @group(0) @binding(5) var<storage, read> residual: array<f32>;
 
@@ -65,24 +70,24 @@ fn activated(z: f32) -> f32 {
 fn finish(sum: f32, at: u32, column: u32) {
   var z = params.alpha * sum;
   if (params.bias_on != 0u) { z += bias[column]; }
-  if (params.keep != 0u) { c[params.kept_offset + at] = z; }
+  if (params.keep != 0u) { c[params.kept_offset + at] = C(z); }
   var y = activated(z);
   if (params.residual_on != 0u) { y += residual[at]; }
-  if (params.accumulate != 0u) { y += c[at]; }
-  c[at] = y;
+  if (params.accumulate != 0u) { y += f32(c[at]); }
+  c[at] = C(y);
 }
 
 // One element of the row of column sums, if C has one.
 fn finish_column(sum: f32, c_start: u32, column: u32) {
   let at = c_start + params.m * params.n + column;
   var y = sum;
-  if (params.accumulate != 0u) { y += c[at]; }
-  c[at] = y;
+  if (params.accumulate != 0u) { y += f32(c[at]); }
+  c[at] = C(y);
 }
 // @end shared
 
-@group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read> b: array<f32>;
+@group(0) @binding(1) var<storage, read> a: array<A>;
+@group(0) @binding(2) var<storage, read> b: array<B>;
 
 const ROWS: u32 = LANES * ROW_GROUPS;
 
@@ -122,11 +127,11 @@ fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation
       let inside = k_0 + u < k_end;
       var left: array<f32, ROW_GROUPS>;
       for (var g = 0u; g < ROW_GROUPS; g++) {
-        left[g] = select(0.0, a[a_line[g] + k * params.a_column], inside);
+        left[g] = select(0.0, f32(a[a_line[g] + k * params.a_column]), inside);
       }
       var right: array<f32, COLUMNS>;
       for (var j = 0u; j < COLUMNS; j++) {
-        right[j] = select(0.0, b[b_line[j] + k * params.b_row], inside);
+        right[j] = select(0.0, f32(b[b_line[j] + k * params.b_row]), inside);
       }
       if (sum_columns) {
         for (var j = 0u; j < COLUMNS; j++) { column_sums[j] += right[j]; }

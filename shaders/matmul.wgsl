@@ -17,6 +17,11 @@ const B_TRANSPOSED: bool = false; // @variant
 const COLUMN_SUMS: bool = false; // @variant
 
 // @shared matmul-call
+// Element types of A, B and C; sums are float32, and so are bias and residual.
+alias A = f32; // @variant f32=f32 f16=f16
+alias B = f32; // @variant f32=f32 f16=f16
+alias C = f32; // @variant f32=f32 f16=f16
+
 struct Params {
   m: u32,
   n: u32,
@@ -47,7 +52,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(3) var<storage, read_write> c: array<f32>;
+@group(0) @binding(3) var<storage, read_write> c: array<C>;
 @group(0) @binding(4) var<storage, read> bias: array<f32>;
 @group(0) @binding(5) var<storage, read> residual: array<f32>;
 
@@ -64,24 +69,24 @@ fn activated(z: f32) -> f32 {
 fn finish(sum: f32, at: u32, column: u32) {
   var z = params.alpha * sum;
   if (params.bias_on != 0u) { z += bias[column]; }
-  if (params.keep != 0u) { c[params.kept_offset + at] = z; }
+  if (params.keep != 0u) { c[params.kept_offset + at] = C(z); }
   var y = activated(z);
   if (params.residual_on != 0u) { y += residual[at]; }
-  if (params.accumulate != 0u) { y += c[at]; }
-  c[at] = y;
+  if (params.accumulate != 0u) { y += f32(c[at]); }
+  c[at] = C(y);
 }
 
 // One element of the row of column sums, if C has one.
 fn finish_column(sum: f32, c_start: u32, column: u32) {
   let at = c_start + params.m * params.n + column;
   var y = sum;
-  if (params.accumulate != 0u) { y += c[at]; }
-  c[at] = y;
+  if (params.accumulate != 0u) { y += f32(c[at]); }
+  c[at] = C(y);
 }
 // @end shared
 
-@group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read> b: array<f32>;
+@group(0) @binding(1) var<storage, read> a: array<A>;
+@group(0) @binding(2) var<storage, read> b: array<B>;
 
 const SIDE: u32 = 16u;
 const MICRO: u32 = TILE / SIDE;
@@ -124,7 +129,7 @@ fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
       let row = row_0 + a_line;
       var x = 0.0;
       if (a_k < k_end && row < params.m) {
-        x = a[a_start + row * params.a_row + a_k * params.a_column];
+        x = f32(a[a_start + row * params.a_row + a_k * params.a_column]);
       }
       strip_a[a_depth * LINE + a_line] = x;
       let b_depth = select(e / TILE, e % DEPTH, B_TRANSPOSED);
@@ -133,7 +138,7 @@ fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
       let column = column_0 + b_line;
       var y = 0.0;
       if (b_k < k_end && column < params.n) {
-        y = b[b_start + b_k * params.b_row + column * params.b_column];
+        y = f32(b[b_start + b_k * params.b_row + column * params.b_column]);
       }
       strip_b[b_depth * LINE + b_line] = y;
     }

@@ -1,12 +1,15 @@
 // Strided copy: target[i] = source[i] or target[i] += source[i] for every index i of a shape of up to six axes.
 //
 // source and target each have an element offset and six strides (in elements; 0 repeats an axis), so that one kernel
-// makes a view dense, writes a slice of a larger tensor, broadcasts, and adds a gradient to another.
+// makes a view dense, writes a slice of a larger tensor, broadcasts, adds a gradient to another, and converts between
+// float32 and float16 (rounding to nearest; what is beyond float16's range becomes infinite).
 // shape and strides: outermost axis first, padded in front with axes of length 1.
 //
 // Grid: one invocation an element, folded over x and y: groups1d(count, WORKGROUP).
 
 const WORKGROUP: u32 = 256; // @tune 64 128 256
+alias Source = f32; // @variant f32=f32 f16=f16
+alias Destination = f32; // @variant f32=f32 f16=f16
 
 struct Params {
   shape_low: vec4<u32>,   // axes 2..5
@@ -24,8 +27,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> source: array<f32>;
-@group(0) @binding(2) var<storage, read_write> destination: array<f32>;
+@group(0) @binding(1) var<storage, read> source: array<Source>;
+@group(0) @binding(2) var<storage, read_write> destination: array<Destination>;
 
 @compute @workgroup_size(WORKGROUP)
 fn copy(
@@ -55,9 +58,9 @@ fn copy(
     + from_low.x + from_low.y + from_low.z + from_low.w;
   let place = params.target_offset + axis_0 * params.target_0 + axis_1 * params.target_1
     + to_low.x + to_low.y + to_low.z + to_low.w;
+  var value = f32(source[origin]);
   if (params.accumulate != 0u) {
-    destination[place] = destination[place] + source[origin];
-  } else {
-    destination[place] = source[origin];
+    value += f32(destination[place]);
   }
+  destination[place] = Destination(value);
 }

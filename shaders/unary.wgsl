@@ -1,10 +1,11 @@
-// y = f(x) element by element, and dx (+)= dy · f'(x). Every function with its derivative in the table below.
+// y = f(x) element by element, and dx (+)= dy · f'(x), x float32 or float16. Every function with its derivative in the table below.
 //
 // `forward`, `backward`: dense tensors of `count` elements, four an invocation: groups1d(⌈count / 4⌉, WORKGROUP).
 // `forward_strided`, `backward_strided`: x through five strides (outermost axis first, padded in front with axes of
 // length 1), y, dy and dx dense: groups1d(count, WORKGROUP).
 
 const WORKGROUP: u32 = 64; // @tune 64 128 256
+alias X = f32; // @variant f32=f32 f16=f16
 const OP: u32 = 0; // @variant neg=0 exp=1 log=2 sqrt=3 square=4 abs=5 relu=6 silu=7 gelu2=8 sigmoid=9 tanh=10 affine=11 clamp=12
 
 struct Params {
@@ -19,10 +20,10 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x_vectors: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> x_vectors: array<vec4<X>>;
 @group(0) @binding(2) var<storage, read> dy_vectors: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> y_vectors: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read> x_elements: array<f32>;
+@group(0) @binding(4) var<storage, read> x_elements: array<X>;
 @group(0) @binding(5) var<storage, read> dy_elements: array<f32>;
 @group(0) @binding(6) var<storage, read_write> y_elements: array<f32>;
 
@@ -101,7 +102,7 @@ fn forward(
 ) {
   let i = place(group, groups, local);
   if (i * 4u >= params.count) { return; }
-  let z = x_vectors[i];
+  let z = vec4<f32>(x_vectors[i]);
   y_vectors[i] = vec4<f32>(value(z.x), value(z.y), value(z.z), value(z.w));
 }
 
@@ -113,7 +114,7 @@ fn backward(
 ) {
   let i = place(group, groups, local);
   if (i * 4u >= params.count) { return; }
-  let z = x_vectors[i];
+  let z = vec4<f32>(x_vectors[i]);
   var gradient = dy_vectors[i] * vec4<f32>(slope(z.x), slope(z.y), slope(z.z), slope(z.w));
   if (params.accumulate != 0u) { gradient += y_vectors[i]; }
   y_vectors[i] = gradient;
@@ -127,7 +128,7 @@ fn forward_strided(
 ) {
   let i = place(group, groups, local);
   if (i >= params.count) { return; }
-  y_elements[i] = value(x_elements[strided(i)]);
+  y_elements[i] = value(f32(x_elements[strided(i)]));
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -138,7 +139,7 @@ fn backward_strided(
 ) {
   let i = place(group, groups, local);
   if (i >= params.count) { return; }
-  var gradient = dy_elements[i] * slope(x_elements[strided(i)]);
+  var gradient = dy_elements[i] * slope(f32(x_elements[strided(i)]));
   if (params.accumulate != 0u) { gradient += y_elements[i]; }
   y_elements[i] = gradient;
 }

@@ -30,7 +30,7 @@ export { type EvaluationOptions, evaluate, type SplitScores, scoresTable } from 
 export type { CapturedMemory } from "./gpu/capture-memory.js";
 export * from "./gpu/errors.js";
 export { type CapturedWork, type Counters, Gpu, type GpuOptions } from "./gpu/gpu.js";
-export type { DType, Kernel } from "./gpu/kernel.js";
+export type { DType, Float, Kernel } from "./gpu/kernel.js";
 export { kernels } from "./gpu/kernels.generated.js";
 export type { MemoryStatistics } from "./gpu/pool.js";
 export type { KernelTime } from "./gpu/profiler.js";

@@ -5,6 +5,7 @@
 
 import tap, { type Test } from "tap";
 import type { Gpu } from "../dist/gpu/gpu.js";
+import type { Float } from "../dist/gpu/kernel.js";
 import { backwardFrom, noGrad } from "../dist/tensor/autograd.js";
 import { fromArray, type Tensor } from "../dist/tensor/tensor.js";
 import { sharedGpu } from "./device.js";
@@ -78,6 +79,14 @@ export function test(name: string, body: (t: Check, gpu: Gpu) => Promise<void> |
   });
 }
 
+/** A test of float16, on devices that have it. */
+export function float16Test(name: string, body: (t: Check, gpu: Gpu) => Promise<void> | void): void {
+  test(name, async (t, gpu) => {
+    if (gpu.has("shader-f16")) await body(t, gpu);
+    else t.comment("this device lacks the feature shader-f16");
+  });
+}
+
 /** Repeatable numbers, roughly normal, from a small generator of the tests' own (splitmix32 and Box-Muller). */
 export function randomArray(seed: number, length: number, scale = 1): Float64Array {
   let state = (seed * 0x9e3779b9) >>> 0;
@@ -98,7 +107,7 @@ export function randomArray(seed: number, length: number, scale = 1): Float64Arr
 
 export interface OpCheck {
   inputs: { shape: number[]; data: Float64Array }[];
-  gpu: (...tensors: Tensor[]) => Tensor;
+  gpu: (...tensors: Tensor[]) => Tensor<Float>;
   /** The same op in float64, from flat inputs to the flat output. */
   reference: (...arrays: Float64Array[]) => Float64Array;
   tolerance: { forward: Tolerance; gradient: Tolerance };

@@ -1,7 +1,7 @@
 /** Matrix products and fully connected layers. */
 
 import { linear, matmul } from "../../dist/ops/matmul.js";
-import { forward, input, withGradients } from "../problem.js";
+import { forward, input, roundedToHalf, withGradients } from "../problem.js";
 import * as reference from "../reference.js";
 
 /**
@@ -12,25 +12,30 @@ import * as reference from "../reference.js";
 /**
  * @param {string} name
  * @param {{ m: number, k: number, n: number, batch?: number, ta?: boolean, tb?: boolean }} shape
+ * @param {"f32" | "f16"} [dtype] Of both operands and the product.
  * @returns {Case}
  */
-function product(name, { m, k, n, batch = 1, ta = false, tb = false }) {
+function product(name, { m, k, n, batch = 1, ta = false, tb = false }, dtype = "f32") {
+  const half = dtype === "f16";
   const large = batch * m * k * n > 2 ** 24;
   return {
     family: "matmul",
-    name: `matmul ${name}`,
+    name: `matmul ${name}${half ? " float16" : ""}`,
+    needs: half ? "shader-f16" : undefined,
     size: { batch, m, k, n },
     checkSize: large ? { m: Math.min(m, 129), k: Math.min(k, 257), n: Math.min(n, 131) } : undefined,
     flops: (s) => 2 * s.batch * s.m * s.k * s.n,
-    bytes: (s) => 4 * s.batch * (s.m * s.k + s.k * s.n + s.m * s.n),
-    tolerance: 1e-5,
+    bytes: (s) => (half ? 2 : 4) * s.batch * (s.m * s.k + s.k * s.n + s.m * s.n),
+    // A float16 product is rounded to eleven bits.
+    tolerance: half ? 2 ** -11 : 1e-5,
     build(gpu, s, random) {
-      const a = random.floats(s.batch * s.m * s.k);
-      const b = random.floats(s.batch * s.k * s.n);
+      const kept = half ? roundedToHalf : (/** @type {Float32Array} */ values) => values;
+      const a = kept(random.floats(s.batch * s.m * s.k));
+      const b = kept(random.floats(s.batch * s.k * s.n));
       const stack = s.batch > 1 ? [s.batch] : [];
-      const left = input(gpu, a, [...stack, ...(ta ? [s.k, s.m] : [s.m, s.k])]);
-      const right = input(gpu, b, [...stack, ...(tb ? [s.n, s.k] : [s.k, s.n])]);
-      const options = { transposeA: ta, transposeB: tb };
+      const left = input(gpu, a, [...stack, ...(ta ? [s.k, s.m] : [s.m, s.k])], dtype);
+      const right = input(gpu, b, [...stack, ...(tb ? [s.n, s.k] : [s.k, s.n])], dtype);
+      const options = { transposeA: ta, transposeB: tb, output: dtype };
       return forward(
         [left, right],
         () => [matmul(left, right, options)],
@@ -43,13 +48,15 @@ function product(name, { m, k, n, batch = 1, ta = false, tb = false }) {
 /**
  * @param {string} name
  * @param {{ rows: number, inputs: number, outputs: number }} size
- * @param {{ activation: "none" | "gelu2", gradients: boolean }} options
+ * @param {{ activation: "none" | "gelu2", gradients: boolean, dtype?: "f32" | "f16" }} options
  * @returns {Case}
  */
-function layer(name, size, { activation, gradients }) {
+function layer(name, size, { activation, gradients, dtype = "f32" }) {
+  const half = dtype === "f16";
   return {
     family: "linear",
-    name: `linear ${name}${gradients ? ", gradients" : ""}`,
+    name: `linear ${name}${half ? " float16" : ""}${gradients ? ", gradients" : ""}`,
+    needs: half ? "shader-f16" : undefined,
     size,
     checkSize: {
       rows: Math.min(size.rows, 67),
@@ -59,21 +66,24 @@ function layer(name, size, { activation, gradients }) {
     flops: (s) => (gradients ? 6 : 2) * s.rows * s.inputs * s.outputs,
     bytes(s) {
       const [x, y, weights] = [s.rows * s.inputs, s.rows * s.outputs, (s.inputs + 1) * s.outputs];
-      return 4 * (gradients ? 2 : 1) * (x + y + weights);
+      // Gradients are float32, and so is the bias.
+      return (half ? 2 : 4) * (x + y + weights) + (gradients ? 4 * (x + y + weights) : 0);
     },
-    tolerance: 2e-5,
+    // The activation's argument is kept in float16 for the gradient too.
+    tolerance: half ? 1e-3 : 2e-5,
     build(gpu, { rows, inputs, outputs }, random) {
-      const x = random.floats(rows * inputs);
-      const w = random.floats(inputs * outputs, 1 / Math.sqrt(inputs));
+      const kept = half ? roundedToHalf : (/** @type {Float32Array} */ values) => values;
+      const x = kept(random.floats(rows * inputs));
+      const w = kept(random.floats(inputs * outputs, 1 / Math.sqrt(inputs)));
       const bias = random.floats(outputs);
       const dy = random.floats(rows * outputs);
       const leaves = [
-        input(gpu, x, [rows, inputs]),
-        input(gpu, w, [inputs, outputs]),
+        input(gpu, x, [rows, inputs], dtype),
+        input(gpu, w, [inputs, outputs], dtype),
         input(gpu, bias, [outputs]),
       ];
       const [gx, gw, gb] = leaves;
-      const op = () => linear(gx, gw, gb, { activation });
+      const op = () => linear(gx, gw, gb, { activation, output: dtype });
       const expected = () => {
         const before = reference
           .matmul(x, w, { m: rows, k: inputs, n: outputs })
@@ -115,6 +125,13 @@ function layers(rows, inputs, outputs, activation) {
 /** @param {number} n */
 const cube = (n) => product(`${n}³`, { m: n, k: n, n });
 
+/** A layer of the decoder's MLP with its gradients, in float16. */
+const halfLayer = layer(
+  "384×160→640 gelu2",
+  { rows: 384, inputs: 160, outputs: 640 },
+  { activation: "gelu2", gradients: true, dtype: "f16" },
+);
+
 /** @type {Family[]} */
 export const families = [
   {
@@ -131,6 +148,7 @@ export const families = [
     ],
     medium: [
       cube(512),
+      product("512³", { m: 512, k: 512, n: 512 }, "f16"),
       cube(1024),
       product("512³ Aᵀ", { m: 512, k: 512, n: 512, ta: true }),
       product("512³ Bᵀ", { m: 512, k: 512, n: 512, tb: true }),
@@ -152,7 +170,7 @@ export const families = [
     natural: "n rows, n → n with GELU2",
     at: (n) => layers(n, n, n, "gelu2"),
     small: layers(64, 64, 64, "none"),
-    medium: [...layers(384, 160, 640, "gelu2"), ...layers(1024, 512, 512, "none")],
+    medium: [...layers(384, 160, 640, "gelu2"), halfLayer, ...layers(1024, 512, 512, "none")],
     large: layers(2048, 512, 2048, "gelu2"),
   },
 ];

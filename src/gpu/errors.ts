@@ -10,6 +10,13 @@ export class GpuError extends Error {
 /** WebGPU refused a call: a kernel that does not compile, a binding that does not fit. */
 export class GpuValidationError extends GpuError {}
 
+/** The device lacks an optional feature of WebGPU that something needs. */
+export class MissingFeatureError extends GpuError {
+  constructor(what: string, feature: string, device: string) {
+    super(`${what} needs the WebGPU feature ${feature}, which ${device} does not have`);
+  }
+}
+
 /** A buffer could not be had. Says which tensor asked, for how much, and who holds the most. */
 export class OutOfMemoryError extends GpuError {
   readonly label: string;

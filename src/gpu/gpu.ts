@@ -2,8 +2,21 @@
 
 import { BindGroupCache } from "./bind-groups.js";
 import { type CapturedMemory, CaptureMemory } from "./capture-memory.js";
-import { DeviceLostError, GpuError, GpuValidationError, NonFiniteError } from "./errors.js";
-import type { DType, Kernel, Specialisation, Vec4 } from "./kernel.js";
+import {
+  DeviceLostError,
+  GpuError,
+  GpuValidationError,
+  MissingFeatureError,
+  NonFiniteError,
+} from "./errors.js";
+import {
+  bindingDType,
+  bytesPerElement,
+  type DType,
+  type Kernel,
+  type Specialisation,
+  type Vec4,
+} from "./kernel.js";
 import { kernels } from "./kernels.generated.js";
 import { type Pipeline, PipelineCache } from "./pipelines.js";
 import { BufferPool, borrowedId, type MemoryStatistics, type PoolOptions, Storage } from "./pool.js";
@@ -188,6 +201,11 @@ export class Gpu {
     return this.device.features.has(feature);
   }
 
+  /** Throws a `MissingFeatureError` that names `what` unless the device can compute with float16. */
+  requireFloat16(what: string): void {
+    if (!this.has("shader-f16")) throw new MissingFeatureError(what, "shader-f16", this.description);
+  }
+
   /** Lanes that share one subgroup for certain; 0 without the feature `subgroups` or where the device does not say. */
   get certainLanes(): number {
     return this.has("subgroups") ? (this.device.adapterInfo?.subgroupMinSize ?? 0) : 0;
@@ -308,7 +326,12 @@ export class Gpu {
     this.throwIfFailed();
     const { spec } = kernel;
     const [x, y = 1, z = 1] = options.groups;
-    const ranges = this.bindRanges(kernel, bindings as Readonly<Record<string, Bindable | Storage>>);
+    const bound = bindings as Readonly<Record<string, Bindable | Storage>>;
+    const specialisation: Specialisation = {
+      variant: (options.variant ?? {}) as Specialisation["variant"],
+      tune: { ...this.tuning.get(spec.name), ...(options.tune as Record<string, number> | undefined) },
+    };
+    const ranges = this.bindRanges(kernel, bound, specialisation);
     const views = bindings as Readonly<Record<string, GPUTextureView>>;
     const textures = spec.textures?.map(({ name }) => views[name]!) ?? [];
     const most = this.limits.maxComputeWorkgroupsPerDimension;
@@ -317,10 +340,6 @@ export class Gpu {
         `${spec.name}: a grid of ${x}×${y}×${z} workgroups; this device allows ${most} in a dimension`,
       );
     }
-    const specialisation: Specialisation = {
-      variant: (options.variant ?? {}) as Specialisation["variant"],
-      tune: { ...this.tuning.get(spec.name), ...(options.tune as Record<string, number> | undefined) },
-    };
     const pipeline = this.pipelines.get(kernel, specialisation);
     let uniformOffset = 0;
     if (spec.uniform) {
@@ -343,10 +362,14 @@ export class Gpu {
       params as Readonly<Record<string, number | Vec4>>,
       specialisation.variant,
     );
-    if (this.finite) this.checkOutputs(kernel, ranges);
+    if (this.finite) this.checkOutputs(kernel, bound, ranges, specialisation);
   }
 
-  private bindRanges(kernel: Kernel, bindings: Readonly<Record<string, Bindable | Storage>>): BoundRange[] {
+  private bindRanges(
+    kernel: Kernel,
+    bindings: Readonly<Record<string, Bindable | Storage>>,
+    specialisation: Specialisation,
+  ): BoundRange[] {
     const { spec } = kernel;
     const ranges: BoundRange[] = [];
     const alignment = this.limits.minStorageBufferOffsetAlignment;
@@ -357,19 +380,22 @@ export class Gpu {
       if (bound instanceof Storage) {
         range = { storage: bound, offset: 0, size: bound.bytes };
       } else {
-        if (bound.dtype !== binding.dtype) {
+        const dtype = bindingDType(binding, specialisation);
+        if (bound.dtype !== dtype) {
           throw new GpuError(
-            `${spec.name}: ${binding.name} takes ${binding.dtype}, but ${bound.label} is ${bound.dtype}`,
+            `${spec.name}: ${binding.name} takes ${dtype}, but ${bound.label} is ${bound.dtype}`,
           );
         }
-        if (!bound.contiguous || (bound.offset * 4) % alignment !== 0) {
+        const elementBytes = bytesPerElement[dtype];
+        const start = bound.offset * elementBytes;
+        if (!bound.contiguous || start % alignment !== 0) {
           throw new GpuError(
             `${spec.name}: ${bound.label}, bound to ${binding.name}, is a view that this kernel cannot read; make it contiguous first`,
           );
         }
         // Rounded up to whole vec4s: a buffer is never smaller than that, and kernels that read vectors need it.
-        const size = Math.min(Math.ceil((bound.size * 4) / 16) * 16, bound.storage.bytes - bound.offset * 4);
-        range = { storage: bound.storage, offset: bound.offset * 4, size };
+        const size = Math.min(Math.ceil((bound.size * elementBytes) / 16) * 16, bound.storage.bytes - start);
+        range = { storage: bound.storage, offset: start, size };
       }
       if (range.storage.free)
         throw new GpuError(`${spec.name}: ${range.storage.label}, bound to ${binding.name}, was freed`);
@@ -574,7 +600,11 @@ export class Gpu {
   // ---------------------------------------------------------------- data in and out
 
   /** Writes elements into a storage, after all work recorded so far. */
-  write(target: Storage, byteOffset: number, data: Float32Array | Uint32Array | Int32Array): void {
+  write(
+    target: Storage,
+    byteOffset: number,
+    data: Float32Array | Uint16Array | Uint32Array | Int32Array,
+  ): void {
     this.flush();
     target.version++;
     // The caller may change the array while the write waits.
@@ -683,7 +713,12 @@ export class Gpu {
     return this.finite !== null;
   }
 
-  private checkOutputs(kernel: Kernel, ranges: readonly BoundRange[]): void {
+  private checkOutputs(
+    kernel: Kernel,
+    bound: Readonly<Record<string, Bindable | Storage>>,
+    ranges: readonly BoundRange[],
+    specialisation: Specialisation,
+  ): void {
     const finite = this.finite!;
     const check = kernels.finite.countNonFinite;
     const counts = new Storage(this.mainPool, finiteSlots * 4, "non-finite counts", {
@@ -691,14 +726,16 @@ export class Gpu {
       id: borrowedId,
     });
     kernel.spec.bindings.forEach((binding, i) => {
-      if (binding.access !== "read_write" || binding.dtype !== "f32" || finite.names.length >= finiteSlots)
-        return;
+      const dtype = bindingDType(binding, specialisation);
+      const isFloat = dtype === "f32" || dtype === "f16";
+      if (binding.access !== "read_write" || !isFloat || finite.names.length >= finiteSlots) return;
       const range = ranges[i]!;
       const slot = finite.names.length;
       finite.names.push({ kernel: kernel.spec.name, tensor: range.storage.label });
-      const pipeline = this.pipelines.get(check, { variant: {}, tune: {} });
+      const pipeline = this.pipelines.get(check, { variant: { HALVES: dtype === "f16" }, tune: {} });
       const uniformOffset = this.recording.reserveUniform(16);
-      const count = range.size / 4;
+      const output = bound[binding.name]!;
+      const count = output instanceof Storage ? range.size / bytesPerElement[dtype] : output.size;
       this.writeUniform(check, { count, slot }, uniformOffset);
       const bindings = [range, { storage: counts, offset: 0, size: finiteSlots * 4 }];
       const groups = this.groups1d(count, 256);

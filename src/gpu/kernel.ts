@@ -1,13 +1,21 @@
 /** The types that the generated registry (`kernels.generated.ts`) is made of and that `Gpu.run` checks calls against. */
 
-export type DType = "f32" | "u32" | "i32";
+export type DType = "f32" | "f16" | "u32" | "i32";
+/** Element types that hold real numbers. */
+export type Float = "f32" | "f16";
+
+export const bytesPerElement: Readonly<Record<DType, number>> = { f32: 4, f16: 2, u32: 4, i32: 4 };
+
 export type Vec4 = readonly [number, number, number, number];
 
 export interface BindingSpec {
   name: string;
   binding: number;
   access: "read" | "read_write";
+  /** Without variants chosen. */
   dtype: DType;
+  /** The variant that sets another element type, and what each of its values sets. */
+  choice?: { variant: string; dtypes: Readonly<Record<string, DType>> };
 }
 
 /** A `texture_2d<f32>` that a kernel loads texels from. */
@@ -20,7 +28,7 @@ export interface UniformMember {
   name: string;
   /** Bytes from the start of the struct. */
   offset: number;
-  type: DType;
+  type: Exclude<DType, "f16">;
   width: number;
 }
 
@@ -76,10 +84,23 @@ export interface Specialisation {
   tune: Readonly<Record<string, number>>;
 }
 
-/** The WGSL of one pipeline: the file with its marked `const` lines set. Line numbers stay those of the file. */
+/** The element type of a binding under these choices. */
+export function bindingDType(
+  { dtype, choice }: BindingSpec,
+  { variant }: Pick<Specialisation, "variant">,
+): DType {
+  const value = choice && variant[choice.variant];
+  return value === undefined ? dtype : choice!.dtypes[String(value)]!;
+}
+
+/**
+ * The WGSL of one pipeline: the file with its marked `const` lines set, and `enable f16` in front if a chosen type needs
+ * it. Line numbers stay those of the file.
+ */
 export function specialise(kernelSource: Kernel, { variant, tune }: Specialisation): string {
   const { spec } = kernelSource;
   let text = kernelSource.source;
+  let half = false;
   const set = (name: string, value: string) => {
     const declaration = `^((?:const\\s+${name}\\s*:\\s*\\w+|alias\\s+${name})\\s*=\\s*)[^;]+;`;
     text = text.replace(new RegExp(declaration, "m"), `$1${value};`);
@@ -101,7 +122,8 @@ export function specialise(kernelSource: Kernel, { variant, tune }: Specialisati
         );
       }
       set(name, `${number}${declared.type === "u32" ? "u" : ""}`);
+      if (declared.type === "alias" && /f16/.test(String(number))) half = true;
     }
   }
-  return text;
+  return half ? `enable f16; ${text}` : text;
 }

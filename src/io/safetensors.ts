@@ -10,7 +10,7 @@
  */
 
 import { UserError } from "../platform/errors.js";
-import { bfloat16ToFloat32, FLOAT16_MAX, float16ToFloat32, float32ToFloat16 } from "./float16.js";
+import { bfloat16ToFloat32, FLOAT16_MAX, float16ToFloat32, float32ToFloat16 } from "../tensor/float16.js";
 
 /** A tensor as stored; float16 and bfloat16 are held as float32 in memory (see float16.ts for the rounding). */
 export type StoredTensor =

@@ -62,9 +62,11 @@ export class PackedParameters {
     clear(this.gradients);
     let block = 0;
     parameters.forEach(({ tensor, decay, name }, i) => {
-      tensor.moveTo(this.values.storage, block * blockElements);
+      const start = block * blockElements;
+      this.gpu.copyBuffer(tensor.storage, tensor.offset * 4, this.values.storage, start * 4, tensor.size * 4);
+      tensor.moveTo(this.values.storage, start);
       tensor.label = name;
-      tensor.grad = this.gradients.alias(tensor.shape, tensor.strides, block * blockElements);
+      tensor.grad = this.gradients.alias(tensor.shape, tensor.strides, start);
       tensor.grad.label = `grad ${name}`;
       if (decay) this.blockDecay.fill(1, block, block + blocks[i]!);
       block += blocks[i]!;

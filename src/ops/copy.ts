@@ -1,5 +1,6 @@
 /** Making views dense, copying, joining and filling. The strided copy itself is shaders/strided.wgsl. */
 
+import { bytesPerElement, type Float } from "../gpu/kernel.js";
 import { kernels } from "../gpu/kernels.generated.js";
 import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
@@ -11,20 +12,28 @@ function sameShape(a: readonly number[], b: readonly number[]): boolean {
 }
 
 /** Whether a kernel can bind the tensor as it is: row-major without gaps, starting where a binding may start. */
-export function bindable(x: Tensor): boolean {
-  return x.contiguous && (x.offset * 4) % x.gpu.limits.minStorageBufferOffsetAlignment === 0;
+export function bindable(x: Tensor<Float>): boolean {
+  const start = x.offset * bytesPerElement[x.dtype];
+  return x.contiguous && start % x.gpu.limits.minStorageBufferOffsetAlignment === 0;
 }
 
 /** The tensor itself if every kernel can bind it, else a dense copy with the same values. */
-export function contiguous(x: Tensor): Tensor {
+export function contiguous<D extends Float>(x: Tensor<D>): Tensor<D> {
   if (bindable(x)) return x;
-  const y = empty(x.gpu, x.shape, "f32", x.label);
+  const y = empty(x.gpu, x.shape, x.dtype, x.label);
   copyStrided(x, y, { accumulate: false });
   return record("contiguous", [x], y, () => (dy, grads) => grads.give(0, dy));
 }
 
+/** The values of `x` as a dense tensor of another element type; the gradient, always float32, passes through. */
+export function cast<D extends Float>(x: Tensor<Float>, dtype: D): Tensor<D> {
+  const y = empty(x.gpu, x.shape, dtype, x.label);
+  copyStrided(x, y, { accumulate: false });
+  return record("cast", [x], y, () => (dy, grads) => grads.give(0, dy));
+}
+
 /** Writes `source` over `target`, both possibly views of the same shape in different memory. Not on the tape. */
-export function copyInto(target: Tensor, source: Tensor): void {
+export function copyInto(target: Tensor<Float>, source: Tensor<Float>): void {
   if (!sameShape(target.shape, source.shape)) {
     throw new ShapeError(
       "copyInto",

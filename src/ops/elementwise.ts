@@ -1,5 +1,6 @@
 /** Elementwise functions of one tensor (shaders/unary.wgsl) and of two with broadcasting (shaders/binary.wgsl). */
 
+import type { Float } from "../gpu/kernel.js";
 import { kernels, type Vec4 } from "../gpu/kernels.generated.js";
 import type { GradWriter } from "../tensor/autograd.js";
 import { record } from "../tensor/autograd.js";
@@ -31,7 +32,7 @@ function fiveAxes(values: readonly number[], filler: number): { first: number; r
   return { first: all[0]!, rest: [all[1]!, all[2]!, all[3]!, all[4]!] };
 }
 
-function unaryParams(x: Tensor, accumulate: boolean, p: number, q: number) {
+function unaryParams(x: Tensor<Float>, accumulate: boolean, p: number, q: number) {
   const stride = fiveAxes(x.strides, 0);
   return {
     shape: fiveAxes(x.shape, 1).rest,
@@ -66,7 +67,7 @@ function runUnary(op: UnaryOp, x: Tensor, y: Tensor, p: number, q: number): void
 /** target (+)= dy · f'(x). */
 function runUnaryBackward(
   op: UnaryOp,
-  x: Tensor,
+  x: Tensor<Float>,
   dy: Tensor,
   target: Tensor,
   accumulate: boolean,
@@ -74,7 +75,7 @@ function runUnaryBackward(
   q: number,
 ): void {
   const { gpu } = x;
-  const options = { variant: { OP: op } } as const;
+  const options = { variant: { OP: op, X: x.dtype } } as const;
   const params = unaryParams(x, accumulate, p, q);
   if (bindable(x)) {
     const kernel = kernels.unary.backward;
@@ -135,7 +136,11 @@ export const scale = (x: Tensor, factor: number, term = 0): Tensor => unary("aff
 export const clamp = (x: Tensor, low: number, high: number): Tensor => unary("clamp", x, low, high);
 
 /** dy · f'(argument) of an activation, off the tape: what `linear` needs between its two backward products. */
-export function activationBackward(op: "gelu2" | "silu" | "relu", argument: Tensor, dy: Tensor): Tensor {
+export function activationBackward(
+  op: "gelu2" | "silu" | "relu",
+  argument: Tensor<Float>,
+  dy: Tensor,
+): Tensor {
   const dz = empty(dy.gpu, dy.shape, "f32", `grad through ${op}`);
   const flat = argument.reshape([argument.size]);
   runUnaryBackward(op, flat, dy, dz, false, 0, 0);

@@ -1,6 +1,7 @@
 /** Matrix products (shaders/matmul.wgsl, matmul-subgroup.wgsl, matmul-registers.wgsl): batched, transposed, with an epilogue; and the linear layer. */
 
 import type { Gpu } from "../gpu/gpu.js";
+import { bytesPerElement, type Float } from "../gpu/kernel.js";
 import { kernels } from "../gpu/kernels.generated.js";
 import type { Storage } from "../gpu/pool.js";
 import { noGrad, record } from "../tensor/autograd.js";
@@ -19,6 +20,7 @@ const activationCodes: Readonly<Record<Activation, number>> = { none: 0, gelu2: 
 /** A stack of matrices in memory: strides in elements, two batch axes. */
 interface Operand {
   storage: Storage;
+  dtype: Float;
   offset: number;
   rows: number;
   columns: number;
@@ -51,7 +53,7 @@ export function matmulKernel(gpu: Gpu): "subgroup" | "registers" | "workgroup" {
 }
 
 /** C = epilogue(A·B) into the dense tensor `c`: the one place that launches the kernels. */
-function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor, epilogue: Epilogue = {}): void {
+function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor<Float>, epilogue: Epilogue = {}): void {
   const m = a.rows;
   const k = a.columns;
   const n = b.columns;
@@ -97,7 +99,9 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor, epilogue: Epilogue
     bias: epilogue.bias ?? a.storage,
     residual: epilogue.residual ?? a.storage,
   };
+  const elements = { A: a.dtype, B: b.dtype, C: c.dtype } as const;
   const variant = {
+    ...elements,
     A_TRANSPOSED: aTransposed,
     B_TRANSPOSED: bTransposed,
     COLUMN_SUMS: epilogue.columnSums ?? false,
@@ -123,6 +127,7 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor, epilogue: Epilogue
     const ROW_GROUPS = Math.min(tuned.ROW_GROUPS, 2 ** Math.ceil(Math.log2(Math.ceil(m / LANES))));
     gpu.run(kernel, bindings, params, {
       groups: [Math.ceil(m / (LANES * ROW_GROUPS)), Math.ceil(n / (tuned.COLUMNS * LANES)), layers],
+      variant: elements,
       tune: { LANES, ROW_GROUPS },
     });
   } else {
@@ -135,14 +140,15 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor, epilogue: Epilogue
   }
 }
 
-function describe(tensor: Tensor): string {
+function describe(tensor: Tensor<Float>): string {
   return `${tensor.label} [${tensor.shape.join(", ")}]`;
 }
 
 /** A dense matrix [rows, columns] that starts at a tensor's first element. */
-function matrix(tensor: Tensor, rows: number, columns: number): Operand {
+function matrix(tensor: Tensor<Float>, rows: number, columns: number): Operand {
   return {
     storage: tensor.storage,
+    dtype: tensor.dtype,
     offset: tensor.offset,
     rows,
     columns,
@@ -163,11 +169,11 @@ function transposed(operand: Operand): Operand {
  * outermost first, with 0 where an operand repeats.
  */
 function commonBatch(
-  a: Tensor,
-  b: Tensor,
+  a: Tensor<Float>,
+  b: Tensor<Float>,
   shape: readonly number[],
 ): { lengths: number[]; a: number[]; b: number[] } {
-  const strideOf = (tensor: Tensor, axis: number) => {
+  const strideOf = (tensor: Tensor<Float>, axis: number) => {
     const own = axis - (shape.length - (tensor.rank - 2));
     return own < 0 || tensor.shape[own] === 1 ? 0 : tensor.strides[own]!;
   };
@@ -203,21 +209,21 @@ function broadcast(a: readonly number[], b: readonly number[]): number[] | null 
 }
 
 /** A tensor as the kernels can read it: one of its two inner strides is 1. Copies only if neither is. */
-function readable(tensor: Tensor): Tensor {
+function readable(tensor: Tensor<Float>): Tensor<Float> {
   const [rowStride, columnStride] = tensor.strides.slice(-2);
   const [rows, columns] = tensor.shape.slice(-2);
   const lines = columnStride === 1 || columns === 1 || rowStride === 1 || rows === 1;
   return lines ? tensor : contiguous(tensor);
 }
 
-/** The batched product of two tensors' inner matrices, each transposed or not, into `c` or a fresh tensor. */
+/** The batched product of two tensors' inner matrices, each transposed or not, into `into.tensor`. */
 function multiply(
-  a: Tensor,
+  a: Tensor<Float>,
   aT: boolean,
-  b: Tensor,
+  b: Tensor<Float>,
   bT: boolean,
-  into?: { tensor: Tensor; accumulate: boolean },
-): Tensor {
+  into: { tensor: Tensor<Float>; accumulate: boolean },
+): void {
   const shape = broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2))!;
   let left = readable(a);
   let right = readable(b);
@@ -231,11 +237,12 @@ function multiply(
     values.at(-2) ?? filler,
     values.at(-1) ?? filler,
   ];
-  const operand = (tensor: Tensor, strides: readonly number[], flip: boolean): Operand => {
+  const operand = (tensor: Tensor<Float>, strides: readonly number[], flip: boolean): Operand => {
     const [rowStride, columnStride] = tensor.strides.slice(-2) as [number, number];
     const [rows, columns] = tensor.shape.slice(-2) as [number, number];
     const plain: Operand = {
       storage: tensor.storage,
+      dtype: tensor.dtype,
       offset: tensor.offset,
       rows,
       columns,
@@ -248,13 +255,11 @@ function multiply(
   };
   const x = operand(left, batch.a, aT);
   const y = operand(right, batch.b, bT);
-  const c = into?.tensor ?? empty(a.gpu, [...shape, x.rows, y.columns], "f32", "matmul");
-  product(a.gpu, x, y, c, { accumulate: into?.accumulate ?? false });
-  return c;
+  product(a.gpu, x, y, into.tensor, { accumulate: into.accumulate });
 }
 
 /** A view that repeats a tensor's matrices to a batch shape. */
-function expanded(tensor: Tensor, batch: readonly number[]): Tensor {
+function expanded(tensor: Tensor<Float>, batch: readonly number[]): Tensor<Float> {
   const shape = [...batch, ...tensor.shape.slice(-2)];
   const lead = shape.length - tensor.rank;
   const strides = shape.map((_, axis) =>
@@ -265,19 +270,25 @@ function expanded(tensor: Tensor, batch: readonly number[]): Tensor {
   return view;
 }
 
-export interface MatmulOptions {
+export interface MatmulOptions<D extends Float = "f32"> {
   /** Takes `a` as [..., k, m]. */
   transposeA?: boolean;
   /** Takes `b` as [..., n, k]. */
   transposeB?: boolean;
+  /** Element type of the product; default float32. */
+  output?: D;
 }
 
 /**
  * The product of [..., m, k] and [..., k, n]: [..., m, n]. Batch axes broadcast. Operands may be strided views;
- * transposed ones (by option or by `transpose()`) cost no copy.
+ * transposed ones (by option or by `transpose()`) cost no copy. Either may be float16; sums are float32.
  */
-export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
-  const { transposeA = false, transposeB = false } = options;
+export function matmul<D extends Float = "f32">(
+  a: Tensor<Float>,
+  b: Tensor<Float>,
+  options: MatmulOptions<D> = {},
+): Tensor<D> {
+  const { transposeA = false, transposeB = false, output = "f32" as D } = options;
   if (a.rank < 2 || b.rank < 2)
     throw new ShapeError("matmul", `a ${describe(a)} and b ${describe(b)}: both need at least two axes`);
   const k = a.shape.at(transposeA ? -2 : -1)!;
@@ -287,10 +298,14 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
       "matmul",
       `a ${describe(a)} and b ${describe(b)}: inner dimensions ${k} and ${kOfB} differ`,
     );
-  if (!broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2))) {
+  const batch = broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2));
+  if (!batch) {
     throw new ShapeError("matmul", `a ${describe(a)} and b ${describe(b)}: batch axes do not broadcast`);
   }
-  const c = multiply(a, transposeA, b, transposeB);
+  const rows = a.shape.at(transposeA ? -1 : -2)!;
+  const columns = b.shape.at(transposeB ? -2 : -1)!;
+  const c = empty(a.gpu, [...batch, rows, columns], output, "matmul");
+  multiply(a, transposeA, b, transposeB, { tensor: c, accumulate: false });
   return record("matmul", [a, b], c, (save) => {
     const x = save(a);
     const y = save(b);
@@ -306,27 +321,34 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
       }
       function gradient(
         i: number,
-        input: Tensor,
-        left: Tensor,
+        input: Tensor<Float>,
+        left: Tensor<Float>,
         leftT: boolean,
-        right: Tensor,
+        right: Tensor<Float>,
         rightT: boolean,
       ): void {
         const batch = broadcast(left.shape.slice(0, -2), right.shape.slice(0, -2))!;
         const full = [...batch, ...input.shape.slice(-2)];
         const repeated =
           full.length !== input.rank || full.some((length, axis) => length !== input.shape[axis]);
-        if (repeated) grads.give(i, sumTo(multiply(left, leftT, right, rightT), input.shape));
-        else multiply(left, leftT, right, rightT, grads.sink(i));
+        if (!repeated) {
+          multiply(left, leftT, right, rightT, grads.sink(i));
+          return;
+        }
+        const each = empty(input.gpu, full, "f32", "gradients of a repeated operand");
+        multiply(left, leftT, right, rightT, { tensor: each, accumulate: false });
+        grads.give(i, sumTo(each, input.shape));
       }
     };
   });
 }
 
-export interface LinearOptions {
+export interface LinearOptions<D extends Float = "f32"> {
   activation?: Activation;
   /** Added after the activation; of the output's shape. */
   residual?: Tensor;
+  /** Element type of the result, and of what is kept for the gradient; default float32. */
+  output?: D;
 }
 
 /** How many parts to cut a sum over `k` into, so that `tiles` tiles of C keep all of the adapter busy. */
@@ -338,10 +360,15 @@ function splitsFor(gpu: Gpu, tiles: number, k: number): number {
 /**
  * activation(x·weight + bias) + residual, in one dispatch: x [..., in], weight [in, out], bias [out] or null.
  * Backward: one dispatch for x, one or two for weight and bias together, and one more for an activation, whose argument is
- * kept from the forward pass; the residual's gradient is the output's.
+ * kept from the forward pass; the residual's gradient is the output's. x and weight may be float16; sums are float32.
  */
-export function linear(x: Tensor, weight: Tensor, bias: Tensor | null, options: LinearOptions = {}): Tensor {
-  const { activation = "none", residual = null } = options;
+export function linear<D extends Float = "f32">(
+  x: Tensor<Float>,
+  weight: Tensor<Float>,
+  bias: Tensor | null,
+  options: LinearOptions<D> = {},
+): Tensor<D> {
+  const { activation = "none", residual = null, output = "f32" as D } = options;
   const { gpu } = x;
   const [inputs, outputs] = weight.shape as [number, number];
   if (weight.rank !== 2 || x.shape.at(-1) !== inputs) {
@@ -370,14 +397,15 @@ export function linear(x: Tensor, weight: Tensor, bias: Tensor | null, options: 
     weight.contiguous ? weight : contiguous(weight),
     bias && contiguous(bias),
     residual && contiguous(residual),
-  ]) as [Tensor, Tensor, Tensor | null, Tensor | null];
+  ]) as [Tensor<Float>, Tensor<Float>, Tensor | null, Tensor | null];
   const differentiable = [x, weight, bias, residual].some((tensor) => tensor?.requiresGrad);
   // The activation's argument lives behind the output in one buffer, so that a dispatch writes both.
   // relu's derivative is known from its own output, unless a residual hides that.
   const keepsPre = differentiable && activation !== "none" && (activation !== "relu" || residual !== null);
-  const preOffset = Math.ceil(size / 64) * 64;
-  const memory = keepsPre ? empty(gpu, [preOffset + size], "f32", "linear") : null;
-  const y = memory ? memory.slice(0, 0, size).reshape(shape) : empty(gpu, shape, "f32", "linear");
+  const alignment = 256 / bytesPerElement[output];
+  const preOffset = Math.ceil(size / alignment) * alignment;
+  const memory = keepsPre ? empty(gpu, [preOffset + size], output, "linear") : null;
+  const y = memory ? memory.slice(0, 0, size).reshape(shape) : empty(gpu, shape, output, "linear");
   product(gpu, matrix(input, rows, inputs), matrix(factor, inputs, outputs), memory ?? y, {
     bias: shift,
     residual: added,
@@ -398,7 +426,7 @@ export function linear(x: Tensor, weight: Tensor, bias: Tensor | null, options: 
         bias: bias && grads.needs(2) ? grads.sink(2) : null,
       });
     };
-    function argument(): Tensor {
+    function argument(): Tensor<Float> {
       return memory ? memory.slice(0, preOffset, size).reshape(shape) : y;
     }
   });
@@ -412,8 +440,8 @@ export interface Sink {
 
 /** The gradients of z = x·weight + bias from dz, for those that have a sink; x [..., in], weight [in, out], both dense. */
 export function linearGradients(
-  x: Tensor,
-  weight: Tensor,
+  x: Tensor<Float>,
+  weight: Tensor<Float>,
   dz: Tensor,
   sinks: { input: Sink | null; weight: Sink | null; bias: Sink | null },
 ): void {
@@ -432,7 +460,7 @@ export function linearGradients(
  * The gradients of a linear layer's parameters in one tensor and one dispatch, for sums over several calls:
  * [in + 1, out], dW and below it db as the last row; without the row for a layer without bias, [in, out].
  */
-export function stackedParameterGradients(x: Tensor, dz: Tensor, stack: Sink, bias: boolean): void {
+export function stackedParameterGradients(x: Tensor<Float>, dz: Tensor, stack: Sink, bias: boolean): void {
   const inputs = x.shape.at(-1)!;
   const outputs = dz.shape.at(-1)!;
   const rows = x.size / inputs;
@@ -444,7 +472,7 @@ export function stackedParameterGradients(x: Tensor, dz: Tensor, stack: Sink, bi
 
 /** dW = Xᵀ·dZ and db = column sums of dZ, from one pass over dZ. */
 function parameterGradients(
-  x: Tensor,
+  x: Tensor<Float>,
   dz: Tensor,
   rows: number,
   inputs: number,

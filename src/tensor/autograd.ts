@@ -1,7 +1,7 @@
-/** Reverse-mode differentiation over a tape of ops. */
+/** Reverse-mode differentiation over a tape of ops. Gradients are float32, also those of float16 tensors. */
 
 import type { Gpu, Scoped } from "../gpu/gpu.js";
-import type { DType } from "../gpu/kernel.js";
+import type { DType, Float } from "../gpu/kernel.js";
 import { AutogradError, ShapeError } from "./errors.js";
 import { copyStrided, denseStrides } from "./strided.js";
 import { Tensor, untracked } from "./tensor.js";
@@ -30,7 +30,7 @@ let nextOrder = 0;
 export class GradNode implements Scoped {
   readonly op: string;
   readonly order = nextOrder++;
-  readonly inputs: readonly (Tensor | GradNode | null)[];
+  readonly inputs: readonly (Tensor<Float> | GradNode | null)[];
   readonly inputShapes: readonly (readonly number[])[];
   readonly kept = false;
   backward: BackwardFunction | null = null;
@@ -44,7 +44,7 @@ export class GradNode implements Scoped {
   written: { start: number; end: number }[] | null = null;
   private saved: { tensor: Tensor<DType>; version: number }[] = [];
 
-  constructor(op: string, inputs: readonly (Tensor | null)[]) {
+  constructor(op: string, inputs: readonly (Tensor<Float> | null)[]) {
     this.op = op;
     // A leaf is kept as the tensor that receives the gradient, a result as the op that made it.
     this.inputs = inputs.map((input) => (input?.requiresGrad ? (input.node ?? input) : null));
@@ -82,9 +82,9 @@ export class GradNode implements Scoped {
  * Puts an op on the tape, if gradients are on and some input wants one; returns `output`. `makeBackward` receives
  * `save`, through which everything that the backward function reads has to go.
  */
-export function record<O extends Tensor>(
+export function record<O extends Tensor<Float>>(
   op: string,
-  inputs: readonly (Tensor | null)[],
+  inputs: readonly (Tensor<Float> | null)[],
   output: O,
   makeBackward: (save: Save) => BackwardFunction,
 ): O {
@@ -121,7 +121,7 @@ class NodeGradWriter implements GradWriter {
     return this.node.inputs[i] != null;
   }
 
-  private input(i: number): Tensor | GradNode {
+  private input(i: number): Tensor<Float> | GradNode {
     const input = this.node.inputs[i];
     if (!input) throw new AutogradError(this.node.op, `input ${i} wants no gradient`);
     return input;
@@ -255,7 +255,7 @@ export function backward(loss: Tensor): void {
 }
 
 /** Like `backward`, from a tensor of any shape and the gradient `dy` with respect to it. */
-export function backwardFrom(output: Tensor, dy: Tensor): void {
+export function backwardFrom(output: Tensor<Float>, dy: Tensor): void {
   const { node } = output;
   if (!node)
     throw new AutogradError("backward", `${output.label} depends on nothing that requires a gradient`);
@@ -265,7 +265,7 @@ export function backwardFrom(output: Tensor, dy: Tensor): void {
 }
 
 /** Marks the gradient of a leaf as stale: the next backward pass overwrites it instead of adding to it. */
-export function zeroGrad(leaf: Tensor): void {
+export function zeroGrad(leaf: Tensor<Float>): void {
   leaf.gradIsCurrent = false;
 }
 

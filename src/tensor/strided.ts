@@ -1,5 +1,6 @@
 /** Strides, and the copy that reads and writes through them (shaders/strided.wgsl). */
 
+import type { Float } from "../gpu/kernel.js";
 import { kernels } from "../gpu/kernels.generated.js";
 import { ShapeError } from "./errors.js";
 import type { Tensor } from "./tensor.js";
@@ -36,10 +37,15 @@ function lastFour(values: readonly number[]): [number, number, number, number] {
 }
 
 /**
- * target = source, or target += source with `accumulate`, element by element; both may be strided views (f32, at
- * most six axes) of the same shape in different memory. Not on the tape.
+ * target = source, or target += source with `accumulate`, element by element; both may be strided views (at most six
+ * axes) of the same shape in different memory, and float32 or float16 each: a conversion rounds to nearest, and what is
+ * beyond float16's ±65504 becomes infinite. Not on the tape.
  */
-export function copyStrided(source: Tensor, target: Tensor, options: { accumulate: boolean }): void {
+export function copyStrided(
+  source: Tensor<Float>,
+  target: Tensor<Float>,
+  options: { accumulate: boolean },
+): void {
   if (
     source.shape.length !== target.shape.length ||
     source.shape.some((length, axis) => length !== target.shape[axis])
@@ -73,6 +79,9 @@ export function copyStrided(source: Tensor, target: Tensor, options: { accumulat
       count: source.size,
       accumulate: options.accumulate ? 1 : 0,
     },
-    { groups: gpu.groups1d(source.size, gpu.tunables(kernel).WORKGROUP) },
+    {
+      groups: gpu.groups1d(source.size, gpu.tunables(kernel).WORKGROUP),
+      variant: { Source: source.dtype, Destination: target.dtype },
+    },
   );
 }

@@ -1,14 +1,17 @@
 /** Tensors: a shape, an element type and strides over a piece of GPU memory. */
 
 import type { Bindable, Gpu, Scoped } from "../gpu/gpu.js";
-import type { DType } from "../gpu/kernel.js";
+import { bytesPerElement, type DType, type Float } from "../gpu/kernel.js";
 import { borrowedId, Storage } from "../gpu/pool.js";
 import { type BackwardFunction, type GradNode, record } from "./autograd.js";
 import { ShapeError, UseAfterFreeError } from "./errors.js";
+import { float16ToFloat32, float32ToFloat16 } from "./float16.js";
 import { copyStrided, denseStrides, isDense } from "./strided.js";
 
+/** What the elements of each type are read as; float16 is widened, which is exact. */
 export interface TypedArrays {
   f32: Float32Array;
+  f16: Float32Array;
   u32: Uint32Array;
   i32: Int32Array;
 }
@@ -151,7 +154,7 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
   ): Tensor<D> {
     const result = this.alias(shape, strides, offset);
     this.gpu.track(result);
-    if (this.dtype === "f32")
+    if (this.dtype === "f32" || this.dtype === "f16")
       record(op, [this as unknown as Tensor], result as unknown as Tensor, () => backward);
     if (result.node && this.contiguous && result.contiguous) result.node.viewStart = offset - this.offset;
     return result;
@@ -171,11 +174,11 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
   }
 
   /**
-   * Moves the elements into other memory at an offset in elements: how the parameters of a model come to lie in one
-   * buffer. The tensor must be dense and off the tape; handles on the old memory keep it.
+   * From here on the tensor is what other memory holds at an offset in elements: how the parameters of a model come to
+   * lie in one buffer. The caller has copied the elements. The tensor must be dense and off the tape; handles on the
+   * old memory keep it.
    */
   moveTo(storage: Storage, offset: number): void {
-    this.gpu.copyBuffer(this.storage, this.offset * 4, storage, offset * 4, this.size * 4);
     storage.retain();
     this.storage.release();
     this.memory = storage;
@@ -187,7 +190,12 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
    * of. Submit what is recorded before (`gpu.flush`).
    */
   get buffer(): { buffer: GPUBuffer; offset: number; size: number } {
-    return { buffer: this.storage.buffer, offset: this.offset * 4, size: this.size * 4 };
+    const elementBytes = bytesPerElement[this.dtype];
+    return {
+      buffer: this.storage.buffer,
+      offset: this.offset * elementBytes,
+      size: this.size * elementBytes,
+    };
   }
 
   /** Exempts the tensor from the end of the scopes around it; `dispose` frees it. */
@@ -205,8 +213,15 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
   async read(): Promise<TypedArrays[D]> {
     if (!this.contiguous)
       throw new ShapeError("read", `${this.label} is a strided view; make it contiguous first`);
-    const bytes = await this.gpu.read(this.storage, this.offset * 4, this.size * 4);
-    const array = { f32: Float32Array, u32: Uint32Array, i32: Int32Array }[this.dtype];
+    const elementBytes = bytesPerElement[this.dtype];
+    const start = this.offset * elementBytes;
+    // Buffers are read in words of 4 bytes: a stretch of halves may begin or end inside one.
+    const lead = start % 4;
+    const length = Math.ceil((lead + this.size * elementBytes) / 4) * 4;
+    const bytes = await this.gpu.read(this.storage, start - lead, length);
+    if (this.dtype === "f16")
+      return float16ToFloat32(new Uint16Array(bytes, lead, this.size)) as TypedArrays[D];
+    const array = { f32: Float32Array, u32: Uint32Array, i32: Int32Array }[this.dtype as "f32"];
     return new array(bytes) as TypedArrays[D];
   }
 
@@ -220,7 +235,7 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
     return (await this.read())[0]!;
   }
 
-  /** Replaces all elements, after all work recorded so far. */
+  /** Replaces all elements, after all work recorded so far; for float16 they are rounded to nearest. */
   write(data: ArrayLike<number>): void {
     if (data.length !== this.size) {
       throw new ShapeError(
@@ -229,11 +244,30 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
       );
     }
     if (!this.contiguous) throw new ShapeError("write", `${this.label} is a strided view`);
-    this.gpu.write(this.storage, this.offset * 4, typed(data, this.dtype));
+    if (inWholeWords(this))
+      this.gpu.write(this.storage, this.offset * bytesPerElement[this.dtype], typed(data, this.dtype));
+    else
+      setThroughKernel(this as unknown as Tensor<Float>, Float32Array.from(data), denseStrides(this.shape));
   }
 }
 
-function typed(data: ArrayLike<number>, dtype: DType): Float32Array | Uint32Array | Int32Array {
+/** Whether the queue, which writes and clears words of 4 bytes, can reach exactly these elements. */
+function inWholeWords({ dtype, offset, size }: Tensor<DType>): boolean {
+  const elementBytes = bytesPerElement[dtype];
+  return (offset * elementBytes) % 4 === 0 && (size * elementBytes) % 4 === 0;
+}
+
+/** Sets the elements of a float16 tensor from values that lie `strides` apart. */
+function setThroughKernel(tensor: Tensor<Float>, values: Float32Array, strides: readonly number[]): void {
+  const { gpu, label, shape } = tensor;
+  const source = new Tensor(gpu, gpu.allocate(values.byteLength, label), "f32", shape, strides, 0, label);
+  gpu.write(source.storage, 0, values);
+  copyStrided(source, tensor, { accumulate: false });
+  source.dispose();
+}
+
+function typed(data: ArrayLike<number>, dtype: DType): Float32Array | Uint16Array | Uint32Array | Int32Array {
+  if (dtype === "f16") return float32ToFloat16(data instanceof Float32Array ? data : Float32Array.from(data));
   const array = { f32: Float32Array, u32: Uint32Array, i32: Int32Array }[dtype];
   return data instanceof array ? data : array.from(data);
 }
@@ -268,7 +302,8 @@ export function untracked<D extends DType = "f32">(
 ): Tensor<D> {
   checkShape(label, shape);
   const elements = shape.reduce((product, length) => product * length, 1);
-  const storage = gpu.allocate(elements * 4, label);
+  if (dtype === "f16") gpu.requireFloat16(`${label}, a float16 tensor,`);
+  const storage = gpu.allocate(elements * bytesPerElement[dtype], label);
   return new Tensor(gpu, storage, dtype, [...shape], denseStrides(shape), 0, label);
 }
 
@@ -308,7 +343,7 @@ export function fromBuffer<D extends DType = "f32">(
 ): Tensor<D> {
   const label = buffer.label || "a buffer of the caller's";
   checkShape(label, shape);
-  const bytes = 4 * shape.reduce((product, length) => product * length, 1);
+  const bytes = bytesPerElement[dtype] * shape.reduce((product, length) => product * length, 1);
   if (buffer.size < bytes) {
     throw new ShapeError(label, `[${shape.join(", ")}] takes ${bytes} bytes, the buffer has ${buffer.size}`);
   }
@@ -321,5 +356,13 @@ export function fromBuffer<D extends DType = "f32">(
 /** Records filling a dense tensor with zeros. */
 export function clear(tensor: Tensor<DType>): void {
   if (!tensor.contiguous) throw new ShapeError("clear", `${tensor.label} is a strided view`);
-  tensor.gpu.clearBuffer(tensor.storage, tensor.offset * 4, tensor.size * 4);
+  const elementBytes = bytesPerElement[tensor.dtype];
+  if (inWholeWords(tensor))
+    tensor.gpu.clearBuffer(tensor.storage, tensor.offset * elementBytes, tensor.size * elementBytes);
+  else
+    setThroughKernel(
+      tensor as unknown as Tensor<Float>,
+      new Float32Array(1),
+      tensor.shape.map(() => 0),
+    );
 }

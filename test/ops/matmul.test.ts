@@ -1,28 +1,9 @@
-import { Gpu } from "../../dist/gpu/gpu.js";
 import { add } from "../../dist/ops/elementwise.js";
-import { linear, matmul, matmulKernel } from "../../dist/ops/matmul.js";
+import { linear, matmul } from "../../dist/ops/matmul.js";
 import { fromArray, type Tensor } from "../../dist/tensor/tensor.js";
 import { type Check, checkOp, randomArray, test } from "../harness.js";
 import * as reference from "../reference/dense.js";
-
-// The same tests through every kernel: a device that calls itself a real GPU, or has no subgroups, gets another one.
-const situations = {
-  subgroup: { software: true, lanes: undefined },
-  registers: { software: true, lanes: 0 },
-  workgroup: { software: false, lanes: undefined },
-};
-const all = (name: string, body: (t: Check, gpu: Gpu) => Promise<void>) => {
-  for (const [kernel, { software, lanes }] of Object.entries(situations)) {
-    test(`${name} (${kernel} kernel)`, async (t, shared) => {
-      // Small tiles: a software adapter takes many seconds to compile the large ones.
-      const gpu = Gpu.from(shared.device, { software, tuning: { "matmul.product": { TILE: 32, DEPTH: 8 } } });
-      if (lanes !== undefined) Object.defineProperty(gpu, "certainLanes", { value: lanes });
-      if (matmulKernel(gpu) !== kernel) return t.comment("this device has no subgroups of eight lanes");
-      await body(t, gpu);
-      await gpu.idle();
-    });
-  }
-};
+import { everyKernel as all } from "./matmul-kernels.js";
 
 const tolerance = { forward: { abs: 1e-5, rel: 1e-5 }, gradient: { abs: 2e-5, rel: 2e-5 } };
 

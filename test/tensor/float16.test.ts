@@ -1,5 +1,5 @@
 import t from "tap";
-import { bfloat16ToFloat32, float16ToFloat32, float32ToFloat16 } from "../../dist/io/float16.js";
+import { bfloat16ToFloat32, float16ToFloat32, float32ToFloat16 } from "../../dist/tensor/float16.js";
 
 const ALL = Uint16Array.from({ length: 65536 }, (_, bits) => bits);
 
