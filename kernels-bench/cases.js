@@ -10,7 +10,7 @@ import { families as rows } from "./cases/rows.js";
 
 /**
  * @typedef {import("./types.js").Case} Case
- * @typedef {"small" | "medium" | "large"} SetName
+ * @typedef {"small" | "medium" | "large" | "presets"} SetName
  * @typedef {SetName | readonly number[]} Sizes
  */
 
@@ -18,12 +18,12 @@ import { families as rows } from "./cases/rows.js";
 export const families = [...matmul, ...attention, ...rows, ...conv2d, ...codes, ...diffusion, ...optimizer];
 
 /** What `--sizes` calls the sets of cases. @type {Readonly<Record<string, SetName>>} */
-const setNames = { small: "small", default: "medium", large: "large" };
+const setNames = { small: "small", default: "medium", large: "large", presets: "presets" };
 
 /** Rows of fewer numbers have gradients that are all rounding; larger sizes have tensors beyond what a device binds. */
 const [smallestSize, largestSize] = [4, 8192];
 
-export const sizesRule = `It should be small, default, large, or whole numbers from ${smallestSize} to ${largestSize} such as 64,256,1024.`;
+export const sizesRule = `It should be small, default, large, presets, or whole numbers from ${smallestSize} to ${largestSize} such as 64,256,1024.`;
 
 /**
  * The value of `--sizes`; null if it is none.
@@ -45,7 +45,7 @@ export function parseSizes(text) {
  */
 export function chosen(filter, sizes = "medium") {
   const cases = families.flatMap((family) =>
-    typeof sizes === "string" ? family[sizes] : sizes.flatMap((n) => family.at(n)),
+    typeof sizes === "string" ? (family[sizes] ?? []) : sizes.flatMap((n) => family.at(n)),
   );
   if (filter === undefined) return cases;
   const wanted = filter.toLowerCase();

@@ -15,6 +15,7 @@ async function engine() {
       ...(await import(new URL("cli.js", dist).href)),
       ...(await import(new URL("platform/errors.js", dist).href)),
       ...(await import(new URL("platform/node.js", dist).href)),
+      ...(await import(new URL("platform/tuning-file.js", dist).href)),
     };
   } catch (error) {
     if (/** @type {NodeJS.ErrnoException} */ (error).code !== "ERR_MODULE_NOT_FOUND") throw error;
@@ -23,7 +24,17 @@ async function engine() {
   }
 }
 
-const { commandLine, integerOption, nodePlatform, openGpu, runCommand, UserError } = await engine();
+const {
+  commandLine,
+  integerOption,
+  nodePlatform,
+  openGpu,
+  readTuning,
+  runCommand,
+  tuningHelp,
+  UserError,
+  userTuningPath,
+} = await engine();
 const { chosen, families, parseSizes, sizesRule } = await import("./cases.js");
 const { casesPage } = await import("./cases-page.js");
 const { ceilings } = await import("./ceilings.js");
@@ -44,6 +55,9 @@ const { withShares } = await import("./roofline.js");
  * @property {string} [baseline]
  * @property {string} [preset]
  * @property {string} [vs]
+ * @property {boolean} [tune]
+ * @property {boolean} [dryRun]
+ * @property {string} [tuning]
  */
 
 /** Longest time without a word when standard error is a file, in milliseconds. */
@@ -62,7 +76,7 @@ const program = commandLine(
   .option("--adapter <name>", "gpu, lavapipe, swiftshader, null, or a part of an adapter's name")
   .option(
     "--sizes <sizes>",
-    "small, default, large, or numbers such as 64,256,1024 of which each family makes cases, see below",
+    "small, default, large, presets, or numbers such as 64,256,1024 of which each family makes cases, see below",
     sizesOption,
   )
   .option("--check", "also compare each case with a float64 reference; exit code 1 if one is wrong")
@@ -78,6 +92,9 @@ const program = commandLine(
     "compare with an earlier --json file and name what got slower beyond the noise",
   )
   .option("--vs <peers>", "compare with other engines, tfjs and jax, instead; kernels-bench/peers/README.md")
+  .option("--tune", "try the candidates marked in the WGSL on these cases and keep what wins; README.md")
+  .option("--dry-run", "with --tune: only say what would be kept")
+  .option("--tuning <file>", `${tuningHelp}; with --tune, where the winners go`)
   .option("--preset <name>", "whose training steps `step` profiles: quick or emoji (default: quick)")
   .option("--trace <file>", "write the dispatches of `step` for chrome://tracing or ui.perfetto.dev")
   .addHelpText(
@@ -136,13 +153,11 @@ const about = () => ({
 });
 
 /**
+ * The cases that the device has the features for; the others are named on standard error.
+ * @param {import("./types.js").Gpu} gpu
  * @param {readonly import("./types.js").Case[]} wanted
- * @param {Options} options
  */
-async function benchmark(wanted, options) {
-  const began = performance.now();
-  const before = options.baseline === undefined ? null : await readBaseline(options.baseline);
-  const gpu = await openGpu(options.adapter);
+function supported(gpu, wanted) {
   const selected = wanted.filter(({ needs }) => needs === undefined || gpu.has(needs));
   if (selected.length < wanted.length) {
     const missing = wanted
@@ -152,6 +167,18 @@ async function benchmark(wanted, options) {
       `Left out, since ${gpu.description} lacks a feature that they need: ${missing.join("; ")}.`,
     );
   }
+  return selected;
+}
+
+/**
+ * @param {readonly import("./types.js").Case[]} wanted
+ * @param {Options} options
+ */
+async function benchmark(wanted, options) {
+  const began = performance.now();
+  const before = options.baseline === undefined ? null : await readBaseline(options.baseline);
+  const gpu = await openGpu(options.adapter, false, options.tuning);
+  const selected = supported(gpu, wanted);
   // The ceilings come first and then take part in every round.
   const limits = [ceilings.fma, ceilings.copy];
   const all = await measure(gpu, [...limits, ...selected], { rounds: options.repeat, progress });
@@ -190,6 +217,37 @@ async function benchmark(wanted, options) {
   if (wrong.length > 0) throw new UserError(`Wrong results, see the column error: ${wrong.join("; ")}.`);
 }
 
+/**
+ * @param {readonly import("./types.js").Case[]} wanted
+ * @param {Options} options
+ */
+async function tuneCases(wanted, options) {
+  for (const name of /** @type {const} */ (["check", "baseline", "json", "html", "vs"])) {
+    if (options[name] !== undefined) throw new UserError(`--${name} is not for --tune.`, 2);
+  }
+  const { describeTuned, mergedTable, tune } = await import("./tune.js");
+  const path = options.tuning ?? userTuningPath();
+  const old = (await nodePlatform.files.exists(path)) ? await readTuning(path) : null;
+  const gpu = await openGpu(options.adapter, false, null);
+  if (/null backend/.test(gpu.description))
+    throw new UserError("--tune needs an adapter that computes; the null backend does not.");
+  const results = await tune(gpu, supported(gpu, wanted), {
+    pairs: options.repeat,
+    progress,
+    report(tuned) {
+      progress("");
+      if (tuned.trials.length > 0) console.log(describeTuned(tuned));
+    },
+  });
+  progress("");
+  const won = results.filter(({ values }) => values !== null).length;
+  console.log(`${won} of ${results.length} kernels and choices at their shapes are better than by default`);
+  if (options.dryRun) return;
+  const adapter = { key: gpu.tuning.adapter, description: gpu.description, date: about().date.slice(0, 10) };
+  if (options.tuning === undefined) await nodePlatform.files.makeDirectory(dirname(path));
+  await writeJson(mergedTable(old, adapter, results), path);
+}
+
 /** @param {string | undefined} filter @param {Options & { vs: string }} options */
 async function compareWithPeers(filter, options) {
   for (const name of /** @type {const} */ (["check", "baseline", "sizes", "html", "trace"])) {
@@ -209,7 +267,7 @@ async function profile(options) {
   const { stepPage } = await import("./step-page.js");
   const { traceOf } = await import("./trace.js");
   const { preset = "quick" } = options;
-  const gpu = await openGpu(options.adapter);
+  const gpu = await openGpu(options.adapter, false, options.tuning);
   if (options.trace !== undefined && !timestamps(gpu)) {
     throw new UserError("--trace needs an adapter with timestamps; this one has none that mean anything.");
   }
@@ -235,14 +293,15 @@ await runCommand(async () => {
   const filter = /** @type {string | undefined} */ (program.args[0]);
   const step = filter === "step";
   const foreign = step
-    ? /** @type {const} */ (["check", "baseline", "sizes"])
+    ? /** @type {const} */ (["check", "baseline", "sizes", "tune"])
     : /** @type {const} */ (["preset", "trace"]);
   for (const name of foreign) {
     if (options[name] === undefined) continue;
     throw new UserError(`--${name} is for ${step ? "kernels, not for step" : "step, not for kernels"}.`, 2);
   }
-  for (const name of /** @type {const} */ (["json", "html", "trace"])) {
-    const path = options[name];
+  if (options.dryRun && !options.tune) throw new UserError("--dry-run is for --tune.", 2);
+  for (const name of /** @type {const} */ (["json", "html", "trace", ...(options.tune ? ["tuning"] : [])])) {
+    const path = options[/** @type {"json"} */ (name)];
     if (path === undefined) continue;
     if (!(await nodePlatform.files.isDirectory(dirname(path)))) {
       throw new UserError(`--${name} ${path}: there is no folder ${dirname(path)}.`, 2);
@@ -252,7 +311,7 @@ await runCommand(async () => {
     }
   }
   const { vs } = options;
-  if (vs !== undefined) return compareWithPeers(filter, { ...options, vs });
+  if (vs !== undefined && !options.tune) return compareWithPeers(filter, { ...options, vs });
   if (step) return profile(options);
   const selected = chosen(filter, options.sizes);
   if (selected.length === 0) {
@@ -261,5 +320,5 @@ await runCommand(async () => {
       2,
     );
   }
-  return benchmark(selected, options);
+  return options.tune ? tuneCases(selected, options) : benchmark(selected, options);
 });

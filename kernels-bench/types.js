@@ -27,6 +27,7 @@
  * @property {(n: number) => Case[]} at The family's cases at natural size n.
  * @property {Case[]} small Sizes at which starting the kernels counts.
  * @property {Case[]} medium What runs by default: sizes of the presets, and of the other engines' benchmarks.
+ * @property {Case[]} [presets] Shapes of the training steps of the presets quick and emoji, as the tuner needs them.
  * @property {Case[]} large Sizes as in the paper, as far as a software adapter does them in seconds.
  */
 export {};

@@ -2,7 +2,7 @@
 /** `node dist/caption.js IMAGE…`: captions pictures with trained weights. */
 
 import { Captioner, type CaptionOptions } from "./captioner.js";
-import { commandLine, integerOption, numberOption, openGpu, runCommand } from "./cli.js";
+import { commandLine, integerOption, numberOption, openGpu, runCommand, tuningHelp } from "./cli.js";
 import { UserError } from "./platform/errors.js";
 import { nodePlatform as platform, shippedWeights } from "./platform/node.js";
 
@@ -20,6 +20,7 @@ interface Options {
   show?: boolean;
   json?: boolean;
   adapter?: string;
+  tuning?: string;
 }
 
 const methods: readonly Method[] = ["none", "cfg", "mcs", "mcs-printed"];
@@ -48,12 +49,13 @@ async function main(): Promise<void> {
     )
     .option("--show", "print the caption after every denoising step")
     .option("--json", "one JSON object a line: {file, caption, tokens, steps, seed, guidance, ms}")
-    .option("--adapter <name>", "gpu, lavapipe, swiftshader or a part of an adapter's name");
+    .option("--adapter <name>", "gpu, lavapipe, swiftshader or a part of an adapter's name")
+    .option("--tuning <file>", tuningHelp);
   const options = program.parse().opts<Options>();
   if (options.guidance && !methods.includes(options.guidance)) {
     throw new UserError(`--guidance should be one of ${methods.join(", ")}, not ${options.guidance}`, 2);
   }
-  const gpu = await openGpu(options.adapter, options.json);
+  const gpu = await openGpu(options.adapter, options.json, options.tuning);
   const captioner = await Captioner.fromFolder(gpu, platform.files, options.weights);
   const { imageSize } = captioner.config.data;
   const { timesteps } = captioner.config.decoder;
@@ -61,7 +63,7 @@ async function main(): Promise<void> {
     throw new UserError(`--steps should be at most ${timesteps}, the model's T, not ${options.steps}`, 2);
   }
   const sampling = { ...captioner.config.sampling, seed: captioner.config.seed };
-  const { weights: _, adapter: __, json, show, ...given } = options;
+  const { weights: _, adapter: __, tuning: ___, json, show, ...given } = options;
   Object.assign(sampling, given);
   let failed = 0;
   for (const file of program.args) {

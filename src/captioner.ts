@@ -2,7 +2,7 @@
 
 import { Chain, type ChainSettings, chainSettings } from "./chain.js";
 import { type Config, resolveConfig } from "./config.js";
-import { type DenoiseOptions, type DenoiseStep, denoiseCodes } from "./denoising.js";
+import { type DenoiseOptions, type DenoiseStep, denoiseCodes, inSlices } from "./denoising.js";
 import { Decoder } from "./diffusion/decoder.js";
 import { sample } from "./diffusion/sampler.js";
 import { Schedule } from "./diffusion/schedule.js";
@@ -148,7 +148,11 @@ export class Captioner {
   /** The codes y of a picture, ids [1, S], on the GPU: the caller's to dispose of. `read()` and `buffer` give them. */
   async codes(source: PictureSource, fit: PictureFit = "contain"): Promise<Tensor<"u32">> {
     const usable = await withinLimits(this.gpu, source);
-    return this.gpu.scope(() => noGrad(() => this.vqvae.encode(this.picture(usable, fit)))).keep();
+    return this.codesOf(usable, fit);
+  }
+
+  private codesOf(source: PictureSource, fit?: PictureFit): Tensor<"u32"> {
+    return this.gpu.scope(() => noGrad(() => this.vqvae.encode(this.picture(source, fit)))).keep();
   }
 
   /**
@@ -161,7 +165,11 @@ export class Captioner {
   ): AsyncGenerator<DenoiseStep, void> {
     options.signal?.throwIfAborted();
     const given = picture instanceof Tensor;
-    const codes = given ? picture : await this.codes(picture, options.fit);
+    const usable = given ? picture : await withinLimits(this.gpu, picture);
+    const codes =
+      usable instanceof Tensor
+        ? usable
+        : inSlices(this.gpu, options.slice, () => this.codesOf(usable, options.fit));
     try {
       yield* denoiseCodes(this, codes, options);
     } finally {

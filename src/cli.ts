@@ -3,8 +3,10 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { GpuError } from "./gpu/errors.js";
 import { Gpu } from "./gpu/gpu.js";
+import type { TuningTable } from "./gpu/tuning-table.js";
 import { UserError } from "./platform/errors.js";
 import { openNodeDevice } from "./platform/node-adapter.js";
+import { findTuning } from "./platform/tuning-file.js";
 
 /** A command line whose mistakes end with exit code 2 and whose `--help` goes to standard output. */
 export function commandLine(name: string, description: string): Command {
@@ -59,12 +61,31 @@ export async function runCommand(main: () => Promise<void>): Promise<void> {
   }
 }
 
-/** Opens the device for a command and says on standard error which adapter it is. */
-export async function openGpu(adapter: string | undefined, quiet = false): Promise<Gpu> {
+/** The value of `--tuning`, as the commands describe it. */
+export const tuningHelp =
+  "tuning table that kernels-bench/run.js --tune wrote, or none (default: MCD_TUNING, else the user's own, if there is one)";
+
+/**
+ * Opens the device for a command and says on standard error which adapter it is, and what of the user's tuning table
+ * is not used. `tuning` is the value of `--tuning`; null leaves out all that was measured.
+ */
+export async function openGpu(
+  adapter: string | undefined,
+  quiet = false,
+  tuning?: string | null,
+): Promise<Gpu> {
+  let table: TuningTable | null | undefined = null;
+  if (tuning !== null) {
+    const found = await findTuning(tuning);
+    if (found.problem !== undefined) console.error(`careful: ${found.problem}`);
+    table = found.table;
+  }
   const opened = await openNodeDevice({ adapter });
   if (!quiet) {
     console.error(`adapter: ${opened.description}`);
     if (opened.advice) console.error(`         ${opened.advice}`);
   }
-  return Gpu.from(opened.device, opened);
+  const gpu = Gpu.from(opened.device, { ...opened, tuning: table });
+  for (const problem of gpu.tuning.problems) console.error(`careful: ${problem}`);
+  return gpu;
 }

@@ -3,6 +3,7 @@
 import type { Captioner } from "./captioner.js";
 import { Chain, chainSettings, type GuidanceSettings } from "./chain.js";
 import { denoise, type SampleStep } from "./diffusion/sampler.js";
+import type { Gpu } from "./gpu/gpu.js";
 import { reportRows, reportWidth } from "./ops/alternatives.js";
 import type { PictureFit } from "./ops/picture.js";
 import { UserError } from "./platform/errors.js";
@@ -30,6 +31,11 @@ export interface DenoiseOptions {
   /** How a picture that is not square is fitted. */
   fit?: PictureFit;
   signal?: AbortSignal;
+  /**
+   * Cuts the GPU's work so that a page's own frames wait no longer than about this for it; see `Gpu.sliceMilliseconds`.
+   * Recording a step on the CPU is not cut.
+   */
+  slice?: { milliseconds: number };
 }
 
 export interface DenoiseStep {
@@ -71,11 +77,8 @@ export async function* denoiseCodes(
     );
   }
   const words = options.words ? parseWords(options.words, tokenizer, length) : null;
-  const chain = new Chain(captioner, codes, chainSettings(config, options), {
-    words,
-    from: options.from,
-    attention,
-  });
+  const settings = chainSettings(config, options);
+  const chain = new Chain(captioner, codes, settings, { words, from: options.from, attention });
   /** That of the step just taken, until its read-back is asked for. */
   const reports: Tensor<"u32">[] = [];
   const steps = denoise({
@@ -87,7 +90,10 @@ export async function* denoiseCodes(
   const columns = attention ? captioner.positions : 0;
   let before: { step: SampleStep; reading: Promise<Uint32Array> } | null = null;
   try {
-    for (const step of steps) {
+    for (;;) {
+      const taken = inSlices(captioner.gpu, options.slice, () => steps.next());
+      if (taken.done) break;
+      const step = taken.value;
       const report = reports.pop()!;
       const reading = report.read();
       report.dispose();
@@ -109,6 +115,15 @@ export async function* denoiseCodes(
     for (const report of reports) report.dispose();
     chain.dispose();
   }
+}
+
+/** Runs `body` and submits what it recorded, in slices if there are to be any. */
+export function inSlices<T>(gpu: Gpu, slice: DenoiseOptions["slice"], body: () => T): T {
+  if (!slice) return body();
+  if (!(slice.milliseconds > 0)) {
+    throw new UserError(`A slice of ${slice.milliseconds} ms is not possible; it must be above 0.`);
+  }
+  return gpu.sliced(slice.milliseconds, body);
 }
 
 /** The report and the attention in one buffer: one read-back a step. */

@@ -2,7 +2,7 @@
 /** `node dist/evaluate.js`: scores weights on the splits of a data set, against the baselines. */
 
 import { Captioner, type CaptionOptions } from "./captioner.js";
-import { commandLine, integerOption, numberOption, openGpu, runCommand } from "./cli.js";
+import { commandLine, integerOption, numberOption, openGpu, runCommand, tuningHelp } from "./cli.js";
 import { loadDataset } from "./data/load.js";
 import { evaluate, scoresTable } from "./evaluation.js";
 import { UserError } from "./platform/errors.js";
@@ -22,6 +22,7 @@ interface Options {
   seed?: number;
   out?: string;
   adapter?: string;
+  tuning?: string;
   quiet?: boolean;
 }
 
@@ -42,9 +43,12 @@ async function main(): Promise<void> {
     .option("--seed <number>", "seed of the random numbers", integerOption(0, 2 ** 32 - 1))
     .option("--out <file>", "write scores and captions as JSON")
     .option("--adapter <name>", "gpu, lavapipe, swiftshader or a part of an adapter's name")
+    .option("--tuning <file>", tuningHelp)
     .option("--quiet", "print no progress");
-  const { weights, data, splits, limit, out, adapter, quiet, ...sampling } = program.parse().opts<Options>();
-  const gpu = await openGpu(adapter, quiet);
+  const { weights, data, splits, limit, out, adapter, tuning, quiet, ...sampling } = program
+    .parse()
+    .opts<Options>();
+  const gpu = await openGpu(adapter, quiet, tuning);
   const captioner = await Captioner.fromFolder(gpu, platform.files, weights);
   const source =
     data === undefined

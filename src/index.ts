@@ -29,11 +29,20 @@ export * from "./diffusion/transition.js";
 export { type EvaluationOptions, evaluate, type SplitScores, scoresTable } from "./evaluation.js";
 export type { CapturedMemory } from "./gpu/capture-memory.js";
 export * from "./gpu/errors.js";
-export { type CapturedWork, type Counters, Gpu, type GpuOptions } from "./gpu/gpu.js";
+export { type CapturedWork, type Counters, Gpu, type GpuEvents, type GpuOptions } from "./gpu/gpu.js";
 export type { DType, Float, Kernel } from "./gpu/kernel.js";
 export { kernels } from "./gpu/kernels.generated.js";
 export type { MemoryStatistics } from "./gpu/pool.js";
 export type { KernelTime } from "./gpu/profiler.js";
+export {
+  adapterKey,
+  shapeClass,
+  type TunedAdapter,
+  type TunedKernel,
+  type TunedShape,
+  type TuningTable,
+  tuningFormat,
+} from "./gpu/tuning-table.js";
 export * from "./io/safetensors.js";
 export * from "./metrics/accuracy.js";
 export * from "./metrics/bleu.js";

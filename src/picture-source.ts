@@ -12,7 +12,10 @@ export interface PixelBytes {
   readonly data: Uint8Array | Uint8ClampedArray;
 }
 
-/** A buffer (usage STORAGE) that holds width × height pixels of four bytes RGBA, rows without gaps. */
+/**
+ * A buffer (usage STORAGE) that holds width × height pixels of four bytes RGBA, rows without gaps; its size reaches the next
+ * multiple of 16 bytes.
+ */
 export interface PixelBuffer {
   readonly buffer: GPUBuffer;
   readonly width: number;

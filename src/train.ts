@@ -2,7 +2,7 @@
 /** `node dist/train.js`: data → VQ-VAE → codes → decoder → captions, in one run folder. */
 
 import { Captioner } from "./captioner.js";
-import { commandLine, integerOption, openGpu, runCommand } from "./cli.js";
+import { commandLine, integerOption, openGpu, runCommand, tuningHelp } from "./cli.js";
 import { type Config, describeConfig, PRESET_NAMES, resolveConfig } from "./config.js";
 import type { Dataset } from "./data/dataset.js";
 import { loadDataset } from "./data/load.js";
@@ -40,6 +40,7 @@ interface Options {
   set: string[];
   skipBad?: boolean;
   adapter?: string;
+  tuning?: string;
   quiet?: boolean;
   helpConfig?: boolean;
 }
@@ -72,6 +73,7 @@ async function main(): Promise<void> {
     )
     .option("--skip-bad", "leave out unreadable rows and pictures of a folder instead of stopping")
     .option("--adapter <name>", "gpu, lavapipe, swiftshader or a part of an adapter's name")
+    .option("--tuning <file>", tuningHelp)
     .option("--quiet", "print no progress")
     .option("--help-config", "list all settings with what they mean");
   const options = program.parse().opts<Options>();
@@ -86,7 +88,7 @@ async function main(): Promise<void> {
   const { config, openRun } = options.resume
     ? await resumed(options, options.resume)
     : await started(options);
-  const gpu = await openGpu(options.adapter, options.quiet);
+  const gpu = await openGpu(options.adapter, options.quiet, options.tuning);
   if (process.env.MCD_CHECK_FINITE) gpu.checkFinite = true;
 
   let stopping = false;

@@ -98,6 +98,12 @@ export const families = [
       ["cross", { batch: 32, queries: 12, keys: 64, heads: 4, width: 40 }],
       ["cross", { batch: 2, queries: 64, keys: 1024, heads: 4, width: 64 }],
     ]),
+    presets: [
+      attention("self", { batch: 32, queries: 12, keys: 12, heads: 4, width: 24 }, true),
+      attention("cross", { batch: 32, queries: 12, keys: 72, heads: 4, width: 24 }, true),
+      attention("self", { batch: 64, queries: 12, keys: 12, heads: 4, width: 32 }, true),
+      attention("cross", { batch: 32, queries: 24, keys: 72, heads: 4, width: 32 }, true),
+    ],
     large: both([
       ["self", { batch: 2, queries: 1024, keys: 1024, heads: 8, width: 64 }],
       ["cross", { batch: 8, queries: 64, keys: 1024, heads: 8, width: 64 }],

@@ -99,6 +99,10 @@ export const families = [
     at: (n) => gathers({ count: n, rows: n, width: 256 }),
     small: gathers({ count: 64, rows: 128, width: 64 }),
     medium: gathers({ count: 4096, rows: 1741, width: 160 }),
+    presets: [
+      gather({ count: 384, rows: 1741, width: 96 }, true),
+      gather({ count: 768, rows: 1741, width: 128 }, true),
+    ],
     large: gathers({ count: 8192, rows: 49408, width: 256 }),
   },
   {
@@ -111,6 +115,7 @@ export const families = [
       nearest({ rows: 2048, codes: 512, width: 64 }),
       nearest({ rows: 512, codes: 8192, width: 64 }),
     ],
+    presets: [nearest({ rows: 1024, codes: 128, width: 32 }), nearest({ rows: 2048, codes: 512, width: 64 })],
     large: [
       nearest({ rows: 4096, codes: 2886, width: 256 }),
       nearest({ rows: 4096, codes: 8192, width: 64 }),

@@ -83,6 +83,15 @@ export const families = [
       { batch: 16, side: 32, inputs: 32, outputs: 64, ...halving },
       { batch: 16, side: 64, inputs: 4, outputs: 32, ...halving },
     ]),
+    presets: [
+      convolution({ batch: 16, side: 8, inputs: 24, outputs: 48, ...plain }, true),
+      convolution({ batch: 16, side: 8, inputs: 48, outputs: 24, ...plain }, true),
+      convolution({ batch: 16, side: 32, inputs: 4, outputs: 24, ...halving }, true),
+      convolution({ batch: 32, side: 8, inputs: 64, outputs: 128, ...plain }, true),
+      convolution({ batch: 32, side: 8, inputs: 128, outputs: 64, ...plain }, true),
+      convolution({ batch: 32, side: 32, inputs: 32, outputs: 64, ...halving }, true),
+      convolution({ batch: 32, side: 64, inputs: 4, outputs: 32, ...halving }, true),
+    ],
     large: both([
       { batch: 16, side: 64, inputs: 64, outputs: 64, ...plain },
       { batch: 16, side: 128, inputs: 32, outputs: 64, ...halving },

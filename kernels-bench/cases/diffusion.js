@@ -460,6 +460,7 @@ export const families = [
     at: (n) => heads({ rows: 256, dim: 64, width: n }),
     small: heads({ rows: 64, dim: 32, width: 128 }),
     medium: heads({ rows: 512, dim: 128, width: 1741 }),
+    presets: [...heads({ rows: 384, dim: 96, width: 1741 }), ...heads({ rows: 768, dim: 128, width: 1741 })],
     large: [head("KL", { rows: 512, dim: 128, width: 49408 }, 8, true)],
   },
   {

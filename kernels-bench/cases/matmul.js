@@ -171,6 +171,37 @@ export const families = [
     at: (n) => layers(n, n, n, "gelu2"),
     small: layers(64, 64, 64, "none"),
     medium: [...layers(384, 160, 640, "gelu2"), halfLayer, ...layers(1024, 512, 512, "none")],
+    // Of the blocks, of the condition's summary, of the VQ-VAE: what occurs in every block comes first.
+    presets: [
+      ...[
+        [384, 96, 96],
+        [384, 96, 288],
+        [384, 96, 384],
+        [384, 384, 96],
+        [2304, 96, 192],
+        [32, 1024, 384],
+        [32, 384, 768],
+        [2048, 96, 16],
+        [1024, 24, 48],
+        [1024, 48, 32],
+        [32, 96, 128],
+        [768, 128, 128],
+        [768, 128, 384],
+        [768, 128, 512],
+        [768, 512, 128],
+        [2304, 128, 256],
+        [32, 512, 1024],
+        [2048, 64, 128],
+        [2048, 128, 64],
+        [512, 64, 128],
+      ].map(([rows, inputs, outputs]) =>
+        layer(
+          `${rows}×${inputs}→${outputs}`,
+          { rows, inputs, outputs },
+          { activation: "none", gradients: true },
+        ),
+      ),
+    ],
     large: layers(2048, 512, 2048, "gelu2"),
   },
 ];

@@ -209,6 +209,7 @@ export const families = [
     at: (n) => both((gradients) => layerNormRows(n, n, gradients)),
     small: both((gradients) => layerNormRows(64, 128, gradients)),
     medium: [...both((gradients) => layerNormRows(8192, 160, gradients)), layerNormRows(2048, 512, false)],
+    presets: [layerNormRows(384, 96, true), layerNormRows(768, 128, true)],
     large: both((gradients) => layerNormRows(16384, 512, gradients)),
   },
   {
@@ -217,6 +218,7 @@ export const families = [
     at: (n) => both((gradients) => adaptive(4, n, n, gradients)),
     small: both((gradients) => adaptive(4, 16, 64, gradients)),
     medium: both((gradients) => adaptive(64, 64, 160, gradients)),
+    presets: [adaptive(32, 12, 96, true), adaptive(64, 12, 128, true)],
     large: both((gradients) => adaptive(128, 64, 512, gradients)),
   },
   {
@@ -225,6 +227,15 @@ export const families = [
     at: (n) => both((gradients) => groups(1, n, 64, gradients)),
     small: both((gradients) => groups(2, 8, 32, gradients)),
     medium: both((gradients) => groups(16, 16, 128, gradients)),
+    presets: [
+      groups(16, 16, 24, true),
+      groups(16, 8, 24, true),
+      groups(16, 8, 48, true),
+      groups(32, 32, 32, true),
+      groups(32, 16, 64, true),
+      groups(32, 8, 64, true),
+      groups(32, 8, 128, true),
+    ],
     large: both((gradients) => groups(16, 64, 128, gradients)),
   },
 ];

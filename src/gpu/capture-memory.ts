@@ -73,6 +73,7 @@ export class CaptureMemory implements StorageOwner {
   private readonly storages: Storage[] = [];
   private buffers: { buffer: GPUBuffer; bytes: number; users: readonly Use[] }[] = [];
   private least = 0;
+  private disposed = false;
   private labelsAtPeak: [string, number][] = [];
 
   constructor(
@@ -97,6 +98,7 @@ export class CaptureMemory implements StorageOwner {
 
   reclaim(storage: Storage): void {
     this.account.give(storage.label, storage.bytes);
+    if (this.disposed) this.destroyFree();
   }
 
   /** Gives every storage that the commands use its buffer. */
@@ -151,8 +153,25 @@ export class CaptureMemory implements StorageOwner {
 
   /** Destroys the buffers, except those of results that someone holds: these last as long as their tensors. */
   dispose(): void {
-    for (const { buffer, users } of this.buffers)
-      if (users.every(({ storage }) => storage.free)) buffer.destroy();
+    this.disposed = true;
+    this.destroyFree();
+  }
+
+  private destroyFree(): void {
+    const isHeld = ({ users }: { users: readonly Use[] }) => users.some(({ storage }) => !storage.free);
+    for (const shared of this.buffers) if (!isHeld(shared)) shared.buffer.destroy();
+    this.buffers = this.buffers.filter(isHeld);
+  }
+
+  /** Destroys all buffers, also those of results that someone still holds. */
+  destroyAll(): void {
+    for (const { buffer } of this.buffers) buffer.destroy();
+    this.buffers = [];
+  }
+
+  /** Whether `dispose` left buffers to results that someone holds. */
+  get lingers(): boolean {
+    return this.buffers.length > 0;
   }
 }
 

@@ -23,7 +23,10 @@ import { BufferPool, borrowedId, type MemoryStatistics, type PoolOptions, Storag
 import { type DispatchTime, type KernelTime, Profiler, timesByKernel } from "./profiler.js";
 import { type BoundRange, type Command, type Dispatch, type Observer, Recording } from "./recording.js";
 import { encodeProfiled, Replay } from "./replay.js";
-import { WorkQueue } from "./work-queue.js";
+import { DispatchTimes } from "./slices.js";
+import { Tuning } from "./tuning.js";
+import type { Tunable, TuningTable } from "./tuning-table.js";
+import { type Parts, WorkQueue } from "./work-queue.js";
 
 /** What `run` needs to know of a tensor. */
 export interface Bindable<D extends DType = DType> {
@@ -67,8 +70,8 @@ export interface Scoped {
 }
 
 export interface GpuOptions extends PoolOptions {
-  /** Tunables by kernel name (`matmul.forward`), over the defaults in the WGSL files. */
-  tuning?: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** Measured tunables, over those that come with the package; null: none that were measured, only defaults. */
+  tuning?: TuningTable | null;
   /** Describes the adapter in reports. */
   description?: string;
   /** True for adapters that run on the CPU; ops with two ways of working choose by it. */
@@ -92,8 +95,24 @@ export interface CapturedWork {
   /** The buffers that the work holds for itself, next to the least that any plan could do with. */
   readonly memory: CapturedMemory;
   run(): void;
+  /** Resolves when its pipelines are compiled: from then on `run` and `encode` do not wait. */
+  ready(): Promise<void>;
+  /**
+   * Records the work into an encoder of the caller's, outside of any pass, instead of submitting it: for a page that has
+   * its own frame. Work asked for earlier is submitted now; pipelines that are not ready are compiled while the caller
+   * waits. Until the caller has submitted the encoder, the work must not be run or disposed of.
+   */
+  encode(encoder: GPUCommandEncoder): void;
   /** Gives back the buffers that the work holds. */
   dispose(): void;
+}
+
+/** What a page may listen to. Errors are thrown by the next call that they concern, too. */
+export interface GpuEvents {
+  /** A kernel that does not compile, memory that the device refused, a NaN: an error that was found later than its call. */
+  error: GpuError;
+  /** The device is gone: open another one and make everything anew. */
+  lost: DeviceLostError;
 }
 
 /** Captured work needs all that it ever held for as long as it exists, whatever of it is free at the moment. */
@@ -133,11 +152,26 @@ export class Gpu {
   readonly software: boolean;
   /** Listens while it is set; for profilers. */
   observer: Observer | null = null;
+  /** What of the tuning tables this device runs with, and what of them is not used. */
+  readonly tuning: Tuning;
+  /**
+   * Milliseconds after which submitted work leaves others of the device a turn: longer work is cut between dispatches, by what
+   * they took before, and the next slice is submitted when the device is done with the one before. Default: all at once.
+   */
+  sliceMilliseconds = Number.POSITIVE_INFINITY;
+  private readonly times = new DispatchTimes();
+  private readonly listeners: { [E in keyof GpuEvents]: Set<(error: GpuEvents[E]) => void> } = {
+    error: new Set(),
+    lost: new Set(),
+  };
   private readonly pipelines: PipelineCache;
   private readonly bindGroups: BindGroupCache;
   private readonly mainPool: BufferPool;
   private pool: BufferPool | CaptureMemory;
   private readonly captures = new Set<CaptureMemory>();
+  private readonly works = new Set<CapturedWork>();
+  /** Of captured work that is gone, with results that someone holds. */
+  private readonly lingering = new Set<CaptureMemory>();
   private readonly uniformBlock: GPUBuffer;
   /** Holds the number 1: the gradient that a backward pass starts from. Never written. */
   readonly one: Storage;
@@ -149,8 +183,9 @@ export class Gpu {
   private readonly scopes: Set<Scoped>[] = [];
   private readonly poolOptions: PoolOptions;
   private readonly rest: (promise: Promise<unknown>) => void;
-  private readonly tuning: Map<string, Readonly<Record<string, number>>>;
   private readonly staging = new Map<number, GPUBuffer[]>();
+  private readonly allStaging = new Set<GPUBuffer>();
+  private disposed = false;
   private failure: GpuError | null = null;
   private readonly errorChecks = new Set<Promise<void>>();
   private profiler: Profiler | null = null;
@@ -176,7 +211,7 @@ export class Gpu {
     this.bindGroups = new BindGroupCache(device);
     this.mainPool = new BufferPool(device, options, fail, this.onMemory);
     this.pool = this.mainPool;
-    this.tuning = new Map(Object.entries(options.tuning ?? {}));
+    this.tuning = new Tuning(device, this.software, options.tuning);
     this.uniformAlignment = device.limits.minUniformBufferOffsetAlignment;
     this.uniformBlock = device.createBuffer({
       label: "mcd uniforms",
@@ -193,6 +228,20 @@ export class Gpu {
     device.lost.then((information) =>
       this.fail(new DeviceLostError(information.reason, information.message)),
     );
+    device.addEventListener("uncapturederror", this.onUncaptured);
+  }
+
+  /** Errors of calls outside of any error scope reach the whole device; those of the engine name one of its objects. */
+  private readonly onUncaptured = (event: GPUUncapturedErrorEvent) => {
+    if (!event.error.message.includes('"mcd ')) return;
+    event.preventDefault();
+    this.fail(new GpuValidationError(event.error.message));
+  };
+
+  /** Calls `listener` at every such event; returns a function that ends it. */
+  on<E extends keyof GpuEvents>(event: E, listener: (error: GpuEvents[E]) => void): () => void {
+    this.listeners[event].add(listener);
+    return () => this.listeners[event].delete(listener);
   }
 
   private readonly onMemory = (label: string, bytes: number) => this.observer?.memory?.(label, bytes);
@@ -303,14 +352,12 @@ export class Gpu {
     return [Math.ceil(groups / rows), rows, 1];
   }
 
-  /** The tunables a kernel runs with on this adapter: those of the tuning table over the defaults of its file. */
-  tunables<B, P, V, T>(kernel: Kernel<B, P, V, T>): T {
-    const { spec } = kernel;
-    const values: Record<string, number> = {};
-    const tuned = this.tuning.get(spec.name);
-    for (const [name, { fallback }] of Object.entries(spec.tunables))
-      values[name] = tuned?.[name] ?? fallback;
-    return values as T;
+  /**
+   * The tunables that a kernel or a choice has on this adapter: those of the tuning tables over the defaults. With a
+   * shape, those for its class; `run` then has to be given them as `tune`, as without it takes those for any shape.
+   */
+  tunables<V>(tunable: Tunable<V>, shape?: readonly number[]): V {
+    return this.tuning.lookUp(tunable, shape);
   }
 
   /**
@@ -327,9 +374,11 @@ export class Gpu {
     const { spec } = kernel;
     const [x, y = 1, z = 1] = options.groups;
     const bound = bindings as Readonly<Record<string, Bindable | Storage>>;
+    const { tuning } = this;
+    const tune = options.tune ? { ...tuning.values(kernel), ...options.tune } : tuning.lookUp(kernel);
     const specialisation: Specialisation = {
       variant: (options.variant ?? {}) as Specialisation["variant"],
-      tune: { ...this.tuning.get(spec.name), ...(options.tune as Record<string, number> | undefined) },
+      tune: tune as Specialisation["tune"],
     };
     const ranges = this.bindRanges(kernel, bound, specialisation);
     const views = bindings as Readonly<Record<string, GPUTextureView>>;
@@ -470,11 +519,51 @@ export class Gpu {
     this.throwIfFailed();
     const uniforms = mainRecording.uniformData.slice();
     const commands = mainRecording.take();
+    const slice = this.sliceMilliseconds;
     this.queue.push(pipelinesOf(commands), () => {
       device.queue.writeBuffer(this.uniformBlock, 0, uniforms);
-      const replay = new Replay(commands, this.bindGroups, this.uniformBlock);
-      this.submit(replay, commands, this.bindGroups, this.uniformBlock);
+      if (Number.isFinite(slice)) return this.slices(commands, this.bindGroups, this.uniformBlock, slice);
+      this.submit(
+        new Replay(commands, this.bindGroups, this.uniformBlock),
+        commands,
+        this.bindGroups,
+        this.uniformBlock,
+      );
     });
+  }
+
+  /** Submits what `body` records in slices of so many milliseconds; see `sliceMilliseconds`. */
+  sliced<T>(milliseconds: number, body: () => T): T {
+    const before = this.sliceMilliseconds;
+    this.flush();
+    this.sliceMilliseconds = milliseconds;
+    try {
+      const result = body();
+      this.flush();
+      return result;
+    } finally {
+      this.sliceMilliseconds = before;
+    }
+  }
+
+  private *slices(
+    commands: readonly Command[],
+    bindGroups: BindGroupCache,
+    uniforms: GPUBuffer,
+    milliseconds: number,
+  ): Parts {
+    for (let first = 0; first < commands.length; ) {
+      const end = this.times.sliceEnd(commands, first, milliseconds);
+      const part = commands.slice(first, end);
+      const began = performance.now();
+      this.submit(new Replay(part, bindGroups, uniforms), part, bindGroups, uniforms);
+      const done = this.device.queue.onSubmittedWorkDone().then(
+        () => this.times.learn(part, performance.now() - began),
+        () => {}, // the device is lost, which is reported on its own
+      );
+      first = end;
+      if (first < commands.length) yield this.waited(done);
+    }
   }
 
   /** Submits what is recorded, and then, once that has been submitted, calls `action`: to destroy what the work used. */
@@ -570,9 +659,9 @@ export class Gpu {
     const bindGroups = new BindGroupCache(this.device);
     const pipelines = pipelinesOf(commands);
     let replay: Replay | null = null;
-    const submit = () => {
+    const prepared = () => {
       replay ??= new Replay(commands, bindGroups, uniforms);
-      this.submit(replay, commands, bindGroups, uniforms);
+      return replay;
     };
     let disposed = false;
     const work: CapturedWork = {
@@ -582,7 +671,26 @@ export class Gpu {
         if (disposed) throw new GpuError("this captured work was disposed");
         this.throwIfFailed();
         this.flush();
-        this.queue.push(replay ? [] : pipelines, submit);
+        const slice = this.sliceMilliseconds;
+        this.queue.push(replay ? [] : pipelines, () => {
+          if (Number.isFinite(slice)) return this.slices(commands, bindGroups, uniforms, slice);
+          this.submit(prepared(), commands, bindGroups, uniforms);
+        });
+      },
+      ready: async () => {
+        await Promise.all(pipelines.map(({ settled }) => settled));
+        await this.pipelines.checked();
+        this.throwIfFailed();
+      },
+      encode: (encoder) => {
+        if (disposed) throw new GpuError("this captured work was disposed");
+        this.throwIfFailed();
+        this.finish();
+        const refused = pipelines.find((pipeline) => pipeline.refused);
+        if (refused)
+          throw new GpuValidationError(`the device has refused the kernel ${refused.kernel.spec.name}`);
+        prepared().encode(encoder);
+        this.dispatchCount += work.dispatches;
       },
       dispose: () => {
         if (disposed) return;
@@ -592,8 +700,11 @@ export class Gpu {
         uniforms.destroy();
         memory.dispose();
         this.captures.delete(memory);
+        this.works.delete(work);
+        if (memory.lingers) this.lingering.add(memory);
       },
     };
+    this.works.add(work);
     return { work, result };
   }
 
@@ -626,6 +737,7 @@ export class Gpu {
         size,
         usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
       });
+    this.allStaging.add(staging);
     this.queue.push([], () => {
       const encoder = this.device.createCommandEncoder({ label: "mcd read-back" });
       encoder.copyBufferToBuffer(source.buffer, byteOffset, staging, 0, bytes);
@@ -635,6 +747,8 @@ export class Gpu {
     try {
       await this.waited(staging.mapAsync(GPUMapMode.READ, 0, bytes));
     } catch (error) {
+      staging.destroy();
+      this.allStaging.delete(staging);
       await this.pipelines.checked();
       await Promise.all(this.errorChecks);
       this.throwIfFailed();
@@ -679,6 +793,9 @@ export class Gpu {
     ) {
       this.failure = error;
     }
+    if (this.disposed) return;
+    if (error instanceof DeviceLostError) for (const listener of this.listeners.lost) listener(error);
+    else for (const listener of this.listeners.error) listener(error);
   }
 
   private throwIfFailed(): void {
@@ -750,10 +867,11 @@ export class Gpu {
     const names = finite.names.splice(0);
     if (names.length === 0) return;
     const staging = this.device.createBuffer({
+      label: "mcd read-back",
       size: finiteSlots * 4,
       usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
     });
-    const encoder = this.device.createCommandEncoder();
+    const encoder = this.device.createCommandEncoder({ label: "mcd read-back" });
     encoder.copyBufferToBuffer(finite.counts, 0, staging, 0, finiteSlots * 4);
     encoder.clearBuffer(finite.counts);
     this.device.queue.submit([encoder.finish()]);
@@ -787,15 +905,25 @@ export class Gpu {
     }
   }
 
-  /** Destroys everything that the engine made on the device, which itself stays as it was. */
+  /**
+   * Destroys everything that the engine made on the device, also what tensors and captured work still hold; the device
+   * itself stays as it was. Read-backs that are on their way fail.
+   */
   dispose(): void {
-    this.finish();
+    if (this.disposed) return;
+    this.disposed = true;
+    this.device.removeEventListener("uncapturederror", this.onUncaptured);
+    this.mainRecording.take();
+    this.queue.finish();
     this.checkFinite = false;
-    this.one.release();
-    this.mainPool.trim();
+    for (const work of this.works) work.dispose();
+    for (const memory of this.lingering) memory.destroyAll();
+    this.lingering.clear();
+    this.mainPool.dispose();
     this.bindGroups.clear();
     this.uniformBlock.destroy();
-    for (const buffers of this.staging.values()) for (const buffer of buffers) buffer.destroy();
+    for (const buffer of this.allStaging) buffer.destroy();
+    this.allStaging.clear();
     this.staging.clear();
   }
 }

@@ -198,6 +198,7 @@ export class BufferPool implements StorageOwner {
   private readonly account: MemoryAccount;
   private readonly onOutOfMemory: (error: OutOfMemoryError) => void;
   private readonly freeBuffers = new Map<number, Placement[]>();
+  private readonly all = new Set<GPUBuffer>();
   private pooled = 0;
   private created = 0;
 
@@ -223,9 +224,11 @@ export class BufferPool implements StorageOwner {
 
   private create(size: number, bytes: number, label: string): Placement {
     this.created++;
-    return createStorageBuffer(this.device, size, label, () =>
+    const placement = createStorageBuffer(this.device, size, label, () =>
       this.onOutOfMemory(this.account.error(label, bytes, "the device refused it")),
     );
+    this.all.add(placement.buffer);
+    return placement;
   }
 
   /** Called by `Storage.release`. The buffer may still be used by recorded work: the queue keeps the order. */
@@ -256,7 +259,20 @@ export class BufferPool implements StorageOwner {
 
   /** Destroys the buffers kept for reuse: submit recorded work first. */
   trim(): void {
-    for (const list of this.freeBuffers.values()) for (const { buffer } of list) buffer.destroy();
+    for (const list of this.freeBuffers.values()) {
+      for (const { buffer } of list) {
+        buffer.destroy();
+        this.all.delete(buffer);
+      }
+    }
+    this.freeBuffers.clear();
+    this.pooled = 0;
+  }
+
+  /** Destroys every buffer, also those of tensors that someone still holds. */
+  dispose(): void {
+    for (const buffer of this.all) buffer.destroy();
+    this.all.clear();
     this.freeBuffers.clear();
     this.pooled = 0;
   }

@@ -1,10 +1,17 @@
-/** GPU work in the order in which it was asked for, held back while the pipelines it needs are being compiled. */
+/**
+ * GPU work in the order in which it was asked for, held back while the pipelines it needs are being compiled, and in
+ * parts where it leaves others a turn in between.
+ */
 
 import type { Pipeline } from "./pipelines.js";
 
+/** The parts that are left of some work, each after what is to be waited for before it. */
+export type Parts = Iterator<Promise<unknown>, void>;
+
 interface Task {
   pipelines: readonly Pipeline[];
-  run: () => void;
+  // biome-ignore lint/suspicious/noConfusingVoidType: most work is done when it returns
+  run: () => Parts | void;
 }
 
 const undecided = (pipeline: Pipeline) => !pipeline.compiled && !pipeline.refused;
@@ -13,6 +20,8 @@ export class WorkQueue {
   private readonly tasks: Task[] = [];
   private readonly onError: (error: unknown) => void;
   private waits = false;
+  /** Of the work that has begun and is not done. */
+  private parts: Parts | null = null;
 
   /** `onError` hears of what a task throws that ran later than it was pushed. */
   constructor(onError: (error: unknown) => void) {
@@ -21,16 +30,16 @@ export class WorkQueue {
 
   /** Whether anything is held back. */
   get busy(): boolean {
-    return this.tasks.length > 0;
+    return this.tasks.length > 0 || this.parts !== null;
   }
 
   /**
    * Runs `run` once the pipelines are compiled and all earlier tasks have run: at once, if nothing is to be waited
    * for. A task is left out if the device refuses one of its pipelines, which is an error of its own.
    */
-  push(pipelines: readonly Pipeline[], run: () => void): void {
+  push(pipelines: readonly Pipeline[], run: Task["run"]): void {
     if (!this.busy && !pipelines.some(undecided)) {
-      if (!pipelines.some(({ refused }) => refused)) run();
+      if (!pipelines.some(({ refused }) => refused)) this.begin(run());
       return;
     }
     this.tasks.push({ pipelines, run });
@@ -42,18 +51,53 @@ export class WorkQueue {
     if (this.busy) await new Promise<void>((resolve) => this.push([], resolve));
   }
 
-  /** Runs all tasks now: pipelines that are not ready are compiled one by one while the caller waits. */
+  /** Runs all tasks now: pipelines that are not ready are compiled one by one while the caller waits; no part waits. */
   finish(): void {
+    this.drain();
     for (const task of this.tasks.splice(0)) {
       for (const pipeline of task.pipelines) pipeline.now();
       this.run(task);
+      this.drain();
     }
+  }
+
+  private drain(): void {
+    const { parts } = this;
+    this.parts = null;
+    try {
+      while (parts && !parts.next().done);
+    } catch (error) {
+      this.onError(error);
+    }
+  }
+
+  // biome-ignore lint/suspicious/noConfusingVoidType: see Task
+  private begin(parts: Parts | void): void {
+    if (!parts) return;
+    this.parts = parts;
+    this.advance(parts);
+  }
+
+  private advance(parts: Parts): void {
+    if (this.parts !== parts) return; // all of it was needed at once in the meantime
+    try {
+      const { done, value } = parts.next();
+      if (!done) {
+        const next = () => this.advance(parts);
+        value.then(next, next);
+        return;
+      }
+    } catch (error) {
+      this.onError(error);
+    }
+    this.parts = null;
+    this.wait();
   }
 
   private run({ pipelines, run }: Task): void {
     if (pipelines.some(({ refused }) => refused)) return;
     try {
-      run();
+      this.begin(run());
     } catch (error) {
       this.onError(error);
     }
@@ -61,11 +105,13 @@ export class WorkQueue {
 
   private wait(): void {
     const [head] = this.tasks;
-    if (this.waits || !head) return;
+    if (this.waits || this.parts || !head) return;
     this.waits = true;
     Promise.all(head.pipelines.filter(undecided).map(({ settled }) => settled)).then(() => {
       this.waits = false;
-      while (this.tasks[0] && !this.tasks[0].pipelines.some(undecided)) this.run(this.tasks.shift()!);
+      while (!this.parts && this.tasks[0] && !this.tasks[0].pipelines.some(undecided)) {
+        this.run(this.tasks.shift()!);
+      }
       this.wait();
     });
   }

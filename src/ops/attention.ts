@@ -3,6 +3,7 @@
  * read-out of its weights: shaders/attention.wgsl, and shaders/attention-subgroup.wgsl for software adapters.
  */
 
+import { type Choice, choices } from "../gpu/choices.js";
 import type { Gpu } from "../gpu/gpu.js";
 import { kernels } from "../gpu/kernels.generated.js";
 import type { Storage } from "../gpu/pool.js";
@@ -123,14 +124,23 @@ function parameters(problem: Problem, q: Part, k: Part, v: Part) {
   };
 }
 
+/** What the tunables of an attention kernel depend on. */
+function shapeOf({ batches, heads, queries, keys, width }: Problem): number[] {
+  return [batches * heads, queries, keys, width];
+}
+
 /**
  * How many lanes pass rows to each other by shuffles (8, or 4 where subgroups are that small); 0: the portable kernel
- * runs. On software adapters a load costs most and shuffles save them; on real GPUs the hardware caches do that.
+ * runs. Shuffles save loads.
  */
-function shuffleLanes(gpu: Gpu, { batches, heads }: Problem): number {
+function shuffleLanes(
+  gpu: Gpu,
+  problem: Problem,
+  choice: Choice<{ KERNEL: readonly ["portable", "subgroup"] }>,
+): number {
   const most = gpu.limits.maxComputeWorkgroupsPerDimension;
-  if (!gpu.software || batches > most || heads > most) return 0;
-  return gpu.teamLanes;
+  if (problem.batches > most || problem.heads > most) return 0;
+  return gpu.tunables(choice, shapeOf(problem)).KERNEL === "subgroup" ? gpu.teamLanes : 0;
 }
 
 /**
@@ -165,15 +175,16 @@ function runForward(problem: Problem, q: Part, k: Part, v: Part): { output: Tens
     rows,
   };
   const params = parameters(problem, q, k, v);
-  const lanes = shuffleLanes(gpu, problem);
+  const lanes = shuffleLanes(gpu, problem, choices.attentionForward);
   if (lanes > 0) {
     const kernel = kernels.attentionSubgroup.forward;
-    gpu.run(kernel, bindings, params, shuffleGrid(problem, lanes, gpu.tunables(kernel).ROWS, queries));
+    const { ROWS } = gpu.tunables(kernel, shapeOf(problem));
+    gpu.run(kernel, bindings, params, shuffleGrid(problem, lanes, ROWS, queries));
   } else {
     const kernel = kernels.attention.forward;
-    const { WORKGROUP, QUERIES } = gpu.tunables(kernel);
-    const groups = gpu.groups1d(batches * heads * Math.ceil(queries / QUERIES), WORKGROUP);
-    gpu.run(kernel, bindings, params, { groups });
+    const tune = gpu.tunables(kernel, shapeOf(problem));
+    const groups = gpu.groups1d(batches * heads * Math.ceil(queries / tune.QUERIES), tune.WORKGROUP);
+    gpu.run(kernel, bindings, params, { groups, tune });
   }
   return { output, rows };
 }
@@ -209,15 +220,16 @@ function runBackwardQuery(
     dq_row: target.tensor.shape[2]! / 4,
     accumulate: target.accumulate ? 1 : 0,
   };
-  const lanes = shuffleLanes(gpu, problem);
+  const lanes = shuffleLanes(gpu, problem, choices.attentionBackwardQuery);
   if (lanes > 0) {
     const kernel = kernels.attentionSubgroup.backwardQuery;
-    gpu.run(kernel, bindings, params, shuffleGrid(problem, lanes, gpu.tunables(kernel).ROWS, queries));
+    const { ROWS } = gpu.tunables(kernel, shapeOf(problem));
+    gpu.run(kernel, bindings, params, shuffleGrid(problem, lanes, ROWS, queries));
   } else {
     const kernel = kernels.attention.backwardQuery;
-    const { WORKGROUP, BACK_QUERIES } = gpu.tunables(kernel);
-    const groups = gpu.groups1d(batches * heads * Math.ceil(queries / BACK_QUERIES), WORKGROUP);
-    gpu.run(kernel, bindings, params, { groups });
+    const tune = gpu.tunables(kernel, shapeOf(problem));
+    const groups = gpu.groups1d(batches * heads * Math.ceil(queries / tune.BACK_QUERIES), tune.WORKGROUP);
+    gpu.run(kernel, bindings, params, { groups, tune });
   }
 }
 
@@ -246,15 +258,16 @@ function runBackwardKeyValue(
     dkv_row: target.tensor.shape[2]! / 4,
     accumulate: target.accumulate ? 1 : 0,
   };
-  const lanes = shuffleLanes(gpu, problem);
+  const lanes = shuffleLanes(gpu, problem, choices.attentionBackwardKeyValue);
   if (lanes > 0) {
     const kernel = kernels.attentionSubgroup.backwardKeyValue;
-    gpu.run(kernel, bindings, params, shuffleGrid(problem, lanes, gpu.tunables(kernel).ROWS, keys));
+    const { ROWS } = gpu.tunables(kernel, shapeOf(problem));
+    gpu.run(kernel, bindings, params, shuffleGrid(problem, lanes, ROWS, keys));
   } else {
     const kernel = kernels.attention.backwardKeyValue;
-    const { WORKGROUP, BACK_KEYS } = gpu.tunables(kernel);
-    const groups = gpu.groups1d(batches * heads * Math.ceil(keys / BACK_KEYS), WORKGROUP);
-    gpu.run(kernel, bindings, params, { groups });
+    const tune = gpu.tunables(kernel, shapeOf(problem));
+    const groups = gpu.groups1d(batches * heads * Math.ceil(keys / tune.BACK_KEYS), tune.WORKGROUP);
+    gpu.run(kernel, bindings, params, { groups, tune });
   }
 }
 

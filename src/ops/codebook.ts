@@ -1,6 +1,9 @@
 /** Vector quantisation with a codebook that follows the vectors (shaders/codebook.wgsl, codebook-subgroups.wgsl). */
 
+import { choices } from "../gpu/choices.js";
+import type { Gpu } from "../gpu/gpu.js";
 import { kernels } from "../gpu/kernels.generated.js";
+import type { Tunable } from "../gpu/tuning-table.js";
 import { noGrad } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor, zeros } from "../tensor/tensor.js";
@@ -48,6 +51,11 @@ function paddedRows(x: Tensor, rows: number, width: number): Tensor {
   return padded;
 }
 
+/** The grid of a kernel with one invocation for each of `count` things. */
+function grid(gpu: Gpu, kernel: Tunable<{ WORKGROUP: number }>, count: number) {
+  return { groups: gpu.groups1d(count, gpu.tunables(kernel).WORKGROUP) };
+}
+
 /**
  * For every vector of z [..., D] the code k of codes [K, D] with the least |z − e_k|², ties to the lowest k, and that
  * squared distance. Not differentiable.
@@ -62,11 +70,11 @@ export function nearestCodes(z: Tensor, codes: Tensor): NearestCodes {
     const family = kernels.codebook;
     const table = paddedRows(codes, codeCount, width);
     const vectors = paddedRows(z, rows, width);
-    const lanes = gpu.teamLanes;
-    const search = gpu.tunables(family.nearest);
-    const rowBlock = lanes
-      ? (8 * gpu.tunables(kernels.codebookSubgroups.nearest).WORKGROUP) / lanes
-      : search.ROWS * search.SEARCH_WORKGROUP;
+    const sizes = [rows, codeCount, width];
+    const lanes = gpu.tunables(choices.nearestCodes, sizes).KERNEL === "subgroup" ? gpu.teamLanes : 0;
+    const teams = lanes ? { ...gpu.tunables(kernels.codebookSubgroups.nearest, sizes), LANES: lanes } : null;
+    const alone = gpu.tunables(family.nearest, sizes);
+    const rowBlock = teams ? (8 * teams.WORKGROUP) / lanes : alone.ROWS * alone.SEARCH_WORKGROUP;
     const blocks = Math.ceil(rows / rowBlock);
     // Few vectors and many codes: ranges of codes are searched side by side.
     const wanted = gpu.software ? 8 : 256;
@@ -83,10 +91,8 @@ export function nearestCodes(z: Tensor, codes: Tensor): NearestCodes {
     const halfNorm = empty(gpu, [codeCount], "f32", "half norms");
     const scores = empty(gpu, [ranges, rows], "f32", "code scores");
     const found = empty(gpu, [ranges, rows], "u32", "codes of ranges");
-    const { WORKGROUP } = gpu.tunables(family.halfNorms);
-    gpu.run(family.halfNorms, { codes: table, half_norm_out: halfNorm }, params, {
-      groups: gpu.groups1d(codeCount, WORKGROUP),
-    });
+    const norms = family.halfNorms;
+    gpu.run(norms, { codes: table, half_norm_out: halfNorm }, params, grid(gpu, norms, codeCount));
     const bindings = {
       vectors,
       codes: table,
@@ -94,12 +100,9 @@ export function nearestCodes(z: Tensor, codes: Tensor): NearestCodes {
       range_score: scores,
       range_id: found,
     };
-    if (lanes)
-      gpu.run(kernels.codebookSubgroups.nearest, bindings, params, {
-        groups: [blocks, ranges],
-        tune: { LANES: lanes },
-      });
-    else gpu.run(family.nearest, bindings, params, { groups: [blocks, ranges] });
+    const groups = [blocks, ranges] as const;
+    if (teams) gpu.run(kernels.codebookSubgroups.nearest, bindings, params, { groups, tune: teams });
+    else gpu.run(family.nearest, bindings, params, { groups, tune: alone });
     gpu.run(
       family.finish,
       {
@@ -111,7 +114,7 @@ export function nearestCodes(z: Tensor, codes: Tensor): NearestCodes {
         distance_out: distance,
       },
       params,
-      { groups: gpu.groups1d(rows, WORKGROUP) },
+      grid(gpu, family.finish, rows),
     );
   });
   return { ids, distance };
@@ -165,7 +168,6 @@ export function updateCodebook(
   const element = width % 4 === 0 ? "vector" : "scalar";
   const columns = element === "vector" ? width / 4 : width;
   const params = { rows, code_count: codeCount, columns, ranges: 1, decay, epsilon, restart_after: 0 };
-  const { WORKGROUP } = gpu.tunables(family.members);
   const usage = empty(gpu, [4], "f32", "codebook usage");
   gpu.scope(() => {
     const batchRows = contiguous(z.detach());
@@ -183,7 +185,7 @@ export function updateCodebook(
         idle: state.idle,
       },
       params,
-      { groups: gpu.groups1d(codeCount, WORKGROUP) },
+      grid(gpu, family.members, codeCount),
     );
     gpu.run(family.usage, { usage_out: usage, running_counts: state.counts, member_counts: counts }, params, {
       groups: [1],
@@ -201,7 +203,10 @@ export function updateCodebook(
         member_counts: counts,
       },
       params,
-      { groups: gpu.groups1d(codeCount * columns, WORKGROUP), variant: { Element: element } },
+      {
+        groups: gpu.groups1d(codeCount * columns, gpu.tunables(family.update).WORKGROUP),
+        variant: { Element: element },
+      },
     );
   });
   return usage;

@@ -1,5 +1,6 @@
 /** Two-dimensional convolution, channels last, and its gradients (shaders/conv2d.wgsl, conv2d-subgroups.wgsl). */
 
+import { choices } from "../gpu/choices.js";
 import type { Gpu } from "../gpu/gpu.js";
 import { kernels } from "../gpu/kernels.generated.js";
 import { record } from "../tensor/autograd.js";
@@ -130,9 +131,15 @@ function check(x: Tensor, weight: Tensor, bias: Tensor | null, options: Conv2dOp
   };
 }
 
-/** How many lanes may exchange values: 8, 4 where subgroups are that small, 0 where the portable kernels must do. */
-export function teamLanes(gpu: Gpu, { channels, outChannels }: Geometry): number {
-  return channels % 4 === 0 && outChannels % 4 === 0 ? gpu.teamLanes : 0;
+/** What the tunables of a convolution depend on: output pixels, channels in and out. */
+function shapeOf({ batch, outHeight, outWidth, channels, outChannels }: Geometry): number[] {
+  return [batch * outHeight * outWidth, channels, outChannels];
+}
+
+/** How many lanes may exchange values: 8, 4 where subgroups are that small, 0 where the portable kernels work. */
+export function teamLanes(gpu: Gpu, geometry: Geometry): number {
+  if (geometry.channels % 4 !== 0 || geometry.outChannels % 4 !== 0) return 0;
+  return gpu.tunables(choices.conv2d, shapeOf(geometry)).KERNEL === "subgroup" ? gpu.teamLanes : 0;
 }
 
 /** Lanes of a team whose results are `channels` wide: with fewer than 4 channels a lane, some would only watch. */
@@ -158,17 +165,18 @@ export function forward(plan: Plan, x: Tensor, weight: Tensor, bias: Tensor | nu
   if (lanes) {
     const kernel = kernels.conv2dSubgroups.forward;
     const LANES = lanesFor(lanes, geometry.outChannels);
-    const { WORKGROUP, ROWS } = gpu.tunables(kernel);
-    const [gx, gz] = folded(gpu, Math.ceil(rows / ((ROWS * WORKGROUP) / LANES)));
+    const tuned = gpu.tunables(kernel, shapeOf(geometry));
+    const [gx, gz] = folded(gpu, Math.ceil(rows / ((tuned.ROWS * tuned.WORKGROUP) / LANES)));
     const gy = Math.ceil(geometry.outChannels / (4 * LANES));
-    const options = { groups: [gx, gy, gz] as const, variant, tune: { LANES } };
+    const options = { groups: [gx, gy, gz] as const, variant, tune: { ...tuned, LANES } };
     gpu.run(kernel, bindings, vectorParams(geometry), options);
   } else {
     const kernel = kernels.conv2d.forward;
-    const { WORKGROUP, LANES, ROWS, COLUMNS } = gpu.tunables(kernel);
+    const tune = gpu.tunables(kernel, shapeOf(geometry));
+    const { WORKGROUP, LANES, ROWS, COLUMNS } = tune;
     const [gx, gz] = folded(gpu, Math.ceil(rows / ((ROWS * WORKGROUP) / LANES)));
     const gy = Math.ceil(geometry.outChannels / (COLUMNS * LANES));
-    gpu.run(kernel, bindings, scalarParams(geometry), { groups: [gx, gy, gz], variant });
+    gpu.run(kernel, bindings, scalarParams(geometry), { groups: [gx, gy, gz], variant, tune });
   }
 }
 
@@ -181,24 +189,25 @@ export function backwardInput(plan: Plan, dy: Tensor, weight: Tensor, dx: Tensor
   const flags = { accumulate: accumulate ? 1 : 0 };
   if (lanes) {
     const kernel = kernels.conv2dSubgroups.backwardInput;
-    const teams = gpu.tunables(kernel).WORKGROUP / lanes;
-    const [gx, gz] = folded(gpu, Math.ceil(rows / (8 * teams)));
+    const tuned = gpu.tunables(kernel, shapeOf(geometry));
+    const [gx, gz] = folded(gpu, Math.ceil(rows / ((8 * tuned.WORKGROUP) / lanes)));
     const gy = Math.ceil(channels / (4 * lanes)) * phases;
     const params = { ...vectorParams(geometry), ...flags };
     gpu.run(kernel, { doutput: dy, weight, dinput: dx }, params, {
       groups: [gx, gy, gz],
-      tune: { LANES: lanes },
+      tune: { ...tuned, LANES: lanes },
     });
   } else {
     const kernel = kernels.conv2d.backwardInput;
-    const { WORKGROUP, LANES, ROWS, COLUMNS } = gpu.tunables(kernel);
+    const tune = gpu.tunables(kernel, shapeOf(geometry));
+    const { WORKGROUP, LANES, ROWS, COLUMNS } = tune;
     const [gx, gz] = folded(gpu, Math.ceil(rows / ((ROWS * WORKGROUP) / LANES)));
     const gy = Math.ceil(channels / (COLUMNS * LANES)) * phases;
     gpu.run(
       kernel,
       { doutput: dy, weight, dinput: dx },
       { ...scalarParams(geometry), ...flags },
-      { groups: [gx, gy, gz] },
+      { groups: [gx, gy, gz], tune },
     );
   }
 }
@@ -223,15 +232,15 @@ export function backwardWeight(plan: Plan, x: Tensor, dy: Tensor, weight: Sink, 
     empty(gpu, [splits, rows, outChannels], "f32", "conv2d weight gradient splits");
   if (lanes) {
     const kernel = kernels.conv2dSubgroups.backwardWeight;
-    const teams = gpu.tunables(kernel).WORKGROUP / lanes;
-    const gx = Math.ceil(rows / (8 * teams));
+    const tuned = gpu.tunables(kernel, shapeOf(geometry));
+    const gx = Math.ceil(rows / ((8 * tuned.WORKGROUP) / lanes));
     const gy = Math.ceil(outChannels / (4 * lanes));
     const splits = splitsFor(gx * gy);
     const params = { ...vectorParams(geometry), ...flags, splits };
     const partial = partialFor(splits);
     gpu.run(kernel, { input: x, doutput: dy, partial }, params, {
       groups: [gx, gy, splits],
-      tune: { LANES: lanes },
+      tune: { ...tuned, LANES: lanes },
     });
     const reduce = kernels.conv2dSubgroups.reduceWeight;
     gpu.run(reduce, { slices: partial, ...targets }, params, {
@@ -239,13 +248,14 @@ export function backwardWeight(plan: Plan, x: Tensor, dy: Tensor, weight: Sink, 
     });
   } else {
     const kernel = kernels.conv2d.backwardWeight;
-    const { WORKGROUP, LANES, ROWS, COLUMNS } = gpu.tunables(kernel);
+    const tune = gpu.tunables(kernel, shapeOf(geometry));
+    const { WORKGROUP, LANES, ROWS, COLUMNS } = tune;
     const gx = Math.ceil(rows / ((ROWS * WORKGROUP) / LANES));
     const gy = Math.ceil(outChannels / (COLUMNS * LANES));
     const splits = splitsFor(gx * gy);
     const params = { ...scalarParams(geometry), ...flags, splits };
     const partial = partialFor(splits);
-    gpu.run(kernel, { input: x, doutput: dy, partial }, params, { groups: [gx, gy, splits] });
+    gpu.run(kernel, { input: x, doutput: dy, partial }, params, { groups: [gx, gy, splits], tune });
     const reduce = kernels.conv2d.reduceWeight;
     gpu.run(reduce, { slices: partial, ...targets }, params, {
       groups: gpu.groups1d(rows * outChannels, gpu.tunables(reduce).REDUCE_WORKGROUP),

@@ -4,7 +4,8 @@ import { kernels } from "../gpu/kernels.generated.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 import { contiguous } from "./copy.js";
-import { lossOfLogits, type RowLoss, spanRows, vocabularyLanes } from "./row-loss.js";
+import { rowLanes } from "./row-lanes.js";
+import { lossOfLogits, type RowLoss, spanRows } from "./row-loss.js";
 
 const nothingIgnored = 0xffffffff;
 
@@ -59,7 +60,7 @@ export function crossEntropyRows(
     forward(logits, firstRow) {
       const kernel = kernels.crossEntropy.forward;
       const params = part(logits, firstRow);
-      const options = vocabularyLanes(gpu, gpu.tunables(kernel), params.rows);
+      const options = rowLanes(gpu, gpu.tunables(kernel, [params.rows, width]), params.rows);
       gpu.run(kernel, { logits, targets, row_loss: rowLoss, lse }, params, options);
     },
     total(loss) {
@@ -75,16 +76,16 @@ export function crossEntropyRows(
           const kernel = kernels.crossEntropy.backward;
           const params = part(logits, 0);
           gpu.run(kernel, { ...kept, logits, dloss, dlogits: tensor }, params, {
-            ...vocabularyLanes(gpu, gpu.tunables(kernel), Math.ceil(rows / params.span_rows)),
+            ...rowLanes(gpu, gpu.tunables(kernel, [rows, width]), Math.ceil(rows / params.span_rows)),
             variant: { ACCUMULATE: accumulate },
           });
         },
         inPlace(logits, firstRow, dloss) {
           const kernel = kernels.crossEntropy.backwardInPlace;
           const params = part(logits, firstRow);
-          const options = vocabularyLanes(
+          const options = rowLanes(
             gpu,
-            gpu.tunables(kernel),
+            gpu.tunables(kernel, [params.rows, width]),
             Math.ceil(params.rows / params.span_rows),
           );
           gpu.run(kernel, { ...kept, dloss, vectors: logits }, params, options);

@@ -57,7 +57,7 @@ export function embedding(table: Tensor, ids: Tensor<"u32">, options: EmbeddingO
   const output = empty(gpu, [...ids.shape, channels], "f32", "embedding");
   const kernel = kernels.embedding.forward;
   gpu.run(kernel, { ids, table, positions: positions ?? table, output }, base, {
-    ...rowLanes(gpu, gpu.tunables(kernel), count),
+    ...rowLanes(gpu, gpu.tunables(kernel, [count, channels]), count),
     variant: { HAS_POSITIONS: positions !== null },
   });
   return record("embedding", [table, positions], output, (save) => {

@@ -1,6 +1,7 @@
 /** Group normalisation with an optional SiLU behind it, and its gradients (shaders/group-norm.wgsl). */
 
 import { kernels } from "../gpu/kernels.generated.js";
+import type { Tunable } from "../gpu/tuning-table.js";
 import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
@@ -59,27 +60,35 @@ export function groupNorm(
     accumulate: 0,
     accumulate_bias: 0,
   };
-  const { WORKGROUP, PIXELS } = gpu.tunables(family.forward);
   const element = { Element: vector ? "vector" : "scalar" } as const;
-  const grid = (count: number, workgroup = WORKGROUP) => ({ groups: gpu.groups1d(count, workgroup) });
-  const chunkGrid = grid(batch * chunks * columns);
-  const groupGrid = grid(batch * groups);
-  const pixelGrid = grid(batch * Math.ceil(pixels / PIXELS) * columns);
+  const shape = [batch * pixels, channels];
+  const grid = (kernel: Tunable<{ WORKGROUP: number }>, count: number) => {
+    const tune = gpu.tunables(kernel, shape);
+    return { groups: gpu.groups1d(count, tune.WORKGROUP), tune };
+  };
+  const chunkColumns = batch * chunks * columns;
+  const pixelGrid = (kernel: typeof family.forward | typeof family.backwardInput) => {
+    const { PIXELS } = gpu.tunables(kernel, shape);
+    return grid(kernel, batch * Math.ceil(pixels / PIXELS) * columns);
+  };
 
   const output = empty(gpu, x.shape, "f32", "groupNorm");
   const chunkSums = empty(gpu, [batch, chunks, channels, 2], "f32", "groupNorm sums");
   const statistics = empty(gpu, [batch, groups, 2], "f32", "groupNorm statistics");
   const center = empty(gpu, [batch, channels], "f32", "groupNorm center");
   const scale = empty(gpu, [batch, channels], "f32", "groupNorm scale");
-  gpu.run(family.statistics, { input: x, chunk_sums: chunkSums }, params, { ...chunkGrid, variant: element });
+  gpu.run(family.statistics, { input: x, chunk_sums: chunkSums }, params, {
+    ...grid(family.statistics, chunkColumns),
+    variant: element,
+  });
   gpu.run(
     family.combine,
     { chunk_values: chunkSums, weight, statistics_out: statistics, center_out: center, scale_out: scale },
     params,
-    groupGrid,
+    grid(family.combine, batch * groups),
   );
   gpu.run(family.forward, { input: x, center, scale, bias, output }, params, {
-    ...pixelGrid,
+    ...pixelGrid(family.forward),
     variant: { ...element, ACTIVATION: activation },
   });
 
@@ -90,7 +99,10 @@ export function groupNorm(
       const common = { input, doutput: dy, center: saved.center, scale: saved.scale, bias: shift };
       const variant = { ...element, ACTIVATION: activation };
       const sums = empty(gpu, [batch, chunks, channels, 2], "f32", "groupNorm gradient sums");
-      gpu.run(family.backwardSums, { ...common, chunk_sums: sums }, params, { ...chunkGrid, variant });
+      gpu.run(family.backwardSums, { ...common, chunk_sums: sums }, params, {
+        ...grid(family.backwardSums, chunkColumns),
+        variant,
+      });
       if (grads.needs(1) || grads.needs(2)) {
         const unused = () => ({
           tensor: empty(gpu, [channels], "f32", "groupNorm unused"),
@@ -111,7 +123,7 @@ export function groupNorm(
             accumulate: dweight.accumulate ? 1 : 0,
             accumulate_bias: dbias.accumulate ? 1 : 0,
           },
-          grid(channels),
+          grid(family.backwardParameters, channels),
         );
       }
       if (grads.needs(0)) {
@@ -127,14 +139,14 @@ export function groupNorm(
             offset_out: offset,
           },
           params,
-          groupGrid,
+          grid(family.backwardCombine, batch * groups),
         );
         const { tensor, accumulate } = grads.sink(0);
         gpu.run(
           family.backwardInput,
           { ...common, slope, offset, dinput: tensor },
           { ...params, accumulate: accumulate ? 1 : 0 },
-          { ...pixelGrid, variant },
+          { ...pixelGrid(family.backwardInput), variant },
         );
       }
     };

@@ -4,7 +4,8 @@ import { kernels } from "../gpu/kernels.generated.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 import { contiguous } from "./copy.js";
-import { lossOfLogits, type RowLoss, spanRows, vocabularyLanes } from "./row-loss.js";
+import { rowLanes } from "./row-lanes.js";
+import { lossOfLogits, type RowLoss, spanRows } from "./row-loss.js";
 
 export interface KlTargets {
   /** As many as rows: the clean tokens, 0 … M-1. */
@@ -113,7 +114,7 @@ export function klRows(
           stats,
         },
         params,
-        vocabularyLanes(gpu, gpu.tunables(kernel), params.rows),
+        rowLanes(gpu, gpu.tunables(kernel, [params.rows, width]), params.rows),
       );
     },
     total(loss) {
@@ -126,16 +127,16 @@ export function klRows(
           const kernel = kernels.kl.backward;
           const params = part(logits, 0);
           gpu.run(kernel, { ...kept, logits, dloss, dlogits: tensor }, params, {
-            ...vocabularyLanes(gpu, gpu.tunables(kernel), Math.ceil(rows / params.span_rows)),
+            ...rowLanes(gpu, gpu.tunables(kernel, [rows, width]), Math.ceil(rows / params.span_rows)),
             variant: { ACCUMULATE: accumulate },
           });
         },
         inPlace(logits, firstRow, dloss) {
           const kernel = kernels.kl.backwardInPlace;
           const params = part(logits, firstRow);
-          const options = vocabularyLanes(
+          const options = rowLanes(
             gpu,
-            gpu.tunables(kernel),
+            gpu.tunables(kernel, [params.rows, width]),
             Math.ceil(params.rows / params.span_rows),
           );
           gpu.run(kernel, { ...kept, dloss, vectors: logits }, params, options);

@@ -37,7 +37,7 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon = 1e-
     kernel,
     { input: x, weight, bias, output: y, stats },
     base,
-    rowLanes(gpu, gpu.tunables(kernel), rows),
+    rowLanes(gpu, gpu.tunables(kernel, [rows, channels]), rows),
   );
   return record("layerNorm", [x, weight, bias], y, (save) => {
     const [savedX, savedWeight, savedStats] = [save(x), save(weight), save(stats)];
@@ -49,7 +49,7 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon = 1e-
           kernel,
           { input: savedX, weight: savedWeight, dy, saved: savedStats, dx },
           { ...base, accumulate: accumulate ? 1 : 0 },
-          rowLanes(gpu, gpu.tunables(kernel), rows),
+          rowLanes(gpu, gpu.tunables(kernel, [rows, channels]), rows),
         );
       }
       if (grads.needs(1) || grads.needs(2))
@@ -118,7 +118,7 @@ export function adaLayerNorm(x: Tensor, scaleShift: Tensor, epsilon = 1e-5): Ten
     kernel,
     { input: x, scale_shift: scaleShift, output: y, stats },
     base,
-    rowLanes(gpu, gpu.tunables(kernel), rows),
+    rowLanes(gpu, gpu.tunables(kernel, [rows, channels]), rows),
   );
   return record("adaLayerNorm", [x, scaleShift], y, (save) => {
     const [savedX, savedScaleShift, savedStats] = [save(x), save(scaleShift), save(stats)];
@@ -130,7 +130,7 @@ export function adaLayerNorm(x: Tensor, scaleShift: Tensor, epsilon = 1e-5): Ten
           kernel,
           { input: savedX, scale_shift: savedScaleShift, dy, saved: savedStats, dx },
           { ...base, accumulate: accumulate ? 1 : 0 },
-          rowLanes(gpu, gpu.tunables(kernel), rows),
+          rowLanes(gpu, gpu.tunables(kernel, [rows, channels]), rows),
         );
       }
       if (grads.needs(1)) {

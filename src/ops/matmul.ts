@@ -1,5 +1,6 @@
 /** Matrix products (shaders/matmul.wgsl, matmul-subgroup.wgsl, matmul-registers.wgsl): batched, transposed, with an epilogue; and the linear layer. */
 
+import { choices } from "../gpu/choices.js";
 import type { Gpu } from "../gpu/gpu.js";
 import { bytesPerElement, type Float } from "../gpu/kernel.js";
 import { kernels } from "../gpu/kernels.generated.js";
@@ -43,13 +44,12 @@ interface Epilogue {
 }
 
 /**
- * Which kernel runs: on a software adapter loads cost most; the subgroup tile saves them by exchanges between lanes,
- * which pay from eight lanes on (lavapipe), the register tile does without (SwiftShader). On real GPUs the tile in
- * workgroup memory is the safe choice (not measured: there was none to measure on).
+ * Which kernel runs for a shape [rows, columns, length of the sums]. Exchanges between the lanes of a subgroup save
+ * loads, which pays from eight lanes on; the register tile does without.
  */
-export function matmulKernel(gpu: Gpu): "subgroup" | "registers" | "workgroup" {
-  if (!gpu.software) return "workgroup";
-  return gpu.certainLanes >= 8 ? "subgroup" : "registers";
+export function matmulKernel(gpu: Gpu, shape?: readonly number[]): "subgroup" | "registers" | "workgroup" {
+  const { KERNEL } = gpu.tunables(choices.matmul, shape);
+  return KERNEL === "subgroup" && gpu.certainLanes < 8 ? "registers" : KERNEL;
 }
 
 /** C = epilogue(A·B) into the dense tensor `c`: the one place that launches the kernels. */
@@ -113,29 +113,32 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor<Float>, epilogue: E
     A_VECTORS: vectors(a, aStride, aTransposed ? m : k),
     B_VECTORS: vectors(b, bStride, bTransposed ? k : n),
   };
-  const which = matmulKernel(gpu);
+  const shape = [batch0 * batch1 * m, n, k];
+  const which = matmulKernel(gpu, shape);
   if (which === "registers") {
     const kernel = kernels.matmulRegisters.product;
     const blocks = Math.ceil(m / 4) * Math.ceil(n / 8);
-    const [x, y] = gpu.groups1d(blocks, gpu.tunables(kernel).WORKGROUP);
-    gpu.run(kernel, bindings, params, { groups: [x, y, layers], variant: { ...variant, ...aligned } });
+    const tune = gpu.tunables(kernel, shape);
+    const [x, y] = gpu.groups1d(blocks, tune.WORKGROUP);
+    gpu.run(kernel, bindings, params, { groups: [x, y, layers], variant: { ...variant, ...aligned }, tune });
   } else if (which === "subgroup") {
     const kernel = kernels.matmulSubgroup.product;
-    const tuned = gpu.tunables(kernel);
+    const tuned = gpu.tunables(kernel, shape);
     const LANES = Math.min(tuned.LANES, gpu.certainLanes);
     // A tile need not be much higher than the matrix.
     const ROW_GROUPS = Math.min(tuned.ROW_GROUPS, 2 ** Math.ceil(Math.log2(Math.ceil(m / LANES))));
     gpu.run(kernel, bindings, params, {
       groups: [Math.ceil(m / (LANES * ROW_GROUPS)), Math.ceil(n / (tuned.COLUMNS * LANES)), layers],
       variant: elements,
-      tune: { LANES, ROW_GROUPS },
+      tune: { ...tuned, LANES, ROW_GROUPS },
     });
   } else {
     const kernel = kernels.matmul.product;
-    const { TILE } = gpu.tunables(kernel);
+    const tune = gpu.tunables(kernel, shape);
     gpu.run(kernel, bindings, params, {
-      groups: [Math.ceil(m / TILE), Math.ceil(n / TILE), layers],
+      groups: [Math.ceil(m / tune.TILE), Math.ceil(n / tune.TILE), layers],
       variant,
+      tune,
     });
   }
 }
@@ -487,7 +490,8 @@ function parameterGradients(
     if (bias) sumTo(dz.reshape([rows, outputs]), [outputs], bias);
     return;
   }
-  const splits = splitsFor(gpu, Math.ceil(inputs / 64) * Math.ceil(outputs / 64), rows);
+  const { SPLITS } = gpu.tunables(choices.weightGradient, [inputs, outputs, rows]);
+  const splits = SPLITS || splitsFor(gpu, Math.ceil(inputs / 64) * Math.ceil(outputs / 64), rows);
   if (!bias && splits === 1) {
     product(gpu, left, right, weight.tensor, { accumulate: weight.accumulate });
     return;

@@ -31,9 +31,7 @@ function groupsOf(
   kernel: typeof kernels.picture.fromTexture | typeof kernels.picture.fromPixels,
   size: number,
 ) {
-  const { WORKGROUP, LANES } = gpu.tunables<unknown, unknown, unknown, { WORKGROUP: number; LANES: number }>(
-    kernel,
-  );
+  const { WORKGROUP, LANES } = gpu.tunables<{ WORKGROUP: number; LANES: number }>(kernel);
   return { groups: gpu.groups1d(size * size, WORKGROUP / LANES) };
 }
 

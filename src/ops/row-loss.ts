@@ -1,9 +1,7 @@
 /** What a loss over the vocabulary is to those who feed it logits: something that takes rows, all or some at a time. */
 
-import type { Gpu } from "../gpu/gpu.js";
 import { record, type Save } from "../tensor/autograd.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
-import { rowLanes } from "./row-lanes.js";
 
 export interface RowLossGradient {
   /** Writes or adds d(loss)/d(logits) · dloss for the logits of all rows. */
@@ -43,14 +41,4 @@ export function lossOfLogits(logits: Tensor, rowLoss: RowLoss): Tensor {
 /** The fewest rows of M logits that end with a whole vector of four: what the kernels of the gradient take together. */
 export function spanRows(width: number): number {
   return width % 4 === 0 ? 1 : width % 2 === 0 ? 2 : 4;
-}
-
-/**
- * Tunables and grid of a kernel over rows, or spans of rows, of a vocabulary: as `rowLanes`, but in small workgroups on
- * a software adapter, where a few hundred rows have to keep all its threads busy.
- */
-export function vocabularyLanes(gpu: Gpu, tunables: { WORKGROUP: number; LANES: number }, spans: number) {
-  const WORKGROUP = gpu.software ? 8 : tunables.WORKGROUP;
-  const { groups, tune } = rowLanes(gpu, { ...tunables, WORKGROUP }, spans);
-  return { groups, tune: { ...tune, WORKGROUP } };
 }

@@ -16,7 +16,7 @@ function normalise(op: string, x: Tensor, LOG: boolean): Tensor {
   const { gpu } = x;
   const { rows, width } = rowsAndWidth(op, x);
   const y = empty(gpu, x.shape, "f32", op);
-  const { groups, tune } = rowLanes(gpu, gpu.tunables(kernels.softmax.forward), rows);
+  const { groups, tune } = rowLanes(gpu, gpu.tunables(kernels.softmax.forward, [rows, width]), rows);
   gpu.run(
     kernels.softmax.forward,
     { input: x, output: y },
@@ -27,7 +27,7 @@ function normalise(op: string, x: Tensor, LOG: boolean): Tensor {
     const saved = save(y);
     return (dy, grads) => {
       const { tensor: dx, accumulate } = grads.sink(0);
-      const { groups, tune } = rowLanes(gpu, gpu.tunables(kernels.softmax.backward), rows);
+      const { groups, tune } = rowLanes(gpu, gpu.tunables(kernels.softmax.backward, [rows, width]), rows);
       gpu.run(
         kernels.softmax.backward,
         { y_saved: saved, dy, dx },
@@ -53,13 +53,17 @@ export function logSumExp(x: Tensor): Tensor {
   const { gpu } = x;
   const { rows, width } = rowsAndWidth("logSumExp", x);
   const lse = empty(gpu, x.shape.slice(0, -1), "f32", "logSumExp");
-  const { groups, tune } = rowLanes(gpu, gpu.tunables(kernels.softmax.logSumExp), rows);
+  const { groups, tune } = rowLanes(gpu, gpu.tunables(kernels.softmax.logSumExp, [rows, width]), rows);
   gpu.run(kernels.softmax.logSumExp, { input: x, lse }, { rows, width, accumulate: 0 }, { groups, tune });
   return record("logSumExp", [x], lse, (save) => {
     const [savedX, savedLse] = [save(x), save(lse)];
     return (dy, grads) => {
       const { tensor: dx, accumulate } = grads.sink(0);
-      const { groups, tune } = rowLanes(gpu, gpu.tunables(kernels.softmax.logSumExpBackward), rows);
+      const { groups, tune } = rowLanes(
+        gpu,
+        gpu.tunables(kernels.softmax.logSumExpBackward, [rows, width]),
+        rows,
+      );
       gpu.run(
         kernels.softmax.logSumExpBackward,
         { input: savedX, lse_saved: savedLse, dy, dx },

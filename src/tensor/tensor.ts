@@ -332,8 +332,8 @@ export function fromArray<D extends DType = "f32">(
 
 /**
  * A tensor over a buffer of the caller's, from its first byte on, without a copy. The buffer needs the usage STORAGE
- * (COPY_SRC to be read, COPY_DST to be written) and is never destroyed here. What the caller writes into it must be
- * submitted before the work that reads it.
+ * (COPY_SRC to be read, COPY_DST to be written), a size up to the next multiple of 16 bytes, since kernels read vectors,
+ * and is never destroyed here. What the caller writes into it must be submitted before the work that reads it.
  */
 export function fromBuffer<D extends DType = "f32">(
   gpu: Gpu,
@@ -343,7 +343,8 @@ export function fromBuffer<D extends DType = "f32">(
 ): Tensor<D> {
   const label = buffer.label || "a buffer of the caller's";
   checkShape(label, shape);
-  const bytes = bytesPerElement[dtype] * shape.reduce((product, length) => product * length, 1);
+  const elements = shape.reduce((product, length) => product * length, 1);
+  const bytes = 16 * Math.ceil((elements * bytesPerElement[dtype]) / 16);
   if (buffer.size < bytes) {
     throw new ShapeError(label, `[${shape.join(", ")}] takes ${bytes} bytes, the buffer has ${buffer.size}`);
   }

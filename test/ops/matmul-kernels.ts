@@ -1,6 +1,7 @@
 /** Runs tests of products through each of the kernels that `matmul` chooses among. */
 
 import { Gpu } from "../../dist/gpu/gpu.js";
+import { kernels } from "../../dist/gpu/kernels.generated.js";
 import { matmulKernel } from "../../dist/ops/matmul.js";
 import { type Check, test } from "../harness.js";
 
@@ -19,7 +20,8 @@ export function everyKernel(
     if (kernel === options.without) continue;
     test(`${name} (${kernel} kernel)`, async (t, shared) => {
       // Small tiles: a software adapter takes many seconds to compile the large ones.
-      const gpu = Gpu.from(shared.device, { software, tuning: { "matmul.product": { TILE: 32, DEPTH: 8 } } });
+      const gpu = Gpu.from(shared.device, { software });
+      gpu.tuning.set(kernels.matmul.product, { TILE: 32, DEPTH: 8 });
       if (lanes !== undefined) Object.defineProperty(gpu, "certainLanes", { value: lanes });
       if (matmulKernel(gpu) !== kernel) return t.comment("this device has no subgroups of eight lanes");
       await body(t, gpu);

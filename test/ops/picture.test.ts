@@ -97,7 +97,8 @@ test("every number of lanes a pixel gives the same", async (t, gpu) => {
   const picture = noise(50, 31);
   const expected = scalePicture(picture, 9, "contain");
   for (const LANES of kernels.picture.fromPixels.spec.tunables.LANES!.candidates) {
-    const tuned = Engine.from(gpu.device, { tuning: { "picture.from_pixels": { LANES } } });
+    const tuned = Engine.from(gpu.device);
+    tuned.tuning.set(kernels.picture.fromPixels, { LANES });
     const pixels = fromArray(tuned, words(picture.data), [31, 50], "u32");
     await check(t, pictureFromPixels(pixels, 9), expected, `${LANES} lanes`);
     tuned.dispose();

@@ -1,0 +1,22 @@
+/**
+ * Writes `src/gpu/tuning.generated.ts` from `shaders/tuning.json`, the tuning table that comes with the package, so
+ * that a browser's bundle carries it like the shaders. Run by `npm run generate` (part of `npm run build`).
+ */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+
+const source = new URL("tuning.json", import.meta.url);
+const target = new URL("../src/gpu/tuning.generated.ts", import.meta.url);
+
+let table;
+try {
+  table = JSON.parse(readFileSync(source, "utf8"));
+} catch (error) {
+  console.error(`shaders/tuning.json: ${error.message}`);
+  process.exit(1);
+}
+const output = `// Generated from shaders/tuning.json by shaders/generate-tuning.mjs. Do not edit; run kernels-bench/run.js --tune.
+import type { TuningTable } from "./tuning-table.js";
+
+export const shippedTuning: TuningTable = ${JSON.stringify(table)};
+`;
+if (!existsSync(target) || readFileSync(target, "utf8") !== output) writeFileSync(target, output);

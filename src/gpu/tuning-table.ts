@@ -1,0 +1,199 @@
+/**
+ * Tables of tunables that were measured (or reasoned) to be best: which adapters, kernels and shapes they are for, and
+ * the checks that decide whether a table is used. Plain JSON, so that it can lie in a file, in a page's storage, or in
+ * the build (shaders/tuning.json).
+ */
+
+/** A number for a constant marked `@tune` in a WGSL file; a word or number for a choice (choices.ts). */
+export type TuningValue = number | string;
+export type TuningValues = Readonly<Record<string, TuningValue>>;
+
+/** Something that a table may set: a kernel's marked constants, or what an op chooses in TypeScript. */
+export interface Tunable<Values = TuningValues> {
+  /** The WGSL that a measurement depends on. */
+  readonly source: string;
+  readonly spec: {
+    readonly name: string;
+    readonly tunables: Readonly<
+      Record<string, { readonly fallback: TuningValue; readonly candidates: readonly TuningValue[] }>
+    >;
+    /** Of kernels: numbers, or names of tunables that hold them. */
+    readonly workgroupSize?: readonly (number | string)[];
+  };
+  /** Type information only; never present at run time. */
+  readonly types?: { tunables: Values };
+}
+
+export const tuningFormat = "mc-diffusion-tuning-1";
+
+export interface TunedShape {
+  values: TuningValues;
+  /** Time with the default over time with these values, when they won, and how far that may be off. */
+  speedup?: number;
+  noise?: number;
+}
+
+export interface TunedKernel {
+  /** `sourceHash` of the WGSL that was measured; without it the entry is for whatever the kernel becomes. */
+  source?: string;
+  /** By `shapeClass`; `any` holds for every shape that is not named. */
+  shapes: Record<string, TunedShape>;
+}
+
+export interface TunedAdapter {
+  /** On which adapter and when; null for what was reasoned and never measured. */
+  measured: string | null;
+  why?: string;
+  kernels: Record<string, TunedKernel>;
+}
+
+export interface TuningTable {
+  format: typeof tuningFormat;
+  /** By `adapterKey`, or by its beginning up to a slash: `gpu` is for all real GPUs, `gpu/intel` for those of one vendor. */
+  adapters: Record<string, TunedAdapter>;
+}
+
+/**
+ * An adapter's class, `kind/vendor/architecture/lanes`, such as `software/mesa/software/8` or `gpu/nvidia/ampere/32`:
+ * what decides which kernels are fast and does not change with every driver. Lanes are those of a subgroup, least-most.
+ */
+export function adapterKey(info: GPUAdapterInfo | undefined, software: boolean): string {
+  const word = (text: string | undefined) => text?.trim().toLowerCase().replaceAll("/", "-") || "unknown";
+  const [least = 0, most = least] = [info?.subgroupMinSize, info?.subgroupMaxSize];
+  const lanes = least === most ? `${least}` : `${least}-${most}`;
+  return [software ? "software" : "gpu", word(info?.vendor), word(info?.architecture), lanes].join("/");
+}
+
+/** `a`, `a/b`, `a/b/c` of `a/b/c`: the keys of a table that are for an adapter, the most general first. */
+export function adapterKeys(key: string): string[] {
+  const parts = key.split("/");
+  return parts.map((_, i) => parts.slice(0, i + 1).join("/"));
+}
+
+/** The class of a shape: each length rounded to a power of two (by its logarithm): [384, 160, 1741] is `512x128x2048`. */
+export function shapeClass(shape: readonly number[]): string {
+  return shape.map((length) => 2 ** exponent(length)).join("x");
+}
+
+const exponent = (length: number) => Math.round(Math.log2(Math.max(1, length)));
+
+/** The class as a number, for looking it up without making a string: 6 bits a length, at most five lengths. */
+export function shapeCode(shape: readonly number[]): number {
+  let code = 0;
+  for (const length of shape) code = code * 64 + 1 + exponent(length);
+  return code;
+}
+
+/** `shapeCode` of a class in a table; null if it is none. 0 is `any`. */
+export function parseShapeClass(text: string): number | null {
+  if (text === "any") return 0;
+  const lengths = text.split("x").map(Number);
+  const powers = lengths.every((length) => length >= 1 && Number.isInteger(Math.log2(length)));
+  return powers && lengths.length <= 5 ? shapeCode(lengths) : null;
+}
+
+const hashes = new Map<string, string>();
+
+/** 32-bit FNV-1a of WGSL without its comments and spaces, in eight hexadecimal digits: tells whether a kernel has changed. */
+export function sourceHash(source: string): string {
+  const known = hashes.get(source);
+  if (known !== undefined) return known;
+  const code = source.replace(/\/\/.*$/gm, "").replace(/\s+/g, "");
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < code.length; i++) hash = Math.imul(hash ^ code.charCodeAt(i), 0x01000193);
+  const text = (hash >>> 0).toString(16).padStart(8, "0");
+  hashes.set(source, text);
+  return text;
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Why a parsed JSON value is not a tuning table at all, as the end of a sentence; null if it is one. */
+export function tableFault(value: unknown): string | null {
+  if (!isRecord(value)) return "it should hold a JSON object";
+  if (value.format !== tuningFormat)
+    return `its format is ${JSON.stringify(value.format) ?? "not given"}, and this version reads "${tuningFormat}"`;
+  if (!isRecord(value.adapters)) return "it has no adapters";
+  for (const [key, adapter] of Object.entries(value.adapters)) {
+    if (!isRecord(adapter) || !isRecord(adapter.kernels)) return `adapters["${key}"] has no kernels`;
+    for (const [name, kernel] of Object.entries(adapter.kernels)) {
+      const shapes = isRecord(kernel) ? kernel.shapes : null;
+      const whole = isRecord(shapes) && Object.values(shapes).every((s) => isRecord(s) && isRecord(s.values));
+      if (!whole) return `adapters["${key}"], ${name}: it needs shapes, and each of them values`;
+    }
+  }
+  return null;
+}
+
+/** What of a table is for one device, by name of the tunable and `shapeCode`. */
+export type UsableTuning = Map<string, Map<number, TuningValues>>;
+
+/**
+ * The entries of a table for the adapter, the more special ones over the more general ones, without those that cannot
+ * be trusted: each of these is named in `problems`, one sentence each.
+ */
+export function usableTuning(
+  table: TuningTable,
+  adapter: string,
+  tunables: ReadonlyMap<string, Tunable>,
+  limits: GPUSupportedLimits,
+): { usable: UsableTuning; problems: string[] } {
+  const usable: UsableTuning = new Map();
+  const problems: string[] = [];
+  const fault = tableFault(table);
+  if (fault !== null) return { usable, problems: [`the tuning table is not used: ${fault}.`] };
+  const keys = adapterKeys(adapter).filter((key) => Object.hasOwn(table.adapters, key));
+  if (keys.length === 0) {
+    const others = Object.keys(table.adapters).join(", ") || "no adapter";
+    return {
+      usable,
+      problems: [`the tuning table is not used: it is for ${others}, and this is ${adapter}.`],
+    };
+  }
+  for (const key of keys) {
+    for (const [name, { source, shapes }] of Object.entries(table.adapters[key]!.kernels)) {
+      const refuse = (what: string, why: string) =>
+        problems.push(`tuning of ${what} for ${key} is not used: ${why}.`);
+      const tunable = tunables.get(name);
+      if (!tunable) {
+        refuse(name, "there is no kernel or choice of this name");
+        continue;
+      }
+      if (source !== undefined && source !== sourceHash(tunable.source)) {
+        refuse(name, "its WGSL has changed since it was measured; tune it again");
+        continue;
+      }
+      const byShape = usable.get(name) ?? new Map<number, TuningValues>();
+      usable.set(name, byShape);
+      for (const [text, { values }] of Object.entries(shapes)) {
+        const code = parseShapeClass(text);
+        const why = code === null ? "that is no class of shapes" : valuesFault(tunable, values, limits);
+        if (why !== null) refuse(`${name} at ${text}`, why);
+        else byShape.set(code!, { ...byShape.get(code!), ...values });
+      }
+    }
+  }
+  return { usable, problems };
+}
+
+/** Why a tunable cannot have these values on a device, as the end of a sentence; null if it can. */
+export function valuesFault(
+  { spec }: Tunable,
+  values: TuningValues,
+  limits: GPUSupportedLimits,
+): string | null {
+  for (const [name, value] of Object.entries(values)) {
+    const declared = Object.hasOwn(spec.tunables, name) ? spec.tunables[name] : undefined;
+    if (!declared) return `it has no ${name}`;
+    if (!declared.candidates.includes(value))
+      return `${name} is ${declared.candidates.join(", ")}, not ${value}`;
+  }
+  let invocations = 1;
+  for (const length of spec.workgroupSize ?? []) {
+    const value = typeof length === "number" ? length : (values[length] ?? spec.tunables[length]?.fallback);
+    invocations *= typeof value === "number" ? value : 1;
+  }
+  const most = limits.maxComputeInvocationsPerWorkgroup;
+  return invocations > most ? `workgroups of ${invocations}, where this device allows ${most}` : null;
+}

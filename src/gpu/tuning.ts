@@ -1,0 +1,103 @@
+/** Which tunables a device runs with: tables over the defaults, looked up without making strings. */
+
+import { tunablesByName } from "./choices.js";
+import { shippedTuning } from "./tuning.generated.js";
+import {
+  adapterKey,
+  parseShapeClass,
+  shapeClass,
+  shapeCode,
+  type Tunable,
+  type TuningTable,
+  type TuningValues,
+  type UsableTuning,
+  usableTuning,
+} from "./tuning-table.js";
+
+/** Entries of the shipped table that nobody measured: they stay when measured ones are left out. */
+function reasoned(table: TuningTable): TuningTable {
+  const kept = Object.entries(table.adapters).filter(([, { measured }]) => measured === null);
+  return { ...table, adapters: Object.fromEntries(kept) };
+}
+
+export class Tuning {
+  /** The class of this adapter, as tables name it. */
+  readonly adapter: string;
+  /** What of the table that the caller gave is not used, and why; a sentence each. */
+  readonly problems: readonly string[];
+  /** The same of the table that came with the package: kernels that have changed since they were measured. */
+  readonly shippedProblems: readonly string[];
+  /** Told of every lookup by an op; for the tuner. */
+  onLookup: ((tunable: Tunable, shape: string) => void) | null = null;
+  /** From the most general to the most special. */
+  private readonly layers: readonly UsableTuning[];
+  private readonly overrides = new Map<Tunable, Map<number, TuningValues>>();
+  private readonly resolved = new Map<object, Map<number, TuningValues>>();
+
+  /** `table` goes over the shipped one; null: nothing that was measured, only defaults. */
+  constructor(device: GPUDevice, software: boolean, table: TuningTable | null | undefined) {
+    this.adapter = adapterKey(device.adapterInfo, software);
+    const use = (from: TuningTable) => usableTuning(from, this.adapter, tunablesByName, device.limits);
+    const shipped = use(table === null ? reasoned(shippedTuning) : shippedTuning);
+    const given = table ? use(table) : null;
+    this.shippedProblems = shipped.problems;
+    this.problems = given?.problems ?? [];
+    this.layers = given ? [shipped.usable, given.usable] : [shipped.usable];
+  }
+
+  /** All tunables of a kernel or choice, for a shape; the same object for the same class of shapes. */
+  values<V>(tunable: Tunable<V>, shape?: readonly number[]): V {
+    const code = shape ? shapeCode(shape) : 0;
+    let known = this.resolved.get(tunable);
+    if (!known) {
+      known = new Map();
+      this.resolved.set(tunable, known);
+    }
+    let values = known.get(code);
+    if (!values) {
+      values = this.resolve(tunable as Tunable, code);
+      known.set(code, values);
+    }
+    return values as V;
+  }
+
+  /** `values`, for an op that is about to run: the tuner hears of it. */
+  lookUp<V>(tunable: Tunable<V>, shape?: readonly number[]): V {
+    this.onLookup?.(tunable as Tunable, shape ? shapeClass(shape) : "any");
+    return this.values(tunable, shape);
+  }
+
+  private resolve(tunable: Tunable, code: number): TuningValues {
+    const values = Object.fromEntries(
+      Object.entries(tunable.spec.tunables).map(([name, { fallback }]) => [name, fallback]),
+    );
+    for (const layer of this.layers) {
+      const byShape = layer.get(tunable.spec.name);
+      if (byShape) Object.assign(values, byShape.get(0), byShape.get(code));
+    }
+    const set = this.overrides.get(tunable);
+    if (set) Object.assign(values, set.get(0), set.get(code));
+    return Object.freeze(values);
+  }
+
+  /**
+   * Sets tunables over all tables, for one class of shapes (`shapeClass`) or, without, for any shape; null takes that
+   * back. Values need not be among the candidates.
+   */
+  set<V>(tunable: Tunable<V>, values: Partial<V> | null, shape = "any"): void {
+    const code = parseShapeClass(shape);
+    if (code === null) throw new RangeError(`"${shape}" is no class of shapes`);
+    const key = tunable as Tunable;
+    const set = this.overrides.get(key) ?? new Map<number, TuningValues>();
+    if (values) set.set(code, values as TuningValues);
+    else set.delete(code);
+    this.overrides.set(key, set);
+    this.resolved.delete(key);
+  }
+
+  /** Takes back all that `set` has set. */
+  clear(): void {
+    this.overrides.clear();
+    this.resolved.clear();
+  }
+}

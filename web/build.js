@@ -1,0 +1,49 @@
+/** Builds the page into a folder that any web server can serve. */
+
+import { copyFile, mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { shippedWeights } from "../dist/platform/node.js";
+import { gallery } from "./gallery.js";
+
+/** @param {string} name */
+const here = (name) => fileURLToPath(new URL(name, import.meta.url));
+
+/** Where `npm run web` builds it. */
+export const siteFolder = here("dist");
+
+/**
+ * Page, styles, program, gallery and the shipped weights. The folder is replaced when all of it is there.
+ * @param {string} folder
+ */
+export async function buildSite(folder) {
+  const unfinished = `${folder}.unfinished-${process.pid}`;
+  try {
+    await mkdir(join(unfinished, "gallery"), { recursive: true });
+    await mkdir(join(unfinished, "weights/emoji"), { recursive: true });
+    await build({
+      entryPoints: { main: here("src/main.ts") },
+      outdir: unfinished,
+      bundle: true,
+      splitting: true,
+      format: "esm",
+      platform: "browser",
+      target: "es2022",
+      minify: true,
+      sourcemap: true,
+      logLevel: "warning",
+    });
+    for (const name of ["index.html", "style.css", "icon.svg"])
+      await copyFile(here(name), join(unfinished, name));
+    for (const name of ["config.json", "model.safetensors"]) {
+      await copyFile(join(shippedWeights(), name), join(unfinished, "weights/emoji", name));
+    }
+    for (const [name, content] of await gallery())
+      await writeFile(join(unfinished, "gallery", name), content);
+    await rm(folder, { recursive: true, force: true });
+    await rename(unfinished, folder);
+  } finally {
+    await rm(unfinished, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,219 @@
+/** A picture under the grid of its code positions, which can be pointed at, walked through with the arrow keys and painted. */
+
+import { h } from "./dom.js";
+
+export interface CodeGridOptions {
+  /** For screen readers: what it is and what the keys do. */
+  label: string;
+  /** Called when the pointer or the keyboard comes to a cell, or leaves (null). */
+  onCell?: (cell: number | null) => void;
+  /** Cells can be painted (pointer, space bar): called with all of them, 1 = painted. */
+  onPaint?: (painted: Uint8Array) => void;
+}
+
+/** Pixels of the canvas; the page scales it. */
+const size = 512;
+
+export class CodeGrid {
+  readonly element: HTMLElement;
+  private readonly canvas: HTMLCanvasElement;
+  private readonly options: CodeGridOptions;
+  private picture: HTMLCanvasElement | null = null;
+  private side = 8;
+  private weights: ArrayLike<number> | null = null;
+  private painted = new Uint8Array(64);
+  private cell: number | null = null;
+  /** What the pointer paints while it is down. */
+  private brush: 0 | 1 | null = null;
+
+  constructor(options: CodeGridOptions) {
+    this.options = options;
+    this.canvas = h("canvas", {
+      width: size,
+      height: size,
+      class: "grid",
+      tabindex: 0,
+      role: "application",
+      "aria-roledescription": "code grid",
+      "aria-label": options.label,
+    });
+    this.element = this.canvas;
+    this.listen();
+    this.draw();
+  }
+
+  /** Shows a picture over a grid of side × side codes. */
+  show(picture: HTMLCanvasElement | null, side: number): void {
+    this.picture = picture;
+    if (side !== this.side) {
+      this.side = side;
+      this.painted = new Uint8Array(side * side);
+      this.cell = null;
+    }
+    this.draw();
+  }
+
+  /** Leaves light where the weights [S] are large, relative to the largest; null: all light. */
+  light(weights: ArrayLike<number> | null): void {
+    this.weights = weights;
+    this.draw();
+  }
+
+  /** The painted cells, 1 = painted. */
+  get marks(): Uint8Array {
+    return this.painted.slice();
+  }
+
+  set marks(painted: ArrayLike<number>) {
+    this.painted = Uint8Array.from({ length: this.side ** 2 }, (_, i) => (painted[i] ? 1 : 0));
+    this.draw();
+    this.options.onPaint?.(this.marks);
+  }
+
+  private listen(): void {
+    const { canvas, options } = this;
+    const at = (event: PointerEvent): number => {
+      const index = (offset: number, length: number) =>
+        Math.min(this.side - 1, Math.max(0, Math.floor((offset / length) * this.side)));
+      return index(event.offsetY, canvas.clientHeight) * this.side + index(event.offsetX, canvas.clientWidth);
+    };
+    canvas.addEventListener("pointermove", (event) => {
+      this.moveTo(at(event));
+      if (this.brush !== null) this.paint(this.cell!, this.brush);
+    });
+    canvas.addEventListener("pointerdown", (event) => {
+      this.moveTo(at(event));
+      if (!options.onPaint) return;
+      canvas.setPointerCapture(event.pointerId);
+      this.brush = this.painted[this.cell!] ? 0 : 1;
+      this.paint(this.cell!, this.brush);
+    });
+    const endStroke = () => {
+      if (this.brush === null) return;
+      this.brush = null;
+      options.onPaint?.(this.marks);
+    };
+    canvas.addEventListener("pointerup", endStroke);
+    canvas.addEventListener("pointercancel", endStroke);
+    canvas.addEventListener("pointerleave", () => this.moveTo(null));
+    canvas.addEventListener("blur", () => this.moveTo(null));
+    canvas.addEventListener("focus", () => {
+      // A click has its own cell.
+      if (canvas.matches(":focus-visible")) this.moveTo(this.cell ?? 0);
+    });
+    canvas.addEventListener("keydown", (event) => {
+      const { side } = this;
+      const cell = this.cell ?? 0;
+      const [row, column] = [Math.floor(cell / side), cell % side];
+      const to = {
+        ArrowLeft: column > 0 ? cell - 1 : cell,
+        ArrowRight: column < side - 1 ? cell + 1 : cell,
+        ArrowUp: row > 0 ? cell - side : cell,
+        ArrowDown: row < side - 1 ? cell + side : cell,
+        Home: row * side,
+        End: row * side + side - 1,
+      }[event.key];
+      if (to !== undefined) this.moveTo(to);
+      else if (event.key === " " && options.onPaint) {
+        this.moveTo(cell);
+        this.paint(cell, this.painted[cell] ? 0 : 1);
+        options.onPaint(this.marks);
+      } else if (event.key === "Escape") this.moveTo(null);
+      else return;
+      event.preventDefault();
+    });
+  }
+
+  private moveTo(cell: number | null): void {
+    if (cell === this.cell) return;
+    this.cell = cell;
+    this.draw();
+    this.options.onCell?.(cell);
+  }
+
+  private paint(cell: number, value: 0 | 1): void {
+    if (this.painted[cell] === value) return;
+    this.painted[cell] = value;
+    this.draw();
+  }
+
+  private draw(): void {
+    const context = this.canvas.getContext("2d")!;
+    const step = size / this.side;
+    context.fillStyle = "#ffffff";
+    context.fillRect(0, 0, size, size);
+    if (this.picture) {
+      // As the model sees it: whole, with white around it.
+      const { width, height } = this.picture;
+      const scale = size / Math.max(width, height);
+      context.imageSmoothingEnabled = scale < 4;
+      context.imageSmoothingQuality = "high";
+      context.drawImage(
+        this.picture,
+        (size - width * scale) / 2,
+        (size - height * scale) / 2,
+        width * scale,
+        height * scale,
+      );
+    }
+    this.cells((cell, x, y) => {
+      if (this.weights) {
+        context.fillStyle = `rgb(8 14 28 / ${0.86 * (1 - this.share(cell))})`;
+        context.fillRect(x, y, step, step);
+      }
+      if (this.painted[cell]) this.hatch(context, x, y, step);
+    });
+    context.strokeStyle = this.weights ? "rgb(255 255 255 / 0.25)" : "rgb(20 30 50 / 0.22)";
+    context.lineWidth = 1;
+    context.beginPath();
+    for (let i = 1; i < this.side; i++) {
+      context.moveTo(i * step, 0);
+      context.lineTo(i * step, size);
+      context.moveTo(0, i * step);
+      context.lineTo(size, i * step);
+    }
+    context.stroke();
+    if (this.cell !== null) {
+      const [x, y] = [(this.cell % this.side) * step, Math.floor(this.cell / this.side) * step];
+      for (const [colour, width] of [
+        ["#ffffff", 8],
+        ["#0b57d0", 4],
+      ] as const) {
+        context.strokeStyle = colour;
+        context.lineWidth = width;
+        context.strokeRect(x + 2, y + 2, step - 4, step - 4);
+      }
+    }
+  }
+
+  private cells(visit: (cell: number, x: number, y: number) => void): void {
+    const step = size / this.side;
+    for (let cell = 0; cell < this.side ** 2; cell++) {
+      visit(cell, (cell % this.side) * step, Math.floor(cell / this.side) * step);
+    }
+  }
+
+  /** The weight of a cell relative to the largest. */
+  private share(cell: number): number {
+    const most = Array.from(this.weights!).reduce((a, b) => Math.max(a, b), 0);
+    return most > 0 ? this.weights![cell]! / most : 0;
+  }
+
+  private hatch(context: CanvasRenderingContext2D, x: number, y: number, step: number): void {
+    context.save();
+    context.beginPath();
+    context.rect(x, y, step, step);
+    context.clip();
+    context.fillStyle = "rgb(20 24 32 / 0.88)";
+    context.fillRect(x, y, step, step);
+    context.strokeStyle = "rgb(255 255 255 / 0.5)";
+    context.lineWidth = 2;
+    context.beginPath();
+    for (let offset = -step; offset < step; offset += step / 4) {
+      context.moveTo(x + offset, y + step);
+      context.lineTo(x + offset + step, y);
+    }
+    context.stroke();
+    context.restore();
+  }
+}

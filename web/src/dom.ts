@@ -1,0 +1,40 @@
+/** Elements in one call. */
+
+export type Attributes = Readonly<Record<string, string | number | boolean>>;
+
+/** An element with attributes (true: present without a value; false: absent) and children. */
+export function h<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  attributes: Attributes = {},
+  ...children: (Node | string)[]
+): HTMLElementTagNameMap[K] {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== false) element.setAttribute(name, value === true ? "" : String(value));
+  }
+  element.append(...children);
+  return element;
+}
+
+/** A button that calls `action` when it is pressed. */
+export function button(text: string, action: () => void, attributes: Attributes = {}): HTMLButtonElement {
+  const element = h("button", { type: "button", ...attributes }, text);
+  element.addEventListener("click", action);
+  return element;
+}
+
+/** The element of the page with that id, which is there. */
+export function byId(id: string): HTMLElement {
+  return document.getElementById(id)!;
+}
+
+/** A control with its label in front. */
+export function field(label: string, control: HTMLElement, ...after: (Node | string)[]): HTMLLabelElement {
+  return h("label", { class: "field" }, h("span", {}, label), control, ...after);
+}
+
+/** Percent of a share, with a digit after the point only where it says something. */
+export function percent(share: number): string {
+  const value = 100 * share;
+  return `${value > 0 && value < 9.95 ? value.toFixed(1) : value.toFixed(0)} %`;
+}

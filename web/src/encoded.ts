@@ -1,0 +1,34 @@
+/** What the VQ-VAE makes of a picture. */
+
+import { type Captioner, fromArray, type RgbaPicture, type Tensor } from "../../dist/index.js";
+import type { Picture } from "./picture.js";
+
+export interface Encoded {
+  /** The codes y, ids [S], row by row of the grid. */
+  readonly ids: Uint32Array;
+  readonly reconstruction: RgbaPicture;
+}
+
+export async function encode(captioner: Captioner, { canvas }: Picture): Promise<Encoded> {
+  const codes = await captioner.codes(canvas);
+  try {
+    const [ids, reconstruction] = await Promise.all([codes.read(), captioner.reconstruct(codes)]);
+    return { ids, reconstruction };
+  } finally {
+    codes.dispose();
+  }
+}
+
+/** The ids as a tensor [1, S] for as long as `body` runs. */
+export async function withCodes(
+  { gpu }: Captioner,
+  ids: Uint32Array,
+  body: (codes: Tensor<"u32">) => Promise<void>,
+): Promise<void> {
+  const codes = fromArray(gpu, ids, [1, ids.length], "u32", "codes").keep();
+  try {
+    await body(codes);
+  } finally {
+    codes.dispose();
+  }
+}

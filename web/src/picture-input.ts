@@ -1,0 +1,117 @@
+/** Ways to bring a picture: dropping, pasting, picking a file, drawing, the gallery. */
+
+import { type App, sentence } from "./app.js";
+import { button, h } from "./dom.js";
+import { drawingPad } from "./drawing.js";
+import { copyOf, fetchPicture, type Picture, readPicture } from "./picture.js";
+
+/** What web/gallery.js writes. */
+interface Gallery {
+  pictures: { file: string; split: string; about: string; vendor: string; captions: string[] }[];
+  vendors: Record<string, { name: string; by: string; licence: string }>;
+}
+
+/** Takes a picture into use, or says why that cannot be. */
+async function take(app: App, reading: Promise<Picture>): Promise<void> {
+  try {
+    const picture = await reading;
+    app.screen.clearErrors();
+    app.usePicture(picture);
+  } catch (error) {
+    app.screen.error(sentence(error));
+  }
+}
+
+/** A panel onto which pictures can be dropped, and pasted while it is in front. */
+export function acceptPictures(panel: HTMLElement, app: App): void {
+  const offer = (files: readonly File[], none: string) => {
+    const file = files[0];
+    if (file) void take(app, readPicture(file, file.name));
+    else app.screen.error(none);
+  };
+  panel.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    panel.classList.add("dropping");
+  });
+  for (const end of ["dragleave", "drop"] as const)
+    panel.addEventListener(end, () => panel.classList.remove("dropping"));
+  panel.addEventListener("drop", (event) => {
+    event.preventDefault();
+    offer([...(event.dataTransfer?.files ?? [])], "What was dropped is no file; drop a picture file.");
+  });
+  document.addEventListener("paste", (event) => {
+    if (panel.hidden || event.target instanceof HTMLInputElement) return;
+    offer([...(event.clipboardData?.files ?? [])], "There is no picture on the clipboard.");
+  });
+}
+
+/** File, paste, drawing and gallery, in a row. */
+export function pictureInput(app: App): HTMLElement {
+  const file = h("input", { type: "file", accept: "image/*", id: "file", class: "out-of-sight" });
+  file.addEventListener("change", () => {
+    const chosen = file.files?.[0];
+    if (chosen) void take(app, readPicture(chosen, chosen.name));
+    // The same file may be chosen again after it was changed.
+    file.value = "";
+  });
+  const pad = drawingPad((canvas) => app.usePicture(copyOf(canvas, "your drawing")));
+  pad.hidden = true;
+  const draw = button("Draw", () => {
+    pad.hidden = !pad.hidden;
+    draw.setAttribute("aria-expanded", String(!pad.hidden));
+  });
+  draw.setAttribute("aria-expanded", "false");
+  return h(
+    "section",
+    { class: "input", "aria-label": "Choose a picture" },
+    h(
+      "div",
+      { class: "row" },
+      file,
+      h("label", { for: "file", class: "button" }, "Choose a file"),
+      draw,
+      h("span", { class: "quiet" }, "or drop or paste a picture, or take a held-out emoji:"),
+    ),
+    pad,
+    galleryStrip(app),
+  );
+}
+
+/** Held-out emoji to choose from. The first one is taken if nobody has chosen a picture yet. */
+export function galleryStrip(app: App): HTMLElement {
+  const strip = h("div", { class: "gallery", role: "group", "aria-label": "Held-out emoji" });
+  const credits = h("p", { class: "quiet small" });
+  void fill(app, strip, credits);
+  return h("div", {}, strip, credits);
+}
+
+async function fill(app: App, strip: HTMLElement, credits: HTMLElement): Promise<void> {
+  try {
+    const response = await fetch("gallery/gallery.json");
+    if (!response.ok) throw new Error(`the gallery cannot be fetched: the server answers ${response.status}`);
+    const { pictures, vendors } = (await response.json()) as Gallery;
+    const choose = ({ file, captions }: Gallery["pictures"][number]) => {
+      const reading = fetchPicture(`gallery/${file}`, file).then((picture) => ({ ...picture, captions }));
+      return take(app, reading);
+    };
+    for (const picture of pictures) {
+      const { file, about, vendor, captions } = picture;
+      const title = `${captions[0]} (${vendors[vendor]?.name}; ${about})`;
+      const image = h("img", { src: `gallery/${file}`, alt: "", width: 44, height: 44, loading: "lazy" });
+      const item = h(
+        "button",
+        { type: "button", title, "aria-label": title, "aria-pressed": "false" },
+        image,
+      );
+      item.addEventListener("click", () => void choose(picture));
+      app.on("picture", ({ name }) => item.setAttribute("aria-pressed", String(name === file)));
+      item.setAttribute("aria-pressed", String(app.picture?.name === file));
+      strip.append(item);
+    }
+    const names = Object.values(vendors).map(({ name, by, licence }) => `${name} (${by}, ${licence})`);
+    credits.textContent = `None of these pictures was trained on. Art: ${names.join(", ")}.`;
+    if (!app.picture && pictures[0]) await choose(pictures[0]);
+  } catch (error) {
+    app.screen.error(sentence(error));
+  }
+}

@@ -1,0 +1,333 @@
+/** The Caption tab: a picture, its codes, and its caption step by step from [MASK]s. */
+
+import {
+  type Captioner,
+  type DenoiseStep,
+  type GuidanceMethod,
+  guidanceMethods,
+} from "../../../dist/index.js";
+import type { App } from "../app.js";
+import { CodeFigure } from "../code-figure.js";
+import { CodeGrid } from "../code-grid.js";
+import { button, field, h, percent } from "../dom.js";
+import { type Encoded, encode, withCodes } from "../encoded.js";
+import type { Picture } from "../picture.js";
+import { acceptPictures, pictureInput } from "../picture-input.js";
+import { Scrubber } from "../scrubber.js";
+import { WordEditor } from "../word-editor.js";
+import { type Mark, WordRow } from "../word-row.js";
+
+const alternatives = 6;
+/** Words named where a region of the picture is pointed at. */
+const namedWords = 3;
+
+export function mount(panel: HTMLElement, app: App): void {
+  new CaptionTab(panel, app);
+}
+
+class CaptionTab {
+  private readonly app: App;
+  private readonly grid: CodeGrid;
+  private readonly figure = new CodeFigure();
+  private readonly row: WordRow;
+  private readonly scrubber: Scrubber;
+  private readonly editor: WordEditor;
+  private readonly settings = new Settings();
+  private readonly about = h("p", { class: "quiet", id: "picture-about" });
+  private readonly readout = h("p", { class: "readout", "aria-live": "polite" });
+  private readonly result = h("p", { class: "caption", "aria-live": "polite" });
+  private readonly plan = h("p", { class: "quiet" });
+  private readonly again: HTMLButtonElement;
+  private readonly stop: HTMLButtonElement;
+  private readonly reset: HTMLButtonElement;
+
+  private encoded: Encoded | null = null;
+  private steps: DenoiseStep[] = [];
+  /** The step that is shown; null: the last, whichever it is. */
+  private index: number | null = null;
+  private readonly marks = new Map<number, Mark>();
+  private chosen: number | null = null;
+
+  constructor(panel: HTMLElement, app: App) {
+    this.app = app;
+    this.grid = new CodeGrid({
+      label: "The picture under its code grid; with the arrow keys, cell by cell: the words that it feeds",
+      onCell: (cell) => this.pointAtCell(cell),
+    });
+    this.row = new WordRow({
+      label: "Caption",
+      onPress: (position) => this.choose(this.chosen === position ? null : position),
+      onPoint: (position) => this.pointAtWord(position),
+    });
+    this.scrubber = new Scrubber((index) => {
+      this.index = index === this.steps.length - 1 ? null : index;
+      this.choose(null);
+    });
+    this.editor = new WordEditor(
+      ({ position, mark }) => {
+        if (mark) this.marks.set(position, mark);
+        else this.marks.delete(position);
+        this.show();
+      },
+      () => this.choose(null),
+    );
+    this.again = button("Denoise again", () => void this.denoise(), { class: "primary" });
+    this.stop = button("Stop", () => void app.stopWork());
+    this.reset = button("Clear locks and masks", () => {
+      this.marks.clear();
+      this.show();
+    });
+    this.lay(panel);
+    acceptPictures(panel, app);
+    app.on("picture", () => void this.open());
+    app.on("captioner", (captioner) => {
+      if (!captioner) return;
+      this.settings.take(captioner);
+      void this.open();
+    });
+    app.on("busy", (busy) => {
+      this.stop.disabled = !busy;
+    });
+    this.stop.disabled = true;
+    if (app.captioner) this.settings.take(app.captioner);
+    this.show();
+    void this.open();
+  }
+
+  private lay(panel: HTMLElement): void {
+    const figure = (content: HTMLElement, ...caption: (Node | string)[]) =>
+      h("figure", {}, content, h("figcaption", { class: "quiet" }, ...caption));
+    panel.append(
+      pictureInput(this.app),
+      h(
+        "section",
+        { class: "figures", "aria-label": "The picture and its codes" },
+        figure(this.grid.element, "The picture as the model gets it, under its code grid"),
+        figure(this.figure.codes, this.figure.facts),
+        figure(this.figure.reconstruction, "What the VQ-VAE makes of the codes"),
+      ),
+      this.about,
+      h(
+        "section",
+        { class: "denoising", "aria-label": "Caption" },
+        this.result,
+        this.row.element,
+        this.readout,
+        this.scrubber.element,
+        this.editor.element,
+        h("div", { class: "row" }, this.again, this.stop, this.reset),
+        this.plan,
+        this.settings.element,
+      ),
+    );
+  }
+
+  /** A new picture, or another captioner: everything from the start. */
+  private async open(): Promise<void> {
+    const { picture } = this.app;
+    this.marks.clear();
+    this.encoded = null;
+    if (picture) await this.denoise(picture);
+  }
+
+  /** Denoises a caption of the picture with what is locked and masked, and shows each step as it comes. */
+  private async denoise(picture = this.app.picture): Promise<void> {
+    const again = this.steps.length > 0 && this.encoded !== null;
+    if (!picture) return;
+    await this.app.work(async (captioner, signal) => {
+      const { side } = captioner.decoder.shape;
+      this.grid.show(picture.canvas, side);
+      if (!this.encoded) {
+        this.about.textContent = describe(picture);
+        this.encoded = await encode(captioner, picture);
+        this.figure.show(this.encoded, captioner.config.vqvae.codes);
+      } else if (again) this.settings.nextSeed();
+      signal.throwIfAborted();
+      const words = this.words(captioner);
+      const chain = this.settings.chain();
+      this.steps = [];
+      this.index = null;
+      this.marks.forEach((mark, position) => {
+        if (mark.kind === "masked") this.marks.delete(position);
+      });
+      this.choose(null);
+      const began = performance.now();
+      await withCodes(captioner, this.encoded.ids, async (codes) => {
+        const options = { ...chain, words, alternatives, attention: true, signal };
+        for await (const step of captioner.denoise(codes, options)) {
+          this.steps.push(step);
+          this.show();
+        }
+      });
+      const seconds = (performance.now() - began) / 1000;
+      this.plan.textContent = `${this.steps.length} steps in ${seconds.toFixed(1)} s, seed ${chain.seed}. Press a word to lock, replace or mask it.`;
+    });
+  }
+
+  /**
+   * The words that stay: all but the masked ones if there are masked ones (with the ends of the caption, so that it keeps its
+   * length), else the locked ones; null where a word is wanted. Undefined: all words are wanted.
+   */
+  private words(captioner: Captioner): (string | null)[] | undefined {
+    const last = this.steps.at(-1);
+    if (this.marks.size === 0 || !last) return undefined;
+    const marks = [...this.marks.values()];
+    const isMasked = marks.some(({ kind }) => kind === "masked");
+    return Array.from({ length: captioner.decoder.shape.length }, (_, i) => {
+      const mark = this.marks.get(i);
+      if (mark) return mark.kind === "locked" ? mark.word : null;
+      // The model may have meant a word that it does not know; it chooses anew there.
+      return isMasked && last.words[i] !== "[UNK]" ? last.words[i]! : null;
+    });
+  }
+
+  private get step(): DenoiseStep | null {
+    return this.steps[this.index ?? this.steps.length - 1] ?? null;
+  }
+
+  /** Opens the editor of a position, null: closes it. What is edited is the last step. */
+  private choose(position: number | null): void {
+    if (position !== null) this.index = null;
+    const closed = position === null ? this.chosen : null;
+    this.chosen = position;
+    this.show();
+    if (closed !== null && this.editor.element.contains(document.activeElement)) this.row.focus(closed);
+  }
+
+  private show(): void {
+    const { step, chosen, app } = this;
+    const isLast = this.index === null;
+    this.row.show(step, isLast ? this.marks : new Map(), chosen);
+    this.scrubber.show(this.steps, this.index);
+    const last = this.steps.at(-1);
+    this.result.textContent = last?.u === 0 ? last.text || "(no word at all)" : last ? "…" : "";
+    const done = last?.u === 0;
+    if (chosen !== null && done && app.captioner)
+      this.editor.show(chosen, last, this.marks.get(chosen), app.captioner.tokenizer);
+    else this.editor.hide();
+    this.again.disabled = !this.app.picture;
+    this.reset.disabled = this.marks.size === 0;
+    if (this.marks.size > 0) this.plan.textContent = planOf(this.marks);
+    this.pointAtWord(null);
+  }
+
+  /** Lights up where a word looks. */
+  private pointAtWord(position: number | null): void {
+    const { step } = this;
+    const attention = step?.attention;
+    const at = position ?? this.chosen;
+    if (!attention || at === null) {
+      this.grid.light(null);
+      this.readout.textContent = attention
+        ? "Point at a word: where it looks. Point at the picture: the words that it feeds."
+        : "";
+      return;
+    }
+    const weights = attention.data.subarray(at * attention.columns, (at + 1) * attention.columns);
+    this.grid.light(weights);
+    const sum = weights.reduce((a, b) => a + b, 0);
+    this.readout.textContent = `“${step.words[at]}” gives ${percent(sum)} of its cross-attention to the ${attention.columns} codes${sum < 0.995 ? ", the rest to the summary of the picture" : ""}; brightest cell: ${percent(Math.max(...weights))}.`;
+  }
+
+  /** Tints the words that look at a cell. */
+  private pointAtCell(cell: number | null): void {
+    const { step, encoded } = this;
+    const attention = step?.attention;
+    if (cell === null || !attention || !encoded) {
+      this.row.tint(null);
+      this.pointAtWord(null);
+      return;
+    }
+    const weights = step.words.map((_, i) => attention.data[i * attention.columns + cell]!);
+    this.row.tint(weights);
+    const named = weights
+      .map((weight, i) => ({ weight, word: step.words[i]! }))
+      .sort((a, b) => b.weight - a.weight)
+      .slice(0, namedWords)
+      .map(({ weight, word }) => `${word === "[END]" ? "the end" : word} ${percent(weight)}`);
+    const side = Math.round(Math.sqrt(attention.columns));
+    this.readout.textContent = `Row ${Math.floor(cell / side) + 1}, column ${(cell % side) + 1}, code ${encoded.ids[cell]}: looked at most by ${named.join(", ")}.`;
+  }
+}
+
+function describe({ name, note, captions }: Picture): string {
+  const people =
+    captions.length > 0 ? ` People call it: ${captions.map((text) => `“${text}”`).join(", ")}.` : "";
+  return `${name}.${note ? ` ${note}` : ""}${people}`;
+}
+
+function planOf(marks: ReadonlyMap<number, Mark>): string {
+  const kinds = [...marks.values()].map(({ kind }) => kind);
+  const locked = kinds.filter((kind) => kind === "locked").length;
+  const masked = kinds.length - locked;
+  const what = [locked ? `${locked} locked` : "", masked ? `${masked} masked` : ""]
+    .filter(Boolean)
+    .join(", ");
+  const fate = masked ? "only what is masked is denoised again" : "all that is not locked is denoised again";
+  return `${what}: ${fate}.`;
+}
+
+/** How captions are drawn. */
+class Settings {
+  readonly element: HTMLElement;
+  private readonly steps = h("input", { type: "number", min: 1, max: 100, value: 25 });
+  private readonly method = h("select", {}, ...guidanceMethods.map((name) => h("option", {}, name)));
+  private readonly scale = h("input", { type: "number", min: -10, max: 10, step: 0.5, value: 2 });
+  private readonly temperature = h("input", { type: "number", min: 0, max: 3, step: 0.1, value: 1 });
+  private readonly seed = h("input", { type: "number", min: 0, max: 4294967295, value: 1 });
+
+  constructor() {
+    this.element = h(
+      "details",
+      {},
+      h("summary", {}, "How it is drawn"),
+      h(
+        "div",
+        { class: "row" },
+        field("Steps", this.steps),
+        field("Guidance", this.method),
+        field("Scale ω", this.scale),
+        field("Temperature", this.temperature),
+        field("Seed", this.seed),
+      ),
+    );
+  }
+
+  /** Starts from what the captioner's configuration says. */
+  take({ config }: Captioner): void {
+    const { sampling, decoder, seed } = config;
+    this.steps.max = String(decoder.timesteps);
+    this.steps.value = String(sampling.steps);
+    this.method.value = sampling.guidance;
+    this.scale.value = String(sampling.scale);
+    this.temperature.value = String(sampling.temperature);
+    this.seed.value = String(seed);
+  }
+
+  /** Another draw. */
+  nextSeed(): void {
+    this.seed.value = String((number(this.seed) + 1) % 2 ** 32);
+  }
+
+  chain(): {
+    steps: number;
+    temperature: number;
+    seed: number;
+    guidance: { method: GuidanceMethod; scale: number };
+  } {
+    return {
+      steps: Math.round(number(this.steps)),
+      temperature: number(this.temperature),
+      seed: Math.round(number(this.seed)),
+      guidance: { method: this.method.value as GuidanceMethod, scale: number(this.scale) },
+    };
+  }
+}
+
+/** The number in an input, brought within its bounds. */
+function number(input: HTMLInputElement): number {
+  const [least, most] = [Number(input.min), Number(input.max)];
+  const value = Math.min(most, Math.max(least, input.valueAsNumber || 0));
+  input.value = String(value);
+  return value;
+}

@@ -1,0 +1,91 @@
+/** What can be done with one word of a caption: lock it, mask it, take another one. */
+
+import type { DenoiseStep, WordTokenizer } from "../../dist/index.js";
+import { button, h, percent } from "./dom.js";
+import type { Mark } from "./word-row.js";
+
+export interface WordEdit {
+  position: number;
+  /** Null takes the mark away. */
+  mark: Mark | null;
+}
+
+export class WordEditor {
+  readonly element: HTMLElement;
+  private readonly onEdit: (edit: WordEdit) => void;
+  private readonly onClose: () => void;
+
+  constructor(onEdit: (edit: WordEdit) => void, onClose: () => void) {
+    this.onEdit = onEdit;
+    this.onClose = onClose;
+    this.element = h("div", { class: "editor", role: "group", hidden: true });
+    this.element.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.onClose();
+    });
+  }
+
+  hide(): void {
+    this.element.hidden = true;
+  }
+
+  /** Shows what can be done with a position of the last step. */
+  show(position: number, step: DenoiseStep, mark: Mark | undefined, tokenizer: WordTokenizer): void {
+    const word = step.words[position]!;
+    const edit = (mark: Mark | null) => this.onEdit({ position, mark });
+    const toggle = (text: string, on: boolean, mark: Mark) =>
+      button(text, () => edit(on ? null : mark), { "aria-pressed": on });
+    const said = mark?.kind === "locked" ? mark.word : word;
+    const name = (word: string) => (word === "[END]" ? "end of the caption" : word);
+    this.element.hidden = false;
+    this.element.setAttribute("aria-label", `Position ${position + 1}: ${name(said)}`);
+    this.element.replaceChildren(
+      h(
+        "div",
+        { class: "row" },
+        h("strong", {}, `${position + 1}: ${name(said)}`),
+        h(
+          "span",
+          { class: "quiet" },
+          `the model gave “${name(word)}” ${percent(step.probabilities[position]!)}`,
+        ),
+        ...(word === "[UNK]" ? [] : [toggle("Lock", mark?.kind === "locked", { kind: "locked", word })]),
+        toggle("Mask", mark?.kind === "masked", { kind: "masked" }),
+        button("Close", this.onClose, { class: "plain" }),
+      ),
+      h(
+        "div",
+        { class: "row alternatives", role: "group", "aria-label": "Words that the model thinks of here" },
+        h("span", { class: "quiet" }, "Instead:"),
+        ...step.alternatives[position]!.filter((other) => other.word !== "[UNK]").map((other) => {
+          const item = button("", () => edit({ kind: "locked", word: other.word }), {
+            "aria-pressed": mark?.kind === "locked" && mark.word === other.word,
+          });
+          item.append(name(other.word), " ", h("span", { class: "quiet" }, percent(other.probability)));
+          return item;
+        }),
+        this.anyWord(tokenizer, (word) => edit({ kind: "locked", word })),
+      ),
+    );
+  }
+
+  private anyWord(tokenizer: WordTokenizer, use: (word: string) => void): HTMLFormElement {
+    const input = h("input", {
+      type: "text",
+      size: 10,
+      autocomplete: "off",
+      spellcheck: "false",
+      "aria-label": "Another word",
+    });
+    const problem = h("span", { class: "problem", role: "alert" });
+    const form = h("form", { class: "row" }, input, h("button", {}, "Use it"), problem);
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const word = input.value.trim();
+      if (tokenizer.encode(word).length !== 1) problem.textContent = "One word, please.";
+      else if (tokenizer.unknownWords(word).length > 0)
+        problem.textContent = `“${word}” is not among the ${tokenizer.vocabularySize} words that this model knows.`;
+      else use(tokenizer.word(tokenizer.encode(word)[0]!));
+    });
+    return form;
+  }
+}

@@ -1,0 +1,85 @@
+/** The L positions of a caption at one step of its denoising. */
+
+import type { DenoiseStep } from "../../dist/index.js";
+import { h } from "./dom.js";
+
+export interface WordRowOptions {
+  label: string;
+  /** Words are buttons: called with the position that is pressed. */
+  onPress?: (position: number) => void;
+  /** Called with the position that the pointer or the focus comes to, or null. */
+  onPoint?: (position: number | null) => void;
+}
+
+/** A word that a person locked, replaced or masked. */
+export type Mark = { kind: "locked"; word: string } | { kind: "masked" };
+
+export class WordRow {
+  readonly element: HTMLOListElement;
+  private readonly options: WordRowOptions;
+  private readonly words: HTMLElement[] = [];
+
+  constructor(options: WordRowOptions) {
+    this.options = options;
+    this.element = h("ol", { class: "words", "aria-label": options.label });
+  }
+
+  /** Shows a step, with the marks that a person has made since and the position that is being edited. */
+  show(
+    step: DenoiseStep | null,
+    marks: ReadonlyMap<number, Mark> = new Map(),
+    chosen: number | null = null,
+  ): void {
+    const words = step?.words ?? [];
+    this.grow(words.length);
+    const end = words.findIndex((word, i) => marks.get(i) === undefined && word === "[END]");
+    words.forEach((word, i) => {
+      const element = this.words[i]!;
+      const mark = marks.get(i);
+      const shown = mark?.kind === "masked" ? "[MASK]" : mark?.kind === "locked" ? mark.word : word;
+      const kind = shown === "[MASK]" ? "mask" : shown === "[END]" ? "end" : "word";
+      element.textContent = kind === "mask" ? "[MASK]" : kind === "end" ? "end" : shown;
+      element.dataset.kind = kind;
+      element.dataset.past = String(end >= 0 && i > end);
+      element.dataset.mark = mark?.kind ?? "";
+      element.style.removeProperty("--weight");
+      const probability = step!.probabilities[i]!;
+      element.style.setProperty("--sure", kind === "mask" ? "0" : probability.toFixed(3));
+      const spoken = kind === "mask" ? "masked" : kind === "end" ? "end of the caption" : shown;
+      const marked = mark ? `, ${mark.kind}` : "";
+      element.setAttribute("aria-label", `${i + 1}: ${spoken}${marked}`);
+      if (this.options.onPress) element.setAttribute("aria-pressed", String(chosen === i));
+    });
+  }
+
+  /** Tints the words by weights from 0 to 1 relative to the largest; null: not at all. */
+  tint(weights: readonly number[] | null): void {
+    const most = Math.max(1e-9, ...(weights ?? []));
+    this.words.forEach((element, i) => {
+      if (weights) element.style.setProperty("--weight", (weights[i]! / most).toFixed(3));
+      else element.style.removeProperty("--weight");
+    });
+  }
+
+  /** Puts the focus on a word. */
+  focus(position: number): void {
+    this.words[position]?.focus();
+  }
+
+  private grow(count: number): void {
+    while (this.words.length > count) this.words.pop()!.parentElement!.remove();
+    for (let i = this.words.length; i < count; i++) {
+      const { onPress, onPoint } = this.options;
+      const element = onPress ? h("button", { type: "button", class: "word" }) : h("span", { class: "word" });
+      if (onPress) element.addEventListener("click", () => onPress(i));
+      if (onPoint) {
+        for (const event of ["pointerenter", "focus"] as const)
+          element.addEventListener(event, () => onPoint(i));
+        for (const event of ["pointerleave", "blur"] as const)
+          element.addEventListener(event, () => onPoint(null));
+      }
+      this.words.push(element);
+      this.element.append(h("li", {}, element));
+    }
+  }
+}
