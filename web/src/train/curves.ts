@@ -60,7 +60,7 @@ const measures: Readonly<Record<string, string>> = {
   usedCodes: "codes in use",
   ciderD: "CIDEr-D",
   bleu4: "BLEU-4",
-  exact: "share of captions that are a reference word for word",
+  exact: "captions equal to a reference",
 };
 
 function measureChart(stage: Stage, name: string, measured: readonly LogEntry[]): string {
