@@ -1,6 +1,7 @@
 /** Comparison of a run with an earlier one. */
 
 import { align, format, percent, significant } from "./report.js";
+import { byProcessorTime } from "./roofline.js";
 
 /**
  * @typedef {import("./report.js").Report} Report
@@ -129,8 +130,8 @@ function machine(before, now) {
  */
 function cpuMachine(before, now) {
   const complete = [before, now].every(
-    ({ software, ceilings, cases }) =>
-      software &&
+    ({ software, cpuSeconds, ceilings, cases }) =>
+      byProcessorTime({ software, cpuSeconds }) &&
       ceilings.measured?.every(({ cpuMs }) => cpuMs > 0) &&
       cases.every(({ cpuMs, cpuSpread }) => cpuMs > 0 && cpuSpread >= 0),
   );

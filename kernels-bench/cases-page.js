@@ -3,50 +3,72 @@
 import { escapeXml } from "../dist/report/text.js";
 import { page } from "./page.js";
 import { bytes, percent, ratio, significant } from "./report.js";
-import { roofline } from "./roofline.js";
+import { byProcessorTime, roofline } from "./roofline.js";
 import { colourKey, familyColour, rooflineChart } from "./roofline-chart.js";
 
 /**
+ * A page of its own.
  * @param {import("./report.js").Report} report
  * @returns {string} HTML.
  */
 export function casesPage(report) {
-  const { ceilings, cases, software } = report;
+  return page({
+    title: "Kernels under their roofline",
+    facts: factsOf(report),
+    sections: sectionsOf(report),
+  });
+}
+
+/**
+ * What was measured where, by name.
+ * @param {import("./report.js").Report} report
+ * @returns {Record<string, string>}
+ */
+export function factsOf(report) {
+  const { ceilings, cases } = report;
+  return {
+    Adapter: report.adapter,
+    Date: report.date.replace("T", " ").replace(/\..*/, " UTC"),
+    "FMA peak": `${significant(ceilings.peak.gflops)} GFLOP/s (median ${significant(ceilings.median.gflops)})`,
+    "Copy bandwidth": `${significant(ceilings.peak.gbs)} GB/s (median ${significant(ceilings.median.gbs)})`,
+    Cases: `${cases.length}, sizes ${report.sizes ?? "default"}`,
+    Took: `${significant(report.seconds)} s`,
+    ...(report.node === undefined
+      ? { Browser: report.platform }
+      : { Node: `${report.node}, ${report.platform}` }),
+  };
+}
+
+/**
+ * The roofline and the table, as HTML sections to put into a page with the classes of page.js.
+ * @param {import("./report.js").Report} report
+ * @returns {string[]}
+ */
+export function sectionsOf(report) {
+  const { cases } = report;
   const model = roofline(report);
   const unplaced = cases.length - model.points.length;
   const families = [...new Set(cases.map(({ family }) => family))];
-  const clock = software
+  const clock = model.perCore
     ? "Rates go by processor time, which other programs on the machine disturb far less than wall clock, so they are those of one core."
     : "Rates are those of the fastest sample.";
-  return page({
-    title: "Kernels under their roofline",
-    facts: {
-      Adapter: report.adapter,
-      Date: report.date.replace("T", " ").replace(/\..*/, " UTC"),
-      "FMA peak": `${significant(ceilings.peak.gflops)} GFLOP/s (median ${significant(ceilings.median.gflops)})`,
-      "Copy bandwidth": `${significant(ceilings.peak.gbs)} GB/s (median ${significant(ceilings.median.gbs)})`,
-      Cases: `${cases.length}, sizes ${report.sizes ?? "default"}`,
-      Took: `${significant(report.seconds)} s`,
-      Node: `${report.node}, ${report.platform}`,
-    },
-    sections: [
-      ...(model.points.length > 0
-        ? [
-            `<section>
+  return [
+    ...(model.points.length > 0
+      ? [
+          `<section>
 <h2>Roofline</h2>
 <p>A point is a case; its number is that of its row below. A point on the solid line cannot become faster on this adapter; far below it a kernel waits for something other than arithmetic or bandwidth, or computes more than its formula asks. ${clock}${unplaced > 0 ? ` ${unplaced === 1 ? "One case" : `${unplaced} cases`} without floating-point operations ${unplaced === 1 ? "is" : "are"} only in the table.` : ""}</p>
 <figure>${rooflineChart(model)}</figure>
 ${colourKey(families)}
 </section>`,
-          ]
-        : []),
-      `<section>
+        ]
+      : []),
+    `<section>
 <h2>Cases</h2>
 <div class="scroll"><table>${head(report)}<tbody>${cases.map((result, i) => row(result, i + 1, report)).join("\n")}</tbody></table></div>
 <p style="margin-top:1rem">Hover over a column's name for its meaning.</p>
 </section>`,
-    ],
-  });
+  ];
 }
 
 /** @param {import("./report.js").Report} report */
@@ -58,7 +80,7 @@ function head(report) {
   const columns = [
     ["ms", "median time of one call"],
     ["±", "half the distance between the quartiles of the samples, as a share of the median"],
-    ...(report.software
+    ...(byProcessorTime(report)
       ? [
           /** @type {[string, string]} */ ([
             "cores",
@@ -87,14 +109,14 @@ function head(report) {
  * @param {import("./report.js").Report} report
  */
 function row(result, number, report) {
-  const { software } = report;
-  const fma = software ? result.cpuShareOfFma : result.shareOfFma;
-  const copy = software ? result.cpuShareOfCopy : result.shareOfCopy;
+  const byProcessor = byProcessorTime(report);
+  const fma = byProcessor ? result.cpuShareOfFma : result.shareOfFma;
+  const copy = byProcessor ? result.cpuShareOfCopy : result.shareOfCopy;
   const created = result.buffersCreated + result.bindGroupsCreated;
   const cells = [
     significant(result.ms),
     percent(result.spread),
-    ...(software ? [(result.cpuMs / result.ms).toFixed(1)] : []),
+    ...(byProcessor ? [(result.cpuMs / result.ms).toFixed(1)] : []),
     result.flops > 0 ? significant(result.gflops) : "–",
     significant(result.gbs),
     fma === null ? "–" : percent(fma),

@@ -1,9 +1,11 @@
 /** What the adapter can do at most: multiply-adds in registers, and a copy. Measured as cases beside the others. */
 
-import { readFileSync } from "node:fs";
 import { empty, fromArray } from "../dist/tensor/tensor.js";
 
-/** @typedef {import("./types.js").Case} Case */
+/**
+ * @typedef {import("./types.js").Case} Case
+ * @typedef {{ fma: string, copy: string }} Sources The WGSL of fma.wgsl and copy.wgsl; Node reads them, a page bundles them.
+ */
 
 const workgroup = 64;
 const operationsPerRound = 2 * 96;
@@ -11,13 +13,13 @@ const operationsPerRound = 2 * 96;
 /**
  * A kernel of the bench's own in the form that `Gpu.run` takes.
  * @param {string} name
+ * @param {string} source
  * @param {[string, "read" | "read_write"][]} bindings
  * @param {string} parameter
  */
-function ownKernel(name, bindings, parameter) {
-  const file = new URL(`${name}.wgsl`, import.meta.url);
+function ownKernel(name, source, bindings, parameter) {
   return {
-    source: readFileSync(file, "utf8"),
+    source,
     spec: {
       name: `bench.${name}`,
       file: `kernels-bench/${name}.wgsl`,
@@ -39,8 +41,8 @@ function ownKernel(name, bindings, parameter) {
   };
 }
 
-/** @type {Case} */
-const fma = {
+/** @type {(source: string) => Case} */
+const fma = (source) => ({
   family: "ceiling",
   name: "FMA peak",
   // Enough workgroups for every core of a large GPU, and work enough that starting them does not count.
@@ -51,6 +53,7 @@ const fma = {
   build(gpu, { invocations, rounds }) {
     const kernel = ownKernel(
       "fma",
+      source,
       [
         ["factors", "read"],
         ["result", "read_write"],
@@ -69,10 +72,10 @@ const fma = {
       dispose: () => factors.dispose(),
     };
   },
-};
+});
 
-/** @type {Case} */
-const copy = {
+/** @type {(source: string) => Case} */
+const copy = (source) => ({
   family: "ceiling",
   name: "copy bandwidth",
   size: { bytes: 64 << 20 },
@@ -82,6 +85,7 @@ const copy = {
   build(gpu, { bytes }, random) {
     const kernel = ownKernel(
       "copy",
+      source,
       [
         ["source", "read"],
         ["copy", "read_write"],
@@ -90,19 +94,28 @@ const copy = {
     );
     const values = random.floats(1024);
     const data = Float32Array.from({ length: bytes / 4 }, (_, i) => values[i % 1024]);
-    const source = fromArray(gpu, data, [bytes / 4], "f32", "copy source").keep();
+    const from = fromArray(gpu, data, [bytes / 4], "f32", "copy source").keep();
     return {
       call() {
         const target = empty(gpu, [bytes / 4], "f32", "copy target");
         const count = bytes / 16;
-        gpu.run(kernel, { source, copy: target }, { count }, { groups: gpu.groups1d(count, workgroup) });
+        gpu.run(
+          kernel,
+          { source: from, copy: target },
+          { count },
+          { groups: gpu.groups1d(count, workgroup) },
+        );
         return [target];
       },
       reference: () => [data],
-      dispose: () => source.dispose(),
+      dispose: () => from.dispose(),
     };
   },
-};
+});
 
-/** Both ceilings; the first in GFLOP/s, the second in GB/s (bytes read plus bytes written). */
-export const ceilings = { fma, copy };
+/**
+ * Both ceilings; the first in GFLOP/s, the second in GB/s (bytes read plus bytes written).
+ * @param {Sources} sources
+ * @returns {[Case, Case]}
+ */
+export const ceilings = (sources) => [fma(sources.fma), copy(sources.copy)];

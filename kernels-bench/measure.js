@@ -14,8 +14,9 @@ import { bytesMoved } from "./traffic.js";
  * @property {import("./types.js").Size} size
  * @property {number} ms Median time of one call.
  * @property {number} best Time of one call in the fastest sample.
- * @property {number} cpuMs Median processor time of one call, all threads; what a software adapter computes with.
- * @property {number} cpuSpread Of the processor time, as `spread` is of the time.
+ * @property {number | null} cpuMs Median processor time of one call, all threads; what a software adapter computes with. Null
+ *   where the platform does not tell it.
+ * @property {number | null} cpuSpread Of the processor time, as `spread` is of the time.
  * @property {number} spread Half the distance between the quartiles, as a share of the median.
  * @property {number} samples
  * @property {number} callsPerSample
@@ -39,6 +40,8 @@ import { bytesMoved } from "./traffic.js";
  * @typedef {object} Options
  * @property {number} [rounds] Samples of each case; default by time: up to `mostRounds`, for about `budget` ms in all.
  * @property {(text: string) => void} [progress]
+ * @property {() => number} [cpuTime] Milliseconds of processor time so far, all threads. Browsers do not tell it.
+ * @property {AbortSignal} [signal] Ends the measuring with its reason, between two samples.
  */
 
 /** Milliseconds of measuring that a case may take, unless the number of rounds is given. */
@@ -61,11 +64,12 @@ const logZero = -1e30;
  * @param {Options} [options]
  * @returns {Promise<Result[]>}
  */
-export async function measure(gpu, cases, { rounds, progress = () => {} } = {}) {
+export async function measure(gpu, cases, { rounds, progress = () => {}, cpuTime, signal } = {}) {
   const began = performance.now();
   const prepared = [];
   try {
     for (const [i, entry] of cases.entries()) {
+      signal?.throwIfAborted();
       progress(`preparing ${i + 1} of ${cases.length}: ${entry.name}`);
       prepared.push(await prepare(gpu, entry, rounds));
     }
@@ -75,10 +79,11 @@ export async function measure(gpu, cases, { rounds, progress = () => {} } = {}) 
       for (const [i, item] of prepared.entries()) {
         progress(`round ${round + 1} of ${most}, case ${i + 1} of ${prepared.length}`);
         if (round >= item.rounds) continue;
-        const cpuBefore = process.cpuUsage();
+        signal?.throwIfAborted();
+        const cpuBefore = cpuTime?.();
         item.times.push((await timeOnce(gpu, item.work)) / item.calls);
-        const { user, system } = process.cpuUsage(cpuBefore);
-        item.cpuTimes.push((user + system) / 1000 / item.calls);
+        if (cpuTime !== undefined && cpuBefore !== undefined)
+          item.cpuTimes.push((cpuTime() - cpuBefore) / item.calls);
       }
     }
     progress("");
@@ -177,8 +182,8 @@ function summarise({ entry, times, cpuTimes, calls, ...counts }) {
     size: entry.size,
     ms,
     best: Math.min(...times),
-    cpuMs: quantile(cpuTimes, 0.5),
-    cpuSpread: spreadOf(cpuTimes),
+    cpuMs: cpuTimes.length > 0 ? quantile(cpuTimes, 0.5) : null,
+    cpuSpread: cpuTimes.length > 0 ? spreadOf(cpuTimes) : null,
     spread: spreadOf(times),
     samples: times.length,
     callsPerSample: calls,

@@ -1,5 +1,7 @@
 /** The table of results as text, and the file of them as JSON. */
 
+import { byProcessorTime, withShares } from "./roofline.js";
+
 /**
  * @typedef {import("./measure.js").Result} Result
  *
@@ -12,31 +14,50 @@
  * @property {string} date
  * @property {string} adapter
  * @property {boolean} software
- * @property {string} node
+ * @property {string} [node] Its version, where it ran in Node.
  * @property {string} platform
  * @property {{ peak: Ceiling, median: Ceiling, measured: Result[] }} ceilings Best and median rates, and their samples.
  * @property {string} [sizes] What `--sizes` said.
  * @property {number} seconds That the run took, and of them `cpuSeconds` of processor time.
- * @property {number} cpuSeconds
+ * @property {number | null} cpuSeconds Null where the platform does not tell it.
  * @property {Result[]} cases
  */
 
 export const format = "mc-diffusion-bench-1";
 
+/**
+ * What `measure` gave for the two ceilings and then the cases, as a report.
+ * @param {readonly Result[]} results
+ * @param {Pick<Report, "date" | "adapter" | "software" | "node" | "platform" | "sizes" | "seconds" | "cpuSeconds">} about
+ * @returns {Report}
+ */
+export function reportOf([fma, copy, ...results], about) {
+  return {
+    format,
+    ...about,
+    ceilings: {
+      peak: { gflops: fma.flops / fma.best / 1e6, gbs: copy.leastBytes / copy.best / 1e6 },
+      median: { gflops: fma.gflops, gbs: copy.gbs },
+      measured: [fma, copy],
+    },
+    cases: results.map((result) => withShares(result, fma, copy, byProcessorTime(about))),
+  };
+}
+
 const errorLegend =
   "error    largest difference from float64 over the largest value (ids: the share that differs), at a reduced size";
 
-/** @param {boolean} software */
-function legend(software) {
+/** @param {boolean} byProcessor */
+function legend(byProcessor) {
   return [
     "ms       median time of one call; ±: half the distance between the quartiles of its samples",
-    ...(software
+    ...(byProcessor
       ? [
           "cores    processor time over time. Low in one row: a kernel that leaves cores idle. In all: a busy machine",
         ]
       : []),
     "GFLOP/s  operations of the formula over ms; GB/s: the least bytes over ms",
-    software
+    byProcessor
       ? "%FMA     operations per processor time, of the FMA ceiling's; %copy: bytes likewise, of the copy's"
       : "%FMA     best rate over the best of the FMA ceiling; %copy: over the best of the copy ceiling",
     "disp     dispatches of one call; new: buffers and bind groups created by one call after the warm-up",
@@ -49,19 +70,21 @@ function legend(software) {
  * Software adapters compute on processors that other programs use too, so their shares go by processor time.
  * @param {Report} report
  */
-export function table({ cases, ceilings, software, seconds, cpuSeconds }) {
+export function table(report) {
+  const { cases, ceilings, seconds, cpuSeconds } = report;
+  const byProcessor = byProcessorTime(report);
   const checked = cases.some((result) => result.check);
-  const head = ["case", "ms", "±", ...(software ? ["cores"] : []), "GFLOP/s", "GB/s", "%FMA", "%copy"];
+  const head = ["case", "ms", "±", ...(byProcessor ? ["cores"] : []), "GFLOP/s", "GB/s", "%FMA", "%copy"];
   head.push("disp", "new", "least", "moved", ...(checked ? ["error"] : []));
   const rows = cases.map((result) => {
     const { check } = result;
-    const fma = software ? result.cpuShareOfFma : result.shareOfFma;
-    const copy = software ? result.cpuShareOfCopy : result.shareOfCopy;
+    const fma = byProcessor ? result.cpuShareOfFma : result.shareOfFma;
+    const copy = byProcessor ? result.cpuShareOfCopy : result.shareOfCopy;
     return [
       result.name,
       significant(result.ms),
       percent(result.spread),
-      ...(software ? [(result.cpuMs / result.ms).toFixed(1)] : []),
+      ...(byProcessor ? [(result.cpuMs / result.ms).toFixed(1)] : []),
       result.flops > 0 ? significant(result.gflops) : "–",
       significant(result.gbs),
       fma === null ? "–" : percent(fma),
@@ -79,8 +102,8 @@ export function table({ cases, ceilings, software, seconds, cpuSeconds }) {
     "",
     `ceilings in this run: FMA ${significant(peak.gflops)} GFLOP/s (median ${significant(median.gflops)}), ` +
       `copy ${significant(peak.gbs)} GB/s read plus written (median ${significant(median.gbs)})`,
-    `this run: ${significant(seconds)} s, with ${significant(cpuSeconds)} s of processor time`,
-    ...legend(software),
+    `this run: ${significant(seconds)} s${cpuSeconds === null ? "" : `, with ${significant(cpuSeconds)} s of processor time`}`,
+    ...legend(byProcessor),
     ...(checked ? [errorLegend] : []),
   ].join("\n");
 }

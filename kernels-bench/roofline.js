@@ -18,21 +18,27 @@
  */
 
 /**
- * The time that shares and the picture go by: on a GPU the fastest sample; on a software adapter processor time,
- * which other programs on the machine disturb far less.
- * @param {boolean} software
+ * Whether shares and the picture go by processor time: on software adapters, as other programs on the machine disturb it
+ * far less, where the platform tells it (Node does, browsers do not).
+ * @param {Pick<Report, "software" | "cpuSeconds">} report
  */
-const clock = (software) => (software ? "cpuMs" : "best");
+export const byProcessorTime = ({ software, cpuSeconds }) => software && cpuSeconds !== null;
+
+/**
+ * The time that shares and the picture go by: else that of the fastest sample.
+ * @param {boolean} byProcessor
+ */
+const clock = (byProcessor) => (byProcessor ? "cpuMs" : "best");
 
 /**
  * A result with its shares of the ceilings.
  * @param {Result} result
  * @param {Result} fma
  * @param {Result} copy
- * @param {boolean} software
+ * @param {boolean} byProcessor See `byProcessorTime`.
  * @returns {Result}
  */
-export function withShares(result, fma, copy, software) {
+export function withShares(result, fma, copy, byProcessor) {
   /**
    * @param {"flops" | "leastBytes"} amount
    * @param {"best" | "cpuMs"} time
@@ -40,24 +46,26 @@ export function withShares(result, fma, copy, software) {
    */
   const share = (amount, time, ceiling) =>
     result[amount] > 0 ? result[amount] / result[time] / (ceiling[amount] / ceiling[time]) : null;
-  const time = clock(software);
+  const time = clock(byProcessor);
   return {
     ...result,
     intensity: result.flops / result.leastBytes,
     shareOfFma: share("flops", "best", fma),
     shareOfCopy: share("leastBytes", "best", copy),
-    cpuShareOfFma: software ? share("flops", "cpuMs", fma) : null,
-    cpuShareOfCopy: software ? share("leastBytes", "cpuMs", copy) : null,
+    cpuShareOfFma: byProcessor ? share("flops", "cpuMs", fma) : null,
+    cpuShareOfCopy: byProcessor ? share("leastBytes", "cpuMs", copy) : null,
     shareOfRoof: Math.max(share("flops", time, fma) ?? 0, share("leastBytes", time, copy) ?? 0),
   };
 }
 
 /**
  * The two ceilings and the cases below them. Cases without floating-point operations have no place among them.
- * @param {Pick<Report, "software" | "ceilings" | "cases">} report
+ * @param {Pick<Report, "software" | "cpuSeconds" | "ceilings" | "cases">} report
  */
-export function roofline({ software, ceilings, cases }) {
-  const time = clock(software);
+export function roofline(report) {
+  const { ceilings, cases } = report;
+  const perCore = byProcessorTime(report);
+  const time = clock(perCore);
   const [fma, copy] = ceilings.measured;
   const peak = fma.flops / fma[time] / 1e6;
   const bandwidth = copy.leastBytes / copy[time] / 1e6;
@@ -76,5 +84,5 @@ export function roofline({ software, ceilings, cases }) {
       limit: intensity * bandwidth < peak ? "copy" : "FMA",
     });
   });
-  return { peak, bandwidth, ridge: peak / bandwidth, perCore: software, points };
+  return { peak, bandwidth, ridge: peak / bandwidth, perCore, points };
 }

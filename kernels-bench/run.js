@@ -40,8 +40,7 @@ const { casesPage } = await import("./cases-page.js");
 const { ceilings } = await import("./ceilings.js");
 const { check, measure } = await import("./measure.js");
 const { baselineFault, compare, describe } = await import("./baseline.js");
-const { format, table } = await import("./report.js");
-const { withShares } = await import("./roofline.js");
+const { format, reportOf, table } = await import("./report.js");
 
 /**
  * @typedef {object} Options
@@ -158,6 +157,15 @@ const about = () => ({
   platform: `${process.platform} ${process.arch}`,
 });
 
+/** @param {"fma" | "copy"} name */
+const wgsl = (name) => readFile(new URL(`${name}.wgsl`, import.meta.url), "utf8");
+
+/** Processor milliseconds of this process so far, all threads. */
+function cpuTime() {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 /**
  * The cases that the device has the features for; the others are named on standard error.
  * @param {import("./types.js").Gpu} gpu
@@ -186,40 +194,29 @@ async function benchmark(wanted, options) {
   const gpu = await openGpu(options.adapter, false, options.tuning);
   const selected = supported(gpu, wanted);
   // The ceilings come first and then take part in every round.
-  const limits = [ceilings.fma, ceilings.copy];
-  const all = await measure(gpu, [...limits, ...selected], { rounds: options.repeat, progress });
-  const [fma, copy, ...results] = all;
-  const cases = results.map((result) => withShares(result, fma, copy, gpu.software));
+  const limits = ceilings({ fma: await wgsl("fma"), copy: await wgsl("copy") });
+  const results = await measure(gpu, [...limits, ...selected], { rounds: options.repeat, progress, cpuTime });
   if (options.check) {
     for (const [i, entry] of selected.entries()) {
       progress(`checking ${i + 1} of ${selected.length}: ${entry.name}`);
-      cases[i].check = await check(gpu, entry);
+      results[limits.length + i].check = await check(gpu, entry);
     }
     progress("");
   }
-  const { user, system } = process.cpuUsage();
   const { sizes = "medium" } = options;
-  /** @type {import("./report.js").Report} */
-  const report = {
-    format,
+  const report = reportOf(results, {
     ...about(),
     adapter: gpu.description,
     software: gpu.software,
     sizes: sizes === "medium" ? "default" : String(sizes),
     seconds: (performance.now() - began) / 1000,
-    cpuSeconds: (user + system) / 1e6,
-    ceilings: {
-      peak: { gflops: fma.flops / fma.best / 1e6, gbs: copy.leastBytes / copy.best / 1e6 },
-      median: { gflops: fma.gflops, gbs: copy.gbs },
-      measured: [fma, copy],
-    },
-    cases,
-  };
+    cpuSeconds: cpuTime() / 1000,
+  });
   console.log(table(report));
   if (before) console.log(`\n${describe(before, report, compare(before, report))}`);
   if (options.json !== undefined) await writeJson(report, options.json);
   if (options.html !== undefined) await write(options.html, casesPage(report));
-  const wrong = cases.filter((result) => result.check && !result.check.ok).map(({ name }) => name);
+  const wrong = report.cases.filter((result) => result.check && !result.check.ok).map(({ name }) => name);
   if (wrong.length > 0) throw new UserError(`Wrong results, see the column error: ${wrong.join("; ")}.`);
 }
 

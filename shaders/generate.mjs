@@ -255,10 +255,18 @@ function checkSharedRegions(shaders) {
   }
 }
 
+/** Comments cost a page two fifths of the bytes of its kernels. Lines and columns of what is left stay those of the file. */
+function withoutComments(source) {
+  return source
+    .replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\n]/g, " "))
+    .replace(/[ \t]*\/\/.*$/gm, "")
+    .replace(/[ \t]+$/gm, "");
+}
+
 function typescriptFor({ file, source, entries }) {
   const family = camelCase(file.replace(/\.wgsl$/, ""));
   const sourceName = `${family}Source`;
-  const text = JSON.stringify(source);
+  const text = JSON.stringify(withoutComments(source));
   const lines = entries.map((entry) => {
     const dtypes = (b) => [...new Set(b.choice ? Object.values(b.choice.dtypes) : [b.dtype])];
     const types = (b) =>

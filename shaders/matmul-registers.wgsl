@@ -10,65 +10,81 @@ const WORKGROUP: u32 = 32; // @tune 32 64 128
 const A_VECTORS: bool = false; // @variant
 const B_VECTORS: bool = false; // @variant
 
+const A_TRANSPOSED: bool = false; // @variant
+const B_TRANSPOSED: bool = false; // @variant
+const COLUMN_SUMS: bool = false; // @variant
+
 // @shared matmul-call
 // Element types of A, B and C; sums are float32, and so are bias and residual.
 alias A = f32; // @variant f32=f32 f16=f16
 alias B = f32; // @variant f32=f32 f16=f16
 alias C = f32; // @variant f32=f32 f16=f16
-const ACTIVATION: u32 = 0; // @variant none=0 gelu2=1 silu=2 relu=3
-const A_TRANSPOSED: bool = false; // @variant
-const B_TRANSPOSED: bool = false; // @variant
-const COLUMN_SUMS: bool = false; // @variant
-const ACCUMULATE: bool = false; // @variant
-const BIAS: bool = false; // @variant
-const RESIDUAL: bool = false; // @variant
-const KEEP: bool = false; // @variant
 
 struct Params {
   m: u32,
   n: u32,
   k: u32,
   a_offset: u32,     // elements to A[0, 0] of the first batch
-  a_stride: u32,     // between rows of A, or between its columns if A_TRANSPOSED (the other stride is 1)
+  a_row: u32,        // elements from a row of A to the next
+  a_column: u32,
   a_batch_0: u32,
   a_batch_1: u32,    // between batches of the outer and the inner batch axis; 0 repeats one
   b_offset: u32,
-  b_stride: u32,
+  b_row: u32,
+  b_column: u32,
   b_batch_0: u32,
   b_batch_1: u32,
   batch_1: u32,      // length of the inner batch axis
   splits: u32,       // the sum over k in this many parts, each written to its own C
   split_length: u32, // of k; a multiple of the depth of a tile
   c_size: u32,       // elements from one C to the next
-  kept_offset: u32,  // from an element of C to where KEEP puts its value before the activation, in the same buffer
   alpha: f32,
+  // The epilogue: uniform branches, once an element, so that one pipeline serves every layer.
+  bias_on: u32,      // 0 or 1, as the other switches
+  residual_on: u32,
+  accumulate: u32,
+  keep: u32,         // the value before the activation, too, in the same buffer:
+  kept_offset: u32,  // from an element of C to where it goes
+  activation: u32,   // 0 none, 1 gelu2, 2 silu, 3 relu
+  column_sums: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a: array<vec4<A>>;
-@group(0) @binding(2) var<storage, read> b: array<vec4<B>>;
 @group(0) @binding(3) var<storage, read_write> c: array<C>;
-@group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read> residual: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> bias: array<f32>;
+@group(0) @binding(5) var<storage, read> residual: array<f32>;
 
 fn activated(z: f32) -> f32 {
-  if (ACTIVATION == 1u) { return z / (1.0 + exp(-1.702 * z)); }
-  if (ACTIVATION == 2u) { return z / (1.0 + exp(-z)); }
-  if (ACTIVATION == 3u) { return max(z, 0.0); }
-  return z;
+  switch (params.activation) {
+    case 1u: { return z / (1.0 + exp(-1.702 * z)); }
+    case 2u: { return z / (1.0 + exp(-z)); }
+    case 3u: { return max(z, 0.0); }
+    default: { return z; }
+  }
 }
 
 // One element of the result, from its sum over k; `at` is its place in c.
 fn finish(sum: f32, at: u32, column: u32) {
   var z = params.alpha * sum;
-  if (BIAS) { z += bias[column / 4u][column % 4u]; }
-  if (KEEP) { c[params.kept_offset + at] = C(z); }
+  if (params.bias_on != 0u) { z += bias[column]; }
+  if (params.keep != 0u) { c[params.kept_offset + at] = C(z); }
   var y = activated(z);
-  if (RESIDUAL) { y += residual[at / 4u][at % 4u]; }
-  if (ACCUMULATE) { y += f32(c[at]); }
+  if (params.residual_on != 0u) { y += residual[at]; }
+  if (params.accumulate != 0u) { y += f32(c[at]); }
+  c[at] = C(y);
+}
+
+// One element of the row of column sums, if C has one.
+fn finish_column(sum: f32, c_start: u32, column: u32) {
+  let at = c_start + params.m * params.n + column;
+  var y = sum;
+  if (params.accumulate != 0u) { y += f32(c[at]); }
   c[at] = C(y);
 }
 // @end shared
+
+@group(0) @binding(1) var<storage, read> a: array<vec4<A>>;
+@group(0) @binding(2) var<storage, read> b: array<vec4<B>>;
 
 // Operands are bound as vectors; this is one element of one.
 fn a_at(i: u32) -> f32 { return f32(a[i / 4u][i % 4u]); }
@@ -77,7 +93,7 @@ fn b_at(i: u32) -> f32 { return f32(b[i / 4u][i % 4u]); }
 // Four neighbours in memory: A[row, k … k + 3], or A[row … row + 3, k] if it is transposed. What is beyond the end repeats
 // the last: such rows are never written, and such k meet zeros of B.
 fn fetch_a(start: u32, row: u32, k: u32) -> vec4<f32> {
-  let line = start + select(min(row, params.m - 1u), min(k, params.k - 1u), A_TRANSPOSED) * params.a_stride;
+  let line = start + select(min(row, params.m - 1u), min(k, params.k - 1u), A_TRANSPOSED) * select(params.a_row, params.a_column, A_TRANSPOSED);
   let first = select(k, row, A_TRANSPOSED);
   if (A_VECTORS) { return vec4<f32>(a[(line + first) / 4u]); }
   let last = select(params.k, params.m, A_TRANSPOSED) - 1u;
@@ -86,7 +102,7 @@ fn fetch_a(start: u32, row: u32, k: u32) -> vec4<f32> {
 
 // The same of B: B[k, column … column + 3], or B[k … k + 3, column] if it is transposed.
 fn fetch_b(start: u32, k: u32, column: u32) -> vec4<f32> {
-  let line = start + select(min(k, params.k - 1u), min(column, params.n - 1u), B_TRANSPOSED) * params.b_stride;
+  let line = start + select(min(k, params.k - 1u), min(column, params.n - 1u), B_TRANSPOSED) * select(params.b_row, params.b_column, B_TRANSPOSED);
   let first = select(column, k, B_TRANSPOSED);
   if (B_VECTORS) { return vec4<f32>(b[(line + min(first, select(params.n, params.k, B_TRANSPOSED) - 4u)) / 4u]); }
   let last = select(params.n, params.k, B_TRANSPOSED) - 1u;
@@ -170,10 +186,7 @@ fn product(
   }
   if (COLUMN_SUMS && row_0 == 0u) {
     for (var j = 0u; j < columns; j++) {
-      let at = c_start + params.m * params.n + column_0 + j;
-      var sum = select(right_sum[j % 4u], left_sum[j % 4u], j < 4u);
-      if (ACCUMULATE) { sum += f32(c[at]); }
-      c[at] = C(sum);
+      finish_column(select(right_sum[j % 4u], left_sum[j % 4u], j < 4u), c_start, column_0 + j);
     }
   }
 }

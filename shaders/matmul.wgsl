@@ -3,7 +3,7 @@
 // A and B are read through strides, so that a transposed operand or a broadcast batch costs no copy; one of the two
 // inner strides of each operand is 1. C, residual are dense [batch, m, n], bias is [n].
 // A long sum over k may be cut into `splits`, each with a C of its own, which shaders/combine.wgsl adds up in a fixed order.
-// With COLUMN_SUMS every C has one more row: the sums of B over k, which is the gradient of a bias when B is dY.
+// With `column_sums` every C has one more row: the sums of B over k, which is the gradient of a bias when B is dY.
 //
 // `product`: tiles of TILE × TILE of C by 256 invocations, each of MICRO × MICRO with MICRO = TILE / 16; strips of
 // TILE × DEPTH of A and B go through workgroup memory. Grid: [⌈m / TILE⌉, ⌈n / TILE⌉, batches · splits].
@@ -12,65 +12,81 @@
 const TILE: u32 = 64; // @tune 32 64
 const DEPTH: u32 = 16; // @tune 8 16
 
+const A_TRANSPOSED: bool = false; // @variant
+const B_TRANSPOSED: bool = false; // @variant
+const COLUMN_SUMS: bool = false; // @variant
+
 // @shared matmul-call
 // Element types of A, B and C; sums are float32, and so are bias and residual.
 alias A = f32; // @variant f32=f32 f16=f16
 alias B = f32; // @variant f32=f32 f16=f16
 alias C = f32; // @variant f32=f32 f16=f16
-const ACTIVATION: u32 = 0; // @variant none=0 gelu2=1 silu=2 relu=3
-const A_TRANSPOSED: bool = false; // @variant
-const B_TRANSPOSED: bool = false; // @variant
-const COLUMN_SUMS: bool = false; // @variant
-const ACCUMULATE: bool = false; // @variant
-const BIAS: bool = false; // @variant
-const RESIDUAL: bool = false; // @variant
-const KEEP: bool = false; // @variant
 
 struct Params {
   m: u32,
   n: u32,
   k: u32,
   a_offset: u32,     // elements to A[0, 0] of the first batch
-  a_stride: u32,     // between rows of A, or between its columns if A_TRANSPOSED (the other stride is 1)
+  a_row: u32,        // elements from a row of A to the next
+  a_column: u32,
   a_batch_0: u32,
   a_batch_1: u32,    // between batches of the outer and the inner batch axis; 0 repeats one
   b_offset: u32,
-  b_stride: u32,
+  b_row: u32,
+  b_column: u32,
   b_batch_0: u32,
   b_batch_1: u32,
   batch_1: u32,      // length of the inner batch axis
   splits: u32,       // the sum over k in this many parts, each written to its own C
   split_length: u32, // of k; a multiple of the depth of a tile
   c_size: u32,       // elements from one C to the next
-  kept_offset: u32,  // from an element of C to where KEEP puts its value before the activation, in the same buffer
   alpha: f32,
+  // The epilogue: uniform branches, once an element, so that one pipeline serves every layer.
+  bias_on: u32,      // 0 or 1, as the other switches
+  residual_on: u32,
+  accumulate: u32,
+  keep: u32,         // the value before the activation, too, in the same buffer:
+  kept_offset: u32,  // from an element of C to where it goes
+  activation: u32,   // 0 none, 1 gelu2, 2 silu, 3 relu
+  column_sums: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a: array<vec4<A>>;
-@group(0) @binding(2) var<storage, read> b: array<vec4<B>>;
 @group(0) @binding(3) var<storage, read_write> c: array<C>;
-@group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read> residual: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> bias: array<f32>;
+@group(0) @binding(5) var<storage, read> residual: array<f32>;
 
 fn activated(z: f32) -> f32 {
-  if (ACTIVATION == 1u) { return z / (1.0 + exp(-1.702 * z)); }
-  if (ACTIVATION == 2u) { return z / (1.0 + exp(-z)); }
-  if (ACTIVATION == 3u) { return max(z, 0.0); }
-  return z;
+  switch (params.activation) {
+    case 1u: { return z / (1.0 + exp(-1.702 * z)); }
+    case 2u: { return z / (1.0 + exp(-z)); }
+    case 3u: { return max(z, 0.0); }
+    default: { return z; }
+  }
 }
 
 // One element of the result, from its sum over k; `at` is its place in c.
 fn finish(sum: f32, at: u32, column: u32) {
   var z = params.alpha * sum;
-  if (BIAS) { z += bias[column / 4u][column % 4u]; }
-  if (KEEP) { c[params.kept_offset + at] = C(z); }
+  if (params.bias_on != 0u) { z += bias[column]; }
+  if (params.keep != 0u) { c[params.kept_offset + at] = C(z); }
   var y = activated(z);
-  if (RESIDUAL) { y += residual[at / 4u][at % 4u]; }
-  if (ACCUMULATE) { y += f32(c[at]); }
+  if (params.residual_on != 0u) { y += residual[at]; }
+  if (params.accumulate != 0u) { y += f32(c[at]); }
+  c[at] = C(y);
+}
+
+// One element of the row of column sums, if C has one.
+fn finish_column(sum: f32, c_start: u32, column: u32) {
+  let at = c_start + params.m * params.n + column;
+  var y = sum;
+  if (params.accumulate != 0u) { y += f32(c[at]); }
   c[at] = C(y);
 }
 // @end shared
+
+@group(0) @binding(1) var<storage, read> a: array<A>;
+@group(0) @binding(2) var<storage, read> b: array<B>;
 
 const SIDE: u32 = 16u;
 const MICRO: u32 = TILE / SIDE;
@@ -113,8 +129,7 @@ fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
       let row = row_0 + a_line;
       var x = 0.0;
       if (a_k < k_end && row < params.m) {
-        let at = a_start + select(row * params.a_stride + a_k, a_k * params.a_stride + row, A_TRANSPOSED);
-        x = f32(a[at / 4u][at % 4u]);
+        x = f32(a[a_start + row * params.a_row + a_k * params.a_column]);
       }
       strip_a[a_depth * LINE + a_line] = x;
       let b_depth = select(e / TILE, e % DEPTH, B_TRANSPOSED);
@@ -123,8 +138,7 @@ fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
       let column = column_0 + b_line;
       var y = 0.0;
       if (b_k < k_end && column < params.n) {
-        let at = b_start + select(b_k * params.b_stride + column, column * params.b_stride + b_k, B_TRANSPOSED);
-        y = f32(b[at / 4u][at % 4u]);
+        y = f32(b[b_start + b_k * params.b_row + column * params.b_column]);
       }
       strip_b[b_depth * LINE + b_line] = y;
     }
@@ -154,11 +168,7 @@ fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
   if (COLUMN_SUMS && group.x == 0u && my_row == 0u) {
     for (var j = 0u; j < MICRO; j++) {
       let column = column_0 + j * SIDE + my_column;
-      if (column < params.n) {
-        let at = c_start + params.m * params.n + column;
-        if (ACCUMULATE) { column_sums[j] += f32(c[at]); }
-        c[at] = C(column_sums[j]);
-      }
+      if (column < params.n) { finish_column(column_sums[j], c_start, column); }
     }
   }
 }

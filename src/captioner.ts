@@ -16,7 +16,7 @@ import { type PictureSource, pictureTensor, withinLimits } from "./picture-sourc
 import { openDevice } from "./platform/device.js";
 import { download, downloadText, sha256 } from "./platform/download.js";
 import { UserError } from "./platform/errors.js";
-import type { Files } from "./platform/platform.js";
+import type { Files, FolderFiles } from "./platform/platform.js";
 import { noGrad } from "./tensor/autograd.js";
 import { fromArray, Tensor } from "./tensor/tensor.js";
 import { parseTemplate } from "./text/template.js";
@@ -357,7 +357,7 @@ export class Captioner {
   /** Reads what `save` wrote. Throws a `UserError` that names the file if something is missing or does not fit. */
   static async fromFolder(
     gpu: Gpu,
-    files: Files,
+    files: FolderFiles,
     folder: string,
     { precision }: Pick<LoadOptions, "precision"> = {},
   ): Promise<Captioner> {

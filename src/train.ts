@@ -6,19 +6,19 @@ import { commandLine, integerOption, openGpu, runCommand, tuningHelp } from "./c
 import { type Config, describeConfig, PRESET_NAMES, resolveConfig } from "./config.js";
 import type { Dataset } from "./data/dataset.js";
 import { loadDataset } from "./data/load.js";
-import { evaluate, recordsOf, scoresTable } from "./evaluation.js";
+import { evaluate, scoresTable } from "./evaluation.js";
 import { latestCheckpoint } from "./io/checkpoint.js";
-import { type JsonRecord, parseJsonRecord, toJson } from "./io/json.js";
+import type { JsonRecord } from "./io/json.js";
 import { RunFolder } from "./io/run-folder.js";
-import { loadWeights, readWeights } from "./nn/weights.js";
+import { loadWeights } from "./nn/weights.js";
 import { UserError } from "./platform/errors.js";
 import { absolutePath, onInterrupt, nodePlatform as platform } from "./platform/node.js";
 import { withLateProgress, withProgress } from "./progress.js";
 import { formatDuration } from "./report/duration.js";
 import { renderReport } from "./report/report.js";
 import { captionSheet } from "./report/sheet.js";
-import { WordTokenizer } from "./text/words.js";
 import { estimateSeconds } from "./training/estimate.js";
+import { heldOutRecords, runVocabulary, saveTrained } from "./training/run.js";
 import { runStage, type Trainer } from "./training/stage.js";
 import {
   captionedSamples,
@@ -44,12 +44,6 @@ interface Options {
   quiet?: boolean;
   helpConfig?: boolean;
 }
-
-/** Held-out pictures that are measured and shown while training. */
-const heldOutCount = 96;
-/** Where held-out pictures come from, in this order of use; splits that a data set lacks are passed over. */
-const heldOutSplits = ["render", "tone", "gender", "validation", "test"];
-const vocabularyFile = "vocabulary.json";
 
 const { files } = platform;
 
@@ -98,12 +92,9 @@ async function main(): Promise<void> {
   });
   const dataset = await loadDataset(config.data, options.quiet);
   const heldOut = heldOutRecords(dataset);
-  if (heldOut.length === 0)
-    throw new UserError(`data set ${dataset.name} has no held-out pictures to measure on`);
-  if (!dataset.splits.train?.length) throw new UserError(`data set ${dataset.name} has no training pictures`);
   // Nothing is written before the data and the device are there: a mistake leaves no half-made run behind.
   const run = await openRun();
-  const tokenizer = await vocabulary(run, dataset, config);
+  const tokenizer = await runVocabulary(files, run, dataset, config);
   const captioner = new Captioner(gpu, config, tokenizer);
   const context: StageContext = { platform, config, captioner, dataset, run, heldOut };
   if (!options.quiet) await announce(captioner, dataset, run, options.stage);
@@ -198,25 +189,6 @@ async function resumed(options: Options, path: string): Promise<Opening> {
   return { config: resolveConfig({ file, set: options.set }), openRun: async () => run };
 }
 
-/** The run's vocabulary, built from the training captions when the run starts. */
-async function vocabulary(run: RunFolder, dataset: Dataset, config: Config): Promise<WordTokenizer> {
-  const path = `${run.path}/${vocabularyFile}`;
-  if (await files.exists(path))
-    return WordTokenizer.fromJSON(parseJsonRecord(await files.readText(path), path), path);
-  const captions = (dataset.splits.train ?? []).flatMap((record) => dataset.records[record]!.captions);
-  const tokenizer = WordTokenizer.build(captions, { minimumCount: config.data.minCount });
-  await files.write(path, toJson(tokenizer.toJSON()));
-  return tokenizer;
-}
-
-function heldOutRecords(dataset: Dataset): number[] {
-  const present = heldOutSplits.filter((split) => (dataset.splits[split]?.length ?? 0) > 0);
-  const each = Math.ceil(heldOutCount / Math.max(1, present.length));
-  const chosen = present.map((split) => recordsOf(dataset, split, each));
-  // Interleaved, so that the first few show every split.
-  return Array.from({ length: each }, (_, i) => chosen.flatMap((records) => records[i] ?? [])).flat();
-}
-
 async function announce(
   captioner: Captioner,
   dataset: Dataset,
@@ -253,11 +225,7 @@ async function loadTrained(captioner: Captioner, run: RunFolder): Promise<void> 
 /** Saves the captioner, scores it on the held-out splits, prints captions beside references. */
 async function finish(context: StageContext, options: Options): Promise<void> {
   const { captioner, dataset, run, config } = context;
-  const weights = new Map([
-    ...(await readWeights(captioner.vqvae, "vqvae.")),
-    ...(await readWeights(captioner.decoder, "decoder.")),
-  ]);
-  await captioner.save(files, `${run.path}/weights`, weights, { half: true });
+  await saveTrained(captioner, files, `${run.path}/weights`);
   const samples = await captionedSamples(context);
   for (const { caption, references } of samples.slice(0, 12)) {
     console.log(`${caption}    (reference: ${references?.join(" | ")})`);

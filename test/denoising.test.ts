@@ -187,7 +187,6 @@ test("painted positions take the place of the random mask", async (t, gpu) => {
   const positions = captioner.positions;
   const plain = await tokens({ method: "none" });
   t.same(await tokens({ ...strong, hidden: new Uint8Array(positions) }), plain, "none hidden: no guidance");
-  // A random mask takes one random stream, so the draws of later steps are others.
   const all = await tokens({ ...strong, hidden: new Uint8Array(positions).fill(1) });
   t.ok(JSON.stringify(all) !== JSON.stringify(plain), "all hidden: as far away as it gets");
   const one = new Uint8Array(positions);
@@ -199,6 +198,21 @@ test("painted positions take the place of the random mask", async (t, gpu) => {
     /hidden positions are 3 numbers; the condition has 16/,
     "a wrong number",
   );
+  captioner.dispose();
+});
+
+test("one seed draws the words from the same random numbers under every guidance", async (t, gpu) => {
+  const captioner = build(gpu);
+  const tokens = async (guidance: DenoiseOptions["guidance"]) =>
+    tokensOf(await steps(captioner, picture, { ...(guidance ? { guidance } : {}), seed: 3 }));
+  const plain = await tokens({ method: "none" });
+  // With nothing masked both predictions are the same one, whatever the scale.
+  for (const method of ["mcs", "mcs-printed"] as const) {
+    for (const maskMode of ["fixed", "redrawn"] as const) {
+      const same = await tokens({ method, scale: 3, maskRate: 0, maskMode });
+      t.same(same, plain, `${method}, a mask ${maskMode} that hides nothing`);
+    }
+  }
   captioner.dispose();
 });
 

@@ -4,7 +4,10 @@ import { copyFile, mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { shippedWeights } from "../dist/platform/node.js";
+import { resolveConfig } from "../dist/config.js";
+import { loadDataset } from "../dist/data/load.js";
+import { writeDataset } from "../dist/data/prepared.js";
+import { nodePlatform, shippedWeights } from "../dist/platform/node.js";
 import { gallery } from "./gallery.js";
 
 /** @param {string} name */
@@ -14,7 +17,7 @@ const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 export const siteFolder = here("dist");
 
 /**
- * Page, styles, program, gallery and the shipped weights. The folder is replaced when all of it is there.
+ * Page, styles, program, gallery, the shipped weights and the pictures to train on. The folder is replaced when all of it is there.
  * @param {string} folder
  */
 export async function buildSite(folder) {
@@ -23,7 +26,12 @@ export async function buildSite(folder) {
     await mkdir(join(unfinished, "gallery"), { recursive: true });
     await mkdir(join(unfinished, "weights/emoji"), { recursive: true });
     await build({
-      entryPoints: { main: here("src/main.ts") },
+      entryPoints: {
+        main: here("src/main.ts"),
+        "train-worker": here("src/train/worker.ts"),
+        "kernels-worker": here("src/kernels/worker.ts"),
+      },
+      loader: { ".wgsl": "text" },
       outdir: unfinished,
       bundle: true,
       splitting: true,
@@ -39,6 +47,8 @@ export async function buildSite(folder) {
     for (const name of ["config.json", "model.safetensors"]) {
       await copyFile(join(shippedWeights(), name), join(unfinished, "weights/emoji", name));
     }
+    const { data } = resolveConfig({ preset: "quick" });
+    await writeDataset(nodePlatform, join(unfinished, "data/emoji"), await loadDataset(data, true));
     for (const [name, content] of await gallery())
       await writeFile(join(unfinished, "gallery", name), content);
     await rm(folder, { recursive: true, force: true });

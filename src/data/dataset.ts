@@ -46,3 +46,11 @@ export function pixels(dataset: Dataset, image: number): Uint8Array {
   const bytes = dataset.size * dataset.size * 3;
   return dataset.images.subarray(image * bytes, (image + 1) * bytes);
 }
+
+/** The data set with only the first `subset` of its training records; 0 = all. */
+export function withSubset(dataset: Dataset, subset: number): Dataset {
+  const { train } = dataset.splits;
+  return subset > 0 && train
+    ? { ...dataset, splits: { ...dataset.splits, train: train.slice(0, subset) } }
+    : dataset;
+}

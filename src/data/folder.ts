@@ -1,5 +1,5 @@
 import { UserError } from "../platform/errors.js";
-import type { Platform } from "../platform/platform.js";
+import type { FolderFiles, Platform } from "../platform/platform.js";
 import { attributesOf } from "../text/attributes.js";
 import { type CaptionedImage, type Dataset, splitsOf } from "./dataset.js";
 
@@ -15,6 +15,11 @@ const SPLIT_NAMES: Readonly<Record<string, string>> = {
 };
 /** How many problems an error lists; the rest is counted. */
 const LISTED = 20;
+
+/** What reading a folder takes of a platform. */
+export interface FolderPlatform extends Pick<Platform, "images" | "hash"> {
+  readonly files: FolderFiles;
+}
 
 export interface FolderOptions {
   /** Side length to which pictures are scaled; 64 if absent. */
@@ -67,7 +72,7 @@ export interface Problem {
  * `skipBad`.
  */
 export async function loadFolder(
-  platform: Platform,
+  platform: FolderPlatform,
   folder: string,
   options: FolderOptions = {},
 ): Promise<FolderDataset> {
@@ -134,7 +139,7 @@ function describeProblems(folder: string, lines: readonly string[]): string {
   return `${folder} has ${rows}; mend them or leave them out with --skip-bad:${list}${more}`;
 }
 
-async function findCaptionFile({ files }: Platform, folder: string): Promise<string> {
+async function findCaptionFile({ files }: FolderPlatform, folder: string): Promise<string> {
   if (!(await files.isDirectory(folder))) {
     throw new UserError(`${folder} is not a folder; --data takes a folder with pictures and captions`);
   }
@@ -350,7 +355,7 @@ function mergeRows(rows: readonly CaptionRow[], problems: Problem[]): Entry[] {
 }
 
 async function chooseSplits(
-  platform: Platform,
+  platform: FolderPlatform,
   entries: readonly Entry[],
   validationShare: number,
 ): Promise<string[]> {

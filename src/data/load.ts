@@ -3,7 +3,7 @@
 import type { Config } from "../config.js";
 import { cacheDirectory, modulesDirectory, nodePlatform as platform } from "../platform/node.js";
 import { withLateProgress } from "../progress.js";
-import type { Dataset } from "./dataset.js";
+import { type Dataset, withSubset } from "./dataset.js";
 import { loadEmoji } from "./emoji.js";
 import { loadFolder } from "./folder.js";
 
@@ -28,9 +28,6 @@ export function loadDataset(config: Config["data"], quiet = false): Promise<Data
     for (const line of skipped) console.error(`skipped: ${line}`);
     if (uncaptioned > 0)
       console.error(`${uncaptioned} pictures of ${folder} have no caption and are not used`);
-    const { train } = dataset.splits;
-    return subset > 0 && train
-      ? { ...dataset, splits: { ...dataset.splits, train: train.slice(0, subset) } }
-      : dataset;
+    return withSubset(dataset, subset);
   });
 }

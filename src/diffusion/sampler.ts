@@ -57,6 +57,12 @@ export interface SampleOptions {
 }
 
 /**
+ * The random streams of a chain: the prior, then the masked positions of mcs, then one for each step, then what is masked anew
+ * at each step. Every kind of guidance draws its words from the same numbers, so that captions of one seed can be compared.
+ */
+const streams = { mask: 1, steps: 2 } as const;
+
+/**
  * The chain itself, a step each time it is asked for one. The tokens of a step are freed when the next one is asked for, or
  * when the caller ends the loop. Nothing is submitted or read back.
  */
@@ -90,6 +96,7 @@ export function* denoise(options: SampleOptions): Generator<SampleStep, void> {
       return start || branches > 1 || fixed ? fixWords(first, fixed, branches) : first;
     });
     xt.keep();
+    rng.setPosition(streams.mask);
     if (guided && !guided.redraw) held = guidedCondition(rng, condition!, guided).keep();
     for (let i = 0; i + 1 < visits.length; i++) {
       const [t, u] = [visits[i]!, visits[i + 1]!];
@@ -100,12 +107,14 @@ export function* denoise(options: SampleOptions): Generator<SampleStep, void> {
             .slice(0, i, 1)
             .slice(1, 0, branches * batch)
             .reshape([branches * batch]);
+          rng.setPosition(streams.steps + visits.length + i);
           const given = guided ? (held ?? guidedCondition(rng, condition!, guided)) : condition;
           const logits = predict(noisy, time, given);
           const scores = guided ? mixBranches(logits, weight) : logits;
           const copies = u === 0 ? 1 : branches;
           const greedy = u === 0 && last === "argmax";
           const settings = { temperature, topR, greedy, fixed, copies };
+          rng.setPosition(streams.steps + i);
           const drawn = sampleStep(rng, scores, noisy, table.thresholds, t, settings);
           watch?.(scores, drawn);
           return drawn;

@@ -15,6 +15,9 @@ import { sumTo } from "./reduce.js";
 /** What is applied to a product before the residual is added: gelu2 is x·sigmoid(1.702 x). */
 export type Activation = "none" | "gelu2" | "silu" | "relu";
 
+/** As the kernels know them. */
+const activationCodes: Readonly<Record<Activation, number>> = { none: 0, gelu2: 1, silu: 2, relu: 3 };
+
 /** A stack of matrices in memory: strides in elements, two batch axes. */
 interface Operand {
   storage: Storage;
@@ -66,19 +69,27 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor<Float>, epilogue: E
     n,
     k,
     a_offset: a.offset,
-    a_stride: aStride,
+    a_row: a.rowStride,
+    a_column: a.columnStride,
     a_batch_0: a.batchStride[0],
     a_batch_1: a.batchStride[1],
     b_offset: b.offset,
-    b_stride: bStride,
+    b_row: b.rowStride,
+    b_column: b.columnStride,
     b_batch_0: b.batchStride[0],
     b_batch_1: b.batchStride[1],
     batch_1: batch1,
     splits,
     split_length: Math.ceil(k / splits / 16) * 16,
     c_size: m * n + (epilogue.columnSums ? n : 0),
-    kept_offset: epilogue.keepAt ?? 0,
     alpha: epilogue.alpha ?? 1,
+    bias_on: Number(epilogue.bias != null),
+    residual_on: Number(epilogue.residual != null),
+    accumulate: Number(epilogue.accumulate ?? false),
+    keep: Number(epilogue.keepAt !== undefined),
+    kept_offset: epilogue.keepAt ?? 0,
+    activation: activationCodes[epilogue.activation ?? "none"],
+    column_sums: Number(epilogue.columnSums ?? false),
   };
   // Bindings that a call does not use still need a buffer.
   const bindings = {
@@ -88,18 +99,12 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor<Float>, epilogue: E
     bias: epilogue.bias ?? a.storage,
     residual: epilogue.residual ?? a.storage,
   };
+  const elements = { A: a.dtype, B: b.dtype, C: c.dtype } as const;
   const variant = {
-    A: a.dtype,
-    B: b.dtype,
-    C: c.dtype,
+    ...elements,
     A_TRANSPOSED: aTransposed,
     B_TRANSPOSED: bTransposed,
     COLUMN_SUMS: epilogue.columnSums ?? false,
-    ACCUMULATE: epilogue.accumulate ?? false,
-    BIAS: epilogue.bias != null,
-    RESIDUAL: epilogue.residual != null,
-    KEEP: epilogue.keepAt !== undefined,
-    ACTIVATION: epilogue.activation ?? "none",
   } as const;
   const layers = batch0 * batch1 * splits;
   const vectors = (operand: Operand, stride: number, line: number) =>
@@ -117,19 +122,16 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor<Float>, epilogue: E
     const [x, y] = gpu.groups1d(blocks, tune.WORKGROUP);
     gpu.run(kernel, bindings, params, { groups: [x, y, layers], variant: { ...variant, ...aligned }, tune });
   } else if (which === "subgroup") {
-    const { product: anyWidth, productVectors } = kernels.matmulSubgroup;
-    const tuned = gpu.tunables(anyWidth, shape);
+    const kernel = kernels.matmulSubgroup.product;
+    const tuned = gpu.tunables(kernel, shape);
     const LANES = Math.min(tuned.LANES, gpu.certainLanes);
     // A tile need not be much higher than the matrix.
     const ROW_GROUPS = Math.min(tuned.ROW_GROUPS, 2 ** Math.ceil(Math.log2(Math.ceil(m / LANES))));
-    const options = {
-      groups: [Math.ceil(m / (LANES * ROW_GROUPS)), Math.ceil(n / (4 * LANES)), layers],
-      variant: { ...variant, ...aligned },
-      tune: { LANES, ROW_GROUPS },
-    } as const;
-    const { c: target, ...read } = bindings;
-    if (n % 4 === 0) gpu.run(productVectors, { ...read, c_vectors: target }, params, options);
-    else gpu.run(anyWidth, bindings, params, options);
+    gpu.run(kernel, bindings, params, {
+      groups: [Math.ceil(m / (LANES * ROW_GROUPS)), Math.ceil(n / (tuned.COLUMNS * LANES)), layers],
+      variant: elements,
+      tune: { ...tuned, LANES, ROW_GROUPS },
+    });
   } else {
     const kernel = kernels.matmul.product;
     const tune = gpu.tunables(kernel, shape);

@@ -4,15 +4,13 @@
  * that @sparticuz/chromium carries together with a loader). Dawn is shown one software driver at a time, since with two it always
  * takes SwiftShader, the slower one. Elsewhere (macOS, Windows) the system's own choice is taken.
  */
-import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import * as fs from "node:fs/promises";
-import { constants, homedir, tmpdir } from "node:os";
+import { constants, homedir } from "node:os";
 import { basename, join } from "node:path";
-import { brotliDecompressSync } from "node:zlib";
 import { requestComputeDevice } from "./device.js";
 import { UserError } from "./errors.js";
-import { cacheDirectory, findModulesDirectory } from "./node.js";
+import { unpackChromium } from "./npm-chromium.js";
 import { restUntil } from "./rest.js";
 
 export interface NodeDeviceOptions {
@@ -362,7 +360,7 @@ let bundle: Promise<string | null> | undefined;
  */
 async function swiftShaderBundle(passedOver: string[]): Promise<string | null> {
   if (process.arch !== "x64") return null;
-  bundle ??= unpackSwiftShader();
+  bundle ??= unpackChromium("swiftshader", ["swiftshader.tar.br"], BUNDLED);
   try {
     const folder = await bundle;
     if (folder === null)
@@ -372,81 +370,4 @@ async function swiftShaderBundle(passedOver: string[]): Promise<string | null> {
     passedOver.push(`SwiftShader cannot be unpacked: ${error instanceof Error ? error.message : error}`);
     return null;
   }
-}
-
-async function unpackSwiftShader(): Promise<string | null> {
-  const modules = findModulesDirectory("@sparticuz/chromium");
-  if (modules === null) return null;
-  const source = join(modules, "@sparticuz/chromium");
-  const { version } = JSON.parse(await fs.readFile(join(source, "package.json"), "utf8")) as {
-    version: string;
-  };
-  const archive = join(source, "bin/swiftshader.tar.br");
-  const name = `swiftshader-${version}`;
-  try {
-    // A home folder that does not exist (service accounts) is not ours to make.
-    if (process.env.XDG_CACHE_HOME || existsSync(homedir())) {
-      return await unpackOnce(archive, cacheDirectory(), name);
-    }
-  } catch {
-    // Read-only homes (containers, build services) are met below.
-  }
-  return unpackOnce(archive, await privateTemporary(), name);
-}
-
-/** A folder in the temporary directory that belongs to this user alone: libraries are loaded from it. */
-async function privateTemporary(): Promise<string> {
-  const uid = process.getuid?.() ?? 0;
-  const folder = join(tmpdir(), `mc-diffusion-${uid}`);
-  await fs.mkdir(folder, { mode: 0o700 }).catch(() => {});
-  const status = await fs.lstat(folder);
-  if (!status.isDirectory() || status.uid !== uid || (status.mode & 0o022) !== 0) {
-    throw new UserError(`${folder} belongs to somebody else or is open to others; remove it.`);
-  }
-  return folder;
-}
-
-/**
- * Unpacks `archive` to `parent/name` unless it is there. Processes may race: each unpacks to a folder of its own and renames
- * it; the first wins, and a folder under the final name is always complete.
- */
-async function unpackOnce(archive: string, parent: string, name: string): Promise<string> {
-  const folder = join(parent, name);
-  const complete = (): boolean => BUNDLED.every((file) => existsSync(join(folder, file)));
-  if (complete()) return folder;
-  await fs.mkdir(parent, { recursive: true });
-  const temporary = join(parent, `${name}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`);
-  try {
-    await fs.mkdir(temporary);
-    const files = untar(brotliDecompressSync(await fs.readFile(archive)));
-    for (const file of BUNDLED) {
-      const data = files.get(file);
-      if (data === undefined) throw new UserError(`${archive} lacks ${file}; run npm ci again.`);
-      await fs.writeFile(join(temporary, file), data, { mode: 0o755 });
-    }
-    await fs.rename(temporary, folder).catch(async (error: unknown) => {
-      if (complete()) return;
-      // A cleaner of old files has taken a part of it.
-      await fs.rm(folder, { recursive: true, force: true });
-      await fs.rename(temporary, folder).catch(() => {
-        if (!complete()) throw error;
-      });
-    });
-  } finally {
-    await fs.rm(temporary, { recursive: true, force: true });
-  }
-  return folder;
-}
-
-/** The regular files of a tar archive by base name (ustar: 512-byte headers, size in octal at byte 124, type at 156). */
-function untar(tar: Buffer): Map<string, Buffer> {
-  const files = new Map<string, Buffer>();
-  for (let at = 0; at + 512 <= tar.length && tar[at] !== 0; ) {
-    const name = tar.toString("utf8", at, at + 100).replace(/\0.*$/s, "");
-    const size = Number.parseInt(tar.toString("latin1", at + 124, at + 136), 8);
-    const type = String.fromCharCode(tar[at + 156] ?? 0);
-    if (type === "0" || type === "\0") files.set(basename(name), tar.subarray(at + 512, at + 512 + size));
-    at += 512 + Math.ceil(size / 512) * 512;
-  }
-  return files;
 }

@@ -22,6 +22,9 @@ export interface Files {
   rename(path: string, to: string): Promise<void>;
 }
 
+/** The part of `Files` that reads a folder. */
+export type FolderFiles = Pick<Files, "read" | "readText" | "exists" | "isDirectory" | "list">;
+
 /** An 8-bit RGB picture, rows from the top, 3 bytes a pixel. */
 export interface RgbImage {
   width: number;

@@ -28,8 +28,10 @@ export interface Trainer {
   step(step: number): Promise<StepResult>;
   /** Measures on held-out data. */
   evaluate(): Promise<Record<string, number>>;
-  /** Writes samples under a name that contains the step. */
-  sample(step: number): Promise<void>;
+  /** Writes samples under a name that contains the step; returns their path. */
+  sample(step: number): Promise<string>;
+  /** Runs `body` while the model has the weights that it would be used with if training ended here. */
+  withUsedWeights<T>(body: () => Promise<T>): Promise<T>;
   save(): Promise<Pick<Checkpoint, "model" | "optimizer">>;
   load(checkpoint: Checkpoint, path: string): void;
   /** Called once training is over: from now on the model has the weights that it is used with. */
@@ -47,6 +49,10 @@ export interface StageOptions {
   interrupted: () => boolean;
   /** Whether to go on from the run's last checkpoint of this stage. */
   resume: boolean;
+  /** Told of each step when all of it is done; the next step waits for it. */
+  onStep?: (entry: LogEntry) => void | Promise<void>;
+  /** Told where samples were written. */
+  onSample?: (path: string) => void | Promise<void>;
 }
 
 /** Trains a stage to its end, or until it is interrupted; either way the last step is saved. */
@@ -107,9 +113,13 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
       );
     }
     pending.push(entry);
-    if (due(log.sampleEvery)) await trainer.sample(step);
+    if (due(log.sampleEvery)) {
+      const path = await trainer.sample(step);
+      await options.onSample?.(path);
+    }
     if (due(log.checkpointEvery)) await save();
     else if (pending.length >= 20) await run.appendLog(pending.splice(0));
+    await options.onStep?.(entry);
   }
   if (unsaved) await save();
   return step >= steps ? "finished" : "interrupted";

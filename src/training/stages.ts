@@ -92,8 +92,9 @@ export function vqvaeStage(context: StageContext): Trainer {
     },
     async sample(step) {
       const png = await platform.images.encodePng(await reconstructions(context));
-      await run.writeSample(`vqvae-${String(step).padStart(6, "0")}.png`, png);
+      return run.writeSample(`vqvae-${String(step).padStart(6, "0")}.png`, png);
     },
+    withUsedWeights: (body) => body(),
     save: () => training.save(),
     load: (checkpoint, path) => training.load(checkpoint, path),
     dispose: () => training.dispose(),
@@ -208,8 +209,9 @@ export async function decoderStage(context: StageContext, codes: Uint32Array): P
         const svg = await captionSheet(platform.images, await captionedSamples(context), {
           title: `step ${step}`,
         });
-        await run.writeSample(`decoder-${String(step).padStart(6, "0")}.svg`, svg);
+        return run.writeSample(`decoder-${String(step).padStart(6, "0")}.svg`, svg);
       }),
+    withUsedWeights: (body) => training.optimizer.withAverages(body),
     save: () => training.save(),
     load: (checkpoint, path) => training.load(checkpoint, path),
     dispose: () => training.dispose(),

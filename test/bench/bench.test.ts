@@ -85,7 +85,7 @@ t.test("wrong usage ends with code 2 and one sentence", async (t) => {
     [["step", "--check"], /--check is for kernels/],
     [["step", "--sizes", "small"], /--sizes is for kernels/],
     [["rng", "--trace", "trace.json"], /--trace is for step/],
-    [["rng", "--sizes", "huge"], /'huge' is invalid.*small, default, large, or whole numbers/],
+    [["rng", "--sizes", "huge"], /'huge' is invalid.*small, default, large, presets, or whole numbers/],
     [["rng", "--sizes", "64,0"], /whole numbers from 4/],
     [["1741", "--sizes", "64"], /No case of these sizes has "1741"/],
     [["step", "--trace", "/nowhere/trace.json"], /--trace .* no folder \/nowhere/],

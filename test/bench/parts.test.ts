@@ -6,6 +6,7 @@ const part = (name: string) => import(new URL(`../../kernels-bench/${name}.js`, 
 
 const { chosen, families, parseSizes } = await part("cases");
 const { roofline, withShares } = await part("roofline");
+const { reportOf, table } = await part("report");
 const { layOut } = await part("roofline-chart");
 const { casesPage } = await part("cases-page");
 const { stepPage } = await part("step-page");
@@ -65,6 +66,24 @@ function report(software: boolean) {
     cases,
   };
 }
+
+t.test("a platform that tells no processor time, as browsers", async (t) => {
+  const { date, adapter, sizes, seconds, ceilings, cases } = report(true);
+  const untold = [...ceilings.measured, ...cases].map((item) => ({ ...item, cpuMs: null, cpuSpread: null }));
+  const about = { date, adapter, software: true, platform: "a browser", sizes, seconds, cpuSeconds: null };
+  const made = reportOf(untold, about);
+  const [matmul] = made.cases;
+  t.equal(matmul.cpuShareOfFma, null);
+  t.equal(matmul.shareOfRoof, matmul.shareOfFma, "shares by wall clock");
+  t.same(made.ceilings.median, { gflops: 100, gbs: 10 });
+  const model = roofline(made);
+  t.notOk(model.perCore);
+  t.equal(model.peak, 200, "of the fastest sample");
+  t.notMatch(table(made), /cores/, "no column of it");
+  t.match(table(made), /^this run: 12.0 s$/m);
+  t.match(casesPage(made), /<dt>Browser<\/dt><dd>a browser<\/dd>/);
+  t.equal(compare(made, made).slower.length, 0, "and compares as any other");
+});
 
 t.test("--sizes: sets, numbers, and what is neither", async (t) => {
   t.equal(parseSizes("small"), "small");

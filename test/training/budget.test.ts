@@ -8,8 +8,8 @@ import { type CapturedWork, Gpu } from "../../dist/gpu/gpu.js";
 import { WordTokenizer } from "../../dist/text/words.js";
 import { DecoderTraining } from "../../dist/training/decoder-training.js";
 import { VqVaeTraining } from "../../dist/training/vqvae-training.js";
-import { deviceOf } from "../device.js";
 import { type Check, test } from "../harness.js";
+import { deviceOf } from "../host-node.js";
 
 interface BlockStep {
   work: CapturedWork;

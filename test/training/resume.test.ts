@@ -49,6 +49,8 @@ async function train(
     ? await RunFolder.open(platform.files, path)
     : await RunFolder.create(platform.files, path, {});
   const calls: string[] = [];
+  const told: LogEntry[] = [];
+  const samples: string[] = [];
   let interrupted = false;
   const tiny = stages[stage](gpu, config, { ...changes, shape: { dropout: 0.1, ...changes.shape } });
   const { trainer } = tiny;
@@ -62,6 +64,8 @@ async function train(
     progress,
     interrupted: () => interrupted,
     resume,
+    onStep: (entry) => void told.push(entry),
+    onSample: (written) => void samples.push(written),
   };
   try {
     const outcome = await runStage(
@@ -77,6 +81,7 @@ async function train(
         },
         sample: async (number) => {
           calls.push(`sample ${number}`);
+          return `sample of ${number}`;
         },
       },
       options,
@@ -86,6 +91,8 @@ async function train(
       weights: await weightsOf(tiny.model),
       saved: await trainer.save(),
       calls,
+      told,
+      samples,
       progress,
       run,
     };
@@ -131,6 +138,8 @@ for (const stage of Object.keys(stages) as Stage[]) {
         [1, 2, 3, 4, 5, 6, 7, 8],
         "every step is in the log",
       );
+      t.same(unbroken.told, await unbroken.run.readLog(), "and is told to whoever listens");
+      t.same(unbroken.samples, ["sample of 8"], "as samples are");
 
       // Ctrl-C in step 4.
       const half = await train(gpu, stage, `${folder}/broken`, { stopAfter: 4 });

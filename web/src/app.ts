@@ -86,7 +86,8 @@ export class App {
       const { vendor, architecture, description } = device.adapterInfo;
       const name = description || [vendor, architecture].filter(Boolean).join(" ") || "unnamed adapter";
       const gpu = Gpu.from(device, { description: name, software: device.adapterInfo.isFallbackAdapter });
-      device.lost.then(({ reason }) => this.lost(gpu, reason));
+      gpu.on("lost", ({ reason }) => void this.lost(gpu, reason));
+      gpu.on("error", (error) => this.screen.error(sentence(error)));
       return gpu;
     } catch (error) {
       this.opened = null;

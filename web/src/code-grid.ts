@@ -31,7 +31,7 @@ export class CodeGrid {
     this.canvas = h("canvas", {
       width: size,
       height: size,
-      class: "grid",
+      class: options.onPaint ? "grid paintable" : "grid",
       tabindex: 0,
       role: "application",
       "aria-roledescription": "code grid",
@@ -53,7 +53,7 @@ export class CodeGrid {
     this.draw();
   }
 
-  /** Leaves light where the weights [S] are large, relative to the largest; null: all light. */
+  /** Leaves light where the weights [S] are large, from the least (dark) to the largest; null: all light. */
   light(weights: ArrayLike<number> | null): void {
     this.weights = weights;
     this.draw();
@@ -67,7 +67,6 @@ export class CodeGrid {
   set marks(painted: ArrayLike<number>) {
     this.painted = Uint8Array.from({ length: this.side ** 2 }, (_, i) => (painted[i] ? 1 : 0));
     this.draw();
-    this.options.onPaint?.(this.marks);
   }
 
   private listen(): void {
@@ -193,10 +192,11 @@ export class CodeGrid {
     }
   }
 
-  /** The weight of a cell relative to the largest. */
+  /** Where the weight of a cell lies between the least (0) and the largest (1). */
   private share(cell: number): number {
-    const most = Array.from(this.weights!).reduce((a, b) => Math.max(a, b), 0);
-    return most > 0 ? this.weights![cell]! / most : 0;
+    const weights = Array.from(this.weights!);
+    const [least, most] = [Math.min(...weights), Math.max(...weights)];
+    return most > least ? (weights[cell]! - least) / (most - least) : 1;
   }
 
   private hatch(context: CanvasRenderingContext2D, x: number, y: number, step: number): void {

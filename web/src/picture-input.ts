@@ -90,9 +90,13 @@ async function fill(app: App, strip: HTMLElement, credits: HTMLElement): Promise
     const response = await fetch("gallery/gallery.json");
     if (!response.ok) throw new Error(`the gallery cannot be fetched: the server answers ${response.status}`);
     const { pictures, vendors } = (await response.json()) as Gallery;
-    const choose = ({ file, captions }: Gallery["pictures"][number]) => {
-      const reading = fetchPicture(`gallery/${file}`, file).then((picture) => ({ ...picture, captions }));
-      return take(app, reading);
+    const choose = ({ file, captions, about, vendor }: Gallery["pictures"][number]) => {
+      const name = `${vendors[vendor]?.name}, held out: ${about}`;
+      const reading = fetchPicture(`gallery/${file}`, name);
+      return take(
+        app,
+        reading.then((picture) => ({ ...picture, file, captions })),
+      );
     };
     for (const picture of pictures) {
       const { file, about, vendor, captions } = picture;
@@ -104,8 +108,8 @@ async function fill(app: App, strip: HTMLElement, credits: HTMLElement): Promise
         image,
       );
       item.addEventListener("click", () => void choose(picture));
-      app.on("picture", ({ name }) => item.setAttribute("aria-pressed", String(name === file)));
-      item.setAttribute("aria-pressed", String(app.picture?.name === file));
+      app.on("picture", (used) => item.setAttribute("aria-pressed", String(used.file === file)));
+      item.setAttribute("aria-pressed", String(app.picture?.file === file));
       strip.append(item);
     }
     const names = Object.values(vendors).map(({ name, by, licence }) => `${name} (${by}, ${licence})`);

@@ -9,6 +9,8 @@ export interface Picture {
   readonly name: string;
   /** What was done to it, or is odd about it; empty if nothing. */
   readonly note: string;
+  /** Of pictures from the gallery: the file there. */
+  readonly file: string | null;
   /** How people call it, of pictures from the gallery. */
   readonly captions: readonly string[];
 }
@@ -49,7 +51,7 @@ function drawn(image: HTMLImageElement, name: string): Picture {
   const megapixels = (width * height) / 1e6;
   if (width * height > mostPixels) {
     throw new UserError(
-      `${name} is ${width}×${height}: ${megapixels.toFixed(0)} million pixels, and at most ${mostPixels / 1e6} million are read; scale it down first.`,
+      `${name} is ${width}×${height}: ${megapixels.toFixed(1)} million pixels, and at most ${mostPixels / 1e6} million are read; scale it down first.`,
     );
   }
   const scale = Math.min(1, longestSide / Math.max(width, height));
@@ -59,7 +61,7 @@ function drawn(image: HTMLImageElement, name: string): Picture {
   const context = canvas.getContext("2d")!;
   context.imageSmoothingQuality = "high";
   context.drawImage(image, 0, 0, canvas.width, canvas.height);
-  return { canvas, name, note: oddity(width, height, canvas), captions: [] };
+  return { canvas, name, note: oddity(width, height, canvas), file: null, captions: [] };
 }
 
 function oddity(width: number, height: number, canvas: HTMLCanvasElement): string {
@@ -89,5 +91,5 @@ export function copyOf(source: HTMLCanvasElement, name: string): Picture {
   canvas.width = source.width;
   canvas.height = source.height;
   canvas.getContext("2d")!.drawImage(source, 0, 0);
-  return { canvas, name, note: "", captions: [] };
+  return { canvas, name, note: "", file: null, captions: [] };
 }

@@ -40,6 +40,7 @@ export class WordRow {
       const kind = shown === "[MASK]" ? "mask" : shown === "[END]" ? "end" : "word";
       element.textContent = kind === "mask" ? "[MASK]" : kind === "end" ? "end" : shown;
       element.dataset.kind = kind;
+      element.dataset.word = word;
       element.dataset.past = String(end >= 0 && i > end);
       element.dataset.mark = mark?.kind ?? "";
       element.style.removeProperty("--weight");
@@ -58,6 +59,14 @@ export class WordRow {
     this.words.forEach((element, i) => {
       if (weights) element.style.setProperty("--weight", (weights[i]! / most).toFixed(3));
       else element.style.removeProperty("--weight");
+    });
+  }
+
+  /** Underlines the words that another caption has not in their place; null: none. */
+  compare(others: readonly string[] | null): void {
+    this.words.forEach((element, i) => {
+      const word = element.dataset.word;
+      element.dataset.differs = String(others !== null && others[i] !== word);
     });
   }
 

@@ -27,6 +27,7 @@ export function mount(panel: HTMLElement, app: App): void {
 
 class CaptionTab {
   private readonly app: App;
+  private readonly panel: HTMLElement;
   private readonly grid: CodeGrid;
   private readonly figure = new CodeFigure();
   private readonly row: WordRow;
@@ -37,11 +38,18 @@ class CaptionTab {
   private readonly readout = h("p", { class: "readout", "aria-live": "polite" });
   private readonly result = h("p", { class: "caption", "aria-live": "polite" });
   private readonly plan = h("p", { class: "quiet" });
+  private readonly section = h("section", {
+    class: "denoising",
+    "aria-label": "Caption",
+    "data-finished": "0",
+  });
   private readonly again: HTMLButtonElement;
   private readonly stop: HTMLButtonElement;
   private readonly reset: HTMLButtonElement;
 
   private encoded: Encoded | null = null;
+  /** What is shown is not, or not all, of the present picture and captioner. */
+  private isStale = true;
   private steps: DenoiseStep[] = [];
   /** The step that is shown; null: the last, whichever it is. */
   private index: number | null = null;
@@ -50,6 +58,7 @@ class CaptionTab {
 
   constructor(panel: HTMLElement, app: App) {
     this.app = app;
+    this.panel = panel;
     this.grid = new CodeGrid({
       label: "The picture under its code grid; with the arrow keys, cell by cell: the words that it feeds",
       onCell: (cell) => this.pointAtCell(cell),
@@ -79,19 +88,20 @@ class CaptionTab {
     });
     this.lay(panel);
     acceptPictures(panel, app);
-    app.on("picture", () => void this.open());
+    app.on("picture", () => this.open());
     app.on("captioner", (captioner) => {
-      if (!captioner) return;
-      this.settings.take(captioner);
-      void this.open();
+      if (captioner) this.settings.take(captioner);
+      this.open();
+    });
+    app.on("tab", () => {
+      if (this.isStale && !panel.hidden) this.open();
     });
     app.on("busy", (busy) => {
       this.stop.disabled = !busy;
     });
     this.stop.disabled = true;
     if (app.captioner) this.settings.take(app.captioner);
-    this.show();
-    void this.open();
+    this.open();
   }
 
   private lay(panel: HTMLElement): void {
@@ -107,41 +117,44 @@ class CaptionTab {
         figure(this.figure.reconstruction, "What the VQ-VAE makes of the codes"),
       ),
       this.about,
-      h(
-        "section",
-        { class: "denoising", "aria-label": "Caption" },
-        this.result,
-        this.row.element,
-        this.readout,
-        this.scrubber.element,
-        this.editor.element,
-        h("div", { class: "row" }, this.again, this.stop, this.reset),
-        this.plan,
-        this.settings.element,
-      ),
+      this.section,
+    );
+    this.section.append(
+      this.result,
+      this.row.element,
+      this.readout,
+      this.scrubber.element,
+      this.editor.element,
+      h("div", { class: "row" }, this.again, this.stop, this.reset),
+      this.plan,
+      this.settings.element,
     );
   }
 
-  /** A new picture, or another captioner: everything from the start. */
-  private async open(): Promise<void> {
-    const { picture } = this.app;
+  /** A new picture, or another captioner: everything from the start, now or when people see it. */
+  private open(): void {
     this.marks.clear();
     this.encoded = null;
-    if (picture) await this.denoise(picture);
+    this.steps = [];
+    this.index = null;
+    this.isStale = true;
+    this.choose(null);
+    if (!this.panel.hidden && this.app.captioner) void this.denoise();
   }
 
   /** Denoises a caption of the picture with what is locked and masked, and shows each step as it comes. */
-  private async denoise(picture = this.app.picture): Promise<void> {
-    const again = this.steps.length > 0 && this.encoded !== null;
+  private async denoise(): Promise<void> {
+    const { picture } = this.app;
     if (!picture) return;
-    await this.app.work(async (captioner, signal) => {
+    this.isStale = false;
+    const isDone = await this.app.work(async (captioner, signal) => {
       const { side } = captioner.decoder.shape;
       this.grid.show(picture.canvas, side);
       if (!this.encoded) {
         this.about.textContent = describe(picture);
         this.encoded = await encode(captioner, picture);
         this.figure.show(this.encoded, captioner.config.vqvae.codes);
-      } else if (again) this.settings.nextSeed();
+      } else this.settings.nextSeed();
       signal.throwIfAborted();
       const words = this.words(captioner);
       const chain = this.settings.chain();
@@ -162,6 +175,9 @@ class CaptionTab {
       const seconds = (performance.now() - began) / 1000;
       this.plan.textContent = `${this.steps.length} steps in ${seconds.toFixed(1)} s, seed ${chain.seed}. Press a word to lock, replace or mask it.`;
     });
+    if (isDone) this.section.dataset.finished = String(Number(this.section.dataset.finished) + 1);
+    // Other work came in between, or the device was lost.
+    else this.isStale = true;
   }
 
   /**
@@ -226,7 +242,7 @@ class CaptionTab {
     const weights = attention.data.subarray(at * attention.columns, (at + 1) * attention.columns);
     this.grid.light(weights);
     const sum = weights.reduce((a, b) => a + b, 0);
-    this.readout.textContent = `“${step.words[at]}” gives ${percent(sum)} of its cross-attention to the ${attention.columns} codes${sum < 0.995 ? ", the rest to the summary of the picture" : ""}; brightest cell: ${percent(Math.max(...weights))}.`;
+    this.readout.textContent = `“${step.words[at]}” gives ${percent(sum)} of its cross-attention to the ${attention.columns} codes${sum < 0.995 ? ", the rest to the summary of the picture" : ""}; ${percent(Math.max(...weights))} to the brightest cell, ${percent(sum / attention.columns)} to each if it looked everywhere alike.`;
   }
 
   /** Tints the words that look at a cell. */

@@ -1,0 +1,105 @@
+/** Parts of the npm package @sparticuz/chromium (x64 Linux), unpacked once into the user's cache. */
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import * as fs from "node:fs/promises";
+import { homedir, tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { brotliDecompressSync } from "node:zlib";
+import { UserError } from "./errors.js";
+import { cacheDirectory, findModulesDirectory } from "./node.js";
+
+/**
+ * The folder `name`-version in the cache with `files`, which the package's `archives` (`….tar.br`, or `….br` for a
+ * single file) hold. They lie side by side, whatever their folders in the archives. Null if the package is not
+ * installed; throws if an archive lacks a file or nothing can be written.
+ */
+export async function unpackChromium(
+  name: string,
+  archives: readonly string[],
+  files: readonly string[],
+): Promise<string | null> {
+  const modules = findModulesDirectory("@sparticuz/chromium");
+  if (modules === null) return null;
+  const source = join(modules, "@sparticuz/chromium");
+  const { version } = JSON.parse(await fs.readFile(join(source, "package.json"), "utf8")) as {
+    version: string;
+  };
+  const paths = archives.map((archive) => join(source, "bin", archive));
+  const folder = `${name}-${version}`;
+  try {
+    // A home folder that does not exist (service accounts) is not ours to make.
+    if (process.env.XDG_CACHE_HOME || existsSync(homedir())) {
+      return await unpackOnce(paths, files, cacheDirectory(), folder);
+    }
+  } catch {
+    // Read-only homes (containers, build services) are met below.
+  }
+  return unpackOnce(paths, files, await privateTemporary(), folder);
+}
+
+/** A folder in the temporary directory that belongs to this user alone: libraries are loaded from it. */
+async function privateTemporary(): Promise<string> {
+  const uid = process.getuid?.() ?? 0;
+  const folder = join(tmpdir(), `mc-diffusion-${uid}`);
+  await fs.mkdir(folder, { mode: 0o700 }).catch(() => {});
+  const status = await fs.lstat(folder);
+  if (!status.isDirectory() || status.uid !== uid || (status.mode & 0o022) !== 0) {
+    throw new UserError(`${folder} belongs to somebody else or is open to others; remove it.`);
+  }
+  return folder;
+}
+
+/**
+ * Unpacks `files` of `archives` to `parent/name` unless they are there. Processes may race: each unpacks to a folder of its own
+ * and renames it; the first wins, and a folder under the final name is always complete.
+ */
+async function unpackOnce(
+  archives: readonly string[],
+  files: readonly string[],
+  parent: string,
+  name: string,
+): Promise<string> {
+  const folder = join(parent, name);
+  const complete = (): boolean => files.every((file) => existsSync(join(folder, file)));
+  if (complete()) return folder;
+  await fs.mkdir(parent, { recursive: true });
+  const temporary = join(parent, `${name}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`);
+  try {
+    await fs.mkdir(temporary);
+    const found = new Map<string, Buffer>();
+    for (const archive of archives) {
+      const data = brotliDecompressSync(await fs.readFile(archive));
+      if (archive.endsWith(".tar.br")) for (const [file, part] of untar(data)) found.set(file, part);
+      else found.set(basename(archive, ".br"), data);
+    }
+    for (const file of files) {
+      const data = found.get(file);
+      if (data === undefined) throw new UserError(`${archives.join(", ")} lack ${file}; run npm ci again.`);
+      await fs.writeFile(join(temporary, file), data, { mode: 0o755 });
+    }
+    await fs.rename(temporary, folder).catch(async (error: unknown) => {
+      if (complete()) return;
+      // A cleaner of old files has taken a part of it.
+      await fs.rm(folder, { recursive: true, force: true });
+      await fs.rename(temporary, folder).catch(() => {
+        if (!complete()) throw error;
+      });
+    });
+  } finally {
+    await fs.rm(temporary, { recursive: true, force: true });
+  }
+  return folder;
+}
+
+/** The regular files of a tar archive by base name (ustar: 512-byte headers, size in octal at byte 124, type at 156). */
+function untar(tar: Buffer): Map<string, Buffer> {
+  const files = new Map<string, Buffer>();
+  for (let at = 0; at + 512 <= tar.length && tar[at] !== 0; ) {
+    const name = tar.toString("utf8", at, at + 100).replace(/\0.*$/s, "");
+    const size = Number.parseInt(tar.toString("latin1", at + 124, at + 136), 8);
+    const type = String.fromCharCode(tar[at + 156] ?? 0);
+    if (type === "0" || type === "\0") files.set(basename(name), tar.subarray(at + 512, at + 512 + size));
+    at += 512 + Math.ceil(size / 512) * 512;
+  }
+  return files;
+}

@@ -1,0 +1,144 @@
+/** Files that a page keeps: the origin's private file system (OPFS), for runs, checkpoints and caches in a browser. */
+import { UserError } from "./errors.js";
+import type { Files } from "./platform.js";
+
+const REASONS: Readonly<Record<string, string>> = {
+  NotFoundError: "it does not exist",
+  TypeMismatchError: "it is a folder where a file was expected, or the reverse",
+  QuotaExceededError: "the browser grants this site no more storage",
+  NoModificationAllowedError: "another tab or worker is using it",
+  InvalidModificationError: "it is not empty",
+  SecurityError: "the browser grants this page no storage (a private window?)",
+};
+
+/** Runs a file operation; whatever the browser throws becomes a `UserError` that names the path. */
+async function describe<T>(action: string, path: string, operation: () => Promise<T>): Promise<T> {
+  try {
+    return await operation();
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    const { name, message } = error instanceof Error ? error : { name: "", message: String(error) };
+    throw new UserError(`Cannot ${action} ${path}: ${REASONS[name] ?? message}.`);
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return (
+    error instanceof DOMException && (error.name === "NotFoundError" || error.name === "TypeMismatchError")
+  );
+}
+
+/** Names between slashes; "." and empty ones say nothing. */
+function split(path: string): string[] {
+  return path.split("/").filter((name) => name !== "" && name !== ".");
+}
+
+async function folderAt(names: readonly string[], create = false): Promise<FileSystemDirectoryHandle> {
+  let folder = await navigator.storage.getDirectory();
+  for (const name of names) folder = await folder.getDirectoryHandle(name, { create });
+  return folder;
+}
+
+async function fileAt(path: string, create = false): Promise<FileSystemFileHandle> {
+  const names = split(path);
+  const folder = await folderAt(names.slice(0, -1)).catch((error: unknown) => {
+    // The parent is what lacks: "it does not exist" would wrongly accuse the file that is being made.
+    if (create && isMissing(error))
+      throw new UserError(`Cannot write ${path}: the folder that should hold it does not exist.`);
+    throw error;
+  });
+  return folder.getFileHandle(names.at(-1) ?? "", { create });
+}
+
+async function read(path: string): Promise<Uint8Array> {
+  return new Uint8Array(await (await (await fileAt(path)).getFile()).arrayBuffer());
+}
+
+/** What is written reaches the file when the stream is closed, all of it at once: a reader never sees half a file. */
+async function write(path: string, data: Uint8Array | string, append = false): Promise<void> {
+  const handle = await fileAt(path, true);
+  const stream = await handle.createWritable({ keepExistingData: append });
+  try {
+    if (append) await stream.seek((await handle.getFile()).size);
+    await stream.write(typeof data === "string" ? data : data.slice());
+    await stream.close();
+  } catch (error) {
+    await stream.abort().catch(() => {});
+    throw error;
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return folderAt(split(path)).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function exists(path: string): Promise<boolean> {
+  return fileAt(path).then(
+    () => true,
+    () => isDirectory(path),
+  );
+}
+
+async function list(path: string): Promise<string[]> {
+  const folder = await folderAt(split(path));
+  const names: string[] = [];
+  for await (const name of folder.keys()) names.push(name);
+  return names.sort(byCodePoint);
+}
+
+/** JavaScript's own order is that of UTF-16 units, in which U+FF5E comes after U+1F600. */
+function byCodePoint(a: string, b: string): number {
+  const [left, right] = [[...a], [...b]];
+  const at = left.findIndex((character, i) => character !== right[i]);
+  if (at < 0) return left.length - right.length;
+  return at >= right.length ? 1 : left[at]!.codePointAt(0)! - right[at]!.codePointAt(0)!;
+}
+
+async function remove(path: string): Promise<void> {
+  const names = split(path);
+  try {
+    const folder = await folderAt(names.slice(0, -1));
+    await folder.removeEntry(names.at(-1) ?? "", { recursive: true });
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
+}
+
+async function copy(path: string, to: string): Promise<void> {
+  if (!(await isDirectory(path))) return write(to, await read(path));
+  await folderAt(split(to), true);
+  for (const name of await list(path)) await copy(`${path}/${name}`, `${to}/${name}`);
+}
+
+/** Browsers cannot move folders: what cannot be moved is copied and then removed, so a closed tab may leave a part of both. */
+async function rename(path: string, to: string): Promise<void> {
+  if (await exists(to)) throw new UserError(`Cannot rename ${path} to ${to}: the new name is taken.`);
+  if (!(await exists(path))) throw new UserError(`Cannot rename ${path} to ${to}: it does not exist.`);
+  if (!(await isDirectory(split(to).slice(0, -1).join("/"))))
+    throw new UserError(`Cannot rename ${path} to ${to}: the folder that should hold it does not exist.`);
+  await copy(path, to);
+  await remove(path);
+}
+
+/**
+ * Reading and writing in the origin private file system. Paths count from its root. `write` replaces a file in one step, `rename` is
+ * not one step (see there).
+ */
+export const opfsFiles: Files = {
+  read: (path) => describe("read", path, () => read(path)),
+  readText: (path) => describe("read", path, async () => new TextDecoder().decode(await read(path))),
+  write: (path, data) => describe("write", path, () => write(path, data)),
+  append: (path, data) => describe("append to", path, () => write(path, data, true)),
+  exists,
+  isDirectory,
+  list: (path) => describe("list", path, () => list(path)),
+  makeDirectory: (path) =>
+    describe("make the folder", path, async () => {
+      await folderAt(split(path), true);
+    }),
+  remove: (path) => describe("remove", path, () => remove(path)),
+  rename: (path, to) => describe("rename", `${path} to ${to}`, () => rename(path, to)),
+};

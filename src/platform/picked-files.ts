@@ -1,0 +1,29 @@
+/** Files that a person picked or dropped: read as a folder, so that what reads folders in Node reads them in a page. */
+import { UserError } from "./errors.js";
+import type { FolderFiles } from "./platform.js";
+
+/** Blobs by their paths ("folder/sub/a.png") as read-only files; folders are where something lies. */
+export function pickedFiles(blobs: ReadonlyMap<string, Blob>): FolderFiles {
+  const isDirectory = async (path: string) => [...blobs.keys()].some((name) => name.startsWith(`${path}/`));
+  const find = (path: string): Blob => {
+    const blob = blobs.get(path);
+    if (blob === undefined) throw new UserError(`Cannot read ${path}: it is not among the files picked.`);
+    return blob;
+  };
+  /** Browsers refuse to read a file that was changed or removed after it was picked. */
+  const readable = async <T>(path: string, reading: Promise<T>): Promise<T> =>
+    reading.catch(() => {
+      throw new UserError(`Cannot read ${path}: it was moved or changed since it was picked.`);
+    });
+  return {
+    read: async (path) => new Uint8Array(await readable(path, find(path).arrayBuffer())),
+    readText: async (path) => readable(path, find(path).text()),
+    exists: async (path) => blobs.has(path) || isDirectory(path),
+    isDirectory,
+    async list(path) {
+      if (!(await isDirectory(path))) throw new UserError(`Cannot list ${path}: nothing of it was picked.`);
+      const below = [...blobs.keys()].filter((name) => name.startsWith(`${path}/`));
+      return [...new Set(below.map((name) => name.slice(path.length + 1).split("/")[0]!))].sort();
+    },
+  };
+}

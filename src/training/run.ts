@@ -1,0 +1,58 @@
+/** What a run has beside its stages, the same on every platform: held-out pictures, a vocabulary, the trained captioner. */
+
+import type { Captioner } from "../captioner.js";
+import type { Config } from "../config.js";
+import type { Dataset } from "../data/dataset.js";
+import { recordsOf } from "../evaluation.js";
+import { parseJsonRecord, toJson } from "../io/json.js";
+import type { RunFolder } from "../io/run-folder.js";
+import { readWeights } from "../nn/weights.js";
+import { UserError } from "../platform/errors.js";
+import type { Files } from "../platform/platform.js";
+import { WordTokenizer } from "../text/words.js";
+
+/** Held-out pictures that are measured and shown while training. */
+const heldOutCount = 96;
+/** Where held-out pictures come from, in this order of use; splits that a data set lacks are passed over. */
+const heldOutSplits = ["render", "tone", "gender", "validation", "test"];
+const vocabularyFile = "vocabulary.json";
+
+/**
+ * Records to measure on and to show while training. Throws a `UserError` where there are none, or no training pictures.
+ */
+export function heldOutRecords(dataset: Dataset): number[] {
+  const present = heldOutSplits.filter((split) => (dataset.splits[split]?.length ?? 0) > 0);
+  const each = Math.ceil(heldOutCount / Math.max(1, present.length));
+  const chosen = present.map((split) => recordsOf(dataset, split, each));
+  // Interleaved, so that the first few show every split.
+  const records = Array.from({ length: each }, (_, i) => chosen.flatMap((list) => list[i] ?? [])).flat();
+  if (records.length === 0)
+    throw new UserError(`data set ${dataset.name} has no held-out pictures to measure on`);
+  if (!dataset.splits.train?.length) throw new UserError(`data set ${dataset.name} has no training pictures`);
+  return records;
+}
+
+/** The run's vocabulary, built from the training captions when the run starts. */
+export async function runVocabulary(
+  files: Files,
+  run: RunFolder,
+  dataset: Dataset,
+  config: Config,
+): Promise<WordTokenizer> {
+  const path = `${run.path}/${vocabularyFile}`;
+  if (await files.exists(path))
+    return WordTokenizer.fromJSON(parseJsonRecord(await files.readText(path), path), path);
+  const captions = (dataset.splits.train ?? []).flatMap((record) => dataset.records[record]!.captions);
+  const tokenizer = WordTokenizer.build(captions, { minimumCount: config.data.minCount });
+  await files.write(path, toJson(tokenizer.toJSON()));
+  return tokenizer;
+}
+
+/** Writes the captioner with the weights that its networks have now, as `Captioner.load` and `fromFolder` read it. */
+export async function saveTrained(captioner: Captioner, files: Files, folder: string): Promise<void> {
+  const weights = new Map([
+    ...(await readWeights(captioner.vqvae, "vqvae.")),
+    ...(await readWeights(captioner.decoder, "decoder.")),
+  ]);
+  await captioner.save(files, folder, weights, { half: true });
+}

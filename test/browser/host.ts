@@ -1,0 +1,136 @@
+/**
+ * A page as the host of tests: keeps what they find for the Node side, which asks for one test at a time
+ * (`pages.ts`), and takes devices from `navigator.gpu`. See `host-node.ts` for its counterpart.
+ */
+
+import { Gpu } from "../../dist/gpu/gpu.js";
+import { browserPlatform } from "../../dist/platform/browser.js";
+import { openDevice } from "../../dist/platform/device.js";
+import type { Platform } from "../../dist/platform/platform.js";
+import type { Assertions } from "../harness.js";
+
+/** One line of a test's result: an assertion, or a comment. */
+export type Finding = { ok: boolean; message: string; detail?: string } | { comment: string };
+
+/** What the Node side finds in the page as `mcdTests`. */
+export interface PageTests {
+  names: string[];
+  run(index: number): Promise<Finding[]>;
+}
+
+export const platform: Platform = browserPlatform;
+
+const bodies: ((t: Assertions) => Promise<void>)[] = [];
+const tests: PageTests = {
+  names: [],
+  async run(index) {
+    const findings: Finding[] = [];
+    try {
+      await bodies[index]!(record(findings));
+    } catch (error) {
+      const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      findings.push({ ok: false, message: "the test does not throw", detail });
+    }
+    return findings;
+  },
+};
+Object.assign(globalThis, { mcdTests: tests });
+
+/** Registers a test. */
+export function declare(name: string, body: (t: Assertions) => Promise<void>): void {
+  tests.names.push(name);
+  bodies.push(body);
+}
+
+function record(findings: Finding[]): Assertions {
+  const compared = (ok: boolean, actual: unknown, expected: unknown, message: string) => {
+    findings.push(
+      ok ? { ok, message } : { ok, message, detail: `found ${show(actual)}, wanted ${show(expected)}` },
+    );
+  };
+  return {
+    ok: (condition, message) => findings.push({ ok: Boolean(condition), message }),
+    equal: (actual, expected, message) => compared(Object.is(actual, expected), actual, expected, message),
+    same: (actual, expected, message) => compared(alike(actual, expected), actual, expected, message),
+    comment: (text) => findings.push({ comment: text }),
+  };
+}
+
+function show(value: unknown): string {
+  return `${JSON.stringify(value, (_, part) => (typeof part === "bigint" ? `${part}n` : part))}`.slice(
+    0,
+    2000,
+  );
+}
+
+/** Deep equality of plain data: the same keys with the same values, of the same kind of object; 0 is -0. */
+function alike(a: unknown, b: unknown): boolean {
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null)
+    return a === b || Object.is(a, b);
+  if (Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false;
+  const [left, right] = [a, b].map((part) => (part instanceof Map ? Object.fromEntries(part) : part)) as [
+    Record<string, unknown>,
+    Record<string, unknown>,
+  ];
+  const keys = Object.keys(left);
+  return (
+    keys.length === Object.keys(right).length &&
+    keys.every((key) => key in right && alike(left[key], right[key]))
+  );
+}
+
+/** Whatever goes wrong on a device outside the engine's own checks reaches the console. */
+function watch(device: GPUDevice): GPUDevice {
+  device.addEventListener("uncapturederror", (event) => {
+    // Listeners that come later may still say that the error is theirs.
+    setTimeout(() => {
+      if (!event.defaultPrevented) console.error(`uncaptured: ${event.error.message}`);
+    });
+  });
+  device.lost.then(({ reason, message }) => {
+    if (reason !== "destroyed") console.error(`the device was lost: ${reason} ${message}`);
+  });
+  return device;
+}
+
+function adapterName({ adapterInfo }: GPUDevice): string {
+  return `${adapterInfo.vendor} ${adapterInfo.architecture} ${adapterInfo.description}`.trim();
+}
+
+let shared: Promise<Gpu> | null = null;
+
+/** The device that the tests of a page share. */
+export function sharedGpu(): Promise<Gpu> {
+  shared ??= freshDevice().then((device) =>
+    Gpu.from(device, {
+      description: adapterName(device),
+      software: device.adapterInfo.isFallbackAdapter,
+    }),
+  );
+  return shared;
+}
+
+/** A device of its own, for tests that lose or break it. */
+export async function freshDevice(): Promise<GPUDevice> {
+  return watch(await openDevice());
+}
+
+/** A device if the browser's adapter is the one named, else null: a page cannot choose. */
+export async function deviceOf(name: string): Promise<GPUDevice | null> {
+  const device = await freshDevice();
+  if (adapterName(device).toLowerCase().includes(name)) return device;
+  device.destroy();
+  return null;
+}
+
+/** A device with the limits that every WebGPU device has, and no more. A page cannot choose by name, as Node can. */
+export async function plainDevice(name?: string): Promise<GPUDevice> {
+  if (name !== undefined) throw new Error(`a page cannot open the adapter ${name}`);
+  const full = await freshDevice();
+  const requiredFeatures = [...full.features] as GPUFeatureName[];
+  full.destroy();
+  // An adapter gives one device only.
+  const adapter = await navigator.gpu.requestAdapter();
+  if (adapter === null) throw new Error("navigator.gpu gives no adapter");
+  return watch(await adapter.requestDevice({ requiredFeatures }));
+}

@@ -1,0 +1,92 @@
+/** What is computed in Node and in a page to be compared, by the same code: random bits and forward results. */
+import { Captioner } from "../../dist/captioner.js";
+import { resolveConfig } from "../../dist/config.js";
+import { addNoise, drawPrior, drawTimesteps } from "../../dist/diffusion/forward.js";
+import { Schedule } from "../../dist/diffusion/schedule.js";
+import { transitionTable } from "../../dist/diffusion/table.js";
+import type { Gpu } from "../../dist/gpu/gpu.js";
+import { maskCondition } from "../../dist/ops/noise.js";
+import { Rng } from "../../dist/ops/rng.js";
+import { noGrad } from "../../dist/tensor/autograd.js";
+import { fromArray, type Tensor } from "../../dist/tensor/tensor.js";
+import { WordTokenizer } from "../../dist/text/words.js";
+import { randomArray } from "../harness.js";
+
+/** Results by name, as plain arrays: what travels between a page and Node. */
+export type Numbers = Record<string, number[]>;
+
+async function readAll(
+  tensors: Record<string, Tensor<"f32"> | Tensor<"u32">>,
+  bits: boolean,
+): Promise<Numbers> {
+  const results: Numbers = {};
+  for (const [name, tensor] of Object.entries(tensors)) {
+    const values = await tensor.read();
+    results[name] = [...(bits ? new Uint32Array(values.buffer, values.byteOffset, values.length) : values)];
+    tensor.dispose();
+  }
+  return results;
+}
+
+/** Bits of everything that is drawn on the GPU in training and sampling, 1009 numbers each. */
+export async function randomBits(gpu: Gpu): Promise<Numbers> {
+  const rng = new Rng(gpu, 0x123456789abcdefn);
+  rng.setStep(11);
+  const count = 1009;
+  const table = transitionTable(gpu, new Schedule({ tokens: 40, steps: 100 }));
+  const tokens = fromArray(
+    gpu,
+    Array.from({ length: count }, (_, i) => i % 40),
+    [count, 1],
+    "u32",
+  );
+  const logProbs = fromArray(gpu, randomArray(4, count * 7), [count, 7]);
+  const t = drawTimesteps(rng, table, count);
+  const drawn = {
+    timesteps: t,
+    noised: addNoise(rng, table, tokens, t),
+    prior: drawPrior(rng, table, [count]),
+    mask: maskCondition(rng, tokens, { conditionRate: 0.5, maskRate: 0.5, dropRate: 0.1, maskId: 40 }),
+    uniform: rng.uniform([count], 1.7),
+    symmetric: rng.uniformSymmetric([count], 0.3),
+    normal: rng.normal([count], 0.02),
+    gumbel: rng.gumbel([count]),
+    bernoulli: rng.bernoulli([count], 0.1, 1 / 0.9),
+    categorical: rng.categorical(logProbs),
+  };
+  const bits = await readAll(drawn, true);
+  for (const made of [tokens, logProbs, table, rng]) made.dispose();
+  return bits;
+}
+
+/** The untrained networks of the quick preset: codes of 4 pictures, pictures of 4 × 64 codes, logits of 4 noisy captions. */
+export async function forwardResults(gpu: Gpu): Promise<Numbers> {
+  const words = Array.from({ length: 200 }, (_, i) => `w${i}`);
+  const captioner = new Captioner(gpu, resolveConfig({ preset: "quick" }), new WordTokenizer(words));
+  const { decoder, vqvae, positions } = captioner;
+  const { vocabulary, length, codes } = decoder.shape;
+  const batch = 4;
+  const { imageSize } = vqvae.shape;
+  const integers = (seed: number, count: number, below: number) =>
+    Array.from(randomArray(seed, count, 1000), (x) => Math.floor(Math.abs(x)) % below);
+  const images = fromArray(gpu, randomArray(1, batch * imageSize ** 2 * 3, 0.5), [
+    batch,
+    imageSize,
+    imageSize,
+    3,
+  ]);
+  const y = fromArray(gpu, integers(2, batch * positions, codes), [batch, positions], "u32");
+  const xt = fromArray(gpu, integers(3, batch * length, vocabulary + 1), [batch, length], "u32");
+  const t = fromArray(gpu, [1, 30, 60, 100], [batch], "u32");
+  const made = gpu.scope(() =>
+    noGrad(() => ({
+      codes: vqvae.encode(images),
+      pictures: vqvae.decode(y),
+      logits: decoder.forward(xt, t, decoder.prepare(y)),
+    })),
+  );
+  const results = await readAll(made, false);
+  for (const tensor of [images, y, xt, t]) tensor.dispose();
+  captioner.dispose();
+  return results;
+}

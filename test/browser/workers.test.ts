@@ -1,0 +1,144 @@
+/** The tabs Train and Kernels of the demo page in headless Chromium: their workers, and weights that go both ways. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Page } from "playwright-core";
+import t from "tap";
+import { Captioner } from "../../dist/captioner.js";
+import { Gpu } from "../../dist/gpu/gpu.js";
+import { nodePlatform, shippedWeights } from "../../dist/platform/node.js";
+import { openNodeDevice } from "../../dist/platform/node-adapter.js";
+import { sharedBrowser } from "./chromium.js";
+import { openPage } from "./launch.js";
+
+/** The page is built by plain JavaScript beside its sources. */
+const part = (name: string) => import(new URL(`../../web/${name}.js`, import.meta.url).href);
+const { buildSite }: { buildSite(folder: string): Promise<void> } = await part("build");
+const { serve }: { serve(folder: string, port: number): Promise<{ url: string; close(): Promise<void> }> } =
+  await part("server");
+
+const folder = join(t.testdir(), "site");
+await buildSite(folder);
+const site = await serve(folder, 0);
+t.teardown(() => site.close());
+
+/** On a software adapter beside other work kernels compile for a while. */
+const patience = 400_000;
+
+const settings = [
+  "vqvae.channels=8",
+  "vqvae.codes=16",
+  "vqvae.codeDim=8",
+  "vqvae.steps=4",
+  "vqvae.batch=4",
+  "decoder.dim=16",
+  "decoder.heads=2",
+  "decoder.blocks=1",
+  "decoder.steps=40",
+  "decoder.batch=4",
+  "decoder.timesteps=10",
+  "data.augment=0",
+  "data.subset=32",
+  "sampling.steps=2",
+  "log.evaluateEvery=0",
+];
+
+async function open(tab: "train" | "kernels") {
+  const opened = await openPage(await sharedBrowser(), `${site.url}#${tab}`);
+  opened.page.setDefaultTimeout(patience);
+  await opened.page.locator(`#panel-${tab} button`).first().waitFor();
+  return opened;
+}
+
+const reach = (page: Page, tab: string, state: string) =>
+  page.locator(`#panel-${tab}[data-state="${state}"]`).waitFor();
+const press = (page: Page, name: string) => page.getByRole("button", { name, exact: true }).click();
+
+t.test("a family of kernels, cancelled and measured", async (t) => {
+  const { page, problems } = await open("kernels");
+  const panel = page.locator("#panel-kernels");
+  await panel.locator("select").selectOption("softmax");
+  await panel.locator("input[type=text]").fill("64");
+  await press(page, "Measure");
+  await panel.getByText("Round").waitFor();
+  await press(page, "Cancel");
+  await reach(page, "kernels", "idle");
+  t.equal(await panel.locator("[role=status]").textContent(), "Cancelled.");
+  await panel.locator("input[type=checkbox]").check();
+  await press(page, "Measure");
+  await panel.getByText("Measured.").waitFor();
+  const rows = await panel.locator("tbody tr").allTextContents();
+  t.equal(rows.length, 2, "forward, and with gradients");
+  for (const row of rows) t.match(row, /softmax 64×64/);
+  t.notMatch(rows.join(), /WRONG/, "and the results are right");
+  t.equal(await panel.locator("figure svg circle").count(), 2, "both below the roofline");
+  await panel.locator("input[type=text]").fill("huge");
+  await press(page, "Measure");
+  await panel.getByText("Sizes should be small").waitFor();
+  t.same(problems, []);
+  await page.close();
+});
+
+t.test("training: paused, reloaded, resumed, used here and in Node", async (t) => {
+  const { page, problems } = await open("train");
+  const phase = page.locator("#train-phase");
+  const numbers = page.locator("#train-numbers");
+  await page.getByText("More settings").click();
+  await page.locator("#train-settings").fill("decoder.stepz=1");
+  await press(page, "Start");
+  await page.locator("#panel-train .problem").getByText("decoder.stepz").waitFor();
+  await reach(page, "train", "none");
+
+  await page.locator("#train-settings").fill(settings.join("\n"));
+  await press(page, "Start");
+  await page.locator('#train-numbers[data-stage="decoder"]').waitFor();
+  await press(page, "Pause");
+  await reach(page, "train", "kept");
+  const memory = async () =>
+    [await phase.getAttribute("data-before"), await phase.getAttribute("data-after")].map(Number);
+  const [before, after] = await memory();
+  t.ok(before! > 0);
+  t.equal(after, before, "a pause gives all memory back");
+  const paused = Number(await numbers.getAttribute("data-step"));
+  t.ok(paused >= 1 && paused < 40, `paused at step ${paused}`);
+
+  await page.reload();
+  await reach(page, "train", "kept");
+  t.match(await phase.textContent(), new RegExp(`Decoder step ${paused}\\.`), "the run is still there");
+  await press(page, "Resume");
+  await reach(page, "train", "finished");
+  t.equal(Number(await numbers.getAttribute("data-step")), 40, "it goes on to the end");
+  const [again, end] = await memory();
+  t.equal(end, again, "the end gives all memory back");
+  const curves = page.locator("#train-charts svg");
+  t.ok((await curves.count()) >= 2, "curves of both stages");
+  t.match(await curves.first().innerHTML(), /<path d="M[\d.]+ [\d.]+L/, "with points");
+
+  const weights = join(t.testdir(), "weights");
+  mkdirSync(weights);
+  for (const name of ["config.json", "model.safetensors"]) {
+    const coming = page.waitForEvent("download");
+    await page.locator(`#train-files a[download="${name}"]`).click();
+    await (await coming).saveAs(join(weights, name));
+  }
+  const { device } = await openNodeDevice();
+  const gpu = Gpu.from(device);
+  const captioner = await Captioner.fromFolder(gpu, nodePlatform.files, weights);
+  const [caption] = await captioner.captionAll(new Uint8Array(32 * 32 * 3).fill(128));
+  t.type(caption?.text, "string", "what was trained here captions in Node");
+  captioner.dispose();
+  gpu.dispose();
+  device.destroy();
+
+  await press(page, "Use it in the Caption tab");
+  const facts = page.locator("#facts");
+  await facts.filter({ hasText: "the weights trained here (decoder step 40)" }).waitFor();
+  const files = ["config.json", "model.safetensors"].map((name) => join(shippedWeights(), name));
+  await page.locator("#train-weights").setInputFiles(files);
+  await facts.filter({ hasText: "the weights of your files" }).waitFor();
+  await page.locator("#train-weights").setInputFiles(files.slice(0, 1));
+  await page.getByText("Choose both files").waitFor();
+  await press(page, "Discard the run");
+  await reach(page, "train", "none");
+  t.same(problems, []);
+  await page.close();
+});

@@ -1,0 +1,71 @@
+/** The worker that measures kernels: the bench of kernels-bench/, by wall clock, as browsers do not tell processor time. */
+
+import { Gpu } from "../../../dist/gpu/gpu.js";
+import { openDevice } from "../../../dist/platform/device.js";
+import { UserError } from "../../../dist/platform/errors.js";
+import { chosen, parseSizes, sizesRule } from "../../../kernels-bench/cases.js";
+import { ceilings } from "../../../kernels-bench/ceilings.js";
+import copy from "../../../kernels-bench/copy.wgsl";
+import fma from "../../../kernels-bench/fma.wgsl";
+import { check, measure } from "../../../kernels-bench/measure.js";
+import { reportOf } from "../../../kernels-bench/report.js";
+import type { News, Order, Report } from "./messages.js";
+
+const send = (news: News) => postMessage(news);
+const progress = (text: string) => send({ type: "progress", text });
+let running: AbortController | null = null;
+
+async function bench(order: Extract<Order, { type: "measure" }>, signal: AbortSignal): Promise<Report> {
+  const began = performance.now();
+  const sizes = parseSizes(order.sizes);
+  if (sizes === null) throw new UserError(sizesRule.replace(/^It/, "Sizes"));
+  const selected = chosen(order.filter, sizes);
+  if (selected.length === 0) throw new UserError(`no case of these sizes has "${order.filter}" in its name`);
+  const device = await openDevice();
+  try {
+    const { vendor, architecture, description, isFallbackAdapter } = device.adapterInfo;
+    const adapter = description || [vendor, architecture].filter(Boolean).join(" ") || "unnamed adapter";
+    const gpu = Gpu.from(device, { description: adapter, software: isFallbackAdapter });
+    // The ceilings come first and then take part in every round.
+    const limits = ceilings({ fma, copy });
+    const results = await measure(gpu, [...limits, ...selected], { progress, signal });
+    if (order.check) {
+      for (const [i, entry] of selected.entries()) {
+        signal.throwIfAborted();
+        progress(`checking ${i + 1} of ${selected.length}: ${entry.name}`);
+        results[limits.length + i]!.check = await check(gpu, entry);
+      }
+    }
+    return reportOf(results, {
+      date: new Date().toISOString(),
+      adapter,
+      software: isFallbackAdapter,
+      platform: navigator.userAgent,
+      sizes: order.sizes,
+      seconds: (performance.now() - began) / 1000,
+      cpuSeconds: null,
+    });
+  } finally {
+    // All that was allocated goes with it, whatever went wrong.
+    device.destroy();
+  }
+}
+
+async function obey(order: Order): Promise<void> {
+  if (order.type === "cancel") {
+    running?.abort();
+    return;
+  }
+  const abort = new AbortController();
+  running = abort;
+  try {
+    send({ type: "report", report: await bench(order, abort.signal) });
+  } catch (error) {
+    if (abort.signal.aborted) send({ type: "cancelled" });
+    else send({ type: "failed", message: error instanceof Error ? error.message : String(error) });
+  } finally {
+    running = null;
+  }
+}
+
+addEventListener("message", (event: MessageEvent<Order>) => void obey(event.data));

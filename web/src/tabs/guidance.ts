@@ -1,0 +1,242 @@
+/** The Guidance lab: one picture, one seed, four ways of guidance side by side. */
+
+import { type Captioner, type DenoiseStep, fullWeight, type GuidanceMethod } from "../../../dist/index.js";
+import type { App } from "../app.js";
+import { CodeGrid } from "../code-grid.js";
+import { button, field, h, percent } from "../dom.js";
+import { type Encoded, encode, withCodes } from "../encoded.js";
+import { acceptPictures, galleryStrip } from "../picture-input.js";
+import { Scrubber } from "../scrubber.js";
+import { WordRow } from "../word-row.js";
+
+/** p: prediction under all codes; p₀: under none; pₘ: with the hidden codes masked. */
+const methods: readonly { method: GuidanceMethod; title: string; formula: (scale: number) => string }[] = [
+  { method: "none", title: "None", formula: () => "log p" },
+  { method: "cfg", title: "Classifier-free", formula: (w) => `log p₀ + ${w} (log p − log p₀)` },
+  { method: "mcs", title: "MCS", formula: (w) => `log pₘ + ${w} (log p − log pₘ)` },
+  { method: "mcs-printed", title: "MCS as printed", formula: (w) => `${w} log pₘ + (1 − ${w}) log p` },
+];
+
+export function mount(panel: HTMLElement, app: App): void {
+  new GuidanceLab(panel, app);
+}
+
+/** One method's captions and where they are shown. */
+class Column {
+  readonly element: HTMLElement;
+  readonly method: GuidanceMethod;
+  steps: DenoiseStep[] = [];
+  /** What the steps were drawn with; the same again need not be drawn again. */
+  drawnWith = "";
+  private readonly formulaOf: (scale: number) => string;
+  private readonly formula = h("p", { class: "formula quiet" });
+  private readonly text = h("p", { class: "outcome" });
+  private readonly facts = h("p", { class: "quiet small" });
+  private readonly row: WordRow;
+
+  constructor({ method, title, formula }: (typeof methods)[number]) {
+    this.method = method;
+    this.formulaOf = formula;
+    this.row = new WordRow({ label: `Caption by ${title}` });
+    this.element = h(
+      "section",
+      { class: "card", "aria-label": title, "data-method": method },
+      h("h2", {}, title),
+      this.formula,
+      this.text,
+      this.row.element,
+      this.facts,
+    );
+  }
+
+  showScale(scale: number): void {
+    const weight = fullWeight({ method: this.method, scale });
+    const says =
+      this.method === "none" ? "" : weight === 1 ? "; with this ω it is the full prediction alone" : "";
+    this.formula.textContent = `${this.formulaOf(scale)}${says}`;
+  }
+
+  show(index: number | null, plain: readonly string[] | null): void {
+    const step = this.steps[Math.min(index ?? Number.POSITIVE_INFINITY, this.steps.length - 1)] ?? null;
+    this.row.show(step);
+    this.row.compare(plain);
+    const last = this.steps.at(-1);
+    const isDone = last?.u === 0;
+    this.text.textContent = isDone
+      ? last.text || "(no word at all)"
+      : this.steps.length > 0
+        ? "…"
+        : "waiting";
+    const end = isDone ? last.words.indexOf("[END]") : -1;
+    const said = isDone ? last.probabilities.slice(0, end < 0 ? undefined : end + 1) : [];
+    this.facts.textContent =
+      said.length > 0 ? `mean p̃ of its words: ${percent(said.reduce((a, b) => a + b, 0) / said.length)}` : "";
+  }
+}
+
+class GuidanceLab {
+  private readonly app: App;
+  private readonly panel: HTMLElement;
+  private readonly columns = methods.map((method) => new Column(method));
+  private readonly grid: CodeGrid;
+  private readonly scrubber: Scrubber;
+  private readonly scale = h("input", { type: "range", min: 0, max: 5, step: 0.25, value: 2 });
+  private readonly scaleText = h("output", {});
+  private readonly seed = h("input", { type: "number", min: 0, max: 4294967295, value: 1 });
+  private readonly hiddenText = h("p", { class: "quiet", "aria-live": "polite" });
+  private readonly stop: HTMLButtonElement;
+  private encoded: Encoded | null = null;
+  private index: number | null = null;
+  private isStale = true;
+
+  constructor(panel: HTMLElement, app: App) {
+    this.app = app;
+    this.panel = panel;
+    panel.dataset.finished = "0";
+    this.grid = new CodeGrid({
+      label: "The codes that MCS hides: paint with the pointer, or walk with the arrow keys and press space",
+      onPaint: () => this.run(),
+    });
+    this.scrubber = new Scrubber((index) => {
+      this.index = index;
+      this.show();
+    });
+    this.stop = button("Stop", () => void app.stopWork(), { disabled: true });
+    this.scale.addEventListener("input", () => this.showScale());
+    for (const input of [this.scale, this.seed]) input.addEventListener("change", () => this.run());
+    this.lay();
+    acceptPictures(panel, app);
+    const renew = () => {
+      this.encoded = null;
+      for (const column of this.columns) {
+        column.drawnWith = "";
+        column.steps = [];
+      }
+      this.run();
+    };
+    app.on("picture", renew);
+    app.on("captioner", renew);
+    app.on("busy", (busy) => {
+      this.stop.disabled = !busy;
+    });
+    // What came while another tab was in front is done when people see it.
+    app.on("tab", () => {
+      if (this.isStale) this.run();
+    });
+    this.showScale();
+    this.run();
+  }
+
+  private lay(): void {
+    const random = (rate: number) =>
+      Uint8Array.from({ length: this.grid.marks.length }, () => (Math.random() < rate ? 1 : 0));
+    this.panel.append(
+      h(
+        "p",
+        {},
+        "Guidance asks the model twice, once with all codes of the picture and once with fewer, and strengthens what the codes made the difference for. p is the prediction from all codes, p₀ from none, pₘ from those that MCS leaves; paint over codes to choose what it hides. Words that differ from those without guidance are underlined.",
+      ),
+      galleryStrip(this.app),
+      h(
+        "div",
+        { class: "lab" },
+        h(
+          "section",
+          { class: "stack", "aria-label": "Picture and settings" },
+          this.grid.element,
+          h(
+            "div",
+            { class: "row" },
+            button("Hide half at random", () => this.paint(random(0.5))),
+            button("Invert", () => this.paint(this.grid.marks.map((painted) => 1 - painted))),
+            button("Hide none", () => this.paint(new Uint8Array(this.grid.marks.length))),
+          ),
+          this.hiddenText,
+          field("Scale ω", this.scale, this.scaleText),
+          field("Seed", this.seed),
+        ),
+        h("div", { class: "columns" }, ...this.columns.map(({ element }) => element)),
+      ),
+      h("div", { class: "row" }, this.stop),
+      this.scrubber.element,
+    );
+  }
+
+  private paint(marks: Uint8Array): void {
+    this.grid.marks = marks;
+    this.run();
+  }
+
+  private showScale(): void {
+    const scale = Number(this.scale.value);
+    this.scaleText.textContent = String(scale);
+    for (const column of this.columns) column.showScale(scale);
+  }
+
+  /** Denoises what does not stand there yet, one method after the other. */
+  private run(): void {
+    this.isStale = true;
+    this.show();
+    if (this.panel.hidden || !this.app.picture || !this.app.captioner) return;
+    this.isStale = false;
+    this.index = null;
+    this.scrubber.stop();
+    void this.app
+      .work((captioner, signal) => this.denoise(captioner, signal))
+      .then((isDone) => {
+        if (isDone) this.panel.dataset.finished = String(Number(this.panel.dataset.finished) + 1);
+        // Other work came in between, or the device was lost.
+        else this.isStale = true;
+      });
+  }
+
+  private async denoise(captioner: Captioner, signal: AbortSignal): Promise<void> {
+    const { picture } = this.app;
+    if (!picture) return;
+    this.grid.show(picture.canvas, captioner.decoder.shape.side);
+    this.encoded ??= await encode(captioner, picture);
+    signal.throwIfAborted();
+    const scale = Number(this.scale.value);
+    const seed = Math.max(0, Math.round(this.seed.valueAsNumber || 0));
+    const marks = this.grid.marks;
+    const isPainted = marks.includes(1);
+    await withCodes(captioner, this.encoded.ids, async (codes) => {
+      for (const column of this.columns) {
+        const { method } = column;
+        const usesMarks = method === "mcs" || method === "mcs-printed";
+        const guidance = { method, scale, ...(isPainted && usesMarks ? { hidden: marks } : {}) };
+        const drawnWith = JSON.stringify([
+          seed,
+          method === "none" ? null : scale,
+          usesMarks ? Array.from(marks) : null,
+        ]);
+        if (column.drawnWith === drawnWith) continue;
+        column.drawnWith = "";
+        column.steps = [];
+        for await (const step of captioner.denoise(codes, { guidance, seed, signal })) {
+          column.steps.push(step);
+          this.show();
+        }
+        column.drawnWith = drawnWith;
+      }
+    });
+  }
+
+  private show(): void {
+    const { index, columns } = this;
+    const plain = columns[0]!.steps;
+    const at = (steps: readonly DenoiseStep[]) =>
+      steps[Math.min(index ?? steps.length - 1, steps.length - 1)];
+    const compared = at(plain)?.words ?? null;
+    for (const column of columns) column.show(index, column.method === "none" ? null : compared);
+    const longest = columns.reduce((a, b) => (b.steps.length > a.steps.length ? b : a));
+    this.scrubber.show(longest.steps, index);
+    const marks = this.grid.marks;
+    const count = marks.reduce((a, b) => a + b, 0);
+    const rate = this.app.captioner?.config.sampling.maskRate;
+    this.hiddenText.textContent =
+      count > 0
+        ? `MCS hides the ${count} painted ${count === 1 ? "code" : "codes"} of ${marks.length}.`
+        : `Nothing is painted: MCS hides ${rate === undefined ? "some" : percent(rate)} of the codes at random, the same ones in both.`;
+  }
+}

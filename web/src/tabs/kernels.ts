@@ -1,0 +1,151 @@
+/** The Kernels tab: the bench of every kernel, measured in this browser. */
+
+import { families } from "../../../kernels-bench/cases.js";
+import { factsOf, sectionsOf } from "../../../kernels-bench/cases-page.js";
+import { type App, sentence } from "../app.js";
+import { button, field, h } from "../dom.js";
+import type { News, Order, Report } from "../kernels/messages.js";
+
+export function mount(panel: HTMLElement, _app: App): void {
+  new KernelsTab(panel);
+}
+
+class KernelsTab {
+  private readonly panel: HTMLElement;
+  private worker: Worker | null = null;
+  private report: Report | null = null;
+  private readonly family = h("select", {}, h("option", { value: "" }, "all kernels"));
+  private readonly sizes = h("input", { type: "text", value: "default", list: "bench-sizes", size: 14 });
+  private readonly check = h("input", { type: "checkbox" });
+  private readonly start = button("Measure", () => this.begin(), { class: "primary" });
+  private readonly cancel = button("Cancel", () => this.order({ type: "cancel" }));
+  private readonly copy = button("Copy as JSON", () => void this.copyReport());
+  private readonly status = h("p", { role: "status", class: "quiet" });
+  private readonly problem = h("p", { class: "problem", role: "alert" });
+  private readonly result = h("div", { class: "bench" });
+
+  constructor(panel: HTMLElement) {
+    this.panel = panel;
+    for (const { name } of families) this.family.append(h("option", { value: name }, name));
+    this.family.value = "matmul";
+    panel.append(
+      h(
+        "p",
+        {},
+        "Times kernels of the engine in this browser, next to the two ceilings of the same run: multiply-adds in registers, and a copy. Work is repeated until a sample lasts about 40 ms, so that the browser’s coarse clock does not matter; it runs in a worker, so the page stays awake. Other pages and programs on the GPU disturb it.",
+      ),
+      h(
+        "div",
+        { class: "row" },
+        field("Kernels", this.family),
+        field("Sizes", this.sizes),
+        h(
+          "datalist",
+          { id: "bench-sizes" },
+          ...["small", "default", "large", "64,256,1024"].map((value) => h("option", { value })),
+        ),
+        h("label", { class: "field" }, this.check, h("span", {}, "check results against float64")),
+      ),
+      h("div", { class: "row" }, this.start, this.cancel, this.copy),
+      this.problem,
+      this.status,
+      this.result,
+    );
+    this.result.addEventListener("click", (event) => this.follow(event));
+    this.enter(false);
+  }
+
+  private enter(running: boolean): void {
+    this.start.disabled = running;
+    this.cancel.hidden = !running;
+    this.copy.hidden = this.report === null;
+    this.panel.dataset.state = running ? "running" : "idle";
+  }
+
+  private order(order: Order): void {
+    if (!this.worker) {
+      this.worker = new Worker(new URL("kernels-worker.js", document.baseURI), { type: "module" });
+      this.worker.addEventListener("message", (event: MessageEvent<News>) => this.hear(event.data));
+      this.worker.addEventListener("error", (event) =>
+        this.fail(event.message || "the worker did not start"),
+      );
+    }
+    this.worker.postMessage(order);
+  }
+
+  private begin(): void {
+    this.problem.textContent = "";
+    this.status.textContent = "Opening the GPU …";
+    this.enter(true);
+    const { family, sizes, check } = this;
+    this.order({
+      type: "measure",
+      filter: family.value || undefined,
+      sizes: sizes.value.trim(),
+      check: check.checked,
+    });
+  }
+
+  private hear(news: News): void {
+    switch (news.type) {
+      case "progress":
+        if (news.text !== "") this.status.textContent = `${sentence(news.text).slice(0, -1)} …`;
+        break;
+      case "report":
+        this.report = news.report;
+        this.status.textContent = "Measured.";
+        this.show(news.report);
+        this.enter(false);
+        break;
+      case "cancelled":
+        this.status.textContent = "Cancelled.";
+        this.enter(false);
+        break;
+      case "failed":
+        this.fail(news.message);
+        break;
+    }
+  }
+
+  private fail(message: string): void {
+    this.status.textContent = "";
+    this.problem.textContent = sentence(message);
+    this.enter(false);
+  }
+
+  private show(report: Report): void {
+    const facts = Object.entries(factsOf(report)).map(([name, value]) =>
+      h("div", {}, h("dt", {}, name), h("dd", {}, value)),
+    );
+    // The page forbids styles in markup; those of the bench (colours, lengths of bars) are set by script instead.
+    const markup = sectionsOf(report).join("").replaceAll(' style="', ' data-style="');
+    const sections = document.createElement("template");
+    sections.innerHTML = markup;
+    for (const element of sections.content.querySelectorAll<HTMLElement | SVGElement>("[data-style]")) {
+      element.style.cssText = element.dataset.style ?? "";
+    }
+    this.result.replaceChildren(h("dl", { class: "facts" }, ...facts), sections.content);
+  }
+
+  /** From a point of the roofline to its row: the page's own addresses are its tabs. */
+  private follow(event: Event): void {
+    const link = (event.target as Element).closest("a");
+    const name = link?.getAttribute("href");
+    if (!name?.startsWith("#")) return;
+    event.preventDefault();
+    for (const row of this.result.querySelectorAll("tr.marked")) row.classList.remove("marked");
+    const row = this.result.querySelector<HTMLElement>(name);
+    row?.classList.add("marked");
+    row?.scrollIntoView({ block: "center" });
+  }
+
+  private async copyReport(): Promise<void> {
+    const text = `${JSON.stringify(this.report, null, 2)}\n`;
+    try {
+      await navigator.clipboard.writeText(text);
+      this.status.textContent = "Copied.";
+    } catch {
+      this.problem.textContent = "The browser does not let this page use the clipboard.";
+    }
+  }
+}

@@ -1,0 +1,149 @@
+/** What to train on and how: the choices in front of a run. */
+
+import { describeConfig, PRESET_NAMES } from "../../../dist/config.js";
+import { button, field, h } from "../dom.js";
+import type { Pictures } from "./messages.js";
+
+const presets: Readonly<Record<string, string>> = {
+  quick: "quick: small networks, minutes; shows that everything works, not how good it gets",
+  emoji:
+    "emoji: the networks whose weights ship with the page, 64×64 pixels; about an hour on a good GPU or more",
+  paper: "paper: the paper’s sizes, 256×256 pixels; for a large GPU, and days",
+};
+
+interface Folder {
+  name: string;
+  files: ReadonlyMap<string, File>;
+}
+
+export class Form {
+  readonly element: HTMLElement;
+  private readonly preset = h("select", { id: "train-preset" });
+  private readonly emoji = h("input", { type: "radio", name: "train-pictures", checked: true });
+  private readonly own = h("input", { type: "radio", name: "train-pictures" });
+  private readonly skipBad = h("input", { type: "checkbox" });
+  private readonly settings = h("textarea", {
+    id: "train-settings",
+    rows: 4,
+    spellcheck: "false",
+    placeholder: "decoder.steps=1200",
+  });
+  private readonly chosen = h("span", { class: "quiet", "aria-live": "polite" }, "no folder chosen");
+  private folder: Folder | null = null;
+
+  constructor() {
+    for (const name of PRESET_NAMES) this.preset.append(h("option", { value: name }, presets[name] ?? name));
+    this.preset.value = "quick";
+    const picker = h("input", { type: "file", webkitdirectory: true, multiple: true, class: "out-of-sight" });
+    picker.addEventListener("change", () => {
+      const files = new Map(
+        [...(picker.files ?? [])].map((file) => [file.webkitRelativePath, file] as const),
+      );
+      const [first] = files.keys();
+      if (first !== undefined) this.take({ name: first.split("/")[0]!, files });
+    });
+    const choose = button("Choose a folder …", () => picker.click());
+    this.element = h(
+      "div",
+      { class: "stack" },
+      h(
+        "fieldset",
+        { class: "stack" },
+        h("legend", {}, "Pictures"),
+        h("label", {}, this.emoji, " 512 emoji of 32×32 pixels, which come with the page"),
+        h(
+          "label",
+          {},
+          this.own,
+          " a folder of your own, which stays on this computer: PNG, JPEG or WebP and captions.jsonl, .csv or .txt; drop it here or choose it",
+        ),
+        h("div", { class: "row" }, choose, picker, this.chosen),
+        h(
+          "label",
+          {},
+          this.skipBad,
+          " leave out unreadable rows and pictures instead of stopping (--skip-bad)",
+        ),
+      ),
+      field("Settings", this.preset),
+      h(
+        "details",
+        {},
+        h("summary", {}, "More settings"),
+        h("label", { for: "train-settings" }, "One key=value a line, as with --set of the command:"),
+        this.settings,
+        h(
+          "details",
+          {},
+          h("summary", {}, "All settings"),
+          h("pre", { class: "all-settings" }, describeConfig()),
+        ),
+      ),
+    );
+    this.acceptFolder();
+  }
+
+  get presetName(): string {
+    return this.preset.value;
+  }
+
+  /** `key=value` lines; empty ones say nothing. */
+  get set(): string[] {
+    return this.settings.value.split("\n").flatMap((line) => line.trim() || []);
+  }
+
+  /** Null while a folder of one's own is wanted and none is chosen. */
+  get pictures(): Pictures | null {
+    if (this.emoji.checked) return { kind: "emoji" };
+    return this.folder && { kind: "folder", ...this.folder, skipBad: this.skipBad.checked };
+  }
+
+  private take(folder: Folder): void {
+    this.folder = folder;
+    this.own.checked = true;
+    this.chosen.textContent = `${folder.name}: ${folder.files.size} ${folder.files.size === 1 ? "file" : "files"}`;
+  }
+
+  private acceptFolder(): void {
+    const { element } = this;
+    const over = (on: boolean) => element.classList.toggle("dropping", on);
+    element.addEventListener("dragover", (event) => {
+      event.preventDefault();
+      over(true);
+    });
+    element.addEventListener("dragleave", () => over(false));
+    element.addEventListener("drop", async (event) => {
+      event.preventDefault();
+      event.stopPropagation();
+      over(false);
+      const entry = event.dataTransfer?.items[0]?.webkitGetAsEntry();
+      if (!entry?.isDirectory) {
+        this.chosen.textContent = "That is not a folder: drop the folder that holds pictures and captions.";
+        return;
+      }
+      const files = new Map<string, File>();
+      await collect(entry, entry.name, files);
+      this.take({ name: entry.name, files });
+    });
+  }
+}
+
+/** All files of a dropped folder, by their paths. */
+async function collect(entry: FileSystemEntry, path: string, files: Map<string, File>): Promise<void> {
+  if (entry.isFile) {
+    const file = await new Promise<File>((resolve, reject) =>
+      (entry as FileSystemFileEntry).file(resolve, reject),
+    );
+    files.set(path, file);
+    return;
+  }
+  const reader = (entry as FileSystemDirectoryEntry).createReader();
+  for (;;) {
+    // A folder comes in portions; an empty one is its end.
+    const portion = await new Promise<FileSystemEntry[]>((resolve, reject) =>
+      reader.readEntries(resolve, reject),
+    );
+    if (portion.length === 0) return;
+    for (const child of portion) await collect(child, `${path}/${child.name}`, files);
+  }
+}

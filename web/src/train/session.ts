@@ -1,0 +1,281 @@
+/** Training in a page: the stages and files of Node's command, with the run kept in the origin's own file system. */
+
+import { Captioner } from "../../../dist/captioner.js";
+import { type Config, resolveConfig } from "../../../dist/config.js";
+import { type Dataset, withSubset } from "../../../dist/data/dataset.js";
+import { loadFolder } from "../../../dist/data/folder.js";
+import { readDataset, writeDataset } from "../../../dist/data/prepared.js";
+import { DeviceLostError } from "../../../dist/gpu/errors.js";
+import { Gpu } from "../../../dist/gpu/gpu.js";
+import type { JsonRecord } from "../../../dist/io/json.js";
+import { type LogEntry, RunFolder } from "../../../dist/io/run-folder.js";
+import { browserPlatform } from "../../../dist/platform/browser.js";
+import { openDevice } from "../../../dist/platform/device.js";
+import { UserError } from "../../../dist/platform/errors.js";
+import { opfsFiles } from "../../../dist/platform/opfs.js";
+import { pickedFiles } from "../../../dist/platform/picked-files.js";
+import type { Platform } from "../../../dist/platform/platform.js";
+import { heldOutRecords, runVocabulary, saveTrained } from "../../../dist/training/run.js";
+import { runStage, type Trainer } from "../../../dist/training/stage.js";
+import { decoderStage, type StageContext, trainingCodes, vqvaeStage } from "../../../dist/training/stages.js";
+import { runPath } from "./kept.js";
+import type { MemoryReturned, News, Order, Pictures, Stage } from "./messages.js";
+
+/** Fetched pictures in, runs in the origin's own file system. */
+const platform: Platform = { ...browserPlatform, files: opfsFiles };
+const dataFolder = `${runPath}/data`;
+const weightsFolder = `${runPath}/weights`;
+/** Two tabs must not train into one folder. A page that holds a lock is not frozen in the background either. */
+const lockName = "mc-diffusion training";
+/** Steps are told in bundles, so that quick ones do not flood the page. */
+const bundleMilliseconds = 100;
+
+type Outcome = "finished" | "interrupted";
+
+export class TrainingSession {
+  private readonly post: (news: News) => void;
+  private gpu: Gpu | null = null;
+  /** Of the kept run, while this worker lives. */
+  private dataset: Dataset | null = null;
+  private training = false;
+  private stopping = false;
+  private exporting = false;
+  private readonly steps: Record<Stage, number> = { vqvae: 0, decoder: 0 };
+  private untold: LogEntry[] = [];
+  private lastTold = 0;
+
+  constructor(post: (news: News) => void) {
+    this.post = post;
+  }
+
+  /** Does what the tab asks for; whatever goes wrong is told, not thrown. */
+  async obey(order: Order): Promise<void> {
+    try {
+      if (order.type === "pause") this.stopping = true;
+      else if (order.type === "export") await this.export();
+      else await this.alone(order);
+    } catch (error) {
+      if (error instanceof DeviceLostError) this.gpu = null;
+      this.tellSteps();
+      this.post({ type: "failed", message: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  /** Orders that change the kept run, one at a time over all tabs. */
+  private async alone(order: Exclude<Order, { type: "pause" | "export" }>): Promise<void> {
+    if (this.training) throw new UserError("the training is running; pause it first");
+    await navigator.locks.request(lockName, { ifAvailable: true }, async (lock) => {
+      if (lock === null) throw new UserError("another tab of this page is training; pause it there first");
+      if (order.type === "discard") {
+        await opfsFiles.remove(runPath);
+        this.dataset = null;
+        this.post({ type: "discarded" });
+        return;
+      }
+      this.training = true;
+      this.stopping = false;
+      this.exporting = false;
+      try {
+        const { outcome, memory } = await (order.type === "start" ? this.start(order) : this.resume());
+        this.post({ type: "ended", outcome: outcome === "finished" ? "finished" : "paused", memory });
+      } finally {
+        this.training = false;
+      }
+    });
+  }
+
+  private async start({ preset, pictures, set }: Extract<Order, { type: "start" }>) {
+    const source =
+      pictures.kind === "emoji"
+        ? ["data.source=emoji"]
+        : ["data.source=folder", `data.folder=${pictures.name}`, `data.skipBad=${pictures.skipBad}`];
+    const config = resolveConfig({ preset, set: [...source, ...set] });
+    // Somebody is looking: samples as often as scores, where the preset shows them at the end only.
+    if (config.log.sampleEvery === 0) config.log.sampleEvery = config.log.evaluateEvery;
+    this.post({ type: "phase", phase: "pictures" });
+    const dataset = withSubset(await this.load(pictures, config.data), config.data.subset);
+    // Nothing is written or removed before the data is there: a mistake costs nothing.
+    heldOutRecords(dataset);
+    await opfsFiles.remove(runPath);
+    const run = await RunFolder.create(opfsFiles, runPath, config as unknown as JsonRecord);
+    await writeDataset(platform, dataFolder, dataset);
+    this.dataset = dataset;
+    this.steps.vqvae = 0;
+    this.steps.decoder = 0;
+    return this.train(run, config, dataset, false);
+  }
+
+  private async resume() {
+    const run = await RunFolder.open(opfsFiles, runPath);
+    const file = { name: `${runPath}/config.json`, text: JSON.stringify(run.config) };
+    const config = resolveConfig({ file });
+    this.post({ type: "phase", phase: "pictures" });
+    this.dataset ??= await readDataset(platform, dataFolder);
+    const log = await run.readLog();
+    for (const { stage, step } of log) this.steps[stage as Stage] = step;
+    this.post({ type: "steps", entries: log });
+    return this.train(run, config, this.dataset, true);
+  }
+
+  private async load(pictures: Pictures, { imageSize, skipBad }: Config["data"]): Promise<Dataset> {
+    if (pictures.kind === "emoji") {
+      const dataset = await readDataset(browserPlatform, "data/emoji");
+      if (dataset.size !== imageSize) {
+        throw new UserError(
+          `the page brings its emoji along at ${dataset.size}×${dataset.size} pixels, and these settings take ${imageSize}×${imageSize}; take the preset quick, or add data.imageSize=${dataset.size}`,
+        );
+      }
+      return dataset;
+    }
+    const { dataset, skipped, uncaptioned } = await loadFolder(
+      { ...browserPlatform, files: pickedFiles(pictures.files) },
+      pictures.name,
+      {
+        size: imageSize,
+        skipBad,
+        onProgress: (done, total) => this.post({ type: "phase", phase: "pictures", done, total }),
+      },
+    );
+    for (const line of skipped) this.post({ type: "note", text: `skipped: ${line}` });
+    if (uncaptioned > 0) {
+      this.post({
+        type: "note",
+        text: `${uncaptioned} pictures of ${pictures.name} have no caption and are not used`,
+      });
+    }
+    return dataset;
+  }
+
+  /** Trains until the end or a pause, and gives back all of the GPU's memory that it took. */
+  private async train(
+    run: RunFolder,
+    config: Config,
+    dataset: Dataset,
+    resume: boolean,
+  ): Promise<{ outcome: Outcome; memory: MemoryReturned }> {
+    this.post({ type: "phase", phase: "opening" });
+    this.gpu ??= await openGpu();
+    const { gpu } = this;
+    const before = gpu.memory.liveBytes;
+    const tokenizer = await runVocabulary(opfsFiles, run, dataset, config);
+    const captioner = new Captioner(gpu, config, tokenizer);
+    let outcome: Outcome;
+    try {
+      this.post({
+        type: "facts",
+        facts: {
+          adapter: `${gpu.description}${gpu.software ? ", computing on the CPU" : ""}`,
+          data: dataset.name,
+          pictures: dataset.splits.train!.length,
+          words: tokenizer.vocabularySize,
+          parameters: {
+            vqvae: captioner.vqvae.parameterCount,
+            decoder: captioner.decoder.parameterCount,
+          },
+          steps: { vqvae: config.vqvae.steps, decoder: config.decoder.steps },
+        },
+      });
+      const heldOut = heldOutRecords(dataset);
+      outcome = await this.stages({ platform, config, captioner, dataset, run, heldOut }, resume);
+    } finally {
+      captioner.dispose();
+      gpu.trim();
+    }
+    await gpu.idle();
+    return { outcome, memory: { before, after: gpu.memory.liveBytes } };
+  }
+
+  private async stages(context: StageContext, resume: boolean): Promise<Outcome> {
+    const tokenizerStage = vqvaeStage(context);
+    try {
+      if ((await this.stage(tokenizerStage, context, resume)) === "interrupted") {
+        await this.save(context);
+        return "interrupted";
+      }
+    } finally {
+      tokenizerStage.dispose();
+    }
+    const codes = await trainingCodes(context, (done, total) =>
+      this.post({ type: "phase", phase: "codes", done, total }),
+    );
+    const captionStage = await decoderStage(context, codes);
+    try {
+      const outcome = await this.stage(captionStage, context, resume);
+      // A pause ends like the end: the checkpoint has the weights to go on with, the captioner gets those to be used.
+      captionStage.finish?.();
+      await this.save(context);
+      return outcome;
+    } finally {
+      captionStage.dispose();
+    }
+  }
+
+  private async stage(trainer: Trainer, context: StageContext, resume: boolean): Promise<Outcome> {
+    const { run, config } = context;
+    const { stage } = trainer;
+    this.post({ type: "phase", phase: stage });
+    try {
+      return await runStage(trainer, {
+        platform,
+        run,
+        seed: config.seed,
+        log: config.log,
+        progress: { update() {}, log() {}, stop() {} },
+        interrupted: () => this.stopping,
+        resume,
+        onStep: async (entry) => {
+          this.steps[stage] = entry.step;
+          this.untold.push(entry);
+          if (performance.now() - this.lastTold > bundleMilliseconds) this.tellSteps();
+          if (!this.exporting) return;
+          this.exporting = false;
+          await trainer.withUsedWeights(() => this.save(context));
+          this.post({ type: "phase", phase: stage });
+        },
+        onSample: async (path) => {
+          const bytes = await opfsFiles.read(path);
+          const type = path.endsWith(".svg") ? "image/svg+xml" : "image/png";
+          const picture = new Blob([bytes.slice()], { type });
+          this.post({ type: "sample", stage, step: Number(/(\d+)\.\w+$/.exec(path)?.[1]), picture });
+        },
+      });
+    } finally {
+      this.tellSteps();
+    }
+  }
+
+  private tellSteps(): void {
+    this.lastTold = performance.now();
+    if (this.untold.length > 0) this.post({ type: "steps", entries: this.untold });
+    this.untold = [];
+  }
+
+  /** Writes the captioner as it is now, and hands it to the page. */
+  private async save({ captioner }: StageContext): Promise<void> {
+    this.post({ type: "phase", phase: "saving" });
+    await saveTrained(captioner, opfsFiles, weightsFolder);
+    await this.tellTrained();
+  }
+
+  private async export(): Promise<void> {
+    if (this.training) this.exporting = true;
+    else await this.tellTrained();
+  }
+
+  private async tellTrained(): Promise<void> {
+    const blob = async (name: string, type: string) =>
+      new Blob([(await opfsFiles.read(`${weightsFolder}/${name}`)).slice()], { type });
+    const config = await blob("config.json", "application/json");
+    const model = await blob("model.safetensors", "application/octet-stream");
+    this.post({ type: "trained", trained: { config, model, steps: { ...this.steps } } });
+  }
+}
+
+async function openGpu(): Promise<Gpu> {
+  const device = await openDevice();
+  const { vendor, architecture, description, isFallbackAdapter } = device.adapterInfo;
+  return Gpu.from(device, {
+    description: description || [vendor, architecture].filter(Boolean).join(" ") || "unnamed adapter",
+    software: isFallbackAdapter,
+  });
+}
