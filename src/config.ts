@@ -247,14 +247,14 @@ const PRESETS = {
     decoder: {
       dim: 96,
       blocks: 2,
-      steps: 600,
+      steps: 1200,
       batch: 32,
       captionsPerImage: 1,
       learningRate: 1e-3,
-      warmup: 60,
+      warmup: 100,
       emaEvery: 5,
     },
-    log: { every: 20, sampleEvery: 0, evaluateEvery: 200, checkpointEvery: 200, keep: 1, scored: 24 },
+    log: { every: 20, sampleEvery: 0, evaluateEvery: 300, checkpointEvery: 300, keep: 1, scored: 24 },
   },
   /** The model whose weights ship. It is trained for both ways of guidance; cfg is what scored best on it (model card). */
   emoji: { decoder: { pDrop: 0.1 }, sampling: { guidance: "cfg", scale: 1.25 } },
