@@ -33,7 +33,7 @@ export class WordEditor {
     const word = step.words[position]!;
     const edit = (mark: Mark | null) => this.onEdit({ position, mark });
     const toggle = (text: string, on: boolean, mark: Mark) =>
-      button(text, () => edit(on ? null : mark), { "aria-pressed": on });
+      button(text, () => edit(on ? null : mark), { "aria-pressed": String(on) });
     const said = mark?.kind === "locked" ? mark.word : word;
     const name = (word: string) => (word === "[END]" ? "end of the caption" : word);
     this.element.hidden = false;
@@ -58,7 +58,7 @@ export class WordEditor {
         h("span", { class: "quiet" }, "Instead:"),
         ...step.alternatives[position]!.filter((other) => other.word !== "[UNK]").map((other) => {
           const item = button("", () => edit({ kind: "locked", word: other.word }), {
-            "aria-pressed": mark?.kind === "locked" && mark.word === other.word,
+            "aria-pressed": String(mark?.kind === "locked" && mark.word === other.word),
           });
           item.append(name(other.word), " ", h("span", { class: "quiet" }, percent(other.probability)));
           return item;
