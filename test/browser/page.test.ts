@@ -3,9 +3,10 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
-import t from "tap";
+import sharp from "sharp";
+import t, { type Test } from "tap";
 import { sharedBrowser } from "./chromium.js";
-import { openPage } from "./launch.js";
+import { launch, openPage } from "./launch.js";
 
 /** The page is built by plain JavaScript beside its sources. */
 const part = (name: string) => import(new URL(`../../web/${name}.js`, import.meta.url).href);
@@ -38,8 +39,10 @@ const read = (page: Page, selector: string): Promise<string> =>
 
 const caption = (page: Page) => read(page, "#panel-caption .caption");
 const readout = (page: Page) => read(page, ".readout");
+const errors = (page: Page) => read(page, "#errors");
 const about = (page: Page) => read(page, "#picture-about");
 const words = (page: Page) => page.locator("#panel-caption .word").allInnerTexts();
+const bytesInUse = async (page: Page) => Number(await page.locator("#facts").getAttribute("data-bytes"));
 const word = (page: Page, position: number) => page.locator("#panel-caption .word").nth(position);
 
 /** A picture of the page in the folder of screenshots. */
@@ -66,6 +69,20 @@ async function open(hash = ""): Promise<{ page: Page; problems: string[] }> {
   const { page, problems } = await openPage(await sharedBrowser(), `${site.url}${hash}`);
   page.setDefaultTimeout(patience);
   return { page, problems };
+}
+
+/** Fewer steps still, where captions do not matter at all. */
+async function setSteps(page: Page, steps: number): Promise<void> {
+  await page.locator("#panel-caption summary").click();
+  await page.getByLabel("Steps", { exact: true }).fill(String(steps));
+}
+
+async function complains(page: Page, pattern: RegExp, t: Test, message: string): Promise<void> {
+  await page
+    .locator("#errors .error", { hasText: pattern })
+    .waitFor({ timeout: 60_000 })
+    .catch(() => {});
+  t.match(await errors(page), pattern, message);
 }
 
 t.test("a picture, its codes and its caption, step by step", async (t) => {
@@ -136,6 +153,49 @@ t.test("a picture, its codes and its caption, step by step", async (t) => {
   await page.close();
 });
 
+t.test("words are locked, replaced and masked", async (t) => {
+  const { page, problems } = await open();
+  await ready(page);
+  const before = await words(page);
+  const editor = page.locator(".editor");
+  const again = () =>
+    ended(page, "caption", () => page.getByRole("button", { name: "Denoise again" }).click());
+
+  await word(page, 1).click();
+  await shoot(page, "caption-editor");
+  await editor.getByRole("button", { name: "Mask", exact: true }).click();
+  t.equal((await words(page))[1], "[MASK]", "masked");
+  const plan = await read(page, "#panel-caption .denoising");
+  t.match(plan, /1 masked: only what is masked is denoised again/, "it says what will happen");
+  await again();
+  const filled = await words(page);
+  const others = (list: string[]) => list.filter((_, i) => i !== 1);
+  t.same(others(filled), others(before), "only the masked word was drawn again");
+  t.not(filled[1], "[MASK]", `with a word there: ${filled[1]}`);
+
+  await word(page, 0).click();
+  const alternative = ".alternatives > button[aria-pressed=false]:nth-of-type(2)";
+  const text = await read(page, alternative);
+  t.match(text, /^.+ \d+(\.\d)? %$/, `alternatives come with their probabilities: ${text}`);
+  const other = text.replace(/ [\d.]+ %$/, "");
+  await page.locator(alternative).click();
+  await editor.getByLabel("Another word").fill("quantum");
+  await page.keyboard.press("Enter");
+  const refusal = /“quantum” is not among the \d+ words that this model knows/;
+  t.match(await read(page, ".editor"), refusal, "an unknown word");
+  await page.keyboard.press("Escape");
+  t.ok(await editor.isHidden(), "Escape closes the editor");
+  const focused = await page.evaluate(() => document.activeElement?.className);
+  t.equal(focused, "word", "and the focus goes back to the word");
+  await again();
+  t.equal((await words(page))[0], other === "end of the caption" ? "end" : other, "what was chosen stays");
+  t.equal(await page.locator("#panel-caption .word[data-mark=locked]").count(), 1, "locked");
+  await page.getByRole("button", { name: "Clear locks and masks" }).click();
+  t.equal(await page.locator("#panel-caption .word[data-mark=locked]").count(), 0, "until it is let go");
+  t.same(problems, [], "no errors or warnings");
+  await page.close();
+});
+
 t.test("the guidance lab", async (t) => {
   const { page, problems } = await open("#guidance");
   const methods = ["none", "cfg", "mcs", "mcs-printed"];
@@ -165,6 +225,202 @@ t.test("the guidance lab", async (t) => {
   await shoot(page, "guidance-painted");
   await page.getByRole("button", { name: "Hide none" }).click();
   t.match(await read(page, ".lab"), /Nothing is painted: MCS hides 10 % of the codes at random/, "none");
+  t.same(problems, [], "no errors or warnings");
+  await page.close();
+});
+
+t.test("pictures that are none, too small, too large", async (t) => {
+  const { page, problems } = await open();
+  await ready(page);
+  await setSteps(page, 2);
+  const offer = (name: string, buffer: Buffer) =>
+    page.locator("#file").setInputFiles({ name, mimeType: "image/png", buffer });
+  const solid = (width: number, height: number) =>
+    sharp({ create: { width, height, channels: 3, background: "#cc4422" } })
+      .png()
+      .toBuffer();
+  for (const [name, buffer, pattern] of [
+    [
+      "notes.png",
+      Buffer.from("This is a text file.\n"),
+      /^notes\.png is no picture that this browser can read: it holds text\./,
+    ],
+    ["empty.png", Buffer.alloc(0), /^empty\.png is empty; a picture was expected\./],
+    [
+      "cut.png",
+      (await solid(64, 64)).subarray(0, 60),
+      /^cut\.png is no picture that this browser can read: the file is damaged\./,
+    ],
+    [
+      "huge.png",
+      await solid(10_010, 10_000),
+      /^huge\.png is 10010×10000: 100\.1 million pixels, and at most 100 million are read; scale it down first\./,
+    ],
+  ] as const) {
+    await offer(name, buffer);
+    await complains(page, pattern, t, name);
+  }
+  for (const [name, width, height, pattern] of [
+    ["dot.png", 1, 1, /^dot\.png\. It is a single pixel: the model sees one colour and can only guess\.$/],
+    [
+      "wall.png",
+      8660,
+      5774,
+      /^wall\.png\. It has 50 million pixels \(8660×5774\) and was scaled down to 512×341\.$/,
+    ],
+  ] as const) {
+    const picture = await solid(width, height);
+    await ended(page, "caption", () => offer(name, picture));
+    t.match(await about(page), pattern, name);
+    t.equal(await errors(page), "", "errors of before are gone");
+    t.not(await caption(page), "", "it has a caption");
+  }
+  t.same(problems, [], "no errors or warnings");
+  await page.close();
+});
+
+t.test("a drawing, a dropped and a pasted picture", async (t) => {
+  const { page, problems } = await open();
+  await ready(page);
+  await setSteps(page, 2);
+  await page.getByRole("button", { name: "Draw", exact: true }).click();
+  await page.getByRole("button", { name: "red" }).click();
+  const box = (await page.locator(".pad").boundingBox())!;
+  await page.mouse.move(box.x + 60, box.y + 60);
+  await page.mouse.down();
+  await page.mouse.move(box.x + 190, box.y + 190, { steps: 5 });
+  await page.mouse.up();
+  await shoot(page, "caption-drawing");
+  await ended(page, "caption", () => page.getByRole("button", { name: "Caption it" }).click());
+  t.match(await about(page), /^your drawing\./, "a drawing");
+  const reds = await page.getByRole("application").evaluate((element) => {
+    const canvas = element as HTMLCanvasElement;
+    const { data } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
+    let count = 0;
+    for (let i = 0; i < data.length; i += 4) if (data[i]! > 180 && data[i + 1]! < 110) count++;
+    return count;
+  });
+  t.ok(reds > 5000, `is what is captioned: ${reds} red pixels`);
+  for (const kind of ["drop", "paste"] as const) {
+    const bring = () =>
+      page.evaluate(async (kind) => {
+        const canvas = new OffscreenCanvas(8, 8);
+        canvas.getContext("2d")!.fillRect(0, 0, 4, 4);
+        const transfer = new DataTransfer();
+        transfer.items.add(new File([await canvas.convertToBlob()], `${kind}.png`, { type: "image/png" }));
+        const event =
+          kind === "drop"
+            ? new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true })
+            : new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true });
+        document.querySelector("#panel-caption")!.dispatchEvent(event);
+      }, kind);
+    await ended(page, "caption", bring);
+    t.match(await about(page), new RegExp(`^${kind}\\.png\\.`), kind);
+    t.not(await caption(page), "", "has a caption");
+  }
+  t.same(problems, [], "no errors or warnings");
+  await page.close();
+});
+
+t.test("ten captions leave no memory behind", async (t) => {
+  const { page, problems } = await open();
+  await ready(page);
+  await setSteps(page, 3);
+  const use = (i: number) =>
+    ended(page, "caption", () => page.locator("#panel-caption .gallery button").nth(i).click());
+  await use(1);
+  const before = await bytesInUse(page);
+  t.ok(before > 7e6, `${before} bytes in use, the model's weights among them`);
+  for (let i = 2; i < 12; i++) await use(i);
+  t.equal(await bytesInUse(page), before, "as many as before");
+  t.same(problems, [], "no errors or warnings");
+  await page.close();
+});
+
+t.test("damaged weights", async (t) => {
+  const { browser } = await sharedBrowser();
+  const page = await browser.newPage();
+  page.setDefaultTimeout(patience);
+  await page.route("**/model.safetensors", async (route) => {
+    const response = await route.fetch();
+    const body = await response.body();
+    body[body.length - 5]! ^= 1;
+    await route.fulfill({ response, body });
+  });
+  await page.goto(site.url);
+  await complains(
+    page,
+    /model\.safetensors is damaged or of another version: its \d+ bytes are not the \d+ whose SHA-256 config\.json names\. Try again/,
+    t,
+    "one bit is enough",
+  );
+  await page.unroute("**/model.safetensors");
+  await page.getByRole("button", { name: "Try again" }).click();
+  await ready(page);
+  t.equal(await errors(page), "", "with the right ones all is well");
+  await page.close();
+});
+
+t.test("no WebGPU", async (t) => {
+  const { browser } = await sharedBrowser();
+  const page = await browser.newPage();
+  await page.addInitScript("Object.defineProperty(navigator, 'gpu', { value: undefined })");
+  await page.goto(site.url);
+  await complains(page, /WebGPU/, t, "says what is missing");
+  const text = await errors(page);
+  for (const wanted of [
+    /Chrome and Edge .*113/,
+    /chrome:\/\/flags.*#enable-unsafe-webgpu/,
+    /Firefox .*141/,
+    /Safari .*26/,
+  ])
+    t.match(text, wanted, "and which browser and switch to use");
+  await shoot(page, "no-webgpu");
+  await page.close();
+});
+
+t.test("the GPU process dies", async (t) => {
+  const browser = await launch();
+  t.teardown(() => browser.close());
+  const { page } = await openPage(browser, site.url);
+  page.setDefaultTimeout(patience);
+  await ready(page);
+  const before = await words(page);
+  await ended(page, "caption", async () => {
+    const session = await browser.browser.newBrowserCDPSession();
+    // Its answer does not come: the process is gone.
+    session.send("Browser.crashGpuProcess").catch(() => {});
+  });
+  t.match(await read(page, "#status"), /^The GPU was lost and is open again\.$/, "it says what happened");
+  t.same(await words(page), before, "the page goes on, with the same caption");
+  t.equal(await errors(page), "", "and needs nobody's help");
+});
+
+t.test("narrow and wide, light and dark", async (t) => {
+  const { page, problems } = await open();
+  await ready(page);
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  for (const [name, width, height] of [
+    ["wide", 1280, 900],
+    ["narrow", 360, 780],
+  ] as const) {
+    await page.setViewportSize({ width, height });
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme });
+      for (const tab of ["caption", "guidance"]) {
+        await page.locator(`#tab-${tab}`).click();
+        await page.locator(`#panel-${tab} .word`).first().waitFor();
+        const overflow = await page.evaluate(
+          () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+        );
+        t.equal(overflow, 0, `${tab}, ${name}: nothing sticks out`);
+        await shoot(page, `${tab}-${name}-${colorScheme}`);
+      }
+    }
+  }
+  await page.locator("#tab-caption").focus();
+  await page.keyboard.press("ArrowRight");
+  t.equal(await read(page, "[role=tab][aria-selected=true]"), "Guidance lab", "tabs by the arrow keys");
   t.same(problems, [], "no errors or warnings");
   await page.close();
 });

@@ -18,7 +18,7 @@ export class CodeGrid {
   readonly element: HTMLElement;
   private readonly canvas: HTMLCanvasElement;
   private readonly options: CodeGridOptions;
-  private picture: HTMLCanvasElement | null = null;
+  private picture: ImageData | null = null;
   private side = 8;
   private weights: ArrayLike<number> | null = null;
   private painted = new Uint8Array(64);
@@ -39,11 +39,13 @@ export class CodeGrid {
     });
     this.element = this.canvas;
     this.listen();
+    // Its pixels go with the GPU process, if that dies.
+    this.canvas.addEventListener("contextrestored", () => this.draw());
     this.draw();
   }
 
   /** Shows a picture over a grid of side × side codes. */
-  show(picture: HTMLCanvasElement | null, side: number): void {
+  show(picture: ImageData | null, side: number): void {
     this.picture = picture;
     if (side !== this.side) {
       this.side = side;
@@ -147,8 +149,10 @@ export class CodeGrid {
       const scale = size / Math.max(width, height);
       context.imageSmoothingEnabled = scale < 4;
       context.imageSmoothingQuality = "high";
+      const drawn = new OffscreenCanvas(width, height);
+      drawn.getContext("2d")!.putImageData(this.picture, 0, 0);
       context.drawImage(
-        this.picture,
+        drawn,
         (size - width * scale) / 2,
         (size - height * scale) / 2,
         width * scale,

@@ -18,7 +18,7 @@ const colours = {
 /** A drawing pad; `onDone` is called with its canvas, which stays the pad's. */
 export function drawingPad(onDone: (canvas: HTMLCanvasElement) => void): HTMLElement {
   const canvas = h("canvas", { width: 256, height: 256, class: "pad", "aria-label": "Drawing" });
-  const context = canvas.getContext("2d")!;
+  const context = canvas.getContext("2d", { willReadFrequently: true })!;
   context.lineCap = "round";
   context.lineJoin = "round";
   const clear = () => {

@@ -9,8 +9,8 @@ export interface Encoded {
   readonly reconstruction: RgbaPicture;
 }
 
-export async function encode(captioner: Captioner, { canvas }: Picture): Promise<Encoded> {
-  const codes = await captioner.codes(canvas);
+export async function encode(captioner: Captioner, { pixels }: Picture): Promise<Encoded> {
+  const codes = await captioner.codes(pixels);
   try {
     const [ids, reconstruction] = await Promise.all([codes.read(), captioner.reconstruct(codes)]);
     return { ids, reconstruction };

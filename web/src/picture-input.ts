@@ -3,7 +3,7 @@
 import { type App, sentence } from "./app.js";
 import { button, h } from "./dom.js";
 import { drawingPad } from "./drawing.js";
-import { copyOf, fetchPicture, type Picture, readPicture } from "./picture.js";
+import { fetchPicture, type Picture, pictureOf, readPicture } from "./picture.js";
 
 /** What web/gallery.js writes. */
 interface Gallery {
@@ -54,7 +54,7 @@ export function pictureInput(app: App): HTMLElement {
     // The same file may be chosen again after it was changed.
     file.value = "";
   });
-  const pad = drawingPad((canvas) => app.usePicture(copyOf(canvas, "your drawing")));
+  const pad = drawingPad((canvas) => app.usePicture(pictureOf(canvas, "your drawing")));
   pad.hidden = true;
   const draw = button("Draw", () => {
     pad.hidden = !pad.hidden;

@@ -3,8 +3,8 @@
 import { UserError } from "../../dist/index.js";
 
 export interface Picture {
-  /** At most `longestSide` pixels a side. */
-  readonly canvas: HTMLCanvasElement;
+  /** At most `longestSide` a side; in the page's own memory, as a canvas may be blank after the GPU's process died. */
+  readonly pixels: ImageData;
   /** A file's name, or what else it is. */
   readonly name: string;
   /** What was done to it, or is odd about it; empty if nothing. */
@@ -26,10 +26,17 @@ export async function readPicture(file: Blob, name: string): Promise<Picture> {
   const address = URL.createObjectURL(file);
   try {
     const image = new Image();
-    image.src = address;
-    await image.decode().catch(async () => {
+    const unreadable = async () => {
       throw new UserError(`${name} is no picture that this browser can read${await looksLike(file)}.`);
-    });
+    };
+    // The size is known before the pixels are: one that is too large is never decoded.
+    await new Promise((resolve, reject) => {
+      image.addEventListener("load", resolve);
+      image.addEventListener("error", reject);
+      image.src = address;
+    }).catch(unreadable);
+    checkSize(image, name);
+    await image.decode().catch(unreadable);
     return drawn(image, name);
   } finally {
     URL.revokeObjectURL(address);
@@ -45,31 +52,32 @@ export async function fetchPicture(address: string, name: string): Promise<Pictu
   return readPicture(await response.blob(), name);
 }
 
+function checkSize({ naturalWidth: width, naturalHeight: height }: HTMLImageElement, name: string): void {
+  const count = width * height;
+  if (count <= mostPixels) return;
+  throw new UserError(
+    `${name} is ${width}×${height}: ${(count / 1e6).toFixed(1)} million pixels, and at most ${mostPixels / 1e6} million are read; scale it down first.`,
+  );
+}
+
 function drawn(image: HTMLImageElement, name: string): Picture {
   // A drawing in SVG that tells no size has none of its own.
   const [width, height] = [image.naturalWidth || longestSide, image.naturalHeight || longestSide];
-  const megapixels = (width * height) / 1e6;
-  if (width * height > mostPixels) {
-    throw new UserError(
-      `${name} is ${width}×${height}: ${megapixels.toFixed(1)} million pixels, and at most ${mostPixels / 1e6} million are read; scale it down first.`,
-    );
-  }
   const scale = Math.min(1, longestSide / Math.max(width, height));
-  const canvas = document.createElement("canvas");
-  canvas.width = Math.max(1, Math.round(width * scale));
-  canvas.height = Math.max(1, Math.round(height * scale));
-  const context = canvas.getContext("2d")!;
+  const [columns, rows] = [Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale))];
+  const context = new OffscreenCanvas(columns, rows).getContext("2d", { willReadFrequently: true })!;
   context.imageSmoothingQuality = "high";
-  context.drawImage(image, 0, 0, canvas.width, canvas.height);
-  return { canvas, name, note: oddity(width, height, canvas), file: null, captions: [] };
+  context.drawImage(image, 0, 0, columns, rows);
+  const pixels = context.getImageData(0, 0, columns, rows);
+  return { pixels, name, note: oddity(width, height, pixels), file: null, captions: [] };
 }
 
-function oddity(width: number, height: number, canvas: HTMLCanvasElement): string {
+function oddity(width: number, height: number, pixels: ImageData): string {
   const size = `${width}×${height}`;
   if (width === 1 && height === 1)
     return "It is a single pixel: the model sees one colour and can only guess.";
   if (width * height >= 20e6) {
-    return `It has ${((width * height) / 1e6).toFixed(0)} million pixels (${size}) and was scaled down to ${canvas.width}×${canvas.height}.`;
+    return `It has ${((width * height) / 1e6).toFixed(0)} million pixels (${size}) and was scaled down to ${pixels.width}×${pixels.height}.`;
   }
   if (Math.max(width, height) > 4 * Math.min(width, height))
     return `It is ${size}: the model sees it small, with white around it.`;
@@ -78,18 +86,16 @@ function oddity(width: number, height: number, canvas: HTMLCanvasElement): strin
 
 /** What the first bytes of a file look like, as the end of a sentence. */
 async function looksLike(file: Blob): Promise<string> {
-  const start = new TextDecoder("latin1").decode(await file.slice(0, 64).arrayBuffer());
+  const bytes = new Uint8Array(await file.slice(0, 64).arrayBuffer());
+  const start = String.fromCharCode(...bytes);
   if (/^(\x89PNG|\xff\xd8\xff|RIFF|GIF8|BM)/.test(start)) return ": the file is damaged";
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what tells bytes from text
   if (!/[\x00-\x08\x0e-\x1f]/.test(start)) return ": it holds text";
   return " (PNG, JPEG, WebP, GIF and SVG are read everywhere)";
 }
 
-/** A drawing, or another canvas, as a picture of its own. */
-export function copyOf(source: HTMLCanvasElement, name: string): Picture {
-  const canvas = document.createElement("canvas");
-  canvas.width = source.width;
-  canvas.height = source.height;
-  canvas.getContext("2d")!.drawImage(source, 0, 0);
-  return { canvas, name, note: "", file: null, captions: [] };
+/** What is drawn on a canvas, as a picture. */
+export function pictureOf(canvas: HTMLCanvasElement, name: string): Picture {
+  const pixels = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
+  return { pixels, name, note: "", file: null, captions: [] };
 }

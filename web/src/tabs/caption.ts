@@ -149,7 +149,7 @@ class CaptionTab {
     this.isStale = false;
     const isDone = await this.app.work(async (captioner, signal) => {
       const { side } = captioner.decoder.shape;
-      this.grid.show(picture.canvas, side);
+      this.grid.show(picture.pixels, side);
       if (!this.encoded) {
         this.about.textContent = describe(picture);
         this.encoded = await encode(captioner, picture);

@@ -193,7 +193,7 @@ class GuidanceLab {
   private async denoise(captioner: Captioner, signal: AbortSignal): Promise<void> {
     const { picture } = this.app;
     if (!picture) return;
-    this.grid.show(picture.canvas, captioner.decoder.shape.side);
+    this.grid.show(picture.pixels, captioner.decoder.shape.side);
     this.encoded ??= await encode(captioner, picture);
     signal.throwIfAborted();
     const scale = Number(this.scale.value);
