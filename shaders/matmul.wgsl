@@ -21,6 +21,7 @@ const COLUMN_SUMS: bool = false; // @variant
 alias A = f32; // @variant f32=f32 f16=f16
 alias B = f32; // @variant f32=f32 f16=f16
 alias C = f32; // @variant f32=f32 f16=f16
+const EPILOGUE: bool = false; // @variant
 
 struct Params {
   m: u32,
@@ -41,10 +42,10 @@ struct Params {
   split_length: u32, // of k; a multiple of the depth of a tile
   c_size: u32,       // elements from one C to the next
   alpha: f32,
-  // The epilogue: uniform branches, once an element, so that one pipeline serves every layer.
-  bias_on: u32,      // 0 or 1, as the other switches
+  accumulate: u32,   // 0 or 1, as the other switches
+  // With EPILOGUE: uniform branches, once an element, so that one pipeline serves every layer.
+  bias_on: u32,
   residual_on: u32,
-  accumulate: u32,
   keep: u32,         // the value before the activation, too, in the same buffer:
   kept_offset: u32,  // from an element of C to where it goes
   activation: u32,   // 0 none, 1 gelu2, 2 silu, 3 relu
@@ -67,11 +68,13 @@ fn activated(z: f32) -> f32 {
 
 // One element of the result, from its sum over k; `at` is its place in c.
 fn finish(sum: f32, at: u32, column: u32) {
-  var z = params.alpha * sum;
-  if (params.bias_on != 0u) { z += bias[column]; }
-  if (params.keep != 0u) { c[params.kept_offset + at] = C(z); }
-  var y = activated(z);
-  if (params.residual_on != 0u) { y += residual[at]; }
+  var y = params.alpha * sum;
+  if (EPILOGUE) {
+    if (params.bias_on != 0u) { y += bias[column]; }
+    if (params.keep != 0u) { c[params.kept_offset + at] = C(y); }
+    y = activated(y);
+    if (params.residual_on != 0u) { y += residual[at]; }
+  }
   if (params.accumulate != 0u) { y += f32(c[at]); }
   c[at] = C(y);
 }

@@ -99,19 +99,21 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor<Float>, epilogue: E
     bias: epilogue.bias ?? a.storage,
     residual: epilogue.residual ?? a.storage,
   };
-  const elements = { A: a.dtype, B: b.dtype, C: c.dtype } as const;
   const variant = {
-    ...elements,
+    A: a.dtype,
+    B: b.dtype,
+    C: c.dtype,
     A_TRANSPOSED: aTransposed,
     B_TRANSPOSED: bTransposed,
     COLUMN_SUMS: epilogue.columnSums ?? false,
+    EPILOGUE: (params.bias_on || params.residual_on || params.keep || params.activation) !== 0,
   } as const;
   const layers = batch0 * batch1 * splits;
-  const vectors = (operand: Operand, stride: number, line: number) =>
+  const divisible = (operand: Operand, stride: number, line: number) =>
     [operand.offset, stride, line, ...operand.batchStride].every((value) => value % 4 === 0);
   const aligned = {
-    A_VECTORS: vectors(a, aStride, aTransposed ? m : k),
-    B_VECTORS: vectors(b, bStride, bTransposed ? k : n),
+    A_VECTORS: divisible(a, aStride, aTransposed ? m : k),
+    B_VECTORS: divisible(b, bStride, bTransposed ? k : n),
   };
   const shape = [batch0 * batch1 * m, n, k];
   const which = matmulKernel(gpu, shape);
@@ -122,16 +124,20 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor<Float>, epilogue: E
     const [x, y] = gpu.groups1d(blocks, tune.WORKGROUP);
     gpu.run(kernel, bindings, params, { groups: [x, y, layers], variant: { ...variant, ...aligned }, tune });
   } else if (which === "subgroup") {
-    const kernel = kernels.matmulSubgroup.product;
-    const tuned = gpu.tunables(kernel, shape);
+    const { product: anyWidth, productVectors } = kernels.matmulSubgroup;
+    const tuned = gpu.tunables(anyWidth, shape);
     const LANES = Math.min(tuned.LANES, gpu.certainLanes);
     // A tile need not be much higher than the matrix.
     const ROW_GROUPS = Math.min(tuned.ROW_GROUPS, 2 ** Math.ceil(Math.log2(Math.ceil(m / LANES))));
-    gpu.run(kernel, bindings, params, {
-      groups: [Math.ceil(m / (LANES * ROW_GROUPS)), Math.ceil(n / (tuned.COLUMNS * LANES)), layers],
-      variant: elements,
-      tune: { ...tuned, LANES, ROW_GROUPS },
-    });
+    const options = {
+      groups: [Math.ceil(m / (LANES * ROW_GROUPS)), Math.ceil(n / (4 * LANES)), layers],
+      variant: { ...variant, ...aligned },
+      tune: { LANES, ROW_GROUPS },
+    } as const;
+    const { c: target, bias, residual, ...read } = bindings;
+    const vectors = { ...read, c_vectors: target, bias_vectors: bias, residual_vectors: residual };
+    if (n % 4 === 0) gpu.run(productVectors, vectors, params, options);
+    else gpu.run(anyWidth, bindings, params, options);
   } else {
     const kernel = kernels.matmul.product;
     const tune = gpu.tunables(kernel, shape);
