@@ -33,7 +33,9 @@ const {
   openGpu,
   readTuning,
   runCommand,
+  shippedTuning,
   tuningHelp,
+  tuningProblems,
   UserError,
   userTuningPath,
 } = await engine();
