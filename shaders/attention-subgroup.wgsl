@@ -38,11 +38,12 @@ const LANES: u32 = 8; // @tune 4 8
 const ROWS: u32 = 2; // @tune 1 2 4
 const TILE: u32 = ROWS * LANES;
 
-// Element type of q, k, v and o; sums are float32, and so are all other numbers.
+// Element types of q, k, v and the saved o, and of the o that forward writes. All other numbers are float32.
 alias Stored = f32; // @variant f32=f32 f16=f16
-/// Where the sums of o are while the keys are walked: "o" itself, if it is float32, as a float16 o would be rounded once a
-/// block; else an array of each invocation's own, of this many vec4 a row, at least D / 4.
-const SUMS: u32 = 0; // @variant o=0 8=8 16=16 32=32 64=64 128=128
+alias Output = f32; // @variant f32=f32 f16=f16
+/// Where the sums of o are while the keys are walked: in o itself, if that is float32; else, as it would be rounded once a
+/// block, in an array of each invocation's own, of this many vec4 a row, at least D / 4.
+const SUMS: u32 = 0; // @variant o=0 8=8 16=16 32=32
 
 const LOG2_E: f32 = 1.4426950408889634;
 const LN_2: f32 = 0.6931471805599453;
@@ -54,7 +55,7 @@ const LOWEST: f32 = -1e30;
 @group(0) @binding(2) var<storage, read> k: array<vec4<Stored>>;
 @group(0) @binding(3) var<storage, read> v: array<vec4<Stored>>;
 @group(0) @binding(4) var<storage, read> mask: array<u32>;
-@group(0) @binding(5) var<storage, read_write> o: array<vec4<Stored>>;
+@group(0) @binding(5) var<storage, read_write> o: array<vec4<Output>>;
 /// [2, B, H, T]: the log-sum-exp of every query, then (from backward_query) its delta.
 @group(0) @binding(6) var<storage, read_write> rows: array<f32>;
 
@@ -175,13 +176,13 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation
           }
           sums[i * SUMS + d] = sum[i];
           if (first + LANES >= params.keys && own + i * LANES < params.queries) {
-            o[out[i] + d] = vec4<Stored>(sum[i]);
+            o[out[i] + d] = vec4<Output>(sum[i]);
           }
         } else if (own + i * LANES < params.queries) {
           if (first > 0u) {
             sum[i] += vec4<f32>(o[out[i] + d]) * keep[i];
           }
-          o[out[i] + d] = vec4<Stored>(sum[i]);
+          o[out[i] + d] = vec4<Output>(sum[i]);
         }
       }
     }

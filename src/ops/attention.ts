@@ -169,11 +169,14 @@ function maskBinding(problem: Problem, instead: Tensor<Float>): Tensor<"u32"> | 
   return problem.mask ?? instead.storage;
 }
 
-/** Where the forward kernels keep their sums, which are float32: in the output if that is, else beside it. */
-function sumsPlace({ width }: Problem, output: Tensor<Float>): "o" | "8" | "16" | "32" | "64" | "128" {
-  if (output.dtype === "f32") return "o";
-  const vectors = width / 4;
-  return (["8", "16", "32", "64"] as const).find((most) => vectors <= Number(most)) ?? "128";
+/**
+ * Where the forward kernels keep their sums, which are float32: in the output if that is, else beside it, in room for the
+ * width of a head. Wider than 128, null: an invocation's own array would be too large (it also takes many seconds to
+ * compile), so the output comes as float32 and is rounded by a second dispatch.
+ */
+function sumsPlace({ width }: Problem, dtype: Float): "o" | "8" | "16" | "32" | null {
+  if (dtype === "f32") return "o";
+  return (["8", "16", "32"] as const).find((vectors) => width <= 4 * Number(vectors)) ?? null;
 }
 
 function runForward<D extends Float>(
@@ -185,17 +188,19 @@ function runForward<D extends Float>(
   const { gpu, dtype } = q.tensor;
   const { batches, queries, heads, width } = problem;
   const output = empty(gpu, [batches, queries, heads * width], dtype, problem.op);
+  const sums = sumsPlace(problem, dtype);
+  const written: Tensor<Float> = sums ? output : empty(gpu, output.shape, "f32", `${problem.op} sums`);
   const rows = empty(gpu, [2, batches, heads, queries], "f32", `${problem.op} log-sum-exp`);
   const bindings = {
     q: q.tensor.storage,
     k: k.tensor.storage,
     v: v.tensor.storage,
     mask: maskBinding(problem, q.tensor),
-    o: output,
+    o: written,
     rows,
   };
   const params = parameters(problem, q, k, v);
-  const variant = { Stored: dtype as Float, SUMS: sumsPlace(problem, output) };
+  const variant = { Stored: dtype as Float, Output: written.dtype, SUMS: sums ?? "o" };
   const lanes = shuffleLanes(gpu, problem, choices.attentionForward);
   if (lanes > 0) {
     const kernel = kernels.attentionSubgroup.forward;
@@ -206,6 +211,10 @@ function runForward<D extends Float>(
     const tune = gpu.tunables(kernel, shapeOf(problem));
     const groups = gpu.groups1d(batches * heads * Math.ceil(queries / tune.QUERIES), tune.WORKGROUP);
     gpu.run(kernel, bindings, params, { groups, tune, variant });
+  }
+  if (!sums) {
+    copyStrided(written, output, { accumulate: false });
+    written.dispose();
   }
   return { output, rows };
 }
