@@ -11,7 +11,6 @@ export * from "./embedding.js";
 export * from "./group-norm.js";
 export * from "./layer-norm.js";
 export * from "./matmul.js";
-export * from "./picture.js";
 export * from "./reduce.js";
 export * from "./rng.js";
 export * from "./softmax.js";
