@@ -13,6 +13,7 @@ import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "./io/sa
 import { loadWeights } from "./nn/weights.js";
 import type { PictureFit } from "./ops/picture.js";
 import { type PictureSource, pictureTensor, withinLimits } from "./picture-source.js";
+import { PictureWatch, type WatchOptions } from "./picture-watch.js";
 import { openDevice } from "./platform/device.js";
 import { download, downloadText, sha256 } from "./platform/download.js";
 import { UserError } from "./platform/errors.js";
@@ -159,6 +160,14 @@ export class Captioner {
   async codes(source: PictureSource, fit: PictureFit = "contain"): Promise<Tensor<"u32">> {
     const usable = await withinLimits(this.gpu, source);
     return this.codesOf(usable, fit);
+  }
+
+  /**
+   * Watches a texture that is drawn anew from frame to frame: its codes, and where the words look in it, as GPU buffers for the
+   * shaders of a page. `words` is a caption; `_` is a [MASK]. The texture must live as long as the watch, the caller's to dispose of.
+   */
+  watch(texture: GPUTexture, words: string, options: WatchOptions = {}): PictureWatch {
+    return new PictureWatch(this, texture, words, options);
   }
 
   private codesOf(source: PictureSource, fit?: PictureFit): Tensor<"u32"> {

@@ -40,6 +40,7 @@ export { TimestepModulation } from "./nn/timestep-modulation.js";
 export * from "./ops/models.js";
 export { PhiloxStream, replay } from "./ops/philox.js";
 export * from "./picture-source.js";
+export type { PictureWatch, WatchOptions } from "./picture-watch.js";
 export type { Files, ImageCodec, Platform, RgbImage } from "./platform/platform.js";
 export type { Tokenizer } from "./text/tokenizer.js";
 export { WordTokenizer } from "./text/words.js";

@@ -564,7 +564,11 @@ export class Gpu {
       const began = performance.now();
       this.submit(new Replay(part, bindGroups, uniforms), part, bindGroups, uniforms);
       const done = this.device.queue.onSubmittedWorkDone().then(
-        () => this.times.learn(part, performance.now() - began),
+        () => {
+          const milliseconds = performance.now() - began;
+          this.times.learn(part, milliseconds);
+          this.observer?.slice?.(milliseconds);
+        },
         () => {}, // the device is lost, which is reported on its own
       );
       first = end;

@@ -54,6 +54,8 @@ export interface Observer {
     params: Readonly<Record<string, number | Vec4>>,
     variant: Readonly<Record<string, string | boolean>>,
   ): void;
+  /** A slice of long work was with the device for so many milliseconds, what others submitted before it included. */
+  slice?(milliseconds: number): void;
   /** Memory was taken (positive) or given back (negative). */
   memory?(label: string, bytes: number): void;
 }
