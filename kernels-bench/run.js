@@ -192,6 +192,8 @@ async function benchmark(wanted, options) {
   const began = performance.now();
   const before = options.baseline === undefined ? null : await readBaseline(options.baseline);
   const gpu = await openGpu(options.adapter, false, options.tuning);
+  // Whoever changes a kernel is to know that what was measured of it no longer counts.
+  for (const problem of gpu.tuning.shippedProblems) console.error(`careful: ${problem}`);
   const selected = supported(gpu, wanted);
   // The ceilings come first and then take part in every round.
   const limits = ceilings({ fma: await wgsl("fma"), copy: await wgsl("copy") });
@@ -234,9 +236,20 @@ async function tuneCases(wanted, options) {
   const gpu = await openGpu(options.adapter, false, null);
   if (/null backend/.test(gpu.description))
     throw new UserError("--tune needs an adapter that computes; the null backend does not.");
+  const adapter = { key: gpu.tuning.adapter, description: gpu.description, date: about().date.slice(0, 10) };
+  if (!options.dryRun && options.tuning === undefined) await nodePlatform.files.makeDirectory(dirname(path));
+  /** @param {readonly import("./tune.js").Tuned[]} results */
+  const keep = async (results) => {
+    if (!options.dryRun)
+      await nodePlatform.files.write(
+        path,
+        `${JSON.stringify(mergedTable(old, adapter, results), null, 2)}\n`,
+      );
+  };
   const results = await tune(gpu, supported(gpu, wanted), {
     pairs: options.repeat,
     progress,
+    keep,
     report(tuned) {
       progress("");
       if (tuned.trials.length > 0) console.log(describeTuned(tuned));
@@ -245,10 +258,7 @@ async function tuneCases(wanted, options) {
   progress("");
   const won = results.filter(({ values }) => values !== null).length;
   console.log(`${won} of ${results.length} kernels and choices at their shapes are better than by default`);
-  if (options.dryRun) return;
-  const adapter = { key: gpu.tuning.adapter, description: gpu.description, date: about().date.slice(0, 10) };
-  if (options.tuning === undefined) await nodePlatform.files.makeDirectory(dirname(path));
-  await writeJson(mergedTable(old, adapter, results), path);
+  if (!options.dryRun) console.error(`written: ${path}`);
 }
 
 /** @param {string | undefined} filter @param {Options & { vs: string }} options */

@@ -44,6 +44,8 @@ import { randomSource } from "./random.js";
  * @property {number} [pairs] Of samples, for a verdict.
  * @property {(text: string) => void} [progress]
  * @property {(tuned: Tuned) => void} [report] Told of each knob when it is done.
+ * @property {(tuned: readonly Tuned[]) => Promise<void>} [keep] Given all results so far after each case, so that a
+ *   long run that is stopped has not been in vain.
  * @property {Clock} [clock] For tests.
  *
  * @typedef {(run: () => Promise<void>, values: Values, calls: number) => Promise<Sample>} Clock Times work of
@@ -90,6 +92,7 @@ export async function tune(gpu, cases, options = {}) {
       await gpu.idle();
       gpu.trim();
     }
+    await options.keep?.(all);
   }
   return all;
 }

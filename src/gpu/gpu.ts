@@ -1,5 +1,6 @@
 /** The device and what ops see of it: append a dispatch, read a buffer back, scopes that free, capture and replay. */
 
+import { adapterName, isSoftware } from "../platform/adapter-info.js";
 import { BindGroupCache } from "./bind-groups.js";
 import { type CapturedMemory, CaptureMemory } from "./capture-memory.js";
 import {
@@ -72,9 +73,9 @@ export interface Scoped {
 export interface GpuOptions extends PoolOptions {
   /** Measured tunables, over those that come with the package; null: none that were measured, only defaults. */
   tuning?: TuningTable | null;
-  /** Describes the adapter in reports. */
+  /** Describes the adapter in reports; default: what the device says of it. */
   description?: string;
-  /** True for adapters that run on the CPU; ops with two ways of working choose by it. */
+  /** True for adapters that run on the CPU; ops with two ways of working choose by it. Default: what the device says of it. */
   software?: boolean;
   /** Told of every promise that the engine waits for the device by; may slow down the polling until it is settled. */
   rest?: (promise: Promise<unknown>) => void;
@@ -202,8 +203,10 @@ export class Gpu {
   private constructor(device: GPUDevice, options: GpuOptions) {
     this.device = device;
     this.limits = device.limits;
-    this.description = options.description ?? "a shared device";
-    this.software = options.software ?? false;
+    // Browsers that lag behind the specification tell nothing of a device's adapter.
+    const info: GPUAdapterInfo | undefined = device.adapterInfo;
+    this.description = options.description ?? (info ? adapterName(info) : "a shared device");
+    this.software = options.software ?? (info !== undefined && isSoftware(info));
     this.poolOptions = options;
     this.rest = options.rest ?? (() => {});
     const fail = (error: GpuError) => this.fail(error);

@@ -8,6 +8,7 @@ import { existsSync } from "node:fs";
 import * as fs from "node:fs/promises";
 import { constants, homedir } from "node:os";
 import { basename, join } from "node:path";
+import { adapterName, isSoftware, softwareNames } from "./adapter-info.js";
 import { requestComputeDevice } from "./device.js";
 import { UserError } from "./errors.js";
 import { unpackChromium } from "./npm-chromium.js";
@@ -50,8 +51,6 @@ const FASTER_THAN_SWIFTSHADER =
   "SwiftShader computes on the CPU; Mesa's lavapipe is 3 to 6 times faster (Mesa 23 or newer; Debian 12: mesa-vulkan-drivers from bookworm-backports), a GPU with its Vulkan driver much faster still.";
 const FASTER_THAN_LAVAPIPE =
   "lavapipe computes on the CPU; a GPU with its Vulkan driver would be much faster.";
-
-const SOFTWARE_NAMES = /llvmpipe|swiftshader|microsoft basic render/i;
 
 /** Dawn aborts the process when the object that `create` returned is collected while its devices live: hold all of them. */
 const alive: GPU[] = [];
@@ -133,15 +132,14 @@ async function attempt(
       const gpu = create(toggles);
       alive.push(gpu);
       const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
-      const software = adapter !== null && isSoftware(adapter);
+      const software = adapter !== null && isSoftware(adapter.info);
       if (adapter === null || (way.kind === "gpu" && software)) {
         passedOver.push(emptyHanded(way));
         return null;
       }
       const device = await requestComputeDevice(adapter);
-      const { description, device: product, vendor } = adapter.info;
-      const title = description || product || vendor || "unnamed adapter";
-      const opened: NodeDevice = { device, adapter, description: `${title} (${way.label})`, software };
+      const description = `${adapterName(adapter.info)} (${way.label})`;
+      const opened: NodeDevice = { device, adapter, description, software };
       if (software) opened.rest = restUntil;
       const advice = software ? advise(adapter, passedOver) : undefined;
       return advice === undefined ? opened : { ...opened, advice };
@@ -183,7 +181,7 @@ async function findByName(create: Create, name: string, passedOver: string[]): P
   const wanted = KINDS[name.toLowerCase()];
   const part = wanted === "lavapipe" ? "llvmpipe" : name.toLowerCase();
   const found = names.find((candidate) =>
-    wanted === "gpu" ? !SOFTWARE_NAMES.test(candidate) : candidate.toLowerCase().includes(part),
+    wanted === "gpu" ? !softwareNames.test(candidate) : candidate.toLowerCase().includes(part),
   );
   if (found === undefined && names.length > 0) passedOver.push(`seen: ${names.join(", ")}`);
   return found;
@@ -194,11 +192,6 @@ function emptyHanded(way: Way): string {
     return `${way.label} was passed over, for it lacks what Dawn needs, as Mesa before version 23 does`;
   }
   return `${way.label} gives no adapter`;
-}
-
-function isSoftware(adapter: GPUAdapter): boolean {
-  const { description, device, architecture, isFallbackAdapter } = adapter.info;
-  return isFallbackAdapter || SOFTWARE_NAMES.test(`${description} ${device} ${architecture}`);
 }
 
 function advise(adapter: GPUAdapter, passedOver: readonly string[]): string {

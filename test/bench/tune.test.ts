@@ -105,12 +105,15 @@ t.test("a real kernel: the fastest that is right wins", async (t) => {
   const speeds: Record<string, number> = { 3: 1, 8: 5, 16: 6, 1: 10, 32: 20, 64: 9.9 };
   const clock = clockOf(({ LANES = 1 }) => speeds[LANES]!);
   const reported: Tuned[] = [];
+  const kept: number[] = [];
   const results: Tuned[] = await tune(gpu, softmaxCase(), {
     pairs: 4,
     clock,
     report: (tuned: Tuned) => reported.push(tuned),
+    keep: async (tuned: readonly Tuned[]) => void kept.push(tuned.length),
   });
   t.same(reported, results);
+  t.same(kept, [1], "handed over once, after the only case");
   t.equal(results.length, 1);
   const [tuned] = results;
   t.equal(tuned!.tunable.spec.name, "softmax.forward");

@@ -93,20 +93,11 @@ function watch(device: GPUDevice): GPUDevice {
   return device;
 }
 
-function adapterName({ adapterInfo }: GPUDevice): string {
-  return `${adapterInfo.vendor} ${adapterInfo.architecture} ${adapterInfo.description}`.trim();
-}
-
 let shared: Promise<Gpu> | null = null;
 
 /** The device that the tests of a page share. */
 export function sharedGpu(): Promise<Gpu> {
-  shared ??= freshDevice().then((device) =>
-    Gpu.from(device, {
-      description: adapterName(device),
-      software: device.adapterInfo.isFallbackAdapter,
-    }),
-  );
+  shared ??= freshDevice().then((device) => Gpu.from(device));
   return shared;
 }
 
@@ -118,7 +109,8 @@ export async function freshDevice(): Promise<GPUDevice> {
 /** A device if the browser's adapter is the one named, else null: a page cannot choose. */
 export async function deviceOf(name: string): Promise<GPUDevice | null> {
   const device = await freshDevice();
-  if (adapterName(device).toLowerCase().includes(name)) return device;
+  const { vendor, architecture, description } = device.adapterInfo;
+  if (`${vendor} ${architecture} ${description}`.toLowerCase().includes(name)) return device;
   device.destroy();
   return null;
 }

@@ -1,5 +1,6 @@
 /** Tests of the browser's platform, for a page: files by fetch and in the origin's own file system, pictures, clock, hashes. */
 
+import { Gpu } from "../../dist/gpu/gpu.js";
 import { type Checkpoint, latestCheckpoint, saveCheckpoint } from "../../dist/io/checkpoint.js";
 import { browserPlatform } from "../../dist/platform/browser.js";
 import { openDevice } from "../../dist/platform/device.js";
@@ -31,6 +32,13 @@ test("the adapter and its device", async (t) => {
   const { architecture, isFallbackAdapter } = device.adapterInfo;
   t.equal(architecture, "swiftshader", "SwiftShader, as these tests' browser is started");
   t.ok(isFallbackAdapter, "it computes on the CPU and says so");
+  const gpu = Gpu.from(device);
+  t.equal(
+    gpu.tuning.adapter.split("/").slice(0, 3).join("/"),
+    "software/google/swiftshader",
+    "the engine hears it",
+  );
+  gpu.dispose();
   t.ok(device.limits.maxStorageBufferBindingSize > 2 ** 27, "with the adapter's limits, not the least ones");
   device.destroy();
 });

@@ -7,9 +7,11 @@ import type { Dispatch } from "../../dist/gpu/recording.js";
 import { DispatchTimes } from "../../dist/gpu/slices.js";
 import { fill } from "../../dist/ops/copy.js";
 import { scale } from "../../dist/ops/elementwise.js";
+import { matmulKernel } from "../../dist/ops/matmul.js";
+import { adapterName, isSoftware } from "../../dist/platform/adapter-info.js";
 import { copyStrided } from "../../dist/tensor/strided.js";
 import { empty, fromArray, fromBuffer, zeros } from "../../dist/tensor/tensor.js";
-import { freshDevice } from "../device.js";
+import { deviceOf, freshDevice } from "../device.js";
 import { test } from "../harness.js";
 import { build, pictures } from "../tiny-captioner.js";
 
@@ -99,6 +101,39 @@ test("dispose gives every byte back, whatever is still held, and all objects are
   again.dispose();
   t.equal(watch.alive.size, 0, "again none is left");
   device.destroy();
+});
+
+for (const name of ["lavapipe", "swiftshader"]) {
+  test(`a bare device of ${name} gets the kernels for software adapters`, async (t) => {
+    const device = await deviceOf(name);
+    if (!device) return t.comment(`there is no ${name}`);
+    const told = Gpu.from(device, { software: true });
+    const other = Gpu.from(device, { software: false });
+    const itself = Gpu.from(device);
+    t.ok(itself.software, itself.description);
+    t.ok(itself.description.toLowerCase().includes(name === "lavapipe" ? "llvmpipe" : name), "by its name");
+    t.equal(itself.tuning.adapter, told.tuning.adapter, itself.tuning.adapter);
+    t.equal(matmulKernel(itself), matmulKernel(told), matmulKernel(told));
+    t.ok(matmulKernel(itself) !== matmulKernel(other), `a real GPU would get ${matmulKernel(other)}`);
+    for (const gpu of [told, other, itself]) gpu.dispose();
+    device.destroy();
+  });
+}
+
+test("what an adapter says of itself", (t) => {
+  const info = (given: Partial<GPUAdapterInfo>) =>
+    ({ vendor: "", architecture: "", device: "", description: "", ...given }) as GPUAdapterInfo;
+  for (const given of [
+    { isFallbackAdapter: true },
+    { description: "llvmpipe: Mesa 25.0.7 (LLVM 15.0.6)" },
+    { vendor: "google", architecture: "swiftshader" },
+    { description: "Microsoft Basic Render Driver" },
+  ])
+    t.ok(isSoftware(info(given)), `${JSON.stringify(given)} computes on the CPU`);
+  const real = { vendor: "nvidia", architecture: "ampere", isFallbackAdapter: false };
+  t.ok(!isSoftware(info(real)), "a real GPU does not");
+  t.equal(adapterName(info(real)), "nvidia ampere", "it is called by what it tells");
+  t.equal(adapterName(info({})), "unnamed adapter", "or not at all");
 });
 
 test("results of captured work that is gone are freed with the last tensor", async (t) => {

@@ -82,10 +82,7 @@ export class App {
 
   private async open(): Promise<Gpu> {
     try {
-      const device = await openDevice();
-      const { vendor, architecture, description } = device.adapterInfo;
-      const name = description || [vendor, architecture].filter(Boolean).join(" ") || "unnamed adapter";
-      const gpu = Gpu.from(device, { description: name, software: device.adapterInfo.isFallbackAdapter });
+      const gpu = Gpu.from(await openDevice());
       gpu.on("lost", ({ reason }) => void this.lost(gpu, reason));
       gpu.on("error", (error) => this.screen.error(sentence(error)));
       return gpu;

@@ -23,9 +23,7 @@ async function bench(order: Extract<Order, { type: "measure" }>, signal: AbortSi
   if (selected.length === 0) throw new UserError(`no case of these sizes has "${order.filter}" in its name`);
   const device = await openDevice();
   try {
-    const { vendor, architecture, description, isFallbackAdapter } = device.adapterInfo;
-    const adapter = description || [vendor, architecture].filter(Boolean).join(" ") || "unnamed adapter";
-    const gpu = Gpu.from(device, { description: adapter, software: isFallbackAdapter });
+    const gpu = Gpu.from(device);
     // The ceilings come first and then take part in every round.
     const limits = ceilings({ fma, copy });
     const results = await measure(gpu, [...limits, ...selected], { progress, signal });
@@ -38,8 +36,8 @@ async function bench(order: Extract<Order, { type: "measure" }>, signal: AbortSi
     }
     return reportOf(results, {
       date: new Date().toISOString(),
-      adapter,
-      software: isFallbackAdapter,
+      adapter: gpu.description,
+      software: gpu.software,
       platform: navigator.userAgent,
       sizes: order.sizes,
       seconds: (performance.now() - began) / 1000,

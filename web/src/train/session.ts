@@ -272,10 +272,5 @@ export class TrainingSession {
 }
 
 async function openGpu(): Promise<Gpu> {
-  const device = await openDevice();
-  const { vendor, architecture, description, isFallbackAdapter } = device.adapterInfo;
-  return Gpu.from(device, {
-    description: description || [vendor, architecture].filter(Boolean).join(" ") || "unnamed adapter",
-    software: isFallbackAdapter,
-  });
+  return Gpu.from(await openDevice());
 }
