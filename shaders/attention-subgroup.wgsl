@@ -4,8 +4,8 @@ enable subgroups;
 //
 // A workgroup is LANES lanes of one subgroup. Each lane owns ROWS rows of q (in backward_key_value of k and v) of one
 // head; the workgroup walks the other side LANES rows at a time, lane j loading row j. The owned rows of the result
-// are rescaled in place once a block. Arrays are initialised in so many words: left out inside a loop, lavapipe keeps
-// the values of the turn before.
+// are rescaled once a block (SUMS says where). Arrays are initialised in so many words: left out inside a loop, lavapipe
+// keeps the values of the turn before.
 // Grid: x = ceil(owned rows / (ROWS LANES)), y = H, z = B. All lanes stay active; rows past the end are loaded as the
 // last row, count for nothing and are not stored.
 
@@ -38,17 +38,24 @@ const LANES: u32 = 8; // @tune 4 8
 const ROWS: u32 = 2; // @tune 1 2 4
 const TILE: u32 = ROWS * LANES;
 
+// Element types of q, k, v and the saved o, and of the o that forward writes. All other numbers are float32.
+alias Stored = f32; // @variant f32=f32 f16=f16
+alias Output = f32; // @variant f32=f32 f16=f16
+/// Where the sums of o are while the keys are walked: in o itself, if that is float32; else, as it would be rounded once a
+/// block, in an array of each invocation's own, of this many vec4 a row, at least D / 4.
+const SUMS: u32 = 0; // @variant o=0 8=8 16=16 32=32
+
 const LOG2_E: f32 = 1.4426950408889634;
 const LN_2: f32 = 0.6931471805599453;
 /// Stands for minus infinity: finite, so that the difference of two of them is 0 and not NaN.
 const LOWEST: f32 = -1e30;
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> q: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> k: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> v: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> q: array<vec4<Stored>>;
+@group(0) @binding(2) var<storage, read> k: array<vec4<Stored>>;
+@group(0) @binding(3) var<storage, read> v: array<vec4<Stored>>;
 @group(0) @binding(4) var<storage, read> mask: array<u32>;
-@group(0) @binding(5) var<storage, read_write> o: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> o: array<vec4<Output>>;
 /// [2, B, H, T]: the log-sum-exp of every query, then (from backward_query) its delta.
 @group(0) @binding(6) var<storage, read_write> rows: array<f32>;
 
@@ -105,16 +112,17 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation
     query[i] = q_at(group, own + i * LANES);
     out[i] = o_at(group, own + i * LANES);
   }
+  var sums: array<vec4<f32>, max(ROWS * SUMS, 1u)>;
   for (var first = 0u; first < params.keys; first += LANES) {
     let key = k_at(group, first + lane);
     let value = v_at(group, first + lane);
     let seen = is_seen(group.z, first + lane);
     var score = array<f32, TILE>();
     for (var d = 0u; d < params.vectors; d++) {
-      let k4 = k[key + d];
+      let k4 = vec4<f32>(k[key + d]);
       var q4: array<vec4<f32>, ROWS>;
       for (var i = 0u; i < ROWS; i++) {
-        q4[i] = q[query[i] + d];
+        q4[i] = vec4<f32>(q[query[i] + d]);
       }
       for (var j = 0u; j < LANES; j++) {
         let other = subgroupShuffle(k4, j);
@@ -153,7 +161,7 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation
       total[i] = new_total;
     }
     for (var d = 0u; d < params.vectors; d++) {
-      let v4 = v[value + d];
+      let v4 = vec4<f32>(v[value + d]);
       var sum = array<vec4<f32>, ROWS>();
       for (var j = 0u; j < LANES; j++) {
         let other = subgroupShuffle(v4, j);
@@ -162,11 +170,19 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation
         }
       }
       for (var i = 0u; i < ROWS; i++) {
-        if (own + i * LANES < params.queries) {
+        if (SUMS > 0u) {
           if (first > 0u) {
-            sum[i] += o[out[i] + d] * keep[i];
+            sum[i] += sums[i * SUMS + d] * keep[i];
           }
-          o[out[i] + d] = sum[i];
+          sums[i * SUMS + d] = sum[i];
+          if (first + LANES >= params.keys && own + i * LANES < params.queries) {
+            o[out[i] + d] = vec4<Output>(sum[i]);
+          }
+        } else if (own + i * LANES < params.queries) {
+          if (first > 0u) {
+            sum[i] += vec4<f32>(o[out[i] + d]) * keep[i];
+          }
+          o[out[i] + d] = vec4<Output>(sum[i]);
         }
       }
     }
@@ -178,7 +194,7 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation
   }
 }
 
-@group(0) @binding(5) var<storage, read> o_saved: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read> o_saved: array<vec4<Stored>>;
 @group(0) @binding(7) var<storage, read> dout: array<vec4<f32>>;
 @group(0) @binding(8) var<storage, read_write> dq: array<vec4<f32>>;
 
@@ -200,7 +216,7 @@ fn backward_query(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_inv
   }
   for (var d = 0u; d < params.vectors; d++) {
     for (var i = 0u; i < ROWS; i++) {
-      delta[i] += dot(o_saved[out[i] + d], dout[out[i] + d]);
+      delta[i] += dot(vec4<f32>(o_saved[out[i] + d]), dout[out[i] + d]);
     }
   }
   for (var i = 0u; i < ROWS; i++) {
@@ -215,12 +231,12 @@ fn backward_query(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_inv
     var score = array<f32, TILE>(); // q.k, then ds
     var dp = array<f32, TILE>();
     for (var d = 0u; d < params.vectors; d++) {
-      let k4 = k[key + d];
-      let v4 = v[value + d];
+      let k4 = vec4<f32>(k[key + d]);
+      let v4 = vec4<f32>(v[value + d]);
       var q4: array<vec4<f32>, ROWS>;
       var do4: array<vec4<f32>, ROWS>;
       for (var i = 0u; i < ROWS; i++) {
-        q4[i] = q[query[i] + d];
+        q4[i] = vec4<f32>(q[query[i] + d]);
         do4[i] = dout[out[i] + d];
       }
       for (var j = 0u; j < LANES; j++) {
@@ -243,7 +259,7 @@ fn backward_query(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_inv
     }
     let add = first > 0u || params.accumulate != 0u;
     for (var d = 0u; d < params.vectors; d++) {
-      let k4 = k[key + d];
+      let k4 = vec4<f32>(k[key + d]);
       var sum = array<vec4<f32>, ROWS>();
       for (var j = 0u; j < LANES; j++) {
         let other = subgroupShuffle(k4, j);
@@ -292,13 +308,13 @@ fn backward_key_value(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup
     var p = array<f32, TILE>(); // q.k, then exp(s - lse)
     var ds = array<f32, TILE>(); // do.v, then ds
     for (var d = 0u; d < params.vectors; d++) {
-      let q4 = q[query + d];
+      let q4 = vec4<f32>(q[query + d]);
       let do4 = dout[out + d];
       var k4: array<vec4<f32>, ROWS>;
       var v4: array<vec4<f32>, ROWS>;
       for (var i = 0u; i < ROWS; i++) {
-        k4[i] = k[key[i] + d];
-        v4[i] = v[value[i] + d];
+        k4[i] = vec4<f32>(k[key[i] + d]);
+        v4[i] = vec4<f32>(v[value[i] + d]);
       }
       for (var j = 0u; j < LANES; j++) {
         let other_q = subgroupShuffle(q4, j);
@@ -321,7 +337,7 @@ fn backward_key_value(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup
     }
     let add = first > 0u || params.accumulate != 0u;
     for (var d = 0u; d < params.vectors; d++) {
-      let q4 = q[query + d];
+      let q4 = vec4<f32>(q[query + d]);
       let do4 = dout[out + d];
       var dk_sum = array<vec4<f32>, ROWS>();
       var dv_sum = array<vec4<f32>, ROWS>();

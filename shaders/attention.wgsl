@@ -11,7 +11,7 @@
 //
 // One invocation owns QUERIES rows of q (in backward_key_value BACK_KEYS rows of k and v) of one head and walks the
 // other side in blocks. The block of scores lives in registers, so a loaded vector is used several times; the owned
-// rows of the result are rescaled in place once a block. Nothing is shared between invocations: no barrier.
+// rows of the result are rescaled once a block (SUMS says where). Nothing is shared between invocations: no barrier.
 // Grid: one-dimensional over (batch, head, block of owned rows), the block fastest.
 // Arrays are initialised in so many words: left out inside a loop, lavapipe keeps the values of the turn before.
 // Gradients: backward_query walks the keys (and leaves delta), then backward_key_value walks the queries. Each
@@ -50,17 +50,24 @@ const BACK_QUERIES: u32 = 2; // @tune 1 2 4
 const BACK_KEYS: u32 = 2; // @tune 1 2 4
 const BACK_TILE: u32 = BACK_QUERIES * BACK_KEYS;
 
+// Element types of q, k, v and the saved o, and of the o that forward writes. All other numbers are float32.
+alias Stored = f32; // @variant f32=f32 f16=f16
+alias Output = f32; // @variant f32=f32 f16=f16
+/// Where the sums of o are while the keys are walked: in o itself, if that is float32; else, as it would be rounded once a
+/// block, in an array of each invocation's own, of this many vec4 a row, at least D / 4.
+const SUMS: u32 = 0; // @variant o=0 8=8 16=16 32=32
+
 const LOG2_E: f32 = 1.4426950408889634;
 const LN_2: f32 = 0.6931471805599453;
 /// Stands for minus infinity: finite, so that the difference of two of them is 0 and not NaN.
 const LOWEST: f32 = -1e30;
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> q: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> k: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> v: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> q: array<vec4<Stored>>;
+@group(0) @binding(2) var<storage, read> k: array<vec4<Stored>>;
+@group(0) @binding(3) var<storage, read> v: array<vec4<Stored>>;
 @group(0) @binding(4) var<storage, read> mask: array<u32>;
-@group(0) @binding(5) var<storage, read_write> o: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> o: array<vec4<Output>>;
 /// [2, B, H, T]: the log-sum-exp of every query, then (from backward_query) its delta.
 @group(0) @binding(6) var<storage, read_write> rows: array<f32>;
 
@@ -138,6 +145,7 @@ fn forward(
     query[i] = q_at(place, place.first + i);
     out[i] = o_at(place, place.first + i);
   }
+  var sums: array<vec4<f32>, max(QUERIES * SUMS, 1u)>;
   for (var first = 0u; first < params.keys; first += KEYS) {
     var key: array<u32, KEYS>;
     for (var j = 0u; j < KEYS; j++) {
@@ -147,10 +155,10 @@ fn forward(
     for (var d = 0u; d < params.vectors; d++) {
       var q4: array<vec4<f32>, QUERIES>;
       for (var i = 0u; i < QUERIES; i++) {
-        q4[i] = q[query[i] + d];
+        q4[i] = vec4<f32>(q[query[i] + d]);
       }
       for (var j = 0u; j < KEYS; j++) {
-        let k4 = k[key[j] + d];
+        let k4 = vec4<f32>(k[key[j] + d]);
         for (var i = 0u; i < QUERIES; i++) {
           score[i * KEYS + j] += dot(q4[i], k4);
         }
@@ -190,18 +198,26 @@ fn forward(
       var sum = array<vec4<f32>, QUERIES>();
       if (first > 0u) {
         for (var i = 0u; i < QUERIES; i++) {
-          sum[i] = o[out[i] + d] * keep[i];
+          if (SUMS > 0u) {
+            sum[i] = sums[i * SUMS + d] * keep[i];
+          } else {
+            sum[i] = vec4<f32>(o[out[i] + d]) * keep[i];
+          }
         }
       }
       for (var j = 0u; j < KEYS; j++) {
-        let v4 = v[key[j] + d];
+        let v4 = vec4<f32>(v[key[j] + d]);
         for (var i = 0u; i < QUERIES; i++) {
           sum[i] += score[i * KEYS + j] * v4;
         }
       }
       for (var i = 0u; i < QUERIES; i++) {
-        if (place.first + i < params.queries) {
-          o[out[i] + d] = sum[i];
+        if (SUMS > 0u) {
+          sums[i * SUMS + d] = sum[i];
+        }
+        let done = SUMS == 0u || first + KEYS >= params.keys;
+        if (done && place.first + i < params.queries) {
+          o[out[i] + d] = vec4<Output>(sum[i]);
         }
       }
     }
@@ -214,7 +230,7 @@ fn forward(
 }
 
 
-@group(0) @binding(5) var<storage, read> o_saved: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read> o_saved: array<vec4<Stored>>;
 @group(0) @binding(7) var<storage, read> dout: array<vec4<f32>>;
 @group(0) @binding(8) var<storage, read_write> dq: array<vec4<f32>>;
 
@@ -243,7 +259,7 @@ fn backward_query(
   }
   for (var d = 0u; d < params.vectors; d++) {
     for (var i = 0u; i < BACK_QUERIES; i++) {
-      delta[i] += dot(o_saved[out[i] + d], dout[out[i] + d]);
+      delta[i] += dot(vec4<f32>(o_saved[out[i] + d]), dout[out[i] + d]);
     }
   }
   for (var i = 0u; i < BACK_QUERIES; i++) {
@@ -264,12 +280,12 @@ fn backward_query(
       var q4: array<vec4<f32>, BACK_QUERIES>;
       var do4: array<vec4<f32>, BACK_QUERIES>;
       for (var i = 0u; i < BACK_QUERIES; i++) {
-        q4[i] = q[query[i] + d];
+        q4[i] = vec4<f32>(q[query[i] + d]);
         do4[i] = dout[out[i] + d];
       }
       for (var j = 0u; j < BACK_KEYS; j++) {
-        let k4 = k[key[j] + d];
-        let v4 = v[value[j] + d];
+        let k4 = vec4<f32>(k[key[j] + d]);
+        let v4 = vec4<f32>(v[value[j] + d]);
         for (var i = 0u; i < BACK_QUERIES; i++) {
           score[i * BACK_KEYS + j] += dot(q4[i], k4);
           dp[i * BACK_KEYS + j] += dot(do4[i], v4);
@@ -289,7 +305,7 @@ fn backward_query(
     for (var d = 0u; d < params.vectors; d++) {
       var sum = array<vec4<f32>, BACK_QUERIES>();
       for (var j = 0u; j < BACK_KEYS; j++) {
-        let k4 = k[key[j] + d];
+        let k4 = vec4<f32>(k[key[j] + d]);
         for (var i = 0u; i < BACK_QUERIES; i++) {
           sum[i] += score[i * BACK_KEYS + j] * k4;
         }
@@ -346,12 +362,12 @@ fn backward_key_value(
       var q4: array<vec4<f32>, BACK_QUERIES>;
       var do4: array<vec4<f32>, BACK_QUERIES>;
       for (var i = 0u; i < BACK_QUERIES; i++) {
-        q4[i] = q[query[i] + d];
+        q4[i] = vec4<f32>(q[query[i] + d]);
         do4[i] = dout[out[i] + d];
       }
       for (var j = 0u; j < BACK_KEYS; j++) {
-        let k4 = k[key[j] + d];
-        let v4 = v[value[j] + d];
+        let k4 = vec4<f32>(k[key[j] + d]);
+        let v4 = vec4<f32>(v[value[j] + d]);
         for (var i = 0u; i < BACK_QUERIES; i++) {
           p[i * BACK_KEYS + j] += dot(q4[i], k4);
           ds[i * BACK_KEYS + j] += dot(do4[i], v4);
@@ -373,7 +389,7 @@ fn backward_key_value(
       var dk_sum = array<vec4<f32>, BACK_KEYS>();
       var dv_sum = array<vec4<f32>, BACK_KEYS>();
       for (var i = 0u; i < BACK_QUERIES; i++) {
-        let q4 = q[query[i] + d];
+        let q4 = vec4<f32>(q[query[i] + d]);
         let do4 = dout[out[i] + d];
         for (var j = 0u; j < BACK_KEYS; j++) {
           dk_sum[j] += ds[i * BACK_KEYS + j] * q4;
@@ -443,7 +459,7 @@ fn weight_of(place: Place, key: u32) -> f32 {
   }
   var score = 0.0;
   for (var d = 0u; d < params.vectors; d++) {
-    score += dot(q[q_at(place, place.first) + d], k[k_at(place, key) + d]);
+    score += dot(vec4<f32>(q[q_at(place, place.first) + d]), vec4<f32>(k[k_at(place, key) + d]));
   }
   return exp(score * params.scale - lse_given[lse_at(place, place.first)]);
 }

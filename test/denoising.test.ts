@@ -3,6 +3,7 @@
 import type { Captioner } from "../dist/captioner.js";
 import type { DenoiseOptions, DenoiseStep } from "../dist/denoising.js";
 import type { Gpu } from "../dist/gpu/gpu.js";
+import type { Float } from "../dist/gpu/kernel.js";
 import { noGrad } from "../dist/tensor/autograd.js";
 import { fromArray, type Tensor } from "../dist/tensor/tensor.js";
 import { type Check, test } from "./harness.js";
@@ -67,7 +68,7 @@ test("denoise takes the steps that the batch path takes", async (t, gpu) => {
 /** What the decoder says of tokens at time t without sampling: logits, and queries and keys of each block. */
 async function forward(captioner: Captioner, codes: Tensor<"u32">, tokens: number[], time: number) {
   const { gpu, decoder } = captioner;
-  const kept: { query: Tensor; keyValue: Tensor; heads: number }[] = [];
+  const kept: { query: Tensor<Float>; keyValue: Tensor<Float>; heads: number }[] = [];
   const xt = fromArray(gpu, tokens, [1, tokens.length], "u32");
   const at = fromArray(gpu, [time], [1], "u32");
   const logits = gpu.scope(() =>

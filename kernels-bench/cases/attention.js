@@ -1,7 +1,7 @@
 /** Self- and cross-attention on packed projections. */
 
 import { crossAttention, selfAttention } from "../../dist/ops/attention.js";
-import { forward, input, withGradients } from "../problem.js";
+import { forward, input, roundedToHalf, withGradients } from "../problem.js";
 import * as reference from "../reference.js";
 
 /**
@@ -31,32 +31,39 @@ function pack(parts, channels) {
  * @param {"self" | "cross"} kind
  * @param {Shape} size
  * @param {boolean} gradients
+ * @param {"f32" | "f16"} [dtype] Of q, k, v and the output.
  * @returns {Case}
  */
-function attention(kind, size, gradients) {
+function attention(kind, size, gradients, dtype = "f32") {
   const { batch, queries, keys, heads, width } = size;
+  const half = dtype === "f16";
   const lengths = kind === "self" ? `${queries}` : `${queries}→${keys}`;
   return {
     family: "attention",
-    name: `attention ${kind} ${batch}×${heads} heads, ${lengths}, ${width}${gradients ? ", gradients" : ""}`,
+    name: `attention ${kind} ${batch}×${heads} heads, ${lengths}, ${width}${half ? " float16" : ""}${gradients ? ", gradients" : ""}`,
+    needs: half ? "shader-f16" : undefined,
     size,
     checkSize: { batch: 2, queries: Math.min(queries, 65), keys: Math.min(keys, 65) },
     // Forward: q·k and p·v. Back: q·k again, dy·v, and one product for each of dq, dk, dv.
     flops: (s) => (gradients ? 14 : 4) * s.batch * s.heads * s.queries * s.keys * s.width,
-    bytes: (s) => (gradients ? 2 : 1) * 4 * s.batch * s.heads * s.width * (2 * s.queries + 2 * s.keys),
-    tolerance: 2e-5,
+    // Gradients are float32.
+    bytes: (s) =>
+      ((half ? 2 : 4) + (gradients ? 4 : 0)) * s.batch * s.heads * s.width * (2 * s.queries + 2 * s.keys),
+    // A float16 output is rounded to eleven bits, and the gradients are those at the rounded output.
+    tolerance: half ? 2 ** -11 : 2e-5,
     build(gpu, s, random) {
       const shape = /** @type {Shape} */ (s);
       const channels = shape.heads * shape.width;
-      const q = random.floats(shape.batch * shape.queries * channels);
-      const [k, v] = [0, 1].map(() => random.floats(shape.batch * shape.keys * channels));
+      const kept = half ? roundedToHalf : (/** @type {Float32Array} */ values) => values;
+      const q = kept(random.floats(shape.batch * shape.queries * channels));
+      const [k, v] = [0, 1].map(() => kept(random.floats(shape.batch * shape.keys * channels)));
       const dy = random.floats(q.length);
       const own = kind === "self";
       const leaves = own
-        ? [input(gpu, pack([q, k, v], channels), [shape.batch, shape.queries, 3 * channels])]
+        ? [input(gpu, pack([q, k, v], channels), [shape.batch, shape.queries, 3 * channels], dtype)]
         : [
-            input(gpu, q, [shape.batch, shape.queries, channels]),
-            input(gpu, pack([k, v], channels), [shape.batch, shape.keys, 2 * channels]),
+            input(gpu, q, [shape.batch, shape.queries, channels], dtype),
+            input(gpu, pack([k, v], channels), [shape.batch, shape.keys, 2 * channels], dtype),
           ];
       const op = () =>
         (own ? selfAttention(leaves[0], shape.heads) : crossAttention(leaves[0], leaves[1], shape.heads))
@@ -72,9 +79,14 @@ function attention(kind, size, gradients) {
   };
 }
 
-/** @param {readonly ["self" | "cross", Shape][]} shapes */
-const both = (shapes) =>
-  [false, true].flatMap((gradients) => shapes.map(([kind, shape]) => attention(kind, shape, gradients)));
+/**
+ * @param {readonly ["self" | "cross", Shape][]} shapes
+ * @param {"f32" | "f16"} [dtype]
+ */
+const both = (shapes, dtype) =>
+  [false, true].flatMap((gradients) =>
+    shapes.map(([kind, shape]) => attention(kind, shape, gradients, dtype)),
+  );
 
 /** @type {Family[]} */
 export const families = [
@@ -92,12 +104,21 @@ export const families = [
       ["self", { batch: 2, queries: 16, keys: 16, heads: 2, width: 32 }],
       ["cross", { batch: 2, queries: 16, keys: 64, heads: 2, width: 32 }],
     ]),
-    medium: both([
-      ["self", { batch: 32, queries: 12, keys: 12, heads: 4, width: 40 }],
-      ["self", { batch: 4, queries: 256, keys: 256, heads: 4, width: 64 }],
-      ["cross", { batch: 32, queries: 12, keys: 64, heads: 4, width: 40 }],
-      ["cross", { batch: 2, queries: 64, keys: 1024, heads: 4, width: 64 }],
-    ]),
+    medium: [
+      ...both([
+        ["self", { batch: 32, queries: 12, keys: 12, heads: 4, width: 40 }],
+        ["self", { batch: 4, queries: 256, keys: 256, heads: 4, width: 64 }],
+        ["cross", { batch: 32, queries: 12, keys: 64, heads: 4, width: 40 }],
+        ["cross", { batch: 2, queries: 64, keys: 1024, heads: 4, width: 64 }],
+      ]),
+      ...both(
+        [
+          ["self", { batch: 4, queries: 256, keys: 256, heads: 4, width: 64 }],
+          ["cross", { batch: 32, queries: 12, keys: 64, heads: 4, width: 40 }],
+        ],
+        "f16",
+      ),
+    ],
     presets: [
       attention("self", { batch: 32, queries: 12, keys: 12, heads: 4, width: 24 }, true),
       attention("cross", { batch: 32, queries: 12, keys: 72, heads: 4, width: 24 }, true),

@@ -60,7 +60,7 @@ class ConditionBlock extends Module {
   forward(x: Tensor): Tensor {
     const stored = { output: this.precision };
     return this.gpu.scope(() => {
-      const qkv = this.qkv.forward(this.attentionNorm.forward(x, stored));
+      const qkv = this.qkv.forward(this.attentionNorm.forward(x, stored), stored);
       const attended = selfAttention(qkv, this.heads).output;
       const afterAttention = this.output.forward(attended, { residual: x });
       const normed = this.norm.forward(afterAttention, stored);

@@ -51,7 +51,7 @@ export interface DecoderShape {
   filler: "learned" | "zeros";
   /**
    * Element type of the weights of large products, and of what they read and hand on to each other; default float32.
-   * With float16 these stay float32: sums, statistics, attention, the residual stream, embeddings, time modulation, logits,
+   * With float16 these stay float32: sums, softmax, statistics, the residual stream, embeddings, time modulation, logits,
    * losses and all gradients.
    */
   precision?: Float;
@@ -97,8 +97,8 @@ export class DecoderBlock extends Module {
   }
 
   /** What the cross-attention reads of a condition [B, S, d]: [B, S, 2d]. */
-  keysAndValues(condition: Tensor): Tensor {
-    return this.keyValue.forward(condition);
+  keysAndValues(condition: Tensor<Float>): Tensor<Float> {
+    return this.keyValue.forward(condition, { output: this.precision });
   }
 
   /**
@@ -110,7 +110,7 @@ export class DecoderBlock extends Module {
     x: Tensor,
     selfModulation: Tensor,
     crossModulation: Tensor,
-    keyValue: Tensor,
+    keyValue: Tensor<Float>,
     random: Rng | null,
     watch?: CrossAttentionWatcher,
   ): Tensor {
@@ -122,10 +122,10 @@ export class DecoderBlock extends Module {
         : layer.forward(input, { residual: stream });
     const stored = { output: this.precision };
     return this.gpu.scope(() => {
-      const qkv = this.qkv.forward(adaLayerNorm(x, selfModulation, stored));
+      const qkv = this.qkv.forward(adaLayerNorm(x, selfModulation, stored), stored);
       const attended = selfAttention(qkv, this.heads).output;
       const afterSelf = addBranch(x, this.selfOutput, attended);
-      const query = this.query.forward(adaLayerNorm(afterSelf, crossModulation, stored));
+      const query = this.query.forward(adaLayerNorm(afterSelf, crossModulation, stored), stored);
       // The captions of a picture ask the same keys: they are one long row of queries.
       const queries = query.reshape([keyValue.shape[0]!, -1, query.shape[2]!]);
       const { output, logSumExp } = crossAttention(queries, keyValue, this.heads);
@@ -141,7 +141,7 @@ export class DecoderBlock extends Module {
 /** What the blocks read of a condition: independent of x_t and t, so a sampler computes it once. */
 export interface PreparedCondition {
   /** Of each block: packed keys and values [P, S + G, 2d] of S positions, then G summary entries. */
-  readonly keyValues: readonly Tensor[] | null;
+  readonly keyValues: readonly Tensor<Float>[] | null;
   /** Instead of them, if each block makes its own when it runs: the condition itself, [P, S + G, d]. */
   readonly condition: Tensor | null;
   /** P */
@@ -153,8 +153,8 @@ export interface PreparedCondition {
  * of what its weights were divided by, [P, heads, R·L].
  */
 export type CrossAttentionWatcher = (
-  query: Tensor,
-  keyValue: Tensor,
+  query: Tensor<Float>,
+  keyValue: Tensor<Float>,
   heads: number,
   logSumExp: Tensor,
 ) => void;
@@ -285,8 +285,8 @@ export class Decoder extends Module {
       let x = embedding(this.tokens, xt, { positions: this.positions });
       this.blocks.forEach((block, i) => {
         const known = condition.keyValues?.[i];
-        const run = (stream: Tensor, self: Tensor, cross: Tensor, seen: Tensor) => {
-          const keyValue = known ?? block.keysAndValues(seen);
+        const run = (stream: Tensor, self: Tensor, cross: Tensor, seen: Tensor<Float>) => {
+          const keyValue = known ? seen : block.keysAndValues(seen);
           return block.forward(stream, self, cross, keyValue, call.random ?? null, call.watch);
         };
         const inputs = [
@@ -295,9 +295,7 @@ export class Decoder extends Module {
           modulations[2 * i + 1]!,
           known ?? condition.condition!,
         ] as const;
-        x = call.checkpointing
-          ? checkpoint((...given) => run(...(given as [Tensor, Tensor, Tensor, Tensor])), inputs, call.random)
-          : run(...inputs);
+        x = call.checkpointing ? checkpoint(run, inputs, call.random) : run(...inputs);
       });
       return this.norm.forward(x, { output: this.shape.precision });
     });

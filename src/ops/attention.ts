@@ -3,9 +3,11 @@
  * read-out of its weights: shaders/attention.wgsl, and shaders/attention-subgroup.wgsl for software adapters.
  */
 
-import { type Choice, choices } from "../gpu/choices.js";
+import type { Choice } from "../gpu/choices.js";
+import * as choices from "../gpu/choices.js";
 import type { Gpu } from "../gpu/gpu.js";
-import { kernels } from "../gpu/kernels.generated.js";
+import type { Float } from "../gpu/kernel.js";
+import * as kernels from "../gpu/kernels.generated.js";
 import type { Storage } from "../gpu/pool.js";
 import { type GradWriter, record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
@@ -19,16 +21,17 @@ export interface AttentionOptions {
   scale?: number;
 }
 
-export interface AttentionResult {
-  /** [B, T, H·D] */
-  output: Tensor;
+/** q, k and v have one element type; scores, softmax and sums are float32, and so are all gradients. */
+export interface AttentionResult<D extends Float = "f32"> {
+  /** [B, T, H·D], of the element type of q, k and v. */
+  output: Tensor<D>;
   /** log Σⱼ exp(scale q·kⱼ), [B, H, T]; -1e30 for a query left without keys. Off the tape. */
   logSumExp: Tensor;
 }
 
 /** One of q, k, v inside a tensor [B, rows, channels]: `width` channels from `channel` on. */
-interface Part {
-  tensor: Tensor;
+interface Part<D extends Float = Float> {
+  tensor: Tensor<D>;
   channel: number;
 }
 
@@ -45,15 +48,15 @@ interface Problem {
 }
 
 /** The tensor itself if the kernel can read it in place (vec4 loads need aligned rows), else a dense copy. */
-function readable(tensor: Tensor): Tensor {
+function readable<D extends Float>(tensor: Tensor<D>): Tensor<D> {
   const aligned = [tensor.strides[0]!, tensor.strides[1]!, tensor.offset].every((value) => value % 4 === 0);
   if (aligned && tensor.strides[2] === 1) return tensor;
-  const dense = empty(tensor.gpu, tensor.shape, "f32", tensor.label);
+  const dense = empty(tensor.gpu, tensor.shape, tensor.dtype, tensor.label);
   copyStrided(tensor, dense, { accumulate: false });
   return dense;
 }
 
-function describe(tensor: Tensor<"f32"> | Tensor<"u32">): string {
+function describe(tensor: Tensor<Float> | Tensor<"u32">): string {
   return `${tensor.label} [${tensor.shape.join(", ")}]`;
 }
 
@@ -78,6 +81,12 @@ function check(
     throw new ShapeError(
       op,
       `${describe(q.tensor)} and ${describe(k.tensor)}: batch sizes ${batches} and ${k.tensor.shape[0]} differ`,
+    );
+  }
+  if (k.tensor.dtype !== q.tensor.dtype) {
+    throw new ShapeError(
+      op,
+      `${describe(q.tensor)} is ${q.tensor.dtype} and ${describe(k.tensor)} is ${k.tensor.dtype}: their element types must be the same`,
     );
   }
   const mask = options.mask ?? null;
@@ -157,34 +166,56 @@ function shuffleGrid(problem: Problem, lanes: number, tunedRows: number, rows: n
 }
 
 /** Without a mask the binding still needs a buffer, which the kernel then does not read. */
-function maskBinding(problem: Problem, instead: Tensor): Tensor<"u32"> | Storage {
+function maskBinding(problem: Problem, instead: Tensor<Float>): Tensor<"u32"> | Storage {
   return problem.mask ?? instead.storage;
 }
 
-function runForward(problem: Problem, q: Part, k: Part, v: Part): { output: Tensor; rows: Tensor } {
-  const { gpu } = q.tensor;
+/**
+ * Where the forward kernels keep their sums, which are float32: in the output if that is, else beside it, in room for the
+ * width of a head. Wider than 128, null: an invocation's own array would be too large (it also takes many seconds to
+ * compile), so the output comes as float32 and is rounded by a second dispatch.
+ */
+function sumsPlace({ width }: Problem, dtype: Float): "o" | "8" | "16" | "32" | null {
+  if (dtype === "f32") return "o";
+  return (["8", "16", "32"] as const).find((vectors) => width <= 4 * Number(vectors)) ?? null;
+}
+
+function runForward<D extends Float>(
+  problem: Problem,
+  q: Part<D>,
+  k: Part<D>,
+  v: Part<D>,
+): { output: Tensor<D>; rows: Tensor } {
+  const { gpu, dtype } = q.tensor;
   const { batches, queries, heads, width } = problem;
-  const output = empty(gpu, [batches, queries, heads * width], "f32", problem.op);
+  const output = empty(gpu, [batches, queries, heads * width], dtype, problem.op);
+  const sums = sumsPlace(problem, dtype);
+  const written: Tensor<Float> = sums ? output : empty(gpu, output.shape, "f32", `${problem.op} sums`);
   const rows = empty(gpu, [2, batches, heads, queries], "f32", `${problem.op} log-sum-exp`);
   const bindings = {
     q: q.tensor.storage,
     k: k.tensor.storage,
     v: v.tensor.storage,
     mask: maskBinding(problem, q.tensor),
-    o: output,
+    o: written,
     rows,
   };
   const params = parameters(problem, q, k, v);
+  const variant = { Stored: dtype as Float, Output: written.dtype, SUMS: sums ?? "o" };
   const lanes = shuffleLanes(gpu, problem, choices.attentionForward);
   if (lanes > 0) {
     const kernel = kernels.attentionSubgroup.forward;
     const { ROWS } = gpu.tunables(kernel, shapeOf(problem));
-    gpu.run(kernel, bindings, params, shuffleGrid(problem, lanes, ROWS, queries));
+    gpu.run(kernel, bindings, params, { ...shuffleGrid(problem, lanes, ROWS, queries), variant });
   } else {
     const kernel = kernels.attention.forward;
     const tune = gpu.tunables(kernel, shapeOf(problem));
     const groups = gpu.groups1d(batches * heads * Math.ceil(queries / tune.QUERIES), tune.WORKGROUP);
-    gpu.run(kernel, bindings, params, { groups, tune });
+    gpu.run(kernel, bindings, params, { groups, tune, variant });
+  }
+  if (!sums) {
+    copyStrided(written, output, { accumulate: false });
+    written.dispose();
   }
   return { output, rows };
 }
@@ -198,7 +229,7 @@ interface GradientTarget {
 function runBackwardQuery(
   problem: Problem,
   [q, k, v]: readonly [Part, Part, Part],
-  saved: { output: Tensor; rows: Tensor; dy: Tensor },
+  saved: { output: Tensor<Float>; rows: Tensor; dy: Tensor },
   target: GradientTarget,
   channel: number,
 ): void {
@@ -220,16 +251,17 @@ function runBackwardQuery(
     dq_row: target.tensor.shape[2]! / 4,
     accumulate: target.accumulate ? 1 : 0,
   };
+  const variant = { Stored: q.tensor.dtype };
   const lanes = shuffleLanes(gpu, problem, choices.attentionBackwardQuery);
   if (lanes > 0) {
     const kernel = kernels.attentionSubgroup.backwardQuery;
     const { ROWS } = gpu.tunables(kernel, shapeOf(problem));
-    gpu.run(kernel, bindings, params, shuffleGrid(problem, lanes, ROWS, queries));
+    gpu.run(kernel, bindings, params, { ...shuffleGrid(problem, lanes, ROWS, queries), variant });
   } else {
     const kernel = kernels.attention.backwardQuery;
     const tune = gpu.tunables(kernel, shapeOf(problem));
     const groups = gpu.groups1d(batches * heads * Math.ceil(queries / tune.BACK_QUERIES), tune.WORKGROUP);
-    gpu.run(kernel, bindings, params, { groups, tune });
+    gpu.run(kernel, bindings, params, { groups, tune, variant });
   }
 }
 
@@ -258,16 +290,17 @@ function runBackwardKeyValue(
     dkv_row: target.tensor.shape[2]! / 4,
     accumulate: target.accumulate ? 1 : 0,
   };
+  const variant = { Stored: q.tensor.dtype };
   const lanes = shuffleLanes(gpu, problem, choices.attentionBackwardKeyValue);
   if (lanes > 0) {
     const kernel = kernels.attentionSubgroup.backwardKeyValue;
     const { ROWS } = gpu.tunables(kernel, shapeOf(problem));
-    gpu.run(kernel, bindings, params, shuffleGrid(problem, lanes, ROWS, keys));
+    gpu.run(kernel, bindings, params, { ...shuffleGrid(problem, lanes, ROWS, keys), variant });
   } else {
     const kernel = kernels.attention.backwardKeyValue;
     const tune = gpu.tunables(kernel, shapeOf(problem));
     const groups = gpu.groups1d(batches * heads * Math.ceil(keys / tune.BACK_KEYS), tune.WORKGROUP);
-    gpu.run(kernel, bindings, params, { groups, tune });
+    gpu.run(kernel, bindings, params, { groups, tune, variant });
   }
 }
 
@@ -283,12 +316,12 @@ function queryTarget(grads: GradWriter, input: number, problem: Problem, dy: Ten
   return { tensor: unused, accumulate: false };
 }
 
-function result(problem: Problem, output: Tensor, rows: Tensor): AttentionResult {
+function result<D extends Float>(problem: Problem, output: Tensor<D>, rows: Tensor): AttentionResult<D> {
   const logSumExp = rows.slice(0, 0, 1).reshape([problem.batches, problem.heads, problem.queries]);
   return { output, logSumExp };
 }
 
-function checkRank(op: string, tensor: Tensor): void {
+function checkRank(op: string, tensor: Tensor<Float>): void {
   if (tensor.rank !== 3)
     throw new ShapeError(op, `${describe(tensor)} must have three axes: [batch, positions, channels]`);
 }
@@ -297,7 +330,11 @@ function checkRank(op: string, tensor: Tensor): void {
  * Self-attention over a packed projection qkv [B, T, 3·H·D] (channels of q, then k, then v; within each, head by head):
  * softmax(q kᵀ·scale) v, [B, T, H·D]. The gradient is written packed, without copies.
  */
-export function selfAttention(qkv: Tensor, heads: number, options: AttentionOptions = {}): AttentionResult {
+export function selfAttention<D extends Float>(
+  qkv: Tensor<D>,
+  heads: number,
+  options: AttentionOptions = {},
+): AttentionResult<D> {
   checkRank("selfAttention", qkv);
   const channels = qkv.shape[2]! / 3;
   if (!Number.isInteger(channels)) {
@@ -307,7 +344,7 @@ export function selfAttention(qkv: Tensor, heads: number, options: AttentionOpti
     );
   }
   const source = readable(qkv);
-  const parts = (tensor: Tensor) =>
+  const parts = (tensor: Tensor<D>) =>
     [
       { tensor, channel: 0 },
       { tensor, channel: channels },
@@ -333,12 +370,12 @@ export function selfAttention(qkv: Tensor, heads: number, options: AttentionOpti
  * Cross-attention of q [B, T, H·D] over a packed projection kv [B, S, 2·H·D] (channels of k, then v):
  * softmax(q kᵀ·scale) v, [B, T, H·D].
  */
-export function crossAttention(
-  q: Tensor,
-  kv: Tensor,
+export function crossAttention<D extends Float>(
+  q: Tensor<D>,
+  kv: Tensor<D>,
   heads: number,
   options: AttentionOptions = {},
-): AttentionResult {
+): AttentionResult<D> {
   checkRank("crossAttention", q);
   checkRank("crossAttention", kv);
   const channels = q.shape[2]!;
@@ -349,7 +386,7 @@ export function crossAttention(
     );
   }
   const [qSource, kvSource] = [readable(q), readable(kv)];
-  const parts = (query: Tensor, packed: Tensor) =>
+  const parts = (query: Tensor<D>, packed: Tensor<D>) =>
     [
       { tensor: query, channel: 0 },
       { tensor: packed, channel: 0 },
@@ -373,13 +410,13 @@ export function crossAttention(
 }
 
 /** Attention of q [B, T, H·D] over separate k and v [B, S, H·D]: softmax(q kᵀ·scale) v, [B, T, H·D]. */
-export function attention(
-  q: Tensor,
-  k: Tensor,
-  v: Tensor,
+export function attention<D extends Float>(
+  q: Tensor<D>,
+  k: Tensor<D>,
+  v: Tensor<D>,
   heads: number,
   options: AttentionOptions = {},
-): AttentionResult {
+): AttentionResult<D> {
   for (const tensor of [q, k, v]) checkRank("attention", tensor);
   const channels = q.shape[2]!;
   if (k.shape[2] !== channels || k.shape.some((length, axis) => length !== v.shape[axis])) {
@@ -388,9 +425,15 @@ export function attention(
       `q ${describe(q)}, k ${describe(k)}, v ${describe(v)}: k and v must be [B, S, ${channels}]`,
     );
   }
-  const part = (tensor: Tensor): Part => ({ tensor, channel: 0 });
+  if (v.dtype !== k.dtype) {
+    throw new ShapeError(
+      "attention",
+      `k ${describe(k)} is ${k.dtype} and v ${describe(v)} is ${v.dtype}: their element types must be the same`,
+    );
+  }
+  const part = (tensor: Tensor<D>): Part<D> => ({ tensor, channel: 0 });
   const sources = [readable(q), readable(k), readable(v)] as const;
-  const [qPart, kPart, vPart] = sources.map(part) as [Part, Part, Part];
+  const [qPart, kPart, vPart] = sources.map(part) as [Part<D>, Part<D>, Part<D>];
   const problem = check("attention", qPart, kPart, channels, heads, options);
   const { output, rows } = runForward(problem, qPart, kPart, vPart);
   record("attention", [q, k, v], output, (save) => {
@@ -418,9 +461,9 @@ export function attention(
  * heads [B, T, S]. `logSumExp` is what the attention op returned for the same q, k, mask and scale. q and k are
  * [B, T, H·D] and [B, S, H·D]; slices of packed projections are read in place. Off the tape.
  */
-export function attentionMap(
-  q: Tensor,
-  k: Tensor,
+export function attentionMap<D extends Float>(
+  q: Tensor<D>,
+  k: Tensor<D>,
   logSumExp: Tensor,
   heads: number,
   options: AttentionOptions & { meanOverHeads?: boolean } = {},
@@ -428,7 +471,10 @@ export function attentionMap(
   for (const tensor of [q, k]) checkRank("attentionMap", tensor);
   if (k.shape[2] !== q.shape[2])
     throw new ShapeError("attentionMap", `q ${describe(q)} and k ${describe(k)}: channels differ`);
-  const [qPart, kPart] = [readable(q), readable(k)].map((tensor) => ({ tensor, channel: 0 })) as [Part, Part];
+  const [qPart, kPart] = [readable(q), readable(k)].map((tensor) => ({ tensor, channel: 0 })) as [
+    Part<D>,
+    Part<D>,
+  ];
   const problem = check("attentionMap", qPart, kPart, q.shape[2]!, heads, options);
   const { batches, queries, keys } = problem;
   if (logSumExp.size !== batches * heads * queries) {
@@ -451,7 +497,10 @@ export function attentionMap(
       lse_given: logSumExp,
     },
     parameters(problem, qPart, kPart, kPart),
-    { groups: gpu.groups1d(weights.size, gpu.tunables(kernel).WORKGROUP) },
+    {
+      groups: gpu.groups1d(weights.size, gpu.tunables(kernel).WORKGROUP),
+      variant: { Stored: qPart.tensor.dtype as Float },
+    },
   );
   return weights;
 }

@@ -280,9 +280,9 @@ export interface ReplayableState {
  * the gradient is taken. Memory: the inputs, instead of all that the ops in `body` save. `random` is rewound for the
  * second run, so that dropout draws the same masks.
  */
-export function checkpoint(
-  body: (...inputs: Tensor[]) => Tensor,
-  inputs: readonly Tensor[],
+export function checkpoint<const T extends readonly Tensor<Float>[]>(
+  body: (...inputs: T) => Tensor,
+  inputs: T,
   random?: ReplayableState,
 ): Tensor {
   if (!gradientsOn) return body(...inputs);
@@ -301,7 +301,7 @@ export function checkpoint(
       leaf.isLeafWithGrad = wanted[i]!;
       return leaf;
     });
-    withGradients(true, () => backwardFrom(body(...leaves), dy));
+    withGradients(true, () => backwardFrom(body(...(leaves as unknown as T)), dy));
     random?.setPosition(end);
     leaves.forEach((leaf, i) => {
       if (leaf.grad && grads.needs(i)) grads.give(i, leaf.grad);

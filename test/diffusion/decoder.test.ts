@@ -6,8 +6,9 @@ import type { Gpu } from "../../dist/gpu/gpu.js";
 import { klLoss } from "../../dist/ops/kl.js";
 import { Rng } from "../../dist/ops/rng.js";
 import { backward, checkpoint, noGrad } from "../../dist/tensor/autograd.js";
+import { float16ToFloat32, float32ToFloat16 } from "../../dist/tensor/float16.js";
 import { fromArray, type Tensor } from "../../dist/tensor/tensor.js";
-import { randomArray, test } from "../harness.js";
+import { float16Test, randomArray, test } from "../harness.js";
 import * as reference from "../reference/decoder.js";
 import { Process, softmax } from "../reference/diffusion.js";
 
@@ -71,7 +72,11 @@ function build(gpu: Gpu, changes: Partial<DecoderShape>) {
   const weights = new Map<string, Float64Array>();
   decoder.parameters().forEach(({ name, tensor }, i) => {
     const matrix = tensor.shape.length >= 2 && !/tokens|positions|code|table|bias/.test(name);
-    const values = randomArray(1000 + i, tensor.size, matrix ? 1.2 / Math.sqrt(tensor.shape.at(-2)!) : 0.5);
+    const drawn = randomArray(1000 + i, tensor.size, matrix ? 1.2 / Math.sqrt(tensor.shape.at(-2)!) : 0.5);
+    const values =
+      tensor.dtype === "f16"
+        ? Float64Array.from(float16ToFloat32(float32ToFloat16(Float32Array.from(drawn))))
+        : drawn;
     weights.set(name, values);
     tensor.write(values);
   });
@@ -100,8 +105,21 @@ for (const [title, changes] of [
   ],
   ["two blocks over the condition", { codeDim, conditionBlocks: 2 }],
   ["a summary of the condition in three entries", { codeDim, summaryTokens: 3 }],
+  ["float16", { codeDim, conditionBlocks: 1, precision: "f16" }],
 ] as [string, Partial<DecoderShape>][]) {
-  test(`the decoder and its loss against float64: ${title}`, async (check, gpu) => {
+  // The reference has the same float16 weights. What the layers hand on to each other is rounded by 2⁻¹¹ at most, in each of
+  // three blocks about seven times, and errors are as likely up as down; those of a gradient are in proportion to its largest.
+  const half = changes.precision === "f16";
+  const roundings = Math.sqrt(3 * 7) * 2 ** -11;
+  const tolerance = half
+    ? {
+        logits: { abs: 2 * roundings },
+        loss: { rel: roundings },
+        gradient: { rel: 0, ofLargest: 2 * roundings },
+      }
+    : { logits: { abs: 2e-5, rel: 2e-5 }, loss: { rel: 1e-5 }, gradient: { rel: 2e-4, ofLargest: 0 } };
+  const declare = half ? float16Test : test;
+  declare(`the decoder and its loss against float64: ${title}`, async (check, gpu) => {
     const { decoder, weights, vectorValues, vectors } = build(gpu, changes);
     const size = decoder.shape;
     const given = inputs(gpu);
@@ -117,8 +135,13 @@ for (const [title, changes] of [
     );
     seen.dispose();
 
+    const types = new Set<string>();
     const { logits, loss } = gpu.scope(() => {
-      const logits = noGrad(() => decoder.forward(given.xt, given.t, decoder.prepare(given.codes)));
+      const watch: CrossAttentionWatcher = (query, keyValue) =>
+        void types.add(query.dtype).add(keyValue.dtype);
+      const logits = noGrad(() =>
+        decoder.forward(given.xt, given.t, decoder.prepare(given.codes), { watch }),
+      );
       const head = decoder.beforeHead(given.xt, given.t, decoder.prepare(given.codes));
       const { loss } = diffusionLoss(table, { ...given, head }, { lambda, adaptive: true });
       backward(loss);
@@ -126,13 +149,15 @@ for (const [title, changes] of [
     });
     const forward = (changed: reference.Weights) =>
       reference.decoder(changed, size, xt, t, codes, vectorValues);
-    check.near(await logits.read(), forward(weights), { abs: 2e-5, rel: 2e-5 }, "logits");
+    check.same([...types], [size.precision ?? "f32"], "storage of queries, keys and values");
+    check.near(await logits.read(), forward(weights), tolerance.logits, "logits");
     const expected = referenceLoss(process, forward(weights));
-    check.near(await loss.read(), [expected], { rel: 1e-5 }, "loss");
+    check.near(await loss.read(), [expected], tolerance.loss, "loss");
     logits.dispose();
     loss.dispose();
 
     // Three elements of every parameter: the largest gradient, the first and one in the middle.
+    const { rel, ofLargest } = tolerance.gradient;
     for (const { name, tensor } of decoder.parameters()) {
       const gradient = await tensor.grad!.read();
       const values = weights.get(name)!;
@@ -152,7 +177,7 @@ for (const [title, changes] of [
       check.near(
         chosen.map((at) => gradient[at]!),
         differences,
-        { abs: 2e-6, rel: 2e-4 },
+        { abs: 2e-6 + ofLargest * Math.abs(gradient[largest]!), rel },
         `gradient of ${name}`,
       );
       // (Of the largest only: the keys' biases shift all scores of a query alike, and unused rows have no part.)

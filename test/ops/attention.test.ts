@@ -1,21 +1,11 @@
-import { Gpu } from "../../dist/gpu/gpu.js";
 import { attention, attentionMap, crossAttention, selfAttention } from "../../dist/ops/attention.js";
 import { backwardFrom } from "../../dist/tensor/autograd.js";
 import { fromArray } from "../../dist/tensor/tensor.js";
-import { type Check, checkOp, randomArray, test } from "../harness.js";
+import { checkOp, randomArray, test } from "../harness.js";
 import * as reference from "../reference/attention.js";
+import { testBoth } from "./attention-kernels.js";
 
 const tolerance = { forward: { abs: 2e-6, rel: 1e-5 }, gradient: { abs: 1e-5, rel: 1e-4 } };
-
-/** A test of both kernels: the shuffling one of software adapters with subgroups, and the portable one. */
-function testBoth(name: string, body: (t: Check, gpu: Gpu) => Promise<void>): void {
-  test(name, body);
-  test(`${name} (portable kernel)`, async (t, gpu) => {
-    const portable = Gpu.from(gpu.device, { software: false });
-    await body(t, portable);
-    await portable.idle();
-  });
-}
 
 testBoth("attention on separate q, k, v, odd sizes", async (t, gpu) => {
   for (const [batches, queries, keys, heads, width] of [
