@@ -25,6 +25,8 @@ import type { MemoryReturned, News, Order, Pictures, Stage } from "./messages.js
 const platform: Platform = { ...browserPlatform, files: opfsFiles };
 const dataFolder = `${runPath}/data`;
 const weightsFolder = `${runPath}/weights`;
+/** Sides of the prepared emoji that web/build.js puts beside the page. */
+const emojiSizes: readonly number[] = [32, 64];
 /** Two tabs must not train into one folder. A page that holds a lock is not frozen in the background either. */
 const lockName = "mc-diffusion training";
 /** Steps are told in bundles, so that quick ones do not flood the page. */
@@ -148,13 +150,13 @@ export class TrainingSession {
 
   private async load(pictures: Pictures, { imageSize, skipBad }: Config["data"]): Promise<Dataset> {
     if (pictures.kind === "emoji") {
-      const dataset = await readDataset(browserPlatform, "data/emoji");
-      if (dataset.size !== imageSize) {
+      if (!emojiSizes.includes(imageSize)) {
+        const sizes = emojiSizes.map((size) => `${size}×${size}`).join(" and ");
         throw new UserError(
-          `the page brings its emoji along at ${dataset.size}×${dataset.size} pixels, and these settings take ${imageSize}×${imageSize}; take the preset quick, or add data.imageSize=${dataset.size}`,
+          `the page brings its emoji along at ${sizes} pixels, and these settings take ${imageSize}×${imageSize}; add data.imageSize=${emojiSizes.at(-1)}`,
         );
       }
-      return dataset;
+      return readDataset(browserPlatform, `data/emoji-${imageSize}`);
     }
     const { dataset, skipped, uncaptioned } = await loadFolder(
       { ...browserPlatform, files: pickedFiles(pictures.files) },
