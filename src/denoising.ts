@@ -36,7 +36,7 @@ export interface DenoiseOptions {
    * step on the CPU is not cut. Neither is a single dispatch, so the longest slice is as long as the longest dispatch:
    * 46 ms on lavapipe and 90 ms on Chromium's SwiftShader with the shipped weights, whatever was asked. On a busy machine with
    * two cores slices of 4, 8 and 16 ms lasted 4, 4 and 12 ms (median) and 8, 9 and 21 ms (9 of 10) on lavapipe, 6, 6 and 12 ms
-   * and 25, 17 and 27 ms on SwiftShader. Unmeasured on real GPUs, whose dispatches are far shorter.
+   * and 25, 17 and 27 ms on SwiftShader. Real GPUs are unmeasured.
    */
   slice?: { milliseconds: number };
 }
