@@ -13,6 +13,8 @@ async function engine() {
   try {
     return {
       ...(await import(new URL("cli.js", dist).href)),
+      ...(await import(new URL("gpu/tuning.generated.js", dist).href)),
+      ...(await import(new URL("gpu/tuning-problems.js", dist).href)),
       ...(await import(new URL("platform/errors.js", dist).href)),
       ...(await import(new URL("platform/node.js", dist).href)),
       ...(await import(new URL("platform/tuning-file.js", dist).href)),
@@ -31,7 +33,9 @@ const {
   openGpu,
   readTuning,
   runCommand,
+  shippedTuning,
   tuningHelp,
+  tuningProblems,
   UserError,
   userTuningPath,
 } = await engine();
@@ -193,7 +197,8 @@ async function benchmark(wanted, options) {
   const before = options.baseline === undefined ? null : await readBaseline(options.baseline);
   const gpu = await openGpu(options.adapter, false, options.tuning);
   // Whoever changes a kernel is to know that what was measured of it no longer counts.
-  for (const problem of gpu.tuning.shippedProblems) console.error(`careful: ${problem}`);
+  for (const problem of tuningProblems(shippedTuning, gpu.tuning.adapter, gpu.limits))
+    console.error(`careful: ${problem}`);
   const selected = supported(gpu, wanted);
   // The ceilings come first and then take part in every round.
   const limits = ceilings({ fma: await wgsl("fma"), copy: await wgsl("copy") });

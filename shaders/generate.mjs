@@ -255,60 +255,88 @@ function checkSharedRegions(shaders) {
   }
 }
 
-/** Comments cost a page two fifths of the bytes of its kernels. Lines and columns of what is left stay those of the file. */
-function withoutComments(source) {
+/**
+ * The code of a shader without comments and needless blanks, which cost a page half of the bytes of its kernels. Lines stay
+ * those of the file, for error messages.
+ */
+function compact(source) {
   return source
     .replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\n]/g, " "))
-    .replace(/[ \t]*\/\/.*$/gm, "")
-    .replace(/[ \t]+$/gm, "");
+    .replace(/\/\/.*$/gm, "")
+    .replace(/[ \t]+/g, " ")
+    .replace(/^ | $/gm, "")
+    .replace(/(?<=(.)) (?=(.))/g, (blank, left, right) => (separates(left, right) ? blank : ""));
 }
 
+/** Whether a blank keeps two tokens apart: two words, or two operators (`- -` is not `--`). */
+function separates(left, right) {
+  return [/\w/, /[-+*/%&|<>=!^~]/].some((kind) => kind.test(left) && kind.test(right));
+}
+
+/**
+ * Families in an order where each follows one that it shares most lines with: gzip finds what is repeated only in the 32 kB
+ * before.
+ */
+function bySimilarity(shaders) {
+  const lines = new Map(shaders.map((shader) => [shader, new Set(compact(shader.source).split("\n"))]));
+  const shared = (a, b) => {
+    let characters = 0;
+    for (const line of lines.get(a)) if (lines.get(b).has(line)) characters += line.length;
+    return characters / Math.min(a.source.length, b.source.length);
+  };
+  const [first, ...rest] = shaders;
+  const ordered = [first];
+  while (rest.length > 0) {
+    const scores = rest.map((shader) => shared(ordered.at(-1), shader));
+    ordered.push(...rest.splice(scores.indexOf(Math.max(...scores)), 1));
+  }
+  return ordered;
+}
+
+/** One entry point as `SpecText` of src/gpu/spec-text.ts describes it. */
+function specText({ bindings, textures, uniform, workgroupSize, tunables, variants }) {
+  const size = workgroupSize.join().replace(/(,1)+$/, "");
+  const lists = {
+    bindings: bindings.map(({ name, binding, dtype, access, choice }) => {
+      const written = access === "read_write" ? "=" : "";
+      return `${name}${written}:${binding}:${choice?.variant ?? dtype}`;
+    }),
+    textures: textures.map(({ name, binding }) => `${name}:${binding}`),
+    uniform: uniform?.members.map(({ name, type, width }) => `${name}:${type}${width === 1 ? "" : width}`),
+    tunables: Object.entries(tunables).map(
+      ([name, { fallback, candidates }]) => `${name}:${fallback}:${candidates}`,
+    ),
+    variants: Object.entries(variants).map(([name, { type, fallback, values }]) => {
+      const choices = Object.entries(values ?? {}).map((pair) => pair.join("="));
+      return `${name}:${type}:${fallback}${values ? `:${choices}` : ""}`;
+    }),
+  };
+  const given = Object.entries(lists).filter(([, words]) => words && words.length > 0);
+  return { size, ...Object.fromEntries(given.map(([name, words]) => [name, words.join(" ")])) };
+}
+
+/** The type of an entry point: its bindings, uniforms, variants and tunables. */
+function typeOf({ bindings, textures, uniform, variants, tunables }) {
+  const members = (entries) => `{ ${entries.map(([name, type]) => `${name}: ${type}`).join("; ")} }`;
+  const union = (words) => [...new Set(words)].map((word) => JSON.stringify(word)).join(" | ");
+  const types = [
+    [
+      ...bindings.map((b) => [b.name, union(b.choice ? Object.values(b.choice.dtypes) : [b.dtype])]),
+      ...textures.map((t) => [t.name, union(["texture"])]),
+    ],
+    (uniform?.members ?? []).map((m) => [m.name, m.width === 1 ? "number" : "Vec4"]),
+    Object.entries(variants).map(([name, v]) => [name, v.values ? union(Object.keys(v.values)) : "boolean"]),
+    Object.keys(tunables).map((name) => [name, "number"]),
+  ];
+  return `Kernel<${types.map(members).join(", ")}>`;
+}
+
+/** The TypeScript of one family; marked as pure, so that bundlers leave out those that nobody names. */
 function typescriptFor({ file, source, entries }) {
-  const family = camelCase(file.replace(/\.wgsl$/, ""));
-  const sourceName = `${family}Source`;
-  const text = JSON.stringify(withoutComments(source));
-  const lines = entries.map((entry) => {
-    const dtypes = (b) => [...new Set(b.choice ? Object.values(b.choice.dtypes) : [b.dtype])];
-    const types = (b) =>
-      dtypes(b)
-        .map((dtype) => `"${dtype}"`)
-        .join(" | ");
-    const bindings = [
-      ...entry.bindings.map((b) => `${b.name}: ${types(b)}`),
-      ...entry.textures.map((t) => `${t.name}: "texture"`),
-    ].join("; ");
-    const params = (entry.uniform?.members ?? [])
-      .map((m) => `${m.name}: ${m.width === 1 ? "number" : "Vec4"}`)
-      .join("; ");
-    const variants = Object.entries(entry.variants)
-      .map(
-        ([name, v]) =>
-          `${name}: ${
-            v.values
-              ? Object.keys(v.values)
-                  .map((key) => JSON.stringify(key))
-                  .join(" | ")
-              : "boolean"
-          }`,
-      )
-      .join("; ");
-    const tunables = Object.keys(entry.tunables)
-      .map((name) => `${name}: number`)
-      .join("; ");
-    const spec = {
-      name: `${file.replace(/\.wgsl$/, "")}.${entry.name}`,
-      file: `shaders/${file}`,
-      entryPoint: entry.name,
-      bindings: entry.bindings,
-      ...(entry.textures.length > 0 ? { textures: entry.textures } : {}),
-      uniform: entry.uniform,
-      workgroupSize: entry.workgroupSize,
-      tunables: entry.tunables,
-      variants: entry.variants,
-    };
-    return `    ${camelCase(entry.name)}: kernel<{ ${bindings} }, { ${params} }, { ${variants} }, { ${tunables} }>(${sourceName}, ${JSON.stringify(spec)}),`;
-  });
-  return { constant: `const ${sourceName} = ${text};`, family: `  ${family}: {\n${lines.join("\n")}\n  },` };
+  const name = file.replace(/\.wgsl$/, "");
+  const types = entries.map((entry) => `  ${camelCase(entry.name)}: ${typeOf(entry)};\n`);
+  const texts = entries.map((entry) => `  ${entry.name}: ${JSON.stringify(specText(entry))},\n`);
+  return `export const ${camelCase(name)} = /* @__PURE__ */ family<{\n${types.join("")}}>("${name}", ${JSON.stringify(compact(source))}, {\n${texts.join("")}});`;
 }
 
 try {
@@ -317,17 +345,13 @@ try {
     .sort()
     .map(readShader);
   checkSharedRegions(shaders);
-  const parts = shaders.map(typescriptFor);
-  const output = `// Generated from shaders/*.wgsl by shaders/generate.mjs. Do not edit; edit the shader.
-import { kernel, type Vec4 } from "./kernel.js";
+  const families = bySimilarity(shaders).map(typescriptFor);
+  const output = `/** Every kernel of the engine: \`kernels.<file>.<entryPoint>\`. A bundle carries the families that its ops name. */
+// Generated from shaders/*.wgsl by shaders/generate.mjs. Do not edit; edit the shader.
+import type { Kernel, Vec4 } from "./kernel.js";
+import { family } from "./spec-text.js";
 
-${parts.map((part) => part.constant).join("\n")}
-
-/** Every kernel of the engine: \`kernels.<file>.<entryPoint>\`. */
-export const kernels = {
-${parts.map((part) => part.family).join("\n")}
-};
-export type { Vec4 };
+${families.join("\n\n")}
 `;
   if (!existsSync(target) || readFileSync(target, "utf8") !== output) writeFileSync(target, output);
 } catch (error) {

@@ -3,6 +3,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { GpuError } from "./gpu/errors.js";
 import { Gpu } from "./gpu/gpu.js";
+import { tuningProblems } from "./gpu/tuning-problems.js";
 import type { TuningTable } from "./gpu/tuning-table.js";
 import { UserError } from "./platform/errors.js";
 import { openNodeDevice } from "./platform/node-adapter.js";
@@ -94,6 +95,9 @@ export async function openGpu(
     if (opened.advice) console.error(`         ${opened.advice}`);
   }
   const gpu = Gpu.from(opened.device, { ...opened, tuning: table });
-  for (const problem of gpu.tuning.problems) console.error(`careful: ${problem}`);
+  if (table) {
+    for (const problem of tuningProblems(table, gpu.tuning.adapter, gpu.limits))
+      console.error(`careful: ${problem}`);
+  }
   return gpu;
 }

@@ -7,7 +7,6 @@ export type { CapturedMemory } from "./gpu/capture-memory.js";
 export * from "./gpu/errors.js";
 export { type CapturedWork, type Counters, Gpu, type GpuEvents, type GpuOptions } from "./gpu/gpu.js";
 export type { DType, Float, Kernel } from "./gpu/kernel.js";
-export { kernels } from "./gpu/kernels.generated.js";
 export type { MemoryStatistics } from "./gpu/pool.js";
 export type { KernelTime } from "./gpu/profiler.js";
 export {
@@ -24,7 +23,6 @@ export { LayerNorm } from "./nn/layer-norm.js";
 export { Linear } from "./nn/linear.js";
 export { Module, type Parameter } from "./nn/module.js";
 export { PackedParameters } from "./nn/parameters.js";
-export { TimestepModulation } from "./nn/timestep-modulation.js";
 export { loadWeights, readWeights } from "./nn/weights.js";
 export * from "./ops/index.js";
 export { AdamW, type AdamWOptions, type Pack } from "./optim/adamw.js";

@@ -7,7 +7,7 @@ import { crossEntropy } from "../../dist/ops/cross-entropy.js";
 import { headCrossEntropy, headKlLoss } from "../../dist/ops/head-loss.js";
 import { klLoss } from "../../dist/ops/kl.js";
 import { qSample } from "../../dist/ops/noise.js";
-import { below, gumbel, happens, philox, seedWords } from "../../dist/ops/philox.js";
+import { below, gumbel, happens, philox, replay, seedWords } from "../../dist/ops/philox.js";
 import { posteriorLogProbs } from "../../dist/ops/posterior.js";
 import { Rng } from "../../dist/ops/rng.js";
 import { sampleStep } from "../../dist/ops/sample.js";
@@ -409,7 +409,7 @@ function filling(kind, numbers) {
         return [rng[kind]([count])];
       };
       return alsoFreeing(
-        forward([], call, () => [rng.replay(0)[kind](count)]),
+        forward([], call, () => [replay(rng, 0)[kind](count)]),
         [rng],
       );
     },

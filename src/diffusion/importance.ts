@@ -3,7 +3,7 @@
  * Algorithm 1 draws t uniformly: `drawTimesteps` is the faithful default.
  */
 
-import { kernels } from "../gpu/kernels.generated.js";
+import * as kernels from "../gpu/kernels.generated.js";
 import type { Rng } from "../ops/rng.js";
 import { ShapeError } from "../tensor/errors.js";
 import { clear, empty, type Tensor, untracked } from "../tensor/tensor.js";

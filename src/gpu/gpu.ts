@@ -18,7 +18,7 @@ import {
   type Specialisation,
   type Vec4,
 } from "./kernel.js";
-import { kernels } from "./kernels.generated.js";
+import * as kernels from "./kernels.generated.js";
 import { type Pipeline, PipelineCache } from "./pipelines.js";
 import { BufferPool, borrowedId, type MemoryStatistics, type PoolOptions, Storage } from "./pool.js";
 import { type DispatchTime, type KernelTime, Profiler, timesByKernel } from "./profiler.js";

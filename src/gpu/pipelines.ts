@@ -29,7 +29,8 @@ export class Pipeline {
     this.id = id;
     this.kernel = kernel;
     device.pushErrorScope("validation");
-    const module = device.createShaderModule({ label, code: specialise(kernel, specialisation) });
+    const code = specialise(kernel, specialisation);
+    const module = device.createShaderModule({ label, code });
     this.layout = device.createBindGroupLayout({ label, entries: layoutEntries(kernel) });
     this.descriptor = {
       label,
@@ -38,13 +39,13 @@ export class Pipeline {
     };
     const scope = device.popErrorScope();
     const compiling = device.createComputePipelineAsync(this.descriptor);
-    this.settled = this.settle(scope, compiling, module, onError);
+    this.settled = this.settle(scope, compiling, () => compilationErrors(kernel, code, module), onError);
   }
 
   private async settle(
     scope: Promise<GPUError | null>,
     compiling: Promise<GPUComputePipeline>,
-    module: GPUShaderModule,
+    listErrors: () => Promise<string[]>,
     onError: (error: GpuValidationError) => void,
   ): Promise<void> {
     const [invalid, compiled] = await Promise.allSettled([scope, compiling]);
@@ -54,7 +55,7 @@ export class Pipeline {
     }
     this.refused = true;
     if (invalid.status === "rejected") return; // the device is lost, which is reported on its own
-    const problems = await compilationErrors(this.kernel, module).catch(() => []);
+    const problems = await listErrors().catch(() => []);
     const { message } = invalid.value ?? (compiled.reason as Error);
     onError(new GpuValidationError(`kernel ${this.kernel.spec.name}: ${problems.join("; ") || message}`));
   }
@@ -130,10 +131,21 @@ export class PipelineCache {
   }
 }
 
-/** WGSL errors of a module as `shaders/file.wgsl:line:column: message`. */
-export async function compilationErrors(kernel: Kernel, module: GPUShaderModule): Promise<string[]> {
+/**
+ * WGSL errors of a module as ``shaders/file.wgsl:line: message, at `code` ``. The code says where in the line: columns are not
+ * those of the file, since the build step takes out its blanks.
+ */
+export async function compilationErrors(
+  { spec }: Kernel,
+  code: string,
+  module: GPUShaderModule,
+): Promise<string[]> {
+  const lines = code.split("\n");
   const information = await module.getCompilationInfo();
   return information.messages
-    .filter((message) => message.type === "error")
-    .map((message) => `${kernel.spec.file}:${message.lineNum}:${message.linePos}: ${message.message}`);
+    .filter(({ type }) => type === "error")
+    .map(({ lineNum, linePos, message }) => {
+      const found = (lines[lineNum - 1] ?? "").slice(linePos - 1, linePos + 39).trim();
+      return `${spec.file}:${lineNum}: ${message}${found && `, at \`${found}\``}`;
+    });
 }

@@ -126,55 +126,50 @@ export function tableFault(value: unknown): string | null {
   return null;
 }
 
-/** What of a table is for one device, by name of the tunable and `shapeCode`. */
-export type UsableTuning = Map<string, Map<number, TuningValues>>;
+/** What a table has for one adapter, by name of the tunable: the more general entries first, each under its key. */
+export type AdapterEntries = ReadonlyMap<string, readonly { key: string; entry: TunedKernel }[]>;
 
-/**
- * The entries of a table for the adapter, the more special ones over the more general ones, without those that cannot
- * be trusted: each of these is named in `problems`, one sentence each.
- */
-export function usableTuning(
-  table: TuningTable,
-  adapter: string,
-  tunables: ReadonlyMap<string, Tunable>,
-  limits: GPUSupportedLimits,
-): { usable: UsableTuning; problems: string[] } {
-  const usable: UsableTuning = new Map();
-  const problems: string[] = [];
-  const fault = tableFault(table);
-  if (fault !== null) return { usable, problems: [`the tuning table is not used: ${fault}.`] };
-  const keys = adapterKeys(adapter).filter((key) => Object.hasOwn(table.adapters, key));
-  if (keys.length === 0) {
-    const others = Object.keys(table.adapters).join(", ") || "no adapter";
-    return {
-      usable,
-      problems: [`the tuning table is not used: it is for ${others}, and this is ${adapter}.`],
-    };
-  }
-  for (const key of keys) {
-    for (const [name, { source, shapes }] of Object.entries(table.adapters[key]!.kernels)) {
-      const refuse = (what: string, why: string) =>
-        problems.push(`tuning of ${what} for ${key} is not used: ${why}.`);
-      const tunable = tunables.get(name);
-      if (!tunable) {
-        refuse(name, "there is no kernel or choice of this name");
-        continue;
-      }
-      if (source !== undefined && source !== sourceHash(tunable.source)) {
-        refuse(name, "its WGSL has changed since it was measured; tune it again");
-        continue;
-      }
-      const byShape = usable.get(name) ?? new Map<number, TuningValues>();
-      usable.set(name, byShape);
-      for (const [text, { values }] of Object.entries(shapes)) {
-        const code = parseShapeClass(text);
-        const why = code === null ? "that is no class of shapes" : valuesFault(tunable, values, limits);
-        if (why !== null) refuse(`${name} at ${text}`, why);
-        else byShape.set(code!, { ...byShape.get(code!), ...values });
-      }
+/** The entries of a whole table for the adapter. */
+export function entriesFor(table: TuningTable, adapter: string): AdapterEntries {
+  const entries = new Map<string, { key: string; entry: TunedKernel }[]>();
+  for (const key of adapterKeys(adapter).filter((key) => Object.hasOwn(table.adapters, key))) {
+    for (const [name, entry] of Object.entries(table.adapters[key]!.kernels)) {
+      const sameName = entries.get(name) ?? [];
+      sameName.push({ key, entry });
+      entries.set(name, sameName);
     }
   }
-  return { usable, problems };
+  return entries;
+}
+
+/** Values of one tunable by `shapeCode`. */
+export type ValuesByShape = ReadonlyMap<number, TuningValues>;
+
+/**
+ * The values that entries hold for a tunable, the more special ones over the more general ones, without those that cannot
+ * be trusted: of these `refuse` hears what they are for, under which key, and why.
+ */
+export function usableValues(
+  tunable: Tunable,
+  entries: AdapterEntries,
+  limits: GPUSupportedLimits,
+  refuse: (what: string, key: string, why: string) => void = () => {},
+): ValuesByShape {
+  const { name } = tunable.spec;
+  const byShape = new Map<number, TuningValues>();
+  for (const { key, entry } of entries.get(name) ?? []) {
+    if (entry.source !== undefined && entry.source !== sourceHash(tunable.source)) {
+      refuse(name, key, "its WGSL has changed since it was measured; tune it again");
+      continue;
+    }
+    for (const [text, { values }] of Object.entries(entry.shapes)) {
+      const code = parseShapeClass(text);
+      const why = code === null ? "that is no class of shapes" : valuesFault(tunable, values, limits);
+      if (why !== null) refuse(`${name} at ${text}`, key, why);
+      else byShape.set(code!, { ...byShape.get(code!), ...values });
+    }
+  }
+  return byShape;
 }
 
 /** Why a tunable cannot have these values on a device, as the end of a sentence; null if it can. */

@@ -1,21 +1,23 @@
 /** Which tunables a device runs with: tables over the defaults, looked up without making strings. */
 
-import { tunablesByName } from "./choices.js";
 import { shippedTuning } from "./tuning.generated.js";
 import {
+  type AdapterEntries,
   adapterKey,
+  entriesFor,
   parseShapeClass,
   shapeClass,
   shapeCode,
   type Tunable,
   type TuningTable,
   type TuningValues,
-  type UsableTuning,
-  usableTuning,
+  tableFault,
+  usableValues,
+  type ValuesByShape,
 } from "./tuning-table.js";
 
 /** Entries of the shipped table that nobody measured: they stay when measured ones are left out. */
-function reasoned(table: TuningTable): TuningTable {
+export function reasoned(table: TuningTable): TuningTable {
   const kept = Object.entries(table.adapters).filter(([, { measured }]) => measured === null);
   return { ...table, adapters: Object.fromEntries(kept) };
 }
@@ -23,26 +25,22 @@ function reasoned(table: TuningTable): TuningTable {
 export class Tuning {
   /** The class of this adapter, as tables name it. */
   readonly adapter: string;
-  /** What of the table that the caller gave is not used, and why; a sentence each. */
-  readonly problems: readonly string[];
-  /** The same of the table that came with the package: kernels that have changed since they were measured. */
-  readonly shippedProblems: readonly string[];
   /** Told of every lookup by an op; for the tuner. */
   onLookup: ((tunable: Tunable, shape: string) => void) | null = null;
-  /** From the most general to the most special. */
-  private readonly layers: readonly UsableTuning[];
+  private readonly limits: GPUSupportedLimits;
+  /** From the most general to the most special. What cannot be trusted of them is left out when it is looked up. */
+  private readonly layers: readonly AdapterEntries[];
   private readonly overrides = new Map<Tunable, Map<number, TuningValues>>();
+  private readonly trusted = new Map<Tunable, readonly ValuesByShape[]>();
   private readonly resolved = new Map<object, Map<number, TuningValues>>();
 
   /** `table` goes over the shipped one; null: nothing that was measured, only defaults. */
   constructor(device: GPUDevice, software: boolean, table: TuningTable | null | undefined) {
+    this.limits = device.limits;
     this.adapter = adapterKey(device.adapterInfo, software);
-    const use = (from: TuningTable) => usableTuning(from, this.adapter, tunablesByName, device.limits);
-    const shipped = use(table === null ? reasoned(shippedTuning) : shippedTuning);
-    const given = table ? use(table) : null;
-    this.shippedProblems = shipped.problems;
-    this.problems = given?.problems ?? [];
-    this.layers = given ? [shipped.usable, given.usable] : [shipped.usable];
+    const tables = [table === null ? reasoned(shippedTuning) : shippedTuning];
+    if (table && tableFault(table) === null) tables.push(table);
+    this.layers = tables.map((each) => entriesFor(each, this.adapter));
   }
 
   /** All tunables of a kernel or choice, for a shape; the same object for the same class of shapes. */
@@ -71,10 +69,12 @@ export class Tuning {
     const values = Object.fromEntries(
       Object.entries(tunable.spec.tunables).map(([name, { fallback }]) => [name, fallback]),
     );
-    for (const layer of this.layers) {
-      const byShape = layer.get(tunable.spec.name);
-      if (byShape) Object.assign(values, byShape.get(0), byShape.get(code));
+    let trusted = this.trusted.get(tunable);
+    if (!trusted) {
+      trusted = this.layers.map((entries) => usableValues(tunable, entries, this.limits));
+      this.trusted.set(tunable, trusted);
     }
+    for (const byShape of trusted) Object.assign(values, byShape.get(0), byShape.get(code));
     const set = this.overrides.get(tunable);
     if (set) Object.assign(values, set.get(0), set.get(code));
     return Object.freeze(values);

@@ -1,6 +1,6 @@
 /** What a distribution over tokens looks like at each position, for people (shaders/alternatives.wgsl). */
 
-import { kernels } from "../gpu/kernels.generated.js";
+import * as kernels from "../gpu/kernels.generated.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 

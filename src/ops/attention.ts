@@ -3,10 +3,11 @@
  * read-out of its weights: shaders/attention.wgsl, and shaders/attention-subgroup.wgsl for software adapters.
  */
 
-import { type Choice, choices } from "../gpu/choices.js";
+import type { Choice } from "../gpu/choices.js";
+import * as choices from "../gpu/choices.js";
 import type { Gpu } from "../gpu/gpu.js";
 import type { Float } from "../gpu/kernel.js";
-import { kernels } from "../gpu/kernels.generated.js";
+import * as kernels from "../gpu/kernels.generated.js";
 import type { Storage } from "../gpu/pool.js";
 import { type GradWriter, record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";

@@ -1,8 +1,8 @@
 /** Vector quantisation with a codebook that follows the vectors (shaders/codebook.wgsl, codebook-subgroups.wgsl). */
 
-import { choices } from "../gpu/choices.js";
+import * as choices from "../gpu/choices.js";
 import type { Gpu } from "../gpu/gpu.js";
-import { kernels } from "../gpu/kernels.generated.js";
+import * as kernels from "../gpu/kernels.generated.js";
 import type { Tunable } from "../gpu/tuning-table.js";
 import { noGrad } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";

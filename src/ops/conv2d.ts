@@ -1,8 +1,8 @@
 /** Two-dimensional convolution, channels last, and its gradients (shaders/conv2d.wgsl, conv2d-subgroups.wgsl). */
 
-import { choices } from "../gpu/choices.js";
+import * as choices from "../gpu/choices.js";
 import type { Gpu } from "../gpu/gpu.js";
-import { kernels } from "../gpu/kernels.generated.js";
+import * as kernels from "../gpu/kernels.generated.js";
 import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";

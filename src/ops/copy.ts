@@ -1,7 +1,7 @@
 /** Making views dense, copying, joining and filling. The strided copy itself is shaders/strided.wgsl. */
 
 import { bytesPerElement, type Float } from "../gpu/kernel.js";
-import { kernels } from "../gpu/kernels.generated.js";
+import * as kernels from "../gpu/kernels.generated.js";
 import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { copyStrided } from "../tensor/strided.js";

@@ -1,6 +1,6 @@
 /** Inverted dropout whose mask is recomputed instead of stored (shaders/dropout.wgsl). */
 
-import { kernels } from "../gpu/kernels.generated.js";
+import * as kernels from "../gpu/kernels.generated.js";
 import { UserError } from "../platform/errors.js";
 import { record } from "../tensor/autograd.js";
 import { empty, type Tensor } from "../tensor/tensor.js";

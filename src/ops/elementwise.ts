@@ -1,7 +1,7 @@
 /** Elementwise functions of one tensor (shaders/unary.wgsl) and of two with broadcasting (shaders/binary.wgsl). */
 
-import type { Float } from "../gpu/kernel.js";
-import { kernels, type Vec4 } from "../gpu/kernels.generated.js";
+import type { Float, Vec4 } from "../gpu/kernel.js";
+import * as kernels from "../gpu/kernels.generated.js";
 import type { GradWriter } from "../tensor/autograd.js";
 import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";

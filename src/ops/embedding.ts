@@ -1,6 +1,6 @@
 /** Rows of a table by index, with position embeddings (shaders/embedding.wgsl). */
 
-import { kernels } from "../gpu/kernels.generated.js";
+import * as kernels from "../gpu/kernels.generated.js";
 import { UserError } from "../platform/errors.js";
 import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";

@@ -1,6 +1,6 @@
 /** Group normalisation with an optional SiLU behind it, and its gradients (shaders/group-norm.wgsl). */
 
-import { kernels } from "../gpu/kernels.generated.js";
+import * as kernels from "../gpu/kernels.generated.js";
 import type { Tunable } from "../gpu/tuning-table.js";
 import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";

@@ -1,8 +1,6 @@
-/** Every op: a function on tensors, forward here, backward on the tape. */
+/** The ops of any network: functions on tensors, forward here, backward on the tape. Those of the models alone are in `models.ts`. */
 
-export * from "./alternatives.js";
 export * from "./attention.js";
-export * from "./codebook.js";
 export * from "./conv-transpose2d.js";
 export * from "./conv2d.js";
 export * from "./copy.js";
@@ -11,15 +9,9 @@ export * from "./dropout.js";
 export * from "./elementwise.js";
 export * from "./embedding.js";
 export * from "./group-norm.js";
-export * from "./kl.js";
 export * from "./layer-norm.js";
 export * from "./matmul.js";
-export * from "./modulation.js";
-export * from "./noise.js";
-export * from "./picture.js";
-export * from "./posterior.js";
 export * from "./reduce.js";
 export * from "./rng.js";
-export * from "./sample.js";
 export * from "./softmax.js";
 export * from "./upsample.js";

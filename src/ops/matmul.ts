@@ -1,9 +1,9 @@
 /** Matrix products (shaders/matmul.wgsl, matmul-subgroup.wgsl, matmul-registers.wgsl): batched, transposed, with an epilogue; and the linear layer. */
 
-import { choices } from "../gpu/choices.js";
+import * as choices from "../gpu/choices.js";
 import type { Gpu } from "../gpu/gpu.js";
 import { bytesPerElement, type Float } from "../gpu/kernel.js";
-import { kernels } from "../gpu/kernels.generated.js";
+import * as kernels from "../gpu/kernels.generated.js";
 import type { Storage } from "../gpu/pool.js";
 import { noGrad, record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";

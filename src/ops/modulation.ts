@@ -1,6 +1,6 @@
 /** The scales and shifts of adaptive layer norms from features (shaders/modulation.wgsl). */
 
-import { kernels } from "../gpu/kernels.generated.js";
+import * as kernels from "../gpu/kernels.generated.js";
 import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";

@@ -1,6 +1,6 @@
 /** The random steps of training and of the start of sampling (shaders/noise.wgsl): tokens, steps, masked conditions. */
 
-import { kernels } from "../gpu/kernels.generated.js";
+import * as kernels from "../gpu/kernels.generated.js";
 import { UserError } from "../platform/errors.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";

@@ -224,3 +224,11 @@ export function seedWords(seed: number | bigint): [number, number] {
   const bits = BigInt.asUintN(64, BigInt(seed));
   return [Number(bits & 0xffffffffn), Number(bits >> 32n)];
 }
+
+/** The numbers of a stream of a generator's present step, in plain TypeScript. */
+export function replay(
+  { seed, step }: { readonly seed: bigint; readonly step: number },
+  stream: number,
+): PhiloxStream {
+  return new PhiloxStream(seed, stream, step);
+}

@@ -1,7 +1,7 @@
 /** Pictures of any size as the networks take them, scaled on the GPU (shaders/picture.wgsl). */
 
 import type { Gpu } from "../gpu/gpu.js";
-import { kernels } from "../gpu/kernels.generated.js";
+import * as kernels from "../gpu/kernels.generated.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 

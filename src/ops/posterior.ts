@@ -1,6 +1,6 @@
 /** p_θ(x_u | x_t) from p̃(x_0 | x_t): closed form (shaders/posterior.wgsl) and dense (shaders/posterior-dense.wgsl). */
 
-import { kernels } from "../gpu/kernels.generated.js";
+import * as kernels from "../gpu/kernels.generated.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 

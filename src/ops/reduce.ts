@@ -1,6 +1,7 @@
 /** Sums, means and maxima over axes (shaders/reduce.wgsl), and the losses and counts that are such sums. */
 
-import { kernels, type Vec4 } from "../gpu/kernels.generated.js";
+import type { Vec4 } from "../gpu/kernel.js";
+import * as kernels from "../gpu/kernels.generated.js";
 import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { denseStrides } from "../tensor/strided.js";

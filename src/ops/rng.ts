@@ -1,11 +1,11 @@
 /** Random numbers on the GPU (shaders/rng.wgsl), the same bits as src/ops/philox.ts on every adapter. */
 
 import type { Gpu } from "../gpu/gpu.js";
-import { kernels } from "../gpu/kernels.generated.js";
+import * as kernels from "../gpu/kernels.generated.js";
 import { UserError } from "../platform/errors.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor, untracked } from "../tensor/tensor.js";
-import { PhiloxStream, probabilityThreshold, seedWords } from "./philox.js";
+import { probabilityThreshold, seedWords } from "./philox.js";
 
 /**
  * A source of random streams, keyed by (seed, step, stream). Every random op takes the next stream; `setStep` starts
@@ -59,11 +59,6 @@ export class Rng {
 
   setPosition(position: number): void {
     this.stream = position;
-  }
-
-  /** The numbers of a stream of the present step, in plain TypeScript. */
-  replay(stream: number): PhiloxStream {
-    return new PhiloxStream(this.seed, stream, this.stepNumber);
   }
 
   dispose(): void {

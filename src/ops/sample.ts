@@ -1,6 +1,6 @@
 /** One step of sampling and the guidance before it (shaders/sample.wgsl). */
 
-import { kernels } from "../gpu/kernels.generated.js";
+import * as kernels from "../gpu/kernels.generated.js";
 import { UserError } from "../platform/errors.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";

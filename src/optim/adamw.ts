@@ -5,7 +5,7 @@
  */
 
 import type { Gpu } from "../gpu/gpu.js";
-import { kernels } from "../gpu/kernels.generated.js";
+import * as kernels from "../gpu/kernels.generated.js";
 import { ShapeError } from "../tensor/errors.js";
 import { clear, type Tensor, untracked } from "../tensor/tensor.js";
 

@@ -1,7 +1,7 @@
 /** Strides, and the copy that reads and writes through them (shaders/strided.wgsl). */
 
 import type { Float } from "../gpu/kernel.js";
-import { kernels } from "../gpu/kernels.generated.js";
+import * as kernels from "../gpu/kernels.generated.js";
 import { ShapeError } from "./errors.js";
 import type { Tensor } from "./tensor.js";
 

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import t from "tap";
 import { Gpu } from "../../dist/gpu/gpu.js";
-import { kernels } from "../../dist/gpu/kernels.generated.js";
+import * as kernels from "../../dist/gpu/kernels.generated.js";
 import { sourceHash, type TuningTable, tableFault, tuningFormat } from "../../dist/gpu/tuning-table.js";
 import { sharedGpu } from "../device.js";
 

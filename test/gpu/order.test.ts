@@ -100,7 +100,7 @@ test("work with a kernel that does not compile is left out, and what else was as
     error = caught;
   }
   t.ok(error instanceof GpuValidationError, "typed");
-  t.ok(/^kernel broken\.main: shaders\/broken\.wgsl:2:\d+: /.test((error as Error).message), String(error));
+  t.ok(/^kernel broken\.main: shaders\/broken\.wgsl:2: /.test((error as Error).message), String(error));
   t.near(await y.read(), [1], {}, "the rest was done");
   work.run();
   t.near(await y.read(), [1], {}, "another run is left out as well");

@@ -1,10 +1,14 @@
 import t from "tap";
-import { choices, tunablesByName } from "../../dist/gpu/choices.js";
+import * as choices from "../../dist/gpu/choices.js";
 import { Gpu } from "../../dist/gpu/gpu.js";
-import { kernels } from "../../dist/gpu/kernels.generated.js";
+import * as kernels from "../../dist/gpu/kernels.generated.js";
+import { shippedTuning } from "../../dist/gpu/tuning.generated.js";
+import { reasoned } from "../../dist/gpu/tuning.js";
+import { tuningProblems } from "../../dist/gpu/tuning-problems.js";
 import {
   adapterKey,
   adapterKeys,
+  entriesFor,
   parseShapeClass,
   shapeClass,
   shapeCode,
@@ -13,7 +17,7 @@ import {
   type TuningTable,
   tableFault,
   tuningFormat,
-  usableTuning,
+  usableValues,
 } from "../../dist/gpu/tuning-table.js";
 import { matmulKernel } from "../../dist/ops/matmul.js";
 import { softmax } from "../../dist/ops/softmax.js";
@@ -68,7 +72,7 @@ t.test("the table that comes with the package fits the kernels", async (t) => {
   for (const software of [true, false]) {
     const gpu = Gpu.from(device, { software, tuning: null });
     t.same(
-      gpu.tuning.shippedProblems,
+      tuningProblems(reasoned(shippedTuning), gpu.tuning.adapter, gpu.limits),
       [],
       "what was reasoned names kernels, candidates and limits that exist",
     );
@@ -89,7 +93,7 @@ t.test("values of a table, by class of shapes", async (t) => {
     },
   });
   const gpu = Gpu.from(await freshDevice(), { software: true, tuning: table });
-  t.same(gpu.tuning.problems, []);
+  t.same(tuningProblems(table, gpu.tuning.adapter, gpu.limits), []);
   t.same(gpu.tunables(softmaxForward, [70, 200]), { WORKGROUP: 32, LANES: 16 }, "the named class over any");
   t.same(gpu.tunables(softmaxForward, [70, 20]), { WORKGROUP: 32, LANES: 8 }, "any other over the default");
   t.equal(
@@ -175,20 +179,27 @@ t.test("what cannot be trusted is named in a sentence and left out", async (t) =
     ],
   ];
   for (const [what, tuning, message] of cases) {
-    const { usable, problems } = usableTuning(tuning, "software/mesa/software/8", tunablesByName, limits);
+    const adapter = "software/mesa/software/8";
+    const problems = tuningProblems(tuning, adapter, limits);
     t.equal(problems.length, 1, what);
     t.match(problems[0], message, what);
     t.match(problems[0], /^[^\n]+\.$/, "one sentence");
-    t.equal(usable.get("softmax.forward")?.size ?? 0, 0, "it is not used");
+    if (tableFault(tuning) !== null) continue;
+    const usable = usableValues(softmaxForward, entriesFor(tuning, adapter), limits);
+    t.equal(usable.size, 0, "it is not used");
   }
   const mixed = tableOf({
     "softmax.sideways": kernel({}),
     "softmax.forward": { source, shapes: { "1x1": { values: { LANES: 7 } }, any: { values: { LANES: 8 } } } },
   });
   const gpu = Gpu.from(await freshDevice(), { software: true, tuning: mixed });
-  t.equal(gpu.tuning.problems.length, 2);
+  t.equal(tuningProblems(mixed, gpu.tuning.adapter, gpu.limits).length, 2);
   t.equal(gpu.tunables(softmaxForward).LANES, 8, "what is right beside what is wrong is used");
   gpu.dispose();
+  const faulty = { ...lanes(8), format: "mc-diffusion-tuning-0" as typeof tuningFormat };
+  const untouched = Gpu.from(await freshDevice(), { software: true, tuning: faulty });
+  t.equal(untouched.tunables(softmaxForward).LANES, 1, "a table of another version is left out as a whole");
+  untouched.dispose();
 });
 
 t.test("things that are no table", async (t) => {

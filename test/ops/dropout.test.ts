@@ -1,4 +1,5 @@
 import { dropout } from "../../dist/ops/dropout.js";
+import { replay } from "../../dist/ops/philox.js";
 import { Rng } from "../../dist/ops/rng.js";
 import { backwardFrom } from "../../dist/tensor/autograd.js";
 import { fromArray } from "../../dist/tensor/tensor.js";
@@ -14,7 +15,7 @@ test("dropout keeps what the stream says, forward and backward", async (t, gpu) 
     [1001, 0.25],
   ] as const) {
     const stream = rng.position();
-    const keep = rng.replay(stream).bernoulli(count, 1 - rate, 1 / (1 - rate));
+    const keep = replay(rng, stream).bernoulli(count, 1 - rate, 1 / (1 - rate));
     const data = randomArray(count, count);
     const dyData = randomArray(count + 1, count);
     const x = fromArray(gpu, data, [count]).requireGrad();
@@ -38,7 +39,7 @@ test("dropout keeps what the stream says, forward and backward", async (t, gpu) 
     );
     t.equal(rng.position(), stream + 1, "one stream");
     // A second use of the leaf adds its own mask's gradient.
-    const second = rng.replay(rng.position()).bernoulli(count, 1 - rate, 1 / (1 - rate));
+    const second = replay(rng, rng.position()).bernoulli(count, 1 - rate, 1 / (1 - rate));
     gpu.scope(() => backwardFrom(dropout(x, rate, rng), dy));
     const both = dyData.map((value, i) => value * (keep[i]! + second[i]!));
     t.near(await x.grad!.read(), both, { rel: 1e-6, abs: 1e-6 }, "accumulates");

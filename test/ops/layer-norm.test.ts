@@ -1,4 +1,4 @@
-import { kernels } from "../../dist/gpu/kernels.generated.js";
+import * as kernels from "../../dist/gpu/kernels.generated.js";
 import { adaLayerNorm, layerNorm } from "../../dist/ops/layer-norm.js";
 import { backwardFrom } from "../../dist/tensor/autograd.js";
 import { empty, fromArray } from "../../dist/tensor/tensor.js";

@@ -1,7 +1,7 @@
 /** Runs tests of products through each of the kernels that `matmul` chooses among. */
 
 import { Gpu } from "../../dist/gpu/gpu.js";
-import { kernels } from "../../dist/gpu/kernels.generated.js";
+import * as kernels from "../../dist/gpu/kernels.generated.js";
 import { matmulKernel } from "../../dist/ops/matmul.js";
 import { type Check, test } from "../harness.js";
 

@@ -1,6 +1,6 @@
 import type { Gpu } from "../../dist/gpu/gpu.js";
 import { Gpu as Engine } from "../../dist/gpu/gpu.js";
-import { kernels } from "../../dist/gpu/kernels.generated.js";
+import * as kernels from "../../dist/gpu/kernels.generated.js";
 import { type PictureFit, pictureFromPixels, pictureFromTexture } from "../../dist/ops/picture.js";
 import { fromArray, type Tensor } from "../../dist/tensor/tensor.js";
 import { type Check, randomArray, test } from "../harness.js";

@@ -1,4 +1,12 @@
-import { gumbel, normalPair, PhiloxStream, philox, uniformOpen, type Words } from "../../dist/ops/philox.js";
+import {
+  gumbel,
+  normalPair,
+  PhiloxStream,
+  philox,
+  replay,
+  uniformOpen,
+  type Words,
+} from "../../dist/ops/philox.js";
 import { Rng } from "../../dist/ops/rng.js";
 import { fromArray } from "../../dist/tensor/tensor.js";
 import { randomArray, test } from "../harness.js";
@@ -62,11 +70,11 @@ test("fills have the same bits on the GPU and in TypeScript", async (t, gpu) => 
       rng.bernoulli([count], 0.1, 1 / 0.9),
     ];
     const expected = [
-      rng.replay(from).uniform(count, 1.7),
-      rng.replay(from + 1).uniformSymmetric(count, 0.3),
-      rng.replay(from + 2).normal(count, 0.02),
-      rng.replay(from + 3).gumbel(count),
-      rng.replay(from + 4).bernoulli(count, 0.1, 1 / 0.9),
+      replay(rng, from).uniform(count, 1.7),
+      replay(rng, from + 1).uniformSymmetric(count, 0.3),
+      replay(rng, from + 2).normal(count, 0.02),
+      replay(rng, from + 3).gumbel(count),
+      replay(rng, from + 4).bernoulli(count, 0.1, 1 / 0.9),
     ];
     for (let i = 0; i < filled.length; i++) {
       const bits = new Uint32Array((await filled[i]!.read()).buffer);
@@ -89,7 +97,7 @@ test("fills have the same bits on the GPU and in TypeScript", async (t, gpu) => 
     const choice = rng.categorical(logProbs);
     t.same(
       [...(await choice.read())],
-      [...rng.replay(stream).categorical(await logProbs.read(), width)],
+      [...replay(rng, stream).categorical(await logProbs.read(), width)],
       `categorical [${rows}, ${width}]`,
     );
     logProbs.dispose();

@@ -1,4 +1,4 @@
-import { kernels } from "../../dist/gpu/kernels.generated.js";
+import * as kernels from "../../dist/gpu/kernels.generated.js";
 import { logSoftmax, logSumExp, softmax } from "../../dist/ops/softmax.js";
 import { empty, fromArray } from "../../dist/tensor/tensor.js";
 import { checkOp, randomArray, test } from "../harness.js";

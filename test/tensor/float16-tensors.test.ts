@@ -1,5 +1,5 @@
 import { Gpu } from "../../dist/gpu/gpu.js";
-import { kernels } from "../../dist/gpu/kernels.generated.js";
+import * as kernels from "../../dist/gpu/kernels.generated.js";
 import { cast, contiguous } from "../../dist/ops/copy.js";
 import { backwardFrom } from "../../dist/tensor/autograd.js";
 import { float16ToFloat32, float32ToFloat16 } from "../../dist/tensor/float16.js";

@@ -4,7 +4,7 @@
  */
 
 import type { Gpu } from "../../dist/gpu/gpu.js";
-import { kernels } from "../../dist/gpu/kernels.generated.js";
+import * as kernels from "../../dist/gpu/kernels.generated.js";
 import type { Tensor } from "../../dist/tensor/tensor.js";
 
 export function wrongCalls(gpu: Gpu, x: Tensor, ids: Tensor<"u32">): void {
