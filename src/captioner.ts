@@ -12,7 +12,7 @@ import { type JsonRecord, parseJsonRecord, toJson } from "./io/json.js";
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "./io/safetensors.js";
 import { loadWeights } from "./nn/weights.js";
 import type { PictureFit } from "./ops/picture.js";
-import { type PictureSource, pictureTensor, withinLimits } from "./picture-source.js";
+import { type PictureSource, pictureTensor, usable } from "./picture-source.js";
 import { PictureWatch, type WatchOptions } from "./picture-watch.js";
 import { openDevice } from "./platform/device.js";
 import { download, downloadText, sha256 } from "./platform/download.js";
@@ -158,8 +158,7 @@ export class Captioner {
 
   /** The codes y of a picture, ids [1, S], on the GPU: the caller's to dispose of. `read()` and `buffer` give them. */
   async codes(source: PictureSource, fit: PictureFit = "contain"): Promise<Tensor<"u32">> {
-    const usable = await withinLimits(this.gpu, source);
-    return this.codesOf(usable, fit);
+    return this.codesOf(await usable(this.gpu, source), fit);
   }
 
   /**
@@ -184,11 +183,11 @@ export class Captioner {
   ): AsyncGenerator<DenoiseStep, void> {
     options.signal?.throwIfAborted();
     const given = picture instanceof Tensor;
-    const usable = given ? picture : await withinLimits(this.gpu, picture);
+    const source = given ? picture : await usable(this.gpu, picture);
     const codes =
-      usable instanceof Tensor
-        ? usable
-        : inSlices(this.gpu, options.slice, () => this.codesOf(usable, options.fit));
+      source instanceof Tensor
+        ? source
+        : inSlices(this.gpu, options.slice, () => this.codesOf(source, options.fit));
     try {
       yield* denoiseCodes(this, codes, options);
     } finally {

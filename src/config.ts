@@ -116,7 +116,7 @@ const SCHEMA = {
     precision: choice(
       "float32",
       ["float32", "float16"],
-      "what the weights of large products and the values between them are stored in; sums, attention, losses, gradients and the weights that the optimiser moves are float32 (float16 needs the WebGPU feature shader-f16)",
+      "what the weights of large products and the values between them are stored in; sums, softmax, losses, gradients and the weights that the optimiser moves are float32 (float16 needs the WebGPU feature shader-f16)",
     ),
     conditionEmbedding: choice(
       "vectors",

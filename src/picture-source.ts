@@ -44,22 +44,29 @@ function sizeOf(source: ExternalPicture): [width: number, height: number] {
   return [source.width, source.height];
 }
 
+const isVideo = (source: ExternalPicture): boolean => "displayWidth" in source || "videoWidth" in source;
+
 /**
- * The source itself, or a smaller copy of an external picture that no texture of this device could hold. Everything else
- * can be used as it is or not at all.
+ * The source itself, or a copy of an external picture that this device can take where it cannot take the source: a smaller
+ * one of what no texture could hold, a bitmap of a video's frame on a software adapter. Everything else can be used as it is
+ * or not at all.
  */
-export async function withinLimits(gpu: Gpu, source: PictureSource): Promise<PictureSource> {
+export async function usable(gpu: Gpu, source: PictureSource): Promise<PictureSource> {
   checkObject(source);
   if (isTexture(source) || isBuffer(source) || isBytes(source)) return source;
   const [width, height] = sizeOf(source);
   const most = gpu.limits.maxTextureDimension2D;
-  if (!(Math.max(width, height) > most)) return source;
-  const scale = most / Math.max(width, height);
-  return createImageBitmap(source, {
-    resizeWidth: Math.max(1, Math.floor(width * scale)),
-    resizeHeight: Math.max(1, Math.floor(height * scale)),
-    resizeQuality: "medium",
-  });
+  if (Math.max(width, height) > most) {
+    const scale = most / Math.max(width, height);
+    return createImageBitmap(source, {
+      resizeWidth: Math.max(1, Math.floor(width * scale)),
+      resizeHeight: Math.max(1, Math.floor(height * scale)),
+      resizeQuality: "medium",
+    });
+  }
+  // Chromium without a GPU (147, SwiftShader) loses the device when it copies a video's frame to a texture; a bitmap's it can.
+  if (gpu.software && isVideo(source) && width > 0 && height > 0) return createImageBitmap(source);
+  return source;
 }
 
 /**

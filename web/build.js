@@ -47,8 +47,12 @@ export async function buildSite(folder) {
     for (const name of ["config.json", "model.safetensors"]) {
       await copyFile(join(shippedWeights(), name), join(unfinished, "weights/emoji", name));
     }
-    const { data } = resolveConfig({ preset: "quick" });
-    await writeDataset(nodePlatform, join(unfinished, "data/emoji"), await loadDataset(data, true));
+    // The same 512 pictures in the sizes that the presets quick and emoji take.
+    for (const imageSize of [32, 64]) {
+      const { data } = resolveConfig({ preset: "quick", set: [`data.imageSize=${imageSize}`] });
+      const dataset = await loadDataset(data, true);
+      await writeDataset(nodePlatform, join(unfinished, `data/emoji-${imageSize}`), dataset);
+    }
     for (const [name, content] of await gallery())
       await writeFile(join(unfinished, "gallery", name), content);
     await rm(folder, { recursive: true, force: true });

@@ -10,11 +10,15 @@
  */
 
 import { UserError } from "../platform/errors.js";
-import { bfloat16ToFloat32, FLOAT16_MAX, float16ToFloat32, float32ToFloat16 } from "../tensor/float16.js";
+import { bfloat16ToFloat32, FLOAT16_MAX, float32ToFloat16 } from "../tensor/float16.js";
 
-/** A tensor as stored; float16 and bfloat16 are held as float32 in memory (see float16.ts for the rounding). */
+/**
+ * A tensor as stored. float16 is read as its bits, and written from bits or from numbers, which are rounded (see float16.ts);
+ * bfloat16 is held as float32 in memory.
+ */
 export type StoredTensor =
-  | { dtype: "F32" | "F16" | "BF16"; shape: readonly number[]; data: Float32Array }
+  | { dtype: "F32" | "BF16"; shape: readonly number[]; data: Float32Array }
+  | { dtype: "F16"; shape: readonly number[]; data: Uint16Array | Float32Array }
   | { dtype: "U32"; shape: readonly number[]; data: Uint32Array }
   | { dtype: "I32"; shape: readonly number[]; data: Int32Array }
   | { dtype: "I64"; shape: readonly number[]; data: BigInt64Array }
@@ -87,7 +91,7 @@ function tensorBytes(name: string, tensor: StoredTensor): Uint8Array {
   if (tensor.dtype === "BF16") {
     throw new Error(`safetensors: tensor "${name}": BF16 is read only, write F16 or F32`);
   }
-  if (tensor.dtype !== "F16") {
+  if (tensor.dtype !== "F16" || tensor.data instanceof Uint16Array) {
     return new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength);
   }
   const halves = float32ToFloat16(tensor.data);
@@ -234,7 +238,7 @@ function readTensor(bytes: Uint8Array, dataStart: number, entry: Entry): StoredT
     case "F32":
       return { dtype, shape, data: new Float32Array(buffer, offset, length) };
     case "F16":
-      return { dtype, shape, data: float16ToFloat32(new Uint16Array(buffer, offset, length)) };
+      return { dtype, shape, data: new Uint16Array(buffer, offset, length) };
     case "BF16":
       return { dtype, shape, data: bfloat16ToFloat32(new Uint16Array(buffer, offset, length)) };
     case "U32":

@@ -2,6 +2,7 @@
 
 import type { StoredTensor } from "../io/safetensors.js";
 import { UserError } from "../platform/errors.js";
+import { float16ToFloat32 } from "../tensor/float16.js";
 import type { Parameter } from "./module.js";
 
 /** A module, or whatever else has parameters by name. */
@@ -35,12 +36,15 @@ export function loadWeights(
         `${fileName}: ${prefix}${name} is [${stored.shape.join(", ")}], this model's is [${tensor.shape.join(", ")}]`,
       );
     }
-    if (!(stored.data instanceof Float32Array)) {
+    const bits = stored.dtype === "F16" && stored.data instanceof Uint16Array ? stored.data : null;
+    if (!bits && !(stored.data instanceof Float32Array)) {
       throw new UserError(
         `${fileName}: ${prefix}${name} is ${stored.dtype}, a model's weights are F32 or F16`,
       );
     }
     tensor.label = name;
-    tensor.write(stored.data);
+    if (!bits) tensor.write(stored.data as Float32Array);
+    else if (tensor.dtype === "f16") tensor.writeHalves(bits);
+    else tensor.write(float16ToFloat32(bits));
   }
 }

@@ -249,6 +249,14 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
     else
       setThroughKernel(this as unknown as Tensor<Float>, Float32Array.from(data), denseStrides(this.shape));
   }
+
+  /** `write` of a float16 tensor from the elements' bits, which go to the device as they are. */
+  writeHalves(bits: Uint16Array): void {
+    const asTheyAre =
+      this.dtype === "f16" && this.contiguous && bits.length === this.size && inWholeWords(this);
+    if (asTheyAre) this.gpu.write(this.storage, this.offset * bytesPerElement.f16, bits);
+    else this.write(float16ToFloat32(bits));
+  }
 }
 
 /** Whether the queue, which writes and clears words of 4 bytes, can reach exactly these elements. */

@@ -1,10 +1,13 @@
-/** A page that computes `numbers.ts` when asked. */
+/** A page that computes `numbers.ts` when asked; its data come from the server. */
 import { sharedGpu } from "#test-host";
-import { forwardResults, type Numbers, randomBits } from "./numbers.js";
+import type { Dataset } from "../../dist/data/dataset.js";
+import { browserPlatform } from "../../dist/platform/browser.js";
+import { type FirstLosses, firstLosses, forwardResults, type Numbers, randomBits } from "./numbers.js";
 
 export interface PageNumbers {
   randomBits(): Promise<Numbers>;
   forwardResults(): Promise<Numbers>;
+  firstLosses(steps: number): Promise<Omit<FirstLosses, "codes">>;
 }
 
 declare global {
@@ -12,8 +15,17 @@ declare global {
   var mcdNumbers: PageNumbers;
 }
 
+const { files } = browserPlatform;
+
 const numbers: PageNumbers = {
   randomBits: async () => randomBits(await sharedGpu()),
   forwardResults: async () => forwardResults(await sharedGpu()),
+  async firstLosses(steps) {
+    const dataset = JSON.parse(await files.readText("/dataset.json")) as Dataset;
+    const codes = new Uint32Array((await files.read("/codes.u32")).buffer);
+    const data = { dataset: { ...dataset, images: await files.read("/images.u8") }, codes };
+    const { vqvae, decoder } = await firstLosses(await sharedGpu(), browserPlatform, data, steps);
+    return { vqvae, decoder };
+  },
 };
 globalThis.mcdNumbers = numbers;

@@ -1,16 +1,22 @@
-/** What is computed in Node and in a page to be compared, by the same code: random bits and forward results. */
+/** What is computed in Node and in a page to be compared, by the same code: random bits, forward results, first losses of a run. */
 import { Captioner } from "../../dist/captioner.js";
 import { resolveConfig } from "../../dist/config.js";
+import type { Dataset } from "../../dist/data/dataset.js";
 import { addNoise, drawPrior, drawTimesteps } from "../../dist/diffusion/forward.js";
 import { Schedule } from "../../dist/diffusion/schedule.js";
 import { transitionTable } from "../../dist/diffusion/table.js";
 import type { Gpu } from "../../dist/gpu/gpu.js";
+import { RunFolder } from "../../dist/io/run-folder.js";
 import { maskCondition } from "../../dist/ops/noise.js";
 import { Rng } from "../../dist/ops/rng.js";
+import type { Platform } from "../../dist/platform/platform.js";
 import { noGrad } from "../../dist/tensor/autograd.js";
 import { fromArray, type Tensor } from "../../dist/tensor/tensor.js";
 import { WordTokenizer } from "../../dist/text/words.js";
+import type { StepResult, Trainer } from "../../dist/training/stage.js";
+import { decoderStage, type StageContext, trainingCodes, vqvaeStage } from "../../dist/training/stages.js";
 import { randomArray } from "../harness.js";
+import { MemoryFiles } from "../io/memory-files.js";
 
 /** Results by name, as plain arrays: what travels between a page and Node. */
 export type Numbers = Record<string, number[]>;
@@ -89,4 +95,42 @@ export async function forwardResults(gpu: Gpu): Promise<Numbers> {
   for (const tensor of [images, y, xt, t]) tensor.dispose();
   captioner.dispose();
   return results;
+}
+
+export interface RunData {
+  dataset: Dataset;
+  /** Codes of the training pictures, so that a code that lies between two vectors is the same everywhere; null: encode them. */
+  codes: Uint32Array | null;
+}
+
+export interface FirstLosses {
+  vqvae: StepResult[];
+  decoder: StepResult[];
+  codes: Uint32Array;
+}
+
+/** The first `steps` steps of the quick preset's two stages, as `train.js` runs them. */
+export async function firstLosses(
+  gpu: Gpu,
+  platform: Platform,
+  { dataset, codes: given }: RunData,
+  steps: number,
+): Promise<FirstLosses> {
+  const config = resolveConfig({ preset: "quick" });
+  const captions = dataset.splits.train!.flatMap((record) => dataset.records[record]!.captions);
+  const captioner = new Captioner(gpu, config, WordTokenizer.build(captions));
+  const run = await RunFolder.create(new MemoryFiles(), "run", {});
+  const heldOut = Object.values(dataset.splits).map((records) => records[0]!);
+  const context: StageContext = { platform, config, captioner, dataset, run, heldOut };
+  const train = async (trainer: Trainer): Promise<StepResult[]> => {
+    const results: StepResult[] = [];
+    for (let step = 1; step <= steps; step++) results.push(await trainer.step(step));
+    trainer.dispose();
+    return results;
+  };
+  const vqvae = await train(vqvaeStage(context));
+  const codes = given ?? (await trainingCodes(context, () => {}));
+  const decoder = await train(await decoderStage(context, codes));
+  captioner.dispose();
+  return { vqvae, decoder, codes };
 }

@@ -7,8 +7,9 @@ import { Captioner } from "../../dist/captioner.js";
 import { Gpu } from "../../dist/gpu/gpu.js";
 import { nodePlatform, shippedWeights } from "../../dist/platform/node.js";
 import { openNodeDevice } from "../../dist/platform/node-adapter.js";
+import { writePictures } from "../commands/pictures.js";
 import { sharedBrowser } from "./chromium.js";
-import { openPage } from "./launch.js";
+import { launch, openPage, type TestBrowser } from "./launch.js";
 
 /** The page is built by plain JavaScript beside its sources. */
 const part = (name: string) => import(new URL(`../../web/${name}.js`, import.meta.url).href);
@@ -42,8 +43,8 @@ const settings = [
   "log.evaluateEvery=0",
 ];
 
-async function open(tab: "train" | "kernels") {
-  const opened = await openPage(await sharedBrowser(), `${site.url}#${tab}`);
+async function open(tab: "train" | "kernels", browser?: TestBrowser) {
+  const opened = await openPage(browser ?? (await sharedBrowser()), `${site.url}#${tab}`);
   opened.page.setDefaultTimeout(patience);
   await opened.page.locator(`#panel-${tab} button`).first().waitFor();
   return opened;
@@ -141,4 +142,84 @@ t.test("training: paused, reloaded, resumed, used here and in Node", async (t) =
   await reach(page, "train", "none");
   t.same(problems, []);
   await page.close();
+});
+
+/** Drops a file or folder of this machine onto an element, as the browser's own window system would. */
+async function drop(page: Page, selector: string, path: string): Promise<void> {
+  const element = page.locator(selector).first();
+  await element.scrollIntoViewIfNeeded();
+  const box = (await element.boundingBox())!;
+  const session = await page.context().newCDPSession(page);
+  for (const type of ["dragEnter", "dragOver", "drop"] as const) {
+    await session.send("Input.dispatchDragEvent", {
+      type,
+      x: box.x + box.width / 2,
+      y: box.y + 20,
+      data: { items: [], files: [path], dragOperationsMask: 1 },
+    });
+  }
+  await session.detach();
+}
+
+t.test("training on a folder that was dropped", async (t) => {
+  const { page, problems } = await open("train");
+  const folder = join(t.testdir(), "shapes");
+  const names = await writePictures(folder);
+  const panel = page.locator("#panel-train");
+  await drop(page, "#panel-train fieldset", join(folder, names[0]!));
+  await panel.getByText("That is not a folder").waitFor();
+  await drop(page, "#panel-train fieldset", folder);
+  await panel.getByText(`shapes: ${names.length + 1} files`).waitFor();
+  t.ok(await page.getByLabel("a folder of your own").isChecked(), "it is what will be trained on");
+  await page.getByText("More settings").click();
+  await page.locator("#train-settings").fill([...settings, "decoder.steps=4"].join("\n"));
+  await press(page, "Start");
+  await panel.getByText(/^shapes: 20 training pictures, \d+ words/).waitFor();
+  await reach(page, "train", "finished");
+  t.equal(await page.locator("#train-numbers").getAttribute("data-step"), "4", "to its end");
+  await press(page, "Discard the run");
+  await reach(page, "train", "none");
+  t.same(problems, []);
+  await page.close();
+});
+
+t.test("the GPU process dies during the training", async (t) => {
+  const browser = await launch();
+  t.teardown(() => browser.close());
+  const { page } = await open("train", browser);
+  await page.getByText("More settings").click();
+  const long = ["decoder.steps=400", "log.checkpointEvery=5"];
+  await page.locator("#train-settings").fill([...settings, ...long].join("\n"));
+  await press(page, "Start");
+  const numbers = page.locator('#train-numbers[data-stage="decoder"]');
+  const step = async () => Number(await numbers.getAttribute("data-step"));
+  await numbers.waitFor();
+  while ((await step()) < 6) await page.waitForTimeout(50);
+  const reached = await step();
+  const session = await browser.browser.newBrowserCDPSession();
+  // Its answer does not come: the process is gone.
+  session.send("Browser.crashGpuProcess").catch(() => {});
+  const note = page.locator("#train-notes li");
+  await note.first().waitFor();
+  t.match(
+    await note.allInnerTexts(),
+    [
+      /^The browser lost the GPU \(.+\); it is opened again, and the training goes on from its last checkpoint\.$/,
+    ],
+    "it says what happened",
+  );
+  while ((await step()) <= reached) await page.waitForTimeout(50);
+  t.equal(
+    await page.locator("#panel-train .problem").textContent(),
+    "",
+    `it goes on by itself, beyond step ${reached}`,
+  );
+  await press(page, "Pause");
+  await reach(page, "train", "kept");
+  const phase = page.locator("#train-phase");
+  t.equal(
+    await phase.getAttribute("data-after"),
+    await phase.getAttribute("data-before"),
+    "and gives all memory back",
+  );
 });

@@ -12,7 +12,7 @@ function file(header: string, dataBytes = 0, headerLength?: number): Uint8Array 
 
 const TENSORS = new Map<string, StoredTensor>([
   ["w", { dtype: "F32", shape: [2, 3], data: Float32Array.of(1, -2, 3.5, 0, Number.NaN, 1e-40) }],
-  ["half", { dtype: "F16", shape: [3], data: Float32Array.of(1, 0.333251953125, -65504) }],
+  ["half", { dtype: "F16", shape: [3], data: Uint16Array.of(0x3c00, 0x3555, 0xfbff) }],
   ["u", { dtype: "U32", shape: [1], data: Uint32Array.of(4294967295) }],
   ["i", { dtype: "I32", shape: [2, 1], data: Int32Array.of(-1, 7) }],
   ["long", { dtype: "I64", shape: [1], data: BigInt64Array.of(-(2n ** 60n)) }],
@@ -64,6 +64,12 @@ t.test("reads BF16 and a foreign file whose header has another order and white s
   const { tensors } = decodeSafetensors(bytes, "x");
   t.same([...tensors.keys()], ["a", "b"]);
   t.same([...tensors.get("b")!.data], [1, -3]);
+});
+
+t.test("float16 is written from numbers too, rounded", async (t) => {
+  const numbers: StoredTensor = { dtype: "F16", shape: [3], data: Float32Array.of(1, 1 / 3, -65504) };
+  const bits: StoredTensor = { dtype: "F16", shape: [3], data: Uint16Array.of(0x3c00, 0x3555, 0xfbff) };
+  t.same(encodeSafetensors(new Map([["x", numbers]])), encodeSafetensors(new Map([["x", bits]])));
 });
 
 t.test("refuses to write what would come back different", async (t) => {

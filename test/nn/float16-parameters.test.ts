@@ -1,8 +1,9 @@
 import type { Gpu } from "../../dist/gpu/gpu.js";
+import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../../dist/io/safetensors.js";
 import { Linear } from "../../dist/nn/linear.js";
 import { Module } from "../../dist/nn/module.js";
 import { PackedParameters } from "../../dist/nn/parameters.js";
-import { readWeights } from "../../dist/nn/weights.js";
+import { loadWeights, readWeights } from "../../dist/nn/weights.js";
 import { linear } from "../../dist/ops/matmul.js";
 import { sum } from "../../dist/ops/reduce.js";
 import { AdamW } from "../../dist/optim/adamw.js";
@@ -163,5 +164,43 @@ float16Test("a linear layer of float16 reads what AdamW has written", async (t, 
   const expected = await linear(x, weight, model.first.bias).read();
   t.near(await model.first.forward(x).read(), expected, { abs: 1e-6, rel: 1e-6 }, "the same product");
   optimizer.dispose();
+  model.dispose();
+});
+
+float16Test("float16 of a file goes to the device as it is", async (t, gpu) => {
+  class Layers extends Module {
+    readonly half = this.child("half", new Linear(this.gpu, 4, 6, { dtype: "f16" }));
+    readonly odd = this.child("odd", new Linear(this.gpu, 3, 5, { dtype: "f16" }));
+    readonly full = this.child("full", new Linear(this.gpu, 4, 6));
+  }
+  const model = new Layers(gpu);
+  const halves = new Map<string, StoredTensor>();
+  const wide = new Map<string, StoredTensor>();
+  model.parameters().forEach(({ name, tensor: { shape, size } }, i) => {
+    const data = Float32Array.from(randomArray(i, size));
+    halves.set(name, { dtype: "F16", shape, data });
+    wide.set(name, { dtype: "F32", shape, data });
+  });
+  const { tensors } = decodeSafetensors(encodeSafetensors(halves), "w.safetensors");
+  const written: unknown[] = [];
+  const write = gpu.write;
+  gpu.write = (...call) => {
+    written.push(call[2]);
+    write.apply(gpu, call);
+  };
+  try {
+    loadWeights(model, tensors, "w.safetensors");
+  } finally {
+    gpu.write = write;
+  }
+  t.ok(written.includes(tensors.get("half.weight")!.data), "the file's own array, without a conversion");
+  const values = (name: string) => wide.get(name)!.data as Float32Array;
+  for (const { name, tensor } of model.parameters())
+    t.same([...(await tensor.read())], [...rounded(values(name))], name);
+  loadWeights(model, wide, "w.safetensors");
+  for (const { name, tensor } of model.parameters()) {
+    const expected = tensor.dtype === "f16" ? rounded(values(name)) : values(name);
+    t.same([...(await tensor.read())], [...expected], `${name} from float32`);
+  }
   model.dispose();
 });

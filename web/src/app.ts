@@ -1,7 +1,8 @@
 /** What the tabs share: the device, the captioner, the picture, the status line. */
 
-import { Captioner, DeviceLostError, formatBytes, Gpu, openDevice, UserError } from "../../dist/index.js";
+import { Captioner, DeviceLostError, formatBytes, type Gpu, UserError } from "../../dist/index.js";
 import { Events } from "./events.js";
+import { Losses, lossText, openGpu, reopenGpu } from "./gpu.js";
 import type { Picture } from "./picture.js";
 
 /** Where a captioner comes from: kept, so that it can be made anew on another device when this one is lost. */
@@ -42,9 +43,6 @@ export const shippedWeights: CaptionerSource = {
   load: (gpu, onProgress) => Captioner.load("weights/emoji/", { gpu, onProgress }),
 };
 
-/** Losses of the device in a minute that are mended without asking. */
-const patience = 3;
-
 export class App {
   readonly screen: Screen;
   /** In use at the moment; listen to `captioner` for changes. */
@@ -54,7 +52,7 @@ export class App {
   private source: CaptionerSource = shippedWeights;
   private opened: Promise<Gpu> | null = null;
   private job: { abort: AbortController; ended: Promise<unknown> } | null = null;
-  private readonly losses: number[] = [];
+  private readonly losses = new Losses();
 
   constructor(screen: Screen) {
     this.screen = screen;
@@ -82,7 +80,7 @@ export class App {
 
   private async open(): Promise<Gpu> {
     try {
-      const gpu = Gpu.from(await openDevice());
+      const gpu = await openGpu();
       gpu.on("lost", ({ reason }) => void this.lost(gpu, reason));
       gpu.on("error", (error) => this.screen.error(sentence(error)));
       return gpu;
@@ -141,27 +139,20 @@ export class App {
 
   private async lost(gpu: Gpu, reason: string): Promise<void> {
     if ((await this.opened?.catch(() => null)) !== gpu) return;
-    const now = performance.now();
-    this.losses.push(now);
     this.opened = null;
     // What it held went with the device.
     this.captioner = null;
     this.events.emit("captioner", null);
-    const recent = this.losses.filter((time) => now - time < 60_000).length;
-    const what = `The browser lost the GPU (${reason === "destroyed" ? "it was closed" : "its driver or process was reset"})`;
-    if (recent > patience) {
+    if (!this.losses.add(performance.now())) {
       this.screen.status("");
-      this.screen.error(`${what}, ${recent} times within a minute.`, () => void this.start());
+      const often = `${lossText(reason)}, ${this.losses.count} times within a minute.`;
+      this.screen.error(often, () => void this.start());
       return;
     }
-    this.screen.status(`${what}; opening it again …`);
+    this.screen.status(`${lossText(reason)}; opening it again …`);
     await this.stopWork();
-    // A GPU process that starts anew has no adapter to give for a moment.
-    for (let attempt = 0; attempt < 10; attempt++) {
-      const opened = await this.gpu().catch(() => null);
-      if (opened) break;
-      await new Promise((resolve) => setTimeout(resolve, 500));
-    }
+    // If that fails, the start says why.
+    await reopenGpu(() => this.gpu()).catch(() => {});
     await this.start();
     if (this.captioner) this.screen.status("The GPU was lost and is open again.");
   }

@@ -33,8 +33,9 @@ export function field(label: string, control: HTMLElement, ...after: (Node | str
   return h("label", { class: "field" }, h("span", {}, label), control, ...after);
 }
 
-/** Percent of a share, with a digit after the point only where it says something. */
+/** Percent of a share, with a digit after the point only where it says something; what is not nothing is never "0". */
 export function percent(share: number): string {
   const value = 100 * share;
+  if (value > 0 && value < 0.05) return "< 0.1 %";
   return `${value > 0 && value < 9.95 ? value.toFixed(1) : value.toFixed(0)} %`;
 }

@@ -49,12 +49,12 @@ const screen: Screen = {
           h(
             "li",
             {},
-            "Chrome and Edge have WebGPU since version 113 on Windows and macOS. On Linux open chrome://flags, switch “Unsafe WebGPU Support” (#enable-unsafe-webgpu) and “Vulkan” (#enable-vulkan) on, and start the browser anew.",
+            "Chrome and Edge have WebGPU since version 113 on Windows and macOS, since 121 on Android. On Linux Chrome has it since 144 on newer GPUs of Intel, since 147 on those of NVIDIA; with others open chrome://flags, switch “Unsafe WebGPU Support” (#enable-unsafe-webgpu) and “Vulkan” (#enable-vulkan) on, and start the browser anew.",
           ),
           h(
             "li",
             {},
-            "Firefox has it since version 141 on Windows; elsewhere set dom.webgpu.enabled to true in about:config.",
+            "Firefox has it since version 141 on Windows, since 147 on Macs with Apple silicon; elsewhere set dom.webgpu.enabled to true in about:config.",
           ),
           h(
             "li",

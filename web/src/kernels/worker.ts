@@ -1,7 +1,5 @@
 /** The worker that measures kernels: the bench of kernels-bench/, by wall clock, as browsers do not tell processor time. */
 
-import { Gpu } from "../../../dist/gpu/gpu.js";
-import { openDevice } from "../../../dist/platform/device.js";
 import { UserError } from "../../../dist/platform/errors.js";
 import { chosen, parseSizes, sizesRule } from "../../../kernels-bench/cases.js";
 import { ceilings } from "../../../kernels-bench/ceilings.js";
@@ -9,6 +7,7 @@ import copy from "../../../kernels-bench/copy.wgsl";
 import fma from "../../../kernels-bench/fma.wgsl";
 import { check, measure } from "../../../kernels-bench/measure.js";
 import { reportOf } from "../../../kernels-bench/report.js";
+import { openGpu } from "../gpu.js";
 import type { News, Order, Report } from "./messages.js";
 
 const send = (news: News) => postMessage(news);
@@ -21,9 +20,8 @@ async function bench(order: Extract<Order, { type: "measure" }>, signal: AbortSi
   if (sizes === null) throw new UserError(sizesRule.replace(/^It/, "Sizes"));
   const selected = chosen(order.filter, sizes);
   if (selected.length === 0) throw new UserError(`no case of these sizes has "${order.filter}" in its name`);
-  const device = await openDevice();
+  const gpu = await openGpu();
   try {
-    const gpu = Gpu.from(device);
     // The ceilings come first and then take part in every round.
     const limits = ceilings({ fma, copy });
     const results = await measure(gpu, [...limits, ...selected], { progress, signal });
@@ -45,7 +43,7 @@ async function bench(order: Extract<Order, { type: "measure" }>, signal: AbortSi
     });
   } finally {
     // All that was allocated goes with it, whatever went wrong.
-    device.destroy();
+    gpu.device.destroy();
   }
 }
 

@@ -203,7 +203,7 @@ class TrainTab {
   }
 
   private showFacts({ adapter, data, pictures, words, parameters }: RunFacts): void {
-    const millions = (count: number) => `${(count / 1e6).toFixed(2)} M`;
+    const millions = (count: number) => `${(count / 1e6).toFixed(2)}\u00a0M`;
     this.about.textContent = `${data}: ${pictures} training pictures, ${words} words · VQ-VAE ${millions(parameters.vqvae)}, decoder ${millions(parameters.decoder)} parameters · ${adapter}`;
   }
 

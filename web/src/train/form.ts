@@ -6,8 +6,7 @@ import type { Pictures } from "./messages.js";
 
 const presets: Readonly<Record<string, string>> = {
   quick: "quick: small networks, minutes; shows that everything works, not how good it gets",
-  emoji:
-    "emoji: the networks whose weights ship with the page, 64×64 pixels; about an hour on a good GPU or more",
+  emoji: "emoji: the networks whose weights ship with the page, 64×64 pixels; an hour on a good GPU or more",
   paper: "paper: the paper’s sizes, 256×256 pixels; for a large GPU, and days",
 };
 
@@ -34,7 +33,7 @@ export class Form {
   constructor() {
     for (const name of PRESET_NAMES) this.preset.append(h("option", { value: name }, presets[name] ?? name));
     this.preset.value = "quick";
-    const picker = h("input", { type: "file", webkitdirectory: true, multiple: true, class: "out-of-sight" });
+    const picker = h("input", { type: "file", webkitdirectory: true, multiple: true, hidden: true });
     picker.addEventListener("change", () => {
       const files = new Map(
         [...(picker.files ?? [])].map((file) => [file.webkitRelativePath, file] as const),
@@ -50,7 +49,12 @@ export class Form {
         "fieldset",
         { class: "stack" },
         h("legend", {}, "Pictures"),
-        h("label", {}, this.emoji, " 512 emoji of 32×32 pixels, which come with the page"),
+        h(
+          "label",
+          {},
+          this.emoji,
+          " 512 emoji, which come with the page in 32×32 and 64×64 pixels (the shipped weights were trained on 8060)",
+        ),
         h(
           "label",
           {},

@@ -6,11 +6,10 @@ import { type Dataset, withSubset } from "../../../dist/data/dataset.js";
 import { loadFolder } from "../../../dist/data/folder.js";
 import { readDataset, writeDataset } from "../../../dist/data/prepared.js";
 import { DeviceLostError } from "../../../dist/gpu/errors.js";
-import { Gpu } from "../../../dist/gpu/gpu.js";
+import type { Gpu } from "../../../dist/gpu/gpu.js";
 import type { JsonRecord } from "../../../dist/io/json.js";
 import { type LogEntry, RunFolder } from "../../../dist/io/run-folder.js";
 import { browserPlatform } from "../../../dist/platform/browser.js";
-import { openDevice } from "../../../dist/platform/device.js";
 import { UserError } from "../../../dist/platform/errors.js";
 import { opfsFiles } from "../../../dist/platform/opfs.js";
 import { pickedFiles } from "../../../dist/platform/picked-files.js";
@@ -18,6 +17,7 @@ import type { Platform } from "../../../dist/platform/platform.js";
 import { heldOutRecords, runVocabulary, saveTrained } from "../../../dist/training/run.js";
 import { runStage, type Trainer } from "../../../dist/training/stage.js";
 import { decoderStage, type StageContext, trainingCodes, vqvaeStage } from "../../../dist/training/stages.js";
+import { Losses, lossText, openGpu, reopenGpu } from "../gpu.js";
 import { runPath } from "./kept.js";
 import type { MemoryReturned, News, Order, Pictures, Stage } from "./messages.js";
 
@@ -25,16 +25,23 @@ import type { MemoryReturned, News, Order, Pictures, Stage } from "./messages.js
 const platform: Platform = { ...browserPlatform, files: opfsFiles };
 const dataFolder = `${runPath}/data`;
 const weightsFolder = `${runPath}/weights`;
+/** Sides of the prepared emoji that web/build.js puts beside the page. */
+const emojiSizes: readonly number[] = [32, 64];
 /** Two tabs must not train into one folder. A page that holds a lock is not frozen in the background either. */
 const lockName = "mc-diffusion training";
 /** Steps are told in bundles, so that quick ones do not flood the page. */
 const bundleMilliseconds = 100;
 
 type Outcome = "finished" | "interrupted";
+interface Ended {
+  outcome: Outcome;
+  memory: MemoryReturned;
+}
 
 export class TrainingSession {
   private readonly post: (news: News) => void;
   private gpu: Gpu | null = null;
+  private readonly losses = new Losses();
   /** Of the kept run, while this worker lives. */
   private dataset: Dataset | null = null;
   private training = false;
@@ -55,8 +62,6 @@ export class TrainingSession {
       else if (order.type === "export") await this.export();
       else await this.alone(order);
     } catch (error) {
-      if (error instanceof DeviceLostError) this.gpu = null;
-      this.tellSteps();
       this.post({ type: "failed", message: error instanceof Error ? error.message : String(error) });
     }
   }
@@ -76,12 +81,38 @@ export class TrainingSession {
       this.stopping = false;
       this.exporting = false;
       try {
-        const { outcome, memory } = await (order.type === "start" ? this.start(order) : this.resume());
+        const { outcome, memory } = await this.throughLosses(() =>
+          order.type === "start" ? this.start(order) : this.resume(),
+        );
         this.post({ type: "ended", outcome: outcome === "finished" ? "finished" : "paused", memory });
       } finally {
         this.training = false;
       }
     });
+  }
+
+  /** Trains; when the GPU is lost it is opened again, and the run goes on from its last checkpoint. */
+  private async throughLosses(train: () => Promise<Ended>): Promise<Ended> {
+    for (let next = train; ; next = () => this.resume()) {
+      try {
+        return await next();
+      } catch (error) {
+        if (!(error instanceof DeviceLostError)) throw error;
+        this.gpu = null;
+        const text = lossText(error.reason);
+        if (!this.losses.add(performance.now())) {
+          throw new UserError(
+            `${text}, ${this.losses.count} times within a minute. The run is kept: Resume goes on from its last checkpoint.`,
+          );
+        }
+        this.post({
+          type: "note",
+          text: `${text}; it is opened again, and the training goes on from its last checkpoint.`,
+        });
+        this.post({ type: "phase", phase: "opening" });
+        this.gpu = await reopenGpu();
+      }
+    }
   }
 
   private async start({ preset, pictures, set }: Extract<Order, { type: "start" }>) {
@@ -119,13 +150,13 @@ export class TrainingSession {
 
   private async load(pictures: Pictures, { imageSize, skipBad }: Config["data"]): Promise<Dataset> {
     if (pictures.kind === "emoji") {
-      const dataset = await readDataset(browserPlatform, "data/emoji");
-      if (dataset.size !== imageSize) {
+      if (!emojiSizes.includes(imageSize)) {
+        const sizes = emojiSizes.map((size) => `${size}×${size}`).join(" and ");
         throw new UserError(
-          `the page brings its emoji along at ${dataset.size}×${dataset.size} pixels, and these settings take ${imageSize}×${imageSize}; take the preset quick, or add data.imageSize=${dataset.size}`,
+          `the page brings its emoji along at ${sizes} pixels, and these settings take ${imageSize}×${imageSize}; add data.imageSize=${emojiSizes.at(-1)}`,
         );
       }
-      return dataset;
+      return readDataset(browserPlatform, `data/emoji-${imageSize}`);
     }
     const { dataset, skipped, uncaptioned } = await loadFolder(
       { ...browserPlatform, files: pickedFiles(pictures.files) },
@@ -147,12 +178,7 @@ export class TrainingSession {
   }
 
   /** Trains until the end or a pause, and gives back all of the GPU's memory that it took. */
-  private async train(
-    run: RunFolder,
-    config: Config,
-    dataset: Dataset,
-    resume: boolean,
-  ): Promise<{ outcome: Outcome; memory: MemoryReturned }> {
+  private async train(run: RunFolder, config: Config, dataset: Dataset, resume: boolean): Promise<Ended> {
     this.post({ type: "phase", phase: "opening" });
     this.gpu ??= await openGpu();
     const { gpu } = this;
@@ -269,8 +295,4 @@ export class TrainingSession {
     const model = await blob("model.safetensors", "application/octet-stream");
     this.post({ type: "trained", trained: { config, model, steps: { ...this.steps } } });
   }
-}
-
-async function openGpu(): Promise<Gpu> {
-  return Gpu.from(await openDevice());
 }

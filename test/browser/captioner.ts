@@ -1,0 +1,165 @@
+/** What the captioner takes from a browser alone, for a page: pictures that only a browser has, and Cache Storage. */
+
+import { Captioner } from "../../dist/captioner.js";
+import type { Gpu } from "../../dist/gpu/gpu.js";
+import type { PictureSource } from "../../dist/picture-source.js";
+import { type Check, randomArray, test } from "../harness.js";
+
+const address = "/weights/emoji";
+const cacheName = "mc-diffusion-weights";
+
+/** Runs `action` and tells which files it fetched. */
+async function fetched(action: () => Promise<unknown>): Promise<string[]> {
+  const names: string[] = [];
+  const { fetch } = globalThis;
+  globalThis.fetch = (input, init) => {
+    names.push(new URL(String(input)).pathname.split("/").at(-1)!);
+    return fetch(input, init);
+  };
+  try {
+    await action();
+  } finally {
+    globalThis.fetch = fetch;
+  }
+  return names;
+}
+
+test("weights are kept in Cache Storage", async (t, gpu) => {
+  await caches.delete(cacheName);
+  const progress: number[] = [];
+  const load = (cache?: boolean) =>
+    fetched(async () => {
+      const onProgress = ({ loaded, total }: { loaded: number; total: number }) =>
+        progress.push(loaded / total);
+      (
+        await Captioner.load(address, { gpu, onProgress, ...(cache === undefined ? {} : { cache }) })
+      ).dispose();
+    });
+  const everything = ["config.json", "model.safetensors"];
+  t.same(await load(false), everything, "cache: false fetches the weights");
+  t.same(await (await caches.open(cacheName)).keys(), [], "and keeps none");
+  t.same(await load(), everything, "the first time they are fetched");
+  const cache = await caches.open(cacheName);
+  const [request, ...others] = await cache.keys();
+  t.equal(others.length, 0, "one entry is kept");
+  t.ok(/\/weights\/emoji\/model\.safetensors\?sha256=[0-9a-f]{64}$/.test(request!.url), `${request?.url}`);
+  const kept = new Uint8Array(await (await cache.match(request!))!.arrayBuffer());
+  progress.length = 0;
+  t.same(await load(), ["config.json"], "the second time only config.json is asked for");
+  t.ok(progress.length > 0 && progress.at(-1) === 1, "with progress to the end");
+  t.same(await load(false), everything, "unless cache: false says so");
+
+  const damaged = kept.slice();
+  damaged[kept.length - 5]! ^= 1;
+  await cache.put(request!, new Response(damaged));
+  t.same(await load(), everything, "what is damaged there is fetched anew");
+  const mended = new Uint8Array(await (await cache.match(request!))!.arrayBuffer());
+  t.ok(
+    mended.length === kept.length && mended.every((byte, i) => byte === kept[i]),
+    "and takes the place of the damaged",
+  );
+  await cache.delete(request!);
+  await cache.put(request!.url.replace(/=.*/, "=of an earlier version"), new Response("old"));
+  await cache.put(`${location.origin}/other/model.safetensors?sha256=0`, new Response("of another model"));
+  await load();
+  t.same(
+    (await cache.keys()).map(({ url }) => new URL(url).pathname).sort(),
+    ["/other/model.safetensors", "/weights/emoji/model.safetensors"],
+    "an earlier version makes room, other models stay",
+  );
+  await caches.delete(cacheName);
+});
+
+/** A drawing for `compare`, with slow changes of colour and hard edges; `alpha` of its ground. */
+function drawing(width: number, height: number, alpha: number): OffscreenCanvas {
+  const canvas = new OffscreenCanvas(width, height);
+  const context = canvas.getContext("2d", { willReadFrequently: true })!;
+  const ground = context.createLinearGradient(0, 0, width, height);
+  ground.addColorStop(0, `rgb(250 200 40 / ${alpha})`);
+  ground.addColorStop(1, `rgb(20 90 160 / ${alpha})`);
+  context.fillStyle = ground;
+  context.fillRect(0, 0, width, height);
+  const numbers = randomArray(7, 60, 0.5).map(Math.abs);
+  for (let i = 0; i < 60; i += 5) {
+    context.fillStyle = `hsl(${numbers[i]! * 360} 80% 50%)`;
+    const [x, y, w, h] = [1, 2, 3, 4].map((k) => numbers[i + k]! * 0.6) as [number, number, number, number];
+    context.fillRect(x * width, y * height, w * width, h * height);
+  }
+  return canvas;
+}
+
+async function loadedImage(canvas: OffscreenCanvas): Promise<HTMLImageElement> {
+  const image = new Image();
+  image.src = URL.createObjectURL(await canvas.convertToBlob());
+  await image.decode();
+  URL.revokeObjectURL(image.src);
+  return image;
+}
+
+function onPage(canvas: OffscreenCanvas): HTMLCanvasElement {
+  const element = document.createElement("canvas");
+  [element.width, element.height] = [canvas.width, canvas.height];
+  element.getContext("2d")!.drawImage(canvas, 0, 0);
+  return element;
+}
+
+/** A video that shows the drawing, as a camera would. */
+async function playing(canvas: OffscreenCanvas): Promise<HTMLVideoElement> {
+  const shown = onPage(canvas);
+  const video = document.createElement("video");
+  video.muted = true;
+  video.srcObject = shown.captureStream();
+  const arrived = new Promise((resolve) => video.addEventListener("loadeddata", resolve, { once: true }));
+  // A frame is captured when something was drawn.
+  const drawing = setInterval(() => shown.getContext("2d")!.drawImage(canvas, 0, 0), 30);
+  await video.play();
+  await arrived;
+  clearInterval(drawing);
+  return video;
+}
+
+async function codesOf(captioner: Captioner, source: PictureSource): Promise<number[]> {
+  const codes = await captioner.codes(source);
+  const result = [...(await codes.read())];
+  codes.dispose();
+  return result;
+}
+
+/** Compares the codes of every kind of source with those of the `ImageData` of the same drawing. */
+async function compare(t: Check, gpu: Gpu, captioner: Captioner, size: [number, number], alpha: number) {
+  const canvas = drawing(...size, alpha);
+  const pixels = canvas.getContext("2d")!.getImageData(0, 0, ...size);
+  const expected = await codesOf(captioner, pixels);
+  t.ok(new Set(expected).size > 16, `${new Set(expected).size} different codes`);
+  const bitmap = await createImageBitmap(canvas);
+  const frame = new VideoFrame(canvas, { timestamp: 0, alpha: "keep" });
+  const before = gpu.memory.liveBytes;
+  for (const [name, source] of Object.entries({
+    "an OffscreenCanvas": canvas,
+    "a canvas element": onPage(canvas),
+    "an ImageBitmap": bitmap,
+    "a VideoFrame": frame,
+    "an <img>": await loadedImage(canvas),
+    "a <video>": await playing(canvas),
+  })) {
+    t.same(await codesOf(captioner, source), expected, `${size.join("×")}, ${alpha}: ${name}`);
+  }
+  await gpu.idle();
+  t.equal(gpu.memory.liveBytes, before, "nothing is left of them");
+  bitmap.close();
+  frame.close();
+}
+
+test("canvases, bitmaps, video frames and images give the codes of ImageData", async (t, gpu) => {
+  const captioner = await Captioner.load(address, { gpu, cache: false });
+  await compare(t, gpu, captioner, [64, 64], 1);
+  await compare(t, gpu, captioner, [333, 200], 1);
+  await compare(t, gpu, captioner, [200, 150], 0.5);
+  const bitmap = await createImageBitmap(drawing(20, 20, 1));
+  bitmap.close();
+  await t.throwsMessage(captioner.codes(bitmap), /0×0: both must be whole numbers/, "a closed bitmap");
+  const video = document.createElement("video");
+  await t.throwsMessage(captioner.codes(video), /0×0: .*is it loaded\?/, "a video without a source");
+  await t.throwsMessage(captioner.codes(new Image()), /0×0: .*is it loaded\?/, "an image without a source");
+  captioner.dispose();
+});
