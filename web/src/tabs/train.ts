@@ -139,6 +139,8 @@ class TrainTab {
     this.notes.hidden = true;
     this.samples.replaceChildren();
     this.draw();
+    // Hours of work are kept in the browser's storage: it is asked not to clear that when the disk gets full. It may refuse.
+    navigator.storage?.persist?.().catch(() => {});
     this.order({ type: "start", preset, pictures, set });
   }
 
