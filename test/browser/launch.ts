@@ -125,9 +125,14 @@ export interface TestPage {
   readonly problems: string[];
 }
 
-/** Opens an address in a page of its own profile and waits until it is loaded. */
-export async function openPage({ browser }: TestBrowser, url: string): Promise<TestPage> {
+/** Opens an address in a page of its own profile and waits until it is loaded; `before` runs in it before anything else. */
+export async function openPage(
+  { browser }: TestBrowser,
+  url: string,
+  before?: () => void,
+): Promise<TestPage> {
   const page = await browser.newPage();
+  if (before) await page.addInitScript(before);
   const problems: string[] = [];
   page.on("console", (message) => {
     if (message.type() === "warning" || message.type() === "error")
