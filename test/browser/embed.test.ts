@@ -5,8 +5,7 @@ import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
 import { PNG } from "pngjs";
 import t from "tap";
-import { sharedBrowser } from "./chromium.js";
-import { openPage } from "./launch.js";
+import { launch, openPage } from "./launch.js";
 
 const part = (name: string) => import(new URL(`../../web/${name}.js`, import.meta.url).href);
 const { buildSite }: { buildSite(folder: string): Promise<void> } = await part("build");
@@ -19,6 +18,8 @@ const folder = join(t.testdir(), "site");
 await buildSite(folder);
 const site = await serve(folder, 0);
 t.teardown(() => site.close());
+const browser = await launch({ presents: true });
+t.teardown(() => browser.close());
 t.setTimeout(600_000);
 const patience = 400_000;
 
@@ -89,7 +90,7 @@ function difference(a: PNG, b: PNG): number {
 const median = (values: number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
 
 t.test("codes and attention of the frame just drawn, in the page's own shader", async (t) => {
-  const { page, problems } = await openPage(await sharedBrowser(), `${site.url}embed.html`, count);
+  const { page, problems } = await openPage(browser, `${site.url}embed.html`, count);
   page.setDefaultTimeout(patience);
   await page.setViewportSize({ width: 720, height: 860 });
   const first = await nextLook(page);

@@ -52,7 +52,7 @@ async function main(): Promise<void> {
   const found = [view, watch.codes.buffer, watch.attention.buffer];
   const showGroup = entries(show, [{ buffer: uniforms }, ...found]);
 
-  const seen = { looks: 0, frames: 0, frame: 16, look: 0, slices: [] as number[], longest: 0 };
+  const seen = { looks: 0, frames: 0, frame: 16, slices: [] as number[] };
   captioner.gpu.observer = { slice: (milliseconds) => seen.slices.push(milliseconds) };
 
   function draw(target: GPUTextureView, pipeline: GPURenderPipeline, group: GPUBindGroup): void {
