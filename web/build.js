@@ -17,7 +17,7 @@ const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 export const siteFolder = here("dist");
 
 /**
- * Page, styles, program, gallery, the shipped weights and the pictures to train on. The folder is replaced when all of it is there.
+ * Pages, styles, program, gallery, the shipped weights and the pictures to train on. The folder is replaced when all of it is there.
  * @param {string} folder
  */
 export async function buildSite(folder) {
@@ -28,6 +28,7 @@ export async function buildSite(folder) {
     await build({
       entryPoints: {
         main: here("src/main.ts"),
+        embed: here("src/embed.ts"),
         "train-worker": here("src/train/worker.ts"),
         "kernels-worker": here("src/kernels/worker.ts"),
       },
@@ -42,7 +43,7 @@ export async function buildSite(folder) {
       sourcemap: true,
       logLevel: "warning",
     });
-    for (const name of ["index.html", "style.css", "icon.svg"])
+    for (const name of ["index.html", "embed.html", "style.css", "icon.svg"])
       await copyFile(here(name), join(unfinished, name));
     for (const name of ["config.json", "model.safetensors"]) {
       await copyFile(join(shippedWeights(), name), join(unfinished, "weights/emoji", name));

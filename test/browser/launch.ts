@@ -40,9 +40,24 @@ const ARGUMENTS = [
   "--use-webgpu-adapter=swiftshader",
 ];
 
+/**
+ * For pages that show WebGPU in a canvas: without a GPU, Chromium puts pages together by OpenGL, which frames of Vulkan
+ * do not reach; the device is then lost at the first one ("destroyed").
+ */
+const PRESENTING = [
+  "--enable-features=Vulkan",
+  "--use-vulkan=swiftshader",
+  "--disable-vulkan-surface",
+  "--use-angle=swiftshader",
+  "--enable-unsafe-swiftshader",
+  "--ignore-gpu-blocklist",
+];
+
 export interface LaunchOptions {
   /** False: a browser whose `navigator.gpu` gives no adapter. Default true. */
   webgpu?: boolean;
+  /** Whether a canvas may show what WebGPU draws. Default false. */
+  presents?: boolean;
 }
 
 export interface TestBrowser {
@@ -53,7 +68,7 @@ export interface TestBrowser {
 }
 
 /** Starts the browser. Throws a `UserError` that says what is missing if it does not come up. */
-export async function launch({ webgpu = true }: LaunchOptions = {}): Promise<TestBrowser> {
+export async function launch({ webgpu = true, presents = false }: LaunchOptions = {}): Promise<TestBrowser> {
   const own = process.env.MCD_CHROMIUM;
   const scratch = await mkdtemp(join(tmpdir(), "mcd-browser-"));
   const remove = () => rm(scratch, { recursive: true, force: true });
@@ -63,7 +78,11 @@ export async function launch({ webgpu = true }: LaunchOptions = {}): Promise<Tes
       executablePath,
       headless: true,
       env: { ...process.env, ...env },
-      args: webgpu ? ARGUMENTS : ["--no-sandbox", "--disable-gpu"],
+      args: !webgpu
+        ? ["--no-sandbox", "--disable-gpu"]
+        : presents
+          ? [...ARGUMENTS, ...PRESENTING]
+          : ARGUMENTS,
     });
     return {
       browser,
@@ -125,9 +144,14 @@ export interface TestPage {
   readonly problems: string[];
 }
 
-/** Opens an address in a page of its own profile and waits until it is loaded. */
-export async function openPage({ browser }: TestBrowser, url: string): Promise<TestPage> {
+/** Opens an address in a page of its own profile and waits until it is loaded; `before` runs in it before anything else. */
+export async function openPage(
+  { browser }: TestBrowser,
+  url: string,
+  before?: () => void,
+): Promise<TestPage> {
   const page = await browser.newPage();
+  if (before) await page.addInitScript(before);
   const problems: string[] = [];
   page.on("console", (message) => {
     if (message.type() === "warning" || message.type() === "error")
