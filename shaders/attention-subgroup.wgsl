@@ -34,7 +34,7 @@ struct Params {
   accumulate: u32,
 }
 
-const LANES: u32 = 8; // @tune 4 8
+const LANES: u32 = 8;
 const ROWS: u32 = 2; // @tune 1 2 4
 const TILE: u32 = ROWS * LANES;
 

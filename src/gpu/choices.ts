@@ -22,7 +22,7 @@ function choice<const C extends Candidates>(
   return { source, spec: { name, tunables } };
 }
 
-const attentionKernels = ["portable", "subgroup"] as const;
+const attentionKernels = ["portable", "subgroup", "registers"] as const;
 
 /** Shape: rows of all matrices of the batch, columns, length of the sums. */
 export const matmul = /* @__PURE__ */ choice(
@@ -44,19 +44,27 @@ export const weightGradient = /* @__PURE__ */ choice(
 /** Shape of all three: batch · heads, queries, keys, width of a head. */
 export const attentionForward = /* @__PURE__ */ choice(
   "choice attention-forward",
-  () => [kernels.attention.forward, kernels.attentionSubgroup.forward],
+  () => [kernels.attention.forward, kernels.attentionSubgroup.forward, kernels.attentionRegisters.forward],
   { KERNEL: attentionKernels },
 );
 
 export const attentionBackwardQuery = /* @__PURE__ */ choice(
   "choice attention-backward-query",
-  () => [kernels.attention.backwardQuery, kernels.attentionSubgroup.backwardQuery],
+  () => [
+    kernels.attention.backwardQuery,
+    kernels.attentionSubgroup.backwardQuery,
+    kernels.attentionRegisters.backwardQuery,
+  ],
   { KERNEL: attentionKernels },
 );
 
 export const attentionBackwardKeyValue = /* @__PURE__ */ choice(
   "choice attention-backward-key-value",
-  () => [kernels.attention.backwardKeyValue, kernels.attentionSubgroup.backwardKeyValue],
+  () => [
+    kernels.attention.backwardKeyValue,
+    kernels.attentionSubgroup.backwardKeyValue,
+    kernels.attentionRegisters.backwardKeyValue,
+  ],
   { KERNEL: attentionKernels },
 );
 

@@ -1,6 +1,7 @@
 /**
  * Scaled dot-product attention that never holds a T×S matrix (FlashAttention, arXiv 2205.14135), and a separate
- * read-out of its weights: shaders/attention.wgsl, and shaders/attention-subgroup.wgsl for software adapters.
+ * read-out of its weights: shaders/attention.wgsl; for software adapters shaders/attention-subgroup.wgsl (subgroups of
+ * eight lanes and more) and shaders/attention-registers.wgsl.
  */
 
 import type { Choice } from "../gpu/choices.js";
@@ -138,18 +139,29 @@ function shapeOf({ batches, heads, queries, keys, width }: Problem): number[] {
   return [batches * heads, queries, keys, width];
 }
 
-/**
- * How many lanes pass rows to each other by shuffles (8, or 4 where subgroups are that small); 0: the portable kernel
- * runs. Shuffles save loads.
- */
-function shuffleLanes(
+type Kernel = "portable" | "subgroup" | "registers";
+
+/** Lanes that pass rows to each other by shuffles, which saves loads. With four it was slower than doing without. */
+const shuffleLanes = 8;
+
+/** Which kernel runs: as the choice says, if the device can do it. */
+function kernelFor(
   gpu: Gpu,
   problem: Problem,
-  choice: Choice<{ KERNEL: readonly ["portable", "subgroup"] }>,
-): number {
+  choice: Choice<{ KERNEL: readonly ["portable", "subgroup", "registers"] }>,
+): Kernel {
+  const { KERNEL } = gpu.tunables(choice, shapeOf(problem));
   const most = gpu.limits.maxComputeWorkgroupsPerDimension;
-  if (problem.batches > most || problem.heads > most) return 0;
-  return gpu.tunables(choice, shapeOf(problem)).KERNEL === "subgroup" ? gpu.teamLanes : 0;
+  const fits = gpu.certainLanes >= shuffleLanes && problem.batches <= most && problem.heads <= most;
+  return KERNEL === "subgroup" && !fits ? "registers" : KERNEL;
+}
+
+/** Rows that an invocation of the kernels in registers owns. */
+const registerRows = 4;
+
+/** Grid of the kernels in registers, for `rows` owned rows of each head. */
+function registerGroups(gpu: Gpu, { batches, heads }: Problem, rows: number, workgroup: number) {
+  return gpu.groups1d(batches * heads * Math.ceil(rows / registerRows), workgroup);
 }
 
 /**
@@ -159,10 +171,11 @@ function shuffleLanes(
 const shortRows = 64;
 
 /** Grid and tunables of the shuffling kernels, for `rows` owned rows of each head. */
-function shuffleGrid(problem: Problem, lanes: number, tunedRows: number, rows: number) {
+function shuffleGrid(problem: Problem, tunedRows: number, rows: number) {
   const ROWS = rows <= shortRows ? 1 : tunedRows;
-  const groups: [number, number, number] = [Math.ceil(rows / (ROWS * lanes)), problem.heads, problem.batches];
-  return { groups, tune: { LANES: lanes, ROWS } };
+  const blocks = Math.ceil(rows / (ROWS * shuffleLanes));
+  const groups: [number, number, number] = [blocks, problem.heads, problem.batches];
+  return { groups, tune: { ROWS } };
 }
 
 /** Without a mask the binding still needs a buffer, which the kernel then does not read. */
@@ -173,10 +186,12 @@ function maskBinding(problem: Problem, instead: Tensor<Float>): Tensor<"u32"> | 
 /**
  * Where the forward kernels keep their sums, which are float32: in the output if that is, else beside it, in room for the
  * width of a head. Wider than 128, null: an invocation's own array would be too large (it also takes many seconds to
- * compile), so the output comes as float32 and is rounded by a second dispatch.
+ * compile), so the output comes as float32 and is rounded by a second dispatch. So it does from the kernel in registers,
+ * which has no arrays.
  */
-function sumsPlace({ width }: Problem, dtype: Float): "o" | "8" | "16" | "32" | null {
+function sumsPlace({ width }: Problem, dtype: Float, which: Kernel): "o" | "8" | "16" | "32" | null {
   if (dtype === "f32") return "o";
+  if (which === "registers") return null;
   return (["8", "16", "32"] as const).find((vectors) => width <= 4 * Number(vectors)) ?? null;
 }
 
@@ -189,7 +204,8 @@ function runForward<D extends Float>(
   const { gpu, dtype } = q.tensor;
   const { batches, queries, heads, width } = problem;
   const output = empty(gpu, [batches, queries, heads * width], dtype, problem.op);
-  const sums = sumsPlace(problem, dtype);
+  const which = kernelFor(gpu, problem, choices.attentionForward);
+  const sums = sumsPlace(problem, dtype, which);
   const written: Tensor<Float> = sums ? output : empty(gpu, output.shape, "f32", `${problem.op} sums`);
   const rows = empty(gpu, [2, batches, heads, queries], "f32", `${problem.op} log-sum-exp`);
   const bindings = {
@@ -202,11 +218,16 @@ function runForward<D extends Float>(
   };
   const params = parameters(problem, q, k, v);
   const variant = { Stored: dtype as Float, Output: written.dtype, SUMS: sums ?? "o" };
-  const lanes = shuffleLanes(gpu, problem, choices.attentionForward);
-  if (lanes > 0) {
+  if (which === "subgroup") {
     const kernel = kernels.attentionSubgroup.forward;
     const { ROWS } = gpu.tunables(kernel, shapeOf(problem));
-    gpu.run(kernel, bindings, params, { ...shuffleGrid(problem, lanes, ROWS, queries), variant });
+    gpu.run(kernel, bindings, params, { ...shuffleGrid(problem, ROWS, queries), variant });
+  } else if (which === "registers") {
+    const kernel = kernels.attentionRegisters.forward;
+    const tune = gpu.tunables(kernel, shapeOf(problem));
+    const groups = registerGroups(gpu, problem, queries, tune.WORKGROUP);
+    const inFloat32 = { ...bindings, o: written.storage };
+    gpu.run(kernel, inFloat32, params, { groups, tune, variant: { Stored: dtype as Float } });
   } else {
     const kernel = kernels.attention.forward;
     const tune = gpu.tunables(kernel, shapeOf(problem));
@@ -252,11 +273,19 @@ function runBackwardQuery(
     accumulate: target.accumulate ? 1 : 0,
   };
   const variant = { Stored: q.tensor.dtype };
-  const lanes = shuffleLanes(gpu, problem, choices.attentionBackwardQuery);
-  if (lanes > 0) {
+  const which = kernelFor(gpu, problem, choices.attentionBackwardQuery);
+  if (which === "subgroup") {
     const kernel = kernels.attentionSubgroup.backwardQuery;
     const { ROWS } = gpu.tunables(kernel, shapeOf(problem));
-    gpu.run(kernel, bindings, params, { ...shuffleGrid(problem, lanes, ROWS, queries), variant });
+    gpu.run(kernel, bindings, params, { ...shuffleGrid(problem, ROWS, queries), variant });
+  } else if (which === "registers") {
+    const kernel = kernels.attentionRegisters.backwardQuery;
+    const tune = gpu.tunables(kernel, shapeOf(problem));
+    gpu.run(kernel, bindings, params, {
+      groups: registerGroups(gpu, problem, queries, tune.WORKGROUP),
+      tune,
+      variant,
+    });
   } else {
     const kernel = kernels.attention.backwardQuery;
     const tune = gpu.tunables(kernel, shapeOf(problem));
@@ -291,11 +320,19 @@ function runBackwardKeyValue(
     accumulate: target.accumulate ? 1 : 0,
   };
   const variant = { Stored: q.tensor.dtype };
-  const lanes = shuffleLanes(gpu, problem, choices.attentionBackwardKeyValue);
-  if (lanes > 0) {
+  const which = kernelFor(gpu, problem, choices.attentionBackwardKeyValue);
+  if (which === "subgroup") {
     const kernel = kernels.attentionSubgroup.backwardKeyValue;
     const { ROWS } = gpu.tunables(kernel, shapeOf(problem));
-    gpu.run(kernel, bindings, params, { ...shuffleGrid(problem, lanes, ROWS, keys), variant });
+    gpu.run(kernel, bindings, params, { ...shuffleGrid(problem, ROWS, keys), variant });
+  } else if (which === "registers") {
+    const kernel = kernels.attentionRegisters.backwardKeyValue;
+    const tune = gpu.tunables(kernel, shapeOf(problem));
+    gpu.run(kernel, bindings, params, {
+      groups: registerGroups(gpu, problem, keys, tune.WORKGROUP),
+      tune,
+      variant,
+    });
   } else {
     const kernel = kernels.attention.backwardKeyValue;
     const tune = gpu.tunables(kernel, shapeOf(problem));

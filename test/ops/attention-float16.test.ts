@@ -5,7 +5,7 @@ import { float16ToFloat32, float32ToFloat16 } from "../../dist/tensor/float16.js
 import { fromArray } from "../../dist/tensor/tensor.js";
 import { checkOp, randomArray } from "../harness.js";
 import * as reference from "../reference/attention.js";
-import { testBoth } from "./attention-kernels.js";
+import { testAll } from "./attention-kernels.js";
 
 /** Numbers that float16 holds exactly, so that only what the kernels do is measured. */
 const halves = (seed: number, length: number, scale = 1) =>
@@ -18,13 +18,13 @@ const exact = { abs: 1e-5, rel: 1e-4 };
 /** dq and dk read the rounded output, whose error a row of do multiplies; dk adds that up over as many as 67 queries. */
 const throughOutput = { abs: 4e-3 };
 
-const both: typeof testBoth = (name, body) =>
-  testBoth(name, async (t, gpu) => {
+const all: typeof testAll = (name, body) =>
+  testAll(name, async (t, gpu) => {
     if (gpu.has("shader-f16")) await body(t, gpu);
     else t.comment("this device lacks the feature shader-f16");
   });
 
-both("float16 attention on separate q, k, v, odd sizes", async (t, gpu) => {
+all("float16 attention on separate q, k, v, odd sizes", async (t, gpu) => {
   for (const [batches, queries, keys, heads, width] of [
     [1, 1, 1, 1, 4],
     [2, 3, 5, 1, 8],
@@ -60,7 +60,7 @@ both("float16 attention on separate q, k, v, odd sizes", async (t, gpu) => {
   }
 });
 
-both("sums over many keys are rounded once, whatever the width of a head", async (t, gpu) => {
+all("sums over many keys are rounded once, whatever the width of a head", async (t, gpu) => {
   for (const [width, keys] of [
     [12, 701],
     [32, 701],
@@ -97,7 +97,7 @@ both("sums over many keys are rounded once, whatever the width of a head", async
   }
 });
 
-both("float16 gradients are those at the rounded output, to float32's accuracy", async (t, gpu) => {
+all("float16 gradients are those at the rounded output, to float32's accuracy", async (t, gpu) => {
   const [queries, keys, width] = [19, 67, 12];
   const scale = 1 / Math.sqrt(width);
   const [q, k, v] = [halves(15, queries * width), halves(16, keys * width), halves(17, keys * width)];
@@ -131,7 +131,7 @@ both("float16 gradients are those at the rounded output, to float32's accuracy",
   }
 });
 
-both(
+all(
   "float16 self-attention on a packed projection, with a mask that hides a whole picture",
   async (t, gpu) => {
     const shape = { batches: 2, queries: 5, keys: 5, heads: 1, width: 4 };
@@ -153,7 +153,7 @@ both(
   },
 );
 
-both("float16 cross-attention on packed keys and values", async (t, gpu) => {
+all("float16 cross-attention on packed keys and values", async (t, gpu) => {
   const shape = { batches: 2, queries: 3, keys: 7, heads: 2, width: 4 };
   await checkOp(t, gpu, "packed", {
     inputs: [
@@ -167,7 +167,7 @@ both("float16 cross-attention on packed keys and values", async (t, gpu) => {
   });
 });
 
-both("scores beyond float16's range, and gradients that are float32", async (t, gpu) => {
+all("scores beyond float16's range, and gradients that are float32", async (t, gpu) => {
   const shape = { batches: 1, queries: 2, keys: 3, heads: 1, width: 8 };
   // q·k is about 10⁵ and more; in float16 it would be infinite.
   const [q, k, v] = [halves(10, 16, 200), halves(11, 24, 200), halves(12, 24)];
@@ -184,7 +184,7 @@ both("scores beyond float16's range, and gradients that are float32", async (t, 
   }
 });
 
-both("float16 views, unaligned ones through a copy, and attention maps", async (t, gpu) => {
+all("float16 views, unaligned ones through a copy, and attention maps", async (t, gpu) => {
   const shape = { batches: 2, queries: 3, keys: 3, heads: 1, width: 4 };
   const packed = halves(14, 2 * 3 * 9);
   const x = fromArray(gpu, packed, [2, 3, 9], "f16");

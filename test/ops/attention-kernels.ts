@@ -1,12 +1,24 @@
+import {
+  attentionBackwardKeyValue,
+  attentionBackwardQuery,
+  attentionForward,
+} from "../../dist/gpu/choices.js";
 import { Gpu } from "../../dist/gpu/gpu.js";
 import { type Check, test } from "../harness.js";
 
-/** A test of both attention kernels: the shuffling one of software adapters with subgroups, and the portable one. */
-export function testBoth(name: string, body: (t: Check, gpu: Gpu) => Promise<void>): void {
+/**
+ * A test of all attention kernels: the one that this adapter takes by itself, the one without assumptions, and the one in
+ * registers.
+ */
+export function testAll(name: string, body: (t: Check, gpu: Gpu) => Promise<void>): void {
   test(name, body);
-  test(`${name} (portable kernel)`, async (t, gpu) => {
-    const portable = Gpu.from(gpu.device, { software: false });
-    await body(t, portable);
-    await portable.idle();
-  });
+  for (const KERNEL of ["portable", "registers"] as const) {
+    test(`${name} (${KERNEL} kernel)`, async (t, gpu) => {
+      const chosen = Gpu.from(gpu.device);
+      for (const choice of [attentionForward, attentionBackwardQuery, attentionBackwardKeyValue])
+        chosen.tuning.set(choice, { KERNEL });
+      await body(t, chosen);
+      await chosen.idle();
+    });
+  }
 }

@@ -3,11 +3,11 @@ import { backwardFrom } from "../../dist/tensor/autograd.js";
 import { fromArray } from "../../dist/tensor/tensor.js";
 import { checkOp, randomArray, test } from "../harness.js";
 import * as reference from "../reference/attention.js";
-import { testBoth } from "./attention-kernels.js";
+import { testAll } from "./attention-kernels.js";
 
 const tolerance = { forward: { abs: 2e-6, rel: 1e-5 }, gradient: { abs: 1e-5, rel: 1e-4 } };
 
-testBoth("attention on separate q, k, v, odd sizes", async (t, gpu) => {
+testAll("attention on separate q, k, v, odd sizes", async (t, gpu) => {
   for (const [batches, queries, keys, heads, width] of [
     [1, 1, 1, 1, 4],
     [2, 3, 5, 1, 8],
@@ -32,7 +32,7 @@ testBoth("attention on separate q, k, v, odd sizes", async (t, gpu) => {
   }
 });
 
-testBoth("attention, forward only, at the sizes that models use", async (t, gpu) => {
+testAll("attention, forward only, at the sizes that models use", async (t, gpu) => {
   for (const [batches, queries, keys, heads, width] of [
     [2, 16, 16, 4, 32],
     [1, 77, 130, 2, 64],
@@ -56,7 +56,7 @@ testBoth("attention, forward only, at the sizes that models use", async (t, gpu)
   }
 });
 
-testBoth(
+testAll(
   "self-attention on a packed projection, with a mask that hides all keys of one picture",
   async (t, gpu) => {
     const shape = { batches: 2, queries: 5, keys: 5, heads: 1, width: 4 };
@@ -78,7 +78,7 @@ testBoth(
   },
 );
 
-testBoth("cross-attention on packed keys and values", async (t, gpu) => {
+testAll("cross-attention on packed keys and values", async (t, gpu) => {
   const shape = { batches: 2, queries: 3, keys: 7, heads: 2, width: 4 };
   await checkOp(t, gpu, "packed", {
     inputs: [
@@ -103,7 +103,7 @@ testBoth("cross-attention on packed keys and values", async (t, gpu) => {
   });
 });
 
-testBoth("attention adds to gradients that exist, and takes one tensor as q, k and v", async (t, gpu) => {
+testAll("attention adds to gradients that exist, and takes one tensor as q, k and v", async (t, gpu) => {
   const shape = { batches: 1, queries: 3, keys: 3, heads: 1, width: 8 };
   await checkOp(t, gpu, "q = k = v", {
     inputs: [{ shape: [1, 3, 8], data: randomArray(7, 24) }],
@@ -179,7 +179,7 @@ test("attention says what is wrong with its shapes", async (t, gpu) => {
   await t.throwsMessage(() => crossAttention(x(1, 2, 8), x(2, 2, 16), 1), /batch sizes 1 and 2/, "batch");
 });
 
-testBoth("attention takes memory linear in length, and repeats to the bit", async (t, gpu) => {
+testAll("attention takes memory linear in length, and repeats to the bit", async (t, gpu) => {
   const length = 700;
   const qkv = fromArray(gpu, randomArray(13, length * 12), [1, length, 12]).requireGrad();
   const dy = fromArray(gpu, randomArray(14, length * 4), [1, length, 4]);
