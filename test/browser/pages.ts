@@ -12,6 +12,7 @@ import { serve } from "./server.js";
 /** Tests written with the harness that need Node, and what of it. */
 const NODE_ONLY: Readonly<Record<string, string>> = {
   "ops/head-loss-paper.test.js": "Dawn's null backend",
+  "gpu/kernel-lines.test.js": "the files of shaders/",
   "training/budget.test.js": "Dawn's null backend",
   "training/resume.test.js": "run folders on disk",
 };
