@@ -14,9 +14,12 @@ try {
   console.error(`shaders/tuning.json: ${error.message}`);
   process.exit(1);
 }
+// What only people read (reasons, gains) stays in the file.
+const forPeople = new Set(["why", "speedup", "noise"]);
+const lean = JSON.stringify(table, (key, value) => (forPeople.has(key) ? undefined : value));
 const output = `// Generated from shaders/tuning.json by shaders/generate-tuning.mjs. Do not edit; run kernels-bench/run.js --tune.
 import type { TuningTable } from "./tuning-table.js";
 
-export const shippedTuning: TuningTable = ${JSON.stringify(table)};
+export const shippedTuning: TuningTable = ${lean};
 `;
 if (!existsSync(target) || readFileSync(target, "utf8") !== output) writeFileSync(target, output);
