@@ -152,8 +152,11 @@ async function write(path, content) {
   console.error(`written: ${path}`);
 }
 
+/** @param {object} content */
+const jsonText = (content) => `${JSON.stringify(content, null, 2)}\n`;
+
 /** @param {object} content @param {string} path */
-const writeJson = (content, path) => write(path, `${JSON.stringify(content, null, 2)}\n`);
+const writeJson = (content, path) => write(path, jsonText(content));
 
 const about = () => ({
   date: new Date().toISOString(),
@@ -245,11 +248,7 @@ async function tuneCases(wanted, options) {
   if (!options.dryRun && options.tuning === undefined) await nodePlatform.files.makeDirectory(dirname(path));
   /** @param {readonly import("./tune.js").Tuned[]} results */
   const keep = async (results) => {
-    if (!options.dryRun)
-      await nodePlatform.files.write(
-        path,
-        `${JSON.stringify(mergedTable(old, adapter, results), null, 2)}\n`,
-      );
+    if (!options.dryRun) await nodePlatform.files.write(path, jsonText(mergedTable(old, adapter, results)));
   };
   const results = await tune(gpu, supported(gpu, wanted), {
     pairs: options.repeat,

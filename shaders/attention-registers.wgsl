@@ -7,9 +7,11 @@
 // transpose(A) · B adds to the 16 scores (a walked row a column), and B · transpose(P) are the rows that weights P make
 // of walked rows: 8 vectors are loaded for 64 multiply-adds.
 // The owned rows of the result, float32, are rescaled in memory once a block.
-// Grid: one-dimensional over (batch, head, block of owned rows), the block fastest. Rows past the end are loaded as the
-// last row, count for nothing and are not stored.
+// Grid: one-dimensional over (batch, head, block of owned rows), the block fastest. Rows past the end are the last row once
+// more: walked, they count for nothing; owned, they come to the same values, which o and rows may be given twice, while
+// gradients, which are added to, may not.
 
+// @shared attention-params
 struct Params {
   batches: u32, // B
   queries: u32, // T
@@ -34,16 +36,19 @@ struct Params {
   has_mask: u32,
   accumulate: u32,
 }
+// @end shared
 
 const WORKGROUP: u32 = 16; // @tune 8 16 32 64
 
 // Element type of q, k, v and the saved o. All other numbers are float32.
 alias Stored = f32; // @variant f32=f32 f16=f16
 
+// @shared attention-numbers
 const LOG2_E: f32 = 1.4426950408889634;
 const LN_2: f32 = 0.6931471805599453;
 /// Stands for minus infinity: finite, so that the difference of two of them is 0 and not NaN.
 const LOWEST: f32 = -1e30;
+// @end shared
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> q: array<vec4<Stored>>;
@@ -139,7 +144,6 @@ fn forward(
   let scale = params.scale * LOG2_E;
   let query = q_at(place, place.first);
   let out = o_at(place, place.first);
-  let owned = min(params.queries - place.first, 4u);
   var top = vec4<f32>(LOWEST);
   var total = vec4<f32>();
   for (var first = 0u; first < params.keys; first += 4u) {
@@ -173,17 +177,17 @@ fn forward(
         sum += mat4x4<f32>(o[out.x + d] * keep.x, o[out.y + d] * keep.y, o[out.z + d] * keep.z, o[out.w + d] * keep.w);
       }
       o[out.x + d] = sum[0];
-      if (owned > 1u) { o[out.y + d] = sum[1]; }
-      if (owned > 2u) { o[out.z + d] = sum[2]; }
-      if (owned > 3u) { o[out.w + d] = sum[3]; }
+      o[out.y + d] = sum[1];
+      o[out.z + d] = sum[2];
+      o[out.w + d] = sum[3];
     }
   }
   let lse = select(vec4<f32>(LOWEST), (top + log2(total)) * LN_2, total > vec4<f32>());
   let at = lse_at(place, place.first);
   rows[at.x] = lse.x;
-  if (owned > 1u) { rows[at.y] = lse.y; }
-  if (owned > 2u) { rows[at.z] = lse.z; }
-  if (owned > 3u) { rows[at.w] = lse.w; }
+  rows[at.y] = lse.y;
+  rows[at.z] = lse.z;
+  rows[at.w] = lse.w;
 }
 
 @group(0) @binding(5) var<storage, read> o_saved: array<vec4<Stored>>;
@@ -219,9 +223,9 @@ fn backward_query(
     delta += vec4<f32>(delta_part(out.x + d), delta_part(out.y + d), delta_part(out.z + d), delta_part(out.w + d));
   }
   rows[to_delta() + at.x] = delta.x;
-  if (owned > 1u) { rows[to_delta() + at.y] = delta.y; }
-  if (owned > 2u) { rows[to_delta() + at.z] = delta.z; }
-  if (owned > 3u) { rows[to_delta() + at.w] = delta.w; }
+  rows[to_delta() + at.y] = delta.y;
+  rows[to_delta() + at.z] = delta.z;
+  rows[to_delta() + at.w] = delta.w;
   let target_row = params.dq_offset + (place.batch * params.queries + place.first) * params.dq_row + place.head * params.vectors;
   for (var first = 0u; first < params.keys; first += 4u) {
     let key = k_at(place, first);

@@ -17,6 +17,7 @@
 // Gradients: backward_query walks the keys (and leaves delta), then backward_key_value walks the queries. Each
 // element is written by one invocation in a fixed order, so results repeat to the bit.
 
+// @shared attention-params
 struct Params {
   batches: u32, // B
   queries: u32, // T
@@ -41,6 +42,7 @@ struct Params {
   has_mask: u32,
   accumulate: u32,
 }
+// @end shared
 
 const WORKGROUP: u32 = 16; // @tune 8 16 32 64 128
 const QUERIES: u32 = 4; // @tune 1 2 4 8
@@ -57,10 +59,12 @@ alias Output = f32; // @variant f32=f32 f16=f16
 /// block, in an array of each invocation's own, of this many vec4 a row, at least D / 4.
 const SUMS: u32 = 0; // @variant o=0 8=8 16=16 32=32
 
+// @shared attention-numbers
 const LOG2_E: f32 = 1.4426950408889634;
 const LN_2: f32 = 0.6931471805599453;
 /// Stands for minus infinity: finite, so that the difference of two of them is 0 and not NaN.
 const LOWEST: f32 = -1e30;
+// @end shared
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> q: array<vec4<Stored>>;

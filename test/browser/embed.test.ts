@@ -1,19 +1,11 @@
 /** The example of embedding: a page's own frames on its own device, with the engine's buffers in its shader. */
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
 import { PNG } from "pngjs";
 import t from "tap";
 import { launch, openPage } from "./launch.js";
+import { buildSite, screenshotPath, serve } from "./site.js";
 
-const part = (name: string) => import(new URL(`../../web/${name}.js`, import.meta.url).href);
-const { buildSite }: { buildSite(folder: string): Promise<void> } = await part("build");
-const { serve }: { serve(folder: string, port: number): Promise<{ url: string; close(): Promise<void> }> } =
-  await part("server");
-
-const screenshots = fileURLToPath(new URL("../screenshots/", import.meta.url));
-mkdirSync(screenshots, { recursive: true });
 const folder = join(t.testdir(), "site");
 await buildSite(folder);
 const site = await serve(folder, 0);
@@ -97,7 +89,7 @@ t.test("codes and attention of the frame just drawn, in the page's own shader", 
   t.comment(
     `${first.looks} looks, slices: ${first.slices.map((ms) => ms.toFixed(1)).join(" ")}; ${first.frames} frames`,
   );
-  await page.screenshot({ path: join(screenshots, "embed.png") });
+  await page.screenshot({ path: screenshotPath("embed.png") });
 
   await page.getByLabel("Pause").check();
   await page.getByLabel("Overlay").selectOption("none");
@@ -116,7 +108,7 @@ t.test("codes and attention of the frame just drawn, in the page's own shader", 
     const changed = difference(plain, picture);
     t.ok(changed > 0.2, `${name} changes ${(100 * changed).toFixed(0)} % of the pixels`);
     shown.push(picture);
-    await page.screenshot({ path: join(screenshots, `embed-${value}.png`) });
+    await page.screenshot({ path: screenshotPath(`embed-${value}.png`) });
   }
   t.ok(difference(shown[1]!, shown[2]!) > 0.02, "words look at different places");
 

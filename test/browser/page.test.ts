@@ -1,22 +1,12 @@
 /** The demo page as a person uses it, in headless Chromium with the shipped weights. */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
 import sharp from "sharp";
 import t, { type Test } from "tap";
 import { sharedBrowser } from "./chromium.js";
 import { launch, openPage } from "./launch.js";
-
-/** The page is built by plain JavaScript beside its sources. */
-const part = (name: string) => import(new URL(`../../web/${name}.js`, import.meta.url).href);
-const { buildSite }: { buildSite(folder: string): Promise<void> } = await part("build");
-const { serve }: { serve(folder: string, port: number): Promise<{ url: string; close(): Promise<void> }> } =
-  await part("server");
-
-/** To look at after the tests. */
-const screenshots = fileURLToPath(new URL("../screenshots/", import.meta.url));
-mkdirSync(screenshots, { recursive: true });
+import { buildSite, screenshotPath, serve } from "./site.js";
 
 const folder = join(t.testdir(), "site");
 await buildSite(folder);
@@ -47,7 +37,7 @@ const word = (page: Page, position: number) => page.locator("#panel-caption .wor
 
 /** A picture of the page in the folder of screenshots. */
 const shoot = (page: Page, name: string) =>
-  page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true });
+  page.screenshot({ path: screenshotPath(`${name}.png`), fullPage: true });
 
 type TabName = "caption" | "guidance";
 const counters = { caption: "#panel-caption .denoising", guidance: "#panel-guidance" } as const;

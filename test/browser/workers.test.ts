@@ -10,12 +10,7 @@ import { openNodeDevice } from "../../dist/platform/node-adapter.js";
 import { writePictures } from "../commands/pictures.js";
 import { sharedBrowser } from "./chromium.js";
 import { launch, openPage, type TestBrowser } from "./launch.js";
-
-/** The page is built by plain JavaScript beside its sources. */
-const part = (name: string) => import(new URL(`../../web/${name}.js`, import.meta.url).href);
-const { buildSite }: { buildSite(folder: string): Promise<void> } = await part("build");
-const { serve }: { serve(folder: string, port: number): Promise<{ url: string; close(): Promise<void> }> } =
-  await part("server");
+import { buildSite, serve } from "./site.js";
 
 const folder = join(t.testdir(), "site");
 await buildSite(folder);
