@@ -55,11 +55,42 @@ async function read(path: string): Promise<Uint8Array> {
 }
 
 /** What is written reaches the file when the stream is closed, all of it at once: a reader never sees half a file. */
-async function write(path: string, data: Uint8Array | string, append = false): Promise<void> {
-  const handle = await fileAt(path, true);
-  const stream = await handle.createWritable({ keepExistingData: append });
+async function write(path: string, data: Uint8Array | string): Promise<void> {
+  await throughStream(await fileAt(path, true), data, 0);
+}
+
+/**
+ * A worker writes the end of the file in place. A stream, all that a window has, copies the whole file first, and
+ * Chromium now and then loses that copy ("NotFoundError").
+ */
+async function append(path: string, text: string): Promise<void> {
+  const handle: AppendableHandle = await fileAt(path, true);
+  const access = await handle.createSyncAccessHandle?.();
+  if (access === undefined) return throughStream(handle, text, (await handle.getFile()).size);
   try {
-    if (append) await stream.seek((await handle.getFile()).size);
+    access.write(new TextEncoder().encode(text), { at: access.getSize() });
+  } finally {
+    access.close();
+  }
+}
+
+/** TypeScript's types of a page leave out what only workers have. */
+interface AppendableHandle extends FileSystemFileHandle {
+  createSyncAccessHandle?(): Promise<{
+    getSize(): number;
+    write(data: Uint8Array, options: { at: number }): number;
+    close(): void;
+  }>;
+}
+
+async function throughStream(
+  handle: FileSystemFileHandle,
+  data: Uint8Array | string,
+  from: number,
+): Promise<void> {
+  const stream = await handle.createWritable({ keepExistingData: from > 0 });
+  try {
+    if (from > 0) await stream.seek(from);
     await stream.write(typeof data === "string" ? data : data.slice());
     await stream.close();
   } catch (error) {
@@ -131,7 +162,7 @@ export const opfsFiles: Files = {
   read: (path) => describe("read", path, () => read(path)),
   readText: (path) => describe("read", path, async () => new TextDecoder().decode(await read(path))),
   write: (path, data) => describe("write", path, () => write(path, data)),
-  append: (path, data) => describe("append to", path, () => write(path, data, true)),
+  append: (path, data) => describe("append to", path, () => append(path, data)),
   exists,
   isDirectory,
   list: (path) => describe("list", path, () => list(path)),

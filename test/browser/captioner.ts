@@ -1,8 +1,7 @@
 /** What the captioner takes from a browser alone, for a page: pictures that only a browser has, and Cache Storage. */
 
-import { Captioner } from "../../dist/captioner.js";
 import type { Gpu } from "../../dist/gpu/gpu.js";
-import type { PictureSource } from "../../dist/picture-source.js";
+import { Captioner, opfsFiles, type PictureSource, saveTrained } from "../../dist/index.js";
 import { type Check, randomArray, test } from "../harness.js";
 
 const address = "/weights/emoji";
@@ -68,6 +67,21 @@ test("weights are kept in Cache Storage", async (t, gpu) => {
     "an earlier version makes room, other models stay",
   );
   await caches.delete(cacheName);
+});
+
+test("a captioner is kept in the origin's own file system", async (t, gpu) => {
+  const captioner = await Captioner.load(address, { gpu, cache: false });
+  const picture = drawing(40, 40, 1);
+  const expected = await captioner.caption(picture);
+  await saveTrained(captioner, opfsFiles, "kept/captioner");
+  captioner.dispose();
+  const kept = await Captioner.fromFolder(gpu, opfsFiles, "kept/captioner");
+  t.same(await kept.caption(picture), expected, `"${expected.text}" again`);
+  kept.dispose();
+  await opfsFiles.write("kept/captioner/model.safetensors", "damaged");
+  const error = await Captioner.fromFolder(gpu, opfsFiles, "kept/captioner").catch((thrown) => thrown);
+  t.ok(/is damaged or of another version/.test(String(error)), "damaged weights are told");
+  await opfsFiles.remove("kept");
 });
 
 /** A drawing for `compare`, with slow changes of colour and hard edges; `alpha` of its ground. */

@@ -27,6 +27,30 @@ const read = (page: Page, selector: string): Promise<string> =>
   // biome-ignore lint/performance/useDomNodeTextContent: Playwright's, and only what is visible counts
   page.locator(selector).first().innerText();
 
+/**
+ * What `look` sees once `wanted` holds of it; after a minute what it sees then. A page answers an event a moment after it, so
+ * that whoever looks at once may see what was there before.
+ */
+async function settled<T>(look: () => Promise<T>, wanted: (seen: T) => boolean): Promise<T> {
+  const deadline = Date.now() + 60_000;
+  for (;;) {
+    const seen = await look();
+    if (wanted(seen) || Date.now() > deadline) return seen;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** Asserts that a part of the page comes to say something. */
+async function says(t: Test, look: () => Promise<string>, pattern: RegExp, message: string): Promise<void> {
+  t.match(await settled(look, (text) => pattern.test(text)), pattern, message);
+}
+
+/** Asserts that what a part of the page shows comes to equal something. */
+async function shows<T>(t: Test, look: () => Promise<T>, expected: T, message: string): Promise<void> {
+  const same = (seen: T) => JSON.stringify(seen) === JSON.stringify(expected);
+  t.same(await settled(look, same), expected, message);
+}
+
 const caption = (page: Page) => read(page, "#panel-caption .caption");
 const readout = (page: Page) => read(page, ".readout");
 const errors = (page: Page) => read(page, "#errors");
@@ -70,7 +94,7 @@ async function setSteps(page: Page, steps: number): Promise<void> {
 async function complains(page: Page, pattern: RegExp, t: Test, message: string): Promise<void> {
   await page
     .locator("#errors .error", { hasText: pattern })
-    .waitFor({ timeout: 60_000 })
+    .waitFor({ timeout: patience })
     .catch(() => {});
   t.match(await errors(page), pattern, message);
 }
@@ -87,8 +111,8 @@ t.test("a picture, its codes and its caption, step by step", async (t) => {
       ),
     );
   t.ok(loaded, "all of them load");
-  t.match(await read(page, ".figures"), /Codes y: 64 of 512, \d+ different/, "the codes");
-  t.match(await about(page), /People call it: “/, "what people call it");
+  await says(t, () => read(page, ".figures"), /Codes y: 64 of 512, \d+ different/, "the codes");
+  await says(t, () => about(page), /People call it: “/, "what people call it");
   const final = await words(page);
   t.equal(final.length, 12, "all positions of the caption");
   const said = final.slice(0, final.indexOf("end") < 0 ? undefined : final.indexOf("end"));
@@ -101,18 +125,22 @@ t.test("a picture, its codes and its caption, step by step", async (t) => {
   const slider = page.getByLabel("Denoising step");
   await slider.focus();
   await page.keyboard.press("Home");
-  const first = await read(page, ".scrubber output");
+  const first = await settled(
+    () => read(page, ".scrubber output"),
+    (text) => text.startsWith("t = 90"),
+  );
   t.match(first, /^t = 90, \d+ of 12 masked$/, `the keyboard goes to the first step: ${first}`);
   const masked = (await words(page)).filter((word) => word === "[MASK]").length;
   t.ok(masked >= 6, `where most is masked: ${masked} of 12`);
   t.match(first, new RegExp(`, ${masked} of`), "as it says");
   await shoot(page, "caption-first-step");
   await page.keyboard.press("End");
-  t.same(await words(page), final, "and back to the last");
+  await shows(t, () => words(page), final, "and back to the last");
 
   await word(page, 0).hover();
-  t.match(
-    await readout(page),
+  await says(
+    t,
+    () => readout(page),
     new RegExp(`^“${final[0]}” gives \\d.* % of its cross-attention to the 64 codes`),
     "a word: where it looks",
   );
@@ -121,13 +149,14 @@ t.test("a picture, its codes and its caption, step by step", async (t) => {
   await grid.focus();
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("ArrowRight");
-  t.match(
-    await readout(page),
+  await says(
+    t,
+    () => readout(page),
     /^Row 2, column 2, code \d+: looked at most by .+ %, .+ %, .+ %\.$/,
     "a region: the words that it feeds",
   );
   await grid.hover({ position: { x: 2, y: 2 } });
-  t.match(await readout(page), /^Row 1, column 1, /, "by the pointer too");
+  await says(t, () => readout(page), /^Row 1, column 1, /, "by the pointer too");
   const tints = await page
     .locator("#panel-caption .word")
     .evaluateAll((elements) =>
@@ -154,9 +183,9 @@ t.test("words are locked, replaced and masked", async (t) => {
   await word(page, 1).click();
   await shoot(page, "caption-editor");
   await editor.getByRole("button", { name: "Mask", exact: true }).click();
-  t.equal((await words(page))[1], "[MASK]", "masked");
-  const plan = await read(page, "#panel-caption .denoising");
-  t.match(plan, /1 masked: only what is masked is denoised again/, "it says what will happen");
+  await shows(t, async () => (await words(page))[1], "[MASK]", "masked");
+  const plan = () => read(page, "#panel-caption .denoising");
+  await says(t, plan, /1 masked: only what is masked is denoised again/, "it says what will happen");
   await again();
   const filled = await words(page);
   const others = (list: string[]) => list.filter((_, i) => i !== 1);
@@ -172,16 +201,17 @@ t.test("words are locked, replaced and masked", async (t) => {
   await editor.getByLabel("Another word").fill("quantum");
   await page.keyboard.press("Enter");
   const refusal = /“quantum” is not among the \d+ words that this model knows/;
-  t.match(await read(page, ".editor"), refusal, "an unknown word");
+  await says(t, () => read(page, ".editor"), refusal, "an unknown word");
   await page.keyboard.press("Escape");
-  t.ok(await editor.isHidden(), "Escape closes the editor");
-  const focused = await page.evaluate(() => document.activeElement?.className);
-  t.equal(focused, "word", "and the focus goes back to the word");
+  await shows(t, () => editor.isHidden(), true, "Escape closes the editor");
+  const focused = () => page.evaluate(() => document.activeElement?.className);
+  await shows(t, focused, "word", "and the focus goes back to the word");
   await again();
   t.equal((await words(page))[0], other === "end of the caption" ? "end" : other, "what was chosen stays");
-  t.equal(await page.locator("#panel-caption .word[data-mark=locked]").count(), 1, "locked");
+  const locked = () => page.locator("#panel-caption .word[data-mark=locked]").count();
+  await shows(t, locked, 1, "locked");
   await page.getByRole("button", { name: "Clear locks and masks" }).click();
-  t.equal(await page.locator("#panel-caption .word[data-mark=locked]").count(), 0, "until it is let go");
+  await shows(t, locked, 0, "until it is let go");
   t.same(problems, [], "no errors or warnings");
   await page.close();
 });
@@ -192,7 +222,7 @@ t.test("the guidance lab", async (t) => {
   const outcome = (method: string) => read(page, `[data-method=${method}] .outcome`);
   const formula = () => read(page, "[data-method=mcs] .formula");
   await ready(page, "guidance");
-  t.equal(await formula(), "log pₘ + 2 (log p − log pₘ)", "the formula with its ω");
+  await shows(t, formula, "log pₘ + 2 (log p − log pₘ)", "the formula with its ω");
   const captions = await Promise.all(methods.map(outcome));
   t.comment(captions.join(" | "));
   t.ok(!captions.some((text) => ["", "…", "waiting"].includes(text)), "four captions");
@@ -201,20 +231,35 @@ t.test("the guidance lab", async (t) => {
   const setScale = (scale: number) =>
     ended(page, "guidance", () => page.getByLabel("Scale ω").fill(`${scale}`));
   await setScale(1);
-  t.match(await formula(), /with this ω it is the full prediction alone/, "ω = 1");
-  t.equal(await outcome("mcs"), captions[0], "which is no guidance: the same words from the same seed");
-  t.equal(await outcome("cfg"), captions[0], "with cfg too");
+  await says(t, formula, /with this ω it is the full prediction alone/, "ω = 1");
+  await shows(
+    t,
+    () => outcome("mcs"),
+    captions[0],
+    "which is no guidance: the same words from the same seed",
+  );
+  await shows(t, () => outcome("cfg"), captions[0], "with cfg too");
   await setScale(3);
-  t.same(await outcome("none"), captions[0], "no guidance has no scale");
+  await shows(t, () => outcome("none"), captions[0], "no guidance has no scale");
 
   await page.getByRole("application").focus();
   await page.keyboard.press(" ");
-  t.match(await read(page, ".lab"), /MCS hides the 1 painted code of 64\./, "a code painted by the keyboard");
+  await says(
+    t,
+    () => read(page, ".lab"),
+    /MCS hides the 1 painted code of 64\./,
+    "a code painted by the keyboard",
+  );
   await ended(page, "guidance", () => page.getByRole("button", { name: "Invert" }).click());
-  t.match(await read(page, ".lab"), /MCS hides the 63 painted codes of 64\./, "all others");
+  await says(t, () => read(page, ".lab"), /MCS hides the 63 painted codes of 64\./, "all others");
   await shoot(page, "guidance-painted");
   await page.getByRole("button", { name: "Hide none" }).click();
-  t.match(await read(page, ".lab"), /Nothing is painted: MCS hides 10 % of the codes at random/, "none");
+  await says(
+    t,
+    () => read(page, ".lab"),
+    /Nothing is painted: MCS hides 10 % of the codes at random/,
+    "none",
+  );
   t.same(problems, [], "no errors or warnings");
   await page.close();
 });
@@ -261,8 +306,8 @@ t.test("pictures that are none, too small, too large", async (t) => {
   ] as const) {
     const picture = await solid(width, height);
     await ended(page, "caption", () => offer(name, picture));
-    t.match(await about(page), pattern, name);
-    t.equal(await errors(page), "", "errors of before are gone");
+    await says(t, () => about(page), pattern, name);
+    await shows(t, () => errors(page), "", "errors of before are gone");
     t.not(await caption(page), "", "it has a caption");
   }
   t.same(problems, [], "no errors or warnings");
@@ -282,7 +327,7 @@ t.test("a drawing, a dropped and a pasted picture", async (t) => {
   await page.mouse.up();
   await shoot(page, "caption-drawing");
   await ended(page, "caption", () => page.getByRole("button", { name: "Caption it" }).click());
-  t.match(await about(page), /^your drawing\./, "a drawing");
+  await says(t, () => about(page), /^your drawing\./, "a drawing");
   const reds = await page.getByRole("application").evaluate((element) => {
     const canvas = element as HTMLCanvasElement;
     const { data } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
@@ -305,7 +350,7 @@ t.test("a drawing, a dropped and a pasted picture", async (t) => {
         document.querySelector("#panel-caption")!.dispatchEvent(event);
       }, kind);
     await ended(page, "caption", bring);
-    t.match(await about(page), new RegExp(`^${kind}\\.png\\.`), kind);
+    await says(t, () => about(page), new RegExp(`^${kind}\\.png\\.`), kind);
     t.not(await caption(page), "", "has a caption");
   }
   t.same(problems, [], "no errors or warnings");
@@ -322,7 +367,7 @@ t.test("ten captions leave no memory behind", async (t) => {
   const before = await bytesInUse(page);
   t.ok(before > 7e6, `${before} bytes in use, the model's weights among them`);
   for (let i = 2; i < 12; i++) await use(i);
-  t.equal(await bytesInUse(page), before, "as many as before");
+  await shows(t, () => bytesInUse(page), before, "as many as before");
   t.same(problems, [], "no errors or warnings");
   await page.close();
 });
@@ -347,7 +392,7 @@ t.test("damaged weights", async (t) => {
   await page.unroute("**/model.safetensors");
   await page.getByRole("button", { name: "Try again" }).click();
   await ready(page);
-  t.equal(await errors(page), "", "with the right ones all is well");
+  await shows(t, () => errors(page), "", "with the right ones all is well");
   await page.close();
 });
 
@@ -381,9 +426,14 @@ t.test("the GPU process dies", async (t) => {
     // Its answer does not come: the process is gone.
     session.send("Browser.crashGpuProcess").catch(() => {});
   });
-  t.match(await read(page, "#status"), /^The GPU was lost and is open again\.$/, "it says what happened");
-  t.same(await words(page), before, "the page goes on, with the same caption");
-  t.equal(await errors(page), "", "and needs nobody's help");
+  await says(
+    t,
+    () => read(page, "#status"),
+    /^The GPU was lost and is open again\.$/,
+    "it says what happened",
+  );
+  await shows(t, () => words(page), before, "the page goes on, with the same caption");
+  await shows(t, () => errors(page), "", "and needs nobody's help");
 });
 
 t.test("narrow and wide, light and dark", async (t) => {
@@ -401,17 +451,17 @@ t.test("narrow and wide, light and dark", async (t) => {
         await page.locator(`#tab-${tab}`).click();
         const content = tab === "caption" || tab === "guidance" ? ".word" : "button";
         await page.locator(`#panel-${tab} ${content}`).first().waitFor();
-        const overflow = await page.evaluate(
-          () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-        );
-        t.equal(overflow, 0, `${tab}, ${name}: nothing sticks out`);
+        const overflow = () =>
+          page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+        await shows(t, overflow, 0, `${tab}, ${name}: nothing sticks out`);
         await shoot(page, `${tab}-${name}-${colorScheme}`);
       }
     }
   }
   await page.locator("#tab-caption").focus();
   await page.keyboard.press("ArrowRight");
-  t.equal(await read(page, "[role=tab][aria-selected=true]"), "Guidance lab", "tabs by the arrow keys");
+  const selected = () => read(page, "[role=tab][aria-selected=true]");
+  await shows(t, selected, "Guidance lab", "tabs by the arrow keys");
   t.same(problems, [], "no errors or warnings");
   await page.close();
 });

@@ -29,7 +29,7 @@ const settings = [
   "decoder.dim=16",
   "decoder.heads=2",
   "decoder.blocks=1",
-  "decoder.steps=40",
+  "decoder.steps=120",
   "decoder.batch=4",
   "decoder.timesteps=10",
   "data.augment=0",
@@ -95,14 +95,14 @@ t.test("training: paused, reloaded, resumed, used here and in Node", async (t) =
   t.ok(before! > 0);
   t.equal(after, before, "a pause gives all memory back");
   const paused = Number(await numbers.getAttribute("data-step"));
-  t.ok(paused >= 1 && paused < 40, `paused at step ${paused}`);
+  t.ok(paused >= 1 && paused < 120, `paused at step ${paused}`);
 
   await page.reload();
   await reach(page, "train", "kept");
   t.match(await phase.textContent(), new RegExp(`Decoder step ${paused}\\.`), "the run is still there");
   await press(page, "Resume");
   await reach(page, "train", "finished");
-  t.equal(Number(await numbers.getAttribute("data-step")), 40, "it goes on to the end");
+  t.equal(Number(await numbers.getAttribute("data-step")), 120, "it goes on to the end");
   const [again, end] = await memory();
   t.equal(end, again, "the end gives all memory back");
   const curves = page.locator("#train-charts svg");
@@ -127,7 +127,7 @@ t.test("training: paused, reloaded, resumed, used here and in Node", async (t) =
 
   await press(page, "Use it in the Caption tab");
   const facts = page.locator("#facts");
-  await facts.filter({ hasText: "the weights trained here (decoder step 40)" }).waitFor();
+  await facts.filter({ hasText: "the weights trained here (decoder step 120)" }).waitFor();
   const files = ["config.json", "model.safetensors"].map((name) => join(shippedWeights(), name));
   await page.locator("#train-weights").setInputFiles(files);
   await facts.filter({ hasText: "the weights of your files" }).waitFor();
