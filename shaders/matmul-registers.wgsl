@@ -1,17 +1,13 @@
 // C = activation(alpha · A·B + bias) + residual, as shaders/matmul.wgsl, for software adapters without subgroups of eight lanes.
 //
-// An invocation computes 4 rows × 8 columns of C in eight named vectors: arrays, workgroup memory and exchanges between
-// lanes all cost such an adapter more than they save. Four k at a time it fetches four vec4 of A and eight of B for
-// 128 multiply-adds. Neighbouring invocations have neighbouring columns, so that they fetch the same A.
+// An invocation computes 8 rows × 8 columns of C in named vectors: arrays, workgroup memory and exchanges between lanes all
+// cost such an adapter more than they save, and a load costs more than the multiply-adds: here it takes 16 for 64. Four
+// neighbouring invocations share the rows and take every fourth of 32 columns, so that most of their loads are of one element
+// or of four neighbours, which such an adapter does as one.
 //
-// Grid: [x, y, batches · splits], x · y · WORKGROUP ≥ ⌈m / 4⌉ · ⌈n / 8⌉ blocks of C, numbered row by row.
+// Grid: [x, y, batches · splits], x · y · WORKGROUP ≥ 4 · ⌈m / 8⌉ · ⌈n / 32⌉: four to a block of C, blocks numbered row by row.
 
 const WORKGROUP: u32 = 32; // @tune 32 64 128
-const A_VECTORS: bool = false; // @variant
-const B_VECTORS: bool = false; // @variant
-
-const A_TRANSPOSED: bool = false; // @variant
-const B_TRANSPOSED: bool = false; // @variant
 const COLUMN_SUMS: bool = false; // @variant
 
 // @shared matmul-call
@@ -86,43 +82,17 @@ fn finish_column(sum: f32, c_start: u32, column: u32) {
 }
 // @end shared
 
-@group(0) @binding(1) var<storage, read> a: array<vec4<A>>;
-@group(0) @binding(2) var<storage, read> b: array<vec4<B>>;
+@group(0) @binding(1) var<storage, read> a: array<A>;
+@group(0) @binding(2) var<storage, read> b: array<B>;
 
-// Operands are bound as vectors; this is one element of one.
-fn a_at(i: u32) -> f32 { return f32(a[i / 4u][i % 4u]); }
-fn b_at(i: u32) -> f32 { return f32(b[i / 4u][i % 4u]); }
-
-// Four neighbours in memory: A[row, k … k + 3], or A[row … row + 3, k] if it is transposed. What is beyond the end repeats
-// the last: such rows are never written, and such k meet zeros of B.
-fn fetch_a(start: u32, row: u32, k: u32) -> vec4<f32> {
-  let line = start + select(min(row, params.m - 1u), min(k, params.k - 1u), A_TRANSPOSED) * select(params.a_row, params.a_column, A_TRANSPOSED);
-  let first = select(k, row, A_TRANSPOSED);
-  if (A_VECTORS) { return vec4<f32>(a[(line + first) / 4u]); }
-  let last = select(params.k, params.m, A_TRANSPOSED) - 1u;
-  return vec4<f32>(a_at(line + min(first, last)), a_at(line + min(first + 1u, last)), a_at(line + min(first + 2u, last)), a_at(line + min(first + 3u, last)));
-}
-
-// The same of B: B[k, column … column + 3], or B[k … k + 3, column] if it is transposed.
-fn fetch_b(start: u32, k: u32, column: u32) -> vec4<f32> {
-  let line = start + select(min(k, params.k - 1u), min(column, params.n - 1u), B_TRANSPOSED) * select(params.b_row, params.b_column, B_TRANSPOSED);
-  let first = select(column, k, B_TRANSPOSED);
-  if (B_VECTORS) { return vec4<f32>(b[(line + min(first, select(params.n, params.k, B_TRANSPOSED) - 4u)) / 4u]); }
-  let last = select(params.n, params.k, B_TRANSPOSED) - 1u;
-  return vec4<f32>(b_at(line + min(first, last)), b_at(line + min(first + 1u, last)), b_at(line + min(first + 2u, last)), b_at(line + min(first + 3u, last)));
-}
-
-// B[k … k + 3, column … column + 3], a vector for each k; zeros from k_end on.
-fn square_of_b(start: u32, k: u32, k_end: u32, column: u32) -> mat4x4<f32> {
-  var square: mat4x4<f32>;
-  if (B_TRANSPOSED) {
-    square = transpose(mat4x4<f32>(fetch_b(start, k, column), fetch_b(start, k, column + 1u), fetch_b(start, k, column + 2u), fetch_b(start, k, column + 3u)));
-  } else {
-    square = mat4x4<f32>(fetch_b(start, k, column), fetch_b(start, k + 1u, column), fetch_b(start, k + 2u, column), fetch_b(start, k + 3u, column));
+fn finish_row(left: vec4<f32>, right: vec4<f32>, c_start: u32, row: u32, column: u32) {
+  if (row >= params.m) { return; }
+  for (var j = 0u; j < 4u; j++) {
+    let near = column + 4u * j;
+    if (near < params.n) { finish(left[j], c_start + row * params.n + near, near); }
+    let far = near + 16u;
+    if (far < params.n) { finish(right[j], c_start + row * params.n + far, far); }
   }
-  if (k + 4u <= k_end) { return square; }
-  let zero = vec4<f32>();
-  return mat4x4<f32>(square[0], select(zero, square[1], k + 1u < k_end), select(zero, square[2], k + 2u < k_end), zero);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -131,65 +101,95 @@ fn product(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let across = (params.n + 7u) / 8u;
-  let number = (group.y * groups.x + group.x) * WORKGROUP + local;
-  let row_0 = number / across * 4u;
-  let column_0 = number % across * 8u;
-  if (row_0 >= params.m) { return; }
+  let invocation = (group.y * groups.x + group.x) * WORKGROUP + local;
+  let across = (params.n + 31u) / 32u;
+  let number = invocation / 4u;
+  let row = number / across * 8u;
+  let column = number % across * 32u + invocation % 4u;
+  if (row >= params.m) { return; }
   let batch = group.z / params.splits;
   let split = group.z % params.splits;
   let batch_0 = batch / params.batch_1;
   let batch_1 = batch % params.batch_1;
-  let a_start = params.a_offset + batch_0 * params.a_batch_0 + batch_1 * params.a_batch_1;
-  let b_start = params.b_offset + batch_0 * params.b_batch_0 + batch_1 * params.b_batch_1;
-  let k_end = min(params.k, (split + 1u) * params.split_length);
+  let k_begin = split * params.split_length;
+  let k_end = min(params.k, k_begin + params.split_length);
 
-  // Row i: columns 0 to 3 in left_i, 4 to 7 in right_i.
+  // Of the first k. What is beyond C repeats its last row or column, and is not written.
+  let four = vec4<u32>(0u, 1u, 2u, 3u);
+  let last_row = vec4<u32>(params.m - 1u);
+  let last_column = vec4<u32>(params.n - 1u);
+  let a_start = params.a_offset + batch_0 * params.a_batch_0 + batch_1 * params.a_batch_1 + k_begin * params.a_column;
+  let b_start = params.b_offset + batch_0 * params.b_batch_0 + batch_1 * params.b_batch_1 + k_begin * params.b_row;
+  var upper_at = a_start + min(row + four, last_row) * params.a_row;
+  var lower_at = a_start + min(row + 4u + four, last_row) * params.a_row;
+  var left_at = b_start + min(column + 4u * four, last_column) * params.b_column;
+  var right_at = b_start + min(column + 16u + 4u * four, last_column) * params.b_column;
+
+  // Row i: its first four columns in left_i, the others in right_i.
   var left_0 = vec4<f32>();
   var left_1 = vec4<f32>();
   var left_2 = vec4<f32>();
   var left_3 = vec4<f32>();
+  var left_4 = vec4<f32>();
+  var left_5 = vec4<f32>();
+  var left_6 = vec4<f32>();
+  var left_7 = vec4<f32>();
   var right_0 = vec4<f32>();
   var right_1 = vec4<f32>();
   var right_2 = vec4<f32>();
   var right_3 = vec4<f32>();
+  var right_4 = vec4<f32>();
+  var right_5 = vec4<f32>();
+  var right_6 = vec4<f32>();
+  var right_7 = vec4<f32>();
   var left_sum = vec4<f32>();
   var right_sum = vec4<f32>();
-  for (var k = split * params.split_length; k < k_end; k += 4u) {
-    var x: mat4x4<f32>; // a row of A each
-    if (A_TRANSPOSED) {
-      x = transpose(mat4x4<f32>(fetch_a(a_start, row_0, k), fetch_a(a_start, row_0, k + 1u), fetch_a(a_start, row_0, k + 2u), fetch_a(a_start, row_0, k + 3u)));
-    } else {
-      x = mat4x4<f32>(fetch_a(a_start, row_0, k), fetch_a(a_start, row_0 + 1u, k), fetch_a(a_start, row_0 + 2u, k), fetch_a(a_start, row_0 + 3u, k));
-    }
-    let left = square_of_b(b_start, k, k_end, column_0);
-    left_0 += left * x[0];
-    left_1 += left * x[1];
-    left_2 += left * x[2];
-    left_3 += left * x[3];
-    let right = square_of_b(b_start, k, k_end, column_0 + 4u);
-    right_0 += right * x[0];
-    right_1 += right * x[1];
-    right_2 += right * x[2];
-    right_3 += right * x[3];
+  for (var k = k_begin; k < k_end; k++) {
+    let upper = vec4<f32>(f32(a[upper_at.x]), f32(a[upper_at.y]), f32(a[upper_at.z]), f32(a[upper_at.w]));
+    let lower = vec4<f32>(f32(a[lower_at.x]), f32(a[lower_at.y]), f32(a[lower_at.z]), f32(a[lower_at.w]));
+    let left = vec4<f32>(f32(b[left_at.x]), f32(b[left_at.y]), f32(b[left_at.z]), f32(b[left_at.w]));
+    left_0 += upper.x * left;
+    left_1 += upper.y * left;
+    left_2 += upper.z * left;
+    left_3 += upper.w * left;
+    left_4 += lower.x * left;
+    left_5 += lower.y * left;
+    left_6 += lower.z * left;
+    left_7 += lower.w * left;
+    let right = vec4<f32>(f32(b[right_at.x]), f32(b[right_at.y]), f32(b[right_at.z]), f32(b[right_at.w]));
+    right_0 += upper.x * right;
+    right_1 += upper.y * right;
+    right_2 += upper.z * right;
+    right_3 += upper.w * right;
+    right_4 += lower.x * right;
+    right_5 += lower.y * right;
+    right_6 += lower.z * right;
+    right_7 += lower.w * right;
     if (COLUMN_SUMS) {
-      left_sum += left[0] + left[1] + left[2] + left[3];
-      right_sum += right[0] + right[1] + right[2] + right[3];
+      left_sum += left;
+      right_sum += right;
     }
+    upper_at += params.a_column;
+    lower_at += params.a_column;
+    left_at += params.b_row;
+    right_at += params.b_row;
   }
 
   let c_start = group.z * params.c_size;
-  var sums = array<vec4<f32>, 8>(left_0, right_0, left_1, right_1, left_2, right_2, left_3, right_3);
-  let rows = min(4u, params.m - row_0);
-  let columns = min(8u, params.n - column_0);
-  for (var row = 0u; row < rows; row++) {
-    for (var j = 0u; j < columns; j++) {
-      finish(sums[2u * row + j / 4u][j % 4u], c_start + (row_0 + row) * params.n + column_0 + j, column_0 + j);
-    }
-  }
-  if (COLUMN_SUMS && row_0 == 0u) {
-    for (var j = 0u; j < columns; j++) {
-      finish_column(select(right_sum[j % 4u], left_sum[j % 4u], j < 4u), c_start, column_0 + j);
+  finish_row(left_0, right_0, c_start, row, column);
+  finish_row(left_1, right_1, c_start, row + 1u, column);
+  finish_row(left_2, right_2, c_start, row + 2u, column);
+  finish_row(left_3, right_3, c_start, row + 3u, column);
+  finish_row(left_4, right_4, c_start, row + 4u, column);
+  finish_row(left_5, right_5, c_start, row + 5u, column);
+  finish_row(left_6, right_6, c_start, row + 6u, column);
+  finish_row(left_7, right_7, c_start, row + 7u, column);
+  if (COLUMN_SUMS && row == 0u) {
+    for (var j = 0u; j < 4u; j++) {
+      let near = column + 4u * j;
+      if (near < params.n) { finish_column(left_sum[j], c_start, near); }
+      let far = near + 16u;
+      if (far < params.n) { finish_column(right_sum[j], c_start, far); }
     }
   }
 }

@@ -119,10 +119,11 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor<Float>, epilogue: E
   const which = matmulKernel(gpu, shape);
   if (which === "registers") {
     const kernel = kernels.matmulRegisters.product;
-    const blocks = Math.ceil(m / 4) * Math.ceil(n / 8);
+    const blocks = Math.ceil(m / 8) * Math.ceil(n / 32);
     const tune = gpu.tunables(kernel, shape);
-    const [x, y] = gpu.groups1d(blocks, tune.WORKGROUP);
-    gpu.run(kernel, bindings, params, { groups: [x, y, layers], variant: { ...variant, ...aligned }, tune });
+    const [x, y] = gpu.groups1d(4 * blocks, tune.WORKGROUP);
+    const { A_TRANSPOSED, B_TRANSPOSED, ...others } = variant;
+    gpu.run(kernel, bindings, params, { groups: [x, y, layers], variant: others, tune });
   } else if (which === "subgroup") {
     const { product: anyWidth, productVectors } = kernels.matmulSubgroup;
     const tuned = gpu.tunables(anyWidth, shape);
