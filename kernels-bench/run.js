@@ -59,6 +59,7 @@ const { format, reportOf, table } = await import("./report.js");
  * @property {string} [preset]
  * @property {string[]} [set]
  * @property {string} [vs]
+ * @property {boolean} [otherShapes]
  * @property {boolean} [tune]
  * @property {boolean} [dryRun]
  * @property {string} [tuning]
@@ -96,6 +97,7 @@ const program = commandLine(
     "compare with an earlier --json file and name what got slower beyond the noise",
   )
   .option("--vs <peers>", "compare with other engines, tfjs and jax, instead; kernels-bench/peers/README.md")
+  .option("--other-shapes", "with --vs: shapes that neither bars nor tuning were made for")
   .option("--tune", "try the candidates marked in the WGSL on these cases and keep what wins; README.md")
   .option("--dry-run", "with --tune: only say what would be kept")
   .option("--tuning <file>", `${tuningHelp}; with --tune, where the winners go`)
@@ -274,8 +276,14 @@ async function compareWithPeers(filter, options) {
   const { chosenPeers } = await import("./peers/engines.js");
   const peers = chosenPeers(options.vs);
   const { versus } = await import("./peers/versus.js");
-  const report = await versus(peers, filter, options, progress);
-  if (options.json !== undefined) await writeJson({ ...report, ...about() }, options.json);
+  await versus(peers, filter, options, {
+    progress,
+    async keep(report) {
+      if (options.json === undefined) return;
+      await nodePlatform.files.write(options.json, jsonText({ ...report, ...about() }));
+    },
+  });
+  if (options.json !== undefined) console.error(`written: ${options.json}`);
 }
 
 /** @param {Options} options */
@@ -318,6 +326,8 @@ await runCommand(async () => {
     throw new UserError(`--${name} is for ${step ? "kernels, not for step" : "step, not for kernels"}.`, 2);
   }
   if (options.dryRun && !options.tune) throw new UserError("--dry-run is for --tune.", 2);
+  if (options.otherShapes && options.vs === undefined)
+    throw new UserError("--other-shapes is for --vs; the kernels' own cases have --sizes.", 2);
   for (const name of /** @type {const} */ (["json", "html", "trace", ...(options.tune ? ["tuning"] : [])])) {
     const path = options[/** @type {"json"} */ (name)];
     if (path === undefined) continue;

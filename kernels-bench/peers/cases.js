@@ -288,3 +288,45 @@ export const peerCases = [
   ...[false, true].flatMap((gradients) => [convolution(picture, gradients), convolution(codes, gradients)]),
   block,
 ];
+
+/** Shapes that neither a bar nor a tuning was made for: odd, small, large, long, transposed both ways. @type {readonly PeerCase[]} */
+export const otherCases = [
+  matmul("640³ Aᵀ Bᵀ", { m: 640, k: 640, n: 640, ta: 1, tb: 1 }),
+  matmul("777×555×333", { m: 777, k: 555, n: 333 }),
+  matmul("777×555×333 Bᵀ", { m: 777, k: 555, n: 333, tb: 1 }),
+  matmul("2048×512×512", { m: 2048, k: 512, n: 512 }),
+  matmul("2048×512×512 Bᵀ", { m: 2048, k: 512, n: 512, tb: 1 }),
+  matmul("512×2048×512 Aᵀ", { m: 512, k: 2048, n: 512, ta: 1 }),
+  matmul("768³ Bᵀ", { m: 768, k: 768, n: 768, tb: 1 }),
+  matmul("64×4096×512", { m: 64, k: 4096, n: 512 }),
+  matmul("4096×512×16", { m: 4096, k: 512, n: 16 }),
+  matmul("128³", { m: 128, k: 128, n: 128 }),
+  ...[false, true].flatMap((gradients) => [
+    attention("self", { batch: 8, heads: 8, queries: 128, keys: 128, width: 64 }, gradients),
+    attention("self", { batch: 1, heads: 8, queries: 1024, keys: 1024, width: 64 }, gradients),
+    attention("cross", { batch: 4, heads: 8, queries: 20, keys: 256, width: 40 }, gradients),
+    attention("cross", { batch: 3, heads: 2, queries: 77, keys: 333, width: 24 }, gradients),
+  ]),
+  ...[false, true].flatMap((gradients) => [
+    crossEntropy(1000, 5003, gradients),
+    crossEntropy(64, 30000, gradients),
+    divergence(320, 2887, gradients),
+    divergence(64, 30000, gradients),
+  ]),
+  softmax(333, 4097),
+  softmax(16384, 64),
+  layerNorm(1000, 333),
+  layerNorm(4096, 512),
+  adaptive(8, 100, 384),
+  groupNorm(4, 32, 64, 32),
+  groupNorm(2, 20, 96, 8),
+  gather(10000, 5000, 64),
+  gather(512, 49408, 512),
+  nearest(4096, 512, 64),
+  nearest(333, 8192, 256),
+  ...[false, true].flatMap((gradients) => [
+    convolution({ batch: 4, side: 32, inputs: 32, outputs: 64 }, gradients),
+    convolution({ batch: 8, side: 8, inputs: 256, outputs: 256 }, gradients),
+    convolution({ batch: 2, side: 21, inputs: 24, outputs: 40 }, gradients),
+  ]),
+];

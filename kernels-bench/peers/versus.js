@@ -9,7 +9,7 @@ import { largestError, quantile } from "../measure.js";
 import { randomSource } from "../random.js";
 import { align, percent, significant } from "../report.js";
 import { blockData } from "./block.js";
-import { coldStart, peerCases } from "./cases.js";
+import { coldStart, otherCases, peerCases } from "./cases.js";
 import { countCalls } from "./counters.js";
 import { openPeer, peerVersion } from "./engines.js";
 import { ourEngine } from "./ours.js";
@@ -57,9 +57,10 @@ const coldLimit = 20 * 60_000;
 /**
  * The cases whose family is `filter`, or else whose name contains it; all without a filter.
  * @param {string | undefined} filter
+ * @param {boolean} others Whether of the other shapes.
  */
-function chosenCases(filter) {
-  const all = [...peerCases, coldStart];
+function chosenCases(filter, others) {
+  const all = others ? otherCases : [...peerCases, coldStart];
   if (filter === undefined) return all;
   const wanted = filter.toLowerCase();
   const family = all.filter((entry) => entry.family === wanted);
@@ -70,14 +71,15 @@ function chosenCases(filter) {
 }
 
 /**
- * Compares, prints the table and returns the report for `--json`.
+ * Compares and prints the table.
  * @param {readonly PeerName[]} peers
  * @param {string | undefined} filter
- * @param {{ adapter?: string, repeat?: number }} options
- * @param {(text: string) => void} progress
+ * @param {{ adapter?: string, repeat?: number, otherShapes?: boolean }} options
+ * @param {{ progress(text: string): void, keep(report: object): Promise<void> }} output `keep` gets the report for `--json` after
+ *   each case: what is measured is not lost when the run is stopped.
  */
-export async function versus(peers, filter, { adapter, repeat }, progress) {
-  const selected = chosenCases(filter);
+export async function versus(peers, filter, { adapter, repeat, otherShapes = false }, { progress, keep }) {
+  const selected = chosenCases(filter, otherShapes);
   const gpu = await openGpu(adapter);
   const load = loadavg()[0];
   const engines = [ourEngine(gpu)];
@@ -92,6 +94,14 @@ export async function versus(peers, filter, { adapter, repeat }, progress) {
   }
   /** @type {Comparison[]} */
   const cases = [];
+  const report = () => ({
+    format: versusFormat,
+    adapter: gpu.description,
+    software: gpu.software,
+    peers: peers.map((name) => ({ name, version: peerVersion(name) })),
+    load: { before: load, after: loadavg()[0] },
+    cases,
+  });
   for (const entry of selected) {
     progress(entry.name);
     const results =
@@ -101,18 +111,10 @@ export async function versus(peers, filter, { adapter, repeat }, progress) {
     results.push(...Object.entries(closed).map(([engine, reason]) => ({ engine, reason })));
     const bar = "kind" in entry ? entry.bar : coldStart.seconds;
     cases.push({ family: entry.family, name: entry.name, bar, engines: results, ...verdict(entry, results) });
+    await keep(report());
   }
   progress("");
-  const report = {
-    format: versusFormat,
-    adapter: gpu.description,
-    software: gpu.software,
-    peers: peers.map((name) => ({ name, version: peerVersion(name) })),
-    load: { before: load, after: loadavg()[0] },
-    cases,
-  };
-  console.log(describeVersus(report));
-  return report;
+  console.log(describeVersus(report()));
 }
 
 /**

@@ -50,6 +50,7 @@ t.test("wrong usage ends with code 2", async (t) => {
     [["--vs", "tfjs,torch"], /no peer "torch"/],
     [["--vs", ","], /no peer ""/],
     [["--vs", "tfjs", "--check"], /--check is for this engine alone/],
+    [["--other-shapes"], /--other-shapes is for --vs/],
   ] as const) {
     const { code, stderr } = await run(path, ...options);
     t.equal(code, 2, options.join(" "));
