@@ -3,8 +3,8 @@ enable subgroups;
 // costs far more than arithmetic: a row of the walked side is loaded by one lane and passed to the others by shuffles.
 //
 // A workgroup is LANES lanes of one subgroup. Each lane owns ROWS rows of q (in backward_key_value of k and v) of one
-// head; the workgroup walks the other side LANES rows at a time, lane j loading row j. The owned rows of the result
-// are rescaled once a block (SUMS says where). Arrays are initialised in so many words: left out inside a loop, lavapipe
+// head; the workgroup walks the other side BLOCK = WALK LANES rows at a time, lane j loading every LANES-th from row j on. The
+// owned rows are read, and those of the result rescaled, once a block (SUMS says where). Arrays are initialised in so many words: left out inside a loop, lavapipe
 // keeps the values of the turn before.
 // Grid: x = ceil(owned rows / (ROWS LANES)), y = H, z = B. All lanes stay active; rows past the end are loaded as the
 // last row, count for nothing and are not stored.
@@ -38,7 +38,9 @@ struct Params {
 
 const LANES: u32 = 8;
 const ROWS: u32 = 2; // @tune 1 2 4
+const WALK: u32 = 2; // @tune 1 2
 const TILE: u32 = ROWS * LANES;
+const BLOCK: u32 = WALK * LANES;
 
 // Element types of q, k, v and the saved o, and of the o that forward writes. All other numbers are float32.
 alias Stored = f32; // @variant f32=f32 f16=f16
@@ -117,60 +119,71 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation
     out[i] = o_at(group, own + i * LANES);
   }
   var sums: array<vec4<f32>, max(ROWS * SUMS, 1u)>;
-  for (var first = 0u; first < params.keys; first += LANES) {
-    let key = k_at(group, first + lane);
-    let value = v_at(group, first + lane);
-    let seen = is_seen(group.z, first + lane);
-    var score = array<f32, TILE>();
+  for (var first = 0u; first < params.keys; first += BLOCK) {
+    var key: array<u32, WALK>;
+    var value: array<u32, WALK>;
+    var seen: array<u32, WALK>;
+    for (var w = 0u; w < WALK; w++) {
+      key[w] = k_at(group, first + w * LANES + lane);
+      value[w] = v_at(group, first + w * LANES + lane);
+      seen[w] = is_seen(group.z, first + w * LANES + lane);
+    }
+    var score = array<f32, ROWS * BLOCK>();
     for (var d = 0u; d < params.vectors; d++) {
-      let k4 = vec4<f32>(k[key + d]);
+      var k4: array<vec4<f32>, WALK>;
       var q4: array<vec4<f32>, ROWS>;
+      for (var w = 0u; w < WALK; w++) {
+        k4[w] = vec4<f32>(k[key[w] + d]);
+      }
       for (var i = 0u; i < ROWS; i++) {
         q4[i] = vec4<f32>(q[query[i] + d]);
       }
-      for (var j = 0u; j < LANES; j++) {
-        let other = subgroupShuffle(k4, j);
+      for (var j = 0u; j < BLOCK; j++) {
+        let other = subgroupShuffle(k4[j / LANES], j % LANES);
         for (var i = 0u; i < ROWS; i++) {
-          score[i * LANES + j] += dot(q4[i], other);
+          score[i * BLOCK + j] += dot(q4[i], other);
         }
       }
     }
-    for (var j = 0u; j < LANES; j++) {
-      let counts = subgroupShuffle(seen, j) != 0u;
+    for (var j = 0u; j < BLOCK; j++) {
+      let counts = subgroupShuffle(seen[j / LANES], j % LANES) != 0u;
       for (var i = 0u; i < ROWS; i++) {
-        score[i * LANES + j] = select(LOWEST, score[i * LANES + j] * scale, counts);
+        score[i * BLOCK + j] = select(LOWEST, score[i * BLOCK + j] * scale, counts);
       }
     }
     // o is kept normalised: o <- (o total_old + sum_j exp(s_j - top) v_j) / total_new.
     var keep: array<f32, ROWS>;
     for (var i = 0u; i < ROWS; i++) {
       var new_top = top[i];
-      for (var j = 0u; j < LANES; j++) {
-        new_top = max(new_top, score[i * LANES + j]);
+      for (var j = 0u; j < BLOCK; j++) {
+        new_top = max(new_top, score[i * BLOCK + j]);
       }
       let old_total = total[i] * exp2(top[i] - new_top);
       var new_total = old_total;
-      for (var j = 0u; j < LANES; j++) {
+      for (var j = 0u; j < BLOCK; j++) {
         // Not exp2 alone: while no key has been seen, both score and top are LOWEST.
-        let p = select(0.0, exp2(score[i * LANES + j] - new_top), score[i * LANES + j] > LOWEST);
-        score[i * LANES + j] = p;
+        let p = select(0.0, exp2(score[i * BLOCK + j] - new_top), score[i * BLOCK + j] > LOWEST);
+        score[i * BLOCK + j] = p;
         new_total += p;
       }
       let inverse = select(0.0, 1.0 / new_total, new_total > 0.0);
-      for (var j = 0u; j < LANES; j++) {
-        score[i * LANES + j] *= inverse;
+      for (var j = 0u; j < BLOCK; j++) {
+        score[i * BLOCK + j] *= inverse;
       }
       keep[i] = old_total * inverse;
       top[i] = new_top;
       total[i] = new_total;
     }
     for (var d = 0u; d < params.vectors; d++) {
-      let v4 = vec4<f32>(v[value + d]);
+      var v4: array<vec4<f32>, WALK>;
+      for (var w = 0u; w < WALK; w++) {
+        v4[w] = vec4<f32>(v[value[w] + d]);
+      }
       var sum = array<vec4<f32>, ROWS>();
-      for (var j = 0u; j < LANES; j++) {
-        let other = subgroupShuffle(v4, j);
+      for (var j = 0u; j < BLOCK; j++) {
+        let other = subgroupShuffle(v4[j / LANES], j % LANES);
         for (var i = 0u; i < ROWS; i++) {
-          sum[i] += score[i * LANES + j] * other;
+          sum[i] += score[i * BLOCK + j] * other;
         }
       }
       for (var i = 0u; i < ROWS; i++) {
@@ -179,7 +192,7 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation
             sum[i] += sums[i * SUMS + d] * keep[i];
           }
           sums[i * SUMS + d] = sum[i];
-          if (first + LANES >= params.keys && own + i * LANES < params.queries) {
+          if (first + BLOCK >= params.keys && own + i * LANES < params.queries) {
             o[out[i] + d] = vec4<Output>(sum[i]);
           }
         } else if (own + i * LANES < params.queries) {
@@ -228,34 +241,43 @@ fn backward_query(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_inv
       rows[delta_at(group, own + i * LANES)] = delta[i];
     }
   }
-  for (var first = 0u; first < params.keys; first += LANES) {
-    let key = k_at(group, first + lane);
-    let value = v_at(group, first + lane);
-    let seen = is_seen(group.z, first + lane);
-    var score = array<f32, TILE>(); // q.k, then ds
-    var dp = array<f32, TILE>();
+  for (var first = 0u; first < params.keys; first += BLOCK) {
+    var key: array<u32, WALK>;
+    var value: array<u32, WALK>;
+    var seen: array<u32, WALK>;
+    for (var w = 0u; w < WALK; w++) {
+      key[w] = k_at(group, first + w * LANES + lane);
+      value[w] = v_at(group, first + w * LANES + lane);
+      seen[w] = is_seen(group.z, first + w * LANES + lane);
+    }
+    var score = array<f32, ROWS * BLOCK>(); // q.k, then ds
+    var dp = array<f32, ROWS * BLOCK>();
     for (var d = 0u; d < params.vectors; d++) {
-      let k4 = vec4<f32>(k[key + d]);
-      let v4 = vec4<f32>(v[value + d]);
+      var k4: array<vec4<f32>, WALK>;
+      var v4: array<vec4<f32>, WALK>;
       var q4: array<vec4<f32>, ROWS>;
       var do4: array<vec4<f32>, ROWS>;
+      for (var w = 0u; w < WALK; w++) {
+        k4[w] = vec4<f32>(k[key[w] + d]);
+        v4[w] = vec4<f32>(v[value[w] + d]);
+      }
       for (var i = 0u; i < ROWS; i++) {
         q4[i] = vec4<f32>(q[query[i] + d]);
         do4[i] = dout[out[i] + d];
       }
-      for (var j = 0u; j < LANES; j++) {
-        let other_k = subgroupShuffle(k4, j);
-        let other_v = subgroupShuffle(v4, j);
+      for (var j = 0u; j < BLOCK; j++) {
+        let other_k = subgroupShuffle(k4[j / LANES], j % LANES);
+        let other_v = subgroupShuffle(v4[j / LANES], j % LANES);
         for (var i = 0u; i < ROWS; i++) {
-          score[i * LANES + j] += dot(q4[i], other_k);
-          dp[i * LANES + j] += dot(do4[i], other_v);
+          score[i * BLOCK + j] += dot(q4[i], other_k);
+          dp[i * BLOCK + j] += dot(do4[i], other_v);
         }
       }
     }
-    for (var j = 0u; j < LANES; j++) {
-      let counts = subgroupShuffle(seen, j) != 0u;
+    for (var j = 0u; j < BLOCK; j++) {
+      let counts = subgroupShuffle(seen[j / LANES], j % LANES) != 0u;
       for (var i = 0u; i < ROWS; i++) {
-        let at = i * LANES + j;
+        let at = i * BLOCK + j;
         // An unseen key may have any score: exp2 of it could overflow, so it is not multiplied but replaced.
         let p = select(0.0, exp2(score[at] * scale - lse[i]), counts);
         score[at] = p * (dp[at] - delta[i]) * params.scale;
@@ -263,12 +285,15 @@ fn backward_query(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_inv
     }
     let add = first > 0u || params.accumulate != 0u;
     for (var d = 0u; d < params.vectors; d++) {
-      let k4 = vec4<f32>(k[key + d]);
+      var k4: array<vec4<f32>, WALK>;
+      for (var w = 0u; w < WALK; w++) {
+        k4[w] = vec4<f32>(k[key[w] + d]);
+      }
       var sum = array<vec4<f32>, ROWS>();
-      for (var j = 0u; j < LANES; j++) {
-        let other = subgroupShuffle(k4, j);
+      for (var j = 0u; j < BLOCK; j++) {
+        let other = subgroupShuffle(k4[j / LANES], j % LANES);
         for (var i = 0u; i < ROWS; i++) {
-          sum[i] += score[i * LANES + j] * other;
+          sum[i] += score[i * BLOCK + j] * other;
         }
       }
       for (var i = 0u; i < ROWS; i++) {
@@ -303,54 +328,70 @@ fn backward_key_value(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup
     seen[i] = is_seen(group.z, row);
     target_row[i] = (group.z * params.keys + row) * params.dkv_row + group.y * params.vectors;
   }
-  for (var first = 0u; first < params.queries; first += LANES) {
-    let query = q_at(group, first + lane);
-    let out = o_at(group, first + lane);
-    let exists = select(0u, 1u, first + lane < params.queries);
-    let lse = rows_saved[lse_at(group, first + lane)] * LOG2_E;
-    let delta = rows_saved[delta_at(group, first + lane)];
-    var p = array<f32, TILE>(); // q.k, then exp(s - lse)
-    var ds = array<f32, TILE>(); // do.v, then ds
+  for (var first = 0u; first < params.queries; first += BLOCK) {
+    var query: array<u32, WALK>;
+    var out: array<u32, WALK>;
+    var exists: array<u32, WALK>;
+    var lse: array<f32, WALK>;
+    var delta: array<f32, WALK>;
+    for (var w = 0u; w < WALK; w++) {
+      let row = first + w * LANES + lane;
+      query[w] = q_at(group, row);
+      out[w] = o_at(group, row);
+      exists[w] = select(0u, 1u, row < params.queries);
+      lse[w] = rows_saved[lse_at(group, row)] * LOG2_E;
+      delta[w] = rows_saved[delta_at(group, row)];
+    }
+    var p = array<f32, ROWS * BLOCK>(); // q.k, then exp(s - lse)
+    var ds = array<f32, ROWS * BLOCK>(); // do.v, then ds
     for (var d = 0u; d < params.vectors; d++) {
-      let q4 = vec4<f32>(q[query + d]);
-      let do4 = dout[out + d];
+      var q4: array<vec4<f32>, WALK>;
+      var do4: array<vec4<f32>, WALK>;
       var k4: array<vec4<f32>, ROWS>;
       var v4: array<vec4<f32>, ROWS>;
+      for (var w = 0u; w < WALK; w++) {
+        q4[w] = vec4<f32>(q[query[w] + d]);
+        do4[w] = dout[out[w] + d];
+      }
       for (var i = 0u; i < ROWS; i++) {
         k4[i] = vec4<f32>(k[key[i] + d]);
         v4[i] = vec4<f32>(v[value[i] + d]);
       }
-      for (var j = 0u; j < LANES; j++) {
-        let other_q = subgroupShuffle(q4, j);
-        let other_do = subgroupShuffle(do4, j);
+      for (var j = 0u; j < BLOCK; j++) {
+        let other_q = subgroupShuffle(q4[j / LANES], j % LANES);
+        let other_do = subgroupShuffle(do4[j / LANES], j % LANES);
         for (var i = 0u; i < ROWS; i++) {
-          p[i * LANES + j] += dot(k4[i], other_q);
-          ds[i * LANES + j] += dot(v4[i], other_do);
+          p[i * BLOCK + j] += dot(k4[i], other_q);
+          ds[i * BLOCK + j] += dot(v4[i], other_do);
         }
       }
     }
-    for (var j = 0u; j < LANES; j++) {
-      let counts = subgroupShuffle(exists, j);
-      let other_lse = subgroupShuffle(lse, j);
-      let other_delta = subgroupShuffle(delta, j);
+    for (var j = 0u; j < BLOCK; j++) {
+      let counts = subgroupShuffle(exists[j / LANES], j % LANES);
+      let other_lse = subgroupShuffle(lse[j / LANES], j % LANES);
+      let other_delta = subgroupShuffle(delta[j / LANES], j % LANES);
       for (var i = 0u; i < ROWS; i++) {
-        let at = i * LANES + j;
+        let at = i * BLOCK + j;
         p[at] = select(0.0, exp2(p[at] * scale - other_lse), (counts & seen[i]) != 0u);
         ds[at] = p[at] * (ds[at] - other_delta) * params.scale;
       }
     }
     let add = first > 0u || params.accumulate != 0u;
     for (var d = 0u; d < params.vectors; d++) {
-      let q4 = vec4<f32>(q[query + d]);
-      let do4 = dout[out + d];
+      var q4: array<vec4<f32>, WALK>;
+      var do4: array<vec4<f32>, WALK>;
+      for (var w = 0u; w < WALK; w++) {
+        q4[w] = vec4<f32>(q[query[w] + d]);
+        do4[w] = dout[out[w] + d];
+      }
       var dk_sum = array<vec4<f32>, ROWS>();
       var dv_sum = array<vec4<f32>, ROWS>();
-      for (var j = 0u; j < LANES; j++) {
-        let other_q = subgroupShuffle(q4, j);
-        let other_do = subgroupShuffle(do4, j);
+      for (var j = 0u; j < BLOCK; j++) {
+        let other_q = subgroupShuffle(q4[j / LANES], j % LANES);
+        let other_do = subgroupShuffle(do4[j / LANES], j % LANES);
         for (var i = 0u; i < ROWS; i++) {
-          dk_sum[i] += ds[i * LANES + j] * other_q;
-          dv_sum[i] += p[i * LANES + j] * other_do;
+          dk_sum[i] += ds[i * BLOCK + j] * other_q;
+          dv_sum[i] += p[i * BLOCK + j] * other_do;
         }
       }
       for (var i = 0u; i < ROWS; i++) {

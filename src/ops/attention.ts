@@ -165,17 +165,18 @@ function registerGroups(gpu: Gpu, { batches, heads }: Problem, rows: number, wor
 }
 
 /**
- * So few owned rows are one a lane: the tuned number of rows gains little there (none at 16, a twentieth at 64), while
- * the kernels with one row take half as long to compile.
+ * So few owned rows are one a lane, and so few walked ones loaded one a lane: the tuned numbers gain little there (of owned
+ * rows none at 16, a twentieth at 64), while the kernels with one take half as long to compile.
  */
 const shortRows = 64;
 
-/** Grid and tunables of the shuffling kernels, for `rows` owned rows of each head. */
-function shuffleGrid(problem: Problem, tunedRows: number, rows: number) {
-  const ROWS = rows <= shortRows ? 1 : tunedRows;
+/** Grid and tunables of the shuffling kernels, for `rows` owned rows of each head and `walked` of the other side. */
+function shuffleGrid(problem: Problem, tuned: { ROWS: number; WALK: number }, rows: number, walked: number) {
+  const ROWS = rows <= shortRows ? 1 : tuned.ROWS;
+  const WALK = walked <= shortRows ? 1 : tuned.WALK;
   const blocks = Math.ceil(rows / (ROWS * shuffleLanes));
   const groups: [number, number, number] = [blocks, problem.heads, problem.batches];
-  return { groups, tune: { ROWS } };
+  return { groups, tune: { ROWS, WALK } };
 }
 
 /** Without a mask the binding still needs a buffer, which the kernel then does not read. */
@@ -202,7 +203,7 @@ function runForward<D extends Float>(
   v: Part<D>,
 ): { output: Tensor<D>; rows: Tensor } {
   const { gpu, dtype } = q.tensor;
-  const { batches, queries, heads, width } = problem;
+  const { batches, queries, keys, heads, width } = problem;
   const output = empty(gpu, [batches, queries, heads * width], dtype, problem.op);
   const which = kernelFor(gpu, problem, choices.attentionForward);
   const sums = sumsPlace(problem, dtype, which);
@@ -220,8 +221,8 @@ function runForward<D extends Float>(
   const variant = { Stored: dtype as Float, Output: written.dtype, SUMS: sums ?? "o" };
   if (which === "subgroup") {
     const kernel = kernels.attentionSubgroup.forward;
-    const { ROWS } = gpu.tunables(kernel, shapeOf(problem));
-    gpu.run(kernel, bindings, params, { ...shuffleGrid(problem, ROWS, queries), variant });
+    const tuned = gpu.tunables(kernel, shapeOf(problem));
+    gpu.run(kernel, bindings, params, { ...shuffleGrid(problem, tuned, queries, keys), variant });
   } else if (which === "registers") {
     const kernel = kernels.attentionRegisters.forward;
     const tune = gpu.tunables(kernel, shapeOf(problem));
@@ -255,7 +256,7 @@ function runBackwardQuery(
   channel: number,
 ): void {
   const { gpu } = saved.dy;
-  const { batches, heads, queries } = problem;
+  const { batches, heads, queries, keys } = problem;
   const bindings = {
     q: q.tensor.storage,
     k: k.tensor.storage,
@@ -276,8 +277,8 @@ function runBackwardQuery(
   const which = kernelFor(gpu, problem, choices.attentionBackwardQuery);
   if (which === "subgroup") {
     const kernel = kernels.attentionSubgroup.backwardQuery;
-    const { ROWS } = gpu.tunables(kernel, shapeOf(problem));
-    gpu.run(kernel, bindings, params, { ...shuffleGrid(problem, ROWS, queries), variant });
+    const tuned = gpu.tunables(kernel, shapeOf(problem));
+    gpu.run(kernel, bindings, params, { ...shuffleGrid(problem, tuned, queries, keys), variant });
   } else if (which === "registers") {
     const kernel = kernels.attentionRegisters.backwardQuery;
     const tune = gpu.tunables(kernel, shapeOf(problem));
@@ -302,7 +303,7 @@ function runBackwardKeyValue(
   channels: { key: number; value: number },
 ): void {
   const { gpu } = saved.dy;
-  const { batches, heads, keys } = problem;
+  const { batches, heads, queries, keys } = problem;
   const bindings = {
     q: q.tensor.storage,
     k: k.tensor.storage,
@@ -323,8 +324,8 @@ function runBackwardKeyValue(
   const which = kernelFor(gpu, problem, choices.attentionBackwardKeyValue);
   if (which === "subgroup") {
     const kernel = kernels.attentionSubgroup.backwardKeyValue;
-    const { ROWS } = gpu.tunables(kernel, shapeOf(problem));
-    gpu.run(kernel, bindings, params, { ...shuffleGrid(problem, ROWS, keys), variant });
+    const tuned = gpu.tunables(kernel, shapeOf(problem));
+    gpu.run(kernel, bindings, params, { ...shuffleGrid(problem, tuned, keys, queries), variant });
   } else if (which === "registers") {
     const kernel = kernels.attentionRegisters.backwardKeyValue;
     const tune = gpu.tunables(kernel, shapeOf(problem));

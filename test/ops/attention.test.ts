@@ -13,9 +13,10 @@ testAll("attention on separate q, k, v, odd sizes", async (t, gpu) => {
     [2, 3, 5, 1, 8],
     [1, 5, 3, 2, 12],
     [1, 2, 17, 1, 4],
-    // More rows than one a lane is enough for.
+    // More rows than one a lane is enough for, on one side and on both.
     [1, 67, 3, 1, 4],
     [1, 3, 67, 1, 4],
+    [1, 66, 69, 2, 4],
   ] as const) {
     const shape = { batches, queries, keys, heads, width };
     const channels = heads * width;
@@ -59,22 +60,27 @@ testAll("attention, forward only, at the sizes that models use", async (t, gpu) 
 testAll(
   "self-attention on a packed projection, with a mask that hides all keys of one picture",
   async (t, gpu) => {
-    const shape = { batches: 2, queries: 5, keys: 5, heads: 1, width: 4 };
-    const mask = [1, 0, 1, 1, 0, 0, 0, 0, 0, 0];
-    const maskTensor = fromArray(gpu, mask, [2, 5], "u32");
-    await checkOp(t, gpu, "packed", {
-      inputs: [{ shape: [2, 5, 12], data: randomArray(4, 120) }],
-      gpu: (qkv) => selfAttention(qkv!, 1, { mask: maskTensor }).output,
-      reference: (qkv) =>
-        reference.attention(
-          reference.part(qkv!, 0, 3, 4),
-          reference.part(qkv!, 1, 3, 4),
-          reference.part(qkv!, 2, 3, 4),
-          shape,
-          mask,
-        ).output,
-      tolerance,
-    });
+    const short = [1, 0, 1, 1, 0];
+    const long = Array.from({ length: 67 }, (_, key) => Number(key % 3 > 0 && (key < 20 || key > 40)));
+    for (const seen of [short, long]) {
+      const length = seen.length;
+      const shape = { batches: 2, queries: length, keys: length, heads: 1, width: 4 };
+      const mask = [...seen, ...seen.map(() => 0)];
+      const maskTensor = fromArray(gpu, mask, [2, length], "u32");
+      await checkOp(t, gpu, `packed, ${length}`, {
+        inputs: [{ shape: [2, length, 12], data: randomArray(4, 24 * length) }],
+        gpu: (qkv) => selfAttention(qkv!, 1, { mask: maskTensor }).output,
+        reference: (qkv) =>
+          reference.attention(
+            reference.part(qkv!, 0, 3, 4),
+            reference.part(qkv!, 1, 3, 4),
+            reference.part(qkv!, 2, 3, 4),
+            shape,
+            mask,
+          ).output,
+        tolerance,
+      });
+    }
   },
 );
 
