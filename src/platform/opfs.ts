@@ -60,8 +60,8 @@ async function write(path: string, data: Uint8Array | string): Promise<void> {
 }
 
 /**
- * A worker writes the end of the file in place. A stream, all that a window has, copies the whole file first, and
- * Chromium now and then loses that copy ("NotFoundError").
+ * A worker writes the end of the file in place. A stream, all that a window has, copies the whole file first: the longer
+ * a log, the longer each line would take. (In one long training Chromium also lost such a copy, with a NotFoundError.)
  */
 async function append(path: string, text: string): Promise<void> {
   const handle: AppendableHandle = await fileAt(path, true);
