@@ -109,12 +109,11 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation
   let scale = params.scale * LOG2_E;
   let own = group.x * TILE + lane;
   var top: array<f32, ROWS>;
-  var total: array<f32, ROWS>;
+  var total = array<f32, ROWS>();
   var query: array<u32, ROWS>;
   var out: array<u32, ROWS>;
   for (var i = 0u; i < ROWS; i++) {
     top[i] = LOWEST;
-    total[i] = 0.0;
     query[i] = q_at(group, own + i * LANES);
     out[i] = o_at(group, own + i * LANES);
   }
@@ -187,18 +186,16 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation
         }
       }
       for (var i = 0u; i < ROWS; i++) {
+        let stored = own + i * LANES < params.queries;
         if (SUMS > 0u) {
           if (first > 0u) {
             sum[i] += sums[i * SUMS + d] * keep[i];
           }
           sums[i * SUMS + d] = sum[i];
-          if (first + BLOCK >= params.keys && own + i * LANES < params.queries) {
-            o[out[i] + d] = vec4<Output>(sum[i]);
-          }
-        } else if (own + i * LANES < params.queries) {
-          if (first > 0u) {
-            sum[i] += vec4<f32>(o[out[i] + d]) * keep[i];
-          }
+        } else if (stored && first > 0u) {
+          sum[i] += vec4<f32>(o[out[i] + d]) * keep[i];
+        }
+        if (stored && (SUMS == 0u || first + BLOCK >= params.keys)) {
           o[out[i] + d] = vec4<Output>(sum[i]);
         }
       }

@@ -312,7 +312,8 @@ function specText({ bindings, textures, uniform, workgroupSize, tunables, varian
     }),
   };
   const given = Object.entries(lists).filter(([, words]) => words && words.length > 0);
-  return { size, ...Object.fromEntries(given.map(([name, words]) => [name, words.join(" ")])) };
+  const between = (name) => (name === "uniform" ? ",\n" : " ");
+  return { size, ...Object.fromEntries(given.map(([name, words]) => [name, words.join(between(name))])) };
 }
 
 /** The type of an entry point: its bindings, uniforms, variants and tunables. */

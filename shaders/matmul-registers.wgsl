@@ -1,6 +1,6 @@
 // C = activation(alpha · A·B + bias) + residual, as shaders/matmul.wgsl, for software adapters without subgroups of eight lanes.
 //
-// An invocation computes 8 rows × 8 columns of C in named vectors: arrays, workgroup memory and exchanges between lanes all
+// An invocation computes 8 rows × 8 columns of C in four matrices: arrays, workgroup memory and exchanges between lanes all
 // cost such an adapter more than they save, and a load costs more than the multiply-adds: here it takes 16 for 64. Four
 // neighbouring invocations share the rows and take every fourth of 32 columns, so that most of their loads are of one element
 // or of four neighbours, which such an adapter does as one.
@@ -85,6 +85,10 @@ fn finish_column(sum: f32, c_start: u32, column: u32) {
 @group(0) @binding(1) var<storage, read> a: array<A>;
 @group(0) @binding(2) var<storage, read> b: array<B>;
 
+fn rows_of(b: vec4<f32>, a: vec4<f32>) -> mat4x4<f32> {
+  return mat4x4<f32>(a.x * b, a.y * b, a.z * b, a.w * b);
+}
+
 fn finish_row(left: vec4<f32>, right: vec4<f32>, c_start: u32, row: u32, column: u32) {
   if (row >= params.m) { return; }
   for (var j = 0u; j < 4u; j++) {
@@ -125,46 +129,22 @@ fn product(
   var left_at = b_start + min(column + 4u * four, last_column) * params.b_column;
   var right_at = b_start + min(column + 16u + 4u * four, last_column) * params.b_column;
 
-  // Row i: its first four columns in left_i, the others in right_i.
-  var left_0 = vec4<f32>();
-  var left_1 = vec4<f32>();
-  var left_2 = vec4<f32>();
-  var left_3 = vec4<f32>();
-  var left_4 = vec4<f32>();
-  var left_5 = vec4<f32>();
-  var left_6 = vec4<f32>();
-  var left_7 = vec4<f32>();
-  var right_0 = vec4<f32>();
-  var right_1 = vec4<f32>();
-  var right_2 = vec4<f32>();
-  var right_3 = vec4<f32>();
-  var right_4 = vec4<f32>();
-  var right_5 = vec4<f32>();
-  var right_6 = vec4<f32>();
-  var right_7 = vec4<f32>();
+  // A column of a matrix is a row of C: of the four upper and the four lower ones, the first four columns and the others.
+  var upper_left = mat4x4<f32>();
+  var upper_right = mat4x4<f32>();
+  var lower_left = mat4x4<f32>();
+  var lower_right = mat4x4<f32>();
   var left_sum = vec4<f32>();
   var right_sum = vec4<f32>();
   for (var k = k_begin; k < k_end; k++) {
     let upper = vec4<f32>(f32(a[upper_at.x]), f32(a[upper_at.y]), f32(a[upper_at.z]), f32(a[upper_at.w]));
     let lower = vec4<f32>(f32(a[lower_at.x]), f32(a[lower_at.y]), f32(a[lower_at.z]), f32(a[lower_at.w]));
     let left = vec4<f32>(f32(b[left_at.x]), f32(b[left_at.y]), f32(b[left_at.z]), f32(b[left_at.w]));
-    left_0 += upper.x * left;
-    left_1 += upper.y * left;
-    left_2 += upper.z * left;
-    left_3 += upper.w * left;
-    left_4 += lower.x * left;
-    left_5 += lower.y * left;
-    left_6 += lower.z * left;
-    left_7 += lower.w * left;
     let right = vec4<f32>(f32(b[right_at.x]), f32(b[right_at.y]), f32(b[right_at.z]), f32(b[right_at.w]));
-    right_0 += upper.x * right;
-    right_1 += upper.y * right;
-    right_2 += upper.z * right;
-    right_3 += upper.w * right;
-    right_4 += lower.x * right;
-    right_5 += lower.y * right;
-    right_6 += lower.z * right;
-    right_7 += lower.w * right;
+    upper_left += rows_of(left, upper);
+    upper_right += rows_of(right, upper);
+    lower_left += rows_of(left, lower);
+    lower_right += rows_of(right, lower);
     if (COLUMN_SUMS) {
       left_sum += left;
       right_sum += right;
@@ -176,14 +156,14 @@ fn product(
   }
 
   let c_start = group.z * params.c_size;
-  finish_row(left_0, right_0, c_start, row, column);
-  finish_row(left_1, right_1, c_start, row + 1u, column);
-  finish_row(left_2, right_2, c_start, row + 2u, column);
-  finish_row(left_3, right_3, c_start, row + 3u, column);
-  finish_row(left_4, right_4, c_start, row + 4u, column);
-  finish_row(left_5, right_5, c_start, row + 5u, column);
-  finish_row(left_6, right_6, c_start, row + 6u, column);
-  finish_row(left_7, right_7, c_start, row + 7u, column);
+  finish_row(upper_left[0], upper_right[0], c_start, row, column);
+  finish_row(upper_left[1], upper_right[1], c_start, row + 1u, column);
+  finish_row(upper_left[2], upper_right[2], c_start, row + 2u, column);
+  finish_row(upper_left[3], upper_right[3], c_start, row + 3u, column);
+  finish_row(lower_left[0], lower_right[0], c_start, row + 4u, column);
+  finish_row(lower_left[1], lower_right[1], c_start, row + 5u, column);
+  finish_row(lower_left[2], lower_right[2], c_start, row + 6u, column);
+  finish_row(lower_left[3], lower_right[3], c_start, row + 7u, column);
   if (COLUMN_SUMS && row == 0u) {
     for (var j = 0u; j < 4u; j++) {
       let near = column + 4u * j;

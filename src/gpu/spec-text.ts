@@ -13,7 +13,10 @@ export interface SpecText {
   bindings?: string;
   /** `name:binding` */
   textures?: string;
-  /** `name:type`, with `4` behind the type of a vec4. */
+  /**
+   * `name:type`, with `4` behind the type of a vec4. Between them is what is between them in the struct of the WGSL, so that gzip
+   * finds the whole list there.
+   */
   uniform?: string;
   /** `name:fallback:candidate,candidate` */
   tunables?: string;
@@ -21,7 +24,8 @@ export interface SpecText {
   variants?: string;
 }
 
-const parts = (text = ""): string[][] => (text ? text.split(" ").map((word) => word.split(":")) : []);
+const parts = (text = "", between = " "): string[][] =>
+  text ? text.split(between).map((word) => word.split(":")) : [];
 
 function parseVariant(type: string, fallback: string, list?: string): KernelSpec["variants"][string] {
   if (list === undefined) return { type, fallback: fallback === "true", values: null };
@@ -51,7 +55,7 @@ function parseBinding(
 /** Offsets as WGSL lays out a struct: a vec4 begins at a multiple of 16 bytes. */
 function parseUniform(text: string): NonNullable<KernelSpec["uniform"]> {
   let end = 0;
-  const members = parts(text).map(([name, type]) => {
+  const members = parts(text, ",\n").map(([name, type]) => {
     const width = type!.length > 3 ? 4 : 1;
     const offset = Math.ceil(end / (4 * width)) * 4 * width;
     end = offset + 4 * width;
