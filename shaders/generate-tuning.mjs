@@ -16,9 +16,10 @@ try {
 }
 // What only people read (reasons, gains) stays in the file, and of what was measured the date is enough.
 const forPeople = new Set(["why", "speedup", "noise"]);
-const lean = JSON.stringify(table, (key, value) =>
-  key === "measured" && value !== null ? value.split(", ").at(-1) : forPeople.has(key) ? undefined : value,
-);
+const lean = JSON.stringify(table, (key, value) => {
+  if (forPeople.has(key)) return undefined;
+  return key === "measured" && value !== null ? value.split(", ").at(-1) : value;
+});
 const output = `// Generated from shaders/tuning.json by shaders/generate-tuning.mjs. Do not edit; run kernels-bench/run.js --tune.
 import type { TuningTable } from "./tuning-table.js";
 

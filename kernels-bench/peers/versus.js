@@ -94,11 +94,12 @@ export async function versus(peers, filter, { adapter, repeat, otherShapes = fal
   }
   /** @type {Comparison[]} */
   const cases = [];
+  const versions = peers.map((name) => ({ name, version: peerVersion(name) }));
   const report = () => ({
     format: versusFormat,
     adapter: gpu.description,
     software: gpu.software,
-    peers: peers.map((name) => ({ name, version: peerVersion(name) })),
+    peers: versions,
     load: { before: load, after: loadavg()[0] },
     cases,
   });

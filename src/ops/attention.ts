@@ -159,9 +159,9 @@ function kernelFor(
 /** Rows that an invocation of the kernels in registers owns. */
 const registerRows = 4;
 
-/** Grid of the kernels in registers, for `rows` owned rows of each head. */
-function registerGroups(gpu: Gpu, { batches, heads }: Problem, rows: number, workgroup: number) {
-  return gpu.groups1d(batches * heads * Math.ceil(rows / registerRows), workgroup);
+/** Grid and tunables of the kernels in registers, for `rows` owned rows of each head. */
+function registerGrid(gpu: Gpu, { batches, heads }: Problem, tune: { WORKGROUP: number }, rows: number) {
+  return { groups: gpu.groups1d(batches * heads * Math.ceil(rows / registerRows), tune.WORKGROUP), tune };
 }
 
 /**
@@ -225,10 +225,10 @@ function runForward<D extends Float>(
     gpu.run(kernel, bindings, params, { ...shuffleGrid(problem, tuned, queries, keys), variant });
   } else if (which === "registers") {
     const kernel = kernels.attentionRegisters.forward;
-    const tune = gpu.tunables(kernel, shapeOf(problem));
-    const groups = registerGroups(gpu, problem, queries, tune.WORKGROUP);
+    const tuned = gpu.tunables(kernel, shapeOf(problem));
     const inFloat32 = { ...bindings, o: written.storage };
-    gpu.run(kernel, inFloat32, params, { groups, tune, variant: { Stored: dtype as Float } });
+    const grid = registerGrid(gpu, problem, tuned, queries);
+    gpu.run(kernel, inFloat32, params, { ...grid, variant: { Stored: dtype as Float } });
   } else {
     const kernel = kernels.attention.forward;
     const tune = gpu.tunables(kernel, shapeOf(problem));
@@ -281,12 +281,8 @@ function runBackwardQuery(
     gpu.run(kernel, bindings, params, { ...shuffleGrid(problem, tuned, queries, keys), variant });
   } else if (which === "registers") {
     const kernel = kernels.attentionRegisters.backwardQuery;
-    const tune = gpu.tunables(kernel, shapeOf(problem));
-    gpu.run(kernel, bindings, params, {
-      groups: registerGroups(gpu, problem, queries, tune.WORKGROUP),
-      tune,
-      variant,
-    });
+    const tuned = gpu.tunables(kernel, shapeOf(problem));
+    gpu.run(kernel, bindings, params, { ...registerGrid(gpu, problem, tuned, queries), variant });
   } else {
     const kernel = kernels.attention.backwardQuery;
     const tune = gpu.tunables(kernel, shapeOf(problem));
@@ -328,12 +324,8 @@ function runBackwardKeyValue(
     gpu.run(kernel, bindings, params, { ...shuffleGrid(problem, tuned, keys, queries), variant });
   } else if (which === "registers") {
     const kernel = kernels.attentionRegisters.backwardKeyValue;
-    const tune = gpu.tunables(kernel, shapeOf(problem));
-    gpu.run(kernel, bindings, params, {
-      groups: registerGroups(gpu, problem, keys, tune.WORKGROUP),
-      tune,
-      variant,
-    });
+    const tuned = gpu.tunables(kernel, shapeOf(problem));
+    gpu.run(kernel, bindings, params, { ...registerGrid(gpu, problem, tuned, keys), variant });
   } else {
     const kernel = kernels.attention.backwardKeyValue;
     const tune = gpu.tunables(kernel, shapeOf(problem));

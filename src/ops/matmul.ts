@@ -62,8 +62,6 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor<Float>, epilogue: E
   // The contiguous axis of A is k unless its rows are adjacent in memory; of B it is n unless its columns are lines.
   const aTransposed = !(a.columnStride === 1 || k === 1);
   const bTransposed = !(b.columnStride === 1 || n === 1);
-  const aStride = aTransposed ? a.columnStride : a.rowStride;
-  const bStride = bTransposed ? b.columnStride : b.rowStride;
   const params = {
     m,
     n,
@@ -103,18 +101,11 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor<Float>, epilogue: E
     A: a.dtype,
     B: b.dtype,
     C: c.dtype,
-    A_TRANSPOSED: aTransposed,
-    B_TRANSPOSED: bTransposed,
     COLUMN_SUMS: epilogue.columnSums ?? false,
     EPILOGUE: (params.bias_on || params.residual_on || params.keep || params.activation) !== 0,
   } as const;
   const layers = batch0 * batch1 * splits;
-  const divisible = (operand: Operand, stride: number, line: number) =>
-    [operand.offset, stride, line, ...operand.batchStride].every((value) => value % 4 === 0);
-  const aligned = {
-    A_VECTORS: divisible(a, aStride, aTransposed ? m : k),
-    B_VECTORS: divisible(b, bStride, bTransposed ? k : n),
-  };
+  const layout = { A_TRANSPOSED: aTransposed, B_TRANSPOSED: bTransposed };
   const shape = [batch0 * batch1 * m, n, k];
   const which = matmulKernel(gpu, shape);
   if (which === "registers") {
@@ -122,9 +113,16 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor<Float>, epilogue: E
     const blocks = Math.ceil(m / 8) * Math.ceil(n / 32);
     const tune = gpu.tunables(kernel, shape);
     const [x, y] = gpu.groups1d(4 * blocks, tune.WORKGROUP);
-    const { A_TRANSPOSED, B_TRANSPOSED, ...others } = variant;
-    gpu.run(kernel, bindings, params, { groups: [x, y, layers], variant: others, tune });
+    gpu.run(kernel, bindings, params, { groups: [x, y, layers], variant, tune });
   } else if (which === "subgroup") {
+    const aStride = aTransposed ? a.columnStride : a.rowStride;
+    const bStride = bTransposed ? b.columnStride : b.rowStride;
+    const divisible = (operand: Operand, stride: number, line: number) =>
+      [operand.offset, stride, line, ...operand.batchStride].every((value) => value % 4 === 0);
+    const aligned = {
+      A_VECTORS: divisible(a, aStride, aTransposed ? m : k),
+      B_VECTORS: divisible(b, bStride, bTransposed ? k : n),
+    };
     const { product: anyWidth, productVectors } = kernels.matmulSubgroup;
     const tuned = gpu.tunables(anyWidth, shape);
     const LANES = Math.min(tuned.LANES, gpu.certainLanes);
@@ -132,7 +130,7 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor<Float>, epilogue: E
     const ROW_GROUPS = Math.min(tuned.ROW_GROUPS, 2 ** Math.ceil(Math.log2(Math.ceil(m / LANES))));
     const options = {
       groups: [Math.ceil(m / (LANES * ROW_GROUPS)), Math.ceil(n / (4 * LANES)), layers],
-      variant: { ...variant, ...aligned },
+      variant: { ...variant, ...layout, ...aligned },
       tune: { LANES, ROW_GROUPS },
     } as const;
     const { c: target, bias, residual, ...read } = bindings;
@@ -144,7 +142,7 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor<Float>, epilogue: E
     const tune = gpu.tunables(kernel, shape);
     gpu.run(kernel, bindings, params, {
       groups: [Math.ceil(m / tune.TILE), Math.ceil(n / tune.TILE), layers],
-      variant,
+      variant: { ...variant, ...layout },
       tune,
     });
   }

@@ -4,6 +4,7 @@ import type { Page } from "playwright-core";
 import { PNG } from "pngjs";
 import t from "tap";
 import { launch, openPage } from "./launch.js";
+import { settled } from "./settled.js";
 import { buildSite, screenshotPath, serve } from "./site.js";
 
 const folder = join(t.testdir(), "site");
@@ -105,11 +106,10 @@ t.test("codes and attention of the frame just drawn, in the page's own shader", 
     await page.getByLabel("Overlay").selectOption(value);
     await nextLook(page);
     // The screen may be a few frames behind the page.
-    let picture = await pixels(page);
-    const deadline = Date.now() + 60_000;
-    const isNew = () =>
-      difference(plain, picture) > 0.2 && shown.every((before) => difference(before, picture) > 0.02);
-    while (!isNew() && Date.now() < deadline) picture = await pixels(page);
+    const picture = await settled(
+      () => pixels(page),
+      (seen) => difference(plain, seen) > 0.2 && shown.every((before) => difference(before, seen) > 0.02),
+    );
     const changed = difference(plain, picture);
     t.ok(changed > 0.2, `${name} changes ${(100 * changed).toFixed(0)} % of the pixels`);
     shown.push(picture);

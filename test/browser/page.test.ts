@@ -6,6 +6,7 @@ import sharp from "sharp";
 import t, { type Test } from "tap";
 import { sharedBrowser } from "./chromium.js";
 import { launch, openPage } from "./launch.js";
+import { settled } from "./settled.js";
 import { buildSite, screenshotPath, serve } from "./site.js";
 
 const folder = join(t.testdir(), "site");
@@ -26,19 +27,6 @@ const patience = 400_000;
 const read = (page: Page, selector: string): Promise<string> =>
   // biome-ignore lint/performance/useDomNodeTextContent: Playwright's, and only what is visible counts
   page.locator(selector).first().innerText();
-
-/**
- * What `look` sees once `wanted` holds of it; after a minute what it sees then. A page answers an event a moment after it, so
- * that whoever looks at once may see what was there before.
- */
-async function settled<T>(look: () => Promise<T>, wanted: (seen: T) => boolean): Promise<T> {
-  const deadline = Date.now() + 60_000;
-  for (;;) {
-    const seen = await look();
-    if (wanted(seen) || Date.now() > deadline) return seen;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
 
 /** Asserts that a part of the page comes to say something. */
 async function says(t: Test, look: () => Promise<string>, pattern: RegExp, message: string): Promise<void> {
@@ -91,13 +79,8 @@ async function setSteps(page: Page, steps: number): Promise<void> {
   await page.getByLabel("Steps", { exact: true }).fill(String(steps));
 }
 
-async function complains(page: Page, pattern: RegExp, t: Test, message: string): Promise<void> {
-  await page
-    .locator("#errors .error", { hasText: pattern })
-    .waitFor({ timeout: patience })
-    .catch(() => {});
-  t.match(await errors(page), pattern, message);
-}
+const complains = (page: Page, pattern: RegExp, t: Test, message: string): Promise<void> =>
+  says(t, () => errors(page), pattern, message);
 
 t.test("a picture, its codes and its caption, step by step", async (t) => {
   const { page, problems } = await open();
