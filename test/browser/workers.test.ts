@@ -105,6 +105,17 @@ t.test("training: paused, reloaded, resumed, used here and in Node", async (t) =
   t.equal(Number(await numbers.getAttribute("data-step")), 120, "it goes on to the end");
   const [again, end] = await memory();
   t.equal(end, again, "the end gives all memory back");
+  const log = await page.evaluate(async () => {
+    const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("training");
+    return (await (await folder.getFileHandle("log.jsonl")).getFile()).text();
+  });
+  const steps = log.trimEnd().split("\n");
+  const logged = steps.map((line) => (JSON.parse(line) as { stage: string; step: number }).step);
+  t.equal(
+    new Set(logged.slice(4)).size,
+    120,
+    "every step of the decoder is in the log, after the four of the VQ-VAE",
+  );
   const curves = page.locator("#train-charts svg");
   t.ok((await curves.count()) >= 2, "curves of both stages");
   t.match(await curves.first().innerHTML(), /<path d="M[\d.]+ [\d.]+L/, "with points");
