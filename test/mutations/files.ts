@@ -1,5 +1,7 @@
 /** Deliberate mistakes in weights, checkpoints, run folders, vocabularies, caption lists. */
 
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these strings are sources
+
 import type { Mutation } from "./mutation.js";
 
 export const files: readonly Mutation[] = [

@@ -33,7 +33,7 @@ function choose(only: readonly string[]): Chosen[] {
     const texts = [field, mutation.name, ...[mutation.file].flat(), ...mutation.tests];
     return only.some((part) => texts.some((text) => text.includes(part)));
   });
-  if (chosen.length === 0) throw new UserError(`--only: no mistake has ${only.join(" or ")} in it`, 2);
+  if (chosen.length === 0) throw new UserError(`--only: no mistake has "${only.join('" or "')}" in it`, 2);
   return chosen;
 }
 

@@ -53,7 +53,7 @@ export function copyProject(source = root): string {
   copies.add(folder);
   cpSync(source, folder, {
     recursive: true,
-    filter: (path) => !notCopied.has(relative(source, path)),
+    filter: (path) => !notCopied.has(relative(source, path)) && !/^web\/dist/.test(relative(source, path)),
     preserveTimestamps: true,
   });
   for (const name of linked) symlinkSync(join(root, name), join(folder, name));
