@@ -12,23 +12,23 @@ import { UserError } from "./errors.js";
 import type { Files, ImageCodec, Platform, RgbImage } from "./platform.js";
 
 /** What the operating system's error codes mean to the person at the keyboard. */
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: "it does not exist",
-  EACCES: "permission is denied",
-  EPERM: "the operation is not permitted",
-  EISDIR: "it is a folder, and a file was expected",
-  ENOTDIR: "a part of its path is a file, and a folder was expected",
-  ENOSPC: "the disk is full",
-  EDQUOT: "the disk quota is used up",
-  EROFS: "the disk is read-only",
-  EMFILE: "too many files are open",
-  ENAMETOOLONG: "its name is too long",
-  ELOOP: "its symbolic links run in a circle",
-};
+const REASONS: ReadonlyMap<string, string> = new Map([
+  ["ENOENT", "it does not exist"],
+  ["EACCES", "permission is denied"],
+  ["EPERM", "the operation is not permitted"],
+  ["EISDIR", "it is a folder, and a file was expected"],
+  ["ENOTDIR", "a part of its path is a file, and a folder was expected"],
+  ["ENOSPC", "the disk is full"],
+  ["EDQUOT", "the disk quota is used up"],
+  ["EROFS", "the disk is read-only"],
+  ["EMFILE", "too many files are open"],
+  ["ENAMETOOLONG", "its name is too long"],
+  ["ELOOP", "its symbolic links run in a circle"],
+]);
 
 function reason(error: unknown): string {
   const code = errorCode(error);
-  return REASONS[code] ?? (error instanceof Error ? error.message : String(error));
+  return REASONS.get(code) ?? (error instanceof Error ? error.message : String(error));
 }
 
 function errorCode(error: unknown): string {
