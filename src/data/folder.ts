@@ -155,9 +155,9 @@ async function findCaptionFile({ files }: FolderPlatform, folder: string): Promi
   );
 }
 
-/** Parses a caption file by the format of its name. A byte order mark and Windows line ends are fine. */
+/** Parses a caption file by the format of its name. A byte order mark and any line ends are fine. */
 export function parseCaptions(name: string, text: string): { rows: CaptionRow[]; problems: Problem[] } {
-  const plain = text.replace(/^\uFEFF/, "");
+  const plain = text.replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
   const fields = name.endsWith(".jsonl")
     ? jsonRows(plain)
     : name.endsWith(".csv")
@@ -213,7 +213,7 @@ function checkRow({
 
 function jsonRows(text: string): RawRow[] {
   const rows: RawRow[] = [];
-  for (const [i, source] of text.split(/\r?\n/).entries()) {
+  for (const [i, source] of text.split("\n").entries()) {
     if (source.trim() === "") continue;
     const line = i + 1;
     let value: unknown;
@@ -239,7 +239,7 @@ function jsonRows(text: string): RawRow[] {
 
 function tabRows(text: string): RawRow[] {
   const rows: RawRow[] = [];
-  for (const [i, source] of text.split(/\r?\n/).entries()) {
+  for (const [i, source] of text.split("\n").entries()) {
     if (source.trim() === "") continue;
     const tab = source.indexOf("\t");
     rows.push(

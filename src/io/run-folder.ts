@@ -132,7 +132,8 @@ export class RunFolder {
     if (!(await this.#files.exists(this.logPath))) return { lines: [], damaged: 0 };
     const lines: { line: string; entry: LogEntry }[] = [];
     let damaged = 0;
-    const all = (await this.#files.readText(this.logPath)).split("\n");
+    // Not `readText`, which refuses the whole file for one damaged byte.
+    const all = new TextDecoder().decode(await this.#files.read(this.logPath)).split("\n");
     for (const [i, line] of all.entries()) {
       const entry = parseEntry(line);
       if (entry) lines.push({ line, entry });

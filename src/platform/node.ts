@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import type { Metadata, Sharp, SharpOptions } from "sharp";
 import { UserError } from "./errors.js";
 import type { Files, ImageCodec, Platform, RgbImage } from "./platform.js";
+import { decodeText } from "./text.js";
 
 /** What the operating system's error codes mean to the person at the keyboard. */
 const REASONS: ReadonlyMap<string, string> = new Map([
@@ -69,7 +70,7 @@ async function writeAtomically(path: string, data: Uint8Array | string): Promise
 
 const files: Files = {
   read: (path) => describe("read", path, () => fs.readFile(path)),
-  readText: (path) => describe("read", path, () => fs.readFile(path, "utf8")),
+  readText: (path) => describe("read", path, async () => decodeText(await fs.readFile(path), path)),
   write: (path, data) => describe("write", path, () => writeAtomically(path, data)),
   append: (path, data) => describe("append to", path, () => fs.appendFile(path, data)),
   exists: (path) =>

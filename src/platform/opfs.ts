@@ -1,6 +1,7 @@
 /** Files that a page keeps: the origin's private file system (OPFS), for runs, checkpoints and caches in a browser. */
 import { UserError } from "./errors.js";
 import type { Files } from "./platform.js";
+import { decodeText } from "./text.js";
 
 const REASONS: ReadonlyMap<string, string> = new Map([
   ["NotFoundError", "it does not exist"],
@@ -160,7 +161,7 @@ async function rename(path: string, to: string): Promise<void> {
  */
 export const opfsFiles: Files = {
   read: (path) => describe("read", path, () => read(path)),
-  readText: (path) => describe("read", path, async () => new TextDecoder().decode(await read(path))),
+  readText: (path) => describe("read", path, async () => decodeText(await read(path), path)),
   write: (path, data) => describe("write", path, () => write(path, data)),
   append: (path, data) => describe("append to", path, () => append(path, data)),
   exists,
