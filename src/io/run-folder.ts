@@ -36,14 +36,24 @@ export interface LogEntry {
 
 export class RunFolder {
   readonly path: string;
-  /** What `config.json` holds. */
-  readonly config: JsonRecord;
   readonly #files: Files;
+  #config: JsonRecord;
 
   private constructor(files: Files, path: string, config: JsonRecord) {
     this.#files = files;
     this.path = path;
-    this.config = config;
+    this.#config = config;
+  }
+
+  /** What `config.json` holds. */
+  get config(): JsonRecord {
+    return this.#config;
+  }
+
+  /** Keeps settings that a resume changed, for the report and the next resume. */
+  async setConfig(config: JsonRecord): Promise<void> {
+    this.#config = config;
+    await this.#files.write(`${this.path}/config.json`, toJson(config));
   }
 
   /** Throws a `UserError` when the folder already holds a run. */

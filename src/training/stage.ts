@@ -73,7 +73,7 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
   let step = resumed?.step ?? 0;
   const { last, damaged } = await run.truncateLog(stage, step);
   if (damaged > 0)
-    progress.log(`warning: ${damaged} lines of ${run.logPath} were no entries and are left out`);
+    progress.warn(`warning: ${damaged} lines of ${run.logPath} were no entries and are left out`);
 
   let saved = step;
   const pending: LogEntry[] = [];
@@ -153,7 +153,7 @@ async function restore(
     platform.files,
     run.checkpointFolder(trainer.stage),
   );
-  for (const warning of warnings) progress.log(`warning: ${warning}`);
+  for (const warning of warnings) progress.warn(`warning: ${warning}`);
   if (!checkpoint || !path) return null;
   if (checkpoint.state.seed !== seed) {
     throw new UserError(
