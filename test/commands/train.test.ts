@@ -8,7 +8,10 @@ import { type Outcome, ownLines, runCommand } from "./run.js";
 t.setTimeout(600_000);
 
 const root = mkdtempSync(join(tmpdir(), "mcd-train-"));
-t.teardown(() => rmSync(root, { recursive: true }));
+const others = mkdtempSync(join(tmpdir(), "mcd-train-others-"));
+t.teardown(() => {
+  for (const folder of [root, others]) rmSync(folder, { recursive: true });
+});
 const pictures = join(root, "pictures");
 await writePictures(pictures);
 
@@ -161,7 +164,7 @@ t.test("a run leaves everything that a run should have", async (t) => {
 });
 
 t.test("SIGTERM and SIGHUP save too, and end with their own codes", async (t) => {
-  const run = join(root, "signals");
+  const run = join(others, "signals");
   const first = await runCommand("train", train(run), { interruptAt: /^vqvae 4\//m, signal: "SIGTERM" });
   t.equal(first.code, 143, "SIGTERM");
   t.match(first.stderr, /go on with: node dist\/train\.js --resume .*signals/);
@@ -179,7 +182,7 @@ t.test("SIGTERM and SIGHUP save too, and end with their own codes", async (t) =>
 });
 
 t.test("a run goes on without its terminal", async (t) => {
-  const run = join(root, "alone");
+  const run = join(others, "alone");
   const { code } = await runCommand("train", train(run), { closeOutputAt: /^vqvae 4\//m });
   t.equal(code, 0);
   t.same(numbers(readLog(run)), numbers(readLog(unbroken)), "to its end, with the same numbers");
@@ -188,7 +191,7 @@ t.test("a run goes on without its terminal", async (t) => {
 });
 
 t.test("one process a run; settings that a resume changes are kept; warnings are never quiet", async (t) => {
-  const run = join(root, "kept");
+  const run = join(others, "kept");
   let other: Outcome | undefined;
   const first = await runCommand(
     "train",
