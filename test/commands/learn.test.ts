@@ -1,0 +1,121 @@
+/** From picture files to captions by the commands alone: what a run learned by heart, its shipped files say. */
+
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import sharp from "sharp";
+import t from "tap";
+import { runCommand } from "./run.js";
+
+t.setTimeout(600_000);
+
+const root = mkdtempSync(join(tmpdir(), "mcd-learn-"));
+t.teardown(() => rmSync(root, { recursive: true }));
+const folder = join(root, "pictures");
+const run = join(root, "run");
+
+const circle = '<circle cx="16" cy="16" r="12"/>';
+const square = '<rect x="5" y="5" width="22" height="22"/>';
+const bar = '<rect x="2" y="11" width="28" height="10"/>';
+const pole = '<rect x="11" y="2" width="10" height="28"/>';
+
+/** [file, caption, drawing, colour]: words in many places, captions of different lengths. */
+const drawings = [
+  ["z.png", "a red circle", circle, "#d22"],
+  ["y.png", "the big blue square", square, "#22d"],
+  ["x.png", "bar", bar, "#222"],
+  ["w.png", "green square on white", square, "#3a3"],
+  ["v.png", "a yellow circle", circle, "#dc3"],
+  ["u.png", "red bar", bar, "#d22"],
+  ["t.png", "the blue pole", pole, "#22d"],
+] as const;
+
+/** Two of the pictures once more, under other names: what validation pictures should say is known too. */
+const copies = [
+  ["copy-1.png", 4],
+  ["copy-2.png", 1],
+] as const;
+
+const rows: { file: string; caption: string; split: string }[] = [];
+
+t.before(async () => {
+  mkdirSync(folder);
+  const write = async (file: string, index: number, split: string) => {
+    const [, caption, drawing, fill] = drawings[index]!;
+    const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="32" height="32"><rect width="32" height="32" fill="#fff"/><g fill="${fill}">${drawing}</g></svg>`;
+    writeFileSync(join(folder, file), await sharp(Buffer.from(svg)).png().toBuffer());
+    rows.push({ file, caption, split });
+  };
+  for (const [i, [file]] of drawings.entries()) await write(file, i, "train");
+  for (const [file, index] of copies) await write(file, index, "validation");
+  writeFileSync(join(folder, "captions.jsonl"), rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+});
+
+const settings = [
+  "data.imageSize=16",
+  "data.maxLength=5",
+  "data.augment=1",
+  "vqvae.channels=16",
+  "vqvae.codes=32",
+  "vqvae.codeDim=8",
+  "vqvae.downsample=2",
+  "vqvae.batch=8",
+  "vqvae.steps=30",
+  "vqvae.warmup=3",
+  "vqvae.restartAfter=3",
+  "decoder.dim=32",
+  "decoder.blocks=1",
+  "decoder.heads=2",
+  "decoder.mlpRatio=2",
+  "decoder.timesteps=20",
+  "decoder.batch=28",
+  "decoder.captionsPerImage=1",
+  "decoder.learningRate=0.01",
+  "decoder.steps=200",
+  "decoder.warmup=10",
+  "decoder.emaEvery=1",
+  "decoder.emaDecay=0.9",
+  "sampling.steps=10",
+  "log.sampleEvery=0",
+  "log.evaluateEvery=0",
+  "log.checkpointEvery=0",
+];
+
+t.test("train.js on a folder, then caption.js with its weights", async (t) => {
+  const trained = await runCommand("train", [
+    "--data",
+    folder,
+    "--out",
+    run,
+    "--seed",
+    "5",
+    ...settings.flatMap((setting) => ["--set", setting]),
+  ]);
+  t.equal(trained.code, 0, `training ends well ${trained.code === 0 ? "" : trained.stderr}`);
+
+  // Rows of the table: the monitor of both stages and the scores look at the two copies.
+  const log = readFileSync(join(run, "log.jsonl"), "utf8").trim().split("\n");
+  const last = JSON.parse(log.at(-1)!);
+  t.equal(last.metrics.exact, 1, "the monitor finds both validation captions right");
+  const [validation] = JSON.parse(readFileSync(join(run, "scores.json"), "utf8"));
+  t.match(validation, { split: "validation", scores: { model: { images: 2, exactMatch: { accuracy: 1 } } } });
+  t.match(validation.scores.nearestPixels.exactMatch, { accuracy: 1 }, "whose nearest picture is their twin");
+  t.equal(
+    validation.scores.shuffled.exactMatch.accuracy,
+    0,
+    "the other one's codes say the other one's caption",
+  );
+
+  const order = [...rows.slice(3), ...rows.slice(0, 3)];
+  const said = await runCommand("caption", [
+    ...order.map(({ file }) => join(folder, file)),
+    "--weights",
+    join(run, "weights"),
+  ]);
+  t.equal(said.code, 0, `caption.js ends well ${said.code === 0 ? "" : said.stderr}`);
+  t.same(
+    said.stdout.trim().split("\n"),
+    order.map(({ file, caption }) => `${join(folder, file)}: ${caption}`),
+    "every picture gets its own caption, in the order asked for",
+  );
+});
