@@ -5,6 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import t from "tap";
+import { Captioner } from "../../dist/captioner.js";
+import { latestCheckpoint } from "../../dist/io/checkpoint.js";
+import { nodePlatform } from "../../dist/platform/node.js";
+import { DecoderTraining } from "../../dist/training/decoder-training.js";
+import { sharedGpu } from "../host-node.js";
+import { weightsOf } from "../training/setup.js";
 import { runCommand } from "./run.js";
 
 t.setTimeout(600_000);
@@ -30,10 +36,11 @@ const drawings = [
   ["t.png", "the blue pole", pole, "#22d"],
 ] as const;
 
-/** Two of the pictures once more, under other names: what validation pictures should say is known too. */
+/** Three of the pictures once more, under other names: what validation pictures should say is known too. */
 const copies = [
   ["copy-1.png", 4],
   ["copy-2.png", 1],
+  ["copy-3.png", 6],
 ] as const;
 
 const rows: { file: string; caption: string; split: string }[] = [];
@@ -73,12 +80,13 @@ const settings = [
   "decoder.learningRate=0.01",
   "decoder.steps=200",
   "decoder.warmup=10",
-  "decoder.emaEvery=1",
-  "decoder.emaDecay=0.9",
+  "decoder.emaEvery=2",
+  "decoder.emaDecay=0.95",
   "sampling.steps=10",
   "log.sampleEvery=0",
   "log.evaluateEvery=0",
   "log.checkpointEvery=0",
+  "log.scored=2",
 ];
 
 t.test("train.js on a folder, then caption.js with its weights", async (t) => {
@@ -93,12 +101,15 @@ t.test("train.js on a folder, then caption.js with its weights", async (t) => {
   ]);
   t.equal(trained.code, 0, `training ends well ${trained.code === 0 ? "" : trained.stderr}`);
 
-  // Rows of the table: the monitor of both stages and the scores look at the two copies.
   const log = readFileSync(join(run, "log.jsonl"), "utf8").trim().split("\n");
   const last = JSON.parse(log.at(-1)!);
-  t.equal(last.metrics.exact, 1, "the monitor finds both validation captions right");
+  t.equal(last.metrics.exact, 1, "the monitor finds all validation captions right");
   const [validation] = JSON.parse(readFileSync(join(run, "scores.json"), "utf8"));
-  t.match(validation, { split: "validation", scores: { model: { images: 2, exactMatch: { accuracy: 1 } } } });
+  t.match(
+    validation,
+    { split: "validation", scores: { model: { images: 2, exactMatch: { accuracy: 1 } } } },
+    "so do the scores, of as many pictures as log.scored says",
+  );
   t.match(validation.scores.nearestPixels.exactMatch, { accuracy: 1 }, "whose nearest picture is their twin");
   t.equal(
     validation.scores.shuffled.exactMatch.accuracy,
@@ -118,4 +129,29 @@ t.test("train.js on a folder, then caption.js with its weights", async (t) => {
     order.map(({ file, caption }) => `${join(folder, file)}: ${caption}`),
     "every picture gets its own caption, in the order asked for",
   );
+});
+
+t.test("the shipped decoder has the averaged weights of the last checkpoint", async (t) => {
+  const { files } = nodePlatform;
+  const captioner = await Captioner.fromFolder(await sharedGpu(), files, join(run, "weights"));
+  const { decoder, schedule, config } = captioner;
+  const shipped = await weightsOf(decoder);
+  const training = new DecoderTraining(decoder, schedule, config.decoder, config.seed, () => {
+    throw new Error("nothing is trained here");
+  });
+  const { checkpoint, path } = await latestCheckpoint(files, join(run, "checkpoints", "decoder"));
+  training.load(checkpoint!, path!);
+  const distance = (weights: Float32Array) =>
+    Math.sqrt(weights.reduce((sum, value, i) => sum + (value - shipped[i]!) ** 2, 0));
+  const [averaged, trained] = [
+    distance(await training.optimizer.withAverages(() => weightsOf(decoder))),
+    distance(await weightsOf(decoder)),
+  ];
+  // Shipped weights are rounded to float16.
+  t.ok(
+    averaged < 0.2 * trained,
+    `off by ${averaged.toPrecision(2)}, the trained ones by ${trained.toPrecision(2)}`,
+  );
+  training.dispose();
+  captioner.dispose();
 });

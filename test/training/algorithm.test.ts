@@ -1,6 +1,7 @@
 /** Algorithm 1 of the paper: what a step of training feeds to the network, what it costs, and how it moves the weights. */
 
 import { Decoder } from "../../dist/diffusion/decoder.js";
+import { readWeights } from "../../dist/nn/weights.js";
 import { noGrad } from "../../dist/tensor/autograd.js";
 import { fromArray } from "../../dist/tensor/tensor.js";
 import type { DecoderTraining } from "../../dist/training/decoder-training.js";
@@ -326,4 +327,34 @@ test("AdamW has the configuration's β₁, β₂ and clipping; the VQ-VAE's are 
   const result = await tiny.training.step(1);
   checkMoments(t, await momentsOf(tiny.training), result, [0.9, 0.99], 1);
   tiny.dispose();
+});
+
+test("weight decay takes its share of the weights that decay, at the learning rate of the step", async (t, gpu) => {
+  const after = async (decay: number) => {
+    const set = [`decoder.weightDecay=${decay}`, "decoder.warmup=0", "decoder.learningRateDecay=constant"];
+    const tiny = decoderTraining(gpu, tinyConfig(...set));
+    const before = await readWeights(tiny.decoder);
+    const { learningRate } = await tiny.training.step(1);
+    const weights = await readWeights(tiny.decoder);
+    const decays = new Map(tiny.decoder.parameters().map(({ name, decay: own }) => [name, own]));
+    tiny.dispose();
+    return { before, weights, learningRate, decays };
+  };
+  const [with2, without] = [await after(2), await after(0)];
+  const { before, learningRate, decays } = with2;
+  const values = (of: typeof before, name: string) => of.get(name)!.data as Float32Array;
+  t.ok([...decays.values()].includes(true) && [...decays.values()].includes(false), "some weights decay");
+  for (const [name, decay] of decays) {
+    const [decayed, plain, start] = [
+      values(with2.weights, name),
+      values(without.weights, name),
+      values(before, name),
+    ];
+    t.near(
+      decayed,
+      plain.map((value, i) => value - (decay ? learningRate * 2 * start[i]! : 0)),
+      { abs: 1e-6 },
+      `${name}: ${decay ? "decays" : "does not decay"}`,
+    );
+  }
 });
