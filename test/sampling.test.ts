@@ -5,7 +5,7 @@ import { embedding } from "../dist/ops/embedding.js";
 import { mean } from "../dist/ops/reduce.js";
 import { fromArray, type Tensor } from "../dist/tensor/tensor.js";
 import { test } from "./harness.js";
-import { build, tokenizer } from "./tiny-captioner.js";
+import { build, pictures, tokenizer } from "./tiny-captioner.js";
 
 const length = 6;
 const vocabulary = tokenizer.vocabularySize;
@@ -59,6 +59,17 @@ test("captions come in the order of their pictures, within a batch of 64 and acr
     );
   }
   release();
+  captioner.dispose();
+});
+
+test("bytes b go into the networks as b / 127.5 - 1 and come out as they went in", async (t, gpu) => {
+  const captioner = build(gpu);
+  const bytes = pictures(1).map((value, i) => (i < 256 ? i : value));
+  const expected = Float64Array.from(bytes, (byte) => byte / 127.5 - 1);
+  const tensor = captioner.imageTensor(bytes);
+  t.near(await tensor.read(), expected, { abs: 1e-6 }, "many pictures at once");
+  captioner.vqvae.decode = () => tensor;
+  t.same([...(await captioner.reconstructAll(new Uint32Array(captioner.positions)))], [...bytes], "and back");
   captioner.dispose();
 });
 
