@@ -7,9 +7,11 @@ import sharp from "sharp";
 import t from "tap";
 import { Captioner } from "../../dist/captioner.js";
 import { latestCheckpoint } from "../../dist/io/checkpoint.js";
+import { loadWeights } from "../../dist/nn/weights.js";
 import { nodePlatform } from "../../dist/platform/node.js";
 import { DecoderTraining } from "../../dist/training/decoder-training.js";
 import { sharedGpu } from "../host-node.js";
+import { cellOf } from "../scores-table.js";
 import { weightsOf } from "../training/setup.js";
 import { runCommand } from "./run.js";
 
@@ -90,34 +92,30 @@ const settings = [
 ];
 
 t.test("train.js on a folder, then caption.js with its weights", async (t) => {
-  const trained = await runCommand("train", [
-    "--data",
-    folder,
-    "--out",
-    run,
-    "--seed",
-    "5",
+  const first = await runCommand("train", [
+    ...["--data", folder, "--out", run, "--seed", "5", "--stage", "vqvae"],
     ...settings.flatMap((setting) => ["--set", setting]),
   ]);
-  t.equal(trained.code, 0, `training ends well ${trained.code === 0 ? "" : trained.stderr}`);
+  t.equal(first.code, 0, `the VQ-VAE alone ends well ${first.code === 0 ? "" : first.stderr}`);
+  const second = await runCommand("train", ["--resume", run, "--stage", "decoder"]);
+  t.equal(second.code, 0, `then the decoder ${second.code === 0 ? "" : second.stderr}`);
 
   const log = readFileSync(join(run, "log.jsonl"), "utf8").trim().split("\n");
   const last = JSON.parse(log.at(-1)!);
   t.equal(last.metrics.exact, 1, "the monitor finds all validation captions right");
-  const [validation] = JSON.parse(readFileSync(join(run, "scores.json"), "utf8"));
-  t.match(
-    validation,
-    { split: "validation", scores: { model: { images: 2, exactMatch: { accuracy: 1 } } } },
-    "so do the scores, of as many pictures as log.scored says",
-  );
-  t.match(validation.scores.nearestPixels.exactMatch, { accuracy: 1 }, "whose nearest picture is their twin");
-  t.equal(
-    validation.scores.shuffled.exactMatch.accuracy,
-    0,
-    "the other one's codes say the other one's caption",
-  );
+  const table = readFileSync(join(run, "scores.md"), "utf8");
+  const exact = (name: string) => cellOf(table, ["validation", "2", name], "exact");
+  t.equal(exact("model"), 100, "so do the scores, of as many pictures as log.scored says");
+  t.equal(exact("nearest by pixels"), 100, "the nearest pictures are their twins");
+  t.equal(exact("model, other picture"), 0, "codes of another picture give its caption");
 
   const order = [...rows.slice(3), ...rows.slice(0, 3)];
+  const trained = await runCommand("evaluate", [
+    ...["--weights", join(run, "weights"), "--splits", "train", "--limit", "6", "--quiet"],
+  ]);
+  t.equal(trained.code, 0, `evaluate.js ends well ${trained.code === 0 ? "" : trained.stderr}`);
+  t.equal(cellOf(trained.stdout, ["train", "6", "model"], "exact"), 100, "it finds training captions right");
+
   const said = await runCommand("caption", [
     ...order.map(({ file }) => join(folder, file)),
     "--weights",
@@ -131,7 +129,7 @@ t.test("train.js on a folder, then caption.js with its weights", async (t) => {
   );
 });
 
-t.test("the shipped decoder has the averaged weights of the last checkpoint", async (t) => {
+t.test("shipped are the VQ-VAE and the averaged decoder of the last checkpoints", async (t) => {
   const { files } = nodePlatform;
   const captioner = await Captioner.fromFolder(await sharedGpu(), files, join(run, "weights"));
   const { decoder, schedule, config } = captioner;
@@ -139,7 +137,8 @@ t.test("the shipped decoder has the averaged weights of the last checkpoint", as
   const training = new DecoderTraining(decoder, schedule, config.decoder, config.seed, () => {
     throw new Error("nothing is trained here");
   });
-  const { checkpoint, path } = await latestCheckpoint(files, join(run, "checkpoints", "decoder"));
+  const latest = (stage: string) => latestCheckpoint(files, join(run, "checkpoints", stage));
+  const { checkpoint, path } = await latest("decoder");
   training.load(checkpoint!, path!);
   const distance = (weights: Float32Array) =>
     Math.sqrt(weights.reduce((sum, value, i) => sum + (value - shipped[i]!) ** 2, 0));
@@ -151,6 +150,13 @@ t.test("the shipped decoder has the averaged weights of the last checkpoint", as
   t.ok(
     averaged < 0.2 * trained,
     `off by ${averaged.toPrecision(2)}, the trained ones by ${trained.toPrecision(2)}`,
+  );
+  const vqvae = await weightsOf(captioner.vqvae);
+  loadWeights(captioner.vqvae, (await latest("vqvae")).checkpoint!.model, "checkpoint");
+  const stored = await weightsOf(captioner.vqvae);
+  t.ok(
+    stored.every((value, i) => Math.abs(value - vqvae[i]!) <= 1e-3 * Math.abs(value) + 1e-6),
+    "the VQ-VAE is that of its checkpoint, to the bits of float16",
   );
   training.dispose();
   captioner.dispose();

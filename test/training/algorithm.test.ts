@@ -1,6 +1,8 @@
 /** Algorithm 1 of the paper: what a step of training feeds to the network, what it costs, and how it moves the weights. */
 
 import { Decoder } from "../../dist/diffusion/decoder.js";
+import type { Module, Parameter } from "../../dist/nn/module.js";
+import { blockElements } from "../../dist/nn/parameters.js";
 import { readWeights } from "../../dist/nn/weights.js";
 import { noGrad } from "../../dist/tensor/autograd.js";
 import { fromArray } from "../../dist/tensor/tensor.js";
@@ -329,32 +331,45 @@ test("AdamW has the configuration's β₁, β₂ and clipping; the VQ-VAE's are 
   tiny.dispose();
 });
 
-test("weight decay takes its share of the weights that decay, at the learning rate of the step", async (t, gpu) => {
-  const after = async (decay: number) => {
-    const set = [`decoder.weightDecay=${decay}`, "decoder.warmup=0", "decoder.learningRateDecay=constant"];
-    const tiny = decoderTraining(gpu, tinyConfig(...set));
-    const before = await readWeights(tiny.decoder);
-    const { learningRate } = await tiny.training.step(1);
-    const weights = await readWeights(tiny.decoder);
-    const decays = new Map(tiny.decoder.parameters().map(({ name, decay: own }) => [name, own]));
-    tiny.dispose();
-    return { before, weights, learningRate, decays };
-  };
-  const [with2, without] = [await after(2), await after(0)];
-  const { before, learningRate, decays } = with2;
-  const values = (of: typeof before, name: string) => of.get(name)!.data as Float32Array;
-  t.ok([...decays.values()].includes(true) && [...decays.values()].includes(false), "some weights decay");
-  for (const [name, decay] of decays) {
-    const [decayed, plain, start] = [
-      values(with2.weights, name),
-      values(without.weights, name),
-      values(before, name),
-    ];
-    t.near(
-      decayed,
-      plain.map((value, i) => value - (decay ? learningRate * 2 * start[i]! : 0)),
-      { abs: 1e-6 },
-      `${name}: ${decay ? "decays" : "does not decay"}`,
+/** All trained parameters as the optimiser packs them: each from a multiple of 64 elements on, 0 between. */
+function packed(model: Module, of: (parameter: Parameter) => ArrayLike<number>): Float64Array {
+  const parts = model.parameters().flatMap((parameter) => {
+    if (!parameter.trained) return [];
+    const part = new Float64Array(Math.ceil(parameter.tensor.size / blockElements) * blockElements);
+    part.set(of(parameter));
+    return [...part];
+  });
+  return Float64Array.from(parts);
+}
+
+async function packedWeights(model: Module): Promise<Float64Array> {
+  const weights = await readWeights(model);
+  return packed(model, ({ name }) => weights.get(name)!.data as Float32Array);
+}
+
+for (const [stage, make, [beta1, beta2], decay] of [
+  ["decoder", decoderTraining, [0.7, 0.9], 0.5],
+  ["vqvae", vqvaeTraining, [0.9, 0.99], 0],
+] as const) {
+  test(`${stage}: steps move the weights as AdamW does, by learning rate, moments and weight decay`, async (t, gpu) => {
+    const set = [`decoder.beta1=${beta1}`, `decoder.beta2=${beta2}`, `decoder.weightDecay=${decay}`];
+    const { training, model, dispose } = make(gpu, tinyConfig(...set, "decoder.warmup=0", "vqvae.warmup=1"));
+    const decays = packed(model, ({ tensor, decay: own }) =>
+      new Array<number>(tensor.size).fill(own ? decay : 0),
     );
-  }
-});
+    if (decay > 0) t.ok(decays.includes(0) && decays.includes(decay), "some weights decay, others do not");
+    for (const step of [1, 2, 3]) {
+      const before = await packedWeights(model);
+      const { learningRate } = await training.step(step);
+      t.ok(learningRate > 1e-4, `step ${step} has a learning rate: ${learningRate}`);
+      const { first, second } = await momentsOf(training);
+      const expected = before.map((weight, i) => {
+        const mean = first[i]! / (1 - beta1 ** step);
+        const size = Math.sqrt(second[i]! / (1 - beta2 ** step)) + 1e-8;
+        return weight - learningRate * (mean / size + decays[i]! * weight);
+      });
+      t.near(await packedWeights(model), expected, { abs: 2e-6, rel: 1e-6 }, `step ${step}: all weights`);
+    }
+    dispose();
+  });
+}

@@ -20,6 +20,7 @@ import { sameBits, tinyConfig, weightsOf } from "./setup.js";
 import {
   captionOf,
   captionsEach,
+  keywordOf,
   placeOf,
   thingOf,
   toyBytes,
@@ -364,6 +365,8 @@ test("the vocabulary is that of the training captions; held-out pictures are no 
   const build = (minCount: number, path: RunFolder) =>
     runVocabulary(files, path, dataset, tinyConfig(`data.minCount=${minCount}`));
   const tokenizer = await build(1, run);
+  const keywords = dataset.records.map((_, thing) => keywordOf(thing)).join(" ");
+  t.equal(tokenizer.unknownWords(keywords).length, dataset.records.length, "keywords are not in it");
   dataset.records.forEach(({ split, captions }, thing) => {
     const unknown = captions.flatMap((caption) => tokenizer.unknownWords(caption)).length;
     t.equal(

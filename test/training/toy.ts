@@ -33,6 +33,9 @@ export function thingOf(picture: ArrayLike<number>): number {
 export const captionOf = (thing: number, number: number) =>
   Array.from({ length: wordsEach }, (_, i) => `t${thing}c${number}w${i}`).join(" ");
 
+/** What no caption says and no network should hear of. */
+export const keywordOf = (thing: number) => `keyword${thing}`;
+
 /** Takes such a word apart. */
 export function placeOf(word: string): { thing: number; number: number; position: number } {
   const [, thing, number, position] = /^t(\d+)c(\d+)w(\d+)$/.exec(word)!;
@@ -48,7 +51,7 @@ export function toyDataset(count: number): Dataset {
     id: `thing ${thing}`,
     image: (thing + 3) % count,
     captions: Array.from({ length: captionsEach }, (_, number) => captionOf(thing, number)),
-    keywordCaptions: [],
+    keywordCaptions: [keywordOf(thing)],
     split: thing % 2 === 1 ? "train" : thing % 4 === 0 ? "validation" : "test",
     attributes: { tone: "none", gender: "none", objectWords: [] },
   }));
