@@ -6,12 +6,13 @@ import { UserError } from "../../dist/platform/errors.js";
 import { withProgress } from "../../dist/progress.js";
 import { fields } from "./list.js";
 import { type Field, type Mutation, problemsOf, repeatedNames } from "./mutation.js";
-import { build, copyProject, type Result, removeProject, runTest, tryMutation } from "./trial.js";
+import { copyProject, type Result, refusedMutations, removeProject, runTest, tryMutation } from "./trial.js";
 
 interface Options {
   only: string[];
   list?: boolean;
   jobs: number;
+  check: boolean;
   quiet?: boolean;
 }
 
@@ -32,7 +33,7 @@ function choose(only: readonly string[]): Chosen[] {
     const texts = [field, mutation.name, ...[mutation.file].flat(), ...mutation.tests];
     return only.some((part) => texts.some((text) => text.includes(part)));
   });
-  if (chosen.length === 0) throw new UserError(`--only: no mistake has ${only.join(" or ")} in it`, 2);
+  if (chosen.length === 0) throw new UserError(`--only: no mistake has "${only.join('" or "')}" in it`, 2);
   return chosen;
 }
 
@@ -84,10 +85,10 @@ async function tryAll(
   const options = { label: "mistakes", total: chosen.length, unit: "mistakes", quiet };
   await withProgress(options, (progress) =>
     parallel(chosen, jobs, async ({ mutation }, index) => {
-      const result = await tryMutation(mutation, template, limits);
+      const result = await tryMutation(mutation, template, (test) => limits.get(test) ?? LONGEST);
       results[index] = result;
       progress.update(++done, mutation.name);
-      if (isProblem(result)) progress.log(`${mutation.name}: ${describe(result)}`);
+      progress.log(`${mutation.name}: ${describe(result)}`);
     }),
   );
   return results;
@@ -148,8 +149,12 @@ await runCommand(async () => {
     )
     .option("--list", "list them, and check that each still applies, without trying them")
     .option("--jobs <number>", "tried at the same time", integerOption(1, 64), availableParallelism())
+    .option(
+      "--no-check",
+      "do not compile first, nor run the tests without a mistake: both are known to be well",
+    )
     .option("--quiet", "print no progress");
-  const { only, list, jobs, quiet } = program.parse().opts<Options>();
+  const { only, list, jobs, check, quiet } = program.parse().opts<Options>();
   const chosen = choose(only);
   checkLists(chosen);
   if (list) {
@@ -158,12 +163,14 @@ await runCommand(async () => {
     return;
   }
   const template = copyProject();
-  process.once("SIGINT", () => process.exit(130));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
   try {
-    // Builds everything: copies of it then build what a mistake changes.
-    const refused = await build(template, ["shaders/", "web/"]);
-    if (refused !== null) throw new UserError(`the sources as they stand do not compile: ${refused}`);
-    const limits = await measureTests(template, chosen, jobs, quiet);
+    const refused = check ? await refusedMutations(chosen.map(({ mutation }) => mutation)) : new Map();
+    if (refused.size > 0) {
+      const lines = [...refused].map(([{ name }, why]) => `"${name}": ${why}`);
+      throw new UserError(`these do not compile, so they would tell nothing:\n  ${lines.join("\n  ")}`);
+    }
+    const limits = check ? await measureTests(template, chosen, jobs, quiet) : new Map<string, number>();
     const results = await tryAll(template, chosen, limits, jobs, quiet);
     report(chosen, results);
   } finally {
