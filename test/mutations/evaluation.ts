@@ -31,9 +31,9 @@ export const evaluation: readonly Mutation[] = [
   },
   {
     name: "the last step draws instead of taking the most probable word",
-    file: "src/chain.ts",
-    find: 'last: "argmax",',
-    replace: 'last: "sample",',
+    file: "src/diffusion/sampler.ts",
+    find: 'u === 0 && last === "argmax"',
+    replace: "false",
     tests: [`${sampling} # the last step`],
   },
   {
