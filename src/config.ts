@@ -194,6 +194,11 @@ const SCHEMA = {
     scale: number(2, 0, 100, "guidance scale ω"),
     topR: number(0.86, 0.001, 1, "keep the most likely words up to this probability mass; 1 = all"),
     temperature: number(1, 0, 100, "temperature of the word probabilities; 0 = always the most likely word"),
+    last: choice(
+      "argmax",
+      ["argmax", "sample"],
+      "the last denoising step takes the most likely word of each position, or draws it",
+    ),
     maskMode: choice("fixed", ["fixed", "redrawn"], "mask drawn once a picture, or anew at every step"),
     maskRate: number(0.1, 0, 1, "share of condition positions masked in the partial branch of mcs"),
   },

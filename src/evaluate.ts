@@ -5,6 +5,7 @@ import { Captioner, type CaptionOptions, type Precision } from "./captioner.js";
 import {
   commandLine,
   integerOption,
+  lastOption,
   numberOption,
   openGpu,
   precisionOption,
@@ -27,6 +28,7 @@ interface Options {
   scale?: number;
   topR?: number;
   temperature?: number;
+  last?: CaptionOptions["last"];
   seed?: number;
   out?: string;
   precision?: Precision;
@@ -49,6 +51,7 @@ async function main(): Promise<void> {
     .option("--scale <number>", "guidance scale", numberOption(-100, 100))
     .option("--top-r <share>", "keep the likeliest words up to this mass", numberOption(0, 1))
     .option("--temperature <number>", "0 = always the likeliest word", numberOption(0, 100))
+    .addOption(lastOption())
     .option("--seed <number>", "seed of the random numbers", integerOption(0, 2 ** 32 - 1))
     .option("--out <file>", "write scores and captions as JSON")
     .addOption(precisionOption())
