@@ -3,6 +3,10 @@
 import type { Captioner } from "./captioner.js";
 import type { Dataset } from "./data/dataset.js";
 import { captionBounds } from "./diffusion/bound.js";
+import { gatherImages, recordsOf } from "./evaluation.js";
+
+/** Steps t a caption at which the commands and the training monitor ask the network: a tenth of the paper's T = 100. */
+export const boundSteps = 10;
 
 export interface HeldOutBound {
   /** Nats a caption: the mean over pictures of the mean over all references of a picture. */
@@ -24,6 +28,12 @@ export interface HeldOutBoundOptions {
   steps?: number | undefined;
   seed?: number | undefined;
   onBatch?: ((captions: number) => void) | undefined;
+}
+
+export interface SplitBoundOptions extends Omit<HeldOutBoundOptions, "onBatch"> {
+  limit?: number;
+  /** Captions so far and in all. */
+  onProgress?: (done: number, total: number) => void;
 }
 
 /**
@@ -80,8 +90,37 @@ function total(values: ArrayLike<number>): number {
   return sum;
 }
 
+export interface SplitBound extends HeldOutBound {
+  split: string;
+}
+
+/** The bound of each of the `splits` that has pictures, from at most `limit` of them, evenly spread; 0 = all. */
+export async function splitBounds(
+  captioner: Captioner,
+  dataset: Dataset,
+  splits: readonly string[],
+  { limit = 0, onProgress, ...options }: SplitBoundOptions = {},
+): Promise<SplitBound[]> {
+  const chosen = splits
+    .map((split) => ({ split, records: recordsOf(dataset, split, limit) }))
+    .filter(({ records }) => records.length > 0);
+  const captionsOf = (records: readonly number[]) =>
+    records.reduce((sum, record) => sum + dataset.records[record]!.captions.length, 0);
+  const all = chosen.reduce((sum, { records }) => sum + captionsOf(records), 0);
+  const bounds: SplitBound[] = [];
+  let done = 0;
+  for (const { split, records } of chosen) {
+    const images = records.map((record) => dataset.records[record]!.image);
+    const codes = await captioner.encodeAll(gatherImages(dataset, images));
+    const onBatch = (captions: number) => onProgress?.(done + captions, all);
+    bounds.push({ split, ...(await heldOutBound(captioner, dataset, records, codes, { ...options, onBatch })) });
+    done += captionsOf(records);
+  }
+  return bounds;
+}
+
 /** The bounds of splits as a Markdown table. */
-export function boundTable(bounds: readonly (HeldOutBound & { split: string })[]): string {
+export function boundTable(bounds: readonly SplitBound[]): string {
   return [
     "| split | captions | bound, nats a caption | bits a token |",
     "| --- | --- | --- | --- |",
