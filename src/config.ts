@@ -540,6 +540,37 @@ function checkTogether(config: Config, exitCode: 1 | 2): void {
   }
 }
 
+/** What a trained network's weights or a run's random numbers depend on: a run keeps these settings to its end. */
+const FIXED: readonly string[] = [
+  "seed",
+  "data.imageSize",
+  "data.maxLength",
+  "data.minCount",
+  ...["channels", "codes", "codeDim", "downsample", "resBlocks", "attention"].map((key) => `vqvae.${key}`),
+  ...["dim", "blocks", "heads", "mlpRatio", "conditionBlocks", "summaryTokens", "conditionEmbedding"].map(
+    (key) => `decoder.${key}`,
+  ),
+  ...["schedule", "timesteps", "filler", "importanceSampling"].map((key) => `decoder.${key}`),
+];
+
+/**
+ * The configuration of a run that goes on with some settings changed. Throws a `UserError` for a setting that a run keeps.
+ */
+export function resumeConfig(file: { name: string; text: string }, set: readonly string[]): Config {
+  const before = new Map(flatten(resolveConfig({ file })));
+  const config = resolveConfig({ file, set });
+  const after = new Map(flatten(config));
+  for (const key of FIXED) {
+    if (after.get(key) !== before.get(key)) {
+      throw new UserError(
+        `--set ${key}=${after.get(key)}: a run keeps its ${key}, ${before.get(key)}; start another run to change it`,
+        2,
+      );
+    }
+  }
+  return config;
+}
+
 /** All keys with their defaults, what they allow and what they mean: the text of `--help-config`. */
 export function describeConfig(): string {
   const presets = PRESET_NAMES.map((name) => [name, new Map(flatten(PRESETS[name]))] as const);
