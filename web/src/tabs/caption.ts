@@ -147,7 +147,7 @@ class CaptionTab {
     const { picture } = this.app;
     if (!picture) return;
     this.isStale = false;
-    const isDone = await this.app.work(async (captioner, signal) => {
+    const job = async (captioner: Captioner, signal: AbortSignal) => {
       const { side } = captioner.decoder.shape;
       this.grid.show(picture.pixels, side);
       if (!this.encoded) {
@@ -174,7 +174,8 @@ class CaptionTab {
       });
       const seconds = (performance.now() - began) / 1000;
       this.plan.textContent = `${this.steps.length} steps in ${seconds.toFixed(1)} s, seed ${chain.seed}. Press a word to lock, replace or mask it.`;
-    });
+    };
+    const isDone = await this.app.work("caption", job, () => this.denoise());
     if (isDone) this.section.dataset.finished = String(Number(this.section.dataset.finished) + 1);
     // Other work came in between, or the device was lost.
     else this.isStale = true;
