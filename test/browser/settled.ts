@@ -1,6 +1,7 @@
 /** Looking at a page until it shows what is wanted, and once nothing changes in it any more. */
 
 import type { Page } from "playwright-core";
+import type { Test } from "tap";
 
 /**
  * What `look` sees once `wanted` holds of it; after a minute what it sees then. A page answers an event a moment after it, so
@@ -68,4 +69,13 @@ export async function atRest(page: Page): Promise<void> {
     });
     if (!works && requests.size === 0) return;
   }
+}
+
+/** Asserts that the page, once it is at rest, has had no problem (`openPage`) and shows no message. Closes it. */
+export async function endsWell(t: Test, page: Page, problems: readonly string[]): Promise<void> {
+  await atRest(page);
+  t.same(problems, [], "no errors or warnings");
+  const shown = page.locator(".error").and(page.locator(":visible"));
+  t.same(await shown.allInnerTexts(), [], "and no messages");
+  await page.close();
 }
