@@ -76,6 +76,55 @@ async function setSteps(page: Page, steps: number): Promise<void> {
 const complains = (page: Page, pattern: RegExp, t: Test, message: string): Promise<void> =>
   says(t, () => errors(page), pattern, message);
 
+/** A share as the page writes it, in percent. */
+const shareOf = (text: string) => (text.startsWith("<") ? 0.05 : Number.parseFloat(text));
+
+/**
+ * Asserts that words and cells tell the same attention: over all cells, the word that looks most at one is the word whose
+ * brightest cell is the brightest of all.
+ */
+async function attentionAgrees(t: Test, page: Page, words: readonly string[]): Promise<void> {
+  const grid = page.getByRole("application");
+  const brightest: string[] = [];
+  for (let i = 0; i < words.length; i++) {
+    await word(page, i).hover();
+    const text = await settled(
+      () => readout(page),
+      (text) => text.startsWith(`“${words[i] === "end" ? "[END]" : words[i]}” gives `),
+    );
+    brightest.push(/((?:< )?[\d.]+) % to the brightest cell/.exec(text)?.[1] ?? text);
+  }
+  await grid.focus();
+  await page.keyboard.press("Home");
+  for (let row = 1; row < 8; row++) await page.keyboard.press("ArrowUp");
+  let most = { share: "", word: "" };
+  for (let cell = 0; cell < 64; cell++) {
+    const at = `Row ${Math.floor(cell / 8) + 1}, column ${(cell % 8) + 1},`;
+    const text = await settled(
+      () => readout(page),
+      (text) => text.startsWith(at),
+    );
+    const named = (text.split("looked at most by ")[1] ?? "")
+      .split(", ")
+      .map((part) => /^(.+) ((?:< )?[\d.]+) %/.exec(part) ?? []);
+    const shares = named.map(([, , share]) => shareOf(share ?? "NaN"));
+    if (shares.length !== 3 || !shares.every((share, i) => i === 0 || share <= shares[i - 1]!))
+      t.fail(`${text}: three words, the one that looks most first`);
+    const [, name, share] = named[0]!;
+    if (share && shareOf(share) > shareOf(most.share || "0"))
+      most = { share, word: name === "the end" ? "end" : name! };
+    await page.keyboard.press(cell % 8 === 7 ? "Home" : "ArrowRight");
+    if (cell % 8 === 7) await page.keyboard.press("ArrowDown");
+  }
+  t.comment(`${most.word} ${most.share} %; by words: ${brightest.join(", ")}`);
+  t.ok(
+    words.some((word, i) => word === most.word && brightest[i] === most.share),
+    `cells and words agree: “${most.word}” looks most at one place, ${most.share} %`,
+  );
+  const largest = brightest.reduce((a, b) => (shareOf(b) > shareOf(a) ? b : a));
+  t.equal(largest, most.share, "and no word has a brighter cell");
+}
+
 t.test("a picture, its codes and its caption, step by step", async (t) => {
   const { page, problems } = await open();
   await ready(page);
@@ -134,6 +183,8 @@ t.test("a picture, its codes and its caption, step by step", async (t) => {
   );
   await grid.hover({ position: { x: 2, y: 2 } });
   await says(t, () => readout(page), /^Row 1, column 1, /, "by the pointer too");
+  await attentionAgrees(t, page, final);
+  await grid.hover({ position: { x: 2, y: 2 } });
   const tints = await page
     .locator("#panel-caption .word")
     .evaluateAll((elements) =>
@@ -172,6 +223,13 @@ t.test("words are locked, replaced and masked", async (t) => {
   const alternative = ".alternatives > button[aria-pressed=false]:nth-of-type(2)";
   const text = await read(page, alternative);
   t.match(text, /^.+ (< )?\d+(\.\d)? %$/, `alternatives come with their probabilities: ${text}`);
+  const shares = (await page.locator(".alternatives > button").allInnerTexts()).map((text) =>
+    shareOf(/(< )?[\d.]+(?= %$)/.exec(text)?.[0] ?? "NaN"),
+  );
+  t.ok(
+    shares.length > 2 && shares.every((share, i) => i === 0 || share <= shares[i - 1]!),
+    `the likely ones first: ${shares.join(", ")}`,
+  );
   const other = text.replace(/ (< )?[\d.]+ %$/, "");
   await page.locator(alternative).click();
   await editor.getByLabel("Another word").fill("quantum");
@@ -201,6 +259,28 @@ t.test("the guidance lab", async (t) => {
   const captions = await Promise.all(methods.map(outcome));
   t.comment(captions.join(" | "));
   t.ok(!captions.some((text) => ["", "…", "waiting"].includes(text)), "four captions");
+  /** The probabilities of a method's words, in which no two methods agree. */
+  const sure = (method: string) =>
+    page
+      .locator(`[data-method=${method}] .word`)
+      .evaluateAll((elements) =>
+        elements.map((element) => (element as HTMLElement).style.getPropertyValue("--sure")).join(" "),
+      );
+  const drawn = await Promise.all(methods.map(sure));
+  t.equal(new Set(drawn).size, 4, "each method draws its own");
+  const wordsOf = (method: string) =>
+    page.locator(`[data-method=${method}] .word`).evaluateAll((elements) =>
+      elements.map((element) => {
+        const { word, differs } = (element as HTMLElement).dataset;
+        return { word, differs };
+      }),
+    );
+  const plain = await wordsOf("none");
+  for (const method of methods.slice(1)) {
+    const underlined = (await wordsOf(method)).map(({ differs }) => differs);
+    const wanted = (await wordsOf(method)).map(({ word }, i) => String(word !== plain[i]?.word));
+    t.same(underlined, wanted, `${method}: words that differ from those without guidance are underlined`);
+  }
   await shoot(page, "guidance");
 
   const setScale = (scale: number) =>
@@ -214,9 +294,15 @@ t.test("the guidance lab", async (t) => {
     "which is no guidance: the same words from the same seed",
   );
   await shows(t, () => outcome("cfg"), captions[0], "with cfg too");
+  t.not(
+    await sure("mcs-printed"),
+    await sure("none"),
+    "not so as printed, where ω is the weight of the partial one",
+  );
   await setScale(3);
   await shows(t, () => outcome("none"), captions[0], "no guidance has no scale");
 
+  const [cfg, mcs] = [await sure("cfg"), await sure("mcs")];
   await page.getByRole("application").focus();
   await page.keyboard.press(" ");
   await says(
@@ -227,6 +313,8 @@ t.test("the guidance lab", async (t) => {
   );
   await ended(page, "guidance", () => page.getByRole("button", { name: "Invert" }).click());
   await says(t, () => read(page, ".lab"), /MCS hides the 63 painted codes of 64\./, "all others");
+  t.equal(await sure("cfg"), cfg, "which changes nothing without MCS");
+  t.not(await sure("mcs"), mcs, "and something with it");
   await shoot(page, "guidance-painted");
   await page.getByRole("button", { name: "Hide none" }).click();
   await says(

@@ -58,7 +58,13 @@ const parts = new Map(
       } catch (error) {
         isMounted = false;
         panel.replaceChildren();
-        messages.show(`tab ${id}`, `The tab “${title}” cannot be opened: ${sentence(error)}`, mount);
+        // Browsers do not fetch a module again that once failed, until the page is reloaded.
+        const reload = () => {
+          location.hash = id;
+          if (navigator.onLine) location.reload();
+        };
+        const why = `The tab “${title}” cannot be opened: ${sentence(error)} A new attempt reloads the page.`;
+        messages.show(`tab ${id}`, why, reload);
       }
     };
     return [id, { tab, panel, mount }] as const;

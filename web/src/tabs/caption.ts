@@ -222,7 +222,7 @@ class CaptionTab {
     if (chosen !== null && done && app.captioner)
       this.editor.show(chosen, last, this.marks.get(chosen), app.captioner.tokenizer);
     else this.editor.hide();
-    this.again.disabled = !this.app.picture;
+    this.again.disabled = !app.picture || !app.captioner;
     this.reset.disabled = this.marks.size === 0;
     if (this.marks.size > 0) this.plan.textContent = planOf(this.marks);
     this.pointAtWord(null);
