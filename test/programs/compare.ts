@@ -50,17 +50,19 @@ export function expectations(program: Program): Map<string, Expected | null> {
   return expected;
 }
 
-/** Fills all memory that the engine keeps for reuse, and a little more: what reads beyond what it owns shows. */
+/**
+ * Fills memory that the engine hands out next with `value`, in as many buffers of each size as a program is likely to take:
+ * what reads beyond what it owns shows.
+ */
 export function poison(gpu: Gpu, value: number): void {
   const held = [];
-  for (let bytes = 256; bytes <= 2 ** 14; bytes = sizeClass(bytes + 1)) {
+  for (let bytes = 256; bytes <= 2 ** 13; bytes = sizeClass(bytes + 1)) {
     const data = new Float32Array(bytes / 4).fill(value);
-    const before = gpu.counters.buffers;
-    do {
+    for (let count = Math.max(2, 2 ** 14 / bytes); count > 0; count--) {
       const storage = gpu.allocate(bytes, "poison");
       gpu.write(storage, 0, data);
       held.push(storage);
-    } while (gpu.counters.buffers === before);
+    }
   }
   for (const storage of held) storage.release();
 }

@@ -41,7 +41,7 @@ interface Frame {
 export const settings = { views: false, carried: false, packed: false, dyViews: false, slices: false };
 
 function plain(value: Value): boolean {
-  return value.dense && value.places[0] === 0;
+  return value.dense && value.place(0) === 0;
 }
 
 const viewOps = new Set(["reshape", "transpose", "slice", "detach"]);

@@ -14,9 +14,10 @@ export const roundoff = 2 ** -24;
 /** An array with a shape. Views share the storage, so that writing one is seen by all. */
 export class Value {
   readonly shape: readonly number[];
+  readonly size: number;
   readonly storage: Float64Array;
-  /** Where each element lies in the storage. */
-  readonly places: Int32Array;
+  /** Where each element lies in the storage; null if that holds just these elements in order. */
+  private readonly chosen: Int32Array | null;
   /** A leaf whose gradient is wanted. */
   leafWithGrad = false;
   node: Node | null = null;
@@ -27,11 +28,13 @@ export class Value {
   constructor(shape: readonly number[], storage: Float64Array, places?: Int32Array) {
     this.shape = shape;
     this.storage = storage;
-    this.places = places ?? Int32Array.from({ length: sizeOf(shape) }, (_, i) => i);
+    this.chosen = places ?? null;
+    this.size = sizeOf(shape);
   }
 
-  get size(): number {
-    return this.places.length;
+  /** Where an element lies in the storage. */
+  place(i: number): number {
+    return this.chosen ? this.chosen[i]! : i;
   }
 
   get rank(): number {
@@ -44,19 +47,17 @@ export class Value {
 
   /** Whether the elements lie one behind the other, in order. */
   get dense(): boolean {
-    return this.places.every((place, i) => place === this.places[0]! + i);
+    return !this.chosen || this.chosen.every((place, i) => place === this.chosen![0]! + i);
   }
 
   /** The elements in row-major order: a copy. */
   get data(): Float64Array {
-    return Float64Array.from(this.places, (place) => this.storage[place]!);
+    return this.chosen ? picked(this.storage, this.chosen) : this.storage.slice();
   }
 
   /** Replaces the elements, in every view of them. */
   write(data: ArrayLike<number>): void {
-    this.places.forEach((place, i) => {
-      this.storage[place] = data[i]!;
-    });
+    for (let i = 0; i < this.size; i++) this.storage[this.place(i)] = data[i]!;
   }
 }
 
@@ -89,6 +90,30 @@ export function placesOf(shape: readonly number[], place: (at: readonly number[]
 /** The place of an element of a row-major array. */
 export function flat(shape: readonly number[], at: readonly number[]): number {
   return shape.reduce((place, length, axis) => place * length + at[axis]!, 0);
+}
+
+/** The strides of a row-major array. */
+function stridesOf(shape: readonly number[]): number[] {
+  return shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
+}
+
+/** For each element of an array of `shape`, in row-major order: `start` and the strides times its indices. */
+function stridedPlaces(shape: readonly number[], strides: readonly number[], start = 0): Int32Array {
+  let places = Int32Array.of(start);
+  shape.forEach((length, axis) => {
+    const next = new Int32Array(places.length * length);
+    for (let i = 0; i < next.length; i++)
+      next[i] = places[Math.floor(i / length)]! + (i % length) * strides[axis]!;
+    places = next;
+  });
+  return places;
+}
+
+/** The elements of x at `from`, 0 where that is negative. */
+function picked(x: Float64Array, from: Int32Array): Float64Array {
+  const y = new Float64Array(from.length);
+  for (let i = 0; i < y.length; i++) if (from[i]! >= 0) y[i] = x[from[i]!]!;
+  return y;
 }
 
 /** A function of one number, its derivative, and the errors of both in float32, in units of `roundoff`. */
@@ -189,23 +214,21 @@ export class Tape {
 
   /** Other elements of the same storage, or the same in another order: element i of the result is element `from[i]` of x. */
   view(x: Value, shape: readonly number[], from: Int32Array): Value {
-    const places = from.map((i) => x.places[i]!);
+    const places = from.map((i) => x.place(i));
     return this.record([x], new Value(shape, x.storage, places), (dy) => [this.scattered(dy, from, x.size)]);
   }
 
   /** As `view`, but a copy, which may repeat elements; 0 where `from` is negative. */
   gather(x: Value, shape: readonly number[], from: Int32Array): Value {
-    const a = x.data;
-    const y = Float64Array.from(from, (i) => (i < 0 ? 0 : a[i]!));
-    return this.record([x], new Value(shape, y), (dy) => [this.scattered(dy, from, x.size)]);
+    return this.record([x], new Value(shape, picked(x.data, from)), (dy) => [
+      this.scattered(dy, from, x.size),
+    ]);
   }
 
   /** Sums: element i of x is added to element `to[i]` of the result, or to none if that is negative. */
   scatter(x: Value, shape: readonly number[], to: Int32Array): Value {
     const y = this.scattered(x.data, to, sizeOf(shape));
-    return this.record([x], new Value(shape, y), (dy) => [
-      Float64Array.from(to, (i) => (i < 0 ? 0 : dy[i]!)),
-    ]);
+    return this.record([x], new Value(shape, y), (dy) => [picked(dy, to)]);
   }
 
   private scattered(x: Float64Array, to: Int32Array, size: number): Float64Array {
@@ -231,8 +254,7 @@ export class Tape {
     group.forEach((g, i) => {
       if (at[g] !== i) this.smooth(a[at[g]!]! - a[i]!, a[i]!);
     });
-    const y = Float64Array.from(at, (i) => a[i]!);
-    return this.record([x], new Value(shape, y), (dy) => [this.scattered(dy, at, x.size)]);
+    return this.record([x], new Value(shape, picked(a, at)), (dy) => [this.scattered(dy, at, x.size)]);
   }
 
   /** All elements of all arrays one behind the other, [n]. */
@@ -297,40 +319,20 @@ export class Tape {
   /** x repeated along axes that are missing in front or of length 1. */
   repeated(x: Value, shape: readonly number[]): Value {
     if (shape.length === x.rank && shape.every((length, axis) => length === x.shape[axis])) return x;
-    const lead = shape.length - x.rank;
-    return this.gather(
-      x,
-      shape,
-      placesOf(shape, (at) =>
-        flat(
-          x.shape,
-          x.shape.map((length, axis) => (length === 1 ? 0 : at[axis + lead]!)),
-        ),
-      ),
-    );
+    const strides = stridesOf(x.shape).map((stride, axis) => (x.shape[axis] === 1 ? 0 : stride));
+    const missing = new Array<number>(shape.length - x.rank).fill(0);
+    return this.gather(x, shape, stridedPlaces(shape, [...missing, ...strides]));
   }
 
   reshape(x: Value, shape: readonly number[]): Value {
-    return this.view(
-      x,
-      shape,
-      Int32Array.from({ length: x.size }, (_, i) => i),
-    );
+    return this.view(x, shape, stridedPlaces([x.size], [1]));
   }
 
   /** Axis i of the result is axis `axes[i]` of x. */
   permute(x: Value, axes: readonly number[]): Value {
-    const shape = axes.map((axis) => x.shape[axis]!);
-    return this.view(
-      x,
-      shape,
-      placesOf(shape, (at) =>
-        flat(
-          x.shape,
-          x.shape.map((_, axis) => at[axes.indexOf(axis)]!),
-        ),
-      ),
-    );
+    const strides = stridesOf(x.shape);
+    const along = (values: readonly number[]) => axes.map((axis) => values[axis]!);
+    return this.view(x, along(x.shape), stridedPlaces(along(x.shape), along(strides)));
   }
 
   transpose(x: Value, a: number, b: number): Value {
@@ -342,16 +344,8 @@ export class Tape {
 
   slice(x: Value, axis: number, start: number, length: number): Value {
     const shape = x.shape.map((full, i) => (i === axis ? length : full));
-    return this.view(
-      x,
-      shape,
-      placesOf(shape, (at) =>
-        flat(
-          x.shape,
-          at.map((index, i) => (i === axis ? index + start : index)),
-        ),
-      ),
-    );
+    const strides = stridesOf(x.shape);
+    return this.view(x, shape, stridedPlaces(shape, strides, start * strides[axis]!));
   }
 
   concat(values: readonly Value[], axis: number): Value {
@@ -388,12 +382,8 @@ export class Tape {
     keep: boolean,
   ): { shape: readonly number[]; group: Int32Array } {
     const kept = x.shape.map((length, axis) => (axes.includes(axis) ? 1 : length));
-    const group = placesOf(x.shape, (at) =>
-      flat(
-        kept,
-        at.map((index, axis) => (axes.includes(axis) ? 0 : index)),
-      ),
-    );
+    const strides = stridesOf(kept).map((stride, axis) => (axes.includes(axis) ? 0 : stride));
+    const group = stridedPlaces(x.shape, strides);
     return { shape: keep ? kept : x.shape.filter((_, axis) => !axes.includes(axis)), group };
   }
 
