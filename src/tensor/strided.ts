@@ -1,6 +1,6 @@
 /** Strides, and the copy that reads and writes through them (shaders/strided.wgsl). */
 
-import type { Float } from "../gpu/kernel.js";
+import type { DType } from "../gpu/kernel.js";
 import * as kernels from "../gpu/kernels.generated.js";
 import { ShapeError } from "./errors.js";
 import type { Tensor } from "./tensor.js";
@@ -36,14 +36,19 @@ function lastFour(values: readonly number[]): [number, number, number, number] {
   return [values[2]!, values[3]!, values[4]!, values[5]!];
 }
 
+/** The type that the kernel copies elements as: integers of either kind as words. */
+function copiedAs(dtype: DType): "f32" | "f16" | "u32" {
+  return dtype === "i32" ? "u32" : dtype;
+}
+
 /**
  * target = source, or target += source with `accumulate`, element by element; both may be strided views (at most six
- * axes) of the same shape in different memory, and float32 or float16 each: a conversion rounds to nearest, and what is
- * beyond float16's ±65504 becomes infinite. Not on the tape.
+ * axes) of the same shape in different memory. Their element types are the same, or float32 and float16: a conversion
+ * rounds to nearest, and what is beyond float16's ±65504 becomes infinite. Not on the tape.
  */
 export function copyStrided(
-  source: Tensor<Float>,
-  target: Tensor<Float>,
+  source: Tensor<DType>,
+  target: Tensor<DType>,
   options: { accumulate: boolean },
 ): void {
   if (
@@ -57,6 +62,10 @@ export function copyStrided(
   }
   if (source.rank > maxRank)
     throw new ShapeError("copy", `${source.label} has ${source.rank} axes; at most ${maxRank} are supported`);
+  const variant = { Source: copiedAs(source.dtype), Destination: copiedAs(target.dtype) };
+  const whole = variant.Source === "u32";
+  if (source.dtype !== target.dtype && (whole || variant.Destination === "u32"))
+    throw new ShapeError("copy", `${source.label} is ${source.dtype}, ${target.label} ${target.dtype}`);
   const { gpu } = source;
   const kernel = kernels.strided.copy;
   const shape = padded(source.shape, 1);
@@ -81,7 +90,7 @@ export function copyStrided(
     },
     {
       groups: gpu.groups1d(source.size, gpu.tunables(kernel).WORKGROUP),
-      variant: { Source: source.dtype, Destination: target.dtype },
+      variant: { ...variant, Value: whole ? "u32" : "f32" },
     },
   );
 }
