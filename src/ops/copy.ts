@@ -1,21 +1,13 @@
 /** Making views dense, copying, joining and filling. The strided copy itself is shaders/strided.wgsl. */
 
-import { bytesPerElement, type DType, type Float } from "../gpu/kernel.js";
+import type { DType, Float } from "../gpu/kernel.js";
 import * as kernels from "../gpu/kernels.generated.js";
 import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
-import { copyStrided } from "../tensor/strided.js";
+import { bindable, copyStrided, sameShape } from "../tensor/strided.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 
-function sameShape(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((length, axis) => length === b[axis]);
-}
-
-/** Whether a kernel can bind the tensor as it is: row-major without gaps, starting where a binding may start. */
-export function bindable(x: Tensor<DType>): boolean {
-  const start = x.offset * bytesPerElement[x.dtype];
-  return x.contiguous && start % x.gpu.limits.minStorageBufferOffsetAlignment === 0;
-}
+export { bindable };
 
 /** The tensor itself if every kernel can bind it, else a dense copy with the same values. */
 export function contiguous<D extends DType>(x: Tensor<D>): Tensor<D> {

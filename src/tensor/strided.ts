@@ -1,6 +1,6 @@
 /** Strides, and the copy that reads and writes through them (shaders/strided.wgsl). */
 
-import type { DType } from "../gpu/kernel.js";
+import { bytesPerElement, type DType } from "../gpu/kernel.js";
 import * as kernels from "../gpu/kernels.generated.js";
 import { ShapeError } from "./errors.js";
 import type { Tensor } from "./tensor.js";
@@ -28,6 +28,16 @@ export function isDense(shape: readonly number[], strides: readonly number[]): b
   return true;
 }
 
+export function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((length, axis) => length === b[axis]);
+}
+
+/** Whether a kernel can bind the tensor as it is: row-major without gaps, starting where a binding may start. */
+export function bindable(x: Tensor<DType>): boolean {
+  const start = x.offset * bytesPerElement[x.dtype];
+  return x.contiguous && start % x.gpu.limits.minStorageBufferOffsetAlignment === 0;
+}
+
 function padded(values: readonly number[], filler: number): number[] {
   return [...new Array<number>(maxRank - values.length).fill(filler), ...values];
 }
@@ -51,10 +61,7 @@ export function copyStrided(
   target: Tensor<DType>,
   options: { accumulate: boolean },
 ): void {
-  if (
-    source.shape.length !== target.shape.length ||
-    source.shape.some((length, axis) => length !== target.shape[axis])
-  ) {
+  if (!sameShape(source.shape, target.shape)) {
     throw new ShapeError(
       "copy",
       `${source.label} [${source.shape.join(", ")}] into ${target.label} [${target.shape.join(", ")}]`,
@@ -91,6 +98,7 @@ export function copyStrided(
     {
       groups: gpu.groups1d(source.size, gpu.tunables(kernel).WORKGROUP),
       variant: { ...variant, Value: whole ? "u32" : "f32" },
+      writes: target.region,
     },
   );
 }
