@@ -7,6 +7,7 @@ import { type Config, describeConfig, PRESET_NAMES, resolveConfig } from "./conf
 import type { Dataset } from "./data/dataset.js";
 import { loadDataset } from "./data/load.js";
 import { evaluate, scoresTable } from "./evaluation.js";
+import { poison } from "./gpu/poison.js";
 import { latestCheckpoint } from "./io/checkpoint.js";
 import type { JsonRecord } from "./io/json.js";
 import { RunFolder } from "./io/run-folder.js";
@@ -84,6 +85,7 @@ async function main(): Promise<void> {
     : await started(options);
   const gpu = await openGpu(options.adapter, options.quiet, options.tuning);
   if (process.env.MCD_CHECK_FINITE) gpu.checkFinite = true;
+  if (process.env.MCD_POISON) poison(gpu);
 
   let stopping = false;
   const restoreSignals = onInterrupt(() => {
