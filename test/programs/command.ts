@@ -2,6 +2,7 @@
 
 import { Command, InvalidArgumentError } from "commander";
 import { Gpu } from "../../dist/gpu/gpu.js";
+import { poison } from "../../dist/gpu/poison.js";
 import { openNodeDevice } from "../../dist/platform/node-adapter.js";
 import { compare } from "./compare.js";
 import { generate } from "./generate.js";
@@ -35,6 +36,7 @@ const options = command.opts<{
 
 const opened = await openNodeDevice({ adapter: options.adapter });
 const gpu = Gpu.from(opened.device, opened);
+poison(gpu);
 const start = performance.now();
 let failures = 0;
 let most = 0;

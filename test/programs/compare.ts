@@ -1,7 +1,6 @@
 /** Runs a program on the engine and compares it with float64. */
 
 import type { Gpu } from "../../dist/gpu/gpu.js";
-import { sizeClass } from "../../dist/gpu/pool.js";
 import * as P from "../../dist/index.js";
 import { Tape } from "../reference/tape.js";
 import { codeOf, evaluate, type Program } from "./program.js";
@@ -50,23 +49,6 @@ export function expectations(program: Program): Map<string, Expected | null> {
   return expected;
 }
 
-/**
- * Fills memory that the engine hands out next with `value`, in as many buffers of each size as a program is likely to take:
- * what reads beyond what it owns shows.
- */
-export function poison(gpu: Gpu, value: number): void {
-  const held = [];
-  for (let bytes = 256; bytes <= 2 ** 13; bytes = sizeClass(bytes + 1)) {
-    const data = new Float32Array(bytes / 4).fill(value);
-    for (let count = Math.max(2, 2 ** 14 / bytes); count > 0; count--) {
-      const storage = gpu.allocate(bytes, "poison");
-      gpu.write(storage, 0, data);
-      held.push(storage);
-    }
-  }
-  for (const storage of held) storage.release();
-}
-
 /** Runs the program once; null if all is as it should be. `worst` hears how much of the tolerance was used. */
 export async function compare(
   gpu: Gpu,
@@ -74,7 +56,6 @@ export async function compare(
   worst?: (share: number) => void,
 ): Promise<Failure | null> {
   const expected = expectations(program);
-  poison(gpu, program.seed % 2 === 0 ? Number.NaN : 1000);
   const before = gpu.memory.liveBytes;
   const reads: [name: string, values: Promise<ArrayLike<number>>][] = [];
   const check = (name: string, tensor: P.Tensor | null) => {

@@ -38,7 +38,7 @@ interface Frame {
   readonly outer: Frame | null;
 }
 
-export const settings = { views: false, carried: false, packed: false, dyViews: false, slices: false };
+export const settings = { views: false };
 
 function plain(value: Value): boolean {
   return value.dense && value.place(0) === 0;
@@ -356,13 +356,13 @@ export class Draw {
     const differentiable = outputs.filter(({ value }) => value.requiresGrad);
     if (differentiable.length === 0) return null;
     const checked = visible.filter(({ name }) => !this.used.has(name) || this.random.chance(0.15));
-    const carried = settings.carried && this.random.chance(0.2);
+    const carried = this.random.chance(0.2);
     const only = this.random.of(differentiable);
     const ending = { zeroed, written, body, carried, checked: checked.map(({ name }) => name) };
     if (this.random.chance(0.35)) {
       // Sometimes the gradient to begin with is a view, too.
       let dy = this.weights(only.value.shape);
-      if (settings.dyViews && !carried && this.random.chance(0.4)) {
+      if (!carried && this.random.chance(0.4)) {
         const { shape, rank } = only.value;
         const swapped = shape.map((length, axis) =>
           axis === 0 ? shape[rank - 1]! : axis === rank - 1 ? shape[0]! : length,
@@ -393,7 +393,7 @@ export class Draw {
       if (!pass) return null;
       passes.push(pass);
     }
-    return pruned({ seed, leaves: this.leaves, packed: settings.packed && this.random.chance(0.25), passes });
+    return pruned({ seed, leaves: this.leaves, packed: this.random.chance(0.25), passes });
   }
 }
 
