@@ -1,6 +1,6 @@
 /** Making views dense, copying, joining and filling. The strided copy itself is shaders/strided.wgsl. */
 
-import { bytesPerElement, type DType, type Float } from "../gpu/kernel.js";
+import type { DType, Float } from "../gpu/kernel.js";
 import * as kernels from "../gpu/kernels.generated.js";
 import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
@@ -11,20 +11,9 @@ function sameShape(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((length, axis) => length === b[axis]);
 }
 
-/** Whether a kernel can bind the tensor as it is: row-major without gaps, starting where a binding may start. */
-export function bindable(x: Tensor<DType>): boolean {
-  const start = x.offset * bytesPerElement[x.dtype];
-  return x.contiguous && start % x.gpu.limits.minStorageBufferOffsetAlignment === 0;
-}
-
 /** The tensor itself if every kernel can bind it, else a dense copy with the same values. */
 export function contiguous<D extends DType>(x: Tensor<D>): Tensor<D> {
-  if (bindable(x)) return x;
-  const y = empty(x.gpu, x.shape, x.dtype, x.label);
-  copyStrided(x, y, { accumulate: false });
-  // Integers have no gradient: such an op does not go on the tape.
-  record("contiguous", [x as Tensor<Float>], y as Tensor<Float>, () => (dy, grads) => grads.give(0, dy));
-  return y;
+  return x.gpu.binds(x) ? x : x.dense();
 }
 
 /** The values of `x` as a dense tensor of another element type; the gradient, always float32, passes through. */
