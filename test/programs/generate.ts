@@ -38,12 +38,6 @@ interface Frame {
   readonly outer: Frame | null;
 }
 
-export const settings = { views: false };
-
-function plain(value: Value): boolean {
-  return value.dense && value.place(0) === 0;
-}
-
 const viewOps = new Set(["reshape", "transpose", "slice", "detach"]);
 /** Results that may or may not share the memory of an input, as it suits the engine. */
 const maybeSharing = new Set(["contiguous", "straightThrough"]);
@@ -95,7 +89,6 @@ export class Draw {
     const found = this.any(
       ({ value }) =>
         value.storage !== apart?.storage &&
-        (settings.views || plain(value)) &&
         value.rank === shape.length &&
         value.shape.every((length, axis) => length === shape[axis]),
     );
@@ -170,11 +163,6 @@ export class Draw {
     const instruction = { name: `v${this.count++}`, op, inputs, options };
     this.append(instruction);
     return instruction.name;
-  }
-
-  /** For ops that refuse views: the tensor, or a dense copy. */
-  readable({ name, value }: Found): string {
-    return settings.views || plain(value) ? name : this.insert("contiguous", [name], {});
   }
 
   /** Something outside of the tape that may be written: nothing reads it for a gradient. */

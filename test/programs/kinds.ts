@@ -291,7 +291,7 @@ const rows: Record<string, Kind> = {
         weight: 2,
         draw(draw) {
           const x = draw.any(({ value }) => value.rank >= 1);
-          return x && { inputs: [draw.readable(x)], options: {} };
+          return x && { inputs: [x.name], options: {} };
         },
         code: (inputs) => call(op, inputs),
         apply(tape, [x]) {
@@ -328,7 +328,7 @@ const rows: Record<string, Kind> = {
       const x = draw.any(({ value }) => value.rank >= 1 && value.shape.at(-1)! > 1);
       if (!x) return null;
       const channels = x.value.shape.at(-1)!;
-      return { inputs: [draw.readable(x), draw.like([channels]), draw.like([channels])], options: {} };
+      return { inputs: [x.name, draw.like([channels]), draw.like([channels])], options: {} };
     },
     code: (inputs) => call("layerNorm", inputs),
     apply: (tape, [x, weight, bias]) =>
@@ -340,7 +340,7 @@ const rows: Record<string, Kind> = {
       const x = draw.any(({ value }) => value.rank === 3 && value.shape[2]! > 1);
       if (!x) return null;
       const [batch, , channels] = x.value.shape as [number, number, number];
-      return { inputs: [draw.readable(x), draw.like([batch, 2 * channels])], options: {} };
+      return { inputs: [x.name, draw.like([batch, 2 * channels])], options: {} };
     },
     code: (inputs) => call("adaLayerNorm", inputs),
     apply(tape, [x, scaleShift]) {
@@ -359,7 +359,7 @@ const rows: Record<string, Kind> = {
       const channels = x.value.shape.at(-1)!;
       const groups = draw.random.of([1, 2, 3, 4, channels].filter((count) => channels % count === 0));
       const options = { groups, activation: draw.random.of(["none", "silu"]) };
-      return { inputs: [draw.readable(x), draw.like([channels]), draw.like([channels])], options };
+      return { inputs: [x.name, draw.like([channels]), draw.like([channels])], options };
     },
     code: ([x, weight, bias], { groups, activation }) =>
       `P.groupNorm(${x}, ${groups}, ${weight}, ${bias}, { activation: "${activation}" })`,
@@ -452,7 +452,7 @@ const products: Record<string, Kind> = {
       const [layers, channels] = [draw.random.whole(1, 2), draw.length()];
       const outputs = 4 * draw.random.whole(1, 2);
       const fits = draw.any(({ value }) => value.rank === 2 && value.shape[1] === layers * channels);
-      const h = fits ? draw.readable(fits) : draw.like([draw.length(), layers * channels]);
+      const h = fits ? fits.name : draw.like([draw.length(), layers * channels]);
       return {
         inputs: [h, draw.like([layers, channels, outputs]), draw.like([layers, 1, outputs])],
         options: {},
@@ -501,7 +501,7 @@ const products: Record<string, Kind> = {
         ? draw.like([length + draw.random.whole(0, 2), channels])
         : null;
       return {
-        inputs: [draw.readable(table), ids.name, ...(positions ? [positions] : [])],
+        inputs: [table.name, ids.name, ...(positions ? [positions] : [])],
         options: { zeroId },
       };
     },
@@ -563,7 +563,7 @@ const pictures: Record<string, Kind> = {
     weight: 1,
     draw(draw) {
       const x = draw.picture();
-      return { inputs: [draw.readable(x)], options: { factor: draw.random.whole(1, 3) } };
+      return { inputs: [x.name], options: { factor: draw.random.whole(1, 3) } };
     },
     code: ([x], { factor }) => `P.upsample(${x}, ${factor})`,
     apply(tape, [x], { factor }) {
@@ -593,7 +593,7 @@ const pictures: Record<string, Kind> = {
       const weight = draw.like([kernelHeight, kernelWidth, channels, outputs]);
       const bias = draw.random.chance(0.6) ? draw.like([outputs]) : null;
       return {
-        inputs: [draw.readable(x), weight, ...(bias ? [bias] : [])],
+        inputs: [x.name, weight, ...(bias ? [bias] : [])],
         options: { stride: draw.random.whole(1, 2), top, left, bottom, right },
       };
     },
@@ -627,7 +627,7 @@ const pictures: Record<string, Kind> = {
       const long = (length: number, kernel: number) => (length - 1) * stride + kernel - 2 * padding >= 1;
       if (!long(height, kernelHeight) || !long(width, kernelWidth)) return null;
       const weight = draw.like([kernelHeight, kernelWidth, draw.channels(), channels]);
-      return { inputs: [draw.readable(x), weight], options: { stride, padding } };
+      return { inputs: [x.name, weight], options: { stride, padding } };
     },
     code: (inputs, options) => call("convTranspose2d", inputs, options),
     apply(tape, [x, weight], { stride, padding }) {
