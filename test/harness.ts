@@ -136,7 +136,7 @@ export async function checkOp(t: Check, gpu: Gpu, name: string, check: OpCheck):
   const dy = noGrad(() => fromArray(gpu, weights, [expected.length]));
   const output = gpu.scope(() => {
     const result = check.gpu(...leaves);
-    if (wanted.some(Boolean)) backwardFrom(result, dy);
+    if (wanted.some(Boolean)) backwardFrom(result, dy.reshape(result.shape));
     return result.detach().keep();
   });
   t.near(await output.read(), expected, tolerance.forward, `${name}: forward`);

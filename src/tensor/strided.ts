@@ -28,6 +28,10 @@ export function isDense(shape: readonly number[], strides: readonly number[]): b
   return true;
 }
 
+export function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((length, axis) => length === b[axis]);
+}
+
 function padded(values: readonly number[], filler: number): number[] {
   return [...new Array<number>(maxRank - values.length).fill(filler), ...values];
 }
@@ -51,10 +55,7 @@ export function copyStrided(
   target: Tensor<DType>,
   options: { accumulate: boolean },
 ): void {
-  if (
-    source.shape.length !== target.shape.length ||
-    source.shape.some((length, axis) => length !== target.shape[axis])
-  ) {
+  if (!sameShape(source.shape, target.shape)) {
     throw new ShapeError(
       "copy",
       `${source.label} [${source.shape.join(", ")}] into ${target.label} [${target.shape.join(", ")}]`,
@@ -91,6 +92,7 @@ export function copyStrided(
     {
       groups: gpu.groups1d(source.size, gpu.tunables(kernel).WORKGROUP),
       variant: { ...variant, Value: whole ? "u32" : "f32" },
+      writes: target.region,
     },
   );
 }

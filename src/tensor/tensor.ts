@@ -3,6 +3,7 @@
 import type { Bindable, Gpu, Scoped } from "../gpu/gpu.js";
 import { bytesPerElement, type DType, type Float } from "../gpu/kernel.js";
 import { borrowedId, Storage } from "../gpu/pool.js";
+import type { Region } from "../gpu/region.js";
 import { type BackwardFunction, type GradNode, record } from "./autograd.js";
 import { ShapeError, UseAfterFreeError } from "./errors.js";
 import { float16ToFloat32, float32ToFloat16 } from "./float16.js";
@@ -32,10 +33,9 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
   grad: Tensor | null = null;
   /** False while `grad` holds a stale value that the next backward overwrites instead of adding to it. */
   gradIsCurrent = false;
-  /** The op on the tape that made this tensor. */
-  node: GradNode | null = null;
   kept = false;
   private memory: Storage | null;
+  private madeBy: GradNode | null = null;
 
   /** Takes over one reference to `storage`. Made by `empty` and friends and by views; ops do not call it. */
   constructor(
@@ -65,6 +65,27 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
 
   get disposed(): boolean {
     return this.memory === null;
+  }
+
+  /** The op on the tape that made this tensor. It stays there as long as a tensor that is not freed leads to it. */
+  get node(): GradNode | null {
+    return this.madeBy;
+  }
+
+  set node(node: GradNode | null) {
+    node?.retain();
+    this.madeBy?.release();
+    this.madeBy = node;
+  }
+
+  /** The bytes of the storage that the elements lie in. */
+  get region(): Region {
+    const elementBytes = bytesPerElement[this.dtype];
+    return {
+      offset: this.offset * elementBytes,
+      shape: [...this.shape, elementBytes],
+      strides: [...this.strides.map((stride) => stride * elementBytes), 1],
+    };
   }
 
   get rank(): number {
@@ -232,6 +253,7 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
   dispose(): void {
     this.memory?.release();
     this.memory = null;
+    this.node = null;
   }
 
   /** The elements in row-major order. Waits for all work recorded so far. */
