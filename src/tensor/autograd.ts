@@ -151,6 +151,9 @@ function withGradients<T>(on: boolean, body: () => T): T {
 
 class NodeGradWriter implements GradWriter {
   private readonly node: GradNode;
+  private readonly sinks: Tensor[] = [];
+  private readonly late: [i: number, gradient: Tensor][] = [];
+
   constructor(node: GradNode) {
     this.node = node;
   }
@@ -166,6 +169,30 @@ class NodeGradWriter implements GradWriter {
   }
 
   sink(i: number): { tensor: Tensor; accumulate: boolean } {
+    const { tensor, accumulate } = this.place(i);
+    const { storage, offset, size } = tensor;
+    const overlaps = (other: Tensor) =>
+      other.storage === storage && other.offset < offset + size && offset < other.offset + other.size;
+    if (!this.sinks.some(overlaps)) {
+      this.sinks.push(tensor);
+      return { tensor, accumulate };
+    }
+    // The same tensor twice, as weight and bias, say: one dispatch may write both, so the second share is added later.
+    const apart = untracked(tensor.gpu, tensor.shape, "f32", tensor.label);
+    this.late.push([i, apart]);
+    return { tensor: apart, accumulate: false };
+  }
+
+  /** Adds what could not be written in its place at once. */
+  finish(): void {
+    for (const [i, gradient] of this.late) {
+      this.give(i, gradient);
+      gradient.dispose();
+    }
+  }
+
+  /** Where the gradient of input `i` is gathered. */
+  private place(i: number): { tensor: Tensor; accumulate: boolean } {
     const input = this.input(i);
     const { gpu } = this.node.gradient!;
     const shape = this.node.inputShapes[i]!;
@@ -203,7 +230,7 @@ class NodeGradWriter implements GradWriter {
       input.gradient = gradient.alias();
       return;
     }
-    const { tensor, accumulate } = this.sink(i);
+    const { tensor, accumulate } = this.place(i);
     copyStrided(gradient, tensor, { accumulate });
   }
 }
@@ -261,7 +288,9 @@ function propagate(root: GradNode): void {
       if (dy && !node.inPlace) {
         node.check();
         const { backward } = node;
-        dy.gpu.scope(() => backward!(dy, new NodeGradWriter(node)));
+        const grads = new NodeGradWriter(node);
+        dy.gpu.scope(() => backward!(dy, grads));
+        grads.finish();
       }
       node.end("");
     }
