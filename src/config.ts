@@ -146,7 +146,12 @@ const SCHEMA = {
       "weight λ of the auxiliary loss −log p(x0|xt) (VQ-Diffusion: 5e-4, for 200 passes over the data)",
     ),
     adaptiveAuxiliary: flag(true, "auxiliary weight falls with t: from 2λ at t = 1 towards λ"),
-    pCond: number(0.1, 0, 1, "share of the captions whose condition is masked in training, of the pictures if captionsPerImage is above 1 (paper: 0.1)"),
+    pCond: number(
+      0.1,
+      0,
+      1,
+      "share of the captions whose condition is masked in training, of the pictures if captionsPerImage is above 1 (paper: 0.1)",
+    ),
     pMask: number(
       0.1,
       0,
@@ -188,11 +193,19 @@ const SCHEMA = {
     warmupFrom: number(1e-6, 0, 1, "learning rate at the first step of the warm-up (paper: 1e-6)"),
     beta1: number(0.9, 0, 0.99999, "AdamW β1"),
     beta2: number(0.96, 0, 0.99999, "AdamW β2"),
-    weightDecay: number(0.045, 0, 10, "AdamW weight decay of the matrices; tables, biases and norms have none"),
+    weightDecay: number(
+      0.045,
+      0,
+      10,
+      "AdamW weight decay of the matrices; tables, biases and norms have none",
+    ),
     clip: number(0.5, 0, MANY, "largest global gradient norm; 0 = no clipping"),
     emaDecay: number(0.99, 0, 0.999999, "decay of the averaged weights that sampling uses; 0 = no averaging"),
     emaEvery: integer(5, 1, MANY, "steps between two updates of the averaged weights"),
-    importanceSampling: flag(false, "draw t by its KL instead of uniformly (paper: uniform), once each t was trained more than 10 times; the total loss is weighted to make up for it, the logged parts are not"),
+    importanceSampling: flag(
+      false,
+      "draw t by its KL instead of uniformly (paper: uniform), once each t was trained more than 10 times; the total loss is weighted to make up for it, the logged parts are not",
+    ),
   },
   sampling: {
     steps: integer(25, 1, 10000, "denoising steps; at most decoder.timesteps"),

@@ -97,7 +97,11 @@ async function main(): Promise<void> {
   if (out)
     await platform.files.write(
       out,
-      JSON.stringify({ weights, sampling: { ...captioner.config.sampling, ...sampling }, results, bounds }, null, 1),
+      JSON.stringify(
+        { weights, sampling: { ...captioner.config.sampling, ...sampling }, results, bounds },
+        null,
+        1,
+      ),
     );
   captioner.dispose();
 }

@@ -113,7 +113,10 @@ export async function splitBounds(
     const images = records.map((record) => dataset.records[record]!.image);
     const codes = await captioner.encodeAll(gatherImages(dataset, images));
     const onBatch = (captions: number) => onProgress?.(done + captions, all);
-    bounds.push({ split, ...(await heldOutBound(captioner, dataset, records, codes, { ...options, onBatch })) });
+    bounds.push({
+      split,
+      ...(await heldOutBound(captioner, dataset, records, codes, { ...options, onBatch })),
+    });
     done += captionsOf(records);
   }
   return bounds;

@@ -1,5 +1,200 @@
-/** Deliberate mistakes in data sets, splits, batches, augmentation. */
+/** Deliberate mistakes in data sets, splits, batches, augmentation, and in what of them reaches the networks. */
 
 import type { Mutation } from "./mutation.js";
 
-export const data: readonly Mutation[] = [];
+const stages = "training/stages.test.ts";
+const settings = "training/settings.test.ts";
+const stagesFile = "src/training/stages.ts";
+
+export const data: readonly Mutation[] = [
+  {
+    name: "captions are trained with the next picture's codes",
+    file: stagesFile,
+    find: "(at * variants + variant) * positions;",
+    replace: "(((at + 1) % train.length) * variants + variant) * positions;",
+    tests: [`${stages} # the decoder learns`],
+  },
+  {
+    name: "a picture's further captions are those of the next picture",
+    file: stagesFile,
+    find: "dataset.records[train[at]!]!.captions",
+    replace: "dataset.records[train[(at + 1) % train.length]!]!.captions",
+    tests: [`${stages} # the decoder learns`],
+  },
+  {
+    name: "a picture's second caption is always its first one",
+    file: stagesFile,
+    find: "known[randomBelow(known.length, config.seed, captionStream, number)]!",
+    replace: "known[0]!",
+    tests: [`${stages} # the decoder learns`],
+  },
+  {
+    name: "every step of the decoder has the first batch",
+    file: "src/training/decoder-training.ts",
+    find: "this.batches(step - 1);",
+    replace: "this.batches(0);",
+    tests: [`${stages} # the decoder learns`],
+  },
+  {
+    name: "every micro-batch has the first one's captions",
+    file: "src/training/decoder-training.ts",
+    find: "all.subarray(i * target.size, (i + 1) * target.size)",
+    replace: "all.subarray(0, target.size)",
+    tests: [`${stages} # the decoder learns`],
+  },
+  {
+    name: "the decoder sees no variants of pictures",
+    file: stagesFile,
+    find: "const variant = randomBelow(variants,",
+    replace: "const variant = 0 * randomBelow(variants,",
+    tests: [`${stages} # the decoder learns`],
+  },
+  {
+    name: "captions are cut a word early",
+    file: "src/text/tokenizer.ts",
+    find: "ids.slice(0, length - 1)",
+    replace: "ids.slice(0, length - 2)",
+    tests: [`${stages} # the decoder learns`],
+  },
+  {
+    name: "variants are not augmented",
+    file: stagesFile,
+    find: "{ seed: config.seed, step: record, index: variant },\n          undefined,",
+    replace:
+      "{ seed: config.seed, step: record, index: variant },\n          { shift: 0, scale: 0, brightness: 0 },",
+    tests: [`${stages} # codes of training pictures`],
+  },
+  {
+    name: "variants are of another picture",
+    file: stagesFile,
+    find: "        augment(\n          source,",
+    replace: "        augment(\n          images.subarray(0, bytes),",
+    tests: [`${stages} # codes of training pictures`],
+  },
+  {
+    name: "all variants of a picture are the same one",
+    file: stagesFile,
+    find: "step: record, index: variant }",
+    replace: "step: record, index: 0 }",
+    tests: [`${stages} # codes of training pictures`],
+  },
+  {
+    name: "codes of the second chunk of pictures lie over those of the first",
+    file: stagesFile,
+    find: "first * variants * captioner.positions);",
+    replace: "first * captioner.positions);",
+    tests: [`${stages} # codes of training pictures`],
+  },
+  {
+    name: "the VQ-VAE learns from test pictures",
+    file: stagesFile,
+    find: '{ split: "train", batchSize: config.vqvae.batch,',
+    replace: '{ split: dataset.splits.test ? "test" : "train", batchSize: config.vqvae.batch,',
+    tests: [`${stages} # the VQ-VAE learns`],
+  },
+  {
+    name: "the VQ-VAE is trained on [0, 1] and used on [-1, 1]",
+    file: "src/training/vqvae-training.ts",
+    find: "this.bytes[i]! / 127.5 - 1;",
+    replace: "this.bytes[i]! / 255;",
+    tests: [`${stages} # the VQ-VAE learns`],
+  },
+  {
+    name: "the VQ-VAE is used on [0, 1] and trained on [-1, 1]",
+    file: "src/captioner.ts",
+    find: "values[i] = images[i]! / 127.5 - 1;",
+    replace: "values[i] = images[i]! / 255;",
+    tests: ["sampling.test.ts # bytes", "commands/learn.test.ts"],
+  },
+  {
+    name: "the VQ-VAE learns from pictures that are not augmented",
+    file: stagesFile,
+    find: "augment(pixels(dataset, image), size, { seed: config.seed, step, index }, undefined, place);",
+    replace: "place.set(pixels(dataset, image));",
+    tests: [`${stages} # the VQ-VAE learns`],
+  },
+  {
+    name: "pictures of one place in the VQ-VAE's batches are always augmented the same way",
+    file: stagesFile,
+    find: "{ seed: config.seed, step, index }",
+    replace: "{ seed: config.seed, step: 0, index }",
+    tests: [`${stages} # the VQ-VAE learns`],
+  },
+  {
+    name: "every step of the VQ-VAE has the first batch",
+    file: "src/training/vqvae-training.ts",
+    find: "this.batches(step - 1, this.bytes);",
+    replace: "this.batches(0, this.bytes);",
+    tests: [`${stages} # the VQ-VAE learns`],
+  },
+  {
+    name: "the VQ-VAE never gets the batch that was prepared while it worked",
+    file: "src/training/vqvae-training.ts",
+    find: "this.images.write(this.values);",
+    replace: "if (step === 1) this.images.write(this.values);",
+    tests: [`${stages} # the VQ-VAE learns`],
+  },
+  {
+    name: "every epoch has the same order",
+    file: "src/data/batches.ts",
+    find: "shuffled(this.count, this.#seed, epoch)",
+    replace: "shuffled(this.count, this.#seed, 0)",
+    tests: ["data/batches.test.ts"],
+  },
+  {
+    name: "always the first caption of a picture",
+    file: "src/data/batches.ts",
+    find: "randomBelow(record.captions.length, this.#seed, CAPTION_STREAM, position)",
+    replace: "0 * position",
+    tests: ["data/batches.test.ts"],
+  },
+  {
+    name: "a batch's captions are those of the record with the picture's number",
+    file: "src/data/batches.ts",
+    find: "captions.push(record.captions[choice]!);",
+    replace: "captions.push(this.#dataset.records[record.image]!.captions[choice]!);",
+    tests: [`${stages} # the decoder learns`],
+  },
+  {
+    name: "the vocabulary is built from all captions",
+    file: "src/training/run.ts",
+    find: "(dataset.splits.train ?? []).flatMap((record) => dataset.records[record]!.captions)",
+    replace: "dataset.records.flatMap((record) => record.captions)",
+    tests: [`${stages} # the vocabulary`],
+  },
+  {
+    name: "minCount ignored",
+    file: "src/training/run.ts",
+    find: "{ minimumCount: config.data.minCount }",
+    replace: "{}",
+    tests: [`${stages} # the vocabulary`],
+  },
+  {
+    name: "a resumed run builds its vocabulary anew",
+    file: "src/training/run.ts",
+    find: "if (await files.exists(path))",
+    replace: "if (path === vocabularyFile)",
+    tests: [`${stages} # the vocabulary`],
+  },
+  {
+    name: "subset of a folder ignored",
+    file: "src/data/load.ts",
+    find: "withSubset(dataset, subset)",
+    replace: "withSubset(dataset, 0)",
+    tests: [`${settings} # data.subset`],
+  },
+  {
+    name: "skipBad ignored",
+    file: "src/data/load.ts",
+    find: "      skipBad,\n",
+    replace: "",
+    tests: [`${settings} # data.skipBad`],
+  },
+  {
+    name: "pictures' codes come in reverse",
+    file: "src/captioner.ts",
+    find: "codes.set(await ids.read(), first * this.positions);",
+    replace: "codes.set((await ids.read()).reverse(), first * this.positions);",
+    tests: ["captioner.test.ts # many pictures", "commands/learn.test.ts"],
+  },
+];

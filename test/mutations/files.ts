@@ -78,15 +78,15 @@ export const files: readonly Mutation[] = [
   {
     name: "checkpoint: the newest are pruned, the oldest stay",
     file: "src/io/checkpoint.ts",
-    find: "steps.slice(0, Math.max(0, steps.length - Math.max(1, keep)))",
-    replace: "steps.slice(Math.max(1, keep))",
+    find: "present.slice(0, Math.max(0, present.length - Math.max(1, keep)))",
+    replace: "present.slice(Math.max(1, keep))",
     tests: ["io/checkpoint.test.ts"],
   },
   {
     name: "checkpoint: the oldest is resumed",
     file: "src/io/checkpoint.ts",
-    find: "(await checkpointSteps(files, folder)).reverse()",
-    replace: "await checkpointSteps(files, folder)",
+    find: "found.slice(damaged.length).reverse()",
+    replace: "found.slice(damaged.length)",
     tests: ["io/checkpoint.test.ts"],
   },
   {
@@ -155,8 +155,9 @@ export const files: readonly Mutation[] = [
   {
     name: "captions: the second caption of a file replaces the first",
     file: "src/data/folder.ts",
-    find: "    for (const caption of captions) if (!entry.captions.includes(caption)) entry.captions.push(caption);\n",
-    replace: "    entry.captions.splice(0, entry.captions.length, ...captions);\n",
+    find: "    for (const caption of captions) entry.captions.add(caption);\n",
+    replace:
+      "    entry.captions.clear();\n    for (const caption of captions) entry.captions.add(caption);\n",
     tests: ["data/folder.test.ts"],
   },
   {
