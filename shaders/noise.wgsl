@@ -154,9 +154,9 @@ fn permuted(index: u32) -> u32 {
   let low = (1u << half) - 1u;
   var x = index;
   loop {
-    for (var round = 0u; round < 10u; round++) {
+    for (var turn = 0u; turn < 10u; turn++) {
       let right = x & low;
-      x = (right << half) | ((x >> half) ^ (words_of(right, 2u + round).x & low));
+      x = (right << half) | ((x >> half) ^ (words_of(right, 2u + turn).x & low));
     }
     if (x < params.last) { return x; }
   }

@@ -1,5 +1,6 @@
 /** All deliberate mistakes, by field. */
 
+import { bound } from "./bound.js";
 import { data } from "./data.js";
 import { engine } from "./engine.js";
 import { evaluation } from "./evaluation.js";
@@ -14,6 +15,7 @@ export const fields: readonly Field[] = [
   { name: "shaders", mutations: shaders },
   { name: "engine", mutations: engine },
   { name: "mathematics", mutations: mathematics },
+  { name: "bound", mutations: bound },
   { name: "training", mutations: training },
   { name: "data", mutations: data },
   { name: "evaluation", mutations: evaluation },
