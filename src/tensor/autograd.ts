@@ -7,6 +7,7 @@
 import type { Gpu } from "../gpu/gpu.js";
 import type { DType, Float } from "../gpu/kernel.js";
 import type { Watch } from "../gpu/pool.js";
+import { checkTensors } from "./arguments.js";
 import { AutogradError, ShapeError } from "./errors.js";
 import { copyStrided, denseStrides, sameShape } from "./strided.js";
 import { Tensor, untracked } from "./tensor.js";
@@ -305,6 +306,7 @@ function propagate(root: GradNode): void {
  * memory that ops saved is freed as the pass goes back.
  */
 export function backward(loss: Tensor): void {
+  checkTensors("backward", "f32", loss);
   if (loss.size !== 1)
     throw new AutogradError(
       "backward",
@@ -319,7 +321,7 @@ export function backward(loss: Tensor): void {
 
 /** Like `backward`, from a tensor of any shape and the gradient `dy` with respect to it, a tensor of the same shape. */
 export function backwardFrom(output: Tensor<Float>, dy: Tensor): void {
-  void output.storage; // throws if the tensor was freed
+  checkTensors("backward", "float", output, dy);
   if (!sameShape(output.shape, dy.shape)) {
     throw new ShapeError(
       "backward",
