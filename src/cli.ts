@@ -6,6 +6,7 @@ import { Gpu } from "./gpu/gpu.js";
 import { tuningProblems } from "./gpu/tuning-problems.js";
 import type { TuningTable } from "./gpu/tuning-table.js";
 import { UserError } from "./platform/errors.js";
+import { outliveTerminal } from "./platform/node.js";
 import { openNodeDevice } from "./platform/node-adapter.js";
 import { findTuning } from "./platform/tuning-file.js";
 
@@ -51,6 +52,7 @@ export function precisionOption(): Option {
  * sentence; with MCD_DEBUG set, the stack too.
  */
 export async function runCommand(main: () => Promise<void>): Promise<void> {
+  outliveTerminal();
   try {
     await main();
     process.exitCode ??= 0;

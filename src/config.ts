@@ -58,7 +58,12 @@ const SCHEMA = {
     source: choice("emoji", ["emoji", "folder"], "the built-in emoji data, or a folder of your own pictures"),
     folder: text("", "folder with pictures and captions.jsonl, .csv or .txt (data.source=folder)"),
     imageSize: integer(64, 8, 1024, "side of the square pictures, in pixels"),
-    subset: integer(0, 0, MANY, "use only this many training pictures; 0 = all"),
+    subset: integer(
+      0,
+      0,
+      MANY,
+      "use only this many training pictures; 0 = all. Of emoji, as large a share of the other splits",
+    ),
     skipBad: flag(false, "skip unreadable rows and pictures instead of stopping"),
     augment: integer(
       4,
@@ -153,10 +158,10 @@ const SCHEMA = {
     steps: integer(6000, 1, MANY, "training steps"),
     batch: integer(64, 1, 65535, "captions a step (paper: 128)"),
     captionsPerImage: integer(
-      2,
+      1,
       1,
       MANY,
-      "captions of a picture in a batch, each with its own noise and step t; they share the condition, its mask and the work on it. Must divide decoder.batch (paper: 1)",
+      "captions of a picture in a batch, each with its own noise and step t; more than 1 save work on the condition, but share its mask, which Algorithm 1 draws for each. Must divide decoder.batch",
     ),
     microBatches: integer(
       1,
@@ -249,7 +254,6 @@ const PRESETS = {
       blocks: 2,
       steps: 1200,
       batch: 32,
-      captionsPerImage: 1,
       learningRate: 1e-3,
       warmup: 100,
       emaEvery: 5,
@@ -274,7 +278,6 @@ const PRESETS = {
       lambda: 5e-4,
       steps: 138_400,
       batch: 128,
-      captionsPerImage: 1,
       microBatches: 8,
       learningRate: 4.5e-4,
       warmup: 1000,
@@ -525,6 +528,37 @@ function checkTogether(config: Config, exitCode: 1 | 2): void {
   if (data.source === "folder" && data.folder === "") {
     fail("data.source=folder needs data.folder, the path of your pictures");
   }
+}
+
+/** What a trained network's weights or a run's random numbers depend on: a run keeps these settings to its end. */
+const FIXED: readonly string[] = [
+  "seed",
+  "data.imageSize",
+  "data.maxLength",
+  "data.minCount",
+  ...["channels", "codes", "codeDim", "downsample", "resBlocks", "attention"].map((key) => `vqvae.${key}`),
+  ...["dim", "blocks", "heads", "mlpRatio", "conditionBlocks", "summaryTokens", "conditionEmbedding"].map(
+    (key) => `decoder.${key}`,
+  ),
+  ...["schedule", "timesteps", "filler", "importanceSampling"].map((key) => `decoder.${key}`),
+];
+
+/**
+ * The configuration of a run that goes on with some settings changed. Throws a `UserError` for a setting that a run keeps.
+ */
+export function resumeConfig(file: { name: string; text: string }, set: readonly string[]): Config {
+  const before = new Map(flatten(resolveConfig({ file })));
+  const config = resolveConfig({ file, set });
+  const after = new Map(flatten(config));
+  for (const key of FIXED) {
+    if (after.get(key) !== before.get(key)) {
+      throw new UserError(
+        `--set ${key}=${after.get(key)}: a run keeps its ${key}, ${before.get(key)}; start another run to change it`,
+        2,
+      );
+    }
+  }
+  return config;
 }
 
 /** All keys with their defaults, what they allow and what they mean: the text of `--help-config`. */

@@ -182,5 +182,6 @@ export function sameBits(a: Float32Array, b: Float32Array): boolean {
 /** A display that keeps what it is told. */
 export function silentProgress(): Progress & { lines: string[] } {
   const lines: string[] = [];
-  return { lines, update() {}, log: (line) => lines.push(line), stop() {} };
+  const log = (line: string) => lines.push(line);
+  return { lines, update() {}, log, warn: log, stop() {} };
 }

@@ -246,7 +246,7 @@ export class TrainingSession {
         run,
         seed: config.seed,
         log: config.log,
-        progress: { update() {}, log() {}, stop() {} },
+        progress: { update() {}, log() {}, warn() {}, stop() {} },
         interrupted: () => this.stopping,
         resume,
         onStep: async (entry) => {
