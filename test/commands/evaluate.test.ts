@@ -14,7 +14,10 @@ interface Written {
   splits: {
     split: string;
     pictures: number;
-    methods: { name: string; scores: { ciderD: { mean: number; low: number; high: number; seeds: number[] } } }[];
+    methods: {
+      name: string;
+      scores: { ciderD: { mean: number; low: number; high: number; seeds: number[] } };
+    }[];
     differences: { of: string; minus: string }[];
     captions: { references: string[]; captions: Record<string, string[]> }[];
   }[];
@@ -59,7 +62,10 @@ t.test("evaluate.js compares settings on the validation pictures of a folder", a
   });
   const [{ methods, differences, captions }] = record.splits as [Written["splits"][number]];
   const { mean, low, high, seeds } = methods[0]!.scores.ciderD;
-  t.ok(low <= mean && mean <= high && Math.abs((seeds[0]! + seeds[1]!) / 2 - mean) < 1e-12, "seeds, mean, interval");
+  t.ok(
+    low <= mean && mean <= high && Math.abs((seeds[0]! + seeds[1]!) / 2 - mean) < 1e-12,
+    "seeds, mean, interval",
+  );
   t.match(differences[0], { of: "cfg:1.25", minus: "none" });
   t.same(
     captions.map((picture) => picture.captions["cfg:1.25"]!.length),

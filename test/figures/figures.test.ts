@@ -1,6 +1,6 @@
 import t from "tap";
-import { bootstrap, scoreOf } from "../../dist/metrics/bootstrap.js";
 import type { Evaluation } from "../../dist/evaluation.js";
+import { bootstrap, scoreOf } from "../../dist/metrics/bootstrap.js";
 import { METRIC_NAMES, METRICS } from "../../dist/metrics/scores.js";
 import { readDocuments } from "./documents.js";
 import { type FigureFile, numbersOf, parseEvaluation, problemsOf, withFigures } from "./figures.js";
@@ -13,7 +13,11 @@ t.test("the documents say what was measured", async (t) => {
     "every document with figures has its file",
   );
   for (const { file, text } of files)
-    t.same(problemsOf(text, file, evaluations), [], `${file.document} (npm run figures puts right what can be)`);
+    t.same(
+      problemsOf(text, file, evaluations),
+      [],
+      `${file.document} (npm run figures puts right what can be)`,
+    );
   const known = JSON.stringify(files.map(({ file }) => file.figures));
   t.same(
     [...evaluations.keys()].filter((name) => !known.includes(`"${name}"`)),
@@ -26,8 +30,20 @@ const how = { command: "node x.js", date: "2026-01-31", adapter: "lavapipe", mac
 const file: FigureFile = {
   document: "x.md",
   figures: {
-    time: { ...how, values: [{ value: 166, unit: "s", duration: true }, { value: 35, unit: "%", digits: 1 }] },
-    small: { ...how, values: [{ value: 3.1e-4, unit: "" }, { value: 22605, unit: "" }] },
+    time: {
+      ...how,
+      values: [
+        { value: 166, unit: "s", duration: true },
+        { value: 35, unit: "%", digits: 1 },
+      ],
+    },
+    small: {
+      ...how,
+      values: [
+        { value: 3.1e-4, unit: "" },
+        { value: 22605, unit: "" },
+      ],
+    },
     table: { ...how, table: { columns: ["case", "ms"], rows: [["a", "7.80"]] } },
   },
   notMeasured: ["Node 20"],
@@ -65,13 +81,32 @@ t.test("what a document may say", async (t) => {
     [`${document}and <!-- end -->`, /a mark without its counterpart/],
   ] as const)
     t.match(problemsOf(wrong, file, none).join("\n"), problem);
-  const nowhere: FigureFile = { ...file, figures: { ...file.figures, time: { ...file.figures.time!, command: "", date: "May" } } };
-  t.same(problemsOf(document, nowhere, none), ["time lacks its command", "time has no date"], "where from, and when");
+  const nowhere: FigureFile = {
+    ...file,
+    figures: { ...file.figures, time: { ...file.figures.time!, command: "", date: "May" } },
+  };
+  t.same(
+    problemsOf(document, nowhere, none),
+    ["time lacks its command", "time has no date"],
+    "where from, and when",
+  );
 });
 
 t.test("numbers in prose", async (t) => {
   const text = "3 of 12 703 in float32, 1e-5, x_0, 4×8, 512³, 12 min 3 s, 1.5x, 0.66; 60 kB 2026 v2";
-  t.same(numbersOf(text), ["3", "12 703", "1e-5", "4", "8", "512", "12 min 3 s", "1.5", "0.66", "60", "2026"]);
+  t.same(numbersOf(text), [
+    "3",
+    "12 703",
+    "1e-5",
+    "4",
+    "8",
+    "512",
+    "12 min 3 s",
+    "1.5",
+    "0.66",
+    "60",
+    "2026",
+  ]);
 });
 
 t.test("tables and sentences of an evaluation", async (t) => {
@@ -112,7 +147,8 @@ t.test("tables and sentences of an evaluation", async (t) => {
     },
     notMeasured: [],
   };
-  const card = "<!-- figures: scores -->\n<!-- end -->\n\nIt is <!-- figures: sentence -->0 %, 0<!-- end --> more";
+  const card =
+    "<!-- figures: scores -->\n<!-- end -->\n\nIt is <!-- figures: sentence -->0 %, 0<!-- end --> more";
   const right = withFigures(card, shown, evaluations);
   t.match(right, "| tone | 4 | model | 0.750 [");
   t.match(right, / \| – \| 75\.0 % \[\d/, "null is read as no score");

@@ -8,12 +8,7 @@
  * as one that nobody measured. Knows texts only.
  */
 
-import {
-  differencesTable,
-  type Evaluation,
-  scoresTable,
-  tableLegend,
-} from "../../dist/evaluation.js";
+import { differencesTable, type Evaluation, scoresTable, tableLegend } from "../../dist/evaluation.js";
 import type { Score } from "../../dist/metrics/bootstrap.js";
 import { METRICS, type MetricName } from "../../dist/metrics/scores.js";
 
@@ -31,7 +26,12 @@ export interface Value {
 /** A number of a stored evaluation: `[split, row, metric, field]` as its tables name them. */
 export interface EvaluatedValue {
   readonly evaluation: string;
-  readonly of: readonly [split: string, row: string, metric: MetricName, field: "mean" | "low" | "high" | "deviation"];
+  readonly of: readonly [
+    split: string,
+    row: string,
+    metric: MetricName,
+    field: "mean" | "low" | "high" | "deviation",
+  ];
   readonly digits?: number;
 }
 
@@ -77,7 +77,8 @@ export function parseEvaluation(text: string): Evaluation {
 
 const MARK = /<!-- figures: (\S+) -->([\s\S]*?)<!-- end -->/g;
 /** "2 min 46 s"; numbers, grouped by spaces from 10 000, with decimals and exponent; not the digits of a name ("float32"). */
-const NUMBER = /(?<![\p{L}\p{N}_.])(?:\d+ min \d+ s(?!\p{L})|\d{2,3}(?: \d{3})+(?!\d)|\d+(?:\.\d+)?(?:e-?\d+)?)/gu;
+const NUMBER =
+  /(?<![\p{L}\p{N}_.])(?:\d+ min \d+ s(?!\p{L})|\d{2,3}(?: \d{3})+(?!\d)|\d+(?:\.\d+)?(?:e-?\d+)?)/gu;
 
 /** The numbers of a text, as they are written. */
 export function numbersOf(text: string): string[] {
@@ -124,11 +125,13 @@ export function problemsOf(text: string, file: FigureFile, evaluations: Evaluati
   }
   for (const line of rest.split("\n")) {
     const numbers = numbersOf(line);
-    if (numbers.length > 0) problems.push(`${numbers.join(", ")} neither marked nor listed: "${line.trim()}"`);
+    if (numbers.length > 0)
+      problems.push(`${numbers.join(", ")} neither marked nor listed: "${line.trim()}"`);
   }
   for (const [name, figure] of Object.entries(file.figures)) {
     const { values, table, command, date, adapter, machine } = figure;
-    if ((values === undefined) === (table === undefined)) problems.push(`${name} should have values or a table`);
+    if ((values === undefined) === (table === undefined))
+      problems.push(`${name} should have values or a table`);
     const missing = Object.entries({ command, adapter, machine }).filter(([, word]) => !word);
     for (const [key] of missing) problems.push(`${name} lacks its ${key}`);
     if (!/^\d{4}-\d\d-\d\d$/.test(date)) problems.push(`${name} has no date`);
@@ -157,7 +160,9 @@ function shown(inside: string, name: string, { values, table }: Figure, evaluati
 function tableText(table: Table | EvaluatedTable, evaluations: Evaluations): string {
   if ("evaluation" in table) {
     const evaluation = evaluationOf(table.evaluation, evaluations);
-    return { scores: scoresTable, differences: differencesTable, legend: tableLegend }[table.table](evaluation);
+    return { scores: scoresTable, differences: differencesTable, legend: tableLegend }[table.table](
+      evaluation,
+    );
   }
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   return [line(table.columns), line(table.columns.map(() => "---")), ...table.rows.map(line)].join("\n");
