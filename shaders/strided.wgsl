@@ -2,14 +2,16 @@
 //
 // source and target each have an element offset and six strides (in elements; 0 repeats an axis), so that one kernel
 // makes a view dense, writes a slice of a larger tensor, broadcasts, adds a gradient to another, and converts between
-// float32 and float16 (rounding to nearest; what is beyond float16's range becomes infinite).
+// float32 and float16 (rounding to nearest; what is beyond float16's range becomes infinite). Integers are copied as u32
+// words, which holds for i32 too: the bits and their sums are the same.
 // shape and strides: outermost axis first, padded in front with axes of length 1.
 //
 // Grid: one invocation an element, folded over x and y: groups1d(count, WORKGROUP).
 
 const WORKGROUP: u32 = 256; // @tune 64 128 256
-alias Source = f32; // @variant f32=f32 f16=f16
-alias Destination = f32; // @variant f32=f32 f16=f16
+alias Source = f32; // @variant f32=f32 f16=f16 u32=u32
+alias Destination = f32; // @variant f32=f32 f16=f16 u32=u32
+alias Value = f32; // @variant f32=f32 u32=u32
 
 struct Params {
   shape_low: vec4<u32>,   // axes 2..5
@@ -58,9 +60,9 @@ fn copy(
     + from_low.x + from_low.y + from_low.z + from_low.w;
   let place = params.target_offset + axis_0 * params.target_0 + axis_1 * params.target_1
     + to_low.x + to_low.y + to_low.z + to_low.w;
-  var value = f32(source[origin]);
+  var value = Value(source[origin]);
   if (params.accumulate != 0u) {
-    value += f32(destination[place]);
+    value += Value(destination[place]);
   }
   destination[place] = Destination(value);
 }

@@ -47,6 +47,14 @@ export function precisionOption(): Option {
   ).choices(["float32", "float16"]);
 }
 
+/** The option of commands that draw captions. */
+export function lastOption(): Option {
+  return new Option(
+    "--last <way>",
+    "the last step takes the likeliest words, or draws them (default: the model's)",
+  ).choices(["argmax", "sample"]);
+}
+
 /**
  * Runs a command to its end and sets the exit code: 0, 1 for what went wrong, 2 for wrong usage. People see one
  * sentence; with MCD_DEBUG set, the stack too.

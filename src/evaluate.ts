@@ -7,6 +7,7 @@ import { Captioner, type CaptionOptions, type Precision } from "./captioner.js";
 import {
   commandLine,
   integerOption,
+  lastOption,
   numberOption,
   openGpu,
   precisionOption,
@@ -24,6 +25,7 @@ import {
   testSplits,
 } from "./evaluation.js";
 import { DRAWS } from "./metrics/bootstrap.js";
+import { boundSteps, boundTable, splitBounds } from "./held-out-bound.js";
 import { UserError } from "./platform/errors.js";
 import { packageVersion, nodePlatform as platform, shippedWeights } from "./platform/node.js";
 import { withLateProgress } from "./progress.js";
@@ -37,11 +39,13 @@ interface Options {
   compare?: string;
   baselines: boolean;
   draws: number;
+  bound: number;
   steps?: number;
   guidance?: CaptionOptions["guidance"];
   scale?: number;
   topR?: number;
   temperature?: number;
+  last?: CaptionOptions["last"];
   seed?: number;
   out?: string;
   captions?: boolean;
@@ -76,11 +80,18 @@ async function main(): Promise<void> {
     )
     .option("--no-baselines", "leave out the nearest pictures and the model shown other pictures")
     .option("--draws <number>", "bootstrap resamples of the pictures", integerOption(1, 1_000_000), DRAWS)
+    .option(
+      "--bound <steps>",
+      "also bound -log p of all references, asking the network at this many steps t of each; 0 = not",
+      integerOption(0),
+      boundSteps,
+    )
     .option("--steps <number>", "denoising steps", integerOption(1))
     .addOption(new Option("--guidance <method>", "guidance of the model").choices(guidanceMethods))
     .option("--scale <number>", "guidance scale", numberOption(-100, 100))
     .option("--top-r <share>", "keep the likeliest words up to this mass", numberOption(0, 1))
     .option("--temperature <number>", "0 = always the likeliest word", numberOption(0, 100))
+    .addOption(lastOption())
     .option("--out <file>", "write scores, intervals and all settings as JSON")
     .option("--captions", "also write the captions of each picture and seed to it")
     .addOption(precisionOption())
@@ -103,6 +114,7 @@ differences resample both sides alike. They cover the choice of pictures and the
     compare,
     baselines,
     draws,
+    bound,
     out,
     captions,
     precision,
@@ -142,6 +154,13 @@ differences resample both sides alike. They cover the choice of pictures and the
     }),
   );
   console.log(`${scoresTable(evaluation)}\n\n${differencesTable(evaluation)}\n\n${tableLegend(evaluation)}`);
+  const bounds =
+    bound === 0
+      ? []
+      : await withLateProgress({ label: "bound", unit: "captions", quiet }, (onProgress) =>
+          splitBounds(captioner, dataset, chosen, { limit, steps: bound, onProgress, seed: sampling.seed }),
+        );
+  if (bounds.length > 0) console.log(`\n${boundTable(bounds)}`);
   if (out) {
     const bytes = await platform.files.read(`${weights}/model.safetensors`);
     const { seed: _, ...plain } = sampling;
@@ -155,7 +174,7 @@ differences resample both sides alike. They cover the choice of pictures and the
       weights: { sha256: await platform.hash("sha-256", bytes), bytes: bytes.length },
       precision: captioner.config.decoder.precision,
       dataset: {
-        name: dataset.name,
+        name: basename(dataset.name),
         size: dataset.size,
         splits: Object.fromEntries(Object.entries(dataset.splits).map(([name, list]) => [name, list.length])),
       },
@@ -167,6 +186,7 @@ differences resample both sides alike. They cover the choice of pictures and the
         ...scores,
         ...(captions ? { captions: said } : {}),
       })),
+      ...(bounds.length > 0 ? { bounds } : {}),
     };
     await platform.files.write(out, `${JSON.stringify(record, null, 1)}\n`);
   }

@@ -7,6 +7,8 @@ import { type Config, describeConfig, PRESET_NAMES, resolveConfig, resumeConfig 
 import type { Dataset } from "./data/dataset.js";
 import { loadDataset } from "./data/load.js";
 import { evaluate, scoresTable, tableLegend, testSplits } from "./evaluation.js";
+import { poison } from "./gpu/poison.js";
+import { boundSteps, boundTable, splitBounds } from "./held-out-bound.js";
 import { latestCheckpoint } from "./io/checkpoint.js";
 import type { JsonRecord } from "./io/json.js";
 import { RunFolder } from "./io/run-folder.js";
@@ -91,6 +93,7 @@ async function main(): Promise<void> {
     : await started(options);
   const gpu = await openGpu(options.adapter, options.quiet, options.tuning);
   if (process.env.MCD_CHECK_FINITE) gpu.checkFinite = true;
+  if (process.env.MCD_POISON) poison(gpu);
 
   const dataset = await loadDataset(config.data, options.quiet);
   const heldOut = heldOutRecords(dataset);
@@ -305,6 +308,13 @@ async function finish(context: StageContext, options: Options, goOn: () => void)
       1,
     ),
   );
+  const bounds = await withLateProgress(
+    { label: "bound", unit: "captions", quiet: options.quiet },
+    (onProgress) =>
+      splitBounds(captioner, dataset, splits, { limit: config.log.scored, steps: boundSteps, onProgress }),
+  );
+  console.log(`\n${boundTable(bounds)}`);
+  await files.write(`${run.path}/bound.json`, JSON.stringify(bounds, null, 1));
   await writeReport(context, samples);
 }
 

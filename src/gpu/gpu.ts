@@ -23,6 +23,7 @@ import { type Pipeline, PipelineCache } from "./pipelines.js";
 import { BufferPool, borrowedId, type MemoryStatistics, type PoolOptions, Storage } from "./pool.js";
 import { type DispatchTime, type KernelTime, Profiler, timesByKernel } from "./profiler.js";
 import { type BoundRange, type Command, type Dispatch, type Observer, Recording } from "./recording.js";
+import { type Region, stretch } from "./region.js";
 import { encodeProfiled, Replay } from "./replay.js";
 import { DispatchTimes } from "./slices.js";
 import { Tuning } from "./tuning.js";
@@ -39,6 +40,10 @@ export interface Bindable<D extends DType = DType> {
   readonly size: number;
   readonly contiguous: boolean;
   readonly label: string;
+  /** A dense copy in memory of its own, which is the caller's to free. */
+  packed(): Bindable<D>;
+  /** Receives the elements of such a copy. */
+  unpack(copy: this): void;
 }
 
 type BindingsOf<K> =
@@ -61,6 +66,8 @@ export interface RunOptions<K> {
   groups: readonly [number, number?, number?];
   variant?: Partial<VariantsOf<K>>;
   tune?: Partial<TunablesOf<K>>;
+  /** The bytes that the kernel writes of a whole storage that it is given; default all. */
+  writes?: Region;
 }
 
 /** Something that a scope frees at its end. */
@@ -180,7 +187,7 @@ export class Gpu {
   private readonly queue: WorkQueue;
   private readonly mainRecording: Recording;
   private recording: Recording;
-  private captured: { retained: Set<Storage> } | null = null;
+  private captured: { retained: Set<Storage>; tape: Pick<Scoped, "dispose">[] } | null = null;
   private readonly scopes: Set<Scoped>[] = [];
   private readonly poolOptions: PoolOptions;
   private readonly rest: (promise: Promise<unknown>) => void;
@@ -306,9 +313,14 @@ export class Gpu {
     return storage;
   }
 
-  /** Puts something under the innermost scope (or, if `outermost`, the outermost one); without a scope it lives on. */
-  track(resource: Scoped, outermost = false): void {
-    (outermost ? this.scopes[0] : this.scopes.at(-1))?.add(resource);
+  /** Puts something under the innermost scope; without a scope it lives on. */
+  track(resource: Scoped): void {
+    this.scopes.at(-1)?.add(resource);
+  }
+
+  /** Frees what the tape keeps at the end of the capture under way, if there is one: captured memory is planned then. */
+  endWithCapture(tape: Pick<Scoped, "dispose">): void {
+    this.captured?.tape.push(tape);
   }
 
   get inScope(): boolean {
@@ -366,9 +378,18 @@ export class Gpu {
     return this.tuning.lookUp(tunable, shape);
   }
 
+  /** Whether a binding can be the tensor as it lies: row-major without gaps, starting where a binding may start. */
+  binds({ contiguous, offset, dtype }: Bindable): boolean {
+    return (
+      contiguous && (offset * bytesPerElement[dtype]) % this.limits.minStorageBufferOffsetAlignment === 0
+    );
+  }
+
   /**
    * Appends one dispatch to the recording; nothing is submitted. `params` are the members of the kernel's uniform
-   * struct. Throws a `GpuError` that names kernel and tensor when a binding cannot be used.
+   * struct. Views are bound as dense copies where no binding can be the view itself: one more dispatch, and another that
+   * writes the copy back if the kernel writes it. Throws a `GpuError` that names kernel and tensor when a binding cannot
+   * be used.
    */
   run<K extends Kernel>(
     kernel: K,
@@ -386,7 +407,8 @@ export class Gpu {
       variant: (options.variant ?? {}) as Specialisation["variant"],
       tune: tune as Specialisation["tune"],
     };
-    const ranges = this.bindRanges(kernel, bound, specialisation);
+    const copies = new Map<Bindable, Bindable>();
+    const ranges = this.bindRanges(kernel, bound, specialisation, copies, options.writes);
     const views = bindings as Readonly<Record<string, GPUTextureView>>;
     const textures = spec.textures?.map(({ name }) => views[name]!) ?? [];
     const most = this.limits.maxComputeWorkgroupsPerDimension;
@@ -418,16 +440,22 @@ export class Gpu {
       specialisation.variant,
     );
     if (this.finite) this.checkOutputs(kernel, bound, ranges, specialisation);
+    for (const [view, copy] of copies) {
+      if (spec.bindings.some(({ name, access }) => bound[name] === view && access === "read_write"))
+        view.unpack(copy);
+      copy.storage.release();
+    }
   }
 
   private bindRanges(
     kernel: Kernel,
     bindings: Readonly<Record<string, Bindable | Storage>>,
     specialisation: Specialisation,
+    copies: Map<Bindable, Bindable>,
+    writes?: Region,
   ): BoundRange[] {
     const { spec } = kernel;
     const ranges: BoundRange[] = [];
-    const alignment = this.limits.minStorageBufferOffsetAlignment;
     for (const binding of spec.bindings) {
       const bound = bindings[binding.name];
       if (!bound) throw new GpuError(`${spec.name}: nothing is bound to ${binding.name}`);
@@ -441,16 +469,14 @@ export class Gpu {
             `${spec.name}: ${binding.name} takes ${dtype}, but ${bound.label} is ${bound.dtype}`,
           );
         }
+        const tensor = this.binds(bound) ? bound : (copies.get(bound) ?? bound.packed());
+        if (tensor !== bound) copies.set(bound, tensor);
+        const { storage } = tensor;
         const elementBytes = bytesPerElement[dtype];
-        const start = bound.offset * elementBytes;
-        if (!bound.contiguous || start % alignment !== 0) {
-          throw new GpuError(
-            `${spec.name}: ${bound.label}, bound to ${binding.name}, is a view that this kernel cannot read; make it contiguous first`,
-          );
-        }
+        const start = tensor.offset * elementBytes;
         // Rounded up to whole vec4s: a buffer is never smaller than that, and kernels that read vectors need it.
-        const size = Math.min(Math.ceil((bound.size * elementBytes) / 16) * 16, bound.storage.bytes - start);
-        range = { storage: bound.storage, offset: start, size };
+        const size = Math.min(Math.ceil((bound.size * elementBytes) / 16) * 16, storage.bytes - start);
+        range = { storage, offset: start, size };
       }
       if (range.storage.free)
         throw new GpuError(`${spec.name}: ${range.storage.label}, bound to ${binding.name}, was freed`);
@@ -458,7 +484,11 @@ export class Gpu {
     }
     for (let i = 0; i < ranges.length; i++) {
       if (spec.bindings[i]!.access !== "read_write") continue;
-      ranges[i]!.storage.version++;
+      const output = bindings[spec.bindings[i]!.name]!;
+      const { storage, offset } = ranges[i]!;
+      storage.written(
+        output instanceof Storage ? writes : stretch(offset, output.size * bytesPerElement[output.dtype]),
+      );
       for (let j = 0; j < ranges.length; j++) {
         if (ranges[j]!.storage === ranges[i]!.storage && spec.bindings[j]!.access === "read") {
           throw new GpuError(
@@ -495,14 +525,14 @@ export class Gpu {
     targetOffset: number,
     size: number,
   ): void {
-    target.version++;
+    target.written(stretch(targetOffset, size));
     if (this.captured) for (const storage of [source, target]) this.retainForCapture(storage);
     this.recording.commands.push({ kind: "copy", source, sourceOffset, target, targetOffset, size });
   }
 
   /** Records filling bytes with zero; offset and size are multiples of 4. */
   clearBuffer(target: Storage, offset: number, size: number): void {
-    target.version++;
+    target.written(stretch(offset, size));
     if (this.captured) this.retainForCapture(target);
     this.recording.commands.push({ kind: "clear", target, offset, size });
   }
@@ -628,7 +658,8 @@ export class Gpu {
    * Records what `body` does without submitting it. All shapes and scalars are frozen; what changes from run to run
    * must be read from tensors that exist outside (batches, a step counter, a learning rate), written before `run()`.
    * Buffers made in `body` belong to the captured work and are shared by lifetime; results that are to be read after
-   * a run have to be kept or returned. Reading inside `body` is an error.
+   * a run have to be kept or returned. Reading inside `body` is an error. Gradients are taken inside it too: the tape of
+   * what it records ends with it.
    */
   capture<T>(body: () => T): { work: CapturedWork; result: T } {
     if (this.captured) throw new GpuError("capture: captures cannot be nested");
@@ -643,7 +674,8 @@ export class Gpu {
     );
     const recording = new Recording(this.uniformAlignment);
     const retained = new Set<Storage>();
-    this.captured = { retained };
+    const tape: Pick<Scoped, "dispose">[] = [];
+    this.captured = { retained, tape };
     this.pool = memory;
     this.recording = recording;
     let result: T;
@@ -653,6 +685,7 @@ export class Gpu {
       for (const storage of retained) storage.release();
       throw error;
     } finally {
+      for (const node of tape) node.dispose();
       this.captured = null;
       this.pool = this.mainPool;
       this.recording = this.mainRecording;
@@ -727,7 +760,7 @@ export class Gpu {
     data: Float32Array | Uint16Array | Uint32Array | Int32Array,
   ): void {
     this.flush();
-    target.version++;
+    target.written(stretch(byteOffset, data.byteLength));
     // The caller may change the array while the write waits.
     const bytes = this.queue.busy ? data.slice() : data;
     this.queue.push([], () => this.device.queue.writeBuffer(target.buffer, byteOffset, bytes));

@@ -1,6 +1,7 @@
 /** GPU memory: buffers by size class, handed out and taken back, with exact accounting by label. */
 
 import { GpuError, OutOfMemoryError } from "./errors.js";
+import { overlaps, type Region } from "./region.js";
 
 /** Whoever hands out storages: gets them back when nobody refers to them any more. */
 export interface StorageOwner {
@@ -16,14 +17,21 @@ export interface Placement {
   id: number;
 }
 
+/** A part of a storage that has to stay as it is for a while. */
+export interface Watch {
+  readonly region: Region;
+  /** Whether a kernel or the CPU has written into it since. */
+  changed: boolean;
+}
+
 /** A reference-counted piece of GPU memory. Tensors share one when they are views of each other. */
 export class Storage {
   readonly pool: StorageOwner;
   /** Bytes that may be used; the buffer has at least as many. */
   readonly bytes: number;
   label: string;
-  /** Counts writes by kernels and by the CPU: the tape notices when a saved tensor has been changed. */
-  version = 0;
+  /** What the tape has saved here: it notices when that is changed. */
+  private readonly watches = new Set<Watch>();
   private placement: Placement | null;
   private references = 1;
 
@@ -55,6 +63,21 @@ export class Storage {
 
   get free(): boolean {
     return this.references === 0;
+  }
+
+  watch(region: Region): Watch {
+    const watch = { region, changed: false };
+    this.watches.add(watch);
+    return watch;
+  }
+
+  unwatch(watch: Watch): void {
+    this.watches.delete(watch);
+  }
+
+  /** Told of every write by kernels and by the CPU, into a region or anywhere. */
+  written(region?: Region): void {
+    for (const watch of this.watches) watch.changed ||= !region || overlaps(watch.region, region);
   }
 
   retain(): void {

@@ -1,28 +1,15 @@
 /** Making views dense, copying, joining and filling. The strided copy itself is shaders/strided.wgsl. */
 
-import { bytesPerElement, type Float } from "../gpu/kernel.js";
+import type { DType, Float } from "../gpu/kernel.js";
 import * as kernels from "../gpu/kernels.generated.js";
 import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
-import { copyStrided } from "../tensor/strided.js";
+import { copyStrided, sameShape } from "../tensor/strided.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 
-function sameShape(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((length, axis) => length === b[axis]);
-}
-
-/** Whether a kernel can bind the tensor as it is: row-major without gaps, starting where a binding may start. */
-export function bindable(x: Tensor<Float>): boolean {
-  const start = x.offset * bytesPerElement[x.dtype];
-  return x.contiguous && start % x.gpu.limits.minStorageBufferOffsetAlignment === 0;
-}
-
 /** The tensor itself if every kernel can bind it, else a dense copy with the same values. */
-export function contiguous<D extends Float>(x: Tensor<D>): Tensor<D> {
-  if (bindable(x)) return x;
-  const y = empty(x.gpu, x.shape, x.dtype, x.label);
-  copyStrided(x, y, { accumulate: false });
-  return record("contiguous", [x], y, () => (dy, grads) => grads.give(0, dy));
+export function contiguous<D extends DType>(x: Tensor<D>): Tensor<D> {
+  return x.gpu.binds(x) ? x : x.dense();
 }
 
 /** The values of `x` as a dense tensor of another element type; the gradient, always float32, passes through. */
@@ -33,7 +20,7 @@ export function cast<D extends Float>(x: Tensor<Float>, dtype: D): Tensor<D> {
 }
 
 /** Writes `source` over `target`, both possibly views of the same shape in different memory. Not on the tape. */
-export function copyInto(target: Tensor<Float>, source: Tensor<Float>): void {
+export function copyInto(target: Tensor<DType>, source: Tensor<DType>): void {
   if (!sameShape(target.shape, source.shape)) {
     throw new ShapeError(
       "copyInto",

@@ -5,8 +5,9 @@ import * as kernels from "../gpu/kernels.generated.js";
 import type { GradWriter } from "../tensor/autograd.js";
 import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
+import { sameShape } from "../tensor/strided.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
-import { bindable, contiguous } from "./copy.js";
+import { contiguous } from "./copy.js";
 import { sumTo } from "./reduce.js";
 
 type UnaryOp =
@@ -51,7 +52,7 @@ function runUnary(op: UnaryOp, x: Tensor, y: Tensor, p: number, q: number): void
   const { gpu } = x;
   const options = { variant: { OP: op } } as const;
   const params = unaryParams(x, false, p, q);
-  if (bindable(x)) {
+  if (gpu.binds(x)) {
     const kernel = kernels.unary.forward;
     gpu.run(kernel, { x_vectors: x, y_vectors: y }, params, {
       groups: gpu.groups1d(Math.ceil(x.size / 4), gpu.tunables(kernel).WORKGROUP),
@@ -77,7 +78,7 @@ function runUnaryBackward(
   const { gpu } = x;
   const options = { variant: { OP: op, X: x.dtype } } as const;
   const params = unaryParams(x, accumulate, p, q);
-  if (bindable(x)) {
+  if (gpu.binds(x)) {
     const kernel = kernels.unary.backward;
     const groups = gpu.groups1d(Math.ceil(x.size / 4), gpu.tunables(kernel).WORKGROUP);
     gpu.run(kernel, { x_vectors: x, dy_vectors: dy, y_vectors: target }, params, { groups, ...options });
@@ -149,10 +150,6 @@ export function activationBackward(
 
 type BinaryOp = "add" | "sub" | "mul" | "div" | "max" | "min";
 
-function same(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((length, axis) => length === b[axis]);
-}
-
 /** The strides of an operand along a result's axes: 0 where it repeats. */
 function repeatedStrides(x: Tensor, shape: readonly number[]): number[] {
   const lead = shape.length - x.rank;
@@ -199,7 +196,7 @@ function binary(op: BinaryOp, x: Tensor, y: Tensor): Tensor {
   const { gpu } = x;
   const z = empty(gpu, shape, "f32", op);
   const variant = { OP: op } as const;
-  const plain = (a: Tensor, b: Tensor) => same(a.shape, b.shape) && bindable(a) && bindable(b);
+  const plain = (a: Tensor, b: Tensor) => sameShape(a.shape, b.shape) && gpu.binds(a) && gpu.binds(b);
   const params = binaryParams(x, y, shape, false);
   if (plain(x, y)) {
     const kernel = kernels.binary.forward;
@@ -226,7 +223,7 @@ function binary(op: BinaryOp, x: Tensor, y: Tensor): Tensor {
         if (!grads.needs(i)) continue;
         const own = shapes[i]!;
         if (!p || !q) giveSum(grads, i, dz, own, op === "sub" && i === 1);
-        else if (same(own, shape)) partial(p, q, dz, i === 0, grads.sink(i));
+        else if (sameShape(own, shape)) partial(p, q, dz, i === 0, grads.sink(i));
         else {
           const full = empty(gpu, shape, "f32", `grad through ${op}`);
           partial(p, q, dz, i === 0, { tensor: full, accumulate: false });
@@ -274,7 +271,7 @@ function giveSum(
   shape: readonly number[],
   negative: boolean,
 ): void {
-  if (!same(dz.shape, shape)) {
+  if (!sameShape(dz.shape, shape)) {
     sumTo(dz, shape, { ...grads.sink(i), scale: negative ? -1 : 1 });
   } else if (negative) {
     const { tensor, accumulate } = grads.sink(i);
@@ -299,7 +296,7 @@ export const minimum = (x: Tensor, y: Tensor): Tensor => binary("min", x, y);
 
 /** The value of `quantised` with the gradient passed to `z` as if it were z (van den Oord et al. 2017). */
 export function straightThrough(z: Tensor, quantised: Tensor): Tensor {
-  if (!same(z.shape, quantised.shape)) {
+  if (!sameShape(z.shape, quantised.shape)) {
     throw new ShapeError(
       "straightThrough",
       `z [${z.shape.join(", ")}] and quantised [${quantised.shape.join(", ")}] differ`,

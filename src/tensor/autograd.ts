@@ -1,9 +1,14 @@
-/** Reverse-mode differentiation over a tape of ops. Gradients are float32, also those of float16 tensors. */
+/**
+ * Reverse-mode differentiation over a tape of ops. Gradients are float32, also those of float16 tensors. An op stays on the
+ * tape, and what it saved in memory, as long as a result that came from it is not freed: scopes end without it, and what
+ * they return takes its part of the tape along.
+ */
 
-import type { Gpu, Scoped } from "../gpu/gpu.js";
+import type { Gpu } from "../gpu/gpu.js";
 import type { DType, Float } from "../gpu/kernel.js";
+import type { Watch } from "../gpu/pool.js";
 import { AutogradError, ShapeError } from "./errors.js";
-import { copyStrided, denseStrides } from "./strided.js";
+import { bindable, copyStrided, denseStrides, sameShape } from "./strided.js";
 import { Tensor, untracked } from "./tensor.js";
 
 /** How a backward function hands over the gradients of its op's inputs, by their position. */
@@ -27,12 +32,11 @@ let gradientsOn = true;
 let nextOrder = 0;
 
 /** One op on the tape: what it read, what it saved, how to go back through it. */
-export class GradNode implements Scoped {
+export class GradNode {
   readonly op: string;
   readonly order = nextOrder++;
   readonly inputs: readonly (Tensor<Float> | GradNode | null)[];
   readonly inputShapes: readonly (readonly number[])[];
-  readonly kept = false;
   backward: BackwardFunction | null = null;
   /** The gradient of the op's result, while it is being gathered. */
   gradient: Tensor | null = null;
@@ -42,24 +46,49 @@ export class GradNode implements Scoped {
   inPlace = false;
   /** The stretches of `gradient` that views have written in place; null if the op's own consumers wrote it. */
   written: { start: number; end: number }[] | null = null;
-  private saved: { tensor: Tensor<DType>; version: number }[] = [];
+  /** Why there is no way back through the op any more. */
+  private ended = "";
+  /** Tensors and later ops that lead here. */
+  private references = 0;
+  private saved: { tensor: Tensor<DType>; watch: Watch }[] = [];
 
   constructor(op: string, inputs: readonly (Tensor<Float> | null)[]) {
     this.op = op;
     // A leaf is kept as the tensor that receives the gradient, a result as the op that made it.
     this.inputs = inputs.map((input) => (input?.requiresGrad ? (input.node ?? input) : null));
     this.inputShapes = inputs.map((input) => input?.shape ?? []);
+    for (const input of this.inputs) if (input instanceof GradNode) input.retain();
+  }
+
+  retain(): void {
+    this.references++;
+  }
+
+  /** Takes the op off the tape if nothing else leads to it, and then what only it led to. */
+  release(): void {
+    const pending: GradNode[] = [this];
+    for (const node of pending) {
+      node.references--;
+      if (node.references > 0) continue;
+      node.end("no tensor leads to it any more");
+      for (const input of node.inputs) if (input instanceof GradNode) pending.push(input);
+    }
   }
 
   save<D extends DType>(tensor: Tensor<D>): Tensor<D> {
     const alias = tensor.alias();
-    this.saved.push({ tensor: alias as unknown as Tensor<DType>, version: tensor.storage.version });
+    this.saved.push({
+      tensor: alias as unknown as Tensor<DType>,
+      watch: tensor.storage.watch(tensor.region),
+    });
     return alias;
   }
 
-  checkSaved(): void {
-    for (const { tensor, version } of this.saved) {
-      if (tensor.storage.version !== version) {
+  /** Throws an `AutogradError` unless the op can be gone back through. */
+  check(): void {
+    if (!this.backward) throw new AutogradError(this.op, this.ended);
+    for (const { tensor, watch } of this.saved) {
+      if (watch.changed) {
         throw new AutogradError(
           this.op,
           `${tensor.label} [${tensor.shape.join(", ")}] was changed in place after the op saved it for its gradient`,
@@ -68,13 +97,22 @@ export class GradNode implements Scoped {
     }
   }
 
-  /** Lets go of everything saved; the op can no longer be differentiated. */
-  dispose(): void {
-    for (const { tensor } of this.saved) tensor.dispose();
+  /** Lets go of everything saved; the op can no longer be differentiated, for the reason given the first time. */
+  end(why: string): void {
+    this.ended ||= why;
+    for (const { tensor, watch } of this.saved) {
+      tensor.storage.unwatch(watch);
+      tensor.dispose();
+    }
     this.saved = [];
     this.backward = null;
     this.gradient?.dispose();
     this.gradient = null;
+  }
+
+  /** The end of captured work. */
+  dispose(): void {
+    this.end("it was recorded in captured work; take its gradient inside the capture");
   }
 }
 
@@ -92,7 +130,7 @@ export function record<O extends Tensor<Float>>(
   const node = new GradNode(op, inputs);
   node.backward = makeBackward((tensor) => node.save(tensor));
   output.node = node;
-  output.gpu.track(node, true);
+  output.gpu.endWithCapture(node);
   return output;
 }
 
@@ -113,6 +151,9 @@ function withGradients<T>(on: boolean, body: () => T): T {
 
 class NodeGradWriter implements GradWriter {
   private readonly node: GradNode;
+  private readonly sinks: Tensor[] = [];
+  private readonly late: [i: number, gradient: Tensor][] = [];
+
   constructor(node: GradNode) {
     this.node = node;
   }
@@ -128,6 +169,30 @@ class NodeGradWriter implements GradWriter {
   }
 
   sink(i: number): { tensor: Tensor; accumulate: boolean } {
+    const { tensor, accumulate } = this.place(i);
+    const { storage, offset, size } = tensor;
+    const overlaps = (other: Tensor) =>
+      other.storage === storage && other.offset < offset + size && offset < other.offset + other.size;
+    if (!this.sinks.some(overlaps)) {
+      this.sinks.push(tensor);
+      return { tensor, accumulate };
+    }
+    // The same tensor twice, as weight and bias, say: one dispatch may write both, so the second share is added later.
+    const apart = untracked(tensor.gpu, tensor.shape, "f32", tensor.label);
+    this.late.push([i, apart]);
+    return { tensor: apart, accumulate: false };
+  }
+
+  /** Adds what could not be written in its place at once. */
+  finish(): void {
+    for (const [i, gradient] of this.late) {
+      this.give(i, gradient);
+      gradient.dispose();
+    }
+  }
+
+  /** Where the gradient of input `i` is gathered. */
+  private place(i: number): { tensor: Tensor; accumulate: boolean } {
     const input = this.input(i);
     const { gpu } = this.node.gradient!;
     const shape = this.node.inputShapes[i]!;
@@ -155,23 +220,17 @@ class NodeGradWriter implements GradWriter {
   give(i: number, gradient: Tensor): void {
     const input = this.input(i);
     const shape = this.node.inputShapes[i]!;
-    if (
-      gradient.shape.length !== shape.length ||
-      gradient.shape.some((length, axis) => length !== shape[axis])
-    ) {
+    if (!sameShape(gradient.shape, shape)) {
       throw new ShapeError(
         this.node.op,
         `its gradient for input ${i} is [${gradient.shape.join(", ")}], the input [${shape.join(", ")}]`,
       );
     }
-    const usable =
-      gradient.contiguous &&
-      (gradient.offset * 4) % gradient.gpu.limits.minStorageBufferOffsetAlignment === 0;
-    if (!(input instanceof Tensor) && !input.gradient && usable) {
+    if (!(input instanceof Tensor) && !input.gradient && bindable(gradient)) {
       input.gradient = gradient.alias();
       return;
     }
-    const { tensor, accumulate } = this.sink(i);
+    const { tensor, accumulate } = this.place(i);
     copyStrided(gradient, tensor, { accumulate });
   }
 }
@@ -221,17 +280,23 @@ function propagate(root: GradNode): void {
     reachable.add(node);
     for (const input of node.inputs) if (input instanceof GradNode) pending.push(input);
   }
-  for (const node of [...reachable].sort((a, b) => b.order - a.order)) {
-    const dy = node.gradient;
-    if (dy && node.written) clearGaps(node, dy);
-    if (dy && !node.inPlace) {
-      if (!node.backward)
-        throw new AutogradError(node.op, "its gradient was taken already; run the forward pass again");
-      node.checkSaved();
-      const { backward } = node;
-      dy.gpu.scope(() => backward(dy, new NodeGradWriter(node)));
+  let why = "a backward pass through it has failed; run the forward pass again";
+  try {
+    for (const node of [...reachable].sort((a, b) => b.order - a.order)) {
+      const dy = node.gradient;
+      if (dy && node.written) clearGaps(node, dy);
+      if (dy && !node.inPlace) {
+        node.check();
+        const { backward } = node;
+        const grads = new NodeGradWriter(node);
+        dy.gpu.scope(() => backward!(dy, grads));
+        grads.finish();
+      }
+      node.end("");
     }
-    node.dispose();
+    why = "its gradient was taken already; run the forward pass again";
+  } finally {
+    for (const node of reachable) node.end(why);
   }
 }
 
@@ -245,8 +310,6 @@ export function backward(loss: Tensor): void {
       "backward",
       `${loss.label} [${loss.shape.join(", ")}] has ${loss.size} elements; a loss has one`,
     );
-  if (!loss.node)
-    throw new AutogradError("backward", `${loss.label} depends on nothing that requires a gradient`);
   const { one } = loss.gpu;
   one.retain();
   const seed = new Tensor(loss.gpu, one, "f32", loss.shape, denseStrides(loss.shape), 0, "grad of loss");
@@ -254,14 +317,34 @@ export function backward(loss: Tensor): void {
   seed.dispose();
 }
 
-/** Like `backward`, from a tensor of any shape and the gradient `dy` with respect to it. */
+/** Like `backward`, from a tensor of any shape and the gradient `dy` with respect to it, a tensor of the same shape. */
 export function backwardFrom(output: Tensor<Float>, dy: Tensor): void {
-  const { node } = output;
-  if (!node)
+  void output.storage; // throws if the tensor was freed
+  if (!sameShape(output.shape, dy.shape)) {
+    throw new ShapeError(
+      "backward",
+      `${output.label} is [${output.shape.join(", ")}], its gradient ${dy.label} [${dy.shape.join(", ")}]`,
+    );
+  }
+  if (!output.requiresGrad)
     throw new AutogradError("backward", `${output.label} depends on nothing that requires a gradient`);
+  let { node } = output;
+  if (!node) {
+    // A leaf, whose gradient is dy itself.
+    node = new GradNode("leaf", [output]);
+    node.backward = (gradient, grads) => grads.give(0, gradient);
+  }
   node.gradient?.dispose();
-  node.gradient = dy.alias(output.shape, output.strides, dy.offset);
+  node.gradient = dense(dy);
   withGradients(false, () => propagate(node));
+}
+
+/** Another handle on the tensor, or on a copy, that every kernel can bind. */
+function dense(tensor: Tensor): Tensor {
+  if (bindable(tensor)) return tensor.alias();
+  const copy = untracked(tensor.gpu, tensor.shape, "f32", tensor.label);
+  copyStrided(tensor, copy, { accumulate: false });
+  return copy;
 }
 
 /** Marks the gradient of a leaf as stale: the next backward pass overwrites it instead of adding to it. */
@@ -288,7 +371,9 @@ export function checkpoint<const T extends readonly Tensor<Float>[]>(
   if (!gradientsOn) return body(...inputs);
   const start = random?.position() ?? 0;
   const { gpu } = inputs[0]!;
-  const output = noGrad(() => gpu.scope(() => body(...inputs)));
+  const result = noGrad(() => gpu.scope(() => body(...inputs)));
+  // What the body only passes on keeps its own place on the tape.
+  const output = result.requiresGrad ? result.detach() : result;
   // A body that uses parameters needs its gradient even if none of its inputs does.
   const node = new GradNode("checkpoint", inputs);
   const saved = inputs.map((input) => node.save(input));
@@ -301,7 +386,10 @@ export function checkpoint<const T extends readonly Tensor<Float>[]>(
       leaf.isLeafWithGrad = wanted[i]!;
       return leaf;
     });
-    withGradients(true, () => backwardFrom(body(...(leaves as unknown as T)), dy));
+    withGradients(true, () => {
+      const again = body(...(leaves as unknown as T));
+      if (again.requiresGrad) backwardFrom(again, dy);
+    });
     random?.setPosition(end);
     leaves.forEach((leaf, i) => {
       if (leaf.grad && grads.needs(i)) grads.give(i, leaf.grad);
@@ -309,6 +397,6 @@ export function checkpoint<const T extends readonly Tensor<Float>[]>(
     });
   };
   output.node = node;
-  gpu.track(node, true);
+  gpu.endWithCapture(node);
   return output;
 }

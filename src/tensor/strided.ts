@@ -1,6 +1,6 @@
 /** Strides, and the copy that reads and writes through them (shaders/strided.wgsl). */
 
-import type { Float } from "../gpu/kernel.js";
+import { bytesPerElement, type DType } from "../gpu/kernel.js";
 import * as kernels from "../gpu/kernels.generated.js";
 import { ShapeError } from "./errors.js";
 import type { Tensor } from "./tensor.js";
@@ -28,6 +28,16 @@ export function isDense(shape: readonly number[], strides: readonly number[]): b
   return true;
 }
 
+export function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((length, axis) => length === b[axis]);
+}
+
+/** Whether a kernel can bind the tensor as it is: row-major without gaps, starting where a binding may start. */
+export function bindable(x: Tensor<DType>): boolean {
+  const start = x.offset * bytesPerElement[x.dtype];
+  return x.contiguous && start % x.gpu.limits.minStorageBufferOffsetAlignment === 0;
+}
+
 function padded(values: readonly number[], filler: number): number[] {
   return [...new Array<number>(maxRank - values.length).fill(filler), ...values];
 }
@@ -36,20 +46,22 @@ function lastFour(values: readonly number[]): [number, number, number, number] {
   return [values[2]!, values[3]!, values[4]!, values[5]!];
 }
 
+/** The type that the kernel copies elements as: integers of either kind as words. */
+function copiedAs(dtype: DType): "f32" | "f16" | "u32" {
+  return dtype === "i32" ? "u32" : dtype;
+}
+
 /**
  * target = source, or target += source with `accumulate`, element by element; both may be strided views (at most six
- * axes) of the same shape in different memory, and float32 or float16 each: a conversion rounds to nearest, and what is
- * beyond float16's ±65504 becomes infinite. Not on the tape.
+ * axes) of the same shape in different memory. Their element types are the same, or float32 and float16: a conversion
+ * rounds to nearest, and what is beyond float16's ±65504 becomes infinite. Not on the tape.
  */
 export function copyStrided(
-  source: Tensor<Float>,
-  target: Tensor<Float>,
+  source: Tensor<DType>,
+  target: Tensor<DType>,
   options: { accumulate: boolean },
 ): void {
-  if (
-    source.shape.length !== target.shape.length ||
-    source.shape.some((length, axis) => length !== target.shape[axis])
-  ) {
+  if (!sameShape(source.shape, target.shape)) {
     throw new ShapeError(
       "copy",
       `${source.label} [${source.shape.join(", ")}] into ${target.label} [${target.shape.join(", ")}]`,
@@ -57,6 +69,10 @@ export function copyStrided(
   }
   if (source.rank > maxRank)
     throw new ShapeError("copy", `${source.label} has ${source.rank} axes; at most ${maxRank} are supported`);
+  const variant = { Source: copiedAs(source.dtype), Destination: copiedAs(target.dtype) };
+  const whole = variant.Source === "u32";
+  if (source.dtype !== target.dtype && (whole || variant.Destination === "u32"))
+    throw new ShapeError("copy", `${source.label} is ${source.dtype}, ${target.label} ${target.dtype}`);
   const { gpu } = source;
   const kernel = kernels.strided.copy;
   const shape = padded(source.shape, 1);
@@ -81,7 +97,8 @@ export function copyStrided(
     },
     {
       groups: gpu.groups1d(source.size, gpu.tunables(kernel).WORKGROUP),
-      variant: { Source: source.dtype, Destination: target.dtype },
+      variant: { ...variant, Value: whole ? "u32" : "f32" },
+      writes: target.region,
     },
   );
 }

@@ -28,7 +28,7 @@ t.test("evaluate.js compares settings on the validation pictures of a folder", a
   t.teardown(() => rm(folder, { recursive: true }));
   await writePictures(join(folder, "pictures"));
   const out = join(folder, "scores.json");
-  const options = ["--splits", "validation", "--seeds", "2", "--seed", "3", "--steps", "2", "--draws", "100"];
+  const options = ["--splits", "validation", "--seeds", "2", "--seed", "3", "--steps", "2", "--draws", "100", "--bound", "0"];
   const { code, stdout, stderr } = await runCommand("evaluate", [
     ...["--data", join(folder, "pictures"), "--compare", "none,cfg:1.25", ...options],
     ...["--out", out, "--captions", "--quiet"],
@@ -54,7 +54,7 @@ t.test("evaluate.js compares settings on the validation pictures of a folder", a
     version: /^\d+\.\d+\.\d+$/,
     adapter: String,
     weights: { sha256: shipped.sha256 },
-    dataset: { size: 64, splits: { train: 20, validation: 4 } },
+    dataset: { name: "pictures", size: 64, splits: { train: 20, validation: 4 } },
     sampling: { steps: 2, topR: 0.86 },
     seeds: [3, 4],
     draws: 100,

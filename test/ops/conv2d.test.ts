@@ -108,7 +108,7 @@ async function checkLarge(
   const pass = () =>
     gpu.scope(() => {
       const y = conv2d(input, filter, { stride, padding, bias });
-      backwardFrom(y, dy);
+      backwardFrom(y, dy.reshape(y.shape));
       return y.detach().keep();
     });
   const y = pass();

@@ -16,6 +16,25 @@ test("contiguous copies views only", async (t, gpu) => {
   });
 });
 
+test("views of integers are made dense and written, with all 32 bits", async (t, gpu) => {
+  const large = [0, 1, 2 ** 24 + 1, 2 ** 31 + 3, 2 ** 32 - 1, 7];
+  const words = fromArray(gpu, large, [2, 3], "u32");
+  t.same(
+    [...(await contiguous(words.transpose()).read())],
+    [0, 3, 1, 4, 2, 5].map((i) => large[i]),
+    "u32: a transposed view",
+  );
+  const signed = fromArray(gpu, [-1, 2, -(2 ** 31), 2 ** 31 - 1, -5, 0], [2, 3], "i32");
+  t.same([...(await contiguous(signed.slice(1, 1, 2)).read())], [2, -(2 ** 31), -5, 0], "i32: a slice");
+  copyInto(words.slice(1, 0, 2), fromArray(gpu, [9, 8, 2 ** 32 - 2, 6], [2, 2], "u32"));
+  t.same([...(await words.read())], [9, 8, large[2], 2 ** 32 - 2, 6, 7], "u32: into a slice");
+  await t.throwsMessage(
+    () => copyInto(empty(gpu, [2, 3], "f32", "floats"), words),
+    /copy: tensor is u32, floats f32/,
+    "types are not mixed",
+  );
+});
+
 test("concat along every axis", async (t, gpu) => {
   for (const axis of [0, 1, -1]) {
     const along = axis < 0 ? 2 : axis;

@@ -1,7 +1,8 @@
+import { sizeClass } from "../../dist/gpu/pool.js";
 import { backward, backwardFrom, checkpoint, noGrad, record, zeroGrad } from "../../dist/tensor/autograd.js";
 import { AutogradError, ShapeError, UseAfterFreeError } from "../../dist/tensor/errors.js";
 import { copyStrided } from "../../dist/tensor/strided.js";
-import { empty, fromArray, type Tensor } from "../../dist/tensor/tensor.js";
+import { clear, empty, fromArray, type Tensor, zeros } from "../../dist/tensor/tensor.js";
 import { randomArray, test } from "../harness.js";
 
 /** y = x + x through the strided copy: small ops of the test's own, so that the tape is tested alone. */
@@ -247,6 +248,204 @@ test("mistakes are named", async (t, gpu) => {
   );
   await t.throwsMessage(() => x.reshape([3]), /reshape: x \[2\] has 2 elements, \[3\] does not/, "reshape");
   await t.throwsMessage(() => x.slice(0, 1, 2), /outside axis 0 of x \[2\]/, "slice");
+});
+
+test("the gradient that a pass starts from is read through its own strides, and has the result's shape", async (t, gpu) => {
+  const x = fromArray(gpu, randomArray(7, 6), [2, 3], "f32", "x").requireGrad();
+  gpu.scope(() => backwardFrom(x.transpose(), fromArray(gpu, [0, 1, 2, 3, 4, 5], [3, 2])));
+  t.near(await x.grad!.read(), [0, 2, 4, 1, 3, 5], {}, "a view as the result");
+  zeroGrad(x);
+  gpu.scope(() => backwardFrom(identity(x), fromArray(gpu, [0, 1, 2, 3, 4, 5], [3, 2]).transpose()));
+  t.near(await x.grad!.read(), [0, 2, 4, 1, 3, 5], {}, "a view as its gradient");
+  zeroGrad(x);
+  gpu.scope(() =>
+    backwardFrom(identity(x), fromArray(gpu, [9, 0, 1, 2, 3, 4, 5, 9], [8]).slice(0, 1, 6).reshape([2, 3])),
+  );
+  t.near(await x.grad!.read(), [0, 1, 2, 3, 4, 5], {}, "a gradient that no binding can start at");
+  for (const shape of [[3, 2], [6], [2, 4], [1, 2, 3]]) {
+    let error: unknown;
+    try {
+      gpu.scope(() => backwardFrom(identity(x), zeros(gpu, shape)));
+    } catch (caught) {
+      error = caught;
+    }
+    t.ok(error instanceof ShapeError, `[${shape}] for [2, 3]: ${error}`);
+  }
+  x.grad!.dispose();
+  x.dispose();
+});
+
+test("a leaf is its own result", async (t, gpu) => {
+  const x = fromArray(gpu, [5], [1]).requireGrad();
+  backward(x);
+  backward(x);
+  t.near(await x.grad!.read(), [2], {}, "1, twice");
+  x.grad!.dispose();
+  x.dispose();
+});
+
+test("what a scope returns carries its tape out, and nothing else does", async (t, gpu) => {
+  const x = fromArray(gpu, randomArray(8, 1000), [1000], "f32", "x").requireGrad();
+  x.grad = zeros(gpu, [1000]);
+  const before = gpu.memory.liveBytes;
+  const live = () => gpu.memory.liveBytes - before;
+  const one = sizeClass(4000);
+
+  const y = gpu.scope(() => gpu.scope(() => identity(identity(identity(x)))));
+  t.equal(live(), 3 * one, "the result, and what two ops saved of others");
+  gpu.scope(() => backwardFrom(y, y.detach()));
+  t.near(await x.grad.read(), await x.read(), {}, "differentiable outside");
+  t.equal(live(), one, "the pass has freed what was saved");
+  await t.throwsMessage(
+    () => gpu.scope(() => backwardFrom(y, y.detach())),
+    /gradient was taken already/,
+    "used up",
+  );
+  y.dispose();
+  t.equal(live(), 0, "nothing is left");
+
+  const unused = gpu.scope(() => identity(identity(x)));
+  unused.dispose();
+  t.equal(live(), 0, "a result that is disposed of without a pass takes its tape with it");
+
+  gpu.scope(() => {
+    const outer = gpu.scope(() => identity(identity(x)));
+    gpu.scope(() => {
+      identity(identity(outer));
+    });
+    t.equal(live(), 2 * one, "results that a scope drops take theirs along, up to what is still held");
+  });
+  t.equal(live(), 0, "the outer scope ends it");
+
+  const [a, b] = gpu.scope(() => {
+    const shared = identity(identity(x));
+    return [identity(shared), identity(shared)] as const;
+  });
+  a.dispose();
+  t.equal(live(), 3 * one, "a shared part lives as long as one of those that lead to it");
+  gpu.scope(() => backwardFrom(b, b.detach()));
+  b.dispose();
+  t.equal(live(), 0, "and no longer");
+
+  let dropped: Tensor | null = null;
+  gpu.scope(() => {
+    dropped = identity(x);
+  });
+  t.ok(
+    (() => {
+      try {
+        gpu.scope(() => backwardFrom(dropped!, x.detach()));
+        return false;
+      } catch (error) {
+        return error instanceof UseAfterFreeError;
+      }
+    })(),
+    "a result that the scope freed is named as such",
+  );
+
+  const long = gpu.scope(() => {
+    let z: Tensor = x;
+    for (let i = 0; i < 20_000; i++) z = z.reshape([1000]);
+    return z;
+  });
+  long.dispose();
+  t.equal(live(), 0, "a long tape is freed without recursion");
+  x.grad.dispose();
+  x.dispose();
+});
+
+test("scopes within the forward pass change no gradient", async (t, gpu) => {
+  const x = fromArray(gpu, [1, 2], [2]).requireGrad();
+  const parts = gpu.scope(() => {
+    const left = gpu.scope(() => identity(add(x, x)));
+    const right = gpu.scope(() => checkpoint((input) => gpu.scope(() => add(input, identity(input))), [x]));
+    return { sum: gpu.scope(() => add(left, right)) };
+  });
+  backwardFrom(parts.sum, fromArray(gpu, [1, 10], [2]));
+  t.near(await x.grad!.read(), [4, 40], {}, "2x + 2x");
+  parts.sum.dispose();
+  x.grad!.dispose();
+  x.dispose();
+});
+
+test("a pass that fails leaves nothing behind, and the next one says so", async (t, gpu) => {
+  const x = fromArray(gpu, [1, 2], [2], "f32", "x").requireGrad();
+  const before = gpu.memory.liveBytes;
+  gpu.scope(() => {
+    const y = add(identity(x), x);
+    x.write([3, 4]);
+    const again = () => backwardFrom(y, fromArray(gpu, [1, 1], [2]));
+    void t.throwsMessage(again, /x \[2\] was changed in place/, "the first");
+    void t.throwsMessage(again, /add: a backward pass through it has failed/, "the second");
+  });
+  x.grad?.dispose(); // add has written its share before
+  t.equal(gpu.memory.liveBytes, before, "live bytes");
+  x.dispose();
+});
+
+test("the tape of captured work ends with the capture", async (t, gpu) => {
+  const x = fromArray(gpu, randomArray(9, 1000), [1000]).requireGrad();
+  const { work, result } = gpu.capture(() => identity(identity(identity(identity(x)))));
+  t.equal(work.memory.liveBytes, 3 * 4000, "what the ops saved shares buffers");
+  await t.throwsMessage(
+    () => gpu.scope(() => backwardFrom(result, x.detach())),
+    /recorded in captured work; take its gradient inside the capture/,
+    "and the error says why",
+  );
+  result.dispose();
+  work.dispose();
+  x.dispose();
+});
+
+test("only writes into what an op saved are damage", async (t, gpu) => {
+  const x = fromArray(gpu, randomArray(10, 4 * 128), [4, 128], "f32", "x");
+  const half = fromArray(gpu, randomArray(11, 4 * 64), [4, 64]);
+  const rows = (y: Tensor) => y.slice(0, 1, 2);
+  const columns = (y: Tensor) => y.slice(1, 64, 64);
+  const passes = (view: Tensor, write: () => void): boolean => {
+    const leaf = fromArray(gpu, new Float32Array(view.size), view.shape).requireGrad();
+    return gpu.scope(() => {
+      const y = record("keeper", [leaf], empty(gpu, view.shape), (save) => {
+        const saved = save(view);
+        return (_, grads) => grads.give(0, saved);
+      });
+      write();
+      try {
+        backwardFrom(y, y.detach());
+        return true;
+      } catch (error) {
+        if (error instanceof AutogradError && /changed in place/.test(error.message)) return false;
+        throw error;
+      } finally {
+        leaf.grad?.dispose();
+        leaf.dispose();
+      }
+    });
+  };
+  const kernel = (target: Tensor, source: Tensor) => copyStrided(source, target, { accumulate: false });
+  const rowData = randomArray(12, 128);
+  t.ok(
+    passes(rows(x), () => x.slice(0, 0, 1).write(rowData)),
+    "the CPU writes the row before",
+  );
+  t.ok(
+    passes(rows(x), () => x.slice(0, 3, 1).write(rowData)),
+    "the row after",
+  );
+  t.ok(!passes(rows(x), () => x.slice(0, 2, 1).write(rowData)), "one of the rows");
+  t.ok(!passes(rows(x), () => x.write(randomArray(13, 512))), "all");
+  t.ok(
+    passes(columns(x), () => kernel(x.slice(1, 0, 64), half)),
+    "a kernel writes other columns",
+  );
+  t.ok(!passes(columns(x), () => kernel(x.slice(1, 1, 64), half)), "columns that overlap by one");
+  t.ok(!passes(columns(x), () => x.slice(0, 3, 1).write(rowData)), "a row through the columns");
+  t.ok(
+    passes(x.slice(0, 0, 1), () => clear(x.slice(0, 1, 3))),
+    "a clear behind",
+  );
+  t.ok(!passes(x.slice(0, 1, 1), () => clear(x.slice(0, 1, 3))), "a clear over it");
+  for (const tensor of [x, half]) tensor.dispose();
 });
 
 test("live bytes are the same after 100 steps", async (t, gpu) => {

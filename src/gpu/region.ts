@@ -1,0 +1,44 @@
+/** Which bytes of a buffer a view covers, and whether two views share any. */
+
+/** Bytes at `offset` + Σ index·stride; strides of 0 repeat. */
+export interface Region {
+  readonly offset: number;
+  readonly shape: readonly number[];
+  readonly strides: readonly number[];
+}
+
+/** `bytes` in a row. */
+export function stretch(offset: number, bytes: number): Region {
+  return { offset, shape: [bytes], strides: [1] };
+}
+
+/**
+ * For each of the steps, rising, the first and the last index along it: the offset is written in the mixed radix of the
+ * steps. What reaches beyond a step's room counts as all of it, and so does its share of the step above.
+ */
+function intervals({ offset, shape, strides }: Region, steps: readonly number[]): [number, number][] {
+  let carry = 0;
+  return steps.map((step, i) => {
+    const next = steps[i + 1] ?? Number.POSITIVE_INFINITY;
+    const first = Math.floor((offset % next) / step);
+    const last = shape.reduce((sum, n, axis) => sum + (strides[axis] === step ? n - 1 : 0), first + carry);
+    const room = next / step;
+    carry = Math.floor(last / room);
+    return carry > 0 ? [0, room - 1] : [first, last];
+  });
+}
+
+/**
+ * Whether two regions of a buffer may share a byte: false is certain. Views whose strides divide one another, like those of
+ * one dense tensor, are told apart exactly unless one of them runs over the end of a row of the other.
+ */
+export function overlaps(a: Region, b: Region): boolean {
+  const steps = [...new Set([1, ...a.strides, ...b.strides])].filter(Boolean).sort((p, q) => p - q);
+  if (steps.some((step, i) => i > 0 && step % steps[i - 1]! !== 0)) {
+    const end = ({ offset, shape, strides }: Region) =>
+      shape.reduce((sum, n, axis) => sum + (n - 1) * strides[axis]!, offset);
+    return a.offset <= end(b) && b.offset <= end(a);
+  }
+  const others = intervals(b, steps);
+  return intervals(a, steps).every(([first, last], i) => first <= others[i]![1] && others[i]![0] <= last);
+}
