@@ -1,6 +1,8 @@
 /** Deliberate mistakes in the statistics of an evaluation: resampling, intervals, paired differences, references. */
 
-export const evaluationStatistics = [
+import type { Mutation } from "./mutation.js";
+
+export const evaluationStatistics: readonly Mutation[] = [
   {
     name: "interval: the upper end is the 95 % quantile",
     file: "src/metrics/bootstrap.ts",

@@ -3,6 +3,7 @@
 import { data } from "./data.js";
 import { engine } from "./engine.js";
 import { evaluation } from "./evaluation.js";
+import { evaluationStatistics } from "./evaluation-statistics.js";
 import { files } from "./files.js";
 import { mathematics } from "./mathematics.js";
 import type { Field } from "./mutation.js";
@@ -16,7 +17,7 @@ export const fields: readonly Field[] = [
   { name: "mathematics", mutations: mathematics },
   { name: "training", mutations: training },
   { name: "data", mutations: data },
-  { name: "evaluation", mutations: evaluation },
+  { name: "evaluation", mutations: [...evaluation, ...evaluationStatistics] },
   { name: "files", mutations: files },
   { name: "page", mutations: page },
 ];
