@@ -2,6 +2,7 @@
 // derivatives in the table below; where max and min tie, both operands get half of the gradient.
 //
 // `forward`, `backward`: dense operands of the same shape, four elements an invocation: groups1d(⌈count / 4⌉, WORKGROUP).
+// Nothing behind the result is written: a gradient may lie inside a larger one.
 // `forward_strided`, `backward_strided`: x and y through five strides (outermost axis first, padded in front with axes
 // of length 1; stride 0 repeats), z, dz and the gradient dense in the shape of z: groups1d(count, WORKGROUP).
 
@@ -103,6 +104,15 @@ fn strided(i: u32) -> vec2<u32> {
   );
 }
 
+fn store(i: u32, four: vec4<f32>) {
+  let left = params.count - 4u * i;
+  if (left >= 4u) {
+    z_vectors[i] = four;
+    return;
+  }
+  for (var lane = 0u; lane < left; lane++) { z_vectors[i][lane] = four[lane]; }
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn forward(
   @builtin(workgroup_id) group: vec3<u32>,
@@ -113,7 +123,7 @@ fn forward(
   if (i * 4u >= params.count) { return; }
   let p = x_vectors[i];
   let q = y_vectors[i];
-  z_vectors[i] = vec4<f32>(value(p.x, q.x), value(p.y, q.y), value(p.z, q.z), value(p.w, q.w));
+  store(i, vec4<f32>(value(p.x, q.x), value(p.y, q.y), value(p.z, q.z), value(p.w, q.w)));
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -128,7 +138,7 @@ fn backward(
   let q = y_vectors[i];
   var gradient = dz_vectors[i] * vec4<f32>(slope(p.x, q.x), slope(p.y, q.y), slope(p.z, q.z), slope(p.w, q.w));
   if (params.accumulate != 0u) { gradient += z_vectors[i]; }
-  z_vectors[i] = gradient;
+  store(i, gradient);
 }
 
 @compute @workgroup_size(WORKGROUP)

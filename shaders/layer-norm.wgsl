@@ -8,8 +8,9 @@
 // Shapes: x, y, dy, dx [rows, channels]; scale_shift [batches, 2 channels], scale first; stats [rows] = (mean, r).
 // Row kernels: LANES invocations share a row; grid groups1d(rows LANES, WORKGROUP). One lane a row needs no barrier
 // (software adapters), 32 read a row coalesced.
-// Column kernels: one invocation a column of a chunk of rows, x = ceil(channels / WORKGROUP), y = chunks or batches;
-// the chunks are added up by backward_affine.
+// Column kernels: one invocation a column of a chunk of rows, x = ceil(channels / WORKGROUP), y = chunks;
+// the chunks are added up by backward_affine. Of backward_scale_shift, one a column of a batch element,
+// groups1d(batches channels, WORKGROUP).
 
 struct Params {
   rows: u32,
@@ -237,13 +238,19 @@ fn backward_affine(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoc
 @group(0) @binding(5) var<storage, read_write> dscale_shift: array<f32>;
 
 @compute @workgroup_size(WORKGROUP)
-fn backward_scale_shift(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-  let column = group.x * WORKGROUP + local;
-  if (column >= params.channels) {
+fn backward_scale_shift(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32
+) {
+  let index = (group.y * groups.x + group.x) * WORKGROUP + local;
+  let batch = index / params.channels;
+  let column = index % params.channels;
+  if (batch * params.rows_per_group >= params.rows) {
     return;
   }
-  var sums = column_sums(group.y, column);
-  let at = group.y * 2u * params.channels + column;
+  var sums = column_sums(batch, column);
+  let at = batch * 2u * params.channels + column;
   if (params.accumulate != 0u) {
     sums += vec2<f32>(dscale_shift[at], dscale_shift[at + params.channels]);
   }

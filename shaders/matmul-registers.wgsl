@@ -5,7 +5,7 @@
 // neighbouring invocations share the rows and take every fourth of 32 columns, so that most of their loads are of one element
 // or of four neighbours, which such an adapter does as one.
 //
-// Grid: [x, y, batches · splits], x · y · WORKGROUP ≥ 4 · ⌈m / 8⌉ · ⌈n / 32⌉: four to a block of C, blocks numbered row by row.
+// Grid: groups1d(4 · ⌈m / 8⌉ · ⌈n / 32⌉ · batches · splits, WORKGROUP): four to a block of C, blocks numbered row by row.
 
 const WORKGROUP: u32 = 32; // @tune 32 64 128
 const COLUMN_SUMS: bool = false; // @variant
@@ -44,6 +44,7 @@ struct Params {
   kept_offset: u32,  // from an element of C to where it goes
   activation: u32,   // 0 none, 1 gelu2, 2 silu, 3 relu
   column_sums: u32,
+  layers: u32,       // batches · splits
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -107,12 +108,14 @@ fn product(
 ) {
   let invocation = (group.y * groups.x + group.x) * WORKGROUP + local;
   let across = (params.n + 31u) / 32u;
+  let down = (params.m + 7u) / 8u;
   let number = invocation / 4u;
-  let row = number / across * 8u;
+  let row = number / across % down * 8u;
   let column = number % across * 32u + invocation % 4u;
-  if (row >= params.m) { return; }
-  let batch = group.z / params.splits;
-  let split = group.z % params.splits;
+  let layer = number / (across * down);
+  if (layer >= params.layers) { return; }
+  let batch = layer / params.splits;
+  let split = layer % params.splits;
   let batch_0 = batch / params.batch_1;
   let batch_1 = batch % params.batch_1;
   let k_begin = split * params.split_length;
@@ -155,7 +158,7 @@ fn product(
     right_at += params.b_row;
   }
 
-  let c_start = group.z * params.c_size;
+  let c_start = layer * params.c_size;
   finish_row(upper_left[0], upper_right[0], c_start, row, column);
   finish_row(upper_left[1], upper_right[1], c_start, row + 1u, column);
   finish_row(upper_left[2], upper_right[2], c_start, row + 2u, column);

@@ -5,7 +5,7 @@
 // columns, every lane all rows. Four k at a time, one fetch of a vec4 per lane brings LANES rows × 4 k of A into the
 // subgroup, and four fetches 4 k × 4·LANES columns of B. Workgroup memory is not used, so nothing waits at a barrier.
 //
-// Grid: [⌈m / ROWS⌉, ⌈n / (4·LANES)⌉, batches · splits]; neighbours in x share their columns of B.
+// Grid: groups1d(⌈m / ROWS⌉ · ⌈n / (4·LANES)⌉ · batches · splits, 1); neighbours share their columns of B.
 
 enable subgroups;
 
@@ -51,6 +51,7 @@ struct Params {
   kept_offset: u32,  // from an element of C to where it goes
   activation: u32,   // 0 none, 1 gelu2, 2 silu, 3 relu
   column_sums: u32,
+  layers: u32,       // batches · splits
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -101,6 +102,7 @@ fn a_at(i: u32) -> f32 { return f32(a[i / 4u][i % 4u]); }
 fn b_at(i: u32) -> f32 { return f32(b[i / 4u][i % 4u]); }
 
 const ROWS: u32 = LANES * ROW_GROUPS;
+const COLUMNS: u32 = 4u * LANES;
 const QUADS: u32 = LANES / 4u; // lanes that hold LANES rows of one k of a transposed A, four rows each
 
 // Lane's share of LANES rows × 4 k of A. Transposed: four rows of one k; else four k of one row. Rows beyond m and
@@ -187,9 +189,26 @@ fn tile(group: vec3<u32>, lane: u32) -> Sums {
   return sums;
 }
 
+// @shared matmul-tile
+// The tile of a workgroup: its number among the rows of C, among the columns, and the layer, which does not exist behind the
+// last tile. The grid is folded over x and y: one dimension may not hold all tiles.
+fn tile_of(group: vec3<u32>, groups: vec3<u32>, rows: u32, columns: u32) -> vec3<u32> {
+  let i = group.y * groups.x + group.x;
+  let down = (params.m + rows - 1u) / rows;
+  let across = (params.n + columns - 1u) / columns;
+  return vec3<u32>(i % down, i / down % across, i / (down * across));
+}
+// @end shared
+
 // Any n: element by element.
 @compute @workgroup_size(LANES)
-fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id) lane: u32) {
+fn product(
+  @builtin(workgroup_id) place: vec3<u32>,
+  @builtin(num_workgroups) grid: vec3<u32>,
+  @builtin(subgroup_invocation_id) lane: u32,
+) {
+  let group = tile_of(place, grid, ROWS, COLUMNS);
+  if (group.z >= params.layers) { return; }
   let sums = tile(group, lane);
   let row_0 = group.x * ROWS;
   let column_0 = (group.y * LANES + lane) * 4u;
@@ -212,7 +231,13 @@ fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation
 
 // n a multiple of four: the same by vectors.
 @compute @workgroup_size(LANES)
-fn product_vectors(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id) lane: u32) {
+fn product_vectors(
+  @builtin(workgroup_id) place: vec3<u32>,
+  @builtin(num_workgroups) grid: vec3<u32>,
+  @builtin(subgroup_invocation_id) lane: u32,
+) {
+  let group = tile_of(place, grid, ROWS, COLUMNS);
+  if (group.z >= params.layers) { return; }
   let sums = tile(group, lane);
   let column_0 = (group.y * LANES + lane) * 4u;
   if (column_0 >= params.n) { return; }

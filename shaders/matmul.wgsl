@@ -6,7 +6,7 @@
 // With `column_sums` every C has one more row: the sums of B over k, which is the gradient of a bias when B is dY.
 //
 // `product`: tiles of TILE × TILE of C by 256 invocations, each of MICRO × MICRO with MICRO = TILE / 16; strips of
-// TILE × DEPTH of A and B go through workgroup memory. Grid: [⌈m / TILE⌉, ⌈n / TILE⌉, batches · splits].
+// TILE × DEPTH of A and B go through workgroup memory. Grid: groups1d(⌈m / TILE⌉ · ⌈n / TILE⌉ · batches · splits, 1).
 // The same product for software adapters: shaders/matmul-subgroup.wgsl.
 
 const TILE: u32 = 64; // @tune 32 64
@@ -50,6 +50,7 @@ struct Params {
   kept_offset: u32,  // from an element of C to where it goes
   activation: u32,   // 0 none, 1 gelu2, 2 silu, 3 relu
   column_sums: u32,
+  layers: u32,       // batches · splits
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -100,8 +101,25 @@ const FETCHES: u32 = TILE * DEPTH / 256u;
 var<workgroup> strip_a: array<f32, LINE * DEPTH>; // [k, row]
 var<workgroup> strip_b: array<f32, LINE * DEPTH>; // [k, column]
 
+// @shared matmul-tile
+// The tile of a workgroup: its number among the rows of C, among the columns, and the layer, which does not exist behind the
+// last tile. The grid is folded over x and y: one dimension may not hold all tiles.
+fn tile_of(group: vec3<u32>, groups: vec3<u32>, rows: u32, columns: u32) -> vec3<u32> {
+  let i = group.y * groups.x + group.x;
+  let down = (params.m + rows - 1u) / rows;
+  let across = (params.n + columns - 1u) / columns;
+  return vec3<u32>(i % down, i / down % across, i / (down * across));
+}
+// @end shared
+
 @compute @workgroup_size(16, 16)
-fn product(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn product(
+  @builtin(workgroup_id) place: vec3<u32>,
+  @builtin(num_workgroups) grid: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let group = tile_of(place, grid, TILE, TILE);
+  if (group.z >= params.layers) { return; }
   let row_0 = group.x * TILE;
   let column_0 = group.y * TILE;
   let batch = group.z / params.splits;

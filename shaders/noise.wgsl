@@ -8,9 +8,14 @@
 //               `mask` where its own draw is <= P_mask. P_mask = 1 drops the whole condition: classifier-free training.
 //               Beside it a sample may lose its whole condition by a draw of its own (P_drop, 0 in the paper), so that
 //               one network learns what both ways of guidance ask of it.
+// restart_rows  one of `last` rows for each code that is due (idle[k] >= restart_after), without replacement: the r-th of
+//               them gets row permutation(r mod last), so that no row comes twice before every row has come once.
+//               The permutation of [0, last) is a Feistel network of ten rounds over the next power of four, applied
+//               again while its result is outside (cycle walking). Codes that are not due get 0.
 //
-// Element i draws the words of counter (i, stream, step, 0); sample b those of (b, stream, step, 1). Probabilities are
-// compared as 31-bit integers, so 0 means never and 1 always.
+// Element i draws the words of counter (i, stream, step, 0); sample b those of (b, stream, step, 1); round r of the
+// permutation those of (right half, stream, step, 2 + r). Probabilities are compared as 31-bit integers, so 0 means
+// never and 1 always.
 // Grids: one invocation an element, groups1d(count, WORKGROUP).
 
 // @shared philox
@@ -56,12 +61,13 @@ struct Params {
   stream: u32,
   tokens: u32,     // M; the caption's [MASK] is M
   per_step: u32,   // q_sample: positions a step t stands for; mask_condition: positions a sample
-  last: u32,       // prior, timesteps: T
+  last: u32,       // prior, timesteps: T; restart_rows: rows
   sample_threshold: u32,
   position_threshold: u32,
   mask: u32,       // the condition's own [MASK]
   drop_threshold: u32,
   pair: u32,       // mask_condition: 1 also writes the full condition, in front
+  restart_after: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -71,6 +77,7 @@ struct Params {
 @group(0) @binding(4) var<storage, read> thresholds: array<u32>;
 @group(0) @binding(5) var<storage, read_write> drawn: array<u32>;
 @group(0) @binding(6) var<storage, read> condition: array<u32>;
+@group(0) @binding(7) var<storage, read> idle: array<f32>;
 
 const NONE: u32 = 0xffffffffu;
 
@@ -147,4 +154,34 @@ fn mask_condition(
     place += params.count;
   }
   drawn[place] = select(code, params.mask, hidden);
+}
+
+fn permuted(index: u32) -> u32 {
+  let half = (33u - countLeadingZeros(params.last - 1u)) / 2u;
+  let low = (1u << half) - 1u;
+  var x = index;
+  loop {
+    for (var round = 0u; round < 10u; round++) {
+      let right = x & low;
+      x = (right << half) | ((x >> half) ^ (words_of(right, 2u + round).x & low));
+    }
+    if (x < params.last) { return x; }
+  }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn restart_rows(
+  @builtin(workgroup_id) workgroup_id: vec3<u32>,
+  @builtin(num_workgroups) num_workgroups: vec3<u32>,
+  @builtin(local_invocation_id) local_id: vec3<u32>,
+) {
+  let i = (workgroup_id.y * num_workgroups.x + workgroup_id.x) * WORKGROUP + local_id.x;
+  if (i >= params.count) { return; }
+  var row = 0u;
+  if (idle[i] >= params.restart_after) {
+    var rank = 0u;
+    for (var j = 0u; j < i; j++) { rank += select(0u, 1u, idle[j] >= params.restart_after); }
+    row = permuted(rank % params.last);
+  }
+  drawn[i] = row;
 }

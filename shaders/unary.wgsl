@@ -1,6 +1,7 @@
 // y = f(x) element by element, and dx (+)= dy · f'(x), x float32 or float16. Every function with its derivative in the table below.
 //
-// `forward`, `backward`: dense tensors of `count` elements, four an invocation: groups1d(⌈count / 4⌉, WORKGROUP).
+// `forward`, `backward`: dense tensors of `count` elements, four an invocation: groups1d(⌈count / 4⌉, WORKGROUP). Nothing
+// behind them is written: a gradient may lie inside a larger one.
 // `forward_strided`, `backward_strided`: x through five strides (outermost axis first, padded in front with axes of
 // length 1), y, dy and dx dense: groups1d(count, WORKGROUP).
 
@@ -103,6 +104,15 @@ fn strided(i: u32) -> u32 {
   return params.offset + (rest / params.shape.x) * params.stride_0 + at.x + at.y + at.z + at.w;
 }
 
+fn store(i: u32, four: vec4<f32>) {
+  let left = params.count - 4u * i;
+  if (left >= 4u) {
+    y_vectors[i] = four;
+    return;
+  }
+  for (var lane = 0u; lane < left; lane++) { y_vectors[i][lane] = four[lane]; }
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn forward(
   @builtin(workgroup_id) group: vec3<u32>,
@@ -112,7 +122,7 @@ fn forward(
   let i = place(group, groups, local);
   if (i * 4u >= params.count) { return; }
   let z = vec4<f32>(x_vectors[i]);
-  y_vectors[i] = vec4<f32>(value(z.x), value(z.y), value(z.z), value(z.w));
+  store(i, vec4<f32>(value(z.x), value(z.y), value(z.z), value(z.w)));
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -126,7 +136,7 @@ fn backward(
   let z = vec4<f32>(x_vectors[i]);
   var gradient = dy_vectors[i] * vec4<f32>(slope(z.x), slope(z.y), slope(z.z), slope(z.w));
   if (params.accumulate != 0u) { gradient += y_vectors[i]; }
-  y_vectors[i] = gradient;
+  store(i, gradient);
 }
 
 @compute @workgroup_size(WORKGROUP)

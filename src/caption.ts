@@ -5,6 +5,7 @@ import { Captioner, type CaptionOptions, type Precision } from "./captioner.js";
 import {
   commandLine,
   integerOption,
+  lastOption,
   numberOption,
   openGpu,
   precisionOption,
@@ -24,6 +25,7 @@ interface Options {
   scale?: number;
   topR?: number;
   temperature?: number;
+  last?: CaptionOptions["last"];
   template?: string;
   show?: boolean;
   json?: boolean;
@@ -52,6 +54,7 @@ async function main(): Promise<void> {
       "of the word probabilities; 0 = always the likeliest",
       numberOption(0, 100),
     )
+    .addOption(lastOption())
     .option(
       "--template <text>",
       'words that stay and gaps to fill: "a _ _ cat"; ending in ... leaves the end open',
@@ -96,8 +99,8 @@ async function main(): Promise<void> {
     const [caption] = await captioner.captionAll(pixels, { ...sampling, onStep });
     const ms = Math.round(platform.now() - began);
     if (json) {
-      const { steps, seed, guidance, scale, topR, temperature } = sampling;
-      const settings = { method: guidance, scale, topR, temperature };
+      const { steps, seed, guidance, scale, topR, temperature, last } = sampling;
+      const settings = { method: guidance, scale, topR, temperature, last };
       console.log(
         JSON.stringify({
           file,

@@ -35,6 +35,8 @@ export interface CaptionOptions {
   topR?: number;
   /** 0 = always the most likely word. */
   temperature?: number;
+  /** The last step takes the most likely word of each position, or draws it. */
+  last?: Config["sampling"]["last"];
   maskMode?: Config["sampling"]["maskMode"];
   maskRate?: number;
   seed?: number;

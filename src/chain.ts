@@ -29,6 +29,7 @@ export interface ChainSettings {
   steps: number;
   topR: number;
   temperature: number;
+  last: Config["sampling"]["last"];
   seed: number;
   guidance: Required<Omit<GuidanceSettings, "hidden">> & Pick<GuidanceSettings, "hidden">;
 }
@@ -43,6 +44,7 @@ export function chainSettings(
     steps: given.steps ?? sampling.steps,
     topR: given.topR ?? sampling.topR,
     temperature: given.temperature ?? sampling.temperature,
+    last: given.last ?? sampling.last,
     seed: given.seed ?? seed,
     guidance: { method, scale, maskRate, maskMode, ...given.guidance },
   };
@@ -115,7 +117,7 @@ export class Chain {
       seed: settings.seed,
       temperature: greedy ? 1e-3 : settings.temperature,
       topR: settings.topR,
-      last: "argmax",
+      last: settings.last,
       fixed,
       start,
     };

@@ -6,6 +6,7 @@ import { Gpu } from "./gpu/gpu.js";
 import { tuningProblems } from "./gpu/tuning-problems.js";
 import type { TuningTable } from "./gpu/tuning-table.js";
 import { UserError } from "./platform/errors.js";
+import { outliveTerminal } from "./platform/node.js";
 import { openNodeDevice } from "./platform/node-adapter.js";
 import { findTuning } from "./platform/tuning-file.js";
 
@@ -46,11 +47,20 @@ export function precisionOption(): Option {
   ).choices(["float32", "float16"]);
 }
 
+/** The option of commands that draw captions. */
+export function lastOption(): Option {
+  return new Option(
+    "--last <way>",
+    "the last step takes the likeliest words, or draws them (default: the model's)",
+  ).choices(["argmax", "sample"]);
+}
+
 /**
  * Runs a command to its end and sets the exit code: 0, 1 for what went wrong, 2 for wrong usage. People see one
  * sentence; with MCD_DEBUG set, the stack too.
  */
 export async function runCommand(main: () => Promise<void>): Promise<void> {
+  outliveTerminal();
   try {
     await main();
     process.exitCode ??= 0;

@@ -58,13 +58,18 @@ const SCHEMA = {
     source: choice("emoji", ["emoji", "folder"], "the built-in emoji data, or a folder of your own pictures"),
     folder: text("", "folder with pictures and captions.jsonl, .csv or .txt (data.source=folder)"),
     imageSize: integer(64, 8, 1024, "side of the square pictures, in pixels"),
-    subset: integer(0, 0, MANY, "use only this many training pictures; 0 = all"),
+    subset: integer(
+      0,
+      0,
+      MANY,
+      "use only this many training pictures; 0 = all. Of emoji, as large a share of the other splits",
+    ),
     skipBad: flag(false, "skip unreadable rows and pictures instead of stopping"),
     augment: integer(
       4,
       0,
       1000,
-      "shifted, scaled and brightened variants of each training picture that the decoder sees beside itself",
+      "shifted, scaled and brightened variants of each training picture that the decoder sees beside it; the VQ-VAE is trained on such variants whatever this says",
     ),
     maxLength: integer(
       12,
@@ -91,9 +96,14 @@ const SCHEMA = {
     steps: integer(1600, 1, MANY, "training steps"),
     batch: integer(32, 1, 65535, "pictures a step"),
     learningRate: number(1e-3, 0, 1, "peak learning rate of AdamW"),
-    warmup: integer(100, 0, MANY, "steps of linear warm-up"),
+    warmup: integer(100, 0, MANY, "steps of linear warm-up, the first with 1 / warmup of the peak"),
     learningRateDecay: choice("cosine", DECAYS, "the learning rate after the warm-up; the last two end at 0"),
-    restartAfter: integer(40, 0, MANY, "re-seed a code unused for this many steps; 0 = never"),
+    restartAfter: integer(
+      40,
+      0,
+      MANY,
+      "move a code unused for this many steps to an encoder output of the batch, no two to the same one; 0 = never",
+    ),
   },
   decoder: {
     dim: integer(128, 8, 4096, "width d (paper: 512)"),
@@ -136,7 +146,12 @@ const SCHEMA = {
       "weight λ of the auxiliary loss −log p(x0|xt) (VQ-Diffusion: 5e-4, for 200 passes over the data)",
     ),
     adaptiveAuxiliary: flag(true, "auxiliary weight falls with t: from 2λ at t = 1 towards λ"),
-    pCond: number(0.1, 0, 1, "share of the pictures whose condition is masked in training (paper: 0.1)"),
+    pCond: number(
+      0.1,
+      0,
+      1,
+      "share of the captions whose condition is masked in training, of the pictures if captionsPerImage is above 1 (paper: 0.1)",
+    ),
     pMask: number(
       0.1,
       0,
@@ -147,16 +162,16 @@ const SCHEMA = {
       0,
       0,
       1,
-      "share of the pictures that lose the whole condition besides (paper: 0): with it, cfg works on a model trained for mcs",
+      "share of the captions (as for pCond) that lose the whole condition besides (paper: 0): with it, cfg works on a model trained for mcs",
     ),
     filler: choice("learned", ["learned", "zeros"], "what a masked condition position holds"),
     steps: integer(6000, 1, MANY, "training steps"),
     batch: integer(64, 1, 65535, "captions a step (paper: 128)"),
     captionsPerImage: integer(
-      2,
+      1,
       1,
       MANY,
-      "captions of a picture in a batch, each with its own noise and step t; they share the condition, its mask and the work on it. Must divide decoder.batch (paper: 1)",
+      "captions of a picture in a batch, each with its own noise and step t; more than 1 save work on the condition, but share its mask, which Algorithm 1 draws for each. Must divide decoder.batch",
     ),
     microBatches: integer(
       1,
@@ -178,11 +193,19 @@ const SCHEMA = {
     warmupFrom: number(1e-6, 0, 1, "learning rate at the first step of the warm-up (paper: 1e-6)"),
     beta1: number(0.9, 0, 0.99999, "AdamW β1"),
     beta2: number(0.96, 0, 0.99999, "AdamW β2"),
-    weightDecay: number(0.045, 0, 10, "AdamW weight decay"),
+    weightDecay: number(
+      0.045,
+      0,
+      10,
+      "AdamW weight decay of the matrices; tables, biases and norms have none",
+    ),
     clip: number(0.5, 0, MANY, "largest global gradient norm; 0 = no clipping"),
     emaDecay: number(0.99, 0, 0.999999, "decay of the averaged weights that sampling uses; 0 = no averaging"),
     emaEvery: integer(5, 1, MANY, "steps between two updates of the averaged weights"),
-    importanceSampling: flag(false, "draw t by its loss instead of uniformly (paper: uniform)"),
+    importanceSampling: flag(
+      false,
+      "draw t by its KL instead of uniformly (paper: uniform), once each t was trained more than 10 times; the total loss is weighted to make up for it, the logged parts are not",
+    ),
   },
   sampling: {
     steps: integer(25, 1, 10000, "denoising steps; at most decoder.timesteps"),
@@ -194,6 +217,11 @@ const SCHEMA = {
     scale: number(2, 0, 100, "guidance scale ω"),
     topR: number(0.86, 0.001, 1, "keep the most likely words up to this probability mass; 1 = all"),
     temperature: number(1, 0, 100, "temperature of the word probabilities; 0 = always the most likely word"),
+    last: choice(
+      "argmax",
+      ["argmax", "sample"],
+      "the last denoising step takes the most likely word of each position, or draws it",
+    ),
     maskMode: choice("fixed", ["fixed", "redrawn"], "mask drawn once a picture, or anew at every step"),
     maskRate: number(0.1, 0, 1, "share of condition positions masked in the partial branch of mcs"),
   },
@@ -249,7 +277,6 @@ const PRESETS = {
       blocks: 2,
       steps: 1200,
       batch: 32,
-      captionsPerImage: 1,
       learningRate: 1e-3,
       warmup: 100,
       emaEvery: 5,
@@ -274,7 +301,6 @@ const PRESETS = {
       lambda: 5e-4,
       steps: 138_400,
       batch: 128,
-      captionsPerImage: 1,
       microBatches: 8,
       learningRate: 4.5e-4,
       warmup: 1000,
@@ -525,6 +551,37 @@ function checkTogether(config: Config, exitCode: 1 | 2): void {
   if (data.source === "folder" && data.folder === "") {
     fail("data.source=folder needs data.folder, the path of your pictures");
   }
+}
+
+/** What a trained network's weights or a run's random numbers depend on: a run keeps these settings to its end. */
+const FIXED: readonly string[] = [
+  "seed",
+  "data.imageSize",
+  "data.maxLength",
+  "data.minCount",
+  ...["channels", "codes", "codeDim", "downsample", "resBlocks", "attention"].map((key) => `vqvae.${key}`),
+  ...["dim", "blocks", "heads", "mlpRatio", "conditionBlocks", "summaryTokens", "conditionEmbedding"].map(
+    (key) => `decoder.${key}`,
+  ),
+  ...["schedule", "timesteps", "filler", "importanceSampling"].map((key) => `decoder.${key}`),
+];
+
+/**
+ * The configuration of a run that goes on with some settings changed. Throws a `UserError` for a setting that a run keeps.
+ */
+export function resumeConfig(file: { name: string; text: string }, set: readonly string[]): Config {
+  const before = new Map(flatten(resolveConfig({ file })));
+  const config = resolveConfig({ file, set });
+  const after = new Map(flatten(config));
+  for (const key of FIXED) {
+    if (after.get(key) !== before.get(key)) {
+      throw new UserError(
+        `--set ${key}=${after.get(key)}: a run keeps its ${key}, ${before.get(key)}; start another run to change it`,
+        2,
+      );
+    }
+  }
+  return config;
 }
 
 /** All keys with their defaults, what they allow and what they mean: the text of `--help-config`. */

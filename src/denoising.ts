@@ -2,6 +2,7 @@
 
 import type { Captioner } from "./captioner.js";
 import { Chain, chainSettings, type GuidanceSettings } from "./chain.js";
+import type { Config } from "./config.js";
 import { denoise, type SampleStep } from "./diffusion/sampler.js";
 import type { Gpu } from "./gpu/gpu.js";
 import { reportRows, reportWidth } from "./ops/alternatives.js";
@@ -19,6 +20,8 @@ export interface DenoiseOptions {
   topR?: number;
   /** 0 = always the most likely word. */
   temperature?: number;
+  /** The last step takes the most likely word of each position, or draws it. */
+  last?: Config["sampling"]["last"];
   seed?: number;
   /** Infilling: the word of a position ("[END]" ends the caption), or null where one is wanted. */
   words?: readonly (string | null)[];

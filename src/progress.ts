@@ -13,6 +13,8 @@ export interface Progress {
   update(done: number, detail?: string): void;
   /** Prints a line that stays, above the bar. */
   log(line: string): void;
+  /** Prints a line that must not be missed: as `log` does, but also where all else is quiet. */
+  warn(line: string): void;
   /** Ends the display. Nothing is printed afterwards; a second call does nothing. */
   stop(): void;
 }
@@ -47,7 +49,7 @@ const FRAMES_PER_SECOND = 4;
 /** Starts a display. The caller must `stop()` it, also after an error: `withProgress` does. */
 export function startProgress(options: ProgressOptions): Progress {
   const { quiet = false, stream = process.stderr } = options;
-  if (quiet) return { update() {}, log() {}, stop() {} };
+  if (quiet) return { update() {}, log() {}, warn: (line) => stream.write(`${line}\n`), stop() {} };
   return stream.isTTY ? barProgress(options, stream) : lineProgress(options, stream);
 }
 
@@ -98,17 +100,19 @@ function barProgress(options: ProgressOptions, stream: ProgressStream): Progress
     },
   });
   const bar = bars.create(total, start);
+  const log = (line: string) => {
+    if (stopped) return;
+    bars.log(`${line}\n`);
+    bars.update();
+  };
   return {
     update(done, text = "") {
       pace.record(done);
       detail = text;
       bar.update(done);
     },
-    log(line) {
-      if (stopped) return;
-      bars.log(`${line}\n`);
-      bars.update();
-    },
+    log,
+    warn: log,
     stop() {
       if (stopped) return;
       stopped = true;
@@ -124,6 +128,9 @@ function lineProgress(options: ProgressOptions, stream: ProgressStream): Progres
   let detail = "";
   let lastTime = now();
   let stopped = false;
+  const log = (line: string) => {
+    if (!stopped) stream.write(`${line}\n`);
+  };
   return {
     update(value, text = "") {
       if (stopped) return;
@@ -134,9 +141,8 @@ function lineProgress(options: ProgressOptions, stream: ProgressStream): Progres
       lastTime = now();
       stream.write(`${label} ${pace.describe(done, false)}${tail(detail)}\n`);
     },
-    log(line) {
-      if (!stopped) stream.write(`${line}\n`);
-    },
+    log,
+    warn: log,
     stop() {
       if (stopped) return;
       stopped = true;

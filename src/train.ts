@@ -3,16 +3,25 @@
 
 import { Captioner } from "./captioner.js";
 import { commandLine, integerOption, openGpu, runCommand, tuningHelp } from "./cli.js";
-import { type Config, describeConfig, PRESET_NAMES, resolveConfig } from "./config.js";
+import { type Config, describeConfig, PRESET_NAMES, resolveConfig, resumeConfig } from "./config.js";
 import type { Dataset } from "./data/dataset.js";
 import { loadDataset } from "./data/load.js";
 import { evaluate, scoresTable } from "./evaluation.js";
+import { poison } from "./gpu/poison.js";
+import { boundSteps, boundTable, splitBounds } from "./held-out-bound.js";
 import { latestCheckpoint } from "./io/checkpoint.js";
 import type { JsonRecord } from "./io/json.js";
 import { RunFolder } from "./io/run-folder.js";
 import { loadWeights } from "./nn/weights.js";
 import { UserError } from "./platform/errors.js";
-import { absolutePath, onInterrupt, nodePlatform as platform } from "./platform/node.js";
+import { lockFolder } from "./platform/lock.js";
+import {
+  absolutePath,
+  onInterrupt,
+  nodePlatform as platform,
+  type StopSignal,
+  signalExitCode,
+} from "./platform/node.js";
 import { withLateProgress, withProgress } from "./progress.js";
 import { formatDuration } from "./report/duration.js";
 import { renderReport } from "./report/report.js";
@@ -84,12 +93,8 @@ async function main(): Promise<void> {
     : await started(options);
   const gpu = await openGpu(options.adapter, options.quiet, options.tuning);
   if (process.env.MCD_CHECK_FINITE) gpu.checkFinite = true;
+  if (process.env.MCD_POISON) poison(gpu);
 
-  let stopping = false;
-  const restoreSignals = onInterrupt(() => {
-    stopping = true;
-    console.error("\nstopping after this step; the run can be resumed");
-  });
   const dataset = await loadDataset(config.data, options.quiet);
   const heldOut = heldOutRecords(dataset);
   // Nothing is written before the data and the device are there: a mistake leaves no half-made run behind.
@@ -99,6 +104,38 @@ async function main(): Promise<void> {
   const context: StageContext = { platform, config, captioner, dataset, run, heldOut };
   if (!options.quiet) await announce(captioner, dataset, run, options.stage);
 
+  // Until here a signal just ends the process: nothing can be lost.
+  let stopping: StopSignal | null = null;
+  const restoreSignals = onInterrupt((signal) => {
+    stopping = signal;
+    console.error("\nstopping after this step; the run can be resumed");
+  });
+  try {
+    await train(context, options, () => stopping);
+    console.error(`done in ${formatDuration((platform.now() - began) / 1000)}: ${run.path}`);
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+    console.error(`stopped; go on with: node dist/train.js --resume ${run.path}`);
+    process.exitCode = signalExitCode[error.signal];
+  } finally {
+    restoreSignals();
+  }
+}
+
+/** Thrown where work ends early since somebody asked for it. */
+class Interrupted extends Error {
+  constructor(readonly signal: StopSignal) {
+    super(`interrupted by ${signal}`);
+  }
+}
+
+/** Both stages, the scores and the report. Throws `Interrupted` soon after `asked` names a signal. */
+async function train(context: StageContext, options: Options, asked: () => StopSignal | null): Promise<void> {
+  const { captioner, config, dataset, run } = context;
+  const goOn = () => {
+    const signal = asked();
+    if (signal) throw new Interrupted(signal);
+  };
   const stage = (trainer: Trainer) =>
     withProgress(
       {
@@ -115,39 +152,37 @@ async function main(): Promise<void> {
           seed: config.seed,
           log: config.log,
           progress,
-          interrupted: () => stopping,
+          interrupted: () => asked() !== null,
           resume: options.resume !== undefined,
         }),
     );
 
   if (options.stage !== "decoder") {
     const trainer = vqvaeStage(context);
-    if ((await stage(trainer)) === "interrupted") return interrupted(run);
+    await stage(trainer);
+    goOn();
     trainer.dispose();
   } else {
     await loadTrained(captioner, run);
   }
   if (options.stage !== "vqvae") {
-    if (stopping) return interrupted(run);
     const codes = await withProgress(
       { label: "codes", total: dataset.splits.train!.length, unit: "pictures", quiet: options.quiet },
-      (progress) => trainingCodes(context, (done) => progress.update(done)),
+      (progress) =>
+        trainingCodes(context, (done) => {
+          progress.update(done);
+          goOn();
+        }),
     );
     const trainer = await decoderStage(context, codes);
-    if ((await stage(trainer)) === "interrupted") return interrupted(run);
+    await stage(trainer);
+    goOn();
     trainer.finish?.();
-    await finish(context, options);
+    await finish(context, options, goOn);
     trainer.dispose();
   } else {
     await writeReport(context);
   }
-  restoreSignals();
-  console.error(`done in ${formatDuration((platform.now() - began) / 1000)}: ${run.path}`);
-}
-
-function interrupted(run: RunFolder): void {
-  console.error(`stopped; go on with: node dist/train.js --resume ${run.path}`);
-  process.exitCode = 130;
 }
 
 /** The settings of a run, and the way to its folder. */
@@ -176,7 +211,12 @@ async function started(options: Options): Promise<Opening> {
   const time = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
   const path = options.out ?? `runs/${options.preset ?? "emoji"}-${time}`;
   await RunFolder.checkFree(files, path);
-  return { config, openRun: () => RunFolder.create(files, path, config as unknown as JsonRecord) };
+  const openRun = async () => {
+    await files.makeDirectory(path);
+    await lockFolder(path);
+    return RunFolder.create(files, path, config as unknown as JsonRecord);
+  };
+  return { config, openRun };
 }
 
 async function resumed(options: Options, path: string): Promise<Opening> {
@@ -186,7 +226,15 @@ async function resumed(options: Options, path: string): Promise<Opening> {
   }
   const run = await RunFolder.open(files, path);
   const file = { name: `${path}/config.json`, text: JSON.stringify(run.config) };
-  return { config: resolveConfig({ file, set: options.set }), openRun: async () => run };
+  const config = resumeConfig(file, options.set);
+  return {
+    config,
+    async openRun() {
+      await lockFolder(path);
+      await run.setConfig(config as unknown as JsonRecord);
+      return run;
+    },
+  };
 }
 
 async function announce(
@@ -223,7 +271,7 @@ async function loadTrained(captioner: Captioner, run: RunFolder): Promise<void> 
 }
 
 /** Saves the captioner, scores it on the held-out splits, prints captions beside references. */
-async function finish(context: StageContext, options: Options): Promise<void> {
+async function finish(context: StageContext, options: Options, goOn: () => void): Promise<void> {
   const { captioner, dataset, run, config } = context;
   await saveTrained(captioner, files, `${run.path}/weights`);
   const samples = await captionedSamples(context);
@@ -239,7 +287,15 @@ async function finish(context: StageContext, options: Options): Promise<void> {
   const splits = Object.keys(dataset.splits).filter((split) => split !== "train");
   const results = await withLateProgress(
     { label: "scores", unit: "pictures", quiet: options.quiet },
-    (onProgress) => evaluate(captioner, dataset, { splits, limit: config.log.scored, onProgress }),
+    (onProgress) =>
+      evaluate(captioner, dataset, {
+        splits,
+        limit: config.log.scored,
+        onProgress(done, total) {
+          onProgress(done, total);
+          goOn();
+        },
+      }),
   );
   const table = scoresTable(results);
   console.log(`\n${table}`);
@@ -252,6 +308,13 @@ async function finish(context: StageContext, options: Options): Promise<void> {
       1,
     ),
   );
+  const bounds = await withLateProgress(
+    { label: "bound", unit: "captions", quiet: options.quiet },
+    (onProgress) =>
+      splitBounds(captioner, dataset, splits, { limit: config.log.scored, steps: boundSteps, onProgress }),
+  );
+  console.log(`\n${boundTable(bounds)}`);
+  await files.write(`${run.path}/bound.json`, JSON.stringify(bounds, null, 1));
   await writeReport(context, samples);
 }
 

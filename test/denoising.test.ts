@@ -31,6 +31,7 @@ test("denoise takes the steps that the batch path takes", async (t, gpu) => {
     { guidance: { method: "mcs", scale: 3, maskRate: 0.5 } },
     { guidance: { method: "cfg", scale: 2 }, seed: 9 },
     { guidance: { method: "none" }, temperature: 0, topR: 0.5, steps: 3 },
+    { last: "sample", steps: 5, topR: 1 },
   ] as const) {
     const expected: number[][] = [];
     const { guidance, ...rest } = { guidance: {}, ...options };
@@ -97,6 +98,56 @@ async function forward(captioner: Captioner, codes: Tensor<"u32">, tokens: numbe
   }
   return result;
 }
+
+test("the last step takes the most likely words, or draws them", async (t, gpu) => {
+  const captioner = build(gpu);
+  const { vocabulary: width } = captioner.decoder.shape;
+  const codes = await captioner.codes(picture);
+  const noisy = [width, id("cat"), width, id("red"), width, 0];
+  const { logits } = await forward(captioner, codes, noisy, 1);
+  const likeliest = noisy.map((_, i) => {
+    const row = logits.subarray(i * width, (i + 1) * width);
+    return row.indexOf(Math.max(...row));
+  });
+  const seeds = Array.from({ length: 20 }, (_, seed) => seed);
+  const ends = async (of: Captioner, last?: "argmax" | "sample") => {
+    const all: number[][] = [];
+    for (const seed of seeds) {
+      const { tokens } = await of.caption(codes, {
+        from: { t: 1, tokens: noisy },
+        guidance: { method: "none" },
+        topR: 1,
+        seed,
+        ...(last ? { last } : {}),
+      });
+      all.push(tokens);
+    }
+    return all;
+  };
+  t.same(
+    await ends(captioner, "argmax"),
+    seeds.map(() => likeliest),
+    "argmax: whatever the seed",
+  );
+  const drawn = await ends(captioner, "sample");
+  t.ok(
+    new Set(drawn.map((tokens) => tokens.join())).size > 10,
+    "sample: different words from different seeds",
+  );
+  t.same(
+    await ends(captioner),
+    seeds.map(() => likeliest),
+    "argmax where nothing is set",
+  );
+  const other = build(gpu, "sampling.last=sample");
+  t.same(await ends(other), drawn, "the configuration's sampling.last where no option is given");
+  t.same(
+    await ends(other, "argmax"),
+    seeds.map(() => likeliest),
+    "which an option replaces",
+  );
+  for (const tensor of [codes, captioner, other]) tensor.dispose();
+});
 
 test("probabilities, alternatives and attention of a step are those of the network", async (t, gpu) => {
   const captioner = build(gpu);

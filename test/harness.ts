@@ -74,12 +74,37 @@ function checks(t: Assertions): Check {
   };
 }
 
+/** Assertions that call `onUse` first. */
+function watched(t: Assertions, onUse: () => void): Assertions {
+  const watch =
+    <A extends unknown[]>(assert: (...rest: A) => void) =>
+    (...rest: A) => {
+      onUse();
+      assert(...rest);
+    };
+  return {
+    ok: watch((condition, message) => t.ok(condition, message)),
+    equal: (actual, expected, message) => {
+      onUse();
+      t.equal(actual, expected, message);
+    },
+    same: watch((actual, expected, message) => t.same(actual, expected, message)),
+    comment: watch((text) => t.comment(text)),
+  };
+}
+
 /** One test with the shared device. Checks that the test gives back all memory that it took in a scope. */
 export function test(name: string, body: (t: Check, gpu: Gpu) => Promise<void> | void): void {
   declare(name, async (t) => {
     const gpu = await sharedGpu();
-    await body(checks(t), gpu);
+    // A test that can assert nothing here says so by a comment.
+    let says = false;
+    const noted = watched(t, () => {
+      says = true;
+    });
+    await body(checks(noted), gpu);
     await gpu.idle();
+    if (!says) t.ok(false, "the test asserts nothing, and does not say why");
   });
 }
 

@@ -5,6 +5,7 @@
 
 import tap from "tap";
 import { Gpu } from "../dist/gpu/gpu.js";
+import { poison } from "../dist/gpu/poison.js";
 import { UserError } from "../dist/platform/errors.js";
 import { nodePlatform } from "../dist/platform/node.js";
 import { openNodeDevice } from "../dist/platform/node-adapter.js";
@@ -23,7 +24,7 @@ export function declare(name: string, body: (t: Assertions) => Promise<void>): v
 
 let opened: Promise<Gpu> | null = null;
 
-/** The device that the tests of one process share. */
+/** The device that the tests of one process share. Fresh memory on it is NaN, unless `MCD_POISON=0`: see `gpu/poison.ts`. */
 export function sharedGpu(): Promise<Gpu> {
   opened ??= open();
   return opened;
@@ -31,7 +32,9 @@ export function sharedGpu(): Promise<Gpu> {
 
 async function open(): Promise<Gpu> {
   const opened = await openNodeDevice();
-  return Gpu.from(opened.device, opened);
+  const gpu = Gpu.from(opened.device, opened);
+  if (process.env.MCD_POISON !== "0") poison(gpu);
+  return gpu;
 }
 
 /** A device of its own, for tests that lose or break it. */

@@ -157,6 +157,8 @@ async function resultOf(t: Test, url: string): Promise<Result | null> {
       await page.waitForTimeout(200);
       text = (await output.textContent()) ?? "";
     }
+    // The page has nothing left to do: what it complains of comes now.
+    await page.waitForTimeout(500);
     t.same(problems, [], "no errors, warnings or uncaptured GPU errors in the page");
     return text === "" ? null : (JSON.parse(text) as Result);
   } finally {

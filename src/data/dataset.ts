@@ -31,9 +31,12 @@ export interface Dataset {
   readonly splits: Readonly<Record<string, readonly number[]>>;
 }
 
-/** Collects the record numbers of every split, in the order in which splits first occur. */
+/**
+ * Collects the record numbers of every split, in the order in which splits first occur. The result has no prototype: a
+ * split that nobody has is undefined, whatever it is called.
+ */
 export function splitsOf(records: readonly { split: string }[]): Record<string, number[]> {
-  const splits: Record<string, number[]> = {};
+  const splits: Record<string, number[]> = Object.create(null);
   for (const [i, { split }] of records.entries()) {
     splits[split] ??= [];
     splits[split].push(i);
@@ -50,7 +53,7 @@ export function pixels(dataset: Dataset, image: number): Uint8Array {
 /** The data set with only the first `subset` of its training records; 0 = all. */
 export function withSubset(dataset: Dataset, subset: number): Dataset {
   const { train } = dataset.splits;
-  return subset > 0 && train
-    ? { ...dataset, splits: { ...dataset.splits, train: train.slice(0, subset) } }
-    : dataset;
+  if (subset === 0 || !train) return dataset;
+  const splits = Object.assign(Object.create(null), dataset.splits, { train: train.slice(0, subset) });
+  return { ...dataset, splits };
 }

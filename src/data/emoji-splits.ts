@@ -9,16 +9,18 @@ import {
 
 /**
  * - train: what is learned from.
- * - tone: the thing and the tone were both trained, their combination was not.
+ * - validation: like `tone` and `render`, held out too: for everything that is chosen while building and training (the
+ *   monitor, guidance scales, loss weights, early stopping). No other split is looked at before the final scores.
+ * - tone: the thing and the tone were both trained, their combination was not, for any gender of the thing.
  * - gender: man farmer held out, woman farmer trained, or the reverse.
- * - novel: a thing that was never trained; its words mostly are not in the training captions either.
+ * - novel: a thing that was never trained, nor any of its captions; its words mostly are not in the training captions.
  * - render: the caption was trained, one vendor's drawing of it was not.
  * - unseen: a drawing style that was never trained (OpenMoji).
  */
-export const EMOJI_SPLITS = ["train", "tone", "gender", "novel", "render", "unseen"] as const;
+export const EMOJI_SPLITS = ["train", "validation", "tone", "gender", "novel", "render", "unseen"] as const;
 export type EmojiSplit = (typeof EMOJI_SPLITS)[number];
-/** The splits that are made of emoji; the other two are made of drawings. */
-export type ConceptSplit = "train" | "tone" | "gender" | "novel";
+/** The splits that are made of emoji; the others are made of drawings, validation of both. */
+export type ConceptSplit = "train" | "validation" | "tone" | "gender" | "novel";
 
 /** One picture: who drew which emoji, and where it belongs. */
 export interface Drawing {
@@ -28,42 +30,56 @@ export interface Drawing {
   readonly concept: ConceptSplit;
 }
 
+/** What decides the splits. */
+export interface SplitSources {
+  readonly emoji: readonly Emoji[];
+  readonly art: Readonly<Record<Vendor, Art>>;
+  /** For every code the number that the first 8 hexadecimal digits of its SHA-1 spell. */
+  readonly sha1: ReadonlyMap<string, number>;
+  readonly captions: (emoji: Emoji) => readonly string[];
+}
+
 /**
- * Assigns every drawing to its split. Nothing is random:
+ * Assigns every drawing to its split. Nothing is random; h is sha1(code):
  *
  * - gender: of the families (see `genderFamilies`) every fourth gives up all pictures of its man (the 1st,
  *   3rd, … of these) or its woman (the 2nd, 4th, …).
- * - tone: c is the rank of the base's code among the bases that come in tones. One tone t is held out if
- *   (c + t) mod 5 = 0, two tones (a, b) if (c + a + 2b) mod 5 = 0: every thing keeps four of its five tones.
- * - novel: bases that do not come in tones, if sha1(code) mod 10 = 0.
- * - render: if sha1(code) mod 5 = 0, of the n trained vendors that drew the emoji, number sha1(code) mod n.
+ * - tone: c is the rank of the thing (see `toneKind`: one for all genders and both directions) among those that come in
+ *   tones. One tone t is held out if (c + t) mod 5 = 0, two tones (a, b) if (c + a + 2b) mod 5 = 0: every thing keeps
+ *   four of its five tones, or three where c mod 4 = 1: there the combinations of remainder 1 are in validation.
+ * - novel: emoji that do not come in tones, if h mod 10 = 0 and no trained emoji has a caption of theirs.
+ * - render: if h mod 5 = 0, of the n trained vendors that drew the emoji, number h mod n; validation has the same of
+ *   h mod 10 = 1. An emoji that one vendor alone drew stays in training.
  * - Drawings that one vendor uses for several emoji cannot be captioned rightly except by luck; they stay in
- *   training and are dropped from all tests.
- *
- * sha1(code) is the number that the first 8 hexadecimal digits of the hash spell; `sha1` holds it for every
- * code.
+ *   training and are dropped from all other splits.
  */
-export function assignSplits(
-  all: readonly Emoji[],
-  art: Readonly<Record<Vendor, Art>>,
-  sha1: ReadonlyMap<string, number>,
-): Drawing[] {
+export function assignSplits({ emoji: all, art, sha1, captions }: SplitSources): Drawing[] {
   const emoji = all.filter(({ code }) => TRAINED_VENDORS.some((vendor) => art[vendor].has(code)));
-  const toned = [...new Set(emoji.filter(({ tones }) => tones.length > 0).map(({ base }) => base))].sort();
-  const rank = new Map(toned.map((base, c) => [base, c]));
+  const labels = new Map(
+    emoji.filter(({ tones }) => tones.length === 0).map(({ code, label }) => [code, label]),
+  );
+  const kindOf = ({ base }: Emoji) => toneKind(labels.get(base) ?? base);
+  const toned = emoji.filter(({ tones }) => tones.length > 0);
+  const tonedBases = new Set(toned.map(({ base }) => base));
+  const rank = new Map([...new Set(toned.map(kindOf))].sort().map((kind, c) => [kind, c]));
   const heldOutGender = new Set(
     genderFamilies(emoji)
       .filter((_, i) => i % 4 === 0)
       .map(([man, woman], held) => (held % 2 === 0 ? man : woman)),
   );
   const hash = (code: string) => sha1.get(code)!;
+  const mayBeNovel = ({ code, base }: Emoji) => !tonedBases.has(base) && hash(code) % 10 === 0;
+  const trainedCaptions = new Set(emoji.filter((item) => !mayBeNovel(item)).flatMap(captions));
 
-  const conceptOf = ({ code, base, tones: [a, b] }: Emoji): ConceptSplit => {
-    if (heldOutGender.has(base)) return "gender";
-    const c = rank.get(base);
-    if (c === undefined) return hash(code) % 10 === 0 ? "novel" : "train";
+  const conceptOf = (item: Emoji): ConceptSplit => {
+    const [a, b] = item.tones;
+    if (heldOutGender.has(item.base)) return "gender";
+    if (mayBeNovel(item)) return captions(item).some((text) => trainedCaptions.has(text)) ? "train" : "novel";
     if (a === undefined) return "train";
-    return (b === undefined ? c + a : c + a + 2 * b) % 5 === 0 ? "tone" : "train";
+    const c = rank.get(kindOf(item))!;
+    const remainder = (b === undefined ? c + a : c + a + 2 * b) % 5;
+    if (remainder === 0) return "tone";
+    return remainder === 1 && c % 4 === 1 ? "validation" : "train";
   };
 
   const drawings: Drawing[] = [];
@@ -73,22 +89,60 @@ export function assignSplits(
   }
   for (const item of emoji) {
     const concept = conceptOf(item);
+    const h = hash(item.code);
     const drawnBy = TRAINED_VENDORS.filter((vendor) => art[vendor].has(item.code));
-    const heldOutVendor =
-      concept === "train" && hash(item.code) % 5 === 0
-        ? drawnBy[hash(item.code) % drawnBy.length]
-        : undefined;
-    for (const vendor of drawnBy) {
+    const heldOutFor: EmojiSplit | null =
+      concept !== "train" || drawnBy.length < 2
+        ? null
+        : h % 5 === 0
+          ? "render"
+          : h % 10 === 1
+            ? "validation"
+            : null;
+    for (const [number, vendor] of drawnBy.entries()) {
       const isAmbiguous = ambiguous.get(vendor)!.has(item.code);
       if (concept !== "train" && isAmbiguous) continue;
-      const split = vendor === heldOutVendor && !isAmbiguous ? "render" : concept;
-      drawings.push({ vendor, emoji: item, split, concept });
+      const heldOut = heldOutFor !== null && number === h % drawnBy.length && !isAmbiguous;
+      drawings.push({ vendor, emoji: item, split: heldOut ? heldOutFor : concept, concept });
     }
     if (art[UNSEEN_VENDOR].has(item.code) && !ambiguous.get(UNSEEN_VENDOR)!.has(item.code)) {
       drawings.push({ vendor: UNSEEN_VENDOR, emoji: item, split: "unseen", concept });
     }
   }
   return drawings;
+}
+
+/** People that are called otherwise in each gender. */
+const SAME_KIND: Readonly<Record<string, string>> = {
+  merman: "merperson",
+  mermaid: "merperson",
+  prince: "crown",
+  princess: "crown",
+  "with crown": "crown",
+  "santa claus": "claus",
+  "mrs. claus": "claus",
+  "mx claus": "claus",
+  "breast-feeding": "feeding baby",
+  boy: "child",
+  girl: "child",
+  "ballet dancer": "dancing",
+};
+const GENDER_WORDS = new Set("man men woman women person people and".split(" "));
+
+/**
+ * What an emoji shows apart from gender, tone and direction: "farmer" for "man farmer", "woman farmer" and "farmer"; "kiss" for
+ * "kiss: man, man". Emoji of one kind in the same tone look so much alike that one in training would give the other
+ * away. `label` is a CLDR name without tone; the name of a plain person gives "".
+ */
+export function toneKind(label: string): string {
+  const words = label
+    .toLowerCase()
+    .replace(/:? facing right$/, "")
+    .replace(/^older\b/, "old")
+    .split(/[:,]? /)
+    .filter((word) => !GENDER_WORDS.has(word));
+  const kind = words.join(" ");
+  return SAME_KIND[kind] ?? kind;
 }
 
 /**

@@ -3,11 +3,11 @@ import type { Platform } from "../platform/platform.js";
 import { attributesOf } from "../text/attributes.js";
 import { type CaptionedImage, type Dataset, splitsOf } from "./dataset.js";
 import { captionsOf } from "./emoji-captions.js";
-import { type EmojiSources, readEmojiSources, type Vendor } from "./emoji-sources.js";
-import { assignSplits, type Drawing, EMOJI_SPLITS, type EmojiSplit, genderFamilies } from "./emoji-splits.js";
+import { type Emoji, type EmojiSources, readEmojiSources, type Vendor } from "./emoji-sources.js";
+import { assignSplits, EMOJI_SPLITS, type EmojiSplit, genderFamilies } from "./emoji-splits.js";
 
 /** Raise this when captions, splits or the rendering change, so that caches of old versions are rebuilt. */
-const CACHE_VERSION = 1;
+const CACHE_VERSION = 2;
 /** Pictures rendered at the same time; the codec's own threads do the work. */
 const IN_FLIGHT = 8;
 
@@ -32,13 +32,8 @@ export interface EmojiIndex {
 }
 
 export interface EmojiSelection {
-  /**
-   * About how many pictures to keep: whole groups are added, the same share of every split, until there are
-   * so many.
-   */
-  readonly limit?: number;
-  /** Splits to keep; all if absent. `limit` counts only these. */
-  readonly splits?: readonly EmojiSplit[];
+  /** Training pictures to keep, and as large a share of every other split; all if absent. */
+  readonly trainingPictures?: number;
 }
 
 /** Reads the packages and decides every picture's split and captions; about a second, nothing is rendered. */
@@ -52,36 +47,14 @@ export async function buildEmojiIndex(
   for (const { code } of sources.emoji) {
     sha1.set(code, Number.parseInt((await platform.hash("sha-1", code)).slice(0, 8), 16));
   }
-  const drawings = assignSplits(sources.emoji, sources.art, sha1);
-  const index: EmojiIndex = {
-    pictures: describe(drawings, sources, sha1),
-    svg: ({ vendor, code }) => sources.art[vendor].svg(code),
-    versions: [...sources.versions, await rendererVersion(platform, modulesDirectory)],
-  };
-  return selectEmoji(index, selection);
-}
-
-function describe(
-  drawings: readonly Drawing[],
-  sources: EmojiSources,
-  sha1: ReadonlyMap<string, number>,
-): EmojiPicture[] {
-  const baseLabels = new Map(
-    sources.emoji.filter(({ tones }) => tones.length === 0).map(({ code, label }) => [code, label]),
-  );
+  const written = emojiTexts(sources);
+  const drawings = assignSplits({ ...sources, sha1, captions: (emoji) => written(emoji).captions });
   const groups = new Map(genderFamilies(sources.emoji).map(([man, woman]) => [woman, man]));
-  const captions = new Map<string, Pick<CaptionedImage, "captions" | "keywordCaptions" | "attributes">>();
-  return drawings.map(({ vendor, emoji, split, concept }) => {
-    let text = captions.get(emoji.code);
-    if (text === undefined) {
-      const written = captionsOf(emoji, baseLabels.get(emoji.base)!, sources.names);
-      text = { ...written, attributes: attributesOf(written.captions[0]!) };
-      captions.set(emoji.code, text);
-    }
+  const pictures = drawings.map(({ vendor, emoji, split, concept }) => {
     const group = groups.get(emoji.base) ?? emoji.base;
     return {
       id: `${vendor}/${emoji.code}`,
-      ...text,
+      ...written(emoji),
       split,
       vendor,
       concept,
@@ -90,51 +63,75 @@ function describe(
       groupHash: sha1.get(group)!,
     };
   });
+  const index: EmojiIndex = {
+    pictures,
+    svg: ({ vendor, code }) => sources.art[vendor].svg(code),
+    versions: [...sources.versions, await rendererVersion(platform, modulesDirectory)],
+  };
+  return selectEmoji(index, selection);
+}
+
+type EmojiText = Pick<CaptionedImage, "captions" | "keywordCaptions" | "attributes">;
+
+/** The captions of an emoji and what they say of tone and gender, written once. */
+function emojiTexts(sources: EmojiSources): (emoji: Emoji) => EmojiText {
+  const baseLabels = new Map(
+    sources.emoji.filter(({ tones }) => tones.length === 0).map(({ code, label }) => [code, label]),
+  );
+  const texts = new Map<string, EmojiText>();
+  return (emoji) => {
+    let text = texts.get(emoji.code);
+    if (text === undefined) {
+      const written = captionsOf(emoji, baseLabels.get(emoji.base)!, sources.names);
+      text = { ...written, attributes: attributesOf(written.captions[0]!) };
+      texts.set(emoji.code, text);
+    }
+    return text;
+  };
 }
 
 /**
  * The part of an index that a selection keeps. Groups (a man and a woman of the same kind; else one base; with
  * all its tones and vendors) are dealt into strata by the splits that they touch; group r of n in its stratum,
  * in the order of its hash, has priority (r + ½) / n. So every prefix of that order has the strata in their
- * true proportions. Throws a `UserError` for an unknown split or a limit below 1.
+ * true proportions. Of the group in which the training pictures run out, only training pictures are kept, so that what
+ * the other splits claim of training stays true. Throws a `UserError` for a number below 1.
  */
-export function selectEmoji(index: EmojiIndex, { limit, splits }: EmojiSelection): EmojiIndex {
-  for (const split of splits ?? []) {
-    if (!EMOJI_SPLITS.includes(split)) {
-      throw new UserError(`emoji has no split "${split}"; its splits are: ${EMOJI_SPLITS.join(", ")}`);
-    }
+export function selectEmoji(index: EmojiIndex, { trainingPictures }: EmojiSelection): EmojiIndex {
+  if (trainingPictures === undefined) return index;
+  if (!(trainingPictures >= 1)) {
+    throw new UserError(`at least 1 training picture of emoji must be kept, not ${trainingPictures}`);
   }
-  const kept = index.pictures.filter(({ split }) => splits === undefined || splits.includes(split));
-  if (limit === undefined) return { ...index, pictures: kept };
-  if (!(limit >= 1)) throw new UserError(`the limit of emoji pictures must be at least 1, it is ${limit}`);
-
-  const touched = new Map<string, Set<string>>();
-  for (const { group, split } of kept) {
-    if (!touched.has(group)) touched.set(group, new Set());
-    touched.get(group)!.add(split);
+  const groups = new Map<string, EmojiPicture[]>();
+  for (const picture of index.pictures) {
+    const members = groups.get(picture.group);
+    if (members) members.push(picture);
+    else groups.set(picture.group, [picture]);
   }
-  const hashes = new Map(kept.map(({ group, groupHash }) => [group, groupHash]));
   const strata = new Map<string, string[]>();
-  for (const [group, touches] of touched) {
-    const stratum = EMOJI_SPLITS.filter((split) => split !== "render" && touches.has(split)).join("+");
+  for (const [group, members] of groups) {
+    const touched = new Set<string>(members.map(({ split }) => split));
+    const stratum = EMOJI_SPLITS.filter((split) => split !== "render" && touched.has(split)).join("+");
     strata.set(stratum, [...(strata.get(stratum) ?? []), group]);
   }
   const priority = new Map<string, number>();
-  for (const groups of strata.values()) {
-    groups.sort((a, b) => hashes.get(a)! - hashes.get(b)! || (a < b ? -1 : 1));
-    for (const [r, group] of groups.entries()) priority.set(group, (r + 0.5) / groups.length);
+  for (const names of strata.values()) {
+    const hash = (group: string) => groups.get(group)![0]!.groupHash;
+    names.sort((a, b) => hash(a) - hash(b) || (a < b ? -1 : 1));
+    for (const [r, group] of names.entries()) priority.set(group, (r + 0.5) / names.length);
   }
   const order = [...priority.keys()].sort((a, b) => priority.get(a)! - priority.get(b)! || (a < b ? -1 : 1));
-  const sizes = new Map<string, number>();
-  for (const { group } of kept) sizes.set(group, (sizes.get(group) ?? 0) + 1);
-  const chosen = new Set<string>();
-  let count = 0;
+  const kept = new Set<EmojiPicture>();
+  let wanted = trainingPictures;
   for (const group of order) {
-    if (count >= limit) break;
-    chosen.add(group);
-    count += sizes.get(group)!;
+    if (wanted === 0) break;
+    const members = groups.get(group)!;
+    const trained = members.filter(({ split }) => split === "train").slice(0, wanted);
+    const whole = trained.length === members.filter(({ split }) => split === "train").length;
+    for (const picture of whole ? members : trained) kept.add(picture);
+    wanted -= trained.length;
   }
-  return { ...index, pictures: kept.filter(({ group }) => chosen.has(group)) };
+  return { ...index, pictures: index.pictures.filter((picture) => kept.has(picture)) };
 }
 
 /** One line a split: emoji, pictures, picture–caption pairs, captions a picture. */

@@ -5,14 +5,14 @@ import { type CaptionedImage, type Dataset, splitsOf } from "./dataset.js";
 
 const CAPTION_FILES = ["captions.jsonl", "captions.csv", "captions.txt"] as const;
 const IMAGE_NAME = /\.(png|jpe?g|webp)$/i;
-const SPLIT_NAMES: Readonly<Record<string, string>> = {
-  train: "train",
-  validation: "validation",
-  val: "validation",
-  valid: "validation",
-  dev: "validation",
-  test: "test",
-};
+const SPLIT_NAMES: ReadonlyMap<string, string> = new Map([
+  ["train", "train"],
+  ["validation", "validation"],
+  ["val", "validation"],
+  ["valid", "validation"],
+  ["dev", "validation"],
+  ["test", "test"],
+]);
 /** How many problems an error lists; the rest is counted. */
 const LISTED = 20;
 
@@ -111,13 +111,14 @@ export async function loadFolder(
   const pixels = new Uint8Array(readable.length * size * size * 3);
   const records: CaptionedImage[] = readable.map(({ entry, pixels: own }, image) => {
     pixels.set(own, image * size * size * 3);
+    const captions = [...entry.captions];
     return {
       id: entry.file,
       image,
-      captions: entry.captions,
+      captions,
       keywordCaptions: [],
       split: splits[image]!,
-      attributes: attributesOf(entry.captions[0]!),
+      attributes: attributesOf(captions[0]!),
     };
   });
   const named = new Set(rows.map(({ file }) => file));
@@ -154,9 +155,9 @@ async function findCaptionFile({ files }: FolderPlatform, folder: string): Promi
   );
 }
 
-/** Parses a caption file by the format of its name. A byte order mark and Windows line ends are fine. */
+/** Parses a caption file by the format of its name. A byte order mark and any line ends are fine. */
 export function parseCaptions(name: string, text: string): { rows: CaptionRow[]; problems: Problem[] } {
-  const plain = text.replace(/^\uFEFF/, "");
+  const plain = text.replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
   const fields = name.endsWith(".jsonl")
     ? jsonRows(plain)
     : name.endsWith(".csv")
@@ -187,10 +188,12 @@ function checkRow({
   split,
 }: Omit<RawRow, "line" | "problem">): Omit<CaptionRow, "line"> | string {
   if (typeof file !== "string" || file.trim() === "") return "the file name is missing";
-  const path = file.trim().replace(/^\.\//, "");
-  if (/^([/\\]|[A-Za-z]:)/.test(path) || path.split(/[/\\]/).includes("..")) {
-    return `${path} lies outside the folder`;
+  const given = file.trim();
+  if (/^([/\\]|[A-Za-z]:)/.test(given) || given.split(/[/\\]/).includes("..")) {
+    return `${given} lies outside the folder`;
   }
+  // One spelling a file: "./a.png" and "b/.//a.png" are others.
+  const path = given.replace(/(^|\/)(\.?\/)+/g, "$1");
   if (!IMAGE_NAME.test(path)) return `${path} is not a .png, .jpg, .jpeg or .webp file`;
   const list = Array.isArray(captions) ? captions : [captions];
   if (list.length === 0) return `${path} has no caption`;
@@ -201,7 +204,7 @@ function checkRow({
     texts.push(caption.trim());
   }
   if (split === undefined || split === null || split === "") return { file: path, captions: texts };
-  const known = typeof split === "string" ? SPLIT_NAMES[split.trim().toLowerCase()] : undefined;
+  const known = typeof split === "string" ? SPLIT_NAMES.get(split.trim().toLowerCase()) : undefined;
   if (known === undefined) {
     return `the split of ${path} is ${JSON.stringify(split)}; it can be train, validation or test`;
   }
@@ -210,7 +213,7 @@ function checkRow({
 
 function jsonRows(text: string): RawRow[] {
   const rows: RawRow[] = [];
-  for (const [i, source] of text.split(/\r?\n/).entries()) {
+  for (const [i, source] of text.split("\n").entries()) {
     if (source.trim() === "") continue;
     const line = i + 1;
     let value: unknown;
@@ -236,7 +239,7 @@ function jsonRows(text: string): RawRow[] {
 
 function tabRows(text: string): RawRow[] {
   const rows: RawRow[] = [];
-  for (const [i, source] of text.split(/\r?\n/).entries()) {
+  for (const [i, source] of text.split("\n").entries()) {
     if (source.trim() === "") continue;
     const tab = source.indexOf("\t");
     rows.push(
@@ -332,7 +335,7 @@ interface Entry {
   readonly file: string;
   /** The first row that names it. */
   readonly line: number;
-  readonly captions: string[];
+  readonly captions: Set<string>;
   split: string | undefined;
 }
 
@@ -341,7 +344,7 @@ function mergeRows(rows: readonly CaptionRow[], problems: Problem[]): Entry[] {
   for (const { line, file, captions, split } of rows) {
     const entry = entries.get(file);
     if (entry === undefined) {
-      entries.set(file, { file, line, captions: [...new Set(captions)], split });
+      entries.set(file, { file, line, captions: new Set(captions), split });
       continue;
     }
     if (split !== undefined && entry.split !== undefined && split !== entry.split) {
@@ -349,7 +352,7 @@ function mergeRows(rows: readonly CaptionRow[], problems: Problem[]): Entry[] {
       continue;
     }
     entry.split ??= split;
-    for (const caption of captions) if (!entry.captions.includes(caption)) entry.captions.push(caption);
+    for (const caption of captions) entry.captions.add(caption);
   }
   return [...entries.values()];
 }

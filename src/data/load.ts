@@ -16,7 +16,7 @@ export function loadDataset(config: Config["data"], quiet = false): Promise<Data
         modulesDirectory: modulesDirectory("emojibase-data"),
         cacheDirectory: cacheDirectory(),
         size,
-        ...(subset > 0 ? { limit: subset } : {}),
+        ...(subset > 0 ? { trainingPictures: subset } : {}),
         onProgress,
       });
     }

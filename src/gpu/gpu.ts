@@ -41,6 +41,10 @@ export interface Bindable<D extends DType = DType> {
   readonly size: number;
   readonly contiguous: boolean;
   readonly label: string;
+  /** A dense copy in memory of its own, which is the caller's to free. */
+  packed(): Bindable<D>;
+  /** Receives the elements of such a copy. */
+  unpack(copy: this): void;
 }
 
 type BindingsOf<K> =
@@ -388,9 +392,18 @@ export class Gpu {
     return this.tuning.lookUp(tunable, shape);
   }
 
+  /** Whether a binding can be the tensor as it lies: row-major without gaps, starting where a binding may start. */
+  binds({ contiguous, offset, dtype }: Bindable): boolean {
+    return (
+      contiguous && (offset * bytesPerElement[dtype]) % this.limits.minStorageBufferOffsetAlignment === 0
+    );
+  }
+
   /**
    * Appends one dispatch to the recording; nothing is submitted. `params` are the members of the kernel's uniform
-   * struct. Throws a `GpuError` that names kernel and tensor when a binding cannot be used.
+   * struct. Views are bound as dense copies where no binding can be the view itself: one more dispatch, and another that
+   * writes the copy back if the kernel writes it. Throws a `GpuError` that names kernel and tensor when a binding cannot
+   * be used.
    */
   run<K extends Kernel>(
     kernel: K,
@@ -408,7 +421,8 @@ export class Gpu {
       variant: (options.variant ?? {}) as Specialisation["variant"],
       tune: tune as Specialisation["tune"],
     };
-    const ranges = this.bindRanges(kernel, bound, specialisation, options.writes);
+    const copies = new Map<Bindable, Bindable>();
+    const ranges = this.bindRanges(kernel, bound, specialisation, copies, options.writes);
     const views = bindings as Readonly<Record<string, GPUTextureView>>;
     const textures = spec.textures?.map(({ name }) => views[name]!) ?? [];
     const most = this.limits.maxComputeWorkgroupsPerDimension;
@@ -440,17 +454,22 @@ export class Gpu {
       specialisation.variant,
     );
     if (this.finite) this.checkOutputs(kernel, bound, ranges, specialisation);
+    for (const [view, copy] of copies) {
+      if (spec.bindings.some(({ name, access }) => bound[name] === view && access === "read_write"))
+        view.unpack(copy);
+      copy.storage.release();
+    }
   }
 
   private bindRanges(
     kernel: Kernel,
     bindings: Readonly<Record<string, Bindable | Storage>>,
     specialisation: Specialisation,
+    copies: Map<Bindable, Bindable>,
     writes?: Region,
   ): BoundRange[] {
     const { spec } = kernel;
     const ranges: BoundRange[] = [];
-    const alignment = this.limits.minStorageBufferOffsetAlignment;
     for (const binding of spec.bindings) {
       const bound = bindings[binding.name];
       if (!bound) throw new GpuError(`${spec.name}: nothing is bound to ${binding.name}`);
@@ -464,16 +483,14 @@ export class Gpu {
             `${spec.name}: ${binding.name} takes ${dtype}, but ${bound.label} is ${bound.dtype}`,
           );
         }
+        const tensor = this.binds(bound) ? bound : (copies.get(bound) ?? bound.packed());
+        if (tensor !== bound) copies.set(bound, tensor);
+        const { storage } = tensor;
         const elementBytes = bytesPerElement[dtype];
-        const start = bound.offset * elementBytes;
-        if (!bound.contiguous || start % alignment !== 0) {
-          throw new GpuError(
-            `${spec.name}: ${bound.label}, bound to ${binding.name}, is a view that this kernel cannot read; make it contiguous first`,
-          );
-        }
+        const start = tensor.offset * elementBytes;
         // Rounded up to whole vec4s: a buffer is never smaller than that, and kernels that read vectors need it.
-        const size = Math.min(Math.ceil((bound.size * elementBytes) / 16) * 16, bound.storage.bytes - start);
-        range = { storage: bound.storage, offset: start, size };
+        const size = Math.min(Math.ceil((bound.size * elementBytes) / 16) * 16, storage.bytes - start);
+        range = { storage, offset: start, size };
       }
       if (range.storage.free)
         throw new GpuError(`${spec.name}: ${range.storage.label}, bound to ${binding.name}, was freed`);

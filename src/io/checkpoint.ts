@@ -28,8 +28,9 @@ const TEMPORARY = ".saving-";
 const REPLACED = ".replaced-";
 
 /**
- * Writes `folder/step-…`, then removes all but the `keep` newest checkpoints (`keep` ≥ 1). A checkpoint of the same
- * step is replaced. Returns the new checkpoint's path.
+ * Writes `folder/step-…`, then removes all but the `keep` checkpoints that were written last (`keep` ≥ 1), whatever their
+ * steps: after a resume from an older checkpoint, since the newest was damaged, lower steps are the newer ones. A checkpoint
+ * of the same step is replaced. Returns the new checkpoint's path.
  */
 export async function saveCheckpoint(
   files: Files,
@@ -43,9 +44,12 @@ export async function saveCheckpoint(
   const replaced = `${folder}/${REPLACED}${name}`;
   const model = encodeSafetensors(checkpoint.model, { format: FORMAT });
   const optimizer = encodeSafetensors(checkpoint.optimizer, { format: FORMAT });
+  await files.makeDirectory(folder);
+  const written = Math.max(0, ...(await checkpointsByAge(files, folder)).map(({ order }) => order)) + 1;
   const state = toJson({
     format: FORMAT,
     step: checkpoint.step,
+    written,
     files: {
       [MODEL]: { bytes: model.byteLength, crc32: crc32(model) },
       [OPTIMIZER]: { bytes: optimizer.byteLength, crc32: crc32(optimizer) },
@@ -53,7 +57,6 @@ export async function saveCheckpoint(
     state: checkpoint.state,
   });
 
-  await files.makeDirectory(folder);
   for (const leftover of await files.list(folder)) {
     if (leftover.startsWith(TEMPORARY) || leftover.startsWith(REPLACED)) {
       await files.remove(`${folder}/${leftover}`);
@@ -68,9 +71,9 @@ export async function saveCheckpoint(
   await files.rename(temporary, path);
   if (existed) await files.remove(replaced);
 
-  const steps = await checkpointSteps(files, folder);
-  for (const step of steps.slice(0, Math.max(0, steps.length - Math.max(1, keep)))) {
-    await files.remove(`${folder}/${checkpointName(step)}`);
+  const present = await checkpointsByAge(files, folder);
+  for (const old of present.slice(0, Math.max(0, present.length - Math.max(1, keep)))) {
+    await files.remove(old.path);
   }
   return path;
 }
@@ -83,8 +86,11 @@ export async function loadCheckpoint(files: Files, path: string): Promise<Checkp
   if (format !== FORMAT) {
     throw new UserError(`${statePath} has format ${JSON.stringify(format)}, this version reads "${FORMAT}"`);
   }
-  if (typeof step !== "number" || !isRecord(sums) || !isRecord(state)) {
-    throw new UserError(`${statePath} lacks step, files or state`);
+  if (!isRecord(sums) || !isRecord(state)) throw new UserError(`${statePath} lacks files or state`);
+  const named = stepOfName(path.slice(path.lastIndexOf("/") + 1));
+  if (!Number.isSafeInteger(step) || (step as number) < 1 || (named !== null && named !== step)) {
+    const wanted = named === null ? "a whole number of steps" : `${named}, as its folder's name`;
+    throw new UserError(`${statePath}: "step" should be ${wanted}, it is ${JSON.stringify(step)}`);
   }
   const read = async (name: string) => {
     const bytes = await files.read(`${path}/${name}`);
@@ -94,12 +100,12 @@ export async function loadCheckpoint(files: Files, path: string): Promise<Checkp
     }
     return decodeSafetensors(bytes, `${path}/${name}`).tensors;
   };
-  return { step, model: await read(MODEL), optimizer: await read(OPTIMIZER), state };
+  return { step: step as number, model: await read(MODEL), optimizer: await read(OPTIMIZER), state };
 }
 
 /**
- * The newest checkpoint of `folder` that can be read, or null when there is none. Each newer one that cannot be read
- * gives a warning to print.
+ * The checkpoint of `folder` that was written last of those that can be read, or null when there is none. Each newer one
+ * that cannot be read gives a warning to print.
  */
 export async function latestCheckpoint(
   files: Files,
@@ -107,8 +113,9 @@ export async function latestCheckpoint(
 ): Promise<{ checkpoint: Checkpoint | null; path: string | null; warnings: string[] }> {
   const warnings: string[] = [];
   if (!(await files.isDirectory(folder))) return { checkpoint: null, path: null, warnings };
-  for (const step of (await checkpointSteps(files, folder)).reverse()) {
-    const path = `${folder}/${checkpointName(step)}`;
+  const found = await checkpointsByAge(files, folder);
+  const damaged = found.filter(({ order }) => order < 0);
+  for (const { path } of [...damaged, ...found.slice(damaged.length).reverse()]) {
     try {
       return { checkpoint: await loadCheckpoint(files, path), path, warnings };
     } catch (error) {
@@ -124,13 +131,35 @@ export function checkpointName(step: number): string {
   return `step-${String(step).padStart(6, "0")}`;
 }
 
-async function checkpointSteps(files: Files, folder: string): Promise<number[]> {
-  const steps: number[] = [];
+function stepOfName(name: string): number | null {
+  const digits = /^step-(\d{6,})$/.exec(name)?.[1];
+  return digits === undefined ? null : Number(digits);
+}
+
+/**
+ * The checkpoints of a folder in the order in which they were written: first those whose state cannot be read (order −1), then
+ * those of versions that did not count (0), by step.
+ */
+async function checkpointsByAge(files: Files, folder: string): Promise<{ path: string; order: number }[]> {
+  const found: { path: string; order: number; step: number }[] = [];
   for (const name of await files.list(folder)) {
-    const digits = /^step-(\d{6,})$/.exec(name)?.[1];
-    if (digits !== undefined) steps.push(Number(digits));
+    const step = stepOfName(name);
+    if (step === null) continue;
+    const path = `${folder}/${name}`;
+    found.push({ path, step, order: await orderOf(files, `${path}/${STATE}`) });
   }
-  return steps.sort((a, b) => a - b);
+  return found.sort((a, b) => a.order - b.order || a.step - b.step);
+}
+
+async function orderOf(files: Files, statePath: string): Promise<number> {
+  try {
+    const { format, written } = parseJsonRecord(await files.readText(statePath), statePath);
+    if (format !== FORMAT) return -1;
+    return Number.isSafeInteger(written) && (written as number) > 0 ? (written as number) : 0;
+  } catch (error) {
+    if (error instanceof UserError) return -1;
+    throw error;
+  }
 }
 
 function isRecord(value: unknown): value is JsonRecord {

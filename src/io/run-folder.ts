@@ -36,14 +36,24 @@ export interface LogEntry {
 
 export class RunFolder {
   readonly path: string;
-  /** What `config.json` holds. */
-  readonly config: JsonRecord;
   readonly #files: Files;
+  #config: JsonRecord;
 
   private constructor(files: Files, path: string, config: JsonRecord) {
     this.#files = files;
     this.path = path;
-    this.config = config;
+    this.#config = config;
+  }
+
+  /** What `config.json` holds. */
+  get config(): JsonRecord {
+    return this.#config;
+  }
+
+  /** Keeps settings that a resume changed, for the report and the next resume. */
+  async setConfig(config: JsonRecord): Promise<void> {
+    this.#config = config;
+    await this.#files.write(`${this.path}/config.json`, toJson(config));
   }
 
   /** Throws a `UserError` when the folder already holds a run. */
@@ -99,19 +109,22 @@ export class RunFolder {
     await this.#files.append(this.logPath, entries.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
   }
 
-  /** Every whole line of the log; a last line cut short by a crash is left out. */
+  /** Every whole line of the log. Lines that are none (cut by a crash, zeros of a full disk, blank) are left out. */
   async readLog(): Promise<LogEntry[]> {
-    return (await this.#logLines()).map(({ entry }) => entry);
+    return (await this.#logLines()).lines.map(({ entry }) => entry);
   }
 
   /**
-   * Drops the entries of `stage` after `step`, and a last line that a crash cut short. To be called when a stage
-   * starts (0) or resumes (the checkpoint's step): without it the steps since the checkpoint would be there twice.
+   * Drops the entries of `stage` after `step`, and lines that are no entries. To be called when a stage starts (0) or
+   * resumes (the checkpoint's step): without it the steps since the checkpoint would be there twice. Returns the last entry
+   * of the stage that is left, and how many lines other than a cut last one were no entries.
    */
-  async truncateLog(stage: string, step: number): Promise<void> {
-    if (!(await this.#files.exists(this.logPath))) return;
-    const kept = (await this.#logLines()).filter(({ entry }) => entry.stage !== stage || entry.step <= step);
-    await this.#files.write(this.logPath, kept.map(({ line }) => `${line}\n`).join(""));
+  async truncateLog(stage: string, step: number): Promise<{ last: LogEntry | null; damaged: number }> {
+    const { lines, damaged } = await this.#logLines();
+    const kept = lines.filter(({ entry }) => entry.stage !== stage || entry.step <= step);
+    if (await this.#files.exists(this.logPath))
+      await this.#files.write(this.logPath, kept.map(({ line }) => `${line}\n`).join(""));
+    return { last: kept.findLast(({ entry }) => entry.stage === stage)?.entry ?? null, damaged };
   }
 
   /** Writes `samples/NAME`, for example `decoder-000500.svg`. */
@@ -125,30 +138,35 @@ export class RunFolder {
     await this.#files.write(this.reportPath, html);
   }
 
-  async #logLines(): Promise<{ line: string; entry: LogEntry }[]> {
-    if (!(await this.#files.exists(this.logPath))) return [];
-    const lines = (await this.#files.readText(this.logPath)).split("\n");
-    const last = lines.pop(); // "" after a final newline, else the beginning of a line
-    const parsed = lines.map((line, index) => {
-      return { line, entry: parseEntry(line, `${this.logPath} line ${index + 1}`) };
-    });
-    if (last !== undefined && last !== "") {
-      try {
-        parsed.push({ line: last, entry: parseEntry(last, this.logPath) });
-      } catch (error) {
-        if (!(error instanceof UserError)) throw error;
-      }
+  async #logLines(): Promise<{ lines: { line: string; entry: LogEntry }[]; damaged: number }> {
+    if (!(await this.#files.exists(this.logPath))) return { lines: [], damaged: 0 };
+    const lines: { line: string; entry: LogEntry }[] = [];
+    let damaged = 0;
+    // Not `readText`, which refuses the whole file for one damaged byte.
+    const all = new TextDecoder().decode(await this.#files.read(this.logPath)).split("\n");
+    for (const [i, line] of all.entries()) {
+      const entry = parseEntry(line);
+      if (entry) lines.push({ line, entry });
+      // What follows the last line end is empty, or a line that a crash cut short.
+      else if (i < all.length - 1) damaged++;
     }
-    return parsed;
+    return { lines, damaged };
   }
 }
 
-function parseEntry(line: string, where: string): LogEntry {
-  const record = parseJsonRecord(line, where);
-  if (typeof record.stage !== "string" || typeof record.step !== "number") {
-    throw new UserError(`${where} has no stage or no step`);
+/** A parsed line of the log; null if it is none. Numbers that JSON cannot hold come back as NaN. */
+export function asLogEntry(value: unknown): LogEntry | null {
+  const { stage, step, losses } = (value ?? {}) as Partial<LogEntry>;
+  const whole = typeof stage === "string" && typeof step === "number" && typeof losses === "object";
+  return whole && losses !== null ? (nullToNan(value) as LogEntry) : null;
+}
+
+function parseEntry(line: string): LogEntry | null {
+  try {
+    return asLogEntry(JSON.parse(line));
+  } catch {
+    return null;
   }
-  return nullToNan(record) as LogEntry;
 }
 
 function nullToNan(value: unknown): unknown {

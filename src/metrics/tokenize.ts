@@ -1,23 +1,23 @@
 /** What coco-caption removes after tokenization. Case matters there: brackets arrive as "-lrb-" and stay. */
 const REMOVED = new Set(["''", "'", "``", "`", ".", "?", "!", ",", ":", "-", "--", "...", ";"]);
 
-const BRACKETS: Readonly<Record<string, string>> = {
-  "(": "-lrb-",
-  ")": "-rrb-",
-  "[": "-lsb-",
-  "]": "-rsb-",
-  "{": "-lcb-",
-  "}": "-rcb-",
-};
+const BRACKETS: ReadonlyMap<string, string> = new Map([
+  ["(", "-lrb-"],
+  [")", "-rrb-"],
+  ["[", "-lsb-"],
+  ["]", "-rsb-"],
+  ["{", "-lcb-"],
+  ["}", "-rcb-"],
+]);
 /** Words that the Penn Treebank takes apart although no sign separates them. */
-const COMPOUNDS: Readonly<Record<string, readonly string[]>> = {
-  cannot: ["can", "not"],
-  gonna: ["gon", "na"],
-  gotta: ["got", "ta"],
-  wanna: ["wan", "na"],
-  gimme: ["gim", "me"],
-  lemme: ["lem", "me"],
-};
+const COMPOUNDS: ReadonlyMap<string, readonly string[]> = new Map([
+  ["cannot", ["can", "not"]],
+  ["gonna", ["gon", "na"]],
+  ["gotta", ["got", "ta"]],
+  ["wanna", ["wan", "na"]],
+  ["gimme", ["gim", "me"]],
+  ["lemme", ["lem", "me"]],
+]);
 const CONTRACTION = /^(.+?)(n't|'s|'re|'ve|'ll|'d|'m)$/;
 const TOKEN =
   /\.\.\.|--|''|``|\d+(?:[.,:]\d+)+|\p{L}(?:\.\p{L})+\.?|[\p{L}\p{M}\p{N}]+(?:['-][\p{L}\p{M}\p{N}]+)*|\S/gu;
@@ -44,7 +44,7 @@ export function tokenizeCaption(caption: string): string[] {
     if (REMOVED.has(raw)) continue;
     const contraction = CONTRACTION.exec(raw);
     if (contraction !== null) tokens.push(contraction[1]!, contraction[2]!);
-    else tokens.push(...(COMPOUNDS[raw] ?? [BRACKETS[raw] ?? raw]));
+    else tokens.push(...(COMPOUNDS.get(raw) ?? [BRACKETS.get(raw) ?? raw]));
   }
   return tokens;
 }

@@ -20,7 +20,7 @@ export async function readWeights(module: Parameters, prefix = ""): Promise<Map<
   return weights;
 }
 
-/** Sets all parameters of `module` from `weights`. Throws a `UserError` that names file and tensor if one does not fit. */
+/** Sets all parameters of `module` from `weights`. Throws a `UserError` that names file and tensor if one does not fit or is not finite. */
 export function loadWeights(
   module: Parameters,
   weights: ReadonlyMap<string, StoredTensor>,
@@ -42,9 +42,23 @@ export function loadWeights(
         `${fileName}: ${prefix}${name} is ${stored.dtype}, a model's weights are F32 or F16`,
       );
     }
+    const bad = bits
+      ? firstNotFiniteHalf(bits)
+      : (stored.data as Float32Array).findIndex((x) => !Number.isFinite(x));
+    if (bad >= 0) {
+      const value = bits ? float16ToFloat32(bits.subarray(bad, bad + 1))[0] : stored.data[bad];
+      throw new UserError(
+        `${fileName}: ${prefix}${name} holds ${value} at element ${bad}; weights must be finite numbers`,
+      );
+    }
     tensor.label = name;
     if (!bits) tensor.write(stored.data as Float32Array);
     else if (tensor.dtype === "f16") tensor.writeHalves(bits);
     else tensor.write(float16ToFloat32(bits));
   }
+}
+
+/** Where the first infinity or NaN stands among float16 values given by their bits; -1 if there is none. */
+function firstNotFiniteHalf(bits: Uint16Array): number {
+  return bits.findIndex((half) => (half & 0x7c00) === 0x7c00);
 }

@@ -5,20 +5,13 @@ import * as kernels from "../gpu/kernels.generated.js";
 import { checkTensors } from "../tensor/arguments.js";
 import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
-import { bindable, copyStrided, sameShape } from "../tensor/strided.js";
+import { copyStrided, sameShape } from "../tensor/strided.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
-
-export { bindable };
 
 /** The tensor itself if every kernel can bind it, else a dense copy with the same values. */
 export function contiguous<D extends DType>(x: Tensor<D>): Tensor<D> {
-  checkTensors("contiguous", "any", x);
-  if (bindable(x)) return x;
-  const y = empty(x.gpu, x.shape, x.dtype, x.label);
-  copyStrided(x, y, { accumulate: false });
-  // Integers have no gradient: such an op does not go on the tape.
-  record("contiguous", [x as Tensor<Float>], y as Tensor<Float>, () => (dy, grads) => grads.give(0, dy));
-  return y;
+checkTensors("contiguous", "any", x);
+  return x.gpu.binds(x) ? x : x.dense();
 }
 
 /** The values of `x` as a dense tensor of another element type; the gradient, always float32, passes through. */

@@ -6,7 +6,7 @@ import { checkTensors } from "../tensor/arguments.js";
 import type { GradWriter } from "../tensor/autograd.js";
 import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
-import { bindable, sameShape } from "../tensor/strided.js";
+import { sameShape } from "../tensor/strided.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 import { contiguous } from "./copy.js";
 import { sumTo } from "./reduce.js";
@@ -53,7 +53,7 @@ function runUnary(op: UnaryOp, x: Tensor, y: Tensor, p: number, q: number): void
   const { gpu } = x;
   const options = { variant: { OP: op } } as const;
   const params = unaryParams(x, false, p, q);
-  if (bindable(x)) {
+  if (gpu.binds(x)) {
     const kernel = kernels.unary.forward;
     gpu.run(kernel, { x_vectors: x, y_vectors: y }, params, {
       groups: gpu.groups1d(Math.ceil(x.size / 4), gpu.tunables(kernel).WORKGROUP),
@@ -79,7 +79,7 @@ function runUnaryBackward(
   const { gpu } = x;
   const options = { variant: { OP: op, X: x.dtype } } as const;
   const params = unaryParams(x, accumulate, p, q);
-  if (bindable(x)) {
+  if (gpu.binds(x)) {
     const kernel = kernels.unary.backward;
     const groups = gpu.groups1d(Math.ceil(x.size / 4), gpu.tunables(kernel).WORKGROUP);
     gpu.run(kernel, { x_vectors: x, dy_vectors: dy, y_vectors: target }, params, { groups, ...options });
@@ -199,7 +199,7 @@ function binary(op: BinaryOp, x: Tensor, y: Tensor): Tensor {
   const { gpu } = x;
   const z = empty(gpu, shape, "f32", op);
   const variant = { OP: op } as const;
-  const plain = (a: Tensor, b: Tensor) => sameShape(a.shape, b.shape) && bindable(a) && bindable(b);
+  const plain = (a: Tensor, b: Tensor) => sameShape(a.shape, b.shape) && gpu.binds(a) && gpu.binds(b);
   const params = binaryParams(x, y, shape, false);
   if (plain(x, y)) {
     const kernel = kernels.binary.forward;

@@ -156,7 +156,7 @@ export function adaLayerNorm<D extends Float = "f32">(
           kernel,
           { input: savedX, dy, saved: savedStats, dscale_shift: tensor },
           { ...base, accumulate: accumulate ? 1 : 0 },
-          { groups: [Math.ceil(channels / gpu.tunables(kernel).WORKGROUP), batches] },
+          { groups: gpu.groups1d(batches * channels, gpu.tunables(kernel).WORKGROUP) },
         );
       }
     };

@@ -89,6 +89,7 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor<Float>, epilogue: E
     kept_offset: epilogue.keepAt ?? 0,
     activation: activationCodes[epilogue.activation ?? "none"],
     column_sums: Number(epilogue.columnSums ?? false),
+    layers: batch0 * batch1 * splits,
   };
   // Bindings that a call does not use still need a buffer.
   const bindings = {
@@ -105,16 +106,16 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor<Float>, epilogue: E
     COLUMN_SUMS: epilogue.columnSums ?? false,
     EPILOGUE: (params.bias_on || params.residual_on || params.keep || params.activation) !== 0,
   } as const;
-  const layers = batch0 * batch1 * splits;
+  const grid = (rows: number, columns: number) =>
+    gpu.groups1d(Math.ceil(m / rows) * Math.ceil(n / columns) * params.layers, 1);
   const layout = { A_TRANSPOSED: aTransposed, B_TRANSPOSED: bTransposed };
   const shape = [batch0 * batch1 * m, n, k];
   const which = matmulKernel(gpu, shape);
   if (which === "registers") {
     const kernel = kernels.matmulRegisters.product;
-    const blocks = Math.ceil(m / 8) * Math.ceil(n / 32);
+    const blocks = Math.ceil(m / 8) * Math.ceil(n / 32) * params.layers;
     const tune = gpu.tunables(kernel, shape);
-    const [x, y] = gpu.groups1d(4 * blocks, tune.WORKGROUP);
-    gpu.run(kernel, bindings, params, { groups: [x, y, layers], variant, tune });
+    gpu.run(kernel, bindings, params, { groups: gpu.groups1d(4 * blocks, tune.WORKGROUP), variant, tune });
   } else if (which === "subgroup") {
     const aStride = aTransposed ? a.columnStride : a.rowStride;
     const bStride = bTransposed ? b.columnStride : b.rowStride;
@@ -130,7 +131,7 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor<Float>, epilogue: E
     // A tile need not be much higher than the matrix.
     const ROW_GROUPS = Math.min(tuned.ROW_GROUPS, 2 ** Math.ceil(Math.log2(Math.ceil(m / LANES))));
     const options = {
-      groups: [Math.ceil(m / (LANES * ROW_GROUPS)), Math.ceil(n / (4 * LANES)), layers],
+      groups: grid(LANES * ROW_GROUPS, 4 * LANES),
       variant: { ...variant, ...layout, ...aligned },
       tune: { LANES, ROW_GROUPS },
     } as const;
@@ -141,11 +142,8 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor<Float>, epilogue: E
   } else {
     const kernel = kernels.matmul.product;
     const tune = gpu.tunables(kernel, shape);
-    gpu.run(kernel, bindings, params, {
-      groups: [Math.ceil(m / tune.TILE), Math.ceil(n / tune.TILE), layers],
-      variant: { ...variant, ...layout },
-      tune,
-    });
+    const options = { groups: grid(tune.TILE, tune.TILE), variant: { ...variant, ...layout }, tune };
+    gpu.run(kernel, bindings, params, options);
   }
 }
 
@@ -153,12 +151,13 @@ function describe(tensor: Tensor<Float>): string {
   return `${tensor.label} [${tensor.shape.join(", ")}]`;
 }
 
-/** A dense matrix [rows, columns] that starts at a tensor's first element. */
+/** The elements of a tensor as a matrix [rows, columns]. */
 function matrix(tensor: Tensor<Float>, rows: number, columns: number): Operand {
+  const { storage, dtype, offset } = tensor.contiguous ? tensor : noGrad(() => contiguous(tensor));
   return {
-    storage: tensor.storage,
-    dtype: tensor.dtype,
-    offset: tensor.offset,
+    storage,
+    dtype,
+    offset,
     rows,
     columns,
     rowStride: columns,

@@ -1,6 +1,7 @@
 /** The random steps of training and of the start of sampling (shaders/noise.wgsl): tokens, steps, masked conditions. */
 
 import * as kernels from "../gpu/kernels.generated.js";
+import type { Tunable } from "../gpu/tuning-table.js";
 import { UserError } from "../platform/errors.js";
 import { checkTensors } from "../tensor/arguments.js";
 import { ShapeError } from "../tensor/errors.js";
@@ -19,11 +20,12 @@ const unused = {
   drop_threshold: 0,
   mask: 0,
   pair: 0,
+  restart_after: 0,
 };
 
 function grid(
   rng: Rng,
-  kernel: typeof kernels.noise.timesteps,
+  kernel: Tunable<{ WORKGROUP: number }>,
   count: number,
 ): { groups: [number, number, number] } {
   return { groups: rng.gpu.groups1d(count, rng.gpu.tunables(kernel).WORKGROUP) };
@@ -81,6 +83,25 @@ export function sampleTimesteps(rng: Rng, count: number, steps: number): Tensor<
   const drawn = empty(rng.gpu, [count], "u32", "t");
   const params = { ...unused, count, stream: rng.nextStream(), last: steps };
   rng.gpu.run(kernel, { rng: rng.state, drawn }, params, grid(rng, kernel, count));
+  return drawn;
+}
+
+/**
+ * A row of `rows` for each code that is due for a restart, idle[k] >= `restartAfter`: u32 shaped like `idle` (0 where it
+ * is not due). Rows are drawn without replacement. If more codes are due than there are rows, every row is drawn equally
+ * often, give or take one.
+ */
+export function drawRestartRows(rng: Rng, idle: Tensor, rows: number, restartAfter: number): Tensor<"u32"> {
+  const kernel = kernels.noise.restartRows;
+  const drawn = empty(rng.gpu, idle.shape, "u32", "restart rows");
+  const params = {
+    ...unused,
+    count: idle.size,
+    stream: rng.nextStream(),
+    last: rows,
+    restart_after: restartAfter,
+  };
+  rng.gpu.run(kernel, { rng: rng.state, idle, drawn }, params, grid(rng, kernel, idle.size));
   return drawn;
 }
 

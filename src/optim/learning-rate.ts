@@ -5,11 +5,11 @@ export interface LearningRateSchedule {
   peak: number;
   /** Steps of linear warm-up. */
   warmup: number;
-  /** The rate of step 1 if there is a warm-up; default 0. */
+  /** The rate of step 1 if there is a warm-up; default peak / warmup, so that step n has peak · n / warmup. */
   from?: number;
   /** What happens after the warm-up. Default: constant, as in the paper. */
   decay?: "constant" | "cosine" | "linear";
-  /** Length of the run, at whose end `cosine` and `linear` reach `end`. */
+  /** Length of the run, whose last step has the rate `end` with `cosine` and `linear`. */
   steps: number;
   /** Default 0. */
   end?: number;
@@ -17,7 +17,7 @@ export interface LearningRateSchedule {
 
 /** The rate of step `step`, counted from 1. */
 export function learningRateAt(step: number, schedule: LearningRateSchedule): number {
-  const { peak, warmup, from = 0, decay = "constant", steps, end = 0 } = schedule;
+  const { peak, warmup, from = peak / warmup, decay = "constant", steps, end = 0 } = schedule;
   if (step <= warmup) return warmup === 1 ? peak : from + ((peak - from) * (step - 1)) / (warmup - 1);
   if (decay === "constant") return peak;
   const progress = Math.min(1, (step - warmup) / Math.max(1, steps - warmup));

@@ -2,6 +2,7 @@
 import { type TuningTable, tableFault } from "../gpu/tuning-table.js";
 import { UserError } from "./errors.js";
 import type { Files, ImageCodec, Platform, RgbImage } from "./platform.js";
+import { decodeText } from "./text.js";
 
 async function read(path: string): Promise<Uint8Array> {
   const response = await fetch(path).catch((error: unknown) => {
@@ -21,7 +22,7 @@ function refuse(action: string): (path: string) => Promise<never> {
 
 const files: Files = {
   read,
-  readText: async (path) => new TextDecoder().decode(await read(path)),
+  readText: async (path) => decodeText(await read(path), path),
   write: refuse("write"),
   append: refuse("append to"),
   exists: (path) =>

@@ -154,15 +154,15 @@ async function attempt(
 
 /** Whether asking for `name` is settled by the kind of driver alone. */
 function isKind(name: string, kind: Way["kind"]): boolean {
-  return name === "" || KINDS[name.toLowerCase()] === kind;
+  return name === "" || KINDS.get(name.toLowerCase()) === kind;
 }
 
-const KINDS: Readonly<Record<string, Way["kind"]>> = {
-  gpu: "gpu",
-  lavapipe: "lavapipe",
-  llvmpipe: "lavapipe",
-  swiftshader: "swiftshader",
-};
+const KINDS: ReadonlyMap<string, Way["kind"]> = new Map([
+  ["gpu", "gpu"],
+  ["lavapipe", "lavapipe"],
+  ["llvmpipe", "lavapipe"],
+  ["swiftshader", "swiftshader"],
+]);
 
 /**
  * The full name of an adapter that the current drivers offer and that `name` asks for; undefined if none. Dawn only
@@ -178,7 +178,7 @@ async function findByName(create: Create, name: string, passedOver: string[]): P
     list = error instanceof Error ? error.message : String(error);
   }
   const names = [...list.matchAll(/backend: '(?!null)[^']*', name: '(.*)'/g)].map((match) => match[1] ?? "");
-  const wanted = KINDS[name.toLowerCase()];
+  const wanted = KINDS.get(name.toLowerCase());
   const part = wanted === "lavapipe" ? "llvmpipe" : name.toLowerCase();
   const found = names.find((candidate) =>
     wanted === "gpu" ? !softwareNames.test(candidate) : candidate.toLowerCase().includes(part),
@@ -211,7 +211,7 @@ function userDrivers(): string | undefined {
 async function linuxWays(name: string, passedOver: string[]): Promise<Way[]> {
   const own = userDrivers();
   if (own !== undefined) return [{ kind: "user", label: `driver ${own}` }];
-  const wanted = KINDS[name.toLowerCase()];
+  const wanted = KINDS.get(name.toLowerCase());
   const installed = await installedDrivers();
   const ways: Way[] = [];
   // Asking a GPU's driver on a machine without a GPU takes half a second and makes the loader complain.

@@ -1,7 +1,7 @@
 /** The Node platform: atomic files, pictures by sharp, hashing, signals, and where npm packages lie. */
 
 import { createHash, randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync, readlinkSync } from "node:fs";
 import * as fs from "node:fs/promises";
 import { createRequire } from "node:module";
 import { homedir } from "node:os";
@@ -10,25 +10,26 @@ import { fileURLToPath } from "node:url";
 import type { Metadata, Sharp, SharpOptions } from "sharp";
 import { UserError } from "./errors.js";
 import type { Files, ImageCodec, Platform, RgbImage } from "./platform.js";
+import { decodeText } from "./text.js";
 
 /** What the operating system's error codes mean to the person at the keyboard. */
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: "it does not exist",
-  EACCES: "permission is denied",
-  EPERM: "the operation is not permitted",
-  EISDIR: "it is a folder, and a file was expected",
-  ENOTDIR: "a part of its path is a file, and a folder was expected",
-  ENOSPC: "the disk is full",
-  EDQUOT: "the disk quota is used up",
-  EROFS: "the disk is read-only",
-  EMFILE: "too many files are open",
-  ENAMETOOLONG: "its name is too long",
-  ELOOP: "its symbolic links run in a circle",
-};
+const REASONS: ReadonlyMap<string, string> = new Map([
+  ["ENOENT", "it does not exist"],
+  ["EACCES", "permission is denied"],
+  ["EPERM", "the operation is not permitted"],
+  ["EISDIR", "it is a folder, and a file was expected"],
+  ["ENOTDIR", "a part of its path is a file, and a folder was expected"],
+  ["ENOSPC", "the disk is full"],
+  ["EDQUOT", "the disk quota is used up"],
+  ["EROFS", "the disk is read-only"],
+  ["EMFILE", "too many files are open"],
+  ["ENAMETOOLONG", "its name is too long"],
+  ["ELOOP", "its symbolic links run in a circle"],
+]);
 
 function reason(error: unknown): string {
   const code = errorCode(error);
-  return REASONS[code] ?? (error instanceof Error ? error.message : String(error));
+  return REASONS.get(code) ?? (error instanceof Error ? error.message : String(error));
 }
 
 function errorCode(error: unknown): string {
@@ -67,9 +68,17 @@ async function writeAtomically(path: string, data: Uint8Array | string): Promise
   }
 }
 
+/** The whole file. Pipes and devices, which may never end, are refused. */
+async function readWhole(path: string): Promise<Buffer> {
+  const status = await fs.stat(path);
+  if (!status.isFile() && !status.isDirectory())
+    throw new UserError(`Cannot read ${path}: it is a pipe, a socket or a device, and a file was expected.`);
+  return fs.readFile(path);
+}
+
 const files: Files = {
-  read: (path) => describe("read", path, () => fs.readFile(path)),
-  readText: (path) => describe("read", path, () => fs.readFile(path, "utf8")),
+  read: (path) => describe("read", path, () => readWhole(path)),
+  readText: (path) => describe("read", path, async () => decodeText(await readWhole(path), path)),
   write: (path, data) => describe("write", path, () => writeAtomically(path, data)),
   append: (path, data) => describe("append to", path, () => fs.appendFile(path, data)),
   exists: (path) =>
@@ -278,18 +287,48 @@ export function cacheDirectory(): string {
 }
 
 /**
- * Calls `handler` once on the first Ctrl-C, SIGTERM or SIGHUP, so that a training loop can save and end by itself; a
- * second signal ends the process at once with the shell's usual code (130 for Ctrl-C). Returns a function
- * that restores the default behaviour.
+ * Lets a command's work go on when nobody reads its output any more: a closed pipe (`| head`) or a terminal that is gone would
+ * otherwise end the process at its next line, in the middle of work on the GPU. Under `nohup` a hang-up is ignored, which
+ * Node forgets at its start.
  */
-export function onInterrupt(handler: (signal: NodeJS.Signals) => void): () => void {
-  const codes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
-  const signals = Object.keys(codes) as (keyof typeof codes)[];
+export function outliveTerminal(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+  if (startedByNohup()) process.on("SIGHUP", () => {});
+}
+
+/**
+ * Whether the process was started by `nohup`: the shell says so in `_`, or standard input is what nohup makes of a terminal,
+ * /dev/null that can only be written.
+ */
+function startedByNohup(): boolean {
+  if (/(^|\/)nohup$/.test(process.env._ ?? "")) return true;
+  try {
+    const writeOnly = 1;
+    const flags = /^flags:\s*(\d+)/m.exec(readFileSync("/proc/self/fdinfo/0", "utf8"))![1]!;
+    return readlinkSync("/proc/self/fd/0") === "/dev/null" && (Number.parseInt(flags, 8) & 3) === writeOnly;
+  } catch {
+    return false; // no /proc: not Linux
+  }
+}
+
+/** The shell's exit code of a process that a signal ended. */
+export const signalExitCode = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+export type StopSignal = keyof typeof signalExitCode;
+
+/**
+ * Calls `handler` once on the first Ctrl-C, SIGTERM or SIGHUP (not under `nohup`), so that a training loop can save and end by
+ * itself; a second signal ends the process at once with the shell's usual code. Returns a function that restores the default
+ * behaviour.
+ */
+export function onInterrupt(handler: (signal: StopSignal) => void): () => void {
+  const signals = (Object.keys(signalExitCode) as StopSignal[]).filter(
+    (signal) => signal !== "SIGHUP" || !startedByNohup(),
+  );
   let asked = false;
   const listener = (signal: NodeJS.Signals): void => {
-    if (asked) process.exit(codes[signal as keyof typeof codes]);
+    if (asked) process.exit(signalExitCode[signal as StopSignal]);
     asked = true;
-    handler(signal);
+    handler(signal as StopSignal);
   };
   for (const signal of signals) process.on(signal, listener);
   return () => {

@@ -1,15 +1,16 @@
 /** Files that a page keeps: the origin's private file system (OPFS), for runs, checkpoints and caches in a browser. */
 import { UserError } from "./errors.js";
 import type { Files } from "./platform.js";
+import { decodeText } from "./text.js";
 
-const REASONS: Readonly<Record<string, string>> = {
-  NotFoundError: "it does not exist",
-  TypeMismatchError: "it is a folder where a file was expected, or the reverse",
-  QuotaExceededError: "the browser grants this site no more storage",
-  NoModificationAllowedError: "another tab or worker is using it",
-  InvalidModificationError: "it is not empty",
-  SecurityError: "the browser grants this page no storage (a private window?)",
-};
+const REASONS: ReadonlyMap<string, string> = new Map([
+  ["NotFoundError", "it does not exist"],
+  ["TypeMismatchError", "it is a folder where a file was expected, or the reverse"],
+  ["QuotaExceededError", "the browser grants this site no more storage"],
+  ["NoModificationAllowedError", "another tab or worker is using it"],
+  ["InvalidModificationError", "it is not empty"],
+  ["SecurityError", "the browser grants this page no storage (a private window?)"],
+]);
 
 /** Runs a file operation; whatever the browser throws becomes a `UserError` that names the path. */
 async function describe<T>(action: string, path: string, operation: () => Promise<T>): Promise<T> {
@@ -18,7 +19,7 @@ async function describe<T>(action: string, path: string, operation: () => Promis
   } catch (error) {
     if (error instanceof UserError) throw error;
     const { name, message } = error instanceof Error ? error : { name: "", message: String(error) };
-    throw new UserError(`Cannot ${action} ${path}: ${REASONS[name] ?? message}.`);
+    throw new UserError(`Cannot ${action} ${path}: ${REASONS.get(name) ?? message}.`);
   }
 }
 
@@ -160,7 +161,7 @@ async function rename(path: string, to: string): Promise<void> {
  */
 export const opfsFiles: Files = {
   read: (path) => describe("read", path, () => read(path)),
-  readText: (path) => describe("read", path, async () => new TextDecoder().decode(await read(path))),
+  readText: (path) => describe("read", path, async () => decodeText(await read(path), path)),
   write: (path, data) => describe("write", path, () => write(path, data)),
   append: (path, data) => describe("append to", path, () => append(path, data)),
   exists,

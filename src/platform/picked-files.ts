@@ -1,6 +1,7 @@
 /** Files that a person picked or dropped: read as a folder, so that what reads folders in Node reads them in a page. */
 import { UserError } from "./errors.js";
 import type { FolderFiles } from "./platform.js";
+import { decodeText } from "./text.js";
 
 /** Blobs by their paths ("folder/sub/a.png") as read-only files; folders are where something lies. */
 export function pickedFiles(blobs: ReadonlyMap<string, Blob>): FolderFiles {
@@ -15,9 +16,10 @@ export function pickedFiles(blobs: ReadonlyMap<string, Blob>): FolderFiles {
     reading.catch(() => {
       throw new UserError(`Cannot read ${path}: it was moved or changed since it was picked.`);
     });
+  const read = async (path: string) => new Uint8Array(await readable(path, find(path).arrayBuffer()));
   return {
-    read: async (path) => new Uint8Array(await readable(path, find(path).arrayBuffer())),
-    readText: async (path) => readable(path, find(path).text()),
+    read,
+    readText: async (path) => decodeText(await read(path), path),
     exists: async (path) => blobs.has(path) || isDirectory(path),
     isDirectory,
     async list(path) {

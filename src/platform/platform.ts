@@ -7,6 +7,7 @@
 export interface Files {
   /** The whole file. Throws a `UserError` naming the path when it does not exist or cannot be read. */
   read(path: string): Promise<Uint8Array>;
+  /** The whole file as text, without a byte order mark; see `decodeText` for the encodings and the errors. */
   readText(path: string): Promise<string>;
   /** Writes to a temporary name beside `path`, then renames: a reader never sees half a file. */
   write(path: string, data: Uint8Array | string): Promise<void>;

@@ -9,7 +9,7 @@ import type { DType, Float } from "../gpu/kernel.js";
 import type { Watch } from "../gpu/pool.js";
 import { checkTensors } from "./arguments.js";
 import { AutogradError, ShapeError } from "./errors.js";
-import { bindable, copyStrided, denseStrides, sameShape } from "./strided.js";
+import { copyStrided, denseStrides, sameShape } from "./strided.js";
 import { Tensor, untracked } from "./tensor.js";
 
 /** How a backward function hands over the gradients of its op's inputs, by their position. */
@@ -152,6 +152,9 @@ function withGradients<T>(on: boolean, body: () => T): T {
 
 class NodeGradWriter implements GradWriter {
   private readonly node: GradNode;
+  private readonly sinks: Tensor[] = [];
+  private readonly late: [i: number, gradient: Tensor][] = [];
+
   constructor(node: GradNode) {
     this.node = node;
   }
@@ -167,6 +170,30 @@ class NodeGradWriter implements GradWriter {
   }
 
   sink(i: number): { tensor: Tensor; accumulate: boolean } {
+    const { tensor, accumulate } = this.place(i);
+    const { storage, offset, size } = tensor;
+    const overlaps = (other: Tensor) =>
+      other.storage === storage && other.offset < offset + size && offset < other.offset + other.size;
+    if (!this.sinks.some(overlaps)) {
+      this.sinks.push(tensor);
+      return { tensor, accumulate };
+    }
+    // The same tensor twice, as weight and bias, say: one dispatch may write both, so the second share is added later.
+    const apart = untracked(tensor.gpu, tensor.shape, "f32", tensor.label);
+    this.late.push([i, apart]);
+    return { tensor: apart, accumulate: false };
+  }
+
+  /** Adds what could not be written in its place at once. */
+  finish(): void {
+    for (const [i, gradient] of this.late) {
+      this.give(i, gradient);
+      gradient.dispose();
+    }
+  }
+
+  /** Where the gradient of input `i` is gathered. */
+  private place(i: number): { tensor: Tensor; accumulate: boolean } {
     const input = this.input(i);
     const { gpu } = this.node.gradient!;
     const shape = this.node.inputShapes[i]!;
@@ -200,11 +227,11 @@ class NodeGradWriter implements GradWriter {
         `its gradient for input ${i} is [${gradient.shape.join(", ")}], the input [${shape.join(", ")}]`,
       );
     }
-    if (!(input instanceof Tensor) && !input.gradient && bindable(gradient)) {
+    if (!(input instanceof Tensor) && !input.gradient && gradient.gpu.binds(gradient)) {
       input.gradient = gradient.alias();
       return;
     }
-    const { tensor, accumulate } = this.sink(i);
+    const { tensor, accumulate } = this.place(i);
     copyStrided(gradient, tensor, { accumulate });
   }
 }
@@ -262,7 +289,9 @@ function propagate(root: GradNode): void {
       if (dy && !node.inPlace) {
         node.check();
         const { backward } = node;
-        dy.gpu.scope(() => backward!(dy, new NodeGradWriter(node)));
+        const grads = new NodeGradWriter(node);
+        dy.gpu.scope(() => backward!(dy, grads));
+        grads.finish();
       }
       node.end("");
     }
@@ -308,16 +337,8 @@ export function backwardFrom(output: Tensor<Float>, dy: Tensor): void {
     node.backward = (gradient, grads) => grads.give(0, gradient);
   }
   node.gradient?.dispose();
-  node.gradient = dense(dy);
+  node.gradient = dy.gpu.binds(dy) ? dy.alias() : dy.packed();
   withGradients(false, () => propagate(node));
-}
-
-/** Another handle on the tensor, or on a copy, that every kernel can bind. */
-function dense(tensor: Tensor): Tensor {
-  if (bindable(tensor)) return tensor.alias();
-  const copy = untracked(tensor.gpu, tensor.shape, "f32", tensor.label);
-  copyStrided(tensor, copy, { accumulate: false });
-  return copy;
 }
 
 /** Marks the gradient of a leaf as stale: the next backward pass overwrites it instead of adding to it. */

@@ -112,7 +112,7 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
     return this;
   }
 
-  /** Axis lengths may contain one -1, which is worked out. Needs a dense tensor: no copy is made. */
+  /** Axis lengths may contain one -1, which is worked out. A view, but of a strided tensor's dense copy. */
   reshape(shape: readonly number[]): Tensor<D> {
     const known = shape.reduce((product, length) => (length === -1 ? product : product * length), 1);
     const full = shape.map((length) => (length === -1 ? this.size / known : length));
@@ -125,8 +125,7 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
         `${this.label} [${this.shape.join(", ")}] has ${this.size} elements, [${shape.join(", ")}] does not`,
       );
     }
-    if (!this.contiguous)
-      throw new ShapeError("reshape", `${this.label} is a strided view; make it contiguous first`);
+    if (!this.contiguous) return this.dense().reshape(full);
     const from = this.shape;
     return this.view("reshape", full, denseStrides(full), this.offset, (dy, input) =>
       input.give(0, dy.reshape(from)),
@@ -194,6 +193,32 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
     return new Tensor(this.gpu, this.storage, this.dtype, shape, strides, offset, this.label);
   }
 
+  /** A dense copy in memory of its own; the gradient passes through. `contiguous` makes one only where it is needed. */
+  dense(): Tensor<D> {
+    const copy = this.packed();
+    this.gpu.track(copy);
+    // Integers have no gradient: such an op does not go on the tape.
+    record(
+      "contiguous",
+      [this as Tensor<Float>],
+      copy as Tensor<Float>,
+      () => (dy, grads) => grads.give(0, dy),
+    );
+    return copy;
+  }
+
+  /** Like `dense`, under no scope and off the tape: what `Gpu.run` binds where it cannot bind a view. */
+  packed(): Tensor<D> {
+    const copy = untracked(this.gpu, this.shape, this.dtype, this.label);
+    copyStrided(this, copy, { accumulate: false });
+    return copy;
+  }
+
+  /** Overwrites the elements, which a kernel has written in a `packed` copy. */
+  unpack(copy: Tensor<D>): void {
+    copyStrided(copy, this, { accumulate: false });
+  }
+
   /** The same values, off the tape. */
   detach(): Tensor<D> {
     const result = this.alias();
@@ -238,10 +263,12 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
     this.node = null;
   }
 
-  /** The elements in row-major order. Waits for all work recorded so far. Needs a dense tensor. */
+  /** The elements in row-major order. Waits for all work recorded so far. */
   async read(): Promise<TypedArrays[D]> {
-    if (!this.contiguous)
-      throw new ShapeError("read", `${this.label} is a strided view; make it contiguous first`);
+    if (!this.contiguous) {
+      const copy = this.packed();
+      return copy.read().finally(() => copy.dispose());
+    }
     const elementBytes = bytesPerElement[this.dtype];
     const start = this.offset * elementBytes;
     // Buffers are read in words of 4 bytes: a stretch of halves may begin or end inside one.

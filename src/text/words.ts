@@ -9,14 +9,24 @@ const WORD = /[\p{L}\p{M}\p{N}]+(?:['-][\p{L}\p{M}\p{N}]+)*/gu;
  * The words of a text: Unicode NFKC, lower case, curly apostrophes made straight, Unicode hyphens made "-". A
  * word is a run of letters, marks and digits; apostrophes and hyphens belong to it only between two such runs
  * ("women's", "medium-light"). All other signs separate words and vanish.
+ *
+ * Words are their own words: `words(words(text).join(" "))` equals `words(text)` for every text.
  */
 export function words(text: string): string[] {
-  const plain = text
-    .normalize("NFKC")
-    .toLowerCase()
-    .replace(/[\u2018\u2019\u02bc]/g, "'")
-    .replace(/[\u2010\u2011]/g, "-");
-  return plain.match(WORD) ?? [];
+  return normalForm(text).match(WORD) ?? [];
+}
+
+/** Repeats the normalisation until nothing changes: the lower case of some letters composes with the marks that follow. */
+function normalForm(text: string): string {
+  for (;;) {
+    const plain = text
+      .normalize("NFKC")
+      .toLowerCase()
+      .replace(/[\u2018\u2019\u02bc]/g, "'")
+      .replace(/[\u2010\u2011]/g, "-");
+    if (plain === text) return plain;
+    text = plain;
+  }
 }
 
 /** The text as the word tokenizer sees it: its `words` joined by single spaces. */

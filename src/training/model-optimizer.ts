@@ -16,8 +16,26 @@ export interface ModelOptimizerOptions {
   weightDecay: number;
   /** Largest global gradient norm; 0 = no clipping. */
   clip: number;
-  /** Averaged weights: every `every` steps they keep `decay` of themselves; decay 0 = no averaging. */
-  average: { decay: number; every: number };
+  average: Averaging;
+}
+
+/** Averaged weights: every `every` steps they keep `decay` of themselves; decay 0 = no averaging. */
+export interface Averaging {
+  decay: number;
+  every: number;
+}
+
+/**
+ * The weight (1 − d) / (1 − dⁿ) with which step `step` (from 1) enters the averaged weights as their n-th update; 0 = not
+ * at all. The first has weight 1, so nothing of the initial weights stays: after n updates the average is
+ * Σ dⁿ⁻ⁱ wᵢ / Σ dⁿ⁻ⁱ, the moving average with its bias corrected as Adam corrects its moments'. Before the first update
+ * the average follows the weights.
+ */
+export function averageWeight(step: number, { decay, every }: Averaging): number {
+  if (decay === 0) return 0;
+  if (step < every) return 1;
+  if (step % every !== 0) return 0;
+  return (1 - decay) / (1 - decay ** (step / every));
 }
 
 export class ModelOptimizer {
@@ -47,8 +65,7 @@ export class ModelOptimizer {
   prepare(step: number): number {
     const { learningRate: schedule, average } = this.options;
     const learningRate = learningRateAt(step, schedule);
-    const averaging = average.decay > 0 && step % average.every === 0;
-    this.adamw.setSchedule({ learningRate, step, averageWeight: averaging ? 1 - average.decay : 0 });
+    this.adamw.setSchedule({ learningRate, step, averageWeight: averageWeight(step, average) });
     return learningRate;
   }
 

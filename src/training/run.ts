@@ -13,21 +13,16 @@ import { WordTokenizer } from "../text/words.js";
 
 /** Held-out pictures that are measured and shown while training. */
 const heldOutCount = 96;
-/** Where held-out pictures come from, in this order of use; splits that a data set lacks are passed over. */
-const heldOutSplits = ["render", "tone", "gender", "validation", "test"];
 const vocabularyFile = "vocabulary.json";
 
 /**
- * Records to measure on and to show while training. Throws a `UserError` where there are none, or no training pictures.
+ * Records to measure on and to show while training: of the split `validation` alone, as whatever is chosen by these measures
+ * has seen them. Throws a `UserError` where there are none, or no training pictures.
  */
 export function heldOutRecords(dataset: Dataset): number[] {
-  const present = heldOutSplits.filter((split) => (dataset.splits[split]?.length ?? 0) > 0);
-  const each = Math.ceil(heldOutCount / Math.max(1, present.length));
-  const chosen = present.map((split) => recordsOf(dataset, split, each));
-  // Interleaved, so that the first few show every split.
-  const records = Array.from({ length: each }, (_, i) => chosen.flatMap((list) => list[i] ?? [])).flat();
+  const records = recordsOf(dataset, "validation", heldOutCount);
   if (records.length === 0)
-    throw new UserError(`data set ${dataset.name} has no held-out pictures to measure on`);
+    throw new UserError(`data set ${dataset.name} has no pictures in split "validation" to measure on`);
   if (!dataset.splits.train?.length) throw new UserError(`data set ${dataset.name} has no training pictures`);
   return records;
 }

@@ -4,7 +4,7 @@ import type { Config } from "../config.js";
 import { formatBytes } from "../gpu/errors.js";
 import type { Gpu } from "../gpu/gpu.js";
 import { type Checkpoint, latestCheckpoint, saveCheckpoint } from "../io/checkpoint.js";
-import type { LogEntry, RunFolder } from "../io/run-folder.js";
+import { asLogEntry, type LogEntry, type RunFolder } from "../io/run-folder.js";
 import { UserError } from "../platform/errors.js";
 import type { Platform } from "../platform/platform.js";
 import type { Progress } from "../progress.js";
@@ -55,35 +55,64 @@ export interface StageOptions {
   onSample?: (path: string) => void | Promise<void>;
 }
 
-/** Trains a stage to its end, or until it is interrupted; either way the last step is saved. */
+/** What `state.json` of a checkpoint holds beside the step: the seed, and the log's entry of that step. */
+interface StageState {
+  seed: number;
+  entry: LogEntry;
+}
+
+/**
+ * Trains a stage to its end, or until it is interrupted; either way the last step is saved. A step's checkpoint is written
+ * before it is measured and sampled, so that a long evaluation that fails loses nothing: the next run makes up for it.
+ */
 export async function runStage(trainer: Trainer, options: StageOptions): Promise<"finished" | "interrupted"> {
   const { platform, run, log, progress } = options;
   const { gpu, stage, steps } = trainer;
   const folder = run.checkpointFolder(stage);
-  let step = options.resume ? await restore(trainer, options) : 0;
-  await run.truncateLog(stage, step);
-  if (step >= steps) return "finished";
+  const resumed = options.resume ? await restore(trainer, options) : null;
+  let step = resumed?.step ?? 0;
+  const { last, damaged } = await run.truncateLog(stage, step);
+  if (damaged > 0)
+    progress.warn(`warning: ${damaged} lines of ${run.logPath} were no entries and are left out`);
 
-  let unsaved = false;
+  let saved = step;
   const pending: LogEntry[] = [];
-  const save = async () => {
+  const save = async (entry: LogEntry) => {
     await run.appendLog(pending.splice(0));
-    await saveCheckpoint(
-      platform.files,
-      folder,
-      { step, ...(await trainer.save()), state: { seed: options.seed } },
-      log.keep,
-    );
-    unsaved = false;
+    const state: StageState = { seed: options.seed, entry };
+    // Through JSON, so that a NaN of the entry becomes null, as in the log.
+    const json = JSON.parse(JSON.stringify(state));
+    await saveCheckpoint(platform.files, folder, { step, ...(await trainer.save()), state: json }, log.keep);
+    saved = step;
   };
   const due = (every: number) => step === steps || (every > 0 && step % every === 0);
+  /** All that follows a step: measures, samples, its line in the log. */
+  const complete = async (entry: LogEntry) => {
+    const { losses, learningRate, ms } = entry;
+    if (due(log.evaluateEvery)) {
+      entry.metrics = await trainer.evaluate();
+      progress.log(`${stage} ${step}/${steps}  ${summary(losses)}  held out: ${summary(entry.metrics)}`);
+    } else if (due(log.every)) {
+      progress.log(
+        `${stage} ${step}/${steps}  ${summary(losses)}  lr ${learningRate.toExponential(1)}  ${Math.round(ms)} ms`,
+      );
+    }
+    pending.push(entry);
+    if (due(log.sampleEvery)) {
+      const path = await trainer.sample(step);
+      await options.onSample?.(path);
+    }
+    if (saved === step || pending.length >= 20) await run.appendLog(pending.splice(0));
+    await options.onStep?.(entry);
+  };
 
+  if (resumed?.entry && last?.step !== step) await complete(resumed.entry);
+  let latest: LogEntry | null = null;
   while (step < steps && !options.interrupted()) {
     const began = platform.now();
     gpu.resetPeakMemory();
     const { losses, learningRate, gradNorm } = await trainer.step(step + 1);
     step++;
-    unsaved = true;
     const ms = platform.now() - began;
     const { count, unit } = trainer.perStep;
     const entry: LogEntry = {
@@ -104,34 +133,28 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
       );
     }
     progress.update(step, `loss ${losses.total!.toPrecision(4)}, ${formatBytes(entry.bytes)}`);
-    if (due(log.evaluateEvery)) {
-      entry.metrics = await trainer.evaluate();
-      progress.log(`${stage} ${step}/${steps}  ${summary(losses)}  held out: ${summary(entry.metrics)}`);
-    } else if (due(log.every)) {
-      progress.log(
-        `${stage} ${step}/${steps}  ${summary(losses)}  lr ${learningRate.toExponential(1)}  ${Math.round(ms)} ms`,
-      );
-    }
-    pending.push(entry);
-    if (due(log.sampleEvery)) {
-      const path = await trainer.sample(step);
-      await options.onSample?.(path);
-    }
-    if (due(log.checkpointEvery)) await save();
-    else if (pending.length >= 20) await run.appendLog(pending.splice(0));
-    await options.onStep?.(entry);
+    if (due(log.checkpointEvery)) await save(entry);
+    latest = entry;
+    // Whoever asks to stop need not wait for measures and samples: the resumed run makes them.
+    if (options.interrupted() && (due(log.evaluateEvery) || due(log.sampleEvery))) break;
+    await complete(entry);
   }
-  if (unsaved) await save();
+  if (latest && saved !== step) await save(latest);
+  await run.appendLog(pending.splice(0));
   return step >= steps ? "finished" : "interrupted";
 }
 
-async function restore(trainer: Trainer, { platform, run, seed, progress }: StageOptions): Promise<number> {
+/** The step of the checkpoint that a run goes on from, and its entry if it holds one; null if there is no checkpoint. */
+async function restore(
+  trainer: Trainer,
+  { platform, run, seed, progress }: StageOptions,
+): Promise<{ step: number; entry: LogEntry | null } | null> {
   const { checkpoint, path, warnings } = await latestCheckpoint(
     platform.files,
     run.checkpointFolder(trainer.stage),
   );
-  for (const warning of warnings) progress.log(`warning: ${warning}`);
-  if (!checkpoint || !path) return 0;
+  for (const warning of warnings) progress.warn(`warning: ${warning}`);
+  if (!checkpoint || !path) return null;
   if (checkpoint.state.seed !== seed) {
     throw new UserError(
       `${path} was trained with seed ${checkpoint.state.seed}, not ${seed}; resume with its own seed`,
@@ -139,7 +162,7 @@ async function restore(trainer: Trainer, { platform, run, seed, progress }: Stag
   }
   trainer.load(checkpoint, path);
   progress.log(`${trainer.stage}: resumed at step ${checkpoint.step} from ${path}`);
-  return checkpoint.step;
+  return { step: checkpoint.step, entry: asLogEntry(checkpoint.state.entry) };
 }
 
 function summary(values: Readonly<Record<string, number>>): string {

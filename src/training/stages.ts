@@ -7,6 +7,7 @@ import { Batches } from "../data/batches.js";
 import { type Dataset, pixels } from "../data/dataset.js";
 import { randomBelow } from "../data/random.js";
 import { gatherImages } from "../evaluation.js";
+import { boundSteps, heldOutBound } from "../held-out-bound.js";
 import type { RunFolder } from "../io/run-folder.js";
 import { exactMatch } from "../metrics/accuracy.js";
 import { bleu } from "../metrics/bleu.js";
@@ -198,10 +199,13 @@ export async function decoderStage(context: StageContext, codes: Uint32Array): P
     evaluate: () =>
       training.optimizer.withAverages(async () => {
         const captions = (await captioner.captionCodes(heldOutCodes)).map(({ text }) => text);
+        const options = { steps: boundSteps, seed: config.seed };
+        const bound = await heldOutBound(captioner, dataset, heldOut, heldOutCodes, options);
         return {
           ciderD: ciderD(captions, references).score,
           bleu4: bleu(captions, references)[3],
           exact: exactMatch(captions, references).accuracy,
+          bound: bound.nats,
         };
       }),
     sample: (step) =>

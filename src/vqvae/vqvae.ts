@@ -22,7 +22,7 @@ import { concat } from "../ops/copy.js";
 import { add } from "../ops/elementwise.js";
 import { embedding } from "../ops/embedding.js";
 import { groupNorm } from "../ops/group-norm.js";
-import { sampleTimesteps } from "../ops/noise.js";
+import { drawRestartRows } from "../ops/noise.js";
 import { l1, mse } from "../ops/reduce.js";
 import type { Rng } from "../ops/rng.js";
 import { ShapeError } from "../tensor/errors.js";
@@ -295,7 +295,7 @@ export class VqVae extends Module {
   startCodebook(images: Tensor, random: Rng): void {
     this.gpu.scope(() => {
       const z = this.encoder.forward(images).detach();
-      initialiseCodes(this.state, z, this.picks(z, random));
+      initialiseCodes(this.state, z, this.picks(z, random, 0));
     });
   }
 
@@ -314,7 +314,8 @@ export class VqVae extends Module {
       const absolute = kind === "l2" ? null : l1(image, images);
       const reconstruction = square && absolute ? add(square, absolute) : (square ?? absolute)!;
       const usage = updateCodebook(this.state, z, ids, { decay: options.decay });
-      if (options.restartAfter > 0) restartCodes(this.state, z, this.picks(z, random), options.restartAfter);
+      const { restartAfter } = options;
+      if (restartAfter > 0) restartCodes(this.state, z, this.picks(z, random, restartAfter), restartAfter);
       return {
         total: add(reconstruction, commitmentLoss),
         reconstruction,
@@ -324,8 +325,8 @@ export class VqVae extends Module {
     });
   }
 
-  /** A random vector of z for each code. */
-  private picks(z: Tensor, random: Rng): Tensor<"u32"> {
-    return sampleTimesteps(random, this.shape.codes, z.size / this.shape.codeDim);
+  /** A vector of z for each code that is due for a restart, no vector twice while there are others. */
+  private picks(z: Tensor, random: Rng, restartAfter: number): Tensor<"u32"> {
+    return drawRestartRows(random, this.state.idle, z.size / this.shape.codeDim, restartAfter);
   }
 }

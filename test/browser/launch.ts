@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { UserError } from "../../dist/platform/errors.js";
 import { unpackChromium } from "../../dist/platform/npm-chromium.js";
+import { countRequests } from "./settled.js";
 
 const GRAPHICS = [
   "libEGL.so",
@@ -151,6 +152,7 @@ export async function openPage(
   before?: () => void,
 ): Promise<TestPage> {
   const page = await browser.newPage();
+  countRequests(page);
   if (before) await page.addInitScript(before);
   const problems: string[] = [];
   page.on("console", (message) => {

@@ -63,6 +63,8 @@ export async function runPage(t: Test, browser: TestBrowser, url: string): Promi
         t.same(problems.splice(0), [], "no errors, warnings or uncaptured GPU errors in the page");
       });
     }
+    await page.waitForTimeout(100);
+    t.same(problems, [], "and none after the last test");
   } finally {
     await page.close();
   }

@@ -1,5 +1,5 @@
 /** The demo page for tests, as plain JavaScript beside its sources builds and serves it, and where its screenshots go. */
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -10,6 +10,15 @@ export const {
   serve,
 }: { serve(folder: string, port: number): Promise<{ url: string; close(): Promise<void> }> } =
   await part("server");
+
+/** Builds the page with a captioner that takes few steps a caption: where time matters more than captions. */
+export async function buildQuickSite(folder: string, steps: number): Promise<void> {
+  await buildSite(folder);
+  const path = join(folder, "weights/emoji/config.json");
+  const config = JSON.parse(readFileSync(path, "utf8")) as { config: { sampling: { steps: number } } };
+  config.config.sampling.steps = steps;
+  writeFileSync(path, JSON.stringify(config));
+}
 
 const screenshots = fileURLToPath(new URL("../screenshots/", import.meta.url));
 mkdirSync(screenshots, { recursive: true });

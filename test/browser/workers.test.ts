@@ -2,7 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
-import t from "tap";
+import t, { type Test } from "tap";
 import { Captioner } from "../../dist/captioner.js";
 import { Gpu } from "../../dist/gpu/gpu.js";
 import { nodePlatform, shippedWeights } from "../../dist/platform/node.js";
@@ -10,7 +10,8 @@ import { openNodeDevice } from "../../dist/platform/node-adapter.js";
 import { writePictures } from "../commands/pictures.js";
 import { sharedBrowser } from "./chromium.js";
 import { launch, openPage, type TestBrowser } from "./launch.js";
-import { buildSite, serve } from "./site.js";
+import { atRest, endsWell } from "./settled.js";
+import { buildSite, screenshotPath, serve } from "./site.js";
 
 const folder = join(t.testdir(), "site");
 await buildSite(folder);
@@ -47,7 +48,22 @@ async function open(tab: "train" | "kernels", browser?: TestBrowser) {
 
 const reach = (page: Page, tab: string, state: string) =>
   page.locator(`#panel-${tab}[data-state="${state}"]`).waitFor();
-const press = (page: Page, name: string) => page.getByRole("button", { name, exact: true }).click();
+
+/** Asserts that a message of a source is there when the page is at rest. */
+async function stays(t: Test, page: Page, source: string, pattern: RegExp): Promise<void> {
+  const message = page.locator(`[data-source="${source}"]`);
+  await message.filter({ hasText: pattern }).waitFor();
+  await atRest(page);
+  t.match((await message.allInnerTexts()).join(), pattern, `${source}: the message comes and stays`);
+}
+
+/** Asserts that a source has no message when the page is at rest. */
+async function isOver(t: Test, page: Page, source: string, when: string): Promise<void> {
+  await atRest(page);
+  t.equal(await page.locator(`[data-source="${source}"]`).count(), 0, `${source}: no message ${when}`);
+}
+
+const press = (page: Page, name: string | RegExp) => page.getByRole("button", { name, exact: true }).click();
 
 t.test("a family of kernels, cancelled and measured", async (t) => {
   const { page, problems } = await open("kernels");
@@ -69,9 +85,24 @@ t.test("a family of kernels, cancelled and measured", async (t) => {
   t.equal(await panel.locator("figure svg circle").count(), 2, "both below the roofline");
   await panel.locator("input[type=text]").fill("huge");
   await press(page, "Measure");
-  await panel.getByText("Sizes should be small").waitFor();
-  t.same(problems, []);
-  await page.close();
+  await stays(t, page, "bench", /^Sizes should be small/);
+  await press(page, "Copy as JSON");
+  await stays(t, page, "clipboard", /^The browser does not let this page use the clipboard\./);
+  await stays(t, page, "bench", /^Sizes should be small/);
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await press(page, "Copy as JSON");
+  await panel.getByText("Copied.").waitFor();
+  await isOver(t, page, "clipboard", "once it takes the report");
+  const copied = JSON.parse(await page.evaluate(() => navigator.clipboard.readText())) as object;
+  t.ok("results" in copied, "which it then holds");
+  await stays(t, page, "bench", /^Sizes should be small/);
+  await panel.locator("input[type=text]").fill("64");
+  await press(page, "Measure");
+  await panel.getByText("Round").waitFor();
+  await press(page, "Cancel");
+  await reach(page, "kernels", "idle");
+  await isOver(t, page, "bench", "once sizes are right");
+  await endsWell(t, page, problems);
 });
 
 t.test("training: paused, reloaded, resumed, used here and in Node", async (t) => {
@@ -81,12 +112,16 @@ t.test("training: paused, reloaded, resumed, used here and in Node", async (t) =
   await page.getByText("More settings").click();
   await page.locator("#train-settings").fill("decoder.stepz=1");
   await press(page, "Start");
-  await page.locator("#panel-train .problem").getByText("decoder.stepz").waitFor();
-  await reach(page, "train", "none");
+  await stays(t, page, "training", /decoder\.stepz/);
+  t.equal(await page.locator("#panel-train").getAttribute("data-state"), "none", "nothing runs");
+  await page.locator("#tab-caption").click();
+  await page.locator("#tab-train").click();
+  await stays(t, page, "training", /decoder\.stepz/);
 
   await page.locator("#train-settings").fill(settings.join("\n"));
   await press(page, "Start");
   await page.locator('#train-numbers[data-stage="decoder"]').waitFor();
+  t.equal(await page.locator("[data-source=training]").count(), 0, "the message is gone while it trains");
   await press(page, "Pause");
   await reach(page, "train", "kept");
   const memory = async () =>
@@ -142,12 +177,9 @@ t.test("training: paused, reloaded, resumed, used here and in Node", async (t) =
   const files = ["config.json", "model.safetensors"].map((name) => join(shippedWeights(), name));
   await page.locator("#train-weights").setInputFiles(files);
   await facts.filter({ hasText: "the weights of your files" }).waitFor();
-  await page.locator("#train-weights").setInputFiles(files.slice(0, 1));
-  await page.getByText("Choose both files").waitFor();
   await press(page, "Discard the run");
   await reach(page, "train", "none");
-  t.same(problems, []);
-  await page.close();
+  await endsWell(t, page, problems);
 });
 
 /** Drops a file or folder of this machine onto an element, as the browser's own window system would. */
@@ -173,9 +205,22 @@ t.test("training on a folder that was dropped", async (t) => {
   const names = await writePictures(folder);
   const panel = page.locator("#panel-train");
   await drop(page, "#panel-train fieldset", join(folder, names[0]!));
-  await panel.getByText("That is not a folder").waitFor();
+  await stays(t, page, "form", /^That is not a folder/);
+  await page.getByLabel("a folder of your own").check();
+  await press(page, "Start");
+  await stays(t, page, "form", /^Choose a folder of captioned pictures first\./);
   await drop(page, "#panel-train fieldset", folder);
   await panel.getByText(`shapes: ${names.length + 1} files`).waitFor();
+  await isOver(t, page, "form", "once a folder is chosen");
+  await drop(page, "#panel-train fieldset", join(folder, names[0]!));
+  await stays(t, page, "form", /^That is not a folder/);
+  t.equal(
+    await panel.getByText(`shapes: ${names.length + 1} files`).count(),
+    1,
+    "and the folder of before stays chosen",
+  );
+  await drop(page, "#panel-train fieldset", folder);
+  await isOver(t, page, "form", "once it is dropped again");
   t.ok(await page.getByLabel("a folder of your own").isChecked(), "it is what will be trained on");
   await page.getByText("More settings").click();
   await page.locator("#train-settings").fill([...settings, "decoder.steps=4"].join("\n"));
@@ -185,8 +230,7 @@ t.test("training on a folder that was dropped", async (t) => {
   t.equal(await page.locator("#train-numbers").getAttribute("data-step"), "4", "to its end");
   await press(page, "Discard the run");
   await reach(page, "train", "none");
-  t.same(problems, []);
-  await page.close();
+  await endsWell(t, page, problems);
 });
 
 t.test("the GPU process dies during the training", async (t) => {
@@ -215,17 +259,84 @@ t.test("the GPU process dies during the training", async (t) => {
     "it says what happened",
   );
   while ((await step()) <= reached) await page.waitForTimeout(50);
-  t.equal(
-    await page.locator("#panel-train .problem").textContent(),
-    "",
-    `it goes on by itself, beyond step ${reached}`,
-  );
   await press(page, "Pause");
   await reach(page, "train", "kept");
+  await atRest(page);
+  t.same(
+    await page.locator(".error").allInnerTexts(),
+    [],
+    `it goes on by itself, beyond step ${reached}, without a message`,
+  );
   const phase = page.locator("#train-phase");
   t.equal(
     await phase.getAttribute("data-after"),
     await phase.getAttribute("data-before"),
     "and gives all memory back",
   );
+});
+
+t.test("training: no worker, no storage, nothing to hand over", async (t) => {
+  const { page } = await open("train");
+  const origin = new URL(site.url).origin;
+  await page.getByText("More settings").click();
+  await page.locator("#train-settings").fill(settings.join("\n"));
+  await page.route("**/train-worker.js", (route) => route.fulfill({ status: 404, body: "" }));
+  await press(page, "Start");
+  const none = /^The worker did not start\./;
+  await stays(t, page, "training", none);
+  t.equal(await page.locator("#panel-train").getAttribute("data-state"), "none", "nothing runs");
+  await page.unroute("**/train-worker.js");
+
+  const session = await page.context().newCDPSession(page);
+  await session.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 1000 });
+  await press(page, "Start");
+  const full = /^Cannot write training\/.+: the browser grants this site no more storage\./;
+  await stays(t, page, "training", full);
+  await page.locator("#tab-caption").click();
+  await page.locator("#tab-train").click();
+  await stays(t, page, "training", full);
+  await page.screenshot({ path: screenshotPath("message-storage.png"), fullPage: true });
+  await session.send("Storage.overrideQuotaForOrigin", { origin });
+  await press(page, /^Start/);
+  await page.locator("#train-numbers[data-step]").waitFor();
+  t.equal(await page.locator("[data-source=training]").count(), 0, "the message is gone while it trains");
+  await press(page, "Pause");
+  await reach(page, "train", "kept");
+
+  await page.evaluate(async () => {
+    const root = await navigator.storage.getDirectory();
+    const training = await root.getDirectoryHandle("training");
+    await training.removeEntry("weights", { recursive: true });
+  });
+  await press(page, "Make files of it");
+  const missing = /^Cannot read training\/weights\/config\.json: it does not exist\./;
+  await stays(t, page, "export", missing);
+  t.equal(await page.locator("#panel-train").getAttribute("data-state"), "kept", "the run is still kept");
+  await press(page, "Resume");
+  await reach(page, "train", "finished");
+  await isOver(t, page, "export", "once there is a captioner");
+  await page.close();
+});
+
+t.test("a kept run that cannot be read", async (t) => {
+  const { page } = await open("train");
+  await page.evaluate(async () => {
+    const root = await navigator.storage.getDirectory();
+    const training = await root.getDirectoryHandle("training", { create: true });
+    const data = await training.getDirectoryHandle("data", { create: true });
+    await data.getFileHandle("dataset.json", { create: true });
+  });
+  await page.reload();
+  const pattern = /^No run can be kept here, or none can be read: training/;
+  await stays(t, page, "storage", pattern);
+  await page.screenshot({ path: screenshotPath("message-kept-run.png"), fullPage: true });
+  await page.evaluate(async () => {
+    const root = await navigator.storage.getDirectory();
+    await root.removeEntry("training", { recursive: true });
+  });
+  await page.locator("#train-settings").fill("decoder.stepz=1");
+  await press(page, "Start");
+  await stays(t, page, "training", /decoder\.stepz/);
+  await isOver(t, page, "storage", "once there is none");
+  await page.close();
 });

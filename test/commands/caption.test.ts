@@ -62,6 +62,17 @@ t.test("caption.js with the shipped weights", async (t) => {
   const again = await caption(disc, "--json", "--seed", "5", "--steps", "10");
   t.equal(JSON.parse(again.out).caption, lines[0].caption, "the same seed says the same");
 
+  // One step, all words flat: what is drawn is not what is likeliest.
+  const lasts = await Promise.all(
+    ["argmax", "sample"].map(async (last) => {
+      const flat = ["--steps", "1", "--temperature", "5", "--top-r", "1", "--guidance", "none"];
+      const { out, err } = await caption(disc, "--json", "--seed", "5", "--last", last, ...flat);
+      t.equal(JSON.parse(out).guidance.last, last, err);
+      return JSON.parse(out).caption;
+    }),
+  );
+  t.not(lasts[1], lasts[0], "--last decides how the last step chooses");
+
   const filled = await caption(disc, "--template", "_ face");
   t.match(filled.out, /^\S+ face\n$/, "a template keeps its words and its length");
 
@@ -76,6 +87,10 @@ t.test("wrong usage is one sentence and exit code 2", async (t) => {
   for (const [words, pattern] of [
     [[], /missing required argument 'image'/],
     [["x.png", "--guidance", "more"], /--guidance should be one of none, cfg, mcs, mcs-printed/],
+    [
+      ["x.png", "--last", "best"],
+      /'--last <way>' argument 'best' is invalid. Allowed choices are argmax, sample/,
+    ],
     [["x.png", "--steps", "0"], /whole number from 1/],
     [["x.png", "--steps", "101"], /--steps should be at most 100/],
     [["x.png", "--top-r", "2"], /number from 0 to 1/],

@@ -11,8 +11,13 @@ export interface Outcome {
 
 export interface RunOptions {
   cwd?: string;
-  /** Presses Ctrl-C as soon as standard error matches. */
+  /** Presses Ctrl-C, or sends `signal`, as soon as standard error matches. */
   interruptAt?: RegExp;
+  signal?: NodeJS.Signals;
+  /** Closes both outputs as soon as standard error matches, as a terminal or a pipe's reader that goes away. */
+  closeOutputAt?: RegExp;
+  /** Called once standard error matches. */
+  at?: { output: RegExp; call: () => Promise<void> };
 }
 
 export function runCommand(
@@ -30,6 +35,7 @@ export function runCommand(
     });
     let [stdout, stderr] = ["", ""];
     let asked = false;
+    let called: Promise<void> | null = null;
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       stdout += text;
     });
@@ -37,11 +43,18 @@ export function runCommand(
       stderr += text;
       if (!asked && options.interruptAt?.test(stderr)) {
         asked = true;
-        child.kill("SIGINT");
+        child.kill(options.signal ?? "SIGINT");
       }
+      if (options.closeOutputAt?.test(stderr)) {
+        child.stdout.destroy();
+        child.stderr.destroy();
+      }
+      if (options.at?.output.test(stderr)) called ??= options.at.call();
     });
     child.on("error", reject);
-    child.on("close", (code) => resolve({ code, stdout, stderr }));
+    child.on("close", (code) => {
+      Promise.resolve(called).then(() => resolve({ code, stdout, stderr }), reject);
+    });
   });
 }
 

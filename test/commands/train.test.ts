@@ -8,7 +8,10 @@ import { type Outcome, ownLines, runCommand } from "./run.js";
 t.setTimeout(600_000);
 
 const root = mkdtempSync(join(tmpdir(), "mcd-train-"));
-t.teardown(() => rmSync(root, { recursive: true }));
+const others = mkdtempSync(join(tmpdir(), "mcd-train-others-"));
+t.teardown(() => {
+  for (const folder of [root, others]) rmSync(folder, { recursive: true });
+});
 const pictures = join(root, "pictures");
 await writePictures(pictures);
 
@@ -158,6 +161,71 @@ t.test("a run leaves everything that a run should have", async (t) => {
     ],
     "checkpoints",
   );
+});
+
+t.test("SIGTERM and SIGHUP save too, and end with their own codes", async (t) => {
+  const run = join(others, "signals");
+  const first = await runCommand("train", train(run), { interruptAt: /^vqvae 4\//m, signal: "SIGTERM" });
+  t.equal(first.code, 143, "SIGTERM");
+  t.match(first.stderr, /go on with: node dist\/train\.js --resume .*signals/);
+  const second = await runCommand("train", ["--resume", run], {
+    interruptAt: /^decoder 4\//m,
+    signal: "SIGHUP",
+  });
+  t.equal(second.code, 129, "SIGHUP");
+  const third = await runCommand("train", ["--resume", run], { interruptAt: /^codes|^decoder 40\//m });
+  t.equal(third.code, 130, "Ctrl-C before the scores does not wait for them");
+  t.notOk(existsSync(join(run, "scores.json")));
+  const last = await runCommand("train", ["--resume", run]);
+  t.equal(last.code, 0, last.stderr);
+  t.same(numbers(readLog(run)), numbers(readLog(unbroken)), "the numbers of an unbroken run");
+});
+
+t.test("a run goes on without its terminal", async (t) => {
+  const run = join(others, "alone");
+  const { code } = await runCommand("train", train(run), { closeOutputAt: /^vqvae 4\//m });
+  t.equal(code, 0);
+  t.same(numbers(readLog(run)), numbers(readLog(unbroken)), "to its end, with the same numbers");
+  const help = await runCommand("train", ["--help"], { closeOutputAt: /./ });
+  t.same([help.code, help.stderr], [0, ""], "nothing is said of a reader that is gone");
+});
+
+t.test("one process a run; settings that a resume changes are kept; warnings are never quiet", async (t) => {
+  const run = join(others, "kept");
+  let other: Outcome | undefined;
+  const first = await runCommand(
+    "train",
+    train(run, "--set", "log.checkpointEvery=10", "--set", "log.keep=2"),
+    {
+      at: {
+        output: /^vqvae 4\//m,
+        async call() {
+          other = await runCommand("train", ["--resume", run]);
+        },
+      },
+      interruptAt: /^decoder 25\//m,
+    },
+  );
+  t.equal(first.code, 130);
+  t.equal(other?.code, 1, "a second process on the folder ends");
+  t.match(other?.stderr, /error: .*kept is in use by process \d+; wait for it/);
+
+  const refused = await runCommand("train", ["--resume", run, "--set", "decoder.dim=32"]);
+  t.equal(refused.code, 2);
+  t.match(refused.stderr, /error: --set decoder\.dim=32: a run keeps its decoder\.dim, 16;/);
+
+  const steps = readdirSync(join(run, "checkpoints", "decoder"));
+  writeFileSync(join(run, "checkpoints", "decoder", steps.at(-1)!, "model.safetensors"), "damaged");
+  const second = await runCommand("train", ["--resume", run, "--quiet", "--set", "decoder.lambda=0.25"], {});
+  t.equal(second.code, 0, second.stderr);
+  t.match(
+    second.stderr,
+    /^warning: skipped checkpoint .*model\.safetensors is damaged/m,
+    "also with --quiet",
+  );
+  const config = JSON.parse(readFileSync(join(run, "config.json"), "utf8"));
+  t.equal(config.decoder.lambda, 0.25, "config.json has the setting with which the run went on");
+  t.match(readFileSync(join(run, "report.html"), "utf8"), /lambda[^\n]{0,80}0\.25/, "and so has the report");
 });
 
 t.test("Ctrl-C saves, --resume ends with the numbers of the unbroken run", async (t) => {

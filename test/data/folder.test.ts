@@ -46,6 +46,7 @@ t.test("the three formats say the same", async (t) => {
     expected,
   );
   t.same(parseCaptions("captions.txt", "a.png\ta cat\nb.jpg\ta dog, sitting\n").rows, expected);
+  t.same(parseCaptions("captions.txt", "a.png\ta cat\rb.jpg\ta dog, sitting\r").rows, expected, "CR alone");
   const csv = parseCaptions("captions.csv", 'Caption,id,FILE\na cat,7,a.png\n"a dog, sitting",8,b.jpg\n');
   t.same(
     csv.rows,

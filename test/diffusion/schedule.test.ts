@@ -126,6 +126,20 @@ test("the presets are what they are called", (t) => {
   t.equal(new Schedule({ tokens: 2 }).name, "vq-diffusion-paper", "the default replaces tokens");
 });
 
+test("probabilities run in a straight line from those of step 1 to those of step T", (t) => {
+  const ends = { alphaFirst: 0.9, alphaLast: 0.1, gammaFirst: 0.05, gammaLast: 0.65 };
+  const schedule = new Schedule({ tokens: 4, steps: 5, ends });
+  t.near(schedule.alphaBar, [1, 0.9, 0.7, 0.5, 0.3, 0.1], { abs: 1e-15 }, "kept");
+  t.near(schedule.gammaBar, [0, 0.05, 0.2, 0.35, 0.5, 0.65], { abs: 1e-15 }, "masked");
+  t.near(schedule.uniformBar, [0, 0.05, 0.1, 0.15, 0.2, 0.25], { abs: 1e-15 }, "redrawn");
+  t.near(
+    schedule.betaBar,
+    [0, 0.0125, 0.025, 0.0375, 0.05, 0.0625],
+    { abs: 1e-15 },
+    "redrawn as each of 4 tokens",
+  );
+});
+
 test("prior term of the bound", (t) => {
   for (const ends of schedulePresets) {
     const schedule = new Schedule({ tokens: 4, steps: 5, ends });

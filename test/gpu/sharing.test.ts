@@ -258,6 +258,7 @@ test("errors and loss of the device are events", async (t) => {
   await device.lost;
   await new Promise((resolve) => setTimeout(resolve, 0));
   t.ok(lost.length === 1 && lost[0] instanceof DeviceLostError, "lost");
+  t.equal(errors.length, 2, "and no error came late");
 });
 
 test("work in slices: the same results in the same order, others get their turn", async (t) => {

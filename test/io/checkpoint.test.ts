@@ -38,6 +38,37 @@ t.test("what is saved is what is loaded, and only the last K stay", async (t) =>
   t.same(latest.warnings, []);
 });
 
+t.test("lower steps after a damaged newest checkpoint are the newer ones", async (t) => {
+  const files = new MemoryFiles();
+  await saveCheckpoint(files, "c", checkpoint(200), 2);
+  await saveCheckpoint(files, "c", checkpoint(300), 2);
+  await files.write("c/step-000300/model.safetensors", new Uint8Array(3));
+  for (const step of [210, 220, 230]) {
+    const path = await saveCheckpoint(files, "c", checkpoint(step), 1);
+    const latest = await latestCheckpoint(files, "c");
+    t.equal(latest.path, path, `step ${step} is kept and found`);
+    t.same(latest.warnings, []);
+  }
+  t.same(await files.list("c"), ["step-000230"]);
+});
+
+t.test("a checkpoint whose step is not that of its folder is damaged", async (t) => {
+  const files = new MemoryFiles();
+  await saveCheckpoint(files, "c", checkpoint(16), 3);
+  for (const name of ["model.safetensors", "optimizer.safetensors", "state.json"]) {
+    await files.makeDirectory("c/step-000099");
+    await files.write(`c/step-000099/${name}`, await files.read(`c/step-000016/${name}`));
+  }
+  const { checkpoint: found, warnings } = await latestCheckpoint(files, "c");
+  t.equal(found?.step, 16);
+  t.match(warnings.join(), /step-000099.*"step" should be 99, as its folder's name, it is 16/);
+  const state = await files.readText("c/step-000016/state.json");
+  for (const step of ["1.5", "-16", "0", '"16"', "null", "1e300"]) {
+    await files.write("c/step-000016/state.json", state.replace('"step": 16', `"step": ${step}`));
+    await t.rejects(loadCheckpoint(files, "c/step-000016"), { name: "UserError" }, `step ${step}`);
+  }
+});
+
 t.test("the same step can be saved again", async (t) => {
   const files = new MemoryFiles();
   await saveCheckpoint(files, "c", checkpoint(3), 1);

@@ -1,5 +1,6 @@
 import { UserError } from "../../dist/platform/errors.js";
 import type { Files } from "../../dist/platform/platform.js";
+import { decodeText } from "../../dist/platform/text.js";
 
 /** `Files` in memory: folders exist when made or when something lies in them. */
 export class MemoryFiles implements Files {
@@ -13,7 +14,7 @@ export class MemoryFiles implements Files {
   }
 
   async readText(path: string): Promise<string> {
-    return new TextDecoder().decode(await this.read(path));
+    return decodeText(await this.read(path), path);
   }
 
   async write(path: string, data: Uint8Array | string): Promise<void> {

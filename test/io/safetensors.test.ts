@@ -36,6 +36,9 @@ t.test("round trip of every type, odd names and shapes, from any offset", async 
     t.same([...tensors.keys()].sort(), [...TENSORS.keys()].sort());
     for (const [name, tensor] of TENSORS)
       t.same(tensors.get(name), tensor, `${JSON.stringify(name)}, shift ${shift}`);
+    const copied = [...tensors].filter(([, { data }]) => data.buffer !== moved.buffer).map(([name]) => name);
+    if (shift === 0)
+      t.same(copied, [], "every tensor is aligned to its element size, so that none is copied");
   }
 });
 

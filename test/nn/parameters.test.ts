@@ -1,4 +1,5 @@
 import type { Gpu } from "../../dist/gpu/gpu.js";
+import type { StoredTensor } from "../../dist/io/safetensors.js";
 import { constant, fanIn, normal } from "../../dist/nn/initialisers.js";
 import { Linear } from "../../dist/nn/linear.js";
 import { Module } from "../../dist/nn/module.js";
@@ -8,6 +9,7 @@ import { add, mul } from "../../dist/ops/elementwise.js";
 import { sum } from "../../dist/ops/reduce.js";
 import { AdamW } from "../../dist/optim/adamw.js";
 import { backward } from "../../dist/tensor/autograd.js";
+import { float32ToFloat16 } from "../../dist/tensor/float16.js";
 import { fromArray, type Tensor } from "../../dist/tensor/tensor.js";
 import { randomArray, test } from "../harness.js";
 
@@ -236,5 +238,19 @@ test("weights that do not fit are refused by name", async (t, gpu) => {
     /m\.small is U32, a model's weights are F32 or F16/,
     "a type",
   );
+  for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+    const data = Float32Array.of(1, 2, value);
+    const tensors: StoredTensor[] = [
+      { dtype: "F32", shape: [3], data },
+      { dtype: "F16", shape: [3], data: float32ToFloat16(data) },
+    ];
+    for (const tensor of tensors) {
+      await t.throwsMessage(
+        wrong((copy) => copy.set("m.small", tensor)),
+        new RegExp(`w\\.safetensors: m\\.small holds ${value} at element 2; weights must be finite numbers`),
+        `${value} in ${tensor.dtype}`,
+      );
+    }
+  }
   model.dispose();
 });

@@ -323,7 +323,7 @@ test("head and loss give all memory back, and chunks bound it", async (t, gpu) =
   dispose();
 });
 
-test("chunks of rows fit the limits of every device", (t) => {
+test("chunks of rows fit the limits of every device", async (t) => {
   const width = 49_408;
   const rows = 128 * 77;
   const full = chunkRows(rows, 512, width, defaults);
@@ -349,7 +349,7 @@ test("chunks of rows fit the limits of every device", (t) => {
       `${dim} columns: every chunk's hidden rows can be bound`,
     );
   }
-  t.throwsMessage(
+  await t.throwsMessage(
     () => chunkRows(100, 1, 2 ** 20, { maxBufferSize: 2 ** 27, maxStorageBufferBindingSize: 2 ** 27 }),
     /headLoss.*64 rows of 1048576/,
     "rows too long for the device are named",

@@ -141,13 +141,33 @@ test("learning rate: warm-up from a start, then constant, linear or cosine", asy
     { rel: 1e-12 },
     "cosine, a quarter",
   );
+  const short = (warmup: number, step: number) => learningRateAt(step, { peak: 1, warmup, steps: 5 });
+  t.same([short(0, 1), short(1, 1), short(1, 2)], [1, 1, 1], "short warm-ups");
+});
+
+test("learning rate: every step of a warm-up without a start moves the weights", async (t) => {
+  const schedule = { peak: 1e-3, warmup: 4, steps: 10 } as const;
+  const rates = (decay: "constant" | "cosine" | "linear") =>
+    Array.from({ length: 10 }, (_, i) => learningRateAt(i + 1, { ...schedule, decay }));
   t.near(
-    [
-      learningRateAt(1, { peak: 1, warmup: 1, steps: 5 }),
-      learningRateAt(1, { peak: 1, warmup: 0, steps: 5 }),
-    ],
-    [1, 1],
-    {},
-    "short warm-ups",
+    rates("constant").slice(0, 5),
+    [0.25e-3, 0.5e-3, 0.75e-3, 1e-3, 1e-3],
+    { rel: 1e-12 },
+    "warm-up: n / 4",
   );
+  t.near(
+    rates("linear").slice(3),
+    [6, 5, 4, 3, 2, 1, 0].map((n) => (n * 1e-3) / 6),
+    { abs: 1e-18 },
+    "linear",
+  );
+  t.near(
+    rates("cosine").slice(3),
+    Array.from({ length: 7 }, (_, n) => 0.5e-3 * (1 + Math.cos((Math.PI * n) / 6))),
+    { abs: 1e-18 },
+    "cosine",
+  );
+  for (const decay of ["linear", "cosine"] as const)
+    t.equal(rates(decay)[9], 0, `the last step of ${decay} has the rate at the end`);
+  t.equal(learningRateAt(10, { ...schedule, decay: "linear", end: 1e-5 }), 1e-5, "which may be another");
 });

@@ -48,25 +48,34 @@ t.test("a reader never sees half a file", async (t) => {
     for (let i = 1; i <= 20; i++) await files.write(path, new Uint8Array(size).fill(i));
     done = true;
   })();
-  let torn = 0;
+  let [torn, reads] = [0, 0];
   while (!done) {
     const bytes = await files.read(path);
+    reads++;
     if (bytes.length !== size || bytes[0] !== bytes[size - 1]) torn++;
   }
   await writer;
+  t.ok(reads > 0, `${reads} reads while it was written`);
   t.equal(torn, 0);
 });
 
 t.test("killed in the middle of writing, the old file is still whole", async (t) => {
-  const path = join(t.testdir({ big: "old" }), "big");
-  const code = `import { nodePlatform } from ${JSON.stringify(new URL("../../dist/platform/node.js", import.meta.url).href)};
-    const writing = nodePlatform.files.write(${JSON.stringify(path)}, new Uint8Array(1 << 28));
-    setTimeout(() => process.kill(process.pid, "SIGKILL"), 20);
-    await writing;`;
+  const folder = t.testdir({ big: "old" });
+  const path = join(folder, "big");
+  // Dies as soon as there is something beside the old file: the write has begun, and 256 MiB take a while.
+  const code = `import { readdirSync } from "node:fs";
+    import { nodePlatform } from ${JSON.stringify(new URL("../../dist/platform/node.js", import.meta.url).href)};
+    const look = () => {
+      if (readdirSync(${JSON.stringify(folder)}).length > 1) process.kill(process.pid, "SIGKILL");
+      setImmediate(look);
+    };
+    look();
+    await nodePlatform.files.write(${JSON.stringify(path)}, new Uint8Array(1 << 28));`;
   const child = spawn(process.execPath, ["--input-type=module", "-e", code]);
-  await new Promise((resolve) => child.on("exit", resolve));
-  const text = readFileSync(path);
-  t.ok(text.length === 3 || text.length === 1 << 28, `${text.length} bytes`);
+  const signal = await new Promise((resolve) => child.on("exit", (_, signal) => resolve(signal)));
+  t.equal(signal, "SIGKILL", "it was killed");
+  t.equal(readdirSync(folder).length, 2, "while it wrote");
+  t.equal(readFileSync(path, "utf8"), "old");
 });
 
 t.test("errors name the path and the reason", async (t) => {

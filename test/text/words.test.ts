@@ -1,4 +1,7 @@
 import t from "tap";
+import { splitsOf } from "../../dist/data/dataset.js";
+import { scoreCaptions } from "../../dist/metrics/scores.js";
+import { tokenizeCaption } from "../../dist/metrics/tokenize.js";
 import { UserError } from "../../dist/platform/errors.js";
 import { attributesOf, genderOf, objectWordsOf, toneOf } from "../../dist/text/attributes.js";
 import { normalizeCaption, WordTokenizer, words } from "../../dist/text/words.js";
@@ -15,6 +18,75 @@ t.test("words are normalised", async (t) => {
   ];
   for (const [text, expected] of cases) t.same(words(text), expected, JSON.stringify(text));
   t.equal(normalizeCaption("  A  “cat”. "), "a cat");
+});
+
+t.test("words are their own words, whatever the text", async (t) => {
+  const once = (text: string) => {
+    const first = words(text);
+    const again = words(first.join(" "));
+    if (JSON.stringify(first) !== JSON.stringify(again)) return false;
+    return first.every((word) => words(word).length === 1 && words(word)[0] === word);
+  };
+  t.same(words("\u039c\u0391\u03aa\u0301\u039f\u03a5"), ["μαΐου"], "Greek capitals, composed");
+  t.same(
+    words("\u039c\u0391\u0399\u0308\u0301\u039f\u03a5"),
+    ["μαΐου"],
+    "Greek capitals, one mark after the other",
+  );
+  const wrong: string[] = [];
+  const marks = ["", "\u0300", "\u0301", "\u0308\u0301", "\u0307", "\u0345", "\u0338", "\u0323\u0302"];
+  for (let code = 1; code <= 0x10ffff; code++) {
+    if (code >= 0xd800 && code < 0xe000) continue;
+    const letter = String.fromCodePoint(code);
+    if (!/[\p{L}\p{M}\p{N}\p{S}\p{P}]/u.test(letter)) continue;
+    for (const mark of code < 0x20000 ? marks : [""]) {
+      if (!once(`a${letter}${mark}Σ'${letter}`))
+        wrong.push(`${code.toString(16)}${mark && "+"}${escape(mark)}`);
+    }
+  }
+  t.same(wrong, [], "every letter, mark, digit and sign, with marks behind");
+  let state = 1;
+  const below = (n: number) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * n);
+  };
+  const pools = [0x80, 0x250, 0x600, 0x3000, 0xffff, 0x10ffff];
+  const odd: string[] = [];
+  for (let n = 0; n < 20_000; n++) {
+    const top = pools[below(pools.length)]!;
+    const text = Array.from({ length: 1 + below(12) }, () => String.fromCodePoint(below(top))).join("");
+    if (!once(text)) odd.push(JSON.stringify(text));
+  }
+  t.same(odd, [], "20,000 strings of random code points, lone surrogates among them");
+});
+
+t.test("words that objects have as properties are words like any other", async (t) => {
+  const names = Object.getOwnPropertyNames(Object.prototype);
+  const captions = names.map((name) => `a ${name} on a hat`);
+  const tokenizer = WordTokenizer.build(captions);
+  for (const caption of captions) {
+    t.equal(tokenizer.decode(tokenizer.encode(caption)), normalizeCaption(caption), caption);
+    // The Penn Treebank takes "_" for a sign of its own.
+    const parts = caption.replace(/_/g, " _ ").trim().split(/\s+/);
+    t.same(
+      tokenizeCaption(caption),
+      parts.map((part) => part.toLowerCase()),
+      `${caption}: as Penn Treebank tokens`,
+    );
+    t.equal(attributesOf(caption).tone, "none");
+  }
+  const scores = scoreCaptions(
+    captions,
+    captions.map((caption) => [caption]),
+  );
+  t.equal(scores.exactMatch.accuracy, 1);
+  t.ok(Math.abs(scores.bleu[3] - 1) < 1e-9, "scores as for other words");
+  const splits = splitsOf([{ split: "train" }]);
+  t.same(
+    names.filter((name) => splits[name] !== undefined),
+    [],
+    "no split is there that nobody has",
+  );
 });
 
 t.test("a vocabulary has a fixed order and drops rare words", async (t) => {

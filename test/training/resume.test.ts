@@ -42,7 +42,16 @@ async function train(
     set = [],
     changes = {},
     seed,
-  }: { resume?: boolean; stopAfter?: number; set?: string[]; changes?: TrainingChanges; seed?: number } = {},
+    evaluate = async () => {},
+  }: {
+    resume?: boolean;
+    stopAfter?: number;
+    set?: string[];
+    changes?: TrainingChanges;
+    seed?: number;
+    /** Called within each evaluation. */
+    evaluate?: (stop: () => void) => Promise<void>;
+  } = {},
 ) {
   const config = tinyConfig(...settings, ...set);
   const run = resume
@@ -77,6 +86,9 @@ async function train(
         },
         evaluate: async () => {
           calls.push("evaluate");
+          await evaluate(() => {
+            interrupted = true;
+          });
           return { score: calls.length };
         },
         sample: async (number) => {
@@ -172,6 +184,65 @@ for (const stage of Object.keys(stages) as Stage[]) {
       t.ok(sameBits(finished.weights, unbroken.weights), "but has its weights");
     }));
 }
+
+test("what ends within a step's evaluation is made up for, and loses no step", (t, gpu) =>
+  withFolder(async (folder) => {
+    const set = ["log.evaluateEvery=4", "log.checkpointEvery=4", "log.sampleEvery=4"];
+    const unbroken = await train(gpu, "decoder", `${folder}/unbroken`, { set });
+    const expected = numbers(await unbroken.run.readLog());
+
+    const path = `${folder}/killed`;
+    await t.throwsMessage(
+      train(gpu, "decoder", path, { set, evaluate: () => Promise.reject(new Error("killed")) }),
+      /killed/,
+      "a first evaluation that ends the process",
+    );
+    const { checkpoint } = await latestCheckpoint(platform.files, `${path}/checkpoints/decoder`);
+    t.equal(checkpoint?.step, 4, "the step's checkpoint was written before it was measured");
+    const resumed = await train(gpu, "decoder", path, { set, resume: true });
+    checkSame(t, resumed, unbroken);
+    t.same(resumed.calls, unbroken.calls, "measures and samples of that step are made now");
+    const log = await resumed.run.readLog();
+    t.same(numbers(log), expected, "the log is that of an unbroken run");
+    t.same(
+      log.filter(({ metrics }) => metrics).map(({ step }) => step),
+      [4, 8],
+      "with its measures",
+    );
+
+    const last = `${folder}/last`;
+    let evaluations = 0;
+    await t.throwsMessage(
+      train(gpu, "decoder", last, {
+        set,
+        evaluate: async () => {
+          if (++evaluations === 2) throw new Error("killed at the end");
+        },
+      }),
+      /killed at the end/,
+      "the last evaluation, too",
+    );
+    const ended = await train(gpu, "decoder", last, { set, resume: true });
+    checkSame(t, ended, unbroken);
+    t.same(
+      ended.calls,
+      ["evaluate", "sample 8"],
+      "a resume after the last step has only its measures to make",
+    );
+    t.same(numbers(await ended.run.readLog()), expected, "and completes the log");
+
+    const stopped = await train(gpu, "decoder", `${folder}/stopped`, { set, stopAfter: 4 });
+    t.same(stopped.calls, [], "who asks to stop need not wait for an evaluation");
+    const onward = await train(gpu, "decoder", `${folder}/stopped`, { set, resume: true });
+    checkSame(t, onward, unbroken);
+    t.same(onward.calls, unbroken.calls, "which the resumed run makes");
+
+    const within = await train(gpu, "decoder", `${folder}/within`, { set, evaluate: async (stop) => stop() });
+    t.equal(within.outcome, "interrupted", "asked to stop within an evaluation");
+    const after = await train(gpu, "decoder", `${folder}/within`, { set, resume: true });
+    checkSame(t, after, unbroken);
+    t.same(numbers(await after.run.readLog()), expected, "and each step is in the log once");
+  }));
 
 test("importance sampling goes on with its history", (t, gpu) =>
   withFolder(async (folder) => {

@@ -7,7 +7,7 @@ import type { Gpu } from "../../dist/gpu/gpu.js";
 import type { Module } from "../../dist/nn/module.js";
 import { readWeights } from "../../dist/nn/weights.js";
 import type { Progress } from "../../dist/progress.js";
-import { DecoderTraining } from "../../dist/training/decoder-training.js";
+import { type DecoderBatches, DecoderTraining } from "../../dist/training/decoder-training.js";
 import type { Trainer } from "../../dist/training/stage.js";
 import { VqVaeTraining } from "../../dist/training/vqvae-training.js";
 import { VqVae } from "../../dist/vqvae/vqvae.js";
@@ -78,6 +78,8 @@ export interface TrainingChanges {
   shape?: Partial<DecoderShape>;
   /** All batches are the same four pairs, instead of pairs that depend on the step. */
   sameBatch?: boolean;
+  /** Batches of the test's own. */
+  batches?: DecoderBatches;
   trainer?: Partial<Trainer>;
 }
 
@@ -88,7 +90,7 @@ export function decoderTraining(gpu: Gpu, config: Config, changes: TrainingChang
   decoder.initialise(config.seed);
   const schedule = new Schedule({ tokens: shape.vocabulary, steps: shape.timesteps });
   const { batch } = config.decoder;
-  const training = new DecoderTraining(decoder, schedule, config.decoder, config.seed, (step) => {
+  const fromPairs: DecoderBatches = (step) => {
     const tokens = new Uint32Array(batch * shape.length);
     const codes = new Uint32Array(batch * shape.side ** 2);
     for (let i = 0; i < batch; i++) {
@@ -97,7 +99,9 @@ export function decoderTraining(gpu: Gpu, config: Config, changes: TrainingChang
       codes.set(pair.codes, i * shape.side ** 2);
     }
     return { tokens, codes };
-  });
+  };
+  const batches = changes.batches ?? fromPairs;
+  const training = new DecoderTraining(decoder, schedule, config.decoder, config.seed, batches);
   return {
     training,
     decoder,
@@ -182,5 +186,6 @@ export function sameBits(a: Float32Array, b: Float32Array): boolean {
 /** A display that keeps what it is told. */
 export function silentProgress(): Progress & { lines: string[] } {
   const lines: string[] = [];
-  return { lines, update() {}, log: (line) => lines.push(line), stop() {} };
+  const log = (line: string) => lines.push(line);
+  return { lines, update() {}, log, warn: log, stop() {} };
 }

@@ -80,6 +80,22 @@ for (const [stage, make] of Object.entries(stages)) {
     t.equal(gpu.memory.liveBytes, before, "live bytes as before");
   });
 
+  test(`${stage}: the first step moves the weights`, async (t, gpu) => {
+    const tiny = make(gpu, tinyConfig());
+    const trained = tiny.model.parameters().filter((parameter) => parameter.trained);
+    const before = await Promise.all(trained.map(({ tensor }) => tensor.read()));
+    await tiny.training.step(1);
+    const after = await Promise.all(trained.map(({ tensor }) => tensor.read()));
+    const still = trained.filter((_, i) => sameBits(before[i]!, after[i]!)).map(({ name }) => name);
+    // Nothing is masked in some batches, and then nothing moves what stands for a masked code.
+    t.same(
+      still.filter((name) => name !== "codeMask"),
+      [],
+      "every one of them",
+    );
+    tiny.dispose();
+  });
+
   test(`${stage}: the same seed trains the same, another one does not`, async (t, gpu) => {
     const train = async (seed: number) => {
       const tiny = make(gpu, tinyConfig(`seed=${seed}`));

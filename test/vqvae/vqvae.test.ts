@@ -5,7 +5,7 @@ import { AdamW } from "../../dist/optim/adamw.js";
 import { backward, noGrad } from "../../dist/tensor/autograd.js";
 import { fromArray, type Tensor } from "../../dist/tensor/tensor.js";
 import { VqVae, type VqVaeShape } from "../../dist/vqvae/vqvae.js";
-import { test } from "../harness.js";
+import { randomArray, test } from "../harness.js";
 
 const shape: VqVaeShape = {
   imageSize: 16,
@@ -194,6 +194,49 @@ test("dead codes are restarted among the data", async (t, gpu) => {
   random.dispose();
   pictures.dispose();
   vqvae.dispose();
+});
+
+test("no two codes restart at one encoder output in one step", async (t, gpu) => {
+  // 24 codes and, of one picture, 16 encoder outputs.
+  const noise = fromArray(gpu, randomArray(3, 2 * 16 * 16 * 3), [2, 16, 16, 3]);
+  const vqvae = new VqVae(gpu, shape);
+  vqvae.initialise(6);
+  const random = new Rng(gpu, 1);
+  const state = (name: string) => vqvae.parameters().find((parameter) => parameter.name === name)!.tensor;
+  const { codes, codeDim } = shape;
+  const start = async (pictures: Tensor) => {
+    noGrad(() => vqvae.startCodebook(pictures, random));
+    const all = await vqvae.codebook.read();
+    return Array.from({ length: codes }, (_, k) => all.subarray(k * codeDim, (k + 1) * codeDim).join());
+  };
+  for (let step = 1; step <= 8; step++) {
+    random.setStep(step);
+    t.equal(new Set(await start(noise)).size, codes, `step ${step}: 32 outputs, 24 codes, all different`);
+  }
+  const outputs = await start(noise.slice(0, 0, 1));
+  const often = [...new Set(outputs)].map((output) => outputs.filter((other) => other === output).length);
+  t.equal(often.length, 16, "16 outputs: each is somebody's");
+  t.ok(Math.max(...often) === 2, "and at most two codes share it, since there are more codes than outputs");
+
+  // All codes but the first lie far away. The first takes all vectors, the others are due.
+  const before = new Float32Array(codes * codeDim).fill(1000);
+  before.set((await vqvae.codebook.read()).subarray(0, codeDim));
+  vqvae.codebook.write(before);
+  state("codebook.sums").write(before);
+  state("codebook.counts").write(new Float32Array(codes).fill(1));
+  state("codebook.idle").write(new Float32Array(codes));
+  random.setStep(9);
+  gpu.scope(() => noGrad(() => vqvae.loss(noise, { ...options, restartAfter: 1 }, random)));
+  const after = await vqvae.codebook.read();
+  const restarted = Array.from({ length: codes - 1 }, (_, k) =>
+    after.subarray((k + 1) * codeDim, (k + 2) * codeDim),
+  );
+  t.ok(
+    restarted.every((code) => code.every((value) => Math.abs(value) < 50)),
+    "23 codes are restarted in one step",
+  );
+  t.equal(new Set(restarted.map((code) => code.join())).size, codes - 1, "at 23 encoder outputs");
+  for (const tensor of [noise, vqvae, random]) tensor.dispose();
 });
 
 test("eight pictures are learned by heart", async (t, gpu) => {

@@ -1,9 +1,12 @@
-/** What the tabs share: the device, the captioner, the picture, the status line. */
+/** State that the tabs share: the device, the captioner, the picture, messages and the status line. */
 
 import { Captioner, DeviceLostError, formatBytes, type Gpu, UserError } from "../../dist/index.js";
 import { Events } from "./events.js";
 import { Losses, lossText, openGpu, reopenGpu } from "./gpu.js";
+import type { Messages, StatusLine } from "./messages.js";
+import { noWebGpu } from "./no-webgpu.js";
 import type { Picture } from "./picture.js";
+import type { Gallery } from "./picture-input.js";
 
 /** Where a captioner comes from: kept, so that it can be made anew on another device when this one is lost. */
 export interface CaptionerSource {
@@ -15,24 +18,20 @@ export interface CaptionerSource {
 export interface AppEvents {
   /** Another captioner is in use; null while there is none. Whoever showed something of the old one shows it anew. */
   captioner: Captioner | null;
-  /** Another picture was chosen. */
+  /** Another picture is in use. */
   picture: Picture;
+  /** The gallery is there. */
+  gallery: Gallery;
   /** Another tab came to the front. */
   tab: string;
   /** Work on the captioner began (true) or ended. */
   busy: boolean;
 }
 
-/** What the app shows to people; the shell of the page has it. */
+/** Where the app shows things; the shell of the page has it. */
 export interface Screen {
-  /** A line about what is going on; empty: nothing is. `progress` from 0 to 1. */
-  status(text: string, progress?: number): void;
-  /** Something went wrong; with `retry`, a button offers to do it again. */
-  error(text: string, retry?: () => void): void;
-  /** Takes errors away that are no longer true. */
-  clearErrors(): void;
-  /** There is no WebGPU here: says why and what helps. */
-  noWebGpu(reason: string, retry: () => void): void;
+  readonly messages: Messages;
+  readonly status: StatusLine;
   /** Facts for the foot of the page. */
   facts(text: string, bytes: number): void;
 }
@@ -44,18 +43,28 @@ export const shippedWeights: CaptionerSource = {
 };
 
 export class App {
-  readonly screen: Screen;
+  readonly messages: Messages;
   /** In use at the moment; listen to `captioner` for changes. */
   captioner: Captioner | null = null;
   picture: Picture | null = null;
+  gallery: Gallery | null = null;
+  private readonly screen: Screen;
   private readonly events = new Events<AppEvents>();
+  /** Where the captioner in use comes from, or came from before the device was lost. */
   private source: CaptionerSource = shippedWeights;
+  /** What was asked for last and has not failed. */
+  private wanted: CaptionerSource = shippedWeights;
+  /** What the message of source "captioner" is about. */
+  private failed: CaptionerSource | null = null;
   private opened: Promise<Gpu> | null = null;
+  private engineError: unknown = null;
+  private choice: Promise<Picture> | null = null;
   private job: { abort: AbortController; ended: Promise<unknown> } | null = null;
   private readonly losses = new Losses();
 
   constructor(screen: Screen) {
     this.screen = screen;
+    this.messages = screen.messages;
   }
 
   on<K extends keyof AppEvents>(event: K, listener: (value: AppEvents[K]) => void): () => void {
@@ -67,22 +76,52 @@ export class App {
     this.events.emit("tab", id);
   }
 
+  useGallery(gallery: Gallery): void {
+    this.gallery = gallery;
+    this.events.emit("gallery", gallery);
+  }
+
   usePicture(picture: Picture): void {
     this.picture = picture;
+    this.workChanged();
+    // Of a gallery that is there only the first picture can lack, and now there is one.
+    if (this.gallery) this.messages.over("gallery");
     this.events.emit("picture", picture);
   }
 
-  /** The device that the page's tabs share, opened at the first call. Throws a `UserError` where there is no WebGPU. */
-  gpu(): Promise<Gpu> {
-    this.opened ??= this.open();
-    return this.opened;
+  /**
+   * Uses the picture that a person chose once it is read, or says why it cannot be read. If several are being read, the
+   * one chosen last takes precedence.
+   */
+  async choosePicture(reading: Promise<Picture>, retry?: () => unknown): Promise<void> {
+    this.choice = reading;
+    try {
+      const picture = await reading;
+      if (this.choice !== reading) return;
+      this.messages.over("picture");
+      this.screen.status.over("loss");
+      this.usePicture(picture);
+    } catch (error) {
+      if (this.choice === reading) this.messages.show("picture", sentence(error), retry);
+    }
+  }
+
+  /** Messages about work on the former picture or captioner are over. */
+  private workChanged(): void {
+    this.messages.over("caption");
+    this.messages.over("guidance");
   }
 
   private async open(): Promise<Gpu> {
     try {
       const gpu = await openGpu();
       gpu.on("lost", ({ reason }) => void this.lost(gpu, reason));
-      gpu.on("error", (error) => this.screen.error(sentence(error)));
+      gpu.on("error", (error) => {
+        this.engineError = error;
+        this.messages.show("engine", sentence(error));
+      });
+      this.messages.over("gpu");
+      this.messages.over("engine");
       return gpu;
     } catch (error) {
       this.opened = null;
@@ -90,91 +129,128 @@ export class App {
     }
   }
 
-  /** Opens the device and loads the captioner, with progress on the status line; says what went wrong otherwise. */
-  async start(): Promise<void> {
-    let gpu: Gpu;
+  /** The device that the page's tabs share, opened at the first call. Null if it cannot be: a message says why and offers `retry`. */
+  private async gpu(retry: () => unknown): Promise<Gpu | null> {
+    const { messages, status } = this.screen;
     try {
-      this.screen.status("Opening the GPU …");
-      gpu = await this.gpu();
+      status.show("gpu", "Opening the GPU …");
+      this.opened ??= this.open();
+      return await this.opened;
     } catch (error) {
-      this.screen.status("");
-      const retry = () => void this.start();
-      if (error instanceof UserError) this.screen.noWebGpu(error.message, retry);
-      else this.screen.error(sentence(error), retry);
-      return;
+      messages.show("gpu", error instanceof UserError ? noWebGpu(error.message) : sentence(error), retry);
+      return null;
+    } finally {
+      status.over("gpu");
     }
-    await this.loadCaptioner(gpu);
   }
 
-  /** Takes another captioner into use, for example one that was just trained, and frees the one before. */
-  async useCaptioner(source: CaptionerSource): Promise<void> {
-    this.source = source;
-    await this.loadCaptioner(await this.gpu());
+  /** Opens the device and loads the captioner; messages say what went wrong. */
+  async start(): Promise<void> {
+    const gpu = await this.gpu(() => this.start());
+    if (gpu) await this.loadCaptioner(gpu, this.wanted);
   }
 
-  private async loadCaptioner(gpu: Gpu): Promise<void> {
-    const { source, screen } = this;
+  /**
+   * Uses another captioner, for example one that was just trained, and frees the one before. False if it cannot be loaded
+   * (a message says why; the one before stays in use), or if another one was asked for meanwhile.
+   */
+  async useCaptioner(source: CaptionerSource): Promise<boolean> {
+    const gpu = await this.gpu(() => this.useCaptioner(source));
+    if (!gpu || !(await this.loadCaptioner(gpu, source))) return false;
+    this.messages.over("captioner");
+    return true;
+  }
+
+  private async loadCaptioner(gpu: Gpu, source: CaptionerSource): Promise<boolean> {
+    const { messages, status } = this.screen;
+    this.wanted = source;
+    const isWanted = () => this.wanted === source;
     try {
-      screen.status(`Loading ${source.name} …`);
-      const captioner = await source.load(gpu, ({ loaded, total }) =>
-        screen.status(
-          `Loading ${source.name}: ${formatBytes(loaded)} of ${formatBytes(total)}`,
-          total > 0 ? loaded / total : undefined,
-        ),
-      );
+      status.show("captioner", `Loading ${source.name} …`);
+      const captioner = await source.load(gpu, ({ loaded, total }) => {
+        if (!isWanted()) return;
+        const text = `Loading ${source.name}: ${formatBytes(loaded)} of ${formatBytes(total)}`;
+        status.show("captioner", text, total > 0 ? loaded / total : undefined);
+      });
+      if (!isWanted()) {
+        captioner.dispose();
+        return false;
+      }
       await this.stopWork();
       this.captioner?.dispose();
       this.captioner = captioner;
-      screen.status("");
-      screen.clearErrors();
+      this.source = source;
+      status.over("captioner");
+      if (this.failed === source) messages.over("captioner");
+      this.workChanged();
       this.showFacts();
       this.events.emit("captioner", captioner);
+      return true;
     } catch (error) {
-      screen.status("");
-      if (!(error instanceof DeviceLostError)) {
-        screen.error(sentence(error), () => void this.useCaptioner(source));
-      }
+      if (!isWanted()) return false;
+      status.over("captioner");
+      // Loss of the device is mended elsewhere.
+      if (error instanceof DeviceLostError) return false;
+      this.wanted = this.source;
+      this.failed = source;
+      messages.show("captioner", sentence(error), () => this.useCaptioner(source));
+      return false;
     }
   }
 
   private async lost(gpu: Gpu, reason: string): Promise<void> {
     if ((await this.opened?.catch(() => null)) !== gpu) return;
+    const { messages, status } = this.screen;
     this.opened = null;
     // What it held went with the device.
     this.captioner = null;
     this.events.emit("captioner", null);
     if (!this.losses.add(performance.now())) {
-      this.screen.status("");
+      status.over("loss");
       const often = `${lossText(reason)}, ${this.losses.count} times within a minute.`;
-      this.screen.error(often, () => void this.start());
+      messages.show("gpu", often, () => this.start());
       return;
     }
-    this.screen.status(`${lossText(reason)}; opening it again …`);
+    status.show("loss", `${lossText(reason)}; opening it again …`);
     await this.stopWork();
     // If that fails, the start says why.
-    await reopenGpu(() => this.gpu()).catch(() => {});
+    await reopenGpu(() => {
+      this.opened ??= this.open();
+      return this.opened;
+    }).catch(() => {});
     await this.start();
-    if (this.captioner) this.screen.status("The GPU was lost and is open again.");
+    if (this.captioner) status.show("loss", "The GPU was lost and is open again.");
+    else status.over("loss");
   }
 
   /**
-   * Runs work on the captioner; work that still goes on is aborted first, and has ended before this begins. Errors are
-   * shown, an end by `signal` is none. True if the work came to its end.
+   * Runs work of a tab on the captioner; work that still goes on is aborted first, and has ended before this begins. A message
+   * tells an error and offers `retry`; an end by `signal` is no error. True if the work came to its end.
    */
-  async work(job: (captioner: Captioner, signal: AbortSignal) => Promise<void>): Promise<boolean> {
+  async work(
+    tab: "caption" | "guidance",
+    job: (captioner: Captioner, signal: AbortSignal) => Promise<void>,
+    retry: () => unknown,
+  ): Promise<boolean> {
     const abort = new AbortController();
     const before = this.job;
     before?.abort.abort();
     const run = async (): Promise<boolean> => {
       await before?.ended;
-      const { captioner } = this;
+      const { captioner, messages } = this;
       if (!captioner || abort.signal.aborted) return false;
       this.events.emit("busy", true);
+      this.engineError = null;
       try {
         await job(captioner, abort.signal);
+        messages.over(tab);
+        if (this.engineError === null) messages.over("engine");
         return true;
       } catch (error) {
-        if (!abort.signal.aborted && !(error instanceof DeviceLostError)) this.screen.error(sentence(error));
+        if (abort.signal.aborted || error instanceof DeviceLostError) return false;
+        // An asynchronous error is thrown by the next call too: one message is enough.
+        if (error === this.engineError) messages.over("engine");
+        messages.show(tab, sentence(error), retry);
         return false;
       } finally {
         this.events.emit("busy", false);

@@ -1,86 +1,32 @@
-/** The shell of the page: tabs, the status line, errors, facts. */
+/** The shell of the page: tabs, the status line, messages, facts. */
 
-import { App, type Screen, sentence } from "./app.js";
-import { button, byId, h } from "./dom.js";
+import { App, sentence } from "./app.js";
+import { byId, h } from "./dom.js";
+import { Messages, StatusLine } from "./messages.js";
+import { loadGallery } from "./picture-input.js";
 import { tabs } from "./tabs.js";
 
 const statusLine = byId("status");
 const statusText = byId("status-text");
 const statusProgress = byId("status-progress") as HTMLProgressElement;
-const errors = byId("errors");
 const facts = byId("facts");
 const panels = byId("panels");
 
-const screen: Screen = {
-  status(text, progress) {
-    statusLine.hidden = text === "";
-    statusText.textContent = text;
-    statusProgress.hidden = progress === undefined;
-    if (progress !== undefined) statusProgress.value = progress;
-  },
-  error(text, retry) {
-    const message = h("p", { class: "error" }, text, " ");
-    if (retry) {
-      message.append(
-        button("Try again", () => {
-          message.remove();
-          retry();
-        }),
-        " ",
-      );
-    }
-    message.append(
-      button("Close", () => message.remove(), { class: "plain", "aria-label": "Close this message" }),
-    );
-    errors.replaceChildren(message);
-  },
-  clearErrors() {
-    errors.replaceChildren();
-  },
-  noWebGpu(reason, retry) {
-    errors.replaceChildren(
-      h(
-        "div",
-        { class: "error" },
-        h("p", {}, reason),
-        h(
-          "ul",
-          {},
-          h(
-            "li",
-            {},
-            "Chrome and Edge have WebGPU since version 113 on Windows and macOS, since 121 on Android. On Linux Chrome has it since 144 on newer GPUs of Intel, since 147 on those of NVIDIA; with others open chrome://flags, switch “Unsafe WebGPU Support” (#enable-unsafe-webgpu) and “Vulkan” (#enable-vulkan) on, and start the browser anew.",
-          ),
-          h(
-            "li",
-            {},
-            "Firefox has it since version 141 on Windows, since 147 on Macs with Apple silicon; elsewhere set dom.webgpu.enabled to true in about:config.",
-          ),
-          h(
-            "li",
-            {},
-            "Safari has it since version 26; in 18 it is the feature flag “WebGPU” in the settings for developers.",
-          ),
-          h(
-            "li",
-            {},
-            "The page must come by https or from localhost, and graphics acceleration must be on in the browser’s settings.",
-          ),
-        ),
-        button("Try again", () => {
-          errors.replaceChildren();
-          retry();
-        }),
-      ),
-    );
-  },
+const messages = new Messages(byId("errors"));
+const status = new StatusLine((text, progress) => {
+  statusLine.hidden = text === "";
+  statusText.textContent = text;
+  statusProgress.hidden = progress === undefined;
+  if (progress !== undefined) statusProgress.value = progress;
+});
+const app = new App({
+  messages,
+  status,
   facts(text, bytes) {
     facts.textContent = text;
     facts.dataset.bytes = String(bytes);
   },
-};
-
-const app = new App(screen);
+});
 
 /** The tabs' buttons and panels by id; a panel is filled when it is first opened. */
 const parts = new Map(
@@ -108,10 +54,17 @@ const parts = new Map(
       try {
         const module = await load();
         await module.mount(panel, app);
+        messages.over(`tab ${id}`);
       } catch (error) {
         isMounted = false;
         panel.replaceChildren();
-        screen.error(sentence(error), open);
+        // Browsers do not fetch a module again that once failed, until the page is reloaded.
+        const reload = () => {
+          location.hash = id;
+          if (navigator.onLine) location.reload();
+        };
+        const why = `The tab “${title}” cannot be opened: ${sentence(error)} A new attempt reloads the page.`;
+        messages.show(`tab ${id}`, why, reload);
       }
     };
     return [id, { tab, panel, mount }] as const;
@@ -147,5 +100,18 @@ window.addEventListener("hashchange", open);
 for (const event of ["dragover", "drop"] as const)
   window.addEventListener(event, (dropped) => dropped.preventDefault());
 
+const tellNetwork = () => {
+  if (navigator.onLine) messages.over("offline");
+  else
+    messages.show(
+      "offline",
+      "The browser is offline. All that is loaded goes on; pictures, weights and tabs that are not have to wait.",
+    );
+};
+window.addEventListener("online", tellNetwork);
+window.addEventListener("offline", tellNetwork);
+
+tellNetwork();
 open();
 void app.start();
+void loadGallery(app);

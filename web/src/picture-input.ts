@@ -5,29 +5,18 @@ import { button, h } from "./dom.js";
 import { drawingPad } from "./drawing.js";
 import { fetchPicture, type Picture, pictureOf, readPicture } from "./picture.js";
 
-/** What web/gallery.js writes. */
-interface Gallery {
+/** The list that web/gallery.js writes. */
+export interface Gallery {
   pictures: { file: string; split: string; about: string; vendor: string; captions: string[] }[];
   vendors: Record<string, { name: string; by: string; licence: string }>;
-}
-
-/** Takes a picture into use, or says why that cannot be. */
-async function take(app: App, reading: Promise<Picture>): Promise<void> {
-  try {
-    const picture = await reading;
-    app.screen.clearErrors();
-    app.usePicture(picture);
-  } catch (error) {
-    app.screen.error(sentence(error));
-  }
 }
 
 /** A panel onto which pictures can be dropped, and pasted while it is in front. */
 export function acceptPictures(panel: HTMLElement, app: App): void {
   const offer = (files: readonly File[], none: string) => {
     const file = files[0];
-    if (file) void take(app, readPicture(file, file.name));
-    else app.screen.error(none);
+    if (file) void app.choosePicture(readPicture(file, file.name));
+    else app.messages.show("picture", none);
   };
   panel.addEventListener("dragover", (event) => {
     event.preventDefault();
@@ -50,11 +39,11 @@ export function pictureInput(app: App): HTMLElement {
   const file = h("input", { type: "file", accept: "image/*", id: "file", class: "out-of-sight" });
   file.addEventListener("change", () => {
     const chosen = file.files?.[0];
-    if (chosen) void take(app, readPicture(chosen, chosen.name));
+    if (chosen) void app.choosePicture(readPicture(chosen, chosen.name));
     // The same file may be chosen again after it was changed.
     file.value = "";
   });
-  const pad = drawingPad((canvas) => app.usePicture(pictureOf(canvas, "your drawing")));
+  const pad = drawingPad((canvas) => app.choosePicture(Promise.resolve(pictureOf(canvas, "your drawing"))));
   pad.hidden = true;
   const draw = button("Draw", () => {
     pad.hidden = !pad.hidden;
@@ -77,45 +66,64 @@ export function pictureInput(app: App): HTMLElement {
   );
 }
 
-/** Held-out emoji to choose from. The first one is taken if nobody has chosen a picture yet. */
+/** Held-out emoji to choose from. */
 export function galleryStrip(app: App): HTMLElement {
   const strip = h("div", { class: "gallery", role: "group", "aria-label": "Held-out emoji" });
   const credits = h("p", { class: "quiet small" });
-  void fill(app, strip, credits);
+  app.on("gallery", (gallery) => fill(app, gallery, strip, credits));
+  if (app.gallery) fill(app, app.gallery, strip, credits);
   return h("div", {}, strip, credits);
 }
 
-async function fill(app: App, strip: HTMLElement, credits: HTMLElement): Promise<void> {
+/** Fetches the gallery, and uses its first picture if there is none yet. */
+export async function loadGallery(app: App): Promise<void> {
   try {
     const response = await fetch("gallery/gallery.json");
-    if (!response.ok) throw new Error(`the gallery cannot be fetched: the server answers ${response.status}`);
-    const { pictures, vendors } = (await response.json()) as Gallery;
-    const choose = ({ file, captions, about, vendor }: Gallery["pictures"][number]) => {
-      const name = `${vendors[vendor]?.name}, held out: ${about}`;
-      const reading = fetchPicture(`gallery/${file}`, name);
-      return take(
-        app,
-        reading.then((picture) => ({ ...picture, file, captions })),
-      );
-    };
-    for (const picture of pictures) {
-      const { file, about, vendor, captions } = picture;
-      const title = `${captions[0]} (${vendors[vendor]?.name}; ${about})`;
-      const image = h("img", { src: `gallery/${file}`, alt: "", width: 44, height: 44, loading: "lazy" });
-      const item = h(
-        "button",
-        { type: "button", title, "aria-label": title, "aria-pressed": "false" },
-        image,
-      );
-      item.addEventListener("click", () => void choose(picture));
-      app.on("picture", (used) => item.setAttribute("aria-pressed", String(used.file === file)));
-      item.setAttribute("aria-pressed", String(app.picture?.file === file));
-      strip.append(item);
-    }
-    const names = Object.values(vendors).map(({ name, by, licence }) => `${name} (${by}, ${licence})`);
-    credits.textContent = `None of these pictures was trained on. Art: ${names.join(", ")}.`;
-    if (!app.picture && pictures[0]) await choose(pictures[0]);
+    if (!response.ok) throw new Error(`the server answers ${response.status}`);
+    app.useGallery((await response.json()) as Gallery);
+    app.messages.over("gallery");
   } catch (error) {
-    app.screen.error(sentence(error));
+    app.messages.show("gallery", `The gallery cannot be fetched: ${sentence(error)}`, () => loadGallery(app));
+    return;
   }
+  await useFirst(app, app.gallery!);
+}
+
+/** Uses the first picture, unless there is another one by then. */
+async function useFirst(app: App, gallery: Gallery): Promise<void> {
+  const [first] = gallery.pictures;
+  if (!first) return;
+  try {
+    const picture = await galleryPicture(gallery, first);
+    if (!app.picture) app.usePicture(picture);
+  } catch (error) {
+    if (!app.picture) app.messages.show("gallery", sentence(error), () => useFirst(app, gallery));
+  }
+}
+
+async function galleryPicture(
+  { vendors }: Gallery,
+  { file, captions, about, vendor }: Gallery["pictures"][number],
+): Promise<Picture> {
+  const name = `${vendors[vendor]?.name}, held out: ${about}`;
+  return { ...(await fetchPicture(`gallery/${file}`, name)), file, captions };
+}
+
+const choose = (app: App, gallery: Gallery, picture: Gallery["pictures"][number]): Promise<void> =>
+  app.choosePicture(galleryPicture(gallery, picture), () => choose(app, gallery, picture));
+
+function fill(app: App, gallery: Gallery, strip: HTMLElement, credits: HTMLElement): void {
+  const { pictures, vendors } = gallery;
+  for (const picture of pictures) {
+    const { file, about, vendor, captions } = picture;
+    const title = `${captions[0]} (${vendors[vendor]?.name}; ${about})`;
+    const image = h("img", { src: `gallery/${file}`, alt: "", width: 44, height: 44, loading: "lazy" });
+    const item = h("button", { type: "button", title, "aria-label": title, "aria-pressed": "false" }, image);
+    item.addEventListener("click", () => void choose(app, gallery, picture));
+    app.on("picture", (used) => item.setAttribute("aria-pressed", String(used.file === file)));
+    item.setAttribute("aria-pressed", String(app.picture?.file === file));
+    strip.append(item);
+  }
+  const names = Object.values(vendors).map(({ name, by, licence }) => `${name} (${by}, ${licence})`);
+  credits.textContent = `None of these pictures was trained on. Art: ${names.join(", ")}.`;
 }

@@ -2,6 +2,7 @@
 
 import type { DenoiseStep, WordTokenizer } from "../../dist/index.js";
 import { button, h, percent } from "./dom.js";
+import { Messages } from "./messages.js";
 import type { Mark } from "./word-row.js";
 
 export interface WordEdit {
@@ -76,14 +77,18 @@ export class WordEditor {
       spellcheck: "false",
       "aria-label": "Another word",
     });
-    const problem = h("span", { class: "problem", role: "alert" });
-    const form = h("form", { class: "row" }, input, h("button", {}, "Use it"), problem);
+    const problems = h("div");
+    const messages = new Messages(problems);
+    const form = h("form", { class: "row" }, input, h("button", {}, "Use it"), problems);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const word = input.value.trim();
-      if (tokenizer.encode(word).length !== 1) problem.textContent = "One word, please.";
+      if (tokenizer.encode(word).length !== 1) messages.show("word", "One word, please.");
       else if (tokenizer.unknownWords(word).length > 0)
-        problem.textContent = `“${word}” is not among the ${tokenizer.vocabularySize} words that this model knows.`;
+        messages.show(
+          "word",
+          `“${word}” is not among the ${tokenizer.vocabularySize} words that this model knows.`,
+        );
       else use(tokenizer.word(tokenizer.encode(word)[0]!));
     });
     return form;

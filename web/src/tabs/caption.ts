@@ -147,7 +147,7 @@ class CaptionTab {
     const { picture } = this.app;
     if (!picture) return;
     this.isStale = false;
-    const isDone = await this.app.work(async (captioner, signal) => {
+    const job = async (captioner: Captioner, signal: AbortSignal) => {
       const { side } = captioner.decoder.shape;
       this.grid.show(picture.pixels, side);
       if (!this.encoded) {
@@ -174,7 +174,8 @@ class CaptionTab {
       });
       const seconds = (performance.now() - began) / 1000;
       this.plan.textContent = `${this.steps.length} steps in ${seconds.toFixed(1)} s, seed ${chain.seed}. Press a word to lock, replace or mask it.`;
-    });
+    };
+    const isDone = await this.app.work("caption", job, () => this.denoise());
     if (isDone) this.section.dataset.finished = String(Number(this.section.dataset.finished) + 1);
     // Other work came in between, or the device was lost.
     else this.isStale = true;
@@ -221,7 +222,7 @@ class CaptionTab {
     if (chosen !== null && done && app.captioner)
       this.editor.show(chosen, last, this.marks.get(chosen), app.captioner.tokenizer);
     else this.editor.hide();
-    this.again.disabled = !this.app.picture;
+    this.again.disabled = !app.picture || !app.captioner;
     this.reset.disabled = this.marks.size === 0;
     if (this.marks.size > 0) this.plan.textContent = planOf(this.marks);
     this.pointAtWord(null);

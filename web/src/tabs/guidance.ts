@@ -95,7 +95,7 @@ class GuidanceLab {
     panel.dataset.finished = "0";
     this.grid = new CodeGrid({
       label: "The codes that MCS hides: paint with the pointer, or walk with the arrow keys and press space",
-      onPaint: () => this.run(),
+      onPaint: () => void this.run(),
     });
     this.scrubber = new Scrubber((index) => {
       this.index = index;
@@ -103,7 +103,7 @@ class GuidanceLab {
     });
     this.stop = button("Stop", () => void app.stopWork(), { disabled: true });
     this.scale.addEventListener("input", () => this.showScale());
-    for (const input of [this.scale, this.seed]) input.addEventListener("change", () => this.run());
+    for (const input of [this.scale, this.seed]) input.addEventListener("change", () => void this.run());
     this.lay();
     acceptPictures(panel, app);
     const renew = () => {
@@ -112,7 +112,7 @@ class GuidanceLab {
         column.drawnWith = "";
         column.steps = [];
       }
-      this.run();
+      void this.run();
     };
     app.on("picture", renew);
     app.on("captioner", renew);
@@ -121,10 +121,10 @@ class GuidanceLab {
     });
     // What came while another tab was in front is done when people see it.
     app.on("tab", () => {
-      if (this.isStale) this.run();
+      if (this.isStale) void this.run();
     });
     this.showScale();
-    this.run();
+    void this.run();
   }
 
   private lay(): void {
@@ -164,7 +164,7 @@ class GuidanceLab {
 
   private paint(marks: Uint8Array): void {
     this.grid.marks = marks;
-    this.run();
+    void this.run();
   }
 
   private showScale(): void {
@@ -174,20 +174,21 @@ class GuidanceLab {
   }
 
   /** Denoises what does not stand there yet, one method after the other. */
-  private run(): void {
+  private async run(): Promise<void> {
     this.isStale = true;
     this.show();
     if (this.panel.hidden || !this.app.picture || !this.app.captioner) return;
     this.isStale = false;
     this.index = null;
     this.scrubber.stop();
-    void this.app
-      .work((captioner, signal) => this.denoise(captioner, signal))
-      .then((isDone) => {
-        if (isDone) this.panel.dataset.finished = String(Number(this.panel.dataset.finished) + 1);
-        // Other work came in between, or the device was lost.
-        else this.isStale = true;
-      });
+    const isDone = await this.app.work(
+      "guidance",
+      (captioner, signal) => this.denoise(captioner, signal),
+      () => this.run(),
+    );
+    if (isDone) this.panel.dataset.finished = String(Number(this.panel.dataset.finished) + 1);
+    // Other work came in between, or the device was lost.
+    else this.isStale = true;
   }
 
   private async denoise(captioner: Captioner, signal: AbortSignal): Promise<void> {

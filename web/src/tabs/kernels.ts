@@ -5,6 +5,7 @@ import { factsOf, sectionsOf } from "../../../kernels-bench/cases-page.js";
 import { type App, sentence } from "../app.js";
 import { button, field, h } from "../dom.js";
 import type { News, Order, Report } from "../kernels/messages.js";
+import { Messages } from "../messages.js";
 
 export function mount(panel: HTMLElement, _app: App): void {
   new KernelsTab(panel);
@@ -21,7 +22,8 @@ class KernelsTab {
   private readonly cancel = button("Cancel", () => this.order({ type: "cancel" }));
   private readonly copy = button("Copy as JSON", () => void this.copyReport());
   private readonly status = h("p", { role: "status", class: "quiet" });
-  private readonly problem = h("p", { class: "problem", role: "alert" });
+  private readonly problems = h("div");
+  private readonly messages = new Messages(this.problems);
   private readonly result = h("div", { class: "bench" });
 
   constructor(panel: HTMLElement) {
@@ -47,7 +49,7 @@ class KernelsTab {
         h("label", { class: "field" }, this.check, h("span", {}, "check results against float64")),
       ),
       h("div", { class: "row" }, this.start, this.cancel, this.copy),
-      this.problem,
+      this.problems,
       this.status,
       this.result,
     );
@@ -66,15 +68,17 @@ class KernelsTab {
     if (!this.worker) {
       this.worker = new Worker(new URL("kernels-worker.js", document.baseURI), { type: "module" });
       this.worker.addEventListener("message", (event: MessageEvent<News>) => this.hear(event.data));
-      this.worker.addEventListener("error", (event) =>
-        this.fail(event.message || "the worker did not start"),
-      );
+      this.worker.addEventListener("error", (event) => {
+        // A worker that did not start does nothing ever: the next order starts another one.
+        this.worker?.terminate();
+        this.worker = null;
+        this.fail(event.message || "the worker did not start");
+      });
     }
     this.worker.postMessage(order);
   }
 
   private begin(): void {
-    this.problem.textContent = "";
     this.status.textContent = "Opening the GPU …";
     this.enter(true);
     const { family, sizes, check } = this;
@@ -89,10 +93,12 @@ class KernelsTab {
   private hear(news: News): void {
     switch (news.type) {
       case "progress":
+        this.messages.over("bench");
         if (news.text !== "") this.status.textContent = `${sentence(news.text).slice(0, -1)} …`;
         break;
       case "report":
         this.report = news.report;
+        this.messages.over("clipboard");
         this.status.textContent = "Measured.";
         this.show(news.report);
         this.enter(false);
@@ -109,7 +115,7 @@ class KernelsTab {
 
   private fail(message: string): void {
     this.status.textContent = "";
-    this.problem.textContent = sentence(message);
+    this.messages.show("bench", sentence(message));
     this.enter(false);
   }
 
@@ -144,8 +150,9 @@ class KernelsTab {
     try {
       await navigator.clipboard.writeText(text);
       this.status.textContent = "Copied.";
+      this.messages.over("clipboard");
     } catch {
-      this.problem.textContent = "The browser does not let this page use the clipboard.";
+      this.messages.show("clipboard", "The browser does not let this page use the clipboard.");
     }
   }
 }

@@ -6,6 +6,7 @@ import { pickedFiles } from "../../../dist/platform/picked-files.js";
 import { formatDuration } from "../../../dist/report/duration.js";
 import { type App, type CaptionerSource, sentence } from "../app.js";
 import { button, h } from "../dom.js";
+import { Messages } from "../messages.js";
 import { Curves } from "../train/curves.js";
 import { Form } from "../train/form.js";
 import { keptLog } from "../train/kept.js";
@@ -37,7 +38,9 @@ type State = "none" | "running" | "pausing" | "kept" | "finished";
 class TrainTab {
   private readonly panel: HTMLElement;
   private readonly app: App;
-  private readonly form = new Form();
+  private readonly problems = h("div");
+  private readonly messages = new Messages(this.problems);
+  private readonly form = new Form(this.messages);
   private readonly curves = new Curves();
   private readonly watch = new Watch();
   private worker: Worker | null = null;
@@ -46,6 +49,9 @@ class TrainTab {
   private trained: Trained | null = null;
   /** The captioner was asked for, to be taken into use when it comes. */
   private wanted = false;
+  private lastOrder: Order["type"] = "start";
+  /** A stage is doing steps. */
+  private isStepping = false;
   private lastDrawn = 0;
   private readonly addresses = new Map<string, string>();
 
@@ -65,7 +71,6 @@ class TrainTab {
   });
   private readonly numbers = h("p", { id: "train-numbers", class: "quiet" });
   private readonly about = h("p", { class: "quiet small" });
-  private readonly problem = h("p", { class: "problem", role: "alert" });
   private readonly notes = h("ul", { class: "quiet small", id: "train-notes", hidden: true });
   private readonly charts = h("div", { class: "charts", id: "train-charts" });
   private readonly samples = h("div", { class: "stack", id: "train-samples" });
@@ -82,7 +87,7 @@ class TrainTab {
       ),
       this.form.element,
       h("div", { class: "row" }, this.start, this.resume, this.pause, this.discard),
-      this.problem,
+      this.problems,
       this.phase,
       this.bar,
       this.numbers,
@@ -100,9 +105,21 @@ class TrainTab {
     void this.findKept();
   }
 
-  /** A run that an earlier visit left. */
+  /** The log of the run that is kept, null if there is none; a message says why it cannot be read. */
+  private async kept(): Promise<Awaited<ReturnType<typeof keptLog>>> {
+    try {
+      const log = await keptLog();
+      this.messages.over("storage");
+      return log;
+    } catch (error) {
+      this.messages.show("storage", `No run can be kept here, or none can be read: ${sentence(error)}`);
+      return null;
+    }
+  }
+
+  /** Shows a run that an earlier visit left. */
   private async findKept(): Promise<void> {
-    const log = await keptLog();
+    const log = await this.kept();
     if (log === null || this.state !== "none") return;
     this.curves.add(log);
     const last = log.at(-1);
@@ -114,24 +131,25 @@ class TrainTab {
   }
 
   private order(order: Order): void {
-    this.problem.textContent = "";
+    this.lastOrder = order.type;
     if (order.type === "resume" || order.type === "start") this.enter("running");
     if (!this.worker) {
       this.worker = new Worker(new URL("train-worker.js", document.baseURI), { type: "module" });
       this.worker.addEventListener("message", (event: MessageEvent<News>) => this.hear(event.data));
-      this.worker.addEventListener("error", (event) =>
-        this.failed(event.message || "the worker did not start"),
-      );
+      this.worker.addEventListener("error", (event) => {
+        // A worker that did not start does nothing ever: the next order starts another one.
+        this.worker?.terminate();
+        this.worker = null;
+        const running = this.state === "running" || this.state === "pausing";
+        this.failed(running ? "start" : this.lastOrder, event.message || "the worker did not start");
+      });
     }
     this.worker.postMessage(order);
   }
 
   private begin(): void {
     const { pictures, presetName: preset, set } = this.form;
-    if (!pictures) {
-      this.problem.textContent = "Choose a folder of captioned pictures first.";
-      return;
-    }
+    if (!pictures) return;
     this.curves.clear();
     this.facts = null;
     this.setTrained(null);
@@ -160,6 +178,8 @@ class TrainTab {
         this.showFacts(news.facts);
         break;
       case "steps":
+        // A resumed run tells its kept steps first, before it does any.
+        if (this.isStepping) this.messages.over("training");
         this.curves.add(news.entries);
         this.watch.step(performance.now(), news.entries.length);
         this.showNumbers();
@@ -178,9 +198,10 @@ class TrainTab {
         this.ended(news.outcome, news.memory);
         break;
       case "failed":
-        this.failed(news.message);
+        this.failed(news.order, news.message);
         break;
       case "discarded":
+        this.messages.over("training");
         this.curves.clear();
         this.samples.replaceChildren();
         this.setTrained(null);
@@ -194,6 +215,7 @@ class TrainTab {
   }
 
   private showPhase(phase: Phase, done?: number, total?: number): void {
+    this.isStepping = phase === "vqvae" || phase === "decoder";
     if (this.state === "pausing" && phase !== "saving") return;
     const count = done === undefined || total === undefined ? "" : ` ${done} of ${total}`;
     const text = `${phases[phase]}${count} …`;
@@ -242,6 +264,7 @@ class TrainTab {
   }
 
   private ended(outcome: "finished" | "paused", { before, after }: MemoryReturned): void {
+    this.messages.over("training");
     this.bar.hidden = true;
     this.phase.textContent = `${outcome === "finished" ? "Finished" : "Paused"}; the GPU has its memory back (${formatBytes(after)} in use, ${formatBytes(before)} before the training).`;
     this.phase.dataset.before = String(before);
@@ -251,12 +274,17 @@ class TrainTab {
     this.enter(outcome === "finished" ? "finished" : "kept");
   }
 
-  private failed(message: string): void {
-    this.problem.textContent = sentence(message);
+  private failed(order: Order["type"], message: string): void {
+    if (order === "export") {
+      this.wanted = false;
+      this.messages.show("export", sentence(message));
+      return;
+    }
+    this.messages.show("training", sentence(message));
     this.bar.hidden = true;
     this.wanted = false;
     this.phase.textContent = "";
-    void keptLog().then((log) => this.enter(log === null ? "none" : "kept"));
+    void this.kept().then((log) => this.enter(log === null ? "none" : "kept"));
   }
 
   private enter(state: State): void {
@@ -305,6 +333,7 @@ class TrainTab {
   private setTrained(trained: Trained | null): void {
     this.trained = trained;
     this.files.replaceChildren();
+    this.messages.over("export");
     if (!trained) return;
     const { vqvae, decoder } = trained.steps;
     const at = decoder > 0 ? `decoder step ${decoder}` : `VQ-VAE step ${vqvae}`;
@@ -332,7 +361,6 @@ class TrainTab {
     );
     const source: CaptionerSource = { name, load: (gpu) => Captioner.fromFolder(gpu, files, "weights") };
     await this.app.useCaptioner(source);
-    this.files.dataset.inUse = name;
   }
 
   private download(name: string, blob: Blob): HTMLAnchorElement {
@@ -365,11 +393,14 @@ class TrainTab {
       const named = (name: string) => [...(input.files ?? [])].find((file) => file.name === name);
       const [config, model] = [named("config.json"), named("model.safetensors")];
       input.value = "";
-      this.problem.textContent = "";
-      if (config && model) void this.hand("the weights of your files", { config, model });
-      else
-        this.problem.textContent =
-          "Choose both files of a weights folder at once: config.json and model.safetensors.";
+      if (config && model) {
+        this.messages.over("weights");
+        void this.hand("the weights of your files", { config, model });
+      } else
+        this.messages.show(
+          "weights",
+          "Choose both files of a weights folder at once: config.json and model.safetensors.",
+        );
     });
     return [input, h("label", { for: "train-weights", class: "button" }, "Use weights trained elsewhere …")];
   }

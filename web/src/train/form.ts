@@ -1,7 +1,9 @@
 /** What to train on and how: the choices in front of a run. */
 
 import { describeConfig, PRESET_NAMES } from "../../../dist/config.js";
+import { sentence } from "../app.js";
 import { button, field, h } from "../dom.js";
+import type { Messages } from "../messages.js";
 import type { Pictures } from "./messages.js";
 
 const presets: Readonly<Record<string, string>> = {
@@ -29,8 +31,10 @@ export class Form {
   });
   private readonly chosen = h("span", { class: "quiet", "aria-live": "polite" }, "no folder chosen");
   private folder: Folder | null = null;
+  private readonly messages: Messages;
 
-  constructor() {
+  constructor(messages: Messages) {
+    this.messages = messages;
     for (const name of PRESET_NAMES) this.preset.append(h("option", { value: name }, presets[name] ?? name));
     this.preset.value = "quick";
     const picker = h("input", { type: "file", webkitdirectory: true, multiple: true, hidden: true });
@@ -42,6 +46,7 @@ export class Form {
       if (first !== undefined) this.take({ name: first.split("/")[0]!, files });
     });
     const choose = button("Choose a folder …", () => picker.click());
+    this.emoji.addEventListener("change", () => this.messages.over("form"));
     this.element = h(
       "div",
       { class: "stack" },
@@ -96,14 +101,16 @@ export class Form {
     return this.settings.value.split("\n").flatMap((line) => line.trim() || []);
   }
 
-  /** Null while a folder of one's own is wanted and none is chosen. */
+  /** Null, with a message, while a folder of one's own is wanted and none is chosen. */
   get pictures(): Pictures | null {
     if (this.emoji.checked) return { kind: "emoji" };
+    if (!this.folder) this.messages.show("form", "Choose a folder of captioned pictures first.");
     return this.folder && { kind: "folder", ...this.folder, skipBad: this.skipBad.checked };
   }
 
   private take(folder: Folder): void {
     this.folder = folder;
+    this.messages.over("form");
     this.own.checked = true;
     this.chosen.textContent = `${folder.name}: ${folder.files.size} ${folder.files.size === 1 ? "file" : "files"}`;
   }
@@ -122,12 +129,16 @@ export class Form {
       over(false);
       const entry = event.dataTransfer?.items[0]?.webkitGetAsEntry();
       if (!entry?.isDirectory) {
-        this.chosen.textContent = "That is not a folder: drop the folder that holds pictures and captions.";
+        this.messages.show("form", "That is not a folder: drop the folder that holds pictures and captions.");
         return;
       }
-      const files = new Map<string, File>();
-      await collect(entry, entry.name, files);
-      this.take({ name: entry.name, files });
+      try {
+        const files = new Map<string, File>();
+        await collect(entry, entry.name, files);
+        this.take({ name: entry.name, files });
+      } catch (error) {
+        this.messages.show("form", `The folder ${entry.name} cannot be read: ${sentence(error)}`);
+      }
     });
   }
 }

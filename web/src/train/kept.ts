@@ -6,13 +6,8 @@ import { opfsFiles } from "../../../dist/platform/opfs.js";
 /** Its place in the origin's own file system; there is one at a time. */
 export const runPath = "training";
 
-/** The log of the run that is kept; null if there is none, or nothing that could be gone on with. */
+/** The log of the run that is kept; null if there is none. Throws a `UserError` if the browser's storage cannot be read. */
 export async function keptLog(): Promise<readonly LogEntry[] | null> {
-  try {
-    if (!(await opfsFiles.exists(`${runPath}/data/dataset.json`))) return null;
-    return await (await RunFolder.open(opfsFiles, runPath)).readLog();
-  } catch {
-    // A browser without such a file system, or a run that was being removed: there is nothing to go on with.
-    return null;
-  }
+  if (!(await opfsFiles.exists(`${runPath}/data/dataset.json`))) return null;
+  return (await RunFolder.open(opfsFiles, runPath)).readLog();
 }

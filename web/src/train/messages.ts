@@ -56,5 +56,5 @@ export type News =
   | { type: "sample"; stage: Stage; step: number; picture: Blob }
   | { type: "trained"; trained: Trained }
   | { type: "ended"; outcome: "finished" | "paused"; memory: MemoryReturned }
-  | { type: "failed"; message: string }
+  | { type: "failed"; order: Order["type"]; message: string }
   | { type: "discarded" };

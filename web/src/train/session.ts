@@ -62,7 +62,8 @@ export class TrainingSession {
       else if (order.type === "export") await this.export();
       else await this.alone(order);
     } catch (error) {
-      this.post({ type: "failed", message: error instanceof Error ? error.message : String(error) });
+      const message = error instanceof Error ? error.message : String(error);
+      this.post({ type: "failed", order: order.type, message });
     }
   }
 
@@ -246,7 +247,7 @@ export class TrainingSession {
         run,
         seed: config.seed,
         log: config.log,
-        progress: { update() {}, log() {}, stop() {} },
+        progress: { update() {}, log() {}, warn() {}, stop() {} },
         interrupted: () => this.stopping,
         resume,
         onStep: async (entry) => {

@@ -1,0 +1,137 @@
+/**
+ * A debug mode that finds kernels which read memory that nobody wrote, or write elements that they do not own. Slow, and
+ * no part of the bundles for browsers: import it where you debug or test.
+ */
+
+import { GpuError } from "./errors.js";
+import type { Bindable, Gpu } from "./gpu.js";
+import { bytesPerElement } from "./kernel.js";
+import { borrowedId, Storage } from "./pool.js";
+
+/** A NaN as float32, two of them as float16, and an index beyond any table as an integer. */
+const pattern = 0x7fff7fff;
+/** Bytes that one copy fills. */
+const patternBytes = 1 << 18;
+/** Bytes that are kept of what lies behind a tensor: a binding ends with the tensor's last vector of four. */
+const bandBytes = 16;
+/** Tensors that can be watched between two read-backs; further ones are not. */
+const mostBands = 32768;
+
+/** The memory behind a tensor that a dispatch writes. */
+interface Band {
+  kernel: string;
+  tensor: Bindable;
+  /** Bytes from the start of the storage, in whole words. */
+  start: number;
+  bytes: number;
+  /** Whether the first word begins with the last half of the tensor. */
+  sharesWord: boolean;
+}
+
+/**
+ * From here on `gpu` fills all memory that it hands out with NaN, up to the end of the allocation, and compares what lies
+ * behind each tensor before and after the kernels that write it. The next read-back throws a `GpuError` that names the
+ * kernel and the tensor if something there has changed. Kernels in captured work are not watched, but their memory is
+ * filled in each run.
+ */
+export function poison(gpu: Gpu): void {
+  const fill = buffer(gpu, patternBytes, "poison");
+  gpu.write(fill, 0, new Uint32Array(patternBytes / 4).fill(pattern));
+  const log = buffer(gpu, 2 * bandBytes * mostBands, "bands");
+  let bands: Band[] = [];
+  let capturing = false;
+  const { allocate, capture, run, read, idle } = gpu;
+
+  gpu.allocate = (bytes, label) => {
+    const storage = allocate.call(gpu, bytes, label);
+    // `checkFinite` looks at the end of the last vector, too.
+    if (gpu.checkFinite) return storage;
+    for (let at = 0; at < storage.bytes; at += patternBytes)
+      gpu.copyBuffer(fill, 0, storage, at, Math.min(patternBytes, storage.bytes - at));
+    return storage;
+  };
+
+  gpu.capture = ((body) => {
+    capturing = true;
+    try {
+      return capture.call(gpu, body);
+    } finally {
+      capturing = false;
+    }
+  }) as Gpu["capture"];
+
+  gpu.run = ((kernel, bindings, params, options) => {
+    const bound = bindings as unknown as Readonly<Record<string, Bindable | Storage>>;
+    const written = capturing ? [] : bandsBehind(kernel.spec, bound).slice(0, mostBands - bands.length);
+    const slot = 2 * bandBytes * bands.length;
+    const note = (after: number) =>
+      written.forEach(({ tensor, start, bytes }, i) => {
+        gpu.copyBuffer(tensor.storage, start, log, slot + (2 * i + after) * bandBytes, bytes);
+      });
+    note(0);
+    run.call(gpu, kernel, bindings, params, options);
+    note(1);
+    bands.push(...written);
+  }) as Gpu["run"];
+
+  const check = async () => {
+    if (bands.length === 0) return;
+    const checked = bands;
+    bands = [];
+    const words = new Uint32Array(await read.call(gpu, log, 0, 2 * bandBytes * checked.length));
+    checked.forEach(({ kernel, tensor, bytes, sharesWord }, i) => {
+      for (let word = 0; word < bytes / 4; word++) {
+        const at = (2 * bandBytes * i) / 4 + word;
+        const changed = words[at]! ^ words[at + bandBytes / 4]!;
+        if (changed >>> (sharesWord && word === 0 ? 16 : 0) !== 0)
+          throw new GpuError(`${kernel} wrote behind ${tensor.label}, ${word + 1} words from its end`);
+      }
+    });
+  };
+
+  gpu.read = async (source, offset, bytes) => {
+    const data = await read.call(gpu, source, offset, bytes);
+    await check();
+    return data;
+  };
+
+  gpu.idle = async () => {
+    await idle.call(gpu);
+    await check();
+  };
+}
+
+/** A buffer outside of the pool, so that memory statistics stay as they are. */
+function buffer({ device }: Gpu, size: number, label: string): Storage {
+  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+  const made = device.createBuffer({ label: `mcd ${label}`, size, usage });
+  return new Storage({ reclaim() {} }, size, label, { buffer: made, id: borrowedId });
+}
+
+/** The memory behind the tensors that a kernel writes, as far as it does not write that through another binding. */
+function bandsBehind(
+  spec: { name: string; bindings: readonly { name: string; access: string }[] },
+  bound: Readonly<Record<string, Bindable | Storage>>,
+): Band[] {
+  const written = spec.bindings
+    .filter(({ access }) => access === "read_write")
+    .map(({ name }) => bound[name]);
+  const bands: Band[] = [];
+  for (const tensor of written) {
+    if (!tensor || tensor instanceof Storage || !tensor.contiguous) continue;
+    const { storage } = tensor;
+    const end = (tensor.offset + tensor.size) * bytesPerElement[tensor.dtype];
+    let until = Math.min(storage.bytes, Math.ceil(end / bandBytes) * bandBytes);
+    for (const other of written) {
+      if (!other || other === tensor) continue;
+      if (other === storage) until = 0;
+      if (other instanceof Storage || other.storage !== storage) continue;
+      const start = other.offset * bytesPerElement[other.dtype];
+      if (start >= end) until = Math.min(until, start);
+    }
+    const start = Math.floor(end / 4) * 4;
+    const bytes = Math.floor(until / 4) * 4 - start;
+    if (bytes > 0) bands.push({ kernel: spec.name, tensor, start, bytes, sharesWord: end % 4 !== 0 });
+  }
+  return bands;
+}

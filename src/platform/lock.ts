@@ -1,0 +1,81 @@
+/** A lock on a folder between processes. Node only. */
+
+import { readFileSync, rmSync } from "node:fs";
+import * as fs from "node:fs/promises";
+import { hostname } from "node:os";
+import { UserError } from "./errors.js";
+
+const name = "lock.json";
+
+interface Holder {
+  pid: number;
+  host: string;
+  /** What tells the process from a later one of the same number: its start in the system's own count. */
+  started: string;
+}
+
+/**
+ * Keeps other processes from `folder`, which must exist, until this one ends or the result is called. A lock whose process is gone
+ * is taken over. Throws a `UserError` that names the process which holds it.
+ */
+export async function lockFolder(folder: string): Promise<() => void> {
+  const path = `${folder}/${name}`;
+  const own: Holder = { pid: process.pid, host: hostname(), started: startOf(process.pid) ?? "" };
+  for (;;) {
+    try {
+      await fs.writeFile(path, `${JSON.stringify(own)}\n`, { flag: "wx" });
+      break;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") {
+        throw new UserError(`Cannot write ${path}: ${(error as Error).message}.`);
+      }
+      const holder = await read(path);
+      if (holder && (holder.host !== own.host || isAlive(holder))) {
+        const where = holder.host === own.host ? "" : ` on ${holder.host}`;
+        throw new UserError(
+          `${folder} is in use by process ${holder.pid}${where}; wait for it, or remove ${path} if it is gone`,
+        );
+      }
+      await fs.rm(path, { force: true });
+    }
+  }
+  const release = () => rmSync(path, { force: true });
+  process.once("exit", release);
+  return () => {
+    process.off("exit", release);
+    release();
+  };
+}
+
+async function read(path: string): Promise<Holder | null> {
+  try {
+    const { pid, host, started } = JSON.parse(await fs.readFile(path, "utf8")) as Partial<Holder>;
+    if (Number.isSafeInteger(pid) && pid! > 0 && typeof host === "string" && typeof started === "string")
+      return { pid: pid!, host, started };
+  } catch {
+    // Gone meanwhile, or half-written by a process that was killed: nobody's.
+  }
+  return null;
+}
+
+function isAlive({ pid, started }: Holder): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    // EPERM: another user's process, so there is one.
+    if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
+  }
+  const now = startOf(pid);
+  return now === null || started === "" || now === started;
+}
+
+/** The 22nd field of /proc/PID/stat; null where that is not to be had. */
+function startOf(pid: number): string | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    // The second field is a name in parentheses, which may hold blanks.
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? null;
+  } catch {
+    return null;
+  }
+}

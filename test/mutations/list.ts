@@ -1,0 +1,22 @@
+/** All deliberate mistakes, by field. */
+
+import { data } from "./data.js";
+import { engine } from "./engine.js";
+import { evaluation } from "./evaluation.js";
+import { files } from "./files.js";
+import { mathematics } from "./mathematics.js";
+import type { Field } from "./mutation.js";
+import { page } from "./page.js";
+import { shaders } from "./shaders.js";
+import { training } from "./training.js";
+
+export const fields: readonly Field[] = [
+  { name: "shaders", mutations: shaders },
+  { name: "engine", mutations: engine },
+  { name: "mathematics", mutations: mathematics },
+  { name: "training", mutations: training },
+  { name: "data", mutations: data },
+  { name: "evaluation", mutations: evaluation },
+  { name: "files", mutations: files },
+  { name: "page", mutations: page },
+];

@@ -1,0 +1,77 @@
+/** The lists of deliberate mistakes fit the sources, and what tries them tells all outcomes apart (`npm run mutations`). */
+
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import t from "tap";
+import { fields } from "./list.js";
+import { type Mutation, problemsOf, repeatedNames, root } from "./mutation.js";
+import { refusedMutations, tryMutation } from "./trial.js";
+
+t.setTimeout(1_200_000);
+
+const all = fields.flatMap(({ mutations }) => mutations);
+
+t.test("every mistake applies, and is there once", async (t) => {
+  const problems = all.flatMap((mutation) => problemsOf(mutation).map((what) => `${mutation.name}: ${what}`));
+  t.same(problems, [], "each text occurs once in its file, each test exists");
+  t.same(repeatedNames(all), [], "no name twice");
+  t.ok(all.length >= 90, `${all.length} mistakes, at least 90`);
+});
+
+const words = {
+  file: "src/text/words.ts",
+  find: "if (id === this.endId) break;",
+  tests: ["text/words.test.ts"],
+};
+const notTypescript: Mutation = {
+  ...words,
+  name: "a type error",
+  replace: 'if (id === this.endId) return "END" * 2;',
+};
+
+t.test("every mistake compiles, and one that does not is found among them", async (t) => {
+  const refused = await refusedMutations([...all, notTypescript]);
+  t.same(
+    [...refused].map(([{ name }]) => name),
+    [notTypescript.name],
+    [...refused].map(([{ name }, why]) => `${name}: ${why}`).join("\n"),
+  );
+});
+
+t.test("outcomes: killed, survived, hung, not WGSL", async (t) => {
+  const outcome = (mutation: Mutation, limit = 600) => tryMutation(mutation, root, () => limit);
+  const killed = await outcome({ ...words, name: "END is a word", replace: "if (id < 0) break;" });
+  t.match(killed, { kind: "killed", test: "text/words.test.ts" });
+  t.match(await outcome({ ...words, name: "none", replace: "if (this.endId === id) break;" }), {
+    kind: "survived",
+  });
+  const endless = { ...words, name: "endless", replace: "if (id === this.endId) for (;;);" };
+  t.match(await outcome(endless, 10), { kind: "hung", test: "text/words.test.ts" });
+  const elsewhere = { ...words, tests: ["text/words.test.ts # bad ones are named"] };
+  t.match(
+    await outcome({ ...elsewhere, name: "unseen", replace: "if (id < 0) break;" }),
+    { kind: "survived" },
+    "only the named part of a test runs",
+  );
+  t.match(
+    await outcome({
+      name: "an unknown name",
+      file: "shaders/softmax.wgsl",
+      find: "exp(value);",
+      replace: "exp(valu);",
+      tests: ["ops/softmax.test.ts"],
+    }),
+    { kind: "does not compile" },
+  );
+});
+
+t.test("the command lists them, and refuses a part that none has", async (t) => {
+  const script = fileURLToPath(new URL("run.js", import.meta.url));
+  const run = (...args: string[]) => spawnSync(process.execPath, [script, ...args], { encoding: "utf8" });
+  const listed = run("--list", "--only", "kl: ");
+  t.equal(listed.status, 0, listed.stderr);
+  t.match(listed.stdout, /^shaders: kl: .*\n(.*\n)*\d+ mistakes, each applies\n$/);
+  const none = run("--only", "no such mistake");
+  t.equal(none.status, 2);
+  t.match(none.stderr, /no mistake has "no such mistake" in it/);
+});

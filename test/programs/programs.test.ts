@@ -1,0 +1,34 @@
+/** Random programs over the engine's ops, against a float64 tape. More of them: `npm run programs -- --help`. */
+
+import { poison } from "../../dist/gpu/poison.js";
+import { test } from "../harness.js";
+import { compare } from "./compare.js";
+import { generate } from "./generate.js";
+import { scriptOf } from "./program.js";
+import { shrink } from "./shrink.js";
+
+/** A page on a software adapter takes several times as long as Node: it runs the first of them. */
+const inPage = "document" in globalThis;
+const count = inPage ? 50 : 500;
+const perTest = 50;
+
+for (let first = 0; first < count; first += perTest) {
+  test(`programs ${first} to ${first + perTest - 1} give what float64 gives`, async (t, gpu) => {
+    // The host in Node does so itself.
+    if (inPage && first === 0) poison(gpu);
+    for (let seed = first; seed < first + perTest; seed++) {
+      const program = generate(seed);
+      const failure = await compare(gpu, program);
+      if (!failure) continue;
+      const small = await shrink(
+        program,
+        async (other) => (await compare(gpu, other))?.kind === failure.kind,
+      );
+      const last = (await compare(gpu, small)) ?? failure;
+      t.ok(false, `program ${seed}: ${last.message}`);
+      t.comment(scriptOf(small));
+      return;
+    }
+    t.ok(true, `${perTest} programs`);
+  });
+}
