@@ -10,7 +10,7 @@ import { empty, type Tensor } from "../tensor/tensor.js";
 
 /** The tensor itself if every kernel can bind it, else a dense copy with the same values. */
 export function contiguous<D extends DType>(x: Tensor<D>): Tensor<D> {
-checkTensors("contiguous", "any", x);
+  checkTensors("contiguous", "any", x);
   return x.gpu.binds(x) ? x : x.dense();
 }
 
