@@ -114,7 +114,7 @@ t.test("training: paused, reloaded, resumed, used here and in Node", async (t) =
   await press(page, "Start");
   await stays(t, page, "training", /decoder\.stepz/);
   t.equal(await page.locator("#panel-train").getAttribute("data-state"), "none", "nothing runs");
-  await page.locator("#tab-caption").click();
+  await page.locator("#tab-kernels").click();
   await page.locator("#tab-train").click();
   await stays(t, page, "training", /decoder\.stepz/);
 
@@ -297,7 +297,7 @@ t.test("training: no worker, no storage, nothing to hand over", async (t) => {
   await press(page, "Start");
   const noSpace = /^Cannot write training\/.+: the browser grants this site no more storage\./;
   await stays(t, page, "training", noSpace);
-  await page.locator("#tab-caption").click();
+  await page.locator("#tab-kernels").click();
   await page.locator("#tab-train").click();
   await stays(t, page, "training", noSpace);
   await page.screenshot({ path: screenshotPath("message-storage.png"), fullPage: true });
