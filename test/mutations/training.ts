@@ -105,14 +105,14 @@ export const training: readonly Mutation[] = [
     file: decoderTraining,
     find: "{ random, checkpointing }",
     replace: "{ checkpointing }",
-    tests: [`${settings} # decoder.dropout`],
+    tests: ["training/decoder-settings.test.ts # decoder.dropout"],
   },
   {
     name: "activation checkpointing of the configuration ignored",
     file: decoderTraining,
     find: "{ random, checkpointing }",
     replace: "{ random }",
-    tests: [`${settings} # decoder.checkpointing`],
+    tests: ["training/decoder-settings.test.ts # decoder.checkpointing"],
   },
   {
     name: "β1 and β2 swapped",
@@ -250,8 +250,8 @@ export const training: readonly Mutation[] = [
   {
     name: "codes are restarted as configured by nobody",
     file: "src/vqvae/vqvae.ts",
-    find: "this.picks(z, random), options.restartAfter",
-    replace: "this.picks(z, random), 40",
+    find: "const { restartAfter } = options;",
+    replace: "const restartAfter = options.restartAfter && 40;",
     tests: [`${settings} # vqvae.restartAfter`],
   },
   {
@@ -273,7 +273,7 @@ export const training: readonly Mutation[] = [
     file: decoderTraining,
     find: "config.importanceSampling ?",
     replace: "false ?",
-    tests: [`${settings} # decoder.importanceSampling`],
+    tests: ["training/decoder-settings.test.ts # decoder.importanceSampling"],
   },
   {
     name: "the codebook does not start from the data",

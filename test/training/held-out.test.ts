@@ -1,7 +1,7 @@
 /** Whatever is chosen while training is chosen by validation pictures: nothing reads a test split before the last scores. */
 
 import { Captioner } from "../../dist/captioner.js";
-import { type Dataset, type CaptionedImage, splitsOf } from "../../dist/data/dataset.js";
+import { type CaptionedImage, type Dataset, splitsOf } from "../../dist/data/dataset.js";
 import { evaluate } from "../../dist/evaluation.js";
 import { splitBounds } from "../../dist/held-out-bound.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
@@ -36,7 +36,14 @@ function watched(): { dataset: Dataset; read: Map<string, Set<string>> } {
   const of = Object.entries(counts).flatMap(([split, count]) => new Array<string>(count).fill(split));
   const plain: CaptionedImage[] = of.map((split, i) => {
     const captions = [`a ${split} thing ${"abcdefgh"[i % 8]}`, `one ${split}`];
-    return { id: `${split}/${i}`, image: i, captions, keywordCaptions: [], split, attributes: attributesOf("") };
+    return {
+      id: `${split}/${i}`,
+      image: i,
+      captions,
+      keywordCaptions: [],
+      split,
+      attributes: attributesOf(""),
+    };
   });
   const records = plain.map(
     (record) =>
@@ -111,7 +118,10 @@ test("nothing of a test split is read until the model is trained and saved", asy
   await captionedSamples(context);
   await reconstructions(context);
   t.same(tests(), [], "nor does the decoder, its monitor, or any sheet of samples");
-  t.ok(read.get("validation")?.has("pixels") && read.get("validation")?.has("captions"), "validation is read");
+  t.ok(
+    read.get("validation")?.has("pixels") && read.get("validation")?.has("captions"),
+    "validation is read",
+  );
   t.ok(read.get("train")?.has("pixels") && read.get("train")?.has("captions"), "and so is train");
   const logged = (await run.readLog()).filter(({ metrics }) => metrics);
   t.same(

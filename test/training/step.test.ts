@@ -228,12 +228,13 @@ test("averaged weights are lent and given back", async (t, gpu) => {
   const config = tinyConfig("decoder.emaDecay=0.8", "decoder.emaEvery=2", "decoder.learningRate=0.01");
   const tiny = decoderTraining(gpu, config);
   const { optimizer } = tiny.training;
-  // The average by hand, from the weights after each step.
-  let average = await weightsOf(tiny.model);
+  // The average by hand, from the weights after each second step: Σ 0.8³⁻ⁱ wᵢ / Σ 0.8³⁻ⁱ.
+  let average = (await weightsOf(tiny.model)).fill(0);
   for (let step = 1; step <= 6; step++) {
     await tiny.training.step(step);
     const weights = await weightsOf(tiny.model);
-    if (step % 2 === 0) average = average.map((value, i) => 0.8 * value + 0.2 * weights[i]!);
+    const share = 0.8 ** (3 - step / 2) / (1 + 0.8 + 0.8 ** 2);
+    if (step % 2 === 0) average = average.map((value, i) => value + share * weights[i]!);
   }
   const trained = await weightsOf(tiny.model);
   const lent = await optimizer.withAverages(() => weightsOf(tiny.model));
