@@ -33,9 +33,9 @@ export const engine: readonly Mutation[] = [
   },
   {
     name: "tape: a change in place of what an op saved goes unnoticed",
-    file: "src/tensor/autograd.ts",
-    find: "tensor.storage.version !== version",
-    replace: "tensor.storage.version < version",
+    file: "src/gpu/pool.ts",
+    find: "watch.changed ||= !region || overlaps(watch.region, region)",
+    replace: "watch.changed ||= !region",
     tests: ["tensor/autograd.test.ts"],
   },
   {
