@@ -248,10 +248,10 @@ export const training: readonly Mutation[] = [
     tests: [`${settings} # vqvae.decay`],
   },
   {
-    name: "codes are restarted as configured by nobody",
+    name: "restartAfter ignored",
     file: "src/vqvae/vqvae.ts",
-    find: "this.picks(z, random), options.restartAfter",
-    replace: "this.picks(z, random), 40",
+    find: "const { restartAfter } = options;",
+    replace: "const restartAfter = 40;",
     tests: [`${settings} # vqvae.restartAfter`],
   },
   {

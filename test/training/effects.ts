@@ -213,6 +213,7 @@ export const effects: Record<string, readonly [probe: ProbeName, value: string |
   "sampling.scale": ["captions", 1],
   "sampling.topR": ["captions", 0.3],
   "sampling.temperature": ["captions", 0],
+  "sampling.last": ["captions", "sample"],
   "sampling.maskMode": ["captions", "redrawn"],
   "sampling.maskRate": ["captions", 1],
   "log.every": ["log", 3],

@@ -29,6 +29,7 @@ test("options of a call are the configuration's, and win over it", async (t, gpu
     ["scale", 1.5],
     ["topR", 0.3],
     ["temperature", 0],
+    ["last", "sample"],
     ["maskMode", "redrawn"],
     ["maskRate", 0.9],
   ] as const) {
