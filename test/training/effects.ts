@@ -199,7 +199,7 @@ export const effects: Record<string, readonly [probe: ProbeName, value: string |
   "decoder.checkpointing": ["work", true],
   "decoder.learningRate": ["decoder", 0.002],
   "decoder.warmup": ["decoder", 1],
-  "decoder.learningRateDecay": ["decoder", "linear"],
+  "decoder.learningRateDecay": ["decoder", "constant"],
   "decoder.warmupFrom": ["decoder", 0.001],
   "decoder.beta1": ["decoder", 0.5],
   "decoder.beta2": ["decoder", 0.5],
