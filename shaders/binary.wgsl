@@ -32,14 +32,20 @@ struct Params {
 @group(0) @binding(7) var<storage, read> dz_elements: array<f32>;
 @group(0) @binding(8) var<storage, read_write> z_elements: array<f32>;
 
+// By its bits: comparisons with NaN may be optimised away, and min and max may return the other operand.
+fn is_nan(z: f32) -> bool {
+  return (bitcast<u32>(z) & 0x7fffffffu) > 0x7f800000u;
+}
+
 fn value(p: f32, q: f32) -> f32 {
+  let either_nan = is_nan(p) || is_nan(q);
   switch (OP) {
     case 0u: { return p + q; }
     case 1u: { return p - q; }
     case 2u: { return p * q; }
     case 3u: { return p / q; }
-    case 4u: { return max(p, q); }
-    default: { return min(p, q); }
+    case 4u: { return select(max(p, q), p + q, either_nan); }
+    default: { return select(min(p, q), p + q, either_nan); }
   }
 }
 

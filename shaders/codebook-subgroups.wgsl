@@ -26,6 +26,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read> half_norm: array<f32>;
 @group(0) @binding(4) var<storage, read_write> range_score: array<f32>;
 @group(0) @binding(5) var<storage, read_write> range_id: array<u32>;
+@group(0) @binding(6) var<storage, read> centre: array<vec4<f32>>;
 
 @compute @workgroup_size(WORKGROUP)
 fn nearest(
@@ -69,7 +70,7 @@ fn nearest(
       let e2 = codes[code_2 + d];
       let e3 = codes[code_3 + d];
       for (var l = 0u; l < LOADS; l++) {
-        let own = vectors[row_at[l] + d];
+        let own = vectors[row_at[l] + d] - centre[d];
         for (var r = 0u; r < LANES; r++) {
           let z = subgroupShuffle(own, first_lane + r);
           score[l * LANES + r] += vec4(dot(z, e0), dot(z, e1), dot(z, e2), dot(z, e3));

@@ -2,8 +2,9 @@
 // appendix A.1).
 //
 //   id[n] = argmin_k |z_n − e_k|², ties to the lowest k.  |z|² is the same for all k, so the search maximises
-//           z·e − |e|²/2, tile by tile like a matrix product; no N × K matrix exists. distance[n] = |z_n − e_id|² is
-//           then worked out for the winner alone, without cancellation.
+//           z·e − |e|²/2, tile by tile like a matrix product; no N × K matrix exists. z and e are taken from a point amid
+//           the codes, as the differences of distances would vanish in the rounding of |e|² where codes lie far from 0
+//           and near each other. distance[n] = |z_n − e_id|² is then worked out for the winner alone.
 //   Update from one batch, n_k = number of z_n with id k, decay γ:
 //     N_k ← γ·N_k + (1 − γ)·n_k,  m_k ← γ·m_k + (1 − γ)·Σ_{id[n] = k} z_n,
 //     e_k = m_k / ((N_k + ε)/(N + K·ε)·N),  N = Σ N_k   (Laplace smoothing; ε = 1e-5)
@@ -12,7 +13,7 @@
 // z [N, D], codes [K, D] with D in vec4s for the search, Elements elsewhere. The sum over the members of a code follows
 // a list in the order of n: repeatable without atomics.
 //
-// Grids: half_norms, members, restart groups1d(K, WORKGROUP); nearest x = ceil(N/(ROWS·SEARCH_WORKGROUP)),
+// Grids: centre_codes, members, restart groups1d(K, WORKGROUP); nearest x = ceil(N/(ROWS·SEARCH_WORKGROUP)),
 //   y = code ranges; finish groups1d(N, WORKGROUP); update groups1d(K·columns, WORKGROUP); usage one workgroup.
 
 alias Element = vec4<f32>; // @variant vector=vec4<f32> scalar=f32
@@ -61,6 +62,9 @@ struct Params {
 @group(0) @binding(24) var<storage, read> next_members: array<u32>;
 @group(0) @binding(25) var<storage, read> picks: array<u32>;
 @group(0) @binding(26) var<storage, read> member_counts: array<u32>;
+@group(0) @binding(27) var<storage, read> centre: array<vec4<f32>>;
+@group(0) @binding(28) var<storage, read_write> centre_out: array<vec4<f32>>;
+@group(0) @binding(29) var<storage, read_write> centred_out: array<vec4<f32>>;
 
 var<workgroup> shared_sum: array<f32, TEAM>;
 
@@ -68,8 +72,12 @@ fn linear_index(group: vec3<u32>, groups: vec3<u32>, local: u32) -> u32 {
   return (group.y * groups.x + group.x) * WORKGROUP + local;
 }
 
+/** Codes of which the middle is taken: it needs to be near the others only, so that few are enough. */
+const SAMPLES: u32 = 16u;
+
+/** The codes less the mean of SAMPLES of them, and half of their squared lengths. */
 @compute @workgroup_size(WORKGROUP)
-fn half_norms(
+fn centre_codes(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) local: u32,
@@ -80,7 +88,16 @@ fn half_norms(
   }
   var sum = 0.0;
   for (var d = 0u; d < params.columns; d++) {
-    let e = codes[k * params.columns + d];
+    var middle = vec4<f32>(0.0);
+    for (var i = 0u; i < SAMPLES; i++) {
+      middle += codes[i * params.code_count / SAMPLES * params.columns + d];
+    }
+    middle /= f32(SAMPLES);
+    let e = codes[k * params.columns + d] - middle;
+    centred_out[k * params.columns + d] = e;
+    if (k == 0u) {
+      centre_out[d] = middle;
+    }
     sum += dot(e, e);
   }
   half_norm_out[k] = 0.5 * sum;
@@ -116,8 +133,9 @@ fn nearest(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
     }
     for (var d = 0u; d < params.columns; d++) {
       var z: array<vec4<f32>, ROWS>;
+      let middle = centre[d];
       for (var r = 0u; r < ROWS; r++) {
-        z[r] = vectors[row_at[r] + d];
+        z[r] = vectors[row_at[r] + d] - middle;
       }
       for (var c = 0u; c < CODES; c++) {
         let e = codes[code_at[c] + d];

@@ -108,8 +108,11 @@ fn forward(
   if (own >= params.rows || local % LANES != 0u) { return; }
   let row = params.first_row + local_row;
   let goal = targets[row];
-  lse[row] = total;
-  row_loss[row] = select(total - logit(local_row, goal), 0.0, goal == params.ignored);
+  // Of a target that is no class, loss and gradient are not a number. WGSL cannot write it but as bits.
+  var bits = 0x7fc00000u;
+  let own_lse = select(total, bitcast<f32>(bits), goal >= params.width && goal != params.ignored);
+  lse[row] = own_lse;
+  row_loss[row] = select(own_lse - logit(local_row, goal), 0.0, goal == params.ignored);
 }
 
 var<workgroup> partial: array<f32, REDUCE>;

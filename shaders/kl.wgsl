@@ -10,6 +10,7 @@
 //   d KL / d logit_j = Q p_j - r~_j (a w_j + b W),  w_j = q_j / Z_j,  W = sum w_j,  Q = sum of q over tokens;
 //   at a token that is neither x_0 nor x_t: p_j (Q - b W) - q_other c p_j / (1 + c p_j).
 // When beta is exactly 0 an unmasked token is x_0 itself: KL 0.
+// Where x_0, x_t or t is out of range, or t a step that the table does not visit, all of a row is NaN.
 //
 // forward reads the logits twice: for the log-sum-exp, then for the two sums over the other tokens, where one logarithm
 // and one division serve four tokens. backward reads them once. x_0 and x_t, whose formulas cost many logarithms, are
@@ -81,6 +82,12 @@ fn load_step(time: u32) -> Step {
 fn log_add(x: f32, y: f32) -> f32 {
   let high = max(x, y);
   return high + log(1.0 + exp(min(x, y) - high));
+}
+
+// Of an id that is out of range: not a number, which no one takes for a result. WGSL cannot write it but as bits.
+fn not_a_number() -> f32 {
+  var bits = 0x7fc00000u;
+  return bitcast<f32>(bits);
 }
 
 // The true posterior over tokens, by the kind of (x_t, x_0).
@@ -184,8 +191,11 @@ fn forward(
 
   let masked = here >= width;
   let same = here == start;
-  let step = load_step(t[row / params.per_step]);
+  let time = t[row / params.per_step];
+  let step = load_step(time);
   let q = truth(step, masked, same);
+  // Of a step that is not visited, 0 among them, all coefficients are 0.
+  let valid = start < width && here <= width && time < arrayLength(&steps) / 5u && step.adaptive != 0.0;
   var lse = rest_lse;
   var scaled = 1.0;  // S~
   var log_p_here = 0.0;
@@ -242,8 +252,12 @@ fn forward(
   var factor = 1.0 / f32(params.all_rows);
   if (params.per_weight > 0u) { factor *= weights[row / params.per_weight]; }
   let auxiliary_weight = params.lambda * select(1.0, step.adaptive, params.adaptive != 0u);
+  if (!valid) {
+    kl = not_a_number();
+    factor = kl;
+  }
   terms[row] = kl;
-  terms[params.all_rows + row] = -log_p0;
+  terms[params.all_rows + row] = select(kl, -log_p0, valid);
   terms[2u * params.all_rows + row] = factor * (kl - auxiliary_weight * log_p0);
   stats[row] = vec4<f32>(lse, scaled, w, factor);
 }

@@ -62,7 +62,7 @@ fn activated(z: f32) -> f32 {
   switch (params.activation) {
     case 1u: { return z / (1.0 + exp(-1.702 * z)); }
     case 2u: { return z / (1.0 + exp(-z)); }
-    case 3u: { return max(z, 0.0); }
+    case 3u: { return select(max(z, 0.0), z, (bitcast<u32>(z) & 0x7fffffffu) > 0x7f800000u); }
     default: { return z; }
   }
 }

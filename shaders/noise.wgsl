@@ -1,6 +1,7 @@
 // The random steps of training, each token on its own, straight from Philox: no vector over the vocabulary.
 //
-// q_sample      x_t ~ q(x_t | x_0): [MASK] with gammabar_t, a uniform token (x_0 among them) with M betabar_t, else x_0.
+// q_sample      x_t ~ q(x_t | x_0): [MASK] with gammabar_t, a uniform token (x_0 among them) with M betabar_t, else x_0;
+//               NONE, which is no token, where x_0 or t is out of range or t not visited.
 // prior         x_T ~ p(x_T): [MASK] with gammabar_T, else a uniform token.
 // timesteps     t ~ U{1 .. T}.
 // mask_condition  Algorithm 1 of the paper: draw p ~ U(0,1) for every sample; if p < P_cond, each of its positions becomes
@@ -78,6 +79,8 @@ struct Params {
 @group(0) @binding(6) var<storage, read> condition: array<u32>;
 @group(0) @binding(7) var<storage, read> idle: array<f32>;
 
+const NONE: u32 = 0xffffffffu;
+
 fn words_of(index: u32, kind: u32) -> vec4<u32> {
   let counter = vec4<u32>(index, params.stream, rng[2], kind);
   let key = vec2<u32>(rng[0], rng[1]);
@@ -93,7 +96,8 @@ fn q_sample(
   let i = (workgroup_id.y * num_workgroups.x + workgroup_id.x) * WORKGROUP + local_id.x;
   if (i >= params.count) { return; }
   let words = words_of(i, 0u);
-  let row = time[i / params.per_step] * 8u;
+  let t = time[i / params.per_step];
+  let row = t * 8u;
   let decision = words.x >> 1u;
   var token = x0[i];
   if (decision < thresholds[row]) {
@@ -101,7 +105,10 @@ fn q_sample(
   } else if (decision < thresholds[row + 1u]) {
     token = mul_hi(words.y, params.tokens);
   }
-  drawn[i] = token;
+  // Of a step that is not visited, 0 among them, all thresholds are 0; of others not both of these.
+  let visited = t < arrayLength(&thresholds) / 8u && (thresholds[row + 1u] | thresholds[row + 7u]) != 0u;
+  let valid = visited && x0[i] < params.tokens;
+  drawn[i] = select(NONE, token, valid);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -154,9 +161,9 @@ fn permuted(index: u32) -> u32 {
   let low = (1u << half) - 1u;
   var x = index;
   loop {
-    for (var round = 0u; round < 10u; round++) {
+    for (var turn = 0u; turn < 10u; turn++) {
       let right = x & low;
-      x = (right << half) | ((x >> half) ^ (words_of(right, 2u + round).x & low));
+      x = (right << half) | ((x >> half) ^ (words_of(right, 2u + turn).x & low));
     }
     if (x < params.last) { return x; }
   }

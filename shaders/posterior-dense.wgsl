@@ -1,7 +1,8 @@
 // log p(x_u | x_t) for any transition, given as dense matrices over `states` states (rows: from, columns: to):
 //   out_j = to_t[j, x_t] * sum_k p~(k) bar_u[k, j] / bar_t[k, x_t],
 // to_t from u to t, bar_u and bar_t from 0. Terms with bar_t[k, x_t] = 0 (x_t cannot come from k) are left out and the
-// others scaled to sum to one. log_probs may lack the last state ([MASK]). Log 0 is -1e30.
+// others scaled to sum to one. log_probs may lack the last state ([MASK]). Log 0 is -1e30; where x_t is out of range the
+// row is NaN.
 //
 // Shapes: log_probs [rows, width], width = states or states - 1; xt [rows]; the matrices [states, states];
 // result [rows, states]. O(states^2) a row: for small vocabularies and as the oracle of posterior.wgsl.
@@ -26,6 +27,12 @@ struct Params {
 
 var<workgroup> part: array<f32, WORKGROUP>;
 var<workgroup> total: f32;
+
+// Of an id that is out of range: not a number, which no one takes for a result. WGSL cannot write it but as bits.
+fn not_a_number() -> f32 {
+  var bits = 0x7fc00000u;
+  return bitcast<f32>(bits);
+}
 
 @compute @workgroup_size(WORKGROUP)
 fn forward(
@@ -60,5 +67,6 @@ fn forward(
     }
     let value = mass * to_t[j * states + here] / scale;
     result[row * states + j] = select(LOG_ZERO, log(value), value > 0.0);
+    if (here >= states) { result[row * states + j] = not_a_number(); }
   }
 }

@@ -5,7 +5,8 @@
 //   x_t a token:  out_j = (s_j / betabar_t)  (a r~_j + b S~),  out_[MASK] = 0
 //   x_t = [MASK]: out_j = (s_j / gammabar_t) (a p_j  + b S),   out_[MASK] = S gammabar_u / gammabar_t
 // It sums to one by itself when p~ does, and is p~ at u = 0. Where beta is exactly 0 an unmasked token stays: one-hot.
-// Log 0 is -1e30, so that no infinity arises.
+// Log 0 is -1e30, so that no infinity arises. Where x_t or t is out of range, or t a step that the table does not visit,
+// the row is NaN.
 //
 // Shapes: log_probs [rows, width]; xt [rows]; t [rows / per_step]; steps as in kl.wgsl; result [rows, width + 1].
 // Grid: one workgroup a row.
@@ -34,6 +35,12 @@ fn log_add(x: f32, y: f32) -> f32 {
   return high + log(1.0 + exp(min(x, y) - high));
 }
 
+// Of an id that is out of range: not a number, which no one takes for a result. WGSL cannot write it but as bits.
+fn not_a_number() -> f32 {
+  var bits = 0x7fc00000u;
+  return bitcast<f32>(bits);
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn forward(
   @builtin(workgroup_id) workgroup_id: vec3<u32>,
@@ -46,10 +53,11 @@ fn forward(
   let base = row * width;
   let place = row * (width + 1u);
   let here = xt[row];
-  let masked = here >= width;
-  let i = time[row / params.per_step] * 5u;
+  let masked = here == width;
+  let t = time[row / params.per_step];
+  let i = t * 5u;
   let prior = steps[i];          // log a, log b, log (a + b), log kappa
-  let ratios = steps[i + 1u];    // a / b, kappa, -, 1 where betabar_t = 0
+  let ratios = steps[i + 1u];    // a / b, kappa, 0 where t is not visited, 1 where betabar_t = 0
   let masking = steps[i + 2u];   // -, -, -, log gammabar_u / gammabar_t
   let moving = steps[i + 3u];    // -, -, -, log s_j / gammabar_t
   let staying = steps[i + 4u];   // -, -, log s_j / betabar_t elsewhere and at x_t
@@ -66,6 +74,8 @@ fn forward(
   }
   workgroupBarrier();
   let tail = prior.y + log_scaled;
+  // Of a step that is not visited, 0 among them, all coefficients are 0; ratios.z is not 0 otherwise.
+  let valid = here <= width && t < arrayLength(&steps) / 5u && ratios.z != 0.0;
 
   for (var k = local_id.x; k <= width; k += WORKGROUP) {
     var value = LOG_ZERO;
@@ -78,6 +88,10 @@ fn forward(
       let before = select(select(staying.z, staying.w, k == here), moving.w, masked);
       value = before + log_add(prior.x + log_p, tail);
     }
-    result[place + k] = max(value, LOG_ZERO);
+    if (valid) {
+      result[place + k] = max(value, LOG_ZERO);
+    } else {
+      result[place + k] = not_a_number();
+    }
   }
 }

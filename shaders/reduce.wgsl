@@ -63,8 +63,17 @@ fn slope(at: u32, other_at: u32) -> f32 {
   }
 }
 
+// By its bits: comparisons with NaN may be optimised away, and max may return the other operand.
+fn is_nan(z: f32) -> bool {
+  return (bitcast<u32>(z) & 0x7fffffffu) > 0x7f800000u;
+}
+
+fn larger(p: f32, q: f32) -> f32 {
+  return select(max(p, q), p + q, is_nan(p) || is_nan(q));
+}
+
 fn joined(p: f32, q: f32) -> f32 {
-  if (MAXIMUM) { return max(p, q); }
+  if (MAXIMUM) { return larger(p, q); }
   return p + q;
 }
 
@@ -73,7 +82,11 @@ fn reduced_part(output: u32, part: u32, first: u32, step: u32) -> f32 {
   let start = params.offset + along(output, params.kept, params.kept_stride);
   let other_start = params.other_offset + along(output, params.kept, params.other_kept);
   var total = 0.0;
-  if (MAXIMUM) { total = -3.4028234e38; }
+  if (MAXIMUM) {
+    // An element of the output that may come twice, instead of minus infinity, which WGSL cannot write.
+    let r = min(part + first * params.parts, params.length - 1u);
+    total = mapped(start + along(r, params.reduced, params.reduced_stride), 0u);
+  }
   for (var r = part + first * params.parts; r < params.length; r += step * params.parts) {
     let at = start + along(r, params.reduced, params.reduced_stride);
     total = joined(total, mapped(at, other_start + along(r, params.reduced, params.other_reduced)));
@@ -155,7 +168,7 @@ fn spread_max(
   let to_start = along(output, params.kept, params.other_kept);
   var largest = x[start];
   for (var r = 1u; r < params.length; r++) {
-    largest = max(largest, x[start + along(r, params.reduced, params.reduced_stride)]);
+    largest = larger(largest, x[start + along(r, params.reduced, params.reduced_stride)]);
   }
   var ties = 0.0;
   for (var r = 0u; r < params.length; r++) {
@@ -164,7 +177,8 @@ fn spread_max(
   let shared_gradient = params.scale * dy[output] / ties;
   for (var r = 0u; r < params.length; r++) {
     let to = to_start + along(r, params.reduced, params.other_reduced);
-    var gradient = select(0.0, shared_gradient, x[start + along(r, params.reduced, params.reduced_stride)] == largest);
+    // A product and no choice: of a NaN, which no element equals, the gradient is NaN.
+    var gradient = shared_gradient * select(0.0, 1.0, x[start + along(r, params.reduced, params.reduced_stride)] == largest);
     if (params.accumulate != 0u) { gradient += y[to]; }
     y[to] = gradient;
   }

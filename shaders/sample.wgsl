@@ -4,6 +4,7 @@
 //       condition's rows, then the partial (or empty) condition's; mixed [rows, width].
 // step: draw x_0 ~ p~ (temperature, truncation), then x_u ~ q(x_u | x_t, x_0). That is a draw from the posterior mean
 //       p(x_u | x_t) = sum_k q(x_u | x_t, k) p~(k), exactly, with one Gumbel number a token and O(1) for the rest.
+//       Where x_t is out of range or t a step that the table does not visit, x_u is NONE, which is no token.
 //
 // Truncation "top-r": the smallest set of most probable tokens whose mass reaches r (the token that crosses r stays, so
 // at least one does; of equally probable ones the lowest indices), renormalised. The threshold is found without sorting,
@@ -92,6 +93,7 @@ fn gumbel(word: u32) -> f32 {
 const WORKGROUP: u32 = 32; // @tune 8 16 32 64 128 256
 const SPAN: u32 = 256u / WORKGROUP;
 const LOWEST: f32 = -3.0e38;
+const NONE: u32 = 0xffffffffu;
 
 struct Params {
   rows: u32,
@@ -336,6 +338,9 @@ fn step(
     } else if (decision < thresholds[place + 1u]) {
       token = index;
     }
+    // Of a step that is not visited, 0 among them, all thresholds are 0; of others not both of these.
+    let marks = thresholds[params.time * 8u + 1u] | thresholds[params.time * 8u + 7u];
+    if (here > params.width || marks == 0u) { token = NONE; }
     if (params.has_fixed != 0u && fixed_at[row] != 0u) { token = fixed_words[row]; }
     for (var copy = 0u; copy < params.copies; copy++) { drawn[copy * params.rows + row] = token; }
   }

@@ -25,7 +25,7 @@ const LOG: bool = false; // @variant
 @group(0) @binding(2) var<storage, read_write> lse: array<f32>;
 
 /// Stands for minus infinity: finite, so that the difference of two of them is 0 and not NaN.
-const LOWEST: f32 = -3e38;
+const LOWEST: f32 = -3.4028234e38;
 
 var<workgroup> scratch: array<vec2<f32>, WORKGROUP>;
 
@@ -36,11 +36,17 @@ fn row_of(group: vec3<u32>, groups: vec3<u32>, local: u32) -> u32 {
 /// Two parts (top, sum exp(x - top)) of a row as one.
 fn merge(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
   let top = max(a.x, b.x);
-  return vec2<f32>(top, a.y * exp(a.x - top) + b.y * exp(b.x - top));
+  return vec2<f32>(top, a.y * below(a.x, top) + b.y * below(b.x, top));
+}
+
+/// exp(x - top); 1 at the top, also where that is infinite.
+fn below(x: f32, top: f32) -> f32 {
+  return exp(select(x - top, 0.0, x == top));
 }
 
 /// (top, log sum exp(x - top)) of a row, in all of its lanes: apart, because their sum rounds the second part away when
-/// values are large. Four elements at a time: one rescaling for four exponentials.
+/// values are large. The top of nothing but minus infinities (and lowest finite numbers) is minus infinity.
+/// Four elements at a time: one rescaling for four exponentials.
 fn log_sum_exp_of_row(row: u32, local: u32) -> vec2<f32> {
   let base = row * params.width;
   var part = vec2<f32>(LOWEST, 0.0);
@@ -57,7 +63,8 @@ fn log_sum_exp_of_row(row: u32, local: u32) -> vec2<f32> {
       values.w = input[base + c + 3u * LANES];
     }
     let top = max(max(max(values.x, values.y), max(values.z, values.w)), part.x);
-    part = vec2<f32>(top, part.y * exp(part.x - top) + dot(exp(values - top), vec4<f32>(1.0)));
+    let gaps = select(values - top, vec4<f32>(0.0), values == vec4<f32>(top));
+    part = vec2<f32>(top, part.y * below(part.x, top) + dot(exp(gaps), vec4<f32>(1.0)));
   }
   if (LANES > 1u) {
     scratch[local] = part;
@@ -70,7 +77,10 @@ fn log_sum_exp_of_row(row: u32, local: u32) -> vec2<f32> {
     }
     part = scratch[local - local % LANES];
   }
-  return vec2<f32>(part.x, log(part.y));
+  // WGSL cannot write an infinity: these are the bits of minus infinity.
+  var lowest_bits = 0xff800000u;
+  let top = select(part.x, bitcast<f32>(lowest_bits), part.x == LOWEST);
+  return vec2<f32>(top, log(part.y));
 }
 
 @compute @workgroup_size(WORKGROUP)

@@ -32,15 +32,24 @@ fn sigmoid(z: f32) -> f32 {
   return 1.0 / (1.0 + exp(-z));
 }
 
+// e / (1 + e)^2 with e <= 1: s(1 - s) would lose its digits where s rounds to 1.
 fn sigmoid_slope(z: f32) -> f32 {
-  let s = sigmoid(z);
-  return s * (1.0 - s);
+  let e = exp(-abs(z));
+  return e / ((1.0 + e) * (1.0 + e));
 }
 
-// tanh by way of a bounded exponential: the built-in overflows on some drivers.
+// By way of a bounded exponential, since the built-in overflows on some drivers; near 0, where 1 - e would cancel, the
+// series up to z^9 (what is left out is below 1e-8 of the sum).
 fn hyperbolic_tangent(z: f32) -> f32 {
   let e = exp(-2.0 * abs(z));
-  return sign(z) * (1.0 - e) / (1.0 + e);
+  let w = z * z;
+  let series = z + z * w * (-1.0 / 3.0 + w * (2.0 / 15.0 + w * (-17.0 / 315.0 + w * (62.0 / 2835.0))));
+  return select(sign(z) * (1.0 - e) / (1.0 + e), series, abs(z) < 0.25);
+}
+
+// By its bits: comparisons with NaN may be optimised away, and min and max may return the other operand.
+fn is_nan(z: f32) -> bool {
+  return (bitcast<u32>(z) & 0x7fffffffu) > 0x7f800000u;
 }
 
 fn value(z: f32) -> f32 {
@@ -51,13 +60,13 @@ fn value(z: f32) -> f32 {
     case 3u: { return sqrt(z); }                  // sqrt
     case 4u: { return z * z; }                    // square
     case 5u: { return abs(z); }                   // abs
-    case 6u: { return max(z, 0.0); }              // relu
+    case 6u: { return select(max(z, 0.0), z, is_nan(z)); } // relu
     case 7u: { return z * sigmoid(z); }           // silu
     case 8u: { return z * sigmoid(1.702 * z); }   // gelu2
     case 9u: { return sigmoid(z); }               // sigmoid
     case 10u: { return hyperbolic_tangent(z); }   // tanh
     case 11u: { return params.p * z + params.q; } // affine
-    default: { return clamp(z, params.p, params.q); }
+    default: { return select(clamp(z, params.p, params.q), z, is_nan(z)); }
   }
 }
 
@@ -73,7 +82,7 @@ fn slope(z: f32) -> f32 {
     case 7u: { return sigmoid(z) + z * sigmoid_slope(z); }                             // silu
     case 8u: { return sigmoid(1.702 * z) + 1.702 * z * sigmoid_slope(1.702 * z); }     // gelu2
     case 9u: { return sigmoid_slope(z); }                                              // sigmoid
-    case 10u: { let t = hyperbolic_tangent(z); return 1.0 - t * t; }                   // tanh
+    case 10u: { return 4.0 * sigmoid_slope(2.0 * z); }                                  // tanh
     case 11u: { return params.p; }                                                     // affine
     default: { return select(0.0, 1.0, z >= params.p && z <= params.q); }              // clamp
   }

@@ -1,6 +1,8 @@
 #!/usr/bin/env node
-/** `node dist/evaluate.js`: scores weights on the splits of a data set, against the baselines. */
+/** `node dist/evaluate.js`: scores weights on the splits of a data set, against the baselines and between settings. */
 
+import { basename, isAbsolute } from "node:path";
+import { Option } from "commander";
 import { Captioner, type CaptionOptions, type Precision } from "./captioner.js";
 import {
   commandLine,
@@ -13,10 +15,19 @@ import {
   tuningHelp,
 } from "./cli.js";
 import { loadDataset } from "./data/load.js";
-import { evaluate, scoresTable } from "./evaluation.js";
+import { guidanceMethods } from "./diffusion/guidance.js";
+import {
+  differencesTable,
+  evaluate,
+  parseCompared,
+  scoresTable,
+  tableLegend,
+  testSplits,
+} from "./evaluation.js";
+import { DRAWS } from "./metrics/bootstrap.js";
 import { boundSteps, boundTable, splitBounds } from "./held-out-bound.js";
 import { UserError } from "./platform/errors.js";
-import { nodePlatform as platform, shippedWeights } from "./platform/node.js";
+import { packageVersion, nodePlatform as platform, shippedWeights } from "./platform/node.js";
 import { withLateProgress } from "./progress.js";
 
 interface Options {
@@ -24,6 +35,10 @@ interface Options {
   data?: string;
   splits?: string;
   limit: number;
+  seeds: number;
+  compare?: string;
+  baselines: boolean;
+  draws: number;
   bound: number;
   steps?: number;
   guidance?: CaptionOptions["guidance"];
@@ -33,6 +48,7 @@ interface Options {
   last?: CaptionOptions["last"];
   seed?: number;
   out?: string;
+  captions?: boolean;
   precision?: Precision;
   adapter?: string;
   tuning?: string;
@@ -42,12 +58,28 @@ interface Options {
 async function main(): Promise<void> {
   const program = commandLine(
     "node dist/evaluate.js",
-    "Scores a captioner on held-out splits, against baselines.",
+    "Scores a captioner on held-out splits: means over sampling seeds with 95 % intervals over pictures.",
   )
     .option("--weights <folder>", "weights to score", shippedWeights())
     .option("--data <source>", "emoji, or a folder with captions (default: what the weights were trained on)")
-    .option("--splits <names>", "splits to score, with commas (default: all but train)")
-    .option("--limit <number>", "at most so many pictures of a split; 0 = all", integerOption(0), 0)
+    .option(
+      "--splits <names>",
+      "splits to score, with commas (default: all but train and validation); choose settings on validation",
+    )
+    .option(
+      "--limit <number>",
+      "at most so many pictures of a split, evenly spread; 0 = all",
+      integerOption(0),
+      0,
+    )
+    .option("--seeds <number>", "sampling seeds that means go over", integerOption(1, 1000), 5)
+    .option("--seed <number>", "the first of them (default: the model's)", integerOption(0, 2 ** 31))
+    .option(
+      "--compare <settings>",
+      "guidance settings to compare on the same pictures and seeds: none, cfg:SCALE, mcs:SCALE or mcs:SCALE:SHARE masked (mcs-printed alike), with commas",
+    )
+    .option("--no-baselines", "leave out the nearest pictures and the model shown other pictures")
+    .option("--draws <number>", "bootstrap resamples of the pictures", integerOption(1, 1_000_000), DRAWS)
     .option(
       "--bound <steps>",
       "also bound -log p of all references, asking the network at this many steps t of each; 0 = not",
@@ -55,20 +87,46 @@ async function main(): Promise<void> {
       boundSteps,
     )
     .option("--steps <number>", "denoising steps", integerOption(1))
-    .option("--guidance <method>", "none, cfg, mcs or mcs-printed")
+    .addOption(new Option("--guidance <method>", "guidance of the model").choices(guidanceMethods))
     .option("--scale <number>", "guidance scale", numberOption(-100, 100))
     .option("--top-r <share>", "keep the likeliest words up to this mass", numberOption(0, 1))
     .option("--temperature <number>", "0 = always the likeliest word", numberOption(0, 100))
     .addOption(lastOption())
-    .option("--seed <number>", "seed of the random numbers", integerOption(0, 2 ** 32 - 1))
-    .option("--out <file>", "write scores and captions as JSON")
+    .option("--out <file>", "write scores, intervals and all settings as JSON")
+    .option("--captions", "also write the captions of each picture and seed to it")
     .addOption(precisionOption())
     .option("--adapter <name>", "gpu, lavapipe, swiftshader or a part of an adapter's name")
     .option("--tuning <file>", tuningHelp)
-    .option("--quiet", "print no progress");
-  const { weights, data, splits, limit, bound, out, precision, adapter, tuning, quiet, ...sampling } = program
-    .parse()
-    .opts<Options>();
+    .option("--quiet", "print no progress")
+    .addHelpText(
+      "after",
+      `
+Each cell of the tables is: mean over the seeds [95 % interval] ± standard deviation over the seeds. Intervals come from
+resampling the pictures of a split with replacement, all seeds of a picture together (bootstrap, percentiles); those of
+differences resample both sides alike. They cover the choice of pictures and the noise of sampling, not another training run.`,
+    );
+  const {
+    weights,
+    data,
+    splits,
+    limit,
+    seeds,
+    compare,
+    baselines,
+    draws,
+    bound,
+    out,
+    captions,
+    precision,
+    adapter,
+    tuning,
+    quiet,
+    ...sampling
+  } = program.parse().opts<Options>();
+  if (compare !== undefined && (sampling.guidance !== undefined || sampling.scale !== undefined))
+    throw new UserError("--compare names guidance and scale itself: leave out --guidance and --scale", 2);
+  if (captions && !out) throw new UserError("--captions needs --out: it says where they go", 2);
+  const compared = compare === undefined ? undefined : usage("--compare", () => parseCompared(compare));
   const gpu = await openGpu(adapter, quiet, tuning);
   const captioner = await Captioner.fromFolder(gpu, platform.files, weights, { precision });
   const source =
@@ -79,14 +137,23 @@ async function main(): Promise<void> {
         : { source: "folder" as const, folder: data };
   const dataset = await loadDataset({ ...captioner.config.data, ...source }, quiet);
   const known = Object.keys(dataset.splits);
-  const chosen = splits?.split(",").map((name) => name.trim()) ?? known.filter((name) => name !== "train");
+  const chosen = splits?.split(",").map((name) => name.trim()) ?? testSplits(dataset);
   const wrong = chosen.find((name) => !known.includes(name));
   if (wrong !== undefined)
     throw new UserError(`--splits: ${dataset.name} has no split "${wrong}"; it has ${known.join(", ")}`, 2);
-  const results = await withLateProgress({ label: "scores", unit: "pictures", quiet }, (onProgress) =>
-    evaluate(captioner, dataset, { ...sampling, splits: chosen, limit, onProgress }),
+  const evaluation = await withLateProgress({ label: "scores", unit: "pictures", quiet }, (onProgress) =>
+    evaluate(captioner, dataset, {
+      ...sampling,
+      splits: chosen,
+      limit,
+      seeds,
+      baselines,
+      draws,
+      onProgress,
+      ...(compared ? { compare: compared } : {}),
+    }),
   );
-  console.log(scoresTable(results));
+  console.log(`${scoresTable(evaluation)}\n\n${differencesTable(evaluation)}\n\n${tableLegend(evaluation)}`);
   const bounds =
     bound === 0
       ? []
@@ -94,16 +161,53 @@ async function main(): Promise<void> {
           splitBounds(captioner, dataset, chosen, { limit, steps: bound, onProgress, seed: sampling.seed }),
         );
   if (bounds.length > 0) console.log(`\n${boundTable(bounds)}`);
-  if (out)
-    await platform.files.write(
-      out,
-      JSON.stringify(
-        { weights, sampling: { ...captioner.config.sampling, ...sampling }, results, bounds },
-        null,
-        1,
-      ),
-    );
+  if (out) {
+    const bytes = await platform.files.read(`${weights}/model.safetensors`);
+    const { seed: _, ...plain } = sampling;
+    const record = {
+      format: "mc-diffusion-evaluation-1",
+      command: commandText(process.argv.slice(2)),
+      date: new Date().toISOString().slice(0, 10),
+      version: await packageVersion(),
+      node: process.versions.node,
+      adapter: gpu.description,
+      weights: { sha256: await platform.hash("sha-256", bytes), bytes: bytes.length },
+      precision: captioner.config.decoder.precision,
+      dataset: {
+        name: basename(dataset.name),
+        size: dataset.size,
+        splits: Object.fromEntries(Object.entries(dataset.splits).map(([name, list]) => [name, list.length])),
+      },
+      limit,
+      sampling: { ...captioner.config.sampling, ...plain },
+      ...(compared ? { compared } : {}),
+      ...evaluation,
+      splits: evaluation.splits.map(({ captions: said, ...scores }) => ({
+        ...scores,
+        ...(captions ? { captions: said } : {}),
+      })),
+      ...(bounds.length > 0 ? { bounds } : {}),
+    };
+    await platform.files.write(out, `${JSON.stringify(record, null, 1)}\n`);
+  }
   captioner.dispose();
+}
+
+/** The command as others would give it: a file is named without the folders of this machine. */
+function commandText(args: readonly string[]): string {
+  return ["node dist/evaluate.js", ...args.map((word) => (isAbsolute(word) ? basename(word) : word))].join(
+    " ",
+  );
+}
+
+/** Runs `read`, whose errors are of the command line and do not know the option's name. */
+function usage<T>(option: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof UserError) throw new UserError(`${option}: ${error.message}`, 2);
+    throw error;
+  }
 }
 
 await runCommand(main);

@@ -1,28 +1,141 @@
 /**
- * Scores of a captioner on the splits of a data set, beside what it has to beat: the captions of the nearest training
- * picture (by pixels and by codes), and the same model shown another picture's codes.
+ * Scores of a captioner on the splits of a data set, means over sampling seeds with intervals over pictures, beside what
+ * it has to beat: the captions of the nearest training picture (by pixels and by codes), and the same model shown another
+ * picture's codes. Several settings of guidance can be compared on the same pictures and seeds.
  */
 
 import type { Captioner, CaptionOptions } from "./captioner.js";
 import { shuffled } from "./data/batches.js";
 import { type Dataset, pixels } from "./data/dataset.js";
+import { type GuidanceMethod, guidanceMethods } from "./diffusion/guidance.js";
+import {
+  bootstrap,
+  DRAWS,
+  difference,
+  type Estimate,
+  LEVEL,
+  type Measurement,
+  type Score,
+  scoreOf,
+} from "./metrics/bootstrap.js";
 import { nearestCodes, nearestVectors, shrink } from "./metrics/nearest.js";
-import { type CaptionScores, scoreCaptions } from "./metrics/scores.js";
+import { METRIC_NAMES, METRICS, type MetricName } from "./metrics/scores.js";
+import { UserError } from "./platform/errors.js";
 
 export type Method = "model" | "shuffled" | "nearestPixels" | "nearestCodes";
 
-export interface SplitScores {
-  split: string;
-  scores: Record<Method, CaptionScores>;
-  /** What the model said, picture by picture. */
-  captions: { id: string; image: number; caption: string; references: readonly string[] }[];
+/** Guidance that is compared with others. What is left out is as in the model's configuration. */
+export interface ComparedGuidance {
+  /** How tables name it: "mcs:1.5". */
+  readonly name: string;
+  readonly guidance: GuidanceMethod;
+  readonly scale?: number;
+  readonly maskRate?: number;
 }
 
-export interface EvaluationOptions extends CaptionOptions {
+export type Scores = Record<MetricName, Score>;
+
+export interface MethodScores {
+  readonly method: Method;
+  /** Which of the compared settings; "model" if only one was scored. */
+  readonly name: string;
+  readonly scores: Scores;
+}
+
+/** Scores of one row less those of another: the same resamples of pictures, the same seeds. */
+export interface Difference {
+  readonly of: string;
+  readonly minus: string;
+  readonly scores: Scores;
+}
+
+export interface SplitScores {
+  readonly split: string;
+  /** Pictures scored, and all of the split, whose references the idf of CIDEr-D comes from. */
+  readonly pictures: number;
+  readonly of: number;
+  /** The settings, then the first of them shown other pictures, then the nearest pictures. */
+  readonly methods: readonly MethodScores[];
+  /** Each later setting less each earlier one; the first setting less what it has to beat. */
+  readonly differences: readonly Difference[];
+  /** What was said, picture by picture: for each setting one caption a seed. */
+  readonly captions: readonly {
+    readonly id: string;
+    readonly image: number;
+    readonly references: readonly string[];
+    readonly captions: Readonly<Record<string, readonly string[]>>;
+  }[];
+}
+
+export interface Evaluation {
+  /** Sampling seeds that the means go over. */
+  readonly seeds: readonly number[];
+  /** Resamples of the pictures, and the share of them inside the intervals. */
+  readonly draws: number;
+  readonly level: number;
+  readonly splits: readonly SplitScores[];
+}
+
+export interface EvaluationOptions extends Omit<CaptionOptions, "onBatch" | "onStep"> {
   splits: readonly string[];
   /** At most so many pictures of a split, evenly spread; 0 = all. */
   limit?: number;
+  /** How many seeds, from `seed` (default: the model's) upwards; default 1. */
+  seeds?: number;
+  /** Settings to compare, instead of the one that the other options describe. */
+  compare?: readonly ComparedGuidance[];
+  /** Also what the model has to beat; default true. */
+  baselines?: boolean;
+  /** Resamples of the pictures for the intervals; default 2000. */
+  draws?: number;
   onProgress?: (done: number, total: number) => void;
+}
+
+const methodNames: Record<Exclude<Method, "model">, string> = {
+  shuffled: "other picture",
+  nearestPixels: "nearest by pixels",
+  nearestCodes: "nearest by codes",
+};
+
+/**
+ * Reads "none,cfg:1.25,mcs:2:0.5": method, scale ω, and for mcs the share of the positions masked. Throws a `UserError`
+ * that names the entry.
+ */
+export function parseCompared(text: string): ComparedGuidance[] {
+  const entries = text.split(",").map((entry) => entry.trim());
+  const compared = entries.map((name): ComparedGuidance => {
+    const [method, ...numbers] = name.split(":");
+    const guidance = guidanceMethods.find((known) => known === method);
+    const [scale, maskRate] = numbers.map((number) => (number.trim() === "" ? Number.NaN : Number(number)));
+    const allowed = guidance === "none" ? 0 : guidance === "cfg" ? 1 : 2;
+    const right =
+      guidance !== undefined &&
+      numbers.length <= allowed &&
+      (scale === undefined || Number.isFinite(scale)) &&
+      (maskRate === undefined || (maskRate >= 0 && maskRate <= 1));
+    if (!right) {
+      throw new UserError(
+        `"${name}" should be none, cfg:SCALE, or mcs or mcs-printed with :SCALE or :SCALE:SHARE, as in none,cfg:1.25,mcs:2:0.5`,
+        2,
+      );
+    }
+    return {
+      name,
+      guidance,
+      ...(scale === undefined ? {} : { scale }),
+      ...(maskRate === undefined ? {} : { maskRate }),
+    };
+  });
+  const twice = entries.find((name, i) => entries.indexOf(name) !== i);
+  if (twice !== undefined) throw new UserError(`"${twice}" is compared with itself`, 2);
+  return compared;
+}
+
+/** The splits that are scored unless others are named: all but training and validation; validation if there is no other. */
+export function testSplits(dataset: Pick<Dataset, "splits">): string[] {
+  const heldOut = Object.keys(dataset.splits).filter((name) => name !== "train");
+  const tests = heldOut.filter((name) => name !== "validation");
+  return tests.length > 0 ? tests : heldOut;
 }
 
 /** Pictures are compared at this side length: averaging forgives a shift by a pixel. */
@@ -53,19 +166,33 @@ function gatherRows(rows: Uint32Array, width: number, numbers: readonly number[]
 
 /**
  * Scores every split. References are a picture's name-like captions; a baseline answers with the first caption of the
- * training picture it chose.
+ * training picture it chose. Pictures are encoded once, baselines scored once; each setting captions the same pictures
+ * with the same seeds.
  */
 export async function evaluate(
   captioner: Captioner,
   dataset: Dataset,
   options: EvaluationOptions,
-): Promise<SplitScores[]> {
-  const { splits, limit = 0, onProgress, ...sampling } = options;
+): Promise<Evaluation> {
+  const {
+    splits,
+    limit = 0,
+    seed = captioner.config.seed,
+    seeds: seedCount = 1,
+    compare,
+    baselines = true,
+    draws = DRAWS,
+    onProgress,
+    ...sampling
+  } = options;
+  const settings = compare ?? [{ name: "model" }];
+  const seeds = Array.from({ length: seedCount }, (_, i) => seed + i);
   const { positions } = captioner;
   const chosen = splits.map((split) => ({ split, records: recordsOf(dataset, split, limit) }));
-  const train = dataset.splits.train ?? [];
+  const train = baselines ? (dataset.splits.train ?? []) : [];
   const needed = [...new Set([...train, ...chosen.flatMap(({ records }) => records)])];
-  const total = needed.length + 2 * chosen.reduce((sum, { records }) => sum + records.length, 0);
+  const captionings = seeds.length * (settings.length + (baselines ? 1 : 0));
+  const total = needed.length + captionings * chosen.reduce((sum, { records }) => sum + records.length, 0);
   let done = 0;
 
   const place = new Map(needed.map((record, i) => [record, i]));
@@ -89,45 +216,118 @@ export async function evaluate(
   const results: SplitScores[] = [];
   for (const { split, records } of chosen) {
     if (records.length === 0) continue;
-    const references = records.map((record) => dataset.records[record]!.captions);
+    const referencesOf = (numbers: readonly number[]) =>
+      numbers.map((record) => dataset.records[record]!.captions);
+    const references = referencesOf(records);
     const ownCodes = codesOf(records);
-    const order = shuffled(records.length, 1, 0);
-    // Shifted by one within a random order: nobody keeps its own picture.
-    const others = new Array<number>(records.length);
-    order.forEach((record, i) => {
-      others[record] = order[(i + 1) % order.length]!;
-    });
-    const report = (base: number) => (count: number) => onProgress?.(base + count, total);
-    const say = async (of: Uint32Array) => {
-      const captions = await captioner.captionCodes(of, { ...sampling, onBatch: report(done) });
-      done += records.length;
-      return captions.map(({ text }) => text);
+    /** Captions of each seed. */
+    const say = async (of: Uint32Array, setting: Partial<ComparedGuidance>) => {
+      const { name: _, ...guidance } = setting;
+      const said: string[][] = [];
+      for (const seed of seeds) {
+        const base = done;
+        const captions = await captioner.captionCodes(of, {
+          ...sampling,
+          ...guidance,
+          seed,
+          onBatch: (count) => onProgress?.(base + count, total),
+        });
+        done += records.length;
+        said.push(captions.map(({ text }) => text));
+      }
+      return said;
     };
-    const said = await say(ownCodes);
-    const shuffledCaptions = await say(gatherRows(ownCodes, positions, others));
-    const firstCaption = (numbers: Uint32Array) =>
-      Array.from(numbers, (number) => dataset.records[train[number]!]!.captions[0]!);
-    const width = trainPixels.length / train.length;
+    const rows: { method: Method; name: string; said: string[][] }[] = [];
+    for (const setting of settings)
+      rows.push({ method: "model", name: setting.name, said: await say(ownCodes, setting) });
+    if (baselines) {
+      const first = settings[0]!;
+      const others = gatherRows(ownCodes, positions, otherPictures(records.length));
+      rows.push({
+        method: "shuffled",
+        name: `${first.name}, ${methodNames.shuffled}`,
+        said: await say(others, first),
+      });
+      const firstCaption = (numbers: Uint32Array) => [
+        Array.from(numbers, (number) => dataset.records[train[number]!]!.captions[0]!),
+      ];
+      const width = trainPixels.length / train.length;
+      const byPixels = nearestVectors(pixelsOf(records), trainPixels, width);
+      const byCodes = nearestCodes(ownCodes, trainCodes, positions);
+      for (const [method, nearest] of [
+        ["nearestPixels", byPixels],
+        ["nearestCodes", byCodes],
+      ] as const)
+        rows.push({ method, name: methodNames[method], said: firstCaption(nearest) });
+    }
+    const whole = dataset.splits[split]!;
+    const { methods, differences } = scoresOf(rows, references, referencesOf(whole), draws);
     results.push({
       split,
-      scores: {
-        model: scoreCaptions(said, references),
-        shuffled: scoreCaptions(shuffledCaptions, references),
-        nearestPixels: scoreCaptions(
-          firstCaption(nearestVectors(pixelsOf(records), trainPixels, width)),
-          references,
-        ),
-        nearestCodes: scoreCaptions(firstCaption(nearestCodes(ownCodes, trainCodes, positions)), references),
-      },
+      pictures: records.length,
+      of: whole.length,
+      methods,
+      differences,
       captions: records.map((record, i) => ({
         id: dataset.records[record]!.id,
         image: dataset.records[record]!.image,
-        caption: said[i]!,
         references: references[i]!,
+        captions: Object.fromEntries(rows.map(({ name, said }) => [name, said.map((list) => list[i]!)])),
       })),
     });
   }
-  return results;
+  return { seeds, draws, level: LEVEL, splits: results };
+}
+
+/** For each of n pictures another one: shifted by one within a random order, so that none keeps its own and all are shown once. */
+function otherPictures(count: number): number[] {
+  const order = shuffled(count, 1, 0);
+  const others = new Array<number>(count);
+  order.forEach((picture, i) => {
+    others[picture] = order[(i + 1) % count]!;
+  });
+  return others;
+}
+
+/** Scores and paired differences of rows of captions of the same pictures, all over the same resamples. */
+function scoresOf(
+  rows: readonly { method: Method; name: string; said: readonly (readonly string[])[] }[],
+  references: readonly (readonly string[])[],
+  corpus: readonly (readonly string[])[],
+  draws: number,
+): Pick<SplitScores, "methods" | "differences"> {
+  const measurements = rows.flatMap(({ said }) =>
+    METRIC_NAMES.map((name): Measurement => {
+      const metric = METRICS[name];
+      return {
+        statistic: metric,
+        seeds: said.map((captions) => metric.rows(captions, references, corpus)),
+      };
+    }),
+  );
+  const estimates = bootstrap(measurements, references.length, { draws });
+  const of = (row: number, metric: number) => estimates[row * METRIC_NAMES.length + metric]!;
+  const all = (estimate: (metric: number) => Estimate) =>
+    Object.fromEntries(METRIC_NAMES.map((name, metric) => [name, scoreOf(estimate(metric))])) as Scores;
+  const less = (a: number, b: number): Difference => ({
+    of: rows[a]!.name,
+    minus: rows[b]!.name,
+    scores: all((metric) => difference(of(a, metric), of(b, metric))),
+  });
+  const differences: Difference[] = [];
+  for (const [b, { method }] of rows.entries()) {
+    if (method !== "model") differences.push(less(0, b));
+    else
+      for (let a = b + 1; a < rows.length && rows[a]!.method === "model"; a++) differences.push(less(a, b));
+  }
+  return {
+    methods: rows.map(({ method, name }, row) => ({
+      method,
+      name,
+      scores: all((metric) => of(row, metric)),
+    })),
+    differences,
+  };
 }
 
 function concatenated(rows: readonly Float32Array[]): Float32Array {
@@ -137,34 +337,59 @@ function concatenated(rows: readonly Float32Array[]): Float32Array {
   return all;
 }
 
-const names: Record<Method, string> = {
-  model: "model",
-  shuffled: "model, other picture",
-  nearestPixels: "nearest by pixels",
-  nearestCodes: "nearest by codes",
-};
+/** "4.32 [4.10, 4.55] ± 0.04": mean, interval over pictures, and the deviation over seeds where there are several. */
+export function scoreText(score: Score, metric: MetricName, signed = false): string {
+  const { decimals } = METRICS[metric];
+  const share = decimals === "share";
+  const number = (value: number, sign = signed) => {
+    const text = share ? (100 * value).toFixed(1) : value.toFixed(decimals);
+    return sign && value >= 0 ? `+${text}` : text;
+  };
+  if (Number.isNaN(score.mean)) return "–";
+  const unit = share ? (signed ? " points" : " %") : "";
+  const deviation = Number.isNaN(score.deviation) ? "" : ` ± ${number(score.deviation, false)}`;
+  return `${number(score.mean)}${unit} [${number(score.low)}, ${number(score.high)}]${deviation}`;
+}
+
+/** What the cells of both tables hold, as a sentence. */
+export function tableLegend({ seeds, level, draws }: Evaluation): string {
+  const interval = `[${Math.round(100 * level)} % interval over pictures, ${draws} resamples]`;
+  return seeds.length === 1
+    ? `One sampling seed ${interval}.`
+    : `Mean over ${seeds.length} sampling seeds ${interval} ± standard deviation over the seeds.`;
+}
 
 /** The scores as a Markdown table. */
-export function scoresTable(results: readonly SplitScores[]): string {
-  const share = ({ accuracy }: { accuracy: number }) =>
-    Number.isNaN(accuracy) ? "–" : `${(100 * accuracy).toFixed(1)} %`;
-  const lines = [
-    "| split | pictures | captions by | BLEU-4 | CIDEr-D | exact | object words | tone | gender |",
-    "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-  ];
-  for (const { split, scores } of results) {
-    for (const method of Object.keys(names) as Method[]) {
-      const s = scores[method];
-      const cells = [
-        s.bleu[3].toFixed(3),
-        s.ciderD.toFixed(3),
-        share(s.exactMatch),
-        share(s.objectWords),
-        share(s.tone),
-        share(s.gender),
-      ];
-      lines.push(`| ${split} | ${s.images} | ${names[method]} | ${cells.join(" | ")} |`);
-    }
-  }
-  return lines.join("\n");
+export function scoresTable({ splits }: Evaluation): string {
+  return table(
+    ["split", "pictures", "captions by"],
+    splits.flatMap(({ split, pictures, methods }) =>
+      methods.map(({ name, scores }) => ({ head: [split, String(pictures), name], scores })),
+    ),
+  );
+}
+
+/** Differences as a Markdown table: every setting less the first, the first less what it has to beat. */
+export function differencesTable({ splits }: Evaluation): string {
+  return table(
+    ["split", "pictures", "difference"],
+    splits.flatMap(({ split, pictures, methods, differences }) =>
+      differences
+        .filter(({ of, minus }) => of === methods[0]!.name || minus === methods[0]!.name)
+        .map(({ of, minus, scores }) => ({ head: [split, String(pictures), `${of} − ${minus}`], scores })),
+    ),
+    true,
+  );
+}
+
+function table(head: readonly string[], rows: readonly { head: string[]; scores: Scores }[], signed = false) {
+  const titles = [...head, ...METRIC_NAMES.map((name) => METRICS[name].title)];
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  return [
+    line(titles),
+    line(titles.map(() => "---")),
+    ...rows.map(({ head, scores }) =>
+      line([...head, ...METRIC_NAMES.map((name) => scoreText(scores[name], name, signed))]),
+    ),
+  ].join("\n");
 }

@@ -27,12 +27,28 @@ export * from "./diffusion/schedule.js";
 export * from "./diffusion/table.js";
 export * from "./diffusion/transition.js";
 export * from "./engine.js";
-export { type EvaluationOptions, evaluate, type SplitScores, scoresTable } from "./evaluation.js";
+export {
+  type ComparedGuidance,
+  differencesTable,
+  type Evaluation,
+  type EvaluationOptions,
+  evaluate,
+  type SplitScores,
+  scoresTable,
+  testSplits,
+} from "./evaluation.js";
 export * as kernels from "./gpu/kernels.generated.js";
 export { tuningProblems } from "./gpu/tuning-problems.js";
 export * from "./io/safetensors.js";
 export * from "./metrics/accuracy.js";
 export * from "./metrics/bleu.js";
+export {
+  bootstrap,
+  type Estimate,
+  type Measurement,
+  type Score,
+  type Statistic,
+} from "./metrics/bootstrap.js";
 export * from "./metrics/cider.js";
 export * from "./metrics/image.js";
 export * from "./metrics/scores.js";

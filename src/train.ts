@@ -6,7 +6,7 @@ import { commandLine, integerOption, openGpu, runCommand, tuningHelp } from "./c
 import { type Config, describeConfig, PRESET_NAMES, resolveConfig, resumeConfig } from "./config.js";
 import type { Dataset } from "./data/dataset.js";
 import { loadDataset } from "./data/load.js";
-import { evaluate, scoresTable } from "./evaluation.js";
+import { evaluate, scoresTable, tableLegend, testSplits } from "./evaluation.js";
 import { poison } from "./gpu/poison.js";
 import { boundSteps, boundTable, splitBounds } from "./held-out-bound.js";
 import { latestCheckpoint } from "./io/checkpoint.js";
@@ -284,8 +284,8 @@ async function finish(context: StageContext, options: Options, goOn: () => void)
       title: "Held-out pictures: the model's caption, a reference below",
     }),
   );
-  const splits = Object.keys(dataset.splits).filter((split) => split !== "train");
-  const results = await withLateProgress(
+  const splits = testSplits(dataset);
+  const evaluation = await withLateProgress(
     { label: "scores", unit: "pictures", quiet: options.quiet },
     (onProgress) =>
       evaluate(captioner, dataset, {
@@ -297,13 +297,13 @@ async function finish(context: StageContext, options: Options, goOn: () => void)
         },
       }),
   );
-  const table = scoresTable(results);
+  const table = `${scoresTable(evaluation)}\n\n${tableLegend(evaluation)}`;
   console.log(`\n${table}`);
   await files.write(`${run.path}/scores.md`, `${table}\n`);
   await files.write(
     `${run.path}/scores.json`,
     JSON.stringify(
-      results.map(({ split, scores }) => ({ split, scores })),
+      { ...evaluation, splits: evaluation.splits.map(({ captions: _, ...scores }) => scores) },
       null,
       1,
     ),

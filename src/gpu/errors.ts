@@ -58,6 +58,19 @@ export class NonFiniteError extends GpuError {
   }
 }
 
+/** An id or step that an op cannot look up; found by `checkFinite`. */
+export class IdError extends GpuError {
+  readonly op: string;
+  readonly tensor: string;
+  readonly value: number;
+  constructor(op: string, tensor: string, element: number, value: number, range: string) {
+    super(`${op}: element ${element} of ${tensor} is ${value}, not ${range}`);
+    this.op = op;
+    this.tensor = tensor;
+    this.value = value;
+  }
+}
+
 export function formatBytes(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
   const units = ["KiB", "MiB", "GiB"];

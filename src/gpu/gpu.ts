@@ -7,6 +7,7 @@ import {
   DeviceLostError,
   GpuError,
   GpuValidationError,
+  IdError,
   MissingFeatureError,
   NonFiniteError,
 } from "./errors.js";
@@ -149,6 +150,15 @@ function pipelinesOf(commands: readonly Command[]): Pipeline[] {
   return [...pipelines];
 }
 
+/** What `checkIds` has been asked, with copies of ids and table as they were. */
+interface IdCheck {
+  op: string;
+  label: string;
+  range: string;
+  valid: (id: number, table: Float32Array) => boolean;
+  copies: { copy: Storage; bytes: number }[];
+}
+
 const uniformBlockBytes = 1 << 20;
 /** Outputs that `checkFinite` can watch between two read-backs: several training steps. */
 const finiteSlots = 16384;
@@ -197,7 +207,11 @@ export class Gpu {
   private failure: GpuError | null = null;
   private readonly errorChecks = new Set<Promise<void>>();
   private profiler: Profiler | null = null;
-  private finite: { counts: GPUBuffer; names: { kernel: string; tensor: string }[] } | null = null;
+  private finite: {
+    counts: Storage;
+    names: { kernel: string; tensor: string }[];
+    ids: IdCheck[];
+  } | null = null;
   private dispatchCount = 0;
   private submitCount = 0;
   private readonly uniformAlignment: number;
@@ -509,6 +523,11 @@ export class Gpu {
         throw new GpuError(`${kernel.spec.name}: the uniform ${member.name} is missing`);
       for (let lane = 0; lane < member.width; lane++) {
         const number = typeof value === "number" ? value : value[lane]!;
+        // A word takes whatever it is given: NaN as 0, 2.5 as 2.
+        if (member.type !== "f32" && !Number.isInteger(number))
+          throw new GpuError(
+            `${kernel.spec.name}: the uniform ${member.name} is ${number}, not a whole number`,
+          );
         const at = base + member.offset + 4 * lane;
         if (member.type === "f32") view.setFloat32(at, number, true);
         else if (member.type === "u32") view.setUint32(at, number, true);
@@ -768,6 +787,12 @@ export class Gpu {
 
   /** Reads bytes back once all work recorded so far has run. Surfaces any GPU error that work has caused. */
   async read(source: Storage, byteOffset: number, bytes: number): Promise<ArrayBuffer> {
+    const data = await this.readBack(source, byteOffset, bytes);
+    await this.surfaceErrors();
+    return data;
+  }
+
+  private async readBack(source: Storage, byteOffset: number, bytes: number): Promise<ArrayBuffer> {
     this.flush();
     this.throwIfFailed();
     const size = Math.max(4, 2 ** Math.ceil(Math.log2(bytes)));
@@ -800,7 +825,6 @@ export class Gpu {
     const data = staging.getMappedRange(0, bytes).slice(0);
     staging.unmap();
     free.push(staging);
-    await this.surfaceErrors();
     return data;
   }
 
@@ -849,23 +873,22 @@ export class Gpu {
   }
 
   /**
-   * While on, every kernel's float outputs are searched for NaN and infinity (slow); the next read-back throws a
-   * `NonFiniteError` that names the first kernel and tensor.
+   * While on, every kernel's float outputs are searched for NaN and infinity, and ids for those out of range (slow); the
+   * next read-back throws a `NonFiniteError` that names the first kernel and tensor, or an `IdError` that names the op.
    */
   set checkFinite(on: boolean) {
     if (on === (this.finite !== null)) return;
     this.finish();
     this.bindGroups.clear(); // some hold the buffer of the counts
-    this.finite?.counts.destroy();
-    this.finite = on
-      ? {
-          counts: this.device.createBuffer({
-            label: "mcd finite",
-            size: finiteSlots * 4,
-            usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
-          }),
-          names: [],
-        }
+    this.finite?.counts.buffer.destroy();
+    const size = finiteSlots * 4;
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    const placement = on && {
+      buffer: this.device.createBuffer({ label: "mcd finite", size, usage }),
+      id: borrowedId,
+    };
+    this.finite = placement
+      ? { counts: new Storage(this.mainPool, size, "non-finite counts", placement), names: [], ids: [] }
       : null;
   }
 
@@ -881,10 +904,6 @@ export class Gpu {
   ): void {
     const finite = this.finite!;
     const check = kernels.finite.countNonFinite;
-    const counts = new Storage(this.mainPool, finiteSlots * 4, "non-finite counts", {
-      buffer: finite.counts,
-      id: borrowedId,
-    });
     kernel.spec.bindings.forEach((binding, i) => {
       const dtype = bindingDType(binding, specialisation);
       const isFloat = dtype === "f32" || dtype === "f16";
@@ -897,32 +916,57 @@ export class Gpu {
       const output = bound[binding.name]!;
       const count = output instanceof Storage ? range.size / bytesPerElement[dtype] : output.size;
       this.writeUniform(check, { count, slot }, uniformOffset);
-      const bindings = [range, { storage: counts, offset: 0, size: finiteSlots * 4 }];
+      const bindings = [range, { storage: finite.counts, offset: 0, size: finiteSlots * 4 }];
       const groups = this.groups1d(count, 256);
       const dispatch = { pipeline, bindings, textures: [], uniformOffset, groups };
       this.recording.commands.push({ kind: "dispatch", ...dispatch });
     });
   }
 
-  private async reportNonFinite(): Promise<void> {
-    const finite = this.finite!;
-    this.finish(); // all that has a name must have been counted
-    const names = finite.names.splice(0);
-    if (names.length === 0) return;
-    const staging = this.device.createBuffer({
-      label: "mcd read-back",
-      size: finiteSlots * 4,
-      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+  /**
+   * With `checkFinite` on, the next read-back throws an `IdError` if `valid` refuses an element of `ids`, which should be
+   * `range` (in words). `valid` is given what `table` holds at this point of the work.
+   */
+  checkIds(
+    op: string,
+    ids: Bindable<"u32">,
+    range: string,
+    valid: IdCheck["valid"],
+    table: Bindable = ids,
+  ): void {
+    if (!this.finite) return;
+    const copies = [ids, table].map(({ storage, offset, size, label }) => {
+      const copy = this.allocate(4 * size, label);
+      this.copyBuffer(storage, 4 * offset, copy, 0, 4 * size);
+      return { copy, bytes: 4 * size };
     });
-    const encoder = this.device.createCommandEncoder({ label: "mcd read-back" });
-    encoder.copyBufferToBuffer(finite.counts, 0, staging, 0, finiteSlots * 4);
-    encoder.clearBuffer(finite.counts);
-    this.device.queue.submit([encoder.finish()]);
-    await staging.mapAsync(GPUMapMode.READ);
-    const counts = new Uint32Array(staging.getMappedRange().slice(0));
-    staging.destroy();
-    const first = names.findIndex((_, slot) => counts[slot]! > 0);
-    if (first >= 0) throw new NonFiniteError(names[first]!.kernel, names[first]!.tensor, counts[first]!);
+    this.finite.ids.push({ op, label: ids.label, range, valid, copies });
+  }
+
+  private async reportNonFinite(): Promise<void> {
+    const { counts, names, ids } = this.finite!;
+    this.finish(); // all that has a name must have been counted
+    const [counted, asked] = [names.splice(0), ids.splice(0)];
+    if (counted.length + asked.length === 0) return;
+    const reading = this.readBack(counts, 0, counts.bytes);
+    this.clearBuffer(counts, 0, counts.bytes);
+    const copies = asked.flatMap((check) => check.copies);
+    const [counting, ...data] = await Promise.all([
+      reading,
+      ...copies.map(({ copy, bytes }) => {
+        copy.release();
+        return this.readBack(copy, 0, bytes);
+      }),
+    ]);
+    asked.forEach(({ op, label, range, valid }, i) => {
+      const values = new Uint32Array(data[2 * i]!);
+      const table = new Float32Array(data[2 * i + 1]!);
+      const at = values.findIndex((id) => !valid(id, table));
+      if (at >= 0) throw new IdError(op, label, at, values[at]!, range);
+    });
+    const found = new Uint32Array(counting!);
+    const first = counted.findIndex((_, slot) => found[slot]! > 0);
+    if (first >= 0) throw new NonFiniteError(counted[first]!.kernel, counted[first]!.tensor, found[first]!);
   }
 
   /**

@@ -1,6 +1,6 @@
 /** GPU memory: buffers by size class, handed out and taken back, with exact accounting by label. */
 
-import { GpuError, OutOfMemoryError } from "./errors.js";
+import { formatBytes, GpuError, OutOfMemoryError } from "./errors.js";
 import { overlaps, type Region } from "./region.js";
 
 /** Whoever hands out storages: gets them back when nobody refers to them any more. */
@@ -166,9 +166,9 @@ export class MemoryAccount {
   /** Takes `size` bytes for a tensor that asked for `bytes`. Throws `OutOfMemoryError`. */
   take(size: number, bytes: number, label: string): void {
     if (size > this.limit)
-      throw this.error(label, bytes, `a storage buffer of this device has at most ${this.limit} bytes`);
+      throw this.error(label, bytes, `this device allows a storage buffer ${formatBytes(this.limit)}`);
     if (this.live + size > this.budget) {
-      const reason = `the memory budget is ${this.budget} bytes and ${this.live} are in use`;
+      const reason = `the memory budget is ${formatBytes(this.budget)}, of which ${formatBytes(this.live)} are in use`;
       throw this.error(label, bytes, reason);
     }
     this.add(label, size);

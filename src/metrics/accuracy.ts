@@ -11,31 +11,29 @@ export interface Accuracy {
 }
 
 /**
- * The share of captions that, normalised (see `normalizeCaption`), equal one of their references word for
- * word.
+ * For each caption whether, normalised (see `normalizeCaption`), it equals one of its references word for word: 1 or 0.
  */
-export function exactMatch(
+export function exactMatches(
   candidates: readonly string[],
   references: readonly (readonly string[])[],
-): Accuracy {
-  return shareOf(candidates, references, (candidate, list) => {
+): Float64Array {
+  return verdicts(candidates, references, (candidate, list) => {
     const text = normalizeCaption(candidate);
     return list.some((reference) => normalizeCaption(reference) === text) ? 1 : 0;
   });
 }
 
 /**
- * How well captions name what is seen, apart from gender and skin tone: for each caption the best F1 score,
- * over its references, of its set of object words against the reference's (`objectWordsOf`); then the mean.
- * F1 = 2 |A ∩ B| / (|A| + |B|): neither missing words nor additional ones are free. References without object
- * words ("woman with dark skin") are passed over, and captions all of whose references are such are not
- * counted.
+ * How well each caption names what is seen, apart from gender and skin tone: the best F1 score, over its references, of
+ * its set of object words against the reference's (`objectWordsOf`). F1 = 2 |A ∩ B| / (|A| + |B|): neither missing words
+ * nor additional ones are free. References without object words ("woman with dark skin") are passed over; NaN where all
+ * are such.
  */
-export function objectWordAccuracy(
+export function objectWordScores(
   candidates: readonly string[],
   references: readonly (readonly string[])[],
-): Accuracy {
-  return shareOf(candidates, references, (candidate, list) => {
+): Float64Array {
+  return verdicts(candidates, references, (candidate, list) => {
     const own = objectWordsOf(candidate);
     const scores = list
       .map(objectWordsOf)
@@ -44,58 +42,90 @@ export function objectWordAccuracy(
         const common = own.filter((word) => words.includes(word)).length;
         return (2 * common) / (own.length + words.length);
       });
-    return scores.length === 0 ? null : Math.max(...scores);
+    return scores.length === 0 ? Number.NaN : Math.max(...scores);
   });
 }
 
 /**
- * Of the captions of which a reference names a skin tone: the share that name exactly the same tone or, for
- * two people, tones in the same order (`toneOf`). The truth is what the first reference with a tone says.
+ * For each caption of which a reference names a skin tone, whether it names exactly the same tone or, for two people,
+ * tones in the same order (`toneOf`): 1 or 0, else NaN. The truth is what the first reference with a tone says.
  */
-export function toneAccuracy(
+export function toneMatches(
   candidates: readonly string[],
   references: readonly (readonly string[])[],
-): Accuracy {
+): Float64Array {
   return agreement(candidates, references, toneOf);
 }
 
 /**
- * Of the captions of which a reference names a gender: the share that name the same (`genderOf`: male,
- * female, both). The truth is what the first reference with a gender says.
+ * For each caption of which a reference names a gender, whether it names the same (`genderOf`: male, female, both): 1 or 0,
+ * else NaN. The truth is what the first reference with a gender says.
  */
+export function genderMatches(
+  candidates: readonly string[],
+  references: readonly (readonly string[])[],
+): Float64Array {
+  return agreement(candidates, references, genderOf);
+}
+
+/** The share of captions that equal one of their references (`exactMatches`). */
+export function exactMatch(
+  candidates: readonly string[],
+  references: readonly (readonly string[])[],
+): Accuracy {
+  return accuracyOf(exactMatches(candidates, references));
+}
+
+/** The mean of `objectWordScores` over the captions that have one. */
+export function objectWordAccuracy(
+  candidates: readonly string[],
+  references: readonly (readonly string[])[],
+): Accuracy {
+  return accuracyOf(objectWordScores(candidates, references));
+}
+
+/** The mean of `toneMatches` over the captions that have one. */
+export function toneAccuracy(
+  candidates: readonly string[],
+  references: readonly (readonly string[])[],
+): Accuracy {
+  return accuracyOf(toneMatches(candidates, references));
+}
+
+/** The mean of `genderMatches` over the captions that have one. */
 export function genderAccuracy(
   candidates: readonly string[],
   references: readonly (readonly string[])[],
 ): Accuracy {
-  return agreement(candidates, references, genderOf);
+  return accuracyOf(genderMatches(candidates, references));
 }
 
 function agreement(
   candidates: readonly string[],
   references: readonly (readonly string[])[],
   read: (caption: string) => string,
-): Accuracy {
-  return shareOf(candidates, references, (candidate, list) => {
+): Float64Array {
+  return verdicts(candidates, references, (candidate, list) => {
     const truth = list.map(read).find((value) => value !== "none");
-    if (truth === undefined) return null;
+    if (truth === undefined) return Number.NaN;
     return read(candidate) === truth ? 1 : 0;
   });
 }
 
-/** The mean of `judge` over the captions for which it is not null. */
-function shareOf(
+function verdicts(
   candidates: readonly string[],
   references: readonly (readonly string[])[],
-  judge: (candidate: string, references: readonly string[]) => number | null,
-): Accuracy {
+  judge: (candidate: string, references: readonly string[]) => number,
+): Float64Array {
   checkPairs(candidates, references);
-  let sum = 0;
-  let count = 0;
-  for (const [i, candidate] of candidates.entries()) {
-    const verdict = judge(candidate, references[i]!);
-    if (verdict === null) continue;
-    sum += verdict;
-    count++;
-  }
-  return { accuracy: sum / count, count };
+  return Float64Array.from(candidates, (candidate, i) => judge(candidate, references[i]!));
+}
+
+/** The mean of the verdicts that are not NaN. */
+function accuracyOf(verdicts: Float64Array): Accuracy {
+  const judged = verdicts.filter((verdict) => !Number.isNaN(verdict));
+  return {
+    accuracy: judged.reduce((sum, verdict) => sum + verdict, 0) / judged.length,
+    count: judged.length,
+  };
 }

@@ -5,6 +5,9 @@ import { tokenizeCaption } from "./tokenize.js";
 const TINY = 1e-15;
 const SMALL = 1e-9;
 
+/** Sums that BLEU is made of, over a corpus or for one caption: matched_1 … 4, total_1 … 4, c and r. */
+export const BLEU_SUMS = 10;
+
 /**
  * BLEU-1 … BLEU-4 of a corpus (Papineni et al. 2002) as coco-caption computes them: element n − 1 is BLEU-n,
  * in 0 … 1. `candidates[i]` is compared with all of `references[i]`; both are tokenized here.
@@ -20,34 +23,48 @@ export function bleu(
   candidates: readonly string[],
   references: readonly (readonly string[])[],
 ): [number, number, number, number] {
+  const rows = bleuCounts(candidates, references);
+  const sums = new Float64Array(BLEU_SUMS);
+  for (let i = 0; i < rows.length; i++) sums[i % BLEU_SUMS]! += rows[i]!;
+  return bleuOf(sums);
+}
+
+/** What each caption adds to the sums of `bleu`: [n, `BLEU_SUMS`]. */
+export function bleuCounts(
+  candidates: readonly string[],
+  references: readonly (readonly string[])[],
+): Float64Array {
   checkPairs(candidates, references);
-  const matched = [0, 0, 0, 0];
-  const total = [0, 0, 0, 0];
-  let candidateLength = 0;
-  let referenceLength = 0;
+  const rows = new Float64Array(candidates.length * BLEU_SUMS);
   for (const [i, candidate] of candidates.entries()) {
+    const row = rows.subarray(i * BLEU_SUMS, (i + 1) * BLEU_SUMS);
     const tokens = tokenizeCaption(candidate);
     const lists = references[i]!.map(tokenizeCaption);
-    candidateLength += tokens.length;
-    referenceLength += closestLength(
-      tokens.length,
-      lists.map((list) => list.length),
-    );
     const own = countNgrams(tokens, 4);
     const theirs = lists.map((list) => countNgrams(list, 4));
     for (let k = 0; k < 4; k++) {
-      total[k]! += Math.max(0, tokens.length - k);
       for (const [ngram, count] of own[k]!) {
         const most = Math.max(...theirs.map((counts) => counts[k]!.get(ngram) ?? 0));
-        matched[k]! += Math.min(count, most);
+        row[k]! += Math.min(count, most);
       }
+      row[4 + k] = Math.max(0, tokens.length - k);
     }
+    row[8] = tokens.length;
+    row[9] = closestLength(
+      tokens.length,
+      lists.map((list) => list.length),
+    );
   }
-  const ratio = (candidateLength + TINY) / (referenceLength + SMALL);
+  return rows;
+}
+
+/** BLEU-1 … BLEU-4 from the sums [`BLEU_SUMS`] over a corpus. */
+export function bleuOf(sums: ArrayLike<number>): [number, number, number, number] {
+  const ratio = (sums[8]! + TINY) / (sums[9]! + SMALL);
   const brevity = ratio < 1 ? Math.exp(1 - 1 / ratio) : 1;
   let product = 1;
   const score = (k: number) => {
-    product *= (matched[k]! + TINY) / (total[k]! + SMALL);
+    product *= (sums[k]! + TINY) / (sums[4 + k]! + SMALL);
     return product ** (1 / (k + 1)) * brevity;
   };
   return [score(0), score(1), score(2), score(3)];

@@ -16,16 +16,20 @@ const SIGMA = 6;
  *   10 · mean_n mean_r Σ_g min(h_g, r_g) r_g / (‖h‖ ‖r‖) · exp(−(l_h − l_r)² / (2 · 6²)),
  *
  * 0 where a norm is 0; l is the number of bigrams, as in coco-caption. Words are not stemmed. idf comes from
- * the references given, so with a single image every idf and the score are 0.
+ * `corpus`, the references of each image of a corpus that holds these images; by default `references`. With a single
+ * image every idf and the score are 0.
  */
 export function ciderD(
   candidates: readonly string[],
   references: readonly (readonly string[])[],
+  corpus: readonly (readonly string[])[] = references,
 ): { score: number; each: Float64Array } {
   checkPairs(candidates, references);
-  const lists = references.map((list) => list.map((text) => countNgrams(tokenizeCaption(text), LONGEST)));
-  const frequency = documentFrequencies(lists);
-  const logImages = Math.log(candidates.length);
+  const counted = (list: readonly string[]) =>
+    list.map((text) => countNgrams(tokenizeCaption(text), LONGEST));
+  const lists = references.map(counted);
+  const frequency = documentFrequencies(corpus === references ? lists : corpus.map(counted));
+  const logImages = Math.log(corpus.length);
   const weigh = (counts: readonly Map<string, number>[]): Weighted => weighted(counts, frequency, logImages);
 
   const each = new Float64Array(candidates.length);

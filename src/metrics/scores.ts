@@ -1,8 +1,67 @@
-import { type Accuracy, exactMatch, genderAccuracy, objectWordAccuracy, toneAccuracy } from "./accuracy.js";
-import { bleu } from "./bleu.js";
+import {
+  type Accuracy,
+  exactMatch,
+  exactMatches,
+  genderAccuracy,
+  genderMatches,
+  objectWordAccuracy,
+  objectWordScores,
+  toneAccuracy,
+  toneMatches,
+} from "./accuracy.js";
+import { BLEU_SUMS, bleu, bleuCounts, bleuOf } from "./bleu.js";
+import { meanOfDefined, meanRows, type Statistic } from "./bootstrap.js";
 import { ciderD } from "./cider.js";
 
-/** All figures that are reported for a split. */
+/** A figure that is reported for a split, as sums over its pictures. */
+export interface Metric extends Statistic {
+  readonly title: string;
+  /** How it is written: a share in per cent, or a number with so many decimals. */
+  readonly decimals: number | "share";
+  /** What each picture adds, [n, width], for one caption a picture. `corpus`: the references of the whole split. */
+  rows(
+    candidates: readonly string[],
+    references: readonly (readonly string[])[],
+    corpus: readonly (readonly string[])[],
+  ): Float64Array;
+}
+
+const share = (
+  title: string,
+  each: (candidates: readonly string[], references: readonly (readonly string[])[]) => Float64Array,
+): Metric => ({
+  ...meanOfDefined,
+  title,
+  decimals: "share",
+  rows: (candidates, references) => meanRows(each(candidates, references)),
+});
+
+export type MetricName = "bleu4" | "ciderD" | "exact" | "objectWords" | "tone" | "gender";
+
+/** Everything that is reported, in the order of the tables. */
+export const METRICS: Readonly<Record<MetricName, Metric>> = {
+  bleu4: {
+    title: "BLEU-4",
+    decimals: 3,
+    width: BLEU_SUMS,
+    of: (sums) => bleuOf(sums)[3],
+    rows: (candidates, references) => bleuCounts(candidates, references),
+  },
+  ciderD: {
+    ...meanOfDefined,
+    title: "CIDEr-D",
+    decimals: 2,
+    rows: (candidates, references, corpus) => meanRows(ciderD(candidates, references, corpus).each),
+  },
+  exact: share("exact", exactMatches),
+  objectWords: share("object words", objectWordScores),
+  tone: share("tone", toneMatches),
+  gender: share("gender", genderMatches),
+};
+
+export const METRIC_NAMES = Object.keys(METRICS) as MetricName[];
+
+/** All figures of one set of captions. */
 export interface CaptionScores {
   readonly images: number;
   /** BLEU-1 … BLEU-4, in 0 … 1. */

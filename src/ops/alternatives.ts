@@ -1,6 +1,7 @@
 /** What a distribution over tokens looks like at each position, for people (shaders/alternatives.wgsl). */
 
 import * as kernels from "../gpu/kernels.generated.js";
+import { checkTensors } from "../tensor/arguments.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 
@@ -15,6 +16,8 @@ export function reportWidth(count: number): number {
  * the `count` most probable tokens, falling. Off the tape.
  */
 export function reportRows(scores: Tensor, tokens: Tensor<"u32">, count: number): Tensor<"u32"> {
+  checkTensors("reportRows", "f32", scores);
+  checkTensors("reportRows", "u32", tokens);
   const { gpu } = scores;
   const width = scores.shape.at(-1)!;
   const rows = scores.size / width;

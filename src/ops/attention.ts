@@ -10,6 +10,7 @@ import type { Gpu } from "../gpu/gpu.js";
 import type { Float } from "../gpu/kernel.js";
 import * as kernels from "../gpu/kernels.generated.js";
 import type { Storage } from "../gpu/pool.js";
+import { checkTensors } from "../tensor/arguments.js";
 import { type GradWriter, record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { copyStrided } from "../tensor/strided.js";
@@ -365,6 +366,7 @@ export function selfAttention<D extends Float>(
   heads: number,
   options: AttentionOptions = {},
 ): AttentionResult<D> {
+  checkTensors("selfAttention", "float", qkv);
   checkRank("selfAttention", qkv);
   const channels = qkv.shape[2]! / 3;
   if (!Number.isInteger(channels)) {
@@ -406,6 +408,7 @@ export function crossAttention<D extends Float>(
   heads: number,
   options: AttentionOptions = {},
 ): AttentionResult<D> {
+  checkTensors("crossAttention", "float", q, kv);
   checkRank("crossAttention", q);
   checkRank("crossAttention", kv);
   const channels = q.shape[2]!;
@@ -447,6 +450,7 @@ export function attention<D extends Float>(
   heads: number,
   options: AttentionOptions = {},
 ): AttentionResult<D> {
+  checkTensors("attention", "float", q, k, v);
   for (const tensor of [q, k, v]) checkRank("attention", tensor);
   const channels = q.shape[2]!;
   if (k.shape[2] !== channels || k.shape.some((length, axis) => length !== v.shape[axis])) {
@@ -498,6 +502,7 @@ export function attentionMap<D extends Float>(
   heads: number,
   options: AttentionOptions & { meanOverHeads?: boolean } = {},
 ): Tensor {
+  checkTensors("attentionMap", "float", q, k, logSumExp);
   for (const tensor of [q, k]) checkRank("attentionMap", tensor);
   if (k.shape[2] !== q.shape[2])
     throw new ShapeError("attentionMap", `q ${describe(q)} and k ${describe(k)}: channels differ`);

@@ -4,6 +4,7 @@ import * as choices from "../gpu/choices.js";
 import type { Gpu } from "../gpu/gpu.js";
 import * as kernels from "../gpu/kernels.generated.js";
 import type { Tunable } from "../gpu/tuning-table.js";
+import { checkTensors } from "../tensor/arguments.js";
 import { noGrad } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor, zeros } from "../tensor/tensor.js";
@@ -61,6 +62,7 @@ function grid(gpu: Gpu, kernel: Tunable<{ WORKGROUP: number }>, count: number) {
  * squared distance. Not differentiable.
  */
 export function nearestCodes(z: Tensor, codes: Tensor): NearestCodes {
+  checkTensors("nearestCodes", "f32", z, codes);
   const { rows, width, codeCount } = sizes("nearestCodes", z, codes);
   const { gpu } = z;
   const shape = z.shape.slice(0, -1);
@@ -91,11 +93,19 @@ export function nearestCodes(z: Tensor, codes: Tensor): NearestCodes {
     const halfNorm = empty(gpu, [codeCount], "f32", "half norms");
     const scores = empty(gpu, [ranges, rows], "f32", "code scores");
     const found = empty(gpu, [ranges, rows], "u32", "codes of ranges");
-    const norms = family.halfNorms;
-    gpu.run(norms, { codes: table, half_norm_out: halfNorm }, params, grid(gpu, norms, codeCount));
+    const centred = empty(gpu, table.shape, "f32", "centred codes");
+    const centre = empty(gpu, [table.shape[1]!], "f32", "centre of codes");
+    const middle = { half_norm_out: halfNorm, centred_out: centred, centre_out: centre };
+    gpu.run(
+      family.centreCodes,
+      { codes: table, ...middle },
+      params,
+      grid(gpu, family.centreCodes, codeCount),
+    );
     const bindings = {
       vectors,
-      codes: table,
+      codes: centred,
+      centre,
       half_norm: halfNorm,
       range_score: scores,
       range_id: found,
@@ -159,11 +169,14 @@ export function updateCodebook(
   ids: Tensor<"u32">,
   options: UpdateOptions = {},
 ): Tensor {
+  checkTensors("updateCodebook", "f32", z);
+  checkTensors("updateCodebook", "u32", ids);
   const { decay = 0.99, epsilon = 1e-5 } = options;
   const { rows, width, codeCount } = sizes("updateCodebook", z, state.codes);
   if (ids.size !== rows)
     throw new ShapeError("updateCodebook", `ids [${ids.shape.join(", ")}] for z [${z.shape.join(", ")}]`);
   const { gpu } = z;
+  gpu.checkIds("updateCodebook", ids, `below ${codeCount}`, (id) => id < codeCount);
   const family = kernels.codebook;
   const element = width % 4 === 0 ? "vector" : "scalar";
   const columns = element === "vector" ? width / 4 : width;
@@ -222,6 +235,8 @@ export function restartCodes(
   picks: Tensor<"u32">,
   restartAfter: number,
 ): void {
+  checkTensors("restartCodes", "f32", z);
+  checkTensors("restartCodes", "u32", picks);
   const { rows, width, codeCount } = sizes("restartCodes", z, state.codes);
   if (picks.size !== codeCount)
     throw new ShapeError("restartCodes", `picks [${picks.shape.join(", ")}] for ${codeCount} codes`);

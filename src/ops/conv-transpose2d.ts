@@ -1,5 +1,6 @@
 /** Transposed convolution: the convolution that goes from small pictures to large ones (kernels of conv2d). */
 
+import { checkTensors } from "../tensor/arguments.js";
 import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
@@ -21,6 +22,7 @@ export interface ConvTranspose2dOptions {
  * and a 3×3 convolution. Differentiable in x and weight.
  */
 export function convTranspose2d(x: Tensor, weight: Tensor, options: ConvTranspose2dOptions = {}): Tensor {
+  checkTensors("convTranspose2d", "f32", x, weight);
   const { stride = 1, padding = 0 } = options;
   const shapes = `x [${x.shape.join(", ")}] and weight [${weight.shape.join(", ")}]`;
   if (x.rank !== 4 || weight.rank !== 4 || x.shape[3] !== weight.shape[3]) {

@@ -3,6 +3,7 @@
 import * as choices from "../gpu/choices.js";
 import type { Gpu } from "../gpu/gpu.js";
 import * as kernels from "../gpu/kernels.generated.js";
+import { checkTensors, optional } from "../tensor/arguments.js";
 import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
@@ -55,6 +56,7 @@ export interface Plan {
  * matrix product of the pixels as they lie in memory. Differentiable in x, weight and bias.
  */
 export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): Tensor {
+  checkTensors("conv2d", "f32", x, weight, ...optional(options.bias));
   const bias = options.bias ?? null;
   const geometry = check(x, weight, bias, options);
   const { gpu } = x;

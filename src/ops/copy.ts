@@ -2,6 +2,7 @@
 
 import type { DType, Float } from "../gpu/kernel.js";
 import * as kernels from "../gpu/kernels.generated.js";
+import { checkTensors } from "../tensor/arguments.js";
 import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { copyStrided, sameShape } from "../tensor/strided.js";
@@ -9,11 +10,13 @@ import { empty, type Tensor } from "../tensor/tensor.js";
 
 /** The tensor itself if every kernel can bind it, else a dense copy with the same values. */
 export function contiguous<D extends DType>(x: Tensor<D>): Tensor<D> {
+  checkTensors("contiguous", "any", x);
   return x.gpu.binds(x) ? x : x.dense();
 }
 
 /** The values of `x` as a dense tensor of another element type; the gradient, always float32, passes through. */
 export function cast<D extends Float>(x: Tensor<Float>, dtype: D): Tensor<D> {
+  checkTensors("cast", "float", x);
   const y = empty(x.gpu, x.shape, dtype, x.label);
   copyStrided(x, y, { accumulate: false });
   return record("cast", [x], y, () => (dy, grads) => grads.give(0, dy));
@@ -21,6 +24,7 @@ export function cast<D extends Float>(x: Tensor<Float>, dtype: D): Tensor<D> {
 
 /** Writes `source` over `target`, both possibly views of the same shape in different memory. Not on the tape. */
 export function copyInto(target: Tensor<DType>, source: Tensor<DType>): void {
+  checkTensors("copyInto", "any", target, source);
   if (!sameShape(target.shape, source.shape)) {
     throw new ShapeError(
       "copyInto",
@@ -32,11 +36,10 @@ export function copyInto(target: Tensor<DType>, source: Tensor<DType>): void {
 
 /** Joins tensors along one axis; all other axes have to agree. Negative axes count from the last. */
 export function concat(tensors: readonly Tensor[], axis: number): Tensor {
+  checkTensors("concat", "f32", ...tensors);
   const first = tensors[0];
   if (!first) throw new ShapeError("concat", "no tensors were given");
-  const along = axis < 0 ? axis + first.rank : axis;
-  if (along < 0 || along >= first.rank)
-    throw new ShapeError("concat", `[${first.shape.join(", ")}] has no axis ${axis}`);
+  const along = first.axis("concat", axis);
   for (const tensor of tensors) {
     const agrees =
       tensor.rank === first.rank &&
@@ -68,6 +71,7 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
 
 /** Sets every element of a dense tensor. Not on the tape. */
 export function fill(target: Tensor, value: number): void {
+  checkTensors("fill", "f32", target);
   const kernel = kernels.fill.fill;
   const groups = target.gpu.groups1d(target.size, target.gpu.tunables(kernel).WORKGROUP);
   target.gpu.run(kernel, { x: target }, { count: target.size, value }, { groups });

@@ -1,6 +1,7 @@
 /** Cross-entropy with class indices (shaders/cross-entropy.wgsl). */
 
 import * as kernels from "../gpu/kernels.generated.js";
+import { checkTensors } from "../tensor/arguments.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 import { contiguous } from "./copy.js";
@@ -29,6 +30,7 @@ export function crossEntropyRows(
   { ignore = nothingIgnored }: CrossEntropyOptions,
   shown: string,
 ): RowLoss & { readonly rowLoss: Tensor } {
+  checkTensors("crossEntropy", "u32", targets);
   const { gpu } = targets;
   if (targets.size !== rows) {
     throw new ShapeError(
@@ -36,6 +38,7 @@ export function crossEntropyRows(
       `${shown} have ${rows} rows, targets [${targets.shape.join(", ")}] does not`,
     );
   }
+  gpu.checkIds("crossEntropy", targets, `below ${width}`, (id) => id < width || id === ignore);
   const rowLoss = empty(gpu, [rows], "f32", "cross-entropy rows");
   const lse = empty(gpu, [rows], "f32", "cross-entropy lse");
   const share = empty(gpu, [1], "f32", "cross-entropy share");
@@ -97,7 +100,7 @@ export function crossEntropyRows(
 
 /**
  * -log softmax(logits)[target] of logits [..., M] for u32 targets, one a row, averaged over the rows whose target is
- * not `ignore`. Two dispatches; the logits are read once. `headCrossEntropy` does the same from what the logits are
+ * not `ignore`. A target of M or more makes the loss NaN; `gpu.checkFinite` names it. Two dispatches; the logits are read once. `headCrossEntropy` does the same from what the logits are
  * made of.
  */
 export function crossEntropy(
@@ -105,6 +108,7 @@ export function crossEntropy(
   targets: Tensor<"u32">,
   options: CrossEntropyOptions = {},
 ): CrossEntropyResult {
+  checkTensors("crossEntropy", "f32", logits);
   const dense = contiguous(logits);
   const width = logits.shape.at(-1)!;
   const shown = `logits [${logits.shape.join(", ")}]`;

@@ -2,6 +2,7 @@
 
 import * as kernels from "../gpu/kernels.generated.js";
 import { UserError } from "../platform/errors.js";
+import { checkTensors } from "../tensor/arguments.js";
 import { record } from "../tensor/autograd.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 import { probabilityThreshold } from "./philox.js";
@@ -12,6 +13,7 @@ import type { Rng } from "./rng.js";
  * the step of `rng` must not change between this and the gradient. With rate 0 it is `x` itself and takes no stream.
  */
 export function dropout(x: Tensor, rate: number, rng: Rng): Tensor {
+  checkTensors("dropout", "f32", x);
   if (!(rate >= 0 && rate < 1))
     throw new UserError(`A dropout rate must be at least 0 and below 1, not ${rate}.`);
   if (rate === 0) return x;

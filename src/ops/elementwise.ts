@@ -2,6 +2,7 @@
 
 import type { Float, Vec4 } from "../gpu/kernel.js";
 import * as kernels from "../gpu/kernels.generated.js";
+import { checkTensors } from "../tensor/arguments.js";
 import type { GradWriter } from "../tensor/autograd.js";
 import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
@@ -93,6 +94,7 @@ function runUnaryBackward(
 }
 
 function unary(op: UnaryOp, input: Tensor, p = 0, q = 0): Tensor {
+  checkTensors(op, "f32", input);
   const x = input.rank > maxRank ? contiguous(input) : input;
   if (x.rank > maxRank) {
     const flat = unary(op, x.reshape([x.size]), p, q);
@@ -192,6 +194,7 @@ function broadcastShape(op: string, x: Tensor, y: Tensor): number[] {
 }
 
 function binary(op: BinaryOp, x: Tensor, y: Tensor): Tensor {
+  checkTensors(op, "f32", x, y);
   const shape = broadcastShape(op, x, y);
   const { gpu } = x;
   const z = empty(gpu, shape, "f32", op);
@@ -296,6 +299,7 @@ export const minimum = (x: Tensor, y: Tensor): Tensor => binary("min", x, y);
 
 /** The value of `quantised` with the gradient passed to `z` as if it were z (van den Oord et al. 2017). */
 export function straightThrough(z: Tensor, quantised: Tensor): Tensor {
+  checkTensors("straightThrough", "f32", z, quantised);
   if (!sameShape(z.shape, quantised.shape)) {
     throw new ShapeError(
       "straightThrough",

@@ -2,6 +2,7 @@
 
 import * as kernels from "../gpu/kernels.generated.js";
 import { UserError } from "../platform/errors.js";
+import { checkTensors, optional } from "../tensor/arguments.js";
 import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
@@ -24,10 +25,12 @@ const shortestStretch = 16;
 
 /**
  * table[ids] (+ positions): table [V, C], ids u32 [..., L] → [..., L, C].
- * An id of V or more counts as V - 1, in the gradient too; `checkIds` finds such ids. Table rows that no id names get
+ * An id of V or more counts as V - 1, in the gradient too; `gpu.checkFinite` names such ids. Table rows that no id names get
  * gradient 0. The gradient repeats to the bit: every row is summed in the order of the ids.
  */
 export function embedding(table: Tensor, ids: Tensor<"u32">, options: EmbeddingOptions = {}): Tensor {
+  checkTensors("embedding", "f32", table, ...optional(options.positions));
+  checkTensors("embedding", "u32", ids);
   const { gpu } = table;
   const positions = options.positions ?? null;
   const [vocabulary, channels] = table.shape as [number, number];
@@ -54,6 +57,8 @@ export function embedding(table: Tensor, ids: Tensor<"u32">, options: EmbeddingO
     rows: positions?.shape[0] ?? 0,
     accumulate: 0,
   };
+  const range = `below ${vocabulary}, the rows of ${table.label}`;
+  gpu.checkIds("embedding", ids, range, (id) => id < vocabulary || id === options.zeroId);
   const output = empty(gpu, [...ids.shape, channels], "f32", "embedding");
   const kernel = kernels.embedding.forward;
   gpu.run(kernel, { ids, table, positions: positions ?? table, output }, base, {

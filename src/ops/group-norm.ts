@@ -2,6 +2,7 @@
 
 import * as kernels from "../gpu/kernels.generated.js";
 import type { Tunable } from "../gpu/tuning-table.js";
+import { checkTensors } from "../tensor/arguments.js";
 import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
@@ -27,6 +28,7 @@ export function groupNorm(
   bias: Tensor,
   options: GroupNormOptions = {},
 ): Tensor {
+  checkTensors("groupNorm", "f32", x, weight, bias);
   const { epsilon = 1e-5, activation = "none" } = options;
   if (x.rank < 2)
     throw new ShapeError("groupNorm", `x [${x.shape.join(", ")}] needs a batch and a channel axis`);

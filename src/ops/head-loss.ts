@@ -15,6 +15,7 @@
 import type { Float } from "../gpu/kernel.js";
 import * as kernels from "../gpu/kernels.generated.js";
 import { sizeClass } from "../gpu/pool.js";
+import { checkTensors, optional } from "../tensor/arguments.js";
 import { noGrad, record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
@@ -102,6 +103,7 @@ function headShape(
   op: string,
   { hidden, weight, bias }: Head,
 ): { rows: number; width: number; shown: string } {
+  checkTensors(op, "float", hidden, weight, ...optional(bias));
   const [dim, width] = weight.shape as [number, number];
   const shown = `hidden [${hidden.shape.join(", ")}] times weight [${weight.shape.join(", ")}]`;
   if (weight.rank !== 2 || hidden.shape.at(-1) !== dim || (bias && bias.size !== width)) {

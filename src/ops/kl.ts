@@ -1,9 +1,11 @@
 /** The diffusion loss, fused with log-softmax (shaders/kl.wgsl). */
 
 import * as kernels from "../gpu/kernels.generated.js";
+import { checkTensors, optional } from "../tensor/arguments.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 import { contiguous } from "./copy.js";
+import { checkSteps } from "./posterior.js";
 import { rowLanes } from "./row-lanes.js";
 import { lossOfLogits, type RowLoss, spanRows } from "./row-loss.js";
 
@@ -49,6 +51,8 @@ export function klRows(
   options: KlOptions,
   shown: string,
 ): RowLoss & { readonly terms: Tensor } {
+  checkTensors("klLoss", "u32", targets.x0, targets.xt, targets.t);
+  checkTensors("klLoss", "f32", targets.coefficients, ...optional(options.weights));
   const { x0, xt, t, coefficients } = targets;
   const { lambda = 0, adaptive = false, maskWeight = [1, 1], weights = null } = options;
   const { gpu } = coefficients;
@@ -73,6 +77,9 @@ export function klRows(
         `the ${rows} rows of ${shown} are not divisible among ${name} [${tensor.shape.join(", ")}]`,
       );
   }
+  gpu.checkIds("klLoss", x0, `below ${width}`, (id) => id < width);
+  gpu.checkIds("klLoss", xt, `at most ${width}`, (id) => id <= width);
+  checkSteps("klLoss", t, coefficients);
   const terms = empty(gpu, [3, rows], "f32", "kl terms");
   const stats = empty(gpu, [rows, 4], "f32", "kl stats");
   const all = {
@@ -149,9 +156,11 @@ export function klRows(
 /**
  * KL(q(x_{t-1}|x_t,x_0) ‖ p_θ(x_{t-1}|x_t)) + λ (-log p̃(x_0)) per row, in nats, and its mean. Two dispatches forward;
  * the gradient is computed again from the logits and four floats a row, in one pass. `headKlLoss` does the same from
- * what the logits are made of.
+ * what the logits are made of. Where x_0, x_t or t is out of range, terms, loss and gradient are NaN; `gpu.checkFinite` names
+ * the id.
  */
 export function klLoss(inputs: KlInputs, options: KlOptions = {}): KlResult {
+  checkTensors("klLoss", "f32", inputs.logits);
   const logits = contiguous(inputs.logits);
   const width = logits.shape.at(-1)!;
   const shown = `logits [${logits.shape.join(", ")}]`;

@@ -3,6 +3,7 @@
 import type { Gpu } from "../gpu/gpu.js";
 import type { Float } from "../gpu/kernel.js";
 import * as kernels from "../gpu/kernels.generated.js";
+import { checkTensors } from "../tensor/arguments.js";
 import { type GradWriter, record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
@@ -33,6 +34,7 @@ export function layerNorm<D extends Float = "f32">(
   bias: Tensor,
   { epsilon = 1e-5, output = "f32" as D }: LayerNormOptions<D> = {},
 ): Tensor<D> {
+  checkTensors("layerNorm", "f32", x, weight, bias);
   const { gpu } = x;
   const channels = x.shape.at(-1) ?? 1;
   if (weight.size !== channels || bias.size !== channels) {
@@ -114,6 +116,7 @@ export function adaLayerNorm<D extends Float = "f32">(
   scaleShift: Tensor,
   { epsilon = 1e-5, output = "f32" as D }: LayerNormOptions<D> = {},
 ): Tensor<D> {
+  checkTensors("adaLayerNorm", "f32", x, scaleShift);
   const { gpu } = x;
   const [batches, positions, channels] = x.shape as [number, number, number];
   if (x.rank !== 3)

@@ -5,6 +5,7 @@ import type { Gpu } from "../gpu/gpu.js";
 import { bytesPerElement, type Float } from "../gpu/kernel.js";
 import * as kernels from "../gpu/kernels.generated.js";
 import type { Storage } from "../gpu/pool.js";
+import { checkTensors, optional } from "../tensor/arguments.js";
 import { noGrad, record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
@@ -295,6 +296,7 @@ export function matmul<D extends Float = "f32">(
   b: Tensor<Float>,
   options: MatmulOptions<D> = {},
 ): Tensor<D> {
+  checkTensors("matmul", "float", a, b);
   const { transposeA = false, transposeB = false, output = "f32" as D } = options;
   if (a.rank < 2 || b.rank < 2)
     throw new ShapeError("matmul", `a ${describe(a)} and b ${describe(b)}: both need at least two axes`);
@@ -375,6 +377,7 @@ export function linear<D extends Float = "f32">(
   bias: Tensor | null,
   options: LinearOptions<D> = {},
 ): Tensor<D> {
+  checkTensors("linear", "float", x, weight, ...optional(bias), ...optional(options.residual));
   const { activation = "none", residual = null, output = "f32" as D } = options;
   const { gpu } = x;
   const [inputs, outputs] = weight.shape as [number, number];

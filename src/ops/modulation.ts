@@ -1,6 +1,7 @@
 /** The scales and shifts of adaptive layer norms from features (shaders/modulation.wgsl). */
 
 import * as kernels from "../gpu/kernels.generated.js";
+import { checkTensors } from "../tensor/arguments.js";
 import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
@@ -11,6 +12,7 @@ import { empty, type Tensor } from "../tensor/tensor.js";
  * dispatches. Made for few rows; a product of many rows belongs to `matmul`.
  */
 export function modulation(h: Tensor, weight: Tensor, bias: Tensor): Tensor {
+  checkTensors("modulation", "f32", h, weight, bias);
   const { gpu } = h;
   const [layers, channels, outputs] = weight.shape as [number, number, number];
   const batch = h.shape[0]!;

@@ -3,6 +3,7 @@
 import * as kernels from "../gpu/kernels.generated.js";
 import type { Tunable } from "../gpu/tuning-table.js";
 import { UserError } from "../platform/errors.js";
+import { checkTensors } from "../tensor/arguments.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 import { probabilityThreshold } from "./philox.js";
@@ -32,7 +33,8 @@ function grid(
 
 /**
  * x_t ~ q(x_t | x_0): u32 tokens shaped like `x0`, `tokens` (M) being [MASK]. `t` holds a step for each sequence: the
- * elements of `x0` are divided evenly among its entries. `thresholds` is `TransitionTable.thresholds`.
+ * elements of `x0` are divided evenly among its entries. `thresholds` is `TransitionTable.thresholds`. Where x_0 or t is out of
+ * range the result is 2^32 - 1, which is no token; `gpu.checkFinite` names it.
  */
 export function qSample(
   rng: Rng,
@@ -41,12 +43,17 @@ export function qSample(
   thresholds: Tensor<"u32">,
   tokens: number,
 ): Tensor<"u32"> {
+  checkTensors("qSample", "u32", x0, t, thresholds);
   if (x0.size % t.size !== 0) {
     throw new ShapeError(
       "qSample",
       `x0 [${x0.shape.join(", ")}] is not divisible among t [${t.shape.join(", ")}]`,
     );
   }
+  const { gpu } = rng;
+  gpu.checkIds("qSample", x0, `below ${tokens}`, (id) => id < tokens);
+  const last = thresholds.shape[0]! - 1;
+  gpu.checkIds("qSample", t, `a step from 1 to ${last}`, (id) => id > 0 && id <= last);
   const kernel = kernels.noise.qSample;
   const drawn = empty(rng.gpu, x0.shape, "u32", "x_t");
   const params = { ...unused, count: x0.size, stream: rng.nextStream(), tokens, per_step: x0.size / t.size };
@@ -62,6 +69,7 @@ export function samplePrior(
   tokens: number,
   last: number,
 ): Tensor<"u32"> {
+  checkTensors("samplePrior", "u32", thresholds);
   const kernel = kernels.noise.prior;
   const drawn = empty(rng.gpu, shape, "u32", "x_T");
   const params = { ...unused, count: drawn.size, stream: rng.nextStream(), tokens, last };
@@ -119,6 +127,7 @@ export function maskCondition(
   { conditionRate, maskRate, dropRate = 0, maskId }: ConditionMask,
   pair = false,
 ): Tensor<"u32"> {
+  checkTensors("maskCondition", "u32", y);
   if (y.rank !== 2)
     throw new ShapeError(
       "maskCondition",

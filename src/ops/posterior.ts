@@ -1,13 +1,27 @@
 /** p_θ(x_u | x_t) from p̃(x_0 | x_t): closed form (shaders/posterior.wgsl) and dense (shaders/posterior-dense.wgsl). */
 
 import * as kernels from "../gpu/kernels.generated.js";
+import { checkTensors } from "../tensor/arguments.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
+
+/** With `gpu.checkFinite` on: whether the table of `coefficients` [T+1, 20] visits all steps of `t`. */
+export function checkSteps(op: string, t: Tensor<"u32">, coefficients: Tensor): void {
+  // The seventh coefficient of a step is 0 only if the step is not visited.
+  t.gpu.checkIds(
+    op,
+    t,
+    "a step that the table visits",
+    (id, table) => Boolean(table[20 * id + 6]),
+    coefficients,
+  );
+}
 
 /**
  * log p_θ(x_u | x_t) [..., M+1] from normalised log p̃ [..., M], tokens `xt` (one a row, M being [MASK]) and the steps
  * `t` (rows divided evenly among its entries); u is the step that the table visits after t. `coefficients` is
- * `TransitionTable.coefficients`. O(M) a row; without gradient (the loss has its own).
+ * `TransitionTable.coefficients`. O(M) a row; without gradient (the loss has its own). A row is NaN whose x_t is above M, or
+ * whose t the table does not visit; `gpu.checkFinite` names it.
  */
 export function posteriorLogProbs(
   logProbs: Tensor,
@@ -15,6 +29,8 @@ export function posteriorLogProbs(
   t: Tensor<"u32">,
   coefficients: Tensor,
 ): Tensor {
+  checkTensors("posterior", "f32", logProbs, coefficients);
+  checkTensors("posterior", "u32", xt, t);
   const { gpu } = logProbs;
   const width = logProbs.shape.at(-1)!;
   const rows = logProbs.size / width;
@@ -25,6 +41,8 @@ export function posteriorLogProbs(
       `log p̃ ${shapes[0]} with x_t ${shapes[1]} and t ${shapes[2]}: one x_t a row, rows divisible among t`,
     );
   }
+  gpu.checkIds("posterior", xt, `at most ${width}`, (id) => id <= width);
+  checkSteps("posterior", t, coefficients);
   const result = empty(gpu, [...logProbs.shape.slice(0, -1), width + 1], "f32", "log p(x_u)");
   gpu.run(
     kernels.posterior.forward,
@@ -44,6 +62,8 @@ export function posteriorDense(
   xt: Tensor<"u32">,
   matrices: { toT: Tensor; barU: Tensor; barT: Tensor },
 ): Tensor {
+  checkTensors("posteriorDense", "f32", logProbs, matrices.toT, matrices.barU, matrices.barT);
+  checkTensors("posteriorDense", "u32", xt);
   const { gpu } = logProbs;
   const { toT, barU, barT } = matrices;
   const width = logProbs.shape.at(-1)!;
@@ -63,6 +83,7 @@ export function posteriorDense(
       `log p̃ [${logProbs.shape.join(", ")}] and x_t [${xt.shape.join(", ")}] do not fit ${states} states`,
     );
   }
+  gpu.checkIds("posteriorDense", xt, `below ${states}`, (id) => id < states);
   const result = empty(gpu, [...logProbs.shape.slice(0, -1), states], "f32", "log p(x_u)");
   gpu.run(
     kernels.posteriorDense.forward,

@@ -2,6 +2,7 @@
 
 import type { Vec4 } from "../gpu/kernel.js";
 import * as kernels from "../gpu/kernels.generated.js";
+import { checkTensors } from "../tensor/arguments.js";
 import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { denseStrides } from "../tensor/strided.js";
@@ -170,12 +171,7 @@ function prepared(x: Tensor, isReduced: readonly boolean[], op: string): { x: Te
 
 function reducedAxes(op: string, x: Tensor, axes: readonly number[] | undefined): boolean[] {
   const isReduced = x.shape.map(() => axes === undefined);
-  for (const axis of axes ?? []) {
-    const a = axis < 0 ? axis + x.rank : axis;
-    if (a < 0 || a >= x.rank)
-      throw new ShapeError(op, `${x.label} [${x.shape.join(", ")}] has no axis ${axis}`);
-    isReduced[a] = true;
-  }
+  for (const axis of axes ?? []) isReduced[x.axis(op, axis)] = true;
   return isReduced;
 }
 
@@ -216,6 +212,7 @@ function reduction(
   options: ReduceOptions,
   { map = "identity", mean = false }: { map?: Map; mean?: boolean } = {},
 ): Tensor {
+  checkTensors(op, "f32", input);
   const isReduced = reducedAxes(op, input, axes);
   const { x, layout } = prepared(input, isReduced, op);
   const shape = options.keepDims
@@ -248,6 +245,7 @@ export const sumAbsolute = (x: Tensor, axes?: readonly number[], options: Reduce
 
 /** The largest element over some axes, or all of them; elements that tie share the gradient. */
 export function max(input: Tensor, axes?: readonly number[], options: ReduceOptions = {}): Tensor {
+  checkTensors("max", "f32", input);
   const isReduced = reducedAxes("max", input, axes);
   const { x, layout } = prepared(input, isReduced, "max");
   const shape = options.keepDims
@@ -293,6 +291,7 @@ function meanDifference(
   a: Tensor,
   b: Tensor,
 ): Tensor {
+  checkTensors(op, "f32", a, b);
   if (a.rank !== b.rank || a.shape.some((length, axis) => length !== b.shape[axis])) {
     throw new ShapeError(
       op,
@@ -327,6 +326,7 @@ export const l1 = (a: Tensor, b: Tensor): Tensor => meanDifference("l1", "absolu
 
 /** How many elements are infinite or not a number, a scalar (exact up to 2²⁴). Not on the tape. */
 export function countNonFinite(input: Tensor): Tensor {
+  checkTensors("countNonFinite", "f32", input);
   const { x, layout } = prepared(
     input,
     input.shape.map(() => true),

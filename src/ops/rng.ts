@@ -3,6 +3,7 @@
 import type { Gpu } from "../gpu/gpu.js";
 import * as kernels from "../gpu/kernels.generated.js";
 import { UserError } from "../platform/errors.js";
+import { checkTensors } from "../tensor/arguments.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor, untracked } from "../tensor/tensor.js";
 import { probabilityThreshold, seedWords } from "./philox.js";
@@ -109,6 +110,7 @@ export class Rng {
    * log-probabilities need not be normalised. Ties go to the lowest index.
    */
   categorical(logProbs: Tensor): Tensor<"u32"> {
+    checkTensors("categorical", "f32", logProbs);
     if (logProbs.rank < 2)
       throw new ShapeError("categorical", `log-probabilities [${logProbs.shape.join(", ")}] have no rows`);
     const kernel = kernels.rng.categorical;

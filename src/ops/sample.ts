@@ -2,6 +2,7 @@
 
 import * as kernels from "../gpu/kernels.generated.js";
 import { UserError } from "../platform/errors.js";
+import { checkTensors } from "../tensor/arguments.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 import type { Rng } from "./rng.js";
@@ -24,6 +25,7 @@ const unused = {
  * holds the full condition's half, then the partial (or empty) condition's; the result is [B, ..., M].
  */
 export function mixBranches(logits: Tensor, scale: number): Tensor {
+  checkTensors("mixBranches", "f32", logits);
   if (logits.shape[0]! % 2 !== 0) {
     throw new ShapeError(
       "mixBranches",
@@ -65,6 +67,7 @@ export interface StepOptions {
  * x_u from x_t: draws x_0 from softmax of `scores` [..., M] (logits or log-probabilities; temperature, then truncation)
  * and x_u from q(x_u | x_t, x_0): together a draw from p_θ(x_u | x_t) = Σ_k q(x_u | x_t, k) p̃(k). `xt` holds a token
  * for each row, or more (only the first are read). `t` is the step of x_t, u the one that the table visits next.
+ * Where x_t is above M, or the table does not visit t, x_u is 2^32 - 1, which is no token.
  */
 export function sampleStep(
   rng: Rng,
@@ -74,12 +77,18 @@ export function sampleStep(
   t: number,
   options: StepOptions = {},
 ): Tensor<"u32"> {
+  checkTensors("sampleStep", "f32", scores);
+  checkTensors("sampleStep", "u32", xt, thresholds);
   const { temperature = 1, topR = 1, greedy = false, fixed = null, copies = 1 } = options;
   if (!(temperature > 0)) throw new UserError(`The temperature is ${temperature}; it must be above 0.`);
   if (!(topR > 0 && topR <= 1))
     throw new UserError(`Top-r is ${topR}; it is a probability mass above 0 and at most 1.`);
+  const steps = thresholds.shape[0]! - 1;
+  if (!(Number.isInteger(t) && t > 0 && t <= steps))
+    throw new UserError(`The step is ${t}; it is a whole number from 1 to ${steps}.`);
   const width = scores.shape.at(-1)!;
   const rows = scores.size / width;
+  rng.gpu.checkIds("sampleStep", xt, `at most ${width}`, (id) => id <= width);
   if (xt.size < rows) {
     throw new ShapeError(
       "sampleStep",
@@ -120,6 +129,7 @@ export function sampleStep(
 
 /** `xt` with the fixed words put in, repeated `copies` times along the first axis. */
 export function fixWords(xt: Tensor<"u32">, fixed: FixedWords | null, copies = 1): Tensor<"u32"> {
+  checkTensors("fixWords", "u32", xt);
   checkFixed(fixed, xt.size);
   const { gpu } = xt;
   const kernel = kernels.sample.fix;

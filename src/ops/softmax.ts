@@ -1,6 +1,7 @@
 /** Softmax, log-softmax and log-sum-exp over the last axis (shaders/softmax.wgsl). */
 
 import * as kernels from "../gpu/kernels.generated.js";
+import { checkTensors } from "../tensor/arguments.js";
 import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
@@ -13,6 +14,7 @@ function rowsAndWidth(op: string, x: Tensor): { rows: number; width: number } {
 }
 
 function normalise(op: string, x: Tensor, LOG: boolean): Tensor {
+  checkTensors(op, "f32", x);
   const { gpu } = x;
   const { rows, width } = rowsAndWidth(op, x);
   const y = empty(gpu, x.shape, "f32", op);
@@ -50,6 +52,7 @@ export function logSoftmax(x: Tensor): Tensor {
 
 /** log Σ exp(x) over the last axis: [..., width] → [...]. */
 export function logSumExp(x: Tensor): Tensor {
+  checkTensors("logSumExp", "f32", x);
   const { gpu } = x;
   const { rows, width } = rowsAndWidth("logSumExp", x);
   const lse = empty(gpu, x.shape.slice(0, -1), "f32", "logSumExp");

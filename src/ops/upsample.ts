@@ -1,12 +1,14 @@
 /** Nearest-neighbour enlargement of images and its gradient (shaders/upsample.wgsl). */
 
 import * as kernels from "../gpu/kernels.generated.js";
+import { checkTensors } from "../tensor/arguments.js";
 import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 
 /** x [B, H, W, C] → [B, H·factor, W·factor, C]: every pixel becomes a square of equal pixels. Differentiable. */
 export function upsample(x: Tensor, factor = 2): Tensor {
+  checkTensors("upsample", "f32", x);
   if (x.rank !== 4) throw new ShapeError("upsample", `x [${x.shape.join(", ")}] is not [B, H, W, C]`);
   if (!Number.isInteger(factor) || factor < 1)
     throw new ShapeError("upsample", `factor ${factor} is not a whole number of at least 1`);

@@ -279,6 +279,12 @@ export function shippedWeights(): string {
   return fileURLToPath(new URL("../../weights/emoji", import.meta.url));
 }
 
+/** The version of this package. */
+export async function packageVersion(): Promise<string> {
+  const path = fileURLToPath(new URL("../../package.json", import.meta.url));
+  return (JSON.parse(await fs.readFile(path, "utf8")) as { version: string }).version;
+}
+
 /** The user's cache folder for this project: `$XDG_CACHE_HOME/mc-diffusion` or `~/.cache/mc-diffusion`. It may not exist yet. */
 export function cacheDirectory(): string {
   // The specification says to ignore a relative path.

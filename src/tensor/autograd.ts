@@ -7,8 +7,9 @@
 import type { Gpu } from "../gpu/gpu.js";
 import type { DType, Float } from "../gpu/kernel.js";
 import type { Watch } from "../gpu/pool.js";
+import { checkTensors } from "./arguments.js";
 import { AutogradError, ShapeError } from "./errors.js";
-import { bindable, copyStrided, denseStrides, sameShape } from "./strided.js";
+import { copyStrided, denseStrides, sameShape } from "./strided.js";
 import { Tensor, untracked } from "./tensor.js";
 
 /** How a backward function hands over the gradients of its op's inputs, by their position. */
@@ -226,7 +227,7 @@ class NodeGradWriter implements GradWriter {
         `its gradient for input ${i} is [${gradient.shape.join(", ")}], the input [${shape.join(", ")}]`,
       );
     }
-    if (!(input instanceof Tensor) && !input.gradient && bindable(gradient)) {
+    if (!(input instanceof Tensor) && !input.gradient && gradient.gpu.binds(gradient)) {
       input.gradient = gradient.alias();
       return;
     }
@@ -305,6 +306,7 @@ function propagate(root: GradNode): void {
  * memory that ops saved is freed as the pass goes back.
  */
 export function backward(loss: Tensor): void {
+  checkTensors("backward", "f32", loss);
   if (loss.size !== 1)
     throw new AutogradError(
       "backward",
@@ -319,7 +321,7 @@ export function backward(loss: Tensor): void {
 
 /** Like `backward`, from a tensor of any shape and the gradient `dy` with respect to it, a tensor of the same shape. */
 export function backwardFrom(output: Tensor<Float>, dy: Tensor): void {
-  void output.storage; // throws if the tensor was freed
+  checkTensors("backward", "float", output, dy);
   if (!sameShape(output.shape, dy.shape)) {
     throw new ShapeError(
       "backward",
@@ -335,16 +337,9 @@ export function backwardFrom(output: Tensor<Float>, dy: Tensor): void {
     node.backward = (gradient, grads) => grads.give(0, gradient);
   }
   node.gradient?.dispose();
-  node.gradient = dense(dy);
+  // Every kernel has to be able to bind it.
+  node.gradient = dy.gpu.binds(dy) ? dy.alias() : dy.packed();
   withGradients(false, () => propagate(node));
-}
-
-/** Another handle on the tensor, or on a copy, that every kernel can bind. */
-function dense(tensor: Tensor): Tensor {
-  if (bindable(tensor)) return tensor.alias();
-  const copy = untracked(tensor.gpu, tensor.shape, "f32", tensor.label);
-  copyStrided(tensor, copy, { accumulate: false });
-  return copy;
 }
 
 /** Marks the gradient of a leaf as stale: the next backward pass overwrites it instead of adding to it. */

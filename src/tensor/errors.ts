@@ -7,6 +7,14 @@ export class ShapeError extends Error {
   }
 }
 
+/** What is given to an op is no tensor, of another element type, or of another `Gpu`. */
+export class ArgumentError extends Error {
+  constructor(op: string, detail: string) {
+    super(`${op}: ${detail}`);
+    this.name = "ArgumentError";
+  }
+}
+
 export class UseAfterFreeError extends Error {
   constructor(label: string, shape: readonly number[]) {
     super(

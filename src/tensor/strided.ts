@@ -1,6 +1,6 @@
 /** Strides, and the copy that reads and writes through them (shaders/strided.wgsl). */
 
-import { bytesPerElement, type DType } from "../gpu/kernel.js";
+import type { DType } from "../gpu/kernel.js";
 import * as kernels from "../gpu/kernels.generated.js";
 import { ShapeError } from "./errors.js";
 import type { Tensor } from "./tensor.js";
@@ -30,12 +30,6 @@ export function isDense(shape: readonly number[], strides: readonly number[]): b
 
 export function sameShape(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((length, axis) => length === b[axis]);
-}
-
-/** Whether a kernel can bind the tensor as it is: row-major without gaps, starting where a binding may start. */
-export function bindable(x: Tensor<DType>): boolean {
-  const start = x.offset * bytesPerElement[x.dtype];
-  return x.contiguous && start % x.gpu.limits.minStorageBufferOffsetAlignment === 0;
 }
 
 function padded(values: readonly number[], filler: number): number[] {

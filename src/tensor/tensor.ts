@@ -5,7 +5,7 @@ import { bytesPerElement, type DType, type Float } from "../gpu/kernel.js";
 import { borrowedId, Storage } from "../gpu/pool.js";
 import type { Region } from "../gpu/region.js";
 import { type BackwardFunction, type GradNode, record } from "./autograd.js";
-import { ShapeError, UseAfterFreeError } from "./errors.js";
+import { ArgumentError, ShapeError, UseAfterFreeError } from "./errors.js";
 import { float16ToFloat32, float32ToFloat16 } from "./float16.js";
 import { copyStrided, denseStrides, isDense } from "./strided.js";
 
@@ -102,6 +102,11 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
 
   /** Marks a leaf whose gradient is wanted. */
   requireGrad(): this {
+    if (this.dtype !== "f32" && this.dtype !== "f16")
+      throw new ArgumentError(
+        "requireGrad",
+        `${this.label} is ${this.dtype}; only real numbers have gradients`,
+      );
     if (this.node) throw new ShapeError("requireGrad", `${this.label} is the result of an op, not a leaf`);
     this.isLeafWithGrad = true;
     return this;
@@ -113,7 +118,7 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
     const full = shape.map((length) => (length === -1 ? this.size / known : length));
     if (
       full.reduce((product, length) => product * length, 1) !== this.size ||
-      full.some((length) => !Number.isInteger(length))
+      full.some((length) => !isLength(length))
     ) {
       throw new ShapeError(
         "reshape",
@@ -141,10 +146,11 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
   /** `length` indices of one axis from `start` on; a view. */
   slice(axis: number, start: number, length: number): Tensor<D> {
     const a = this.axis("slice", axis);
-    if (start < 0 || length < 1 || start + length > this.shape[a]!) {
+    const whole = Number.isInteger(start) && Number.isInteger(length);
+    if (!whole || start < 0 || length < 1 || start + length > this.shape[a]!) {
       throw new ShapeError(
         "slice",
-        `[${start}, ${start + length}) is outside axis ${a} of ${this.label} [${this.shape.join(", ")}]`,
+        `${length} from ${start} on is outside axis ${a} of ${this.label} [${this.shape.join(", ")}]`,
       );
     }
     const shape = this.shape.map((value, i) => (i === a ? length : value));
@@ -158,9 +164,10 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
     });
   }
 
-  private axis(op: string, axis: number): number {
+  /** An axis counted from the first, of one that may be negative: counted from the last. Throws a `ShapeError`. */
+  axis(op: string, axis: number): number {
     const a = axis < 0 ? axis + this.rank : axis;
-    if (a < 0 || a >= this.rank)
+    if (!Number.isInteger(a) || a < 0 || a >= this.rank)
       throw new ShapeError(op, `${this.label} [${this.shape.join(", ")}] has no axis ${axis}`);
     return a;
   }
@@ -329,8 +336,12 @@ function typed(data: ArrayLike<number>, dtype: DType): Float32Array | Uint16Arra
   return data instanceof array ? data : array.from(data);
 }
 
+function isLength(length: number): boolean {
+  return Number.isInteger(length) && length > 0;
+}
+
 function checkShape(op: string, shape: readonly number[]): void {
-  if (shape.some((length) => !Number.isInteger(length) || length < 1)) {
+  if (!shape.every(isLength)) {
     throw new ShapeError(
       op,
       `[${shape.join(", ")}] is not a shape: every axis needs a whole length of at least 1`,

@@ -4,7 +4,7 @@
  */
 
 import type { Gpu } from "../gpu/gpu.js";
-import { constant, fanIn, normal } from "../nn/initialisers.js";
+import { constant, fanIn, type Initialiser, normal } from "../nn/initialisers.js";
 import { Linear } from "../nn/linear.js";
 import { Module } from "../nn/module.js";
 import { selfAttention } from "../ops/attention.js";
@@ -255,14 +255,16 @@ export class VqVae extends Module {
     this.shape = shape;
     this.encoder = this.child("encoder", new Encoder(gpu, shape));
     this.decoder = this.child("decoder", new Decoder(gpu, shape));
-    const statistic = (name: string, size: number[], value: number) =>
-      this.parameter(`codebook.${name}`, size, constant(value), { trained: false });
+    const statistic = (name: string, size: number[], initialiser: Initialiser) =>
+      this.parameter(`codebook.${name}`, size, initialiser, { trained: false });
+    // As if every code had been seen once, where it is: the first update then moves the codes instead of replacing them.
+    const asCodes: Initialiser = (size, seed, name) => normal(1)(size, seed, name.replace(/sums$/, "codes"));
     this.codebook = this.parameter("codebook.codes", [codes, codeDim], normal(1), { trained: false });
     this.state = {
       codes: this.codebook,
-      counts: statistic("counts", [codes], 1),
-      sums: statistic("sums", [codes, codeDim], 0),
-      idle: statistic("idle", [codes], 0),
+      counts: statistic("counts", [codes], constant(1)),
+      sums: statistic("sums", [codes, codeDim], asCodes),
+      idle: statistic("idle", [codes], constant(0)),
     };
   }
 
@@ -286,7 +288,10 @@ export class VqVae extends Module {
     );
   }
 
-  /** Sets the codebook to encoder outputs of a batch, chosen at random: codes that start among the data are used. */
+  /**
+   * Sets the codebook to encoder outputs of a batch, chosen at random: codes that start among the data are used. Without it
+   * training starts from the random initial codes.
+   */
   startCodebook(images: Tensor, random: Rng): void {
     this.gpu.scope(() => {
       const z = this.encoder.forward(images).detach();

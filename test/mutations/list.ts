@@ -1,8 +1,10 @@
 /** All deliberate mistakes, by field. */
 
+import { bound } from "./bound.js";
 import { data } from "./data.js";
 import { engine } from "./engine.js";
 import { evaluation } from "./evaluation.js";
+import { evaluationStatistics } from "./evaluation-statistics.js";
 import { files } from "./files.js";
 import { mathematics } from "./mathematics.js";
 import type { Field } from "./mutation.js";
@@ -14,9 +16,10 @@ export const fields: readonly Field[] = [
   { name: "shaders", mutations: shaders },
   { name: "engine", mutations: engine },
   { name: "mathematics", mutations: mathematics },
+  { name: "bound", mutations: bound },
   { name: "training", mutations: training },
   { name: "data", mutations: data },
-  { name: "evaluation", mutations: evaluation },
+  { name: "evaluation", mutations: [...evaluation, ...evaluationStatistics] },
   { name: "files", mutations: files },
   { name: "page", mutations: page },
 ];

@@ -251,7 +251,7 @@ export const training: readonly Mutation[] = [
     name: "restartAfter ignored",
     file: "src/vqvae/vqvae.ts",
     find: "const { restartAfter } = options;",
-    replace: "const restartAfter = 40;",
+    replace: "const restartAfter = options.restartAfter && 40;",
     tests: [`${settings} # vqvae.restartAfter`],
   },
   {

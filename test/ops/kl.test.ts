@@ -77,24 +77,29 @@ for (const preset of schedulePresets) {
           t.near([got[row]!], [expected[row]!.nll], { abs: 1e-6, rel: 1e-5 }, "t = 1 is the cross-entropy");
         }
       }
-      await checkOp(t, gpu, "loss", {
-        inputs: [{ shape: [rows, tokens], data: randomArray(3, rows * tokens, 2) }],
-        gpu: (logits) =>
-          klLoss({ ...inputs, logits }, { lambda, weights: gpuWeights, maskWeight: [1, 0.5] }).loss,
-        reference: (values) => {
-          let sum = 0;
-          for (let row = 0; row < rows; row++) {
-            const own = values.subarray(row * tokens, (row + 1) * tokens);
-            const masked = xt[row] === tokens;
-            const frozen = preset === "absorbing" && !masked;
-            const kl = frozen ? 0 : process.kl(own, x0[row]!, xt[row]!, times[Math.floor(row / perStep)]!);
-            sum +=
-              (weights[row]! * ((masked ? 1 : 0.5) * kl - lambda * Math.log(softmax(own)[x0[row]!]!))) / rows;
-          }
-          return Float64Array.of(sum);
-        },
-        tolerance: { forward: { abs: 2e-6, rel: 2e-5 }, gradient: { abs: 2e-6, rel: 1e-4 } },
-      });
+      for (const adaptive of [false, true]) {
+        await checkOp(t, gpu, adaptive ? "loss, adaptive" : "loss", {
+          inputs: [{ shape: [rows, tokens], data: randomArray(3, rows * tokens, 2) }],
+          gpu: (logits) =>
+            klLoss({ ...inputs, logits }, { lambda, adaptive, weights: gpuWeights, maskWeight: [1, 0.5] })
+              .loss,
+          reference: (values) => {
+            let sum = 0;
+            for (let row = 0; row < rows; row++) {
+              const own = values.subarray(row * tokens, (row + 1) * tokens);
+              const masked = xt[row] === tokens;
+              const frozen = preset === "absorbing" && !masked;
+              const time = times[Math.floor(row / perStep)]!;
+              const kl = frozen ? 0 : process.kl(own, x0[row]!, xt[row]!, time);
+              const nll = -Math.log(softmax(own)[x0[row]!]!);
+              const factor = adaptive ? 2 - (time - 1) / steps : 1;
+              sum += (weights[row]! * ((masked ? 1 : 0.5) * kl + lambda * factor * nll)) / rows;
+            }
+            return Float64Array.of(sum);
+          },
+          tolerance: { forward: { abs: 2e-6, rel: 2e-5 }, gradient: { abs: 2e-6, rel: 1e-4 } },
+        });
+      }
       table.dispose();
     });
   }

@@ -276,3 +276,27 @@ test("eight pictures are learned by heart", async (t, gpu) => {
   pictures.dispose();
   vqvae.dispose();
 });
+
+test("a codebook that nothing has started is moved by the first update, not replaced", async (t, gpu) => {
+  const vqvae = new VqVae(gpu, shape);
+  vqvae.initialise(3);
+  const random = new Rng(gpu, 1);
+  const before = await vqvae.codebook.read();
+  const pictures = images(gpu, 4);
+  const used = new Set(await vqvae.encode(pictures).read());
+  const usage = await gpu.scope(() => noGrad(() => vqvae.loss(pictures, options, random).usage)).read();
+  const after = await vqvae.codebook.read();
+  t.equal(usage[2], used.size, "some codes are used");
+  t.ok(used.size < shape.codes, `and ${shape.codes - used.size} are not`);
+  const total = 0.9 * shape.codes + 0.1 * usage[3]!;
+  for (let k = 0; k < shape.codes; k++) {
+    if (used.has(k)) continue;
+    const code = (values: Float32Array) => values.subarray(k * shape.codeDim, (k + 1) * shape.codeDim);
+    // Sum and count decay alike; the smoothing of the counts takes what epsilon gives to 24 codes.
+    t.near(code(after), code(before), { rel: 1e-4 * (1 + total / shape.codes) }, `code ${k}, unused, stays`);
+  }
+  const size = (values: Float32Array) => Math.sqrt(values.reduce((sum, v) => sum + v * v, 0) / values.length);
+  t.ok(size(after) > 0.3 * size(before), `codes of size ${size(before)} have size ${size(after)}`);
+  random.dispose();
+  vqvae.dispose();
+});

@@ -1,0 +1,159 @@
+/**
+ * Confidence intervals by the bootstrap (Efron 1979): pictures are drawn with replacement, as many as there are, and the
+ * score is computed again; the middle 95 % of many such scores are the interval. Knows numbers only.
+ */
+
+import { randomBelow } from "../data/random.js";
+
+/** A score of a set of pictures that depends on sums over them only: a mean, a ratio of sums, BLEU. */
+export interface Statistic {
+  /** How many numbers each picture adds. */
+  readonly width: number;
+  /** The score, from the sums [width]; NaN where it is not defined. */
+  of(sums: ArrayLike<number>): number;
+}
+
+/** What is scored: the same pictures once for each sampling seed. */
+export interface Measurement {
+  readonly statistic: Statistic;
+  /** For each seed what each picture adds, [pictures, width]; a method without random numbers has one. */
+  readonly seeds: readonly Float64Array[];
+}
+
+/** A score with the scores of its resamples. */
+export interface Estimate {
+  /** Mean over the seeds. */
+  readonly mean: number;
+  readonly seeds: readonly number[];
+  /** The mean over the seeds in each resample. Resample b of two estimates has the same pictures. */
+  readonly resampled: Float64Array;
+}
+
+/** A score for people and files. */
+export interface Score {
+  readonly mean: number;
+  /** The interval over pictures. */
+  readonly low: number;
+  readonly high: number;
+  /** The score of each seed. */
+  readonly seeds: readonly number[];
+  /** Standard deviation over the seeds (n − 1); NaN with one seed. */
+  readonly deviation: number;
+}
+
+export interface BootstrapOptions {
+  /** Resamples. */
+  readonly draws?: number;
+  /** Of the random numbers that choose the pictures. */
+  readonly seed?: number;
+}
+
+export const DRAWS = 2000;
+/** Share of the resamples inside the interval. */
+export const LEVEL = 0.95;
+const RESAMPLING_STREAM = 0x626f6f74;
+
+/** The mean over the pictures whose number is not NaN, as sums [sum, count]. */
+export const meanOfDefined: Statistic = { width: 2, of: (sums) => sums[0]! / sums[1]! };
+
+/** One number a picture, NaN where there is none, as rows of `meanOfDefined`. */
+export function meanRows(values: ArrayLike<number>): Float64Array {
+  const rows = new Float64Array(2 * values.length);
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isNaN(values[i]!)) continue;
+    rows[2 * i] = values[i]!;
+    rows[2 * i + 1] = 1;
+  }
+  return rows;
+}
+
+/**
+ * Estimates of all measurements, over the same resamples of `pictures` pictures. All seeds of a picture are drawn
+ * together: it is pictures that are a sample of what could be asked, and the noise of sampling, which is independent
+ * from picture to picture, is in the interval too. Throws a RangeError if rows do not fit.
+ */
+export function bootstrap(
+  measurements: readonly Measurement[],
+  pictures: number,
+  { draws = DRAWS, seed = 1 }: BootstrapOptions = {},
+): Estimate[] {
+  for (const { statistic, seeds } of measurements) {
+    const wrong = seeds.find((rows) => rows.length !== pictures * statistic.width);
+    if (wrong || seeds.length === 0 || pictures === 0) {
+      throw new RangeError(
+        `bootstrap: ${wrong?.length ?? 0} numbers are not ${pictures} rows of ${statistic.width}`,
+      );
+    }
+  }
+  const scoresOf = (times: Float64Array) =>
+    measurements.map(({ statistic, seeds }) => seeds.map((rows) => statistic.of(weightedSums(rows, times))));
+  const own = scoresOf(new Float64Array(pictures).fill(1));
+  const resampled = measurements.map(() => new Float64Array(draws));
+  const times = new Float64Array(pictures);
+  for (let draw = 0; draw < draws; draw++) {
+    times.fill(0);
+    for (let i = 0; i < pictures; i++) {
+      times[randomBelow(pictures, seed, RESAMPLING_STREAM, draw * pictures + i)]!++;
+    }
+    for (const [m, scores] of scoresOf(times).entries()) resampled[m]![draw] = mean(scores);
+  }
+  return own.map((seeds, m) => ({ mean: mean(seeds), seeds, resampled: resampled[m]! }));
+}
+
+/**
+ * a − b, paired: resample by resample, and seed by seed where both have as many seeds; a method without random numbers
+ * stands beside each seed of the other. Both must come from one call of `bootstrap`.
+ */
+export function difference(a: Estimate, b: Estimate): Estimate {
+  if (a.resampled.length !== b.resampled.length)
+    throw new RangeError(`difference: ${a.resampled.length} and ${b.resampled.length} resamples do not pair`);
+  const count = Math.max(a.seeds.length, b.seeds.length);
+  if ([a, b].some(({ seeds }) => seeds.length !== count && seeds.length !== 1))
+    throw new RangeError(`difference: ${a.seeds.length} and ${b.seeds.length} seeds do not pair`);
+  const of = (seeds: readonly number[], i: number) => seeds[seeds.length === 1 ? 0 : i]!;
+  return {
+    mean: a.mean - b.mean,
+    seeds: Array.from({ length: count }, (_, i) => of(a.seeds, i) - of(b.seeds, i)),
+    resampled: a.resampled.map((value, draw) => value - b.resampled[draw]!),
+  };
+}
+
+/** The estimate with its interval: the (1 − level)/2 and (1 + level)/2 quantiles of the resamples (percentile method). */
+export function scoreOf({ mean, seeds, resampled }: Estimate, level = LEVEL): Score {
+  const sorted = resampled.filter((value) => !Number.isNaN(value)).sort();
+  const low = quantile(sorted, (1 - level) / 2);
+  const high = quantile(sorted, (1 + level) / 2);
+  return { mean, low, high, seeds, deviation: deviation(seeds) };
+}
+
+/** Quantile `share` of rising numbers, linear between neighbours; NaN if there are none. */
+export function quantile(sorted: ArrayLike<number>, share: number): number {
+  if (sorted.length === 0) return Number.NaN;
+  const place = share * (sorted.length - 1);
+  const below = Math.floor(place);
+  const above = Math.min(below + 1, sorted.length - 1);
+  return sorted[below]! + (place - below) * (sorted[above]! - sorted[below]!);
+}
+
+/** Standard deviation with n − 1; NaN for fewer than two numbers. */
+export function deviation(values: readonly number[]): number {
+  const centre = mean(values);
+  const squares = values.reduce((sum, value) => sum + (value - centre) ** 2, 0);
+  return Math.sqrt(squares / (values.length - 1));
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** Σ_i times[i] · rows[i]: [width]. */
+function weightedSums(rows: Float64Array, times: Float64Array): Float64Array {
+  const width = rows.length / times.length;
+  const sums = new Float64Array(width);
+  for (let i = 0; i < times.length; i++) {
+    const weight = times[i]!;
+    if (weight === 0) continue;
+    for (let k = 0; k < width; k++) sums[k]! += weight * rows[i * width + k]!;
+  }
+  return sums;
+}

@@ -1,0 +1,37 @@
+/** What every op checks of the tensors that it is given, before it looks at them. */
+
+import type { DType } from "../gpu/kernel.js";
+import { ArgumentError } from "./errors.js";
+import { Tensor } from "./tensor.js";
+
+/** Element types that an op may take: real numbers as "float", all four as "any". */
+export type Taken = DType | "float" | "any";
+
+function takes(taken: Taken, dtype: DType): boolean {
+  return taken === "any" || taken === dtype || (taken === "float" && (dtype === "f32" || dtype === "f16"));
+}
+
+/**
+ * Throws an `ArgumentError` unless every argument is a tensor of the element type taken and all are of one `Gpu`, and a
+ * `UseAfterFreeError` if one was freed.
+ */
+export function checkTensors(op: string, taken: Taken, ...given: readonly unknown[]): void {
+  given.forEach((tensor, i) => {
+    if (!(tensor instanceof Tensor)) {
+      const shown = typeof tensor === "object" && tensor ? "an object" : String(tensor);
+      throw new ArgumentError(op, `argument ${i + 1} is ${shown}, not a tensor`);
+    }
+    void tensor.storage;
+    const named = `${tensor.label} [${tensor.shape.join(", ")}]`;
+    if (!takes(taken, tensor.dtype))
+      throw new ArgumentError(op, `${named} is ${tensor.dtype}, the op takes ${taken}`);
+    const [first] = given as Tensor[];
+    if (tensor.gpu !== first!.gpu)
+      throw new ArgumentError(op, `${named} is not on the Gpu of ${first!.label}`);
+  });
+}
+
+/** An optional argument, for the list of `checkTensors`. */
+export function optional<T>(value: T | null | undefined): T[] {
+  return value === null || value === undefined ? [] : [value];
+}
