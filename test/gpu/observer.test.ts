@@ -24,8 +24,8 @@ test("an observer hears of dispatches and of memory, in their order, also while 
   gpu.observer = null;
   t.same(
     heard.filter((item) => item !== 0),
-    ["y", 1, "strided.copy", 1, 2, "y", -1],
-    "one buffer, one dispatch that adds, with its two element types, the buffer again",
+    ["y", 1, "strided.copy", 1, 3, "y", -1],
+    "one buffer, one dispatch that adds, with its two element types and that of its sums, the buffer again",
   );
   t.equal(live, 0, "what was taken was given back");
   work.run();

@@ -172,8 +172,8 @@ export const evaluation: readonly Mutation[] = [
   {
     name: "log.scored ignored",
     file: "src/train.ts",
-    find: "limit: config.log.scored,",
-    replace: "limit: 0,",
+    find: "        limit: config.log.scored,\n",
+    replace: "        limit: 0,\n",
     tests: ["commands/learn.test.ts"],
   },
 ];

@@ -250,8 +250,8 @@ export const training: readonly Mutation[] = [
   {
     name: "codes are restarted as configured by nobody",
     file: "src/vqvae/vqvae.ts",
-    find: "this.picks(z, random), options.restartAfter",
-    replace: "this.picks(z, random), 40",
+    find: "const { restartAfter } = options;",
+    replace: "const restartAfter = options.restartAfter && 40;",
     tests: [`${settings} # vqvae.restartAfter`],
   },
   {

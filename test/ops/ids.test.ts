@@ -20,7 +20,8 @@ import { randomArray, test } from "../harness.js";
 const NONE = 2 ** 32 - 1;
 const [tokens, steps] = [3, 5];
 const schedule = new Schedule({ tokens, steps, ends: "vq-diffusion-paper" });
-const ids = (gpu: Gpu, values: number[], label = "ids") => fromArray(gpu, values, [values.length], "u32", label);
+const ids = (gpu: Gpu, values: number[], label = "ids") =>
+  fromArray(gpu, values, [values.length], "u32", label);
 
 /** Which rows of `width` are NaN altogether, and which have none. */
 function nanRows(values: Float32Array, width: number): ("all" | "none" | "some")[] {
@@ -71,7 +72,11 @@ test("klLoss: tokens and steps that do not exist", async (t, gpu) => {
     ["t", 0, 2 ** 32 / 5, every],
     ["t", 1, 2, jumps],
   ] as const) {
-    const values = { ...good, t: [5, 3, 5, 3], [name]: good[name].map((v, i) => (i === at ? Math.floor(value) : v)) };
+    const values = {
+      ...good,
+      t: [5, 3, 5, 3],
+      [name]: good[name].map((v, i) => (i === at ? Math.floor(value) : v)),
+    };
     if (name === "t") values.t = [5, 3, 5, 3].map((v, i) => (i === at ? Math.floor(value) : v));
     const logits = fromArray(gpu, randomArray(2, 12), [4, tokens]).requireGrad();
     const run = () =>
@@ -127,13 +132,21 @@ test("qSample and sampleStep: no token instead of one that looks right", async (
   const noised = (x0: number[], t: number[]) =>
     qSample(rng, ids(gpu, x0, "x0"), ids(gpu, t, "t"), table.thresholds, tokens);
   const drawn = await noised([0, 3, 1, 2, 2, 1], [5, 5, 3, 4, 0, 6]).read();
-  t.same([...drawn].map((id) => (id <= tokens ? "token" : id)), ["token", NONE, "token", NONE, NONE, NONE], "x_t");
+  t.same(
+    [...drawn].map((id) => (id <= tokens ? "token" : id)),
+    ["token", NONE, "token", NONE, NONE, NONE],
+    "x_t",
+  );
   const error = await named(gpu, () => noised([0, 7], [5, 5]));
   t.same([error?.op, error?.tensor, error?.value], ["qSample", "x0", 7], `${error}`);
   const scores = fromArray(gpu, randomArray(4, 9), [3, tokens]);
   const step = (xt: number[], t: number) => sampleStep(rng, scores, ids(gpu, xt, "xt"), table.thresholds, t);
   const sampled = await step([0, 4, 3], 5).read();
-  t.same([...sampled].map((id) => (id <= tokens ? "token" : id)), ["token", NONE, "token"], "x_u");
+  t.same(
+    [...sampled].map((id) => (id <= tokens ? "token" : id)),
+    ["token", NONE, "token"],
+    "x_u",
+  );
   t.same([...(await step([0, 1, 3], 4).read())], [NONE, NONE, NONE], "a step that is not visited");
   for (const bad of [0, 6, 1.5, Number.NaN])
     await t.throwsMessage(() => step([0, 1, 3], bad), /whole number from 1 to 5/, `step ${bad}`);

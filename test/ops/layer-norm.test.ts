@@ -28,6 +28,18 @@ test("layer norm, odd sizes", async (t, gpu) => {
   }
 });
 
+test("one tensor as weight and bias gets both gradients", async (t, gpu) => {
+  await checkOp(t, gpu, "layer norm", {
+    inputs: [
+      { shape: [3, 5], data: randomArray(1, 15) },
+      { shape: [5], data: randomArray(2, 5) },
+    ],
+    gpu: (x, both) => layerNorm(x!, both!, both!, { epsilon }),
+    reference: (x, both) => reference.layerNorm(x!, both!, both!, epsilon),
+    tolerance,
+  });
+});
+
 test("adaptive layer norm", async (t, gpu) => {
   for (const [batches, positions, width] of [
     [1, 1, 3],

@@ -26,7 +26,10 @@ const { NaN: nan, POSITIVE_INFINITY: infinity } = Number;
 
 test("tanh is relatively exact at all sizes, and so are its slope and that of the sigmoid", async (t, gpu) => {
   const sizes = Array.from({ length: 241 }, (_, i) => 10 ** (-10 + i / 20)).filter((x) => x < 40);
-  const values = Float64Array.from([...sizes, ...sizes.map((x) => -x), 0, 0.2499999, 0.25, 0.2500001], Math.fround);
+  const values = Float64Array.from(
+    [...sizes, ...sizes.map((x) => -x), 0, 0.2499999, 0.25, 0.2500001],
+    Math.fround,
+  );
   const x = fromArray(gpu, values, [values.length]).requireGrad();
   t.near(await tanh(x).read(), values.map(Math.tanh), { rel: 5e-7 }, "tanh");
   const ones = fromArray(gpu, new Float32Array(values.length).fill(1), [values.length]);
@@ -55,10 +58,26 @@ test("NaN stays NaN, wherever it stands and whatever it meets", async (t, gpu) =
     const pick = (values: number[]) => (strided ? [1, 2, 4, 5].map((i) => values[i]!) : values);
     const read = async (y: Tensor) => [...(await y.read())];
     const how = strided ? "of a view" : "of a dense tensor";
-    t.same(await read(relu(a)), pick(p).map((v) => Math.max(v, 0)), `relu ${how}`);
-    t.same(await read(clamp(a, -0.5, 3)), pick(p).map((v) => Math.min(Math.max(v, -0.5), 3)), `clamp ${how}`);
-    t.same(await read(maximum(a, b)), pick(p).map((v, i) => Math.max(v, pick(q)[i]!)), `maximum ${how}`);
-    t.same(await read(minimum(a, b)), pick(p).map((v, i) => Math.min(v, pick(q)[i]!)), `minimum ${how}`);
+    t.same(
+      await read(relu(a)),
+      pick(p).map((v) => Math.max(v, 0)),
+      `relu ${how}`,
+    );
+    t.same(
+      await read(clamp(a, -0.5, 3)),
+      pick(p).map((v) => Math.min(Math.max(v, -0.5), 3)),
+      `clamp ${how}`,
+    );
+    t.same(
+      await read(maximum(a, b)),
+      pick(p).map((v, i) => Math.max(v, pick(q)[i]!)),
+      `maximum ${how}`,
+    );
+    t.same(
+      await read(minimum(a, b)),
+      pick(p).map((v, i) => Math.min(v, pick(q)[i]!)),
+      `minimum ${how}`,
+    );
   }
   const identity = fromArray(gpu, [1, 0, 0, 1], [2, 2]);
   const z = linear(fromArray(gpu, [nan, 0, 3, -4], [2, 2]), identity, null, { activation: "relu" });
@@ -66,7 +85,9 @@ test("NaN stays NaN, wherever it stands and whatever it meets", async (t, gpu) =
 });
 
 for (const software of [true, false]) {
-  test(`maxima of NaN and of infinities, ${software ? "by lanes" : "by workgroups"}`, async (t, { device }) => {
+  test(`maxima of NaN and of infinities, ${software ? "by lanes" : "by workgroups"}`, async (t, {
+    device,
+  }) => {
     const gpu = Gpu.from(device, { software });
     for (const length of [1, 5, 300, 70_001]) {
       for (const [name, value, rest, expected] of [
@@ -112,7 +133,11 @@ test("softmax and log-sum-exp of infinities are what IEEE arithmetic gives", asy
     t.ok(p.subarray(0, width).every(Number.isNaN), `softmax of -∞ alone is NaN, ${width} wide`);
     t.ok(logP.subarray(0, width).every(Number.isNaN), `and so is log-softmax, ${width} wide`);
     const second = [...p.subarray(width, 2 * width)];
-    t.same(second, Array.from({ length: width }, (_, i) => (i === width - 1 ? 1 : 0)), "all on the number");
+    t.same(
+      second,
+      Array.from({ length: width }, (_, i) => (i === width - 1 ? 1 : 0)),
+      "all on the number",
+    );
     t.ok(p.subarray(4 * width).every(Number.isNaN), `softmax of NaN is NaN, ${width} wide`);
   }
 });

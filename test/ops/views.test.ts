@@ -295,6 +295,11 @@ const cases: Case[] = [
     ],
   },
   {
+    names: ["drawRestartRows"],
+    inputs: [f(3, 5)],
+    run: (gpu, idle) => [ops.drawRestartRows(rng(gpu), idle!, 4, 0.1)],
+  },
+  {
     names: ["maskCondition"],
     inputs: [ids(5, 3, 4)],
     run: (gpu, y) => [
@@ -345,6 +350,7 @@ const cases: Case[] = [
 /** What takes no tensors, or hands its own to the functions above. */
 const without: (keyof typeof ops)[] = [
   "checkIds", // reads; below
+  "checkSteps", // reads
   "chunkRows",
   "defaultChunkBytes",
   "crossEntropyRows",

@@ -311,7 +311,11 @@ export class Tape {
 
   /** The same elements off the tape; writing either changes both. */
   detach(x: Value): Value {
-    return new Value(x.shape, x.storage, stridedPlaces([x.size], [1]).map((i) => x.place(i)));
+    return new Value(
+      x.shape,
+      x.storage,
+      stridedPlaces([x.size], [1]).map((i) => x.place(i)),
+    );
   }
 
   // ---------------------------------------------------------------- composed

@@ -60,7 +60,10 @@ for (const [stage, make] of Object.entries({ vqvae: vqvaeTraining, decoder: deco
       seed: config.seed,
       log: config.log,
       progress: silentProgress(),
-      interrupted: () => ++steps > 5,
+      interrupted: () => steps >= 5,
+      onStep: () => {
+        steps++;
+      },
       resume: false,
     });
     t.equal(outcome, "interrupted", "it was stopped");
