@@ -74,7 +74,7 @@ function readConstants(file, source) {
     const words = marked[2].trim().split(/\s+/).filter(Boolean);
     if (marked[1] === "tune") {
       if (type !== "u32") fail(file, line, `tunable ${name} must be u32, not ${type}`);
-      const fallback = Number(value.replace(/u$/, ""));
+      const fallback = Number(value);
       const candidates = words.map(Number);
       if (!candidates.includes(fallback))
         fail(file, line, `tunable ${name}: its value ${value} is not among its candidates`);
@@ -85,7 +85,7 @@ function readConstants(file, source) {
       const values = Object.fromEntries(
         words.map((word) => word.split("=")).map(([key, number]) => [key, Number(number)]),
       );
-      const fallback = Object.keys(values).find((key) => values[key] === Number(value.replace(/u$/, "")));
+      const fallback = Object.keys(values).find((key) => values[key] === Number(value));
       if (fallback === undefined)
         fail(file, line, `variant ${name}: its value ${value} has no name among ${words.join(" ")}`);
       variants[name] = { type, fallback, values };
@@ -256,16 +256,16 @@ function checkSharedRegions(shaders) {
 }
 
 /**
- * The code of a shader without comments and needless blanks, which cost a page half of the bytes of its kernels. Lines stay
- * those of the file, for error messages.
+ * The code of a shader without needless blanks and without comments other than marks, which cost a page half of the bytes of its
+ * kernels. Lines stay those of the file, for error messages.
  */
 function compact(source) {
   return source
     .replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\n]/g, " "))
-    .replace(/\/\/.*$/gm, "")
+    .replace(/\/\/ *(@(?:tune|variant)\b)?(.*)$/gm, (_, mark, words) => (mark ? `//${mark}${words}` : ""))
     .replace(/[ \t]+/g, " ")
     .replace(/^ | $/gm, "")
-    .replace(/(?<=(.)) (?=(.))/g, (blank, left, right) => (separates(left, right) ? blank : ""));
+    .replace(/(?<!\/\/.*)(?<=(.)) (?=(.))/g, (blank, left, right) => (separates(left, right) ? blank : ""));
 }
 
 /** Whether a blank keeps two tokens apart: two words, or two operators (`- -` is not `--`). */
@@ -293,27 +293,12 @@ function bySimilarity(shaders) {
   return ordered;
 }
 
-/** One entry point as `SpecText` of src/gpu/spec-text.ts describes it. */
-function specText({ bindings, textures, uniform, workgroupSize, tunables, variants }) {
-  const size = workgroupSize.join().replace(/(,1)+$/, "");
-  const lists = {
-    bindings: bindings.map(({ name, binding, dtype, access, choice }) => {
-      const written = access === "read_write" ? "=" : "";
-      return `${name}${written}:${binding}:${choice?.variant ?? dtype}`;
-    }),
-    textures: textures.map(({ name, binding }) => `${name}:${binding}`),
-    uniform: uniform?.members.map(({ name, type, width }) => `${name}:${type}${width === 1 ? "" : width}`),
-    tunables: Object.entries(tunables).map(
-      ([name, { fallback, candidates }]) => `${name}:${fallback}:${candidates}`,
-    ),
-    variants: Object.entries(variants).map(([name, { type, fallback, values }]) => {
-      const choices = Object.entries(values ?? {}).map((pair) => pair.join("="));
-      return `${name}:${type}:${fallback}${values ? `:${choices}` : ""}`;
-    }),
-  };
-  const given = Object.entries(lists).filter(([, words]) => words && words.length > 0);
-  const between = (name) => (name === "uniform" ? ",\n" : " ");
-  return { size, ...Object.fromEntries(given.map(([name, words]) => [name, words.join(between(name))])) };
+/** The names that an entry point reaches, for `family` of src/gpu/spec-text.ts: it reads the rest from the WGSL. */
+function namesOf({ bindings, textures, uniform, tunables, variants }) {
+  const declared = [...bindings, ...textures].map(({ name }) => name);
+  return [uniform && "params", ...declared, ...Object.keys({ ...tunables, ...variants })]
+    .filter(Boolean)
+    .join(" ");
 }
 
 /** The type of an entry point: its bindings, uniforms, variants and tunables. */
@@ -336,7 +321,7 @@ function typeOf({ bindings, textures, uniform, variants, tunables }) {
 function typescriptFor({ file, source, entries }) {
   const name = file.replace(/\.wgsl$/, "");
   const types = entries.map((entry) => `  ${camelCase(entry.name)}: ${typeOf(entry)};\n`);
-  const texts = entries.map((entry) => `  ${entry.name}: ${JSON.stringify(specText(entry))},\n`);
+  const texts = entries.map((entry) => `  ${entry.name}: ${JSON.stringify(namesOf(entry))},\n`);
   return `export const ${camelCase(name)} = /* @__PURE__ */ family<{\n${types.join("")}}>("${name}", ${JSON.stringify(compact(source))}, {\n${texts.join("")}});`;
 }
 

@@ -1,102 +1,111 @@
-/** What the build step read from the shaders, as short text: the other half of `shaders/generate.mjs`. */
-
-import { type DType, type Kernel, type KernelSpec, kernel, type UniformMember } from "./kernel.js";
-
 /**
- * A `KernelSpec` as the build step writes it: lists of words, with colons between the parts of a word. As objects they would be
- * more of a page's bytes than half of its WGSL.
+ * Reads the specs of kernels from the WGSL of a family, which says everything but what an entry point reaches. The other half is
+ * `shaders/generate.mjs`: it checks the declarations and writes them one a line without blanks, as the patterns here expect them.
  */
-export interface SpecText {
-  /** Workgroup size: numbers or tunables, ones at the end left out: `WORKGROUP` or `8,8`. */
-  size: string;
-  /** `name:binding:type`, with `name=` for what is written; instead of a type the variant that sets it. */
-  bindings?: string;
-  /** `name:binding` */
-  textures?: string;
-  /**
-   * `name:type`, with `4` behind the type of a vec4. Between them is what is between them in the struct of the WGSL, so that gzip
-   * finds the whole list there.
-   */
-  uniform?: string;
-  /** `name:fallback:candidate,candidate` */
-  tunables?: string;
-  /** `name:type:fallback:value=number,value=number`; a bool ends after the fallback. */
-  variants?: string;
-}
 
-const parts = (text = "", between = " "): string[][] =>
-  text ? text.split(between).map((word) => word.split(":")) : [];
+import {
+  type BindingSpec,
+  type DType,
+  type Kernel,
+  type KernelSpec,
+  kernel,
+  type TextureSpec,
+  type UniformMember,
+} from "./kernel.js";
 
-function parseVariant(type: string, fallback: string, list?: string): KernelSpec["variants"][string] {
-  if (list === undefined) return { type, fallback: fallback === "true", values: null };
-  const pairs = list.split(",").map((pair) => {
-    const at = pair.indexOf("=");
-    const value = pair.slice(at + 1);
-    return [pair.slice(0, at), type === "alias" ? value : Number(value)];
-  });
-  return { type, fallback, values: Object.fromEntries(pairs) };
-}
+/** The element type of `f32`, `vec4<f32>`, `array<vec4<f32>>` or `array<atomic<u32>>`, or the alias in its place. */
+const innermost = (type: string) => /\w+(?=>*$)/.exec(type)![0];
 
-const scalarOf = (type: string | number) => /[fui]\d\d/.exec(String(type))![0] as DType;
-
-function parseBinding(
-  [word, binding, type]: string[],
-  variants: KernelSpec["variants"],
-): KernelSpec["bindings"][number] {
-  const name = word!.replace("=", "");
-  const plain = { name, binding: Number(binding), access: word === name ? "read" : "read_write" } as const;
-  const variant = variants[type!];
-  if (!variant) return { ...plain, dtype: type as DType };
-  const values = Object.entries(variant.values!).map(([value, type]) => [value, scalarOf(type)]);
-  const dtypes = Object.fromEntries(values) as Record<string, DType>;
-  return { ...plain, dtype: dtypes[String(variant.fallback)]!, choice: { variant: type!, dtypes } };
+/** The constants and aliases of a file that end in a mark `//@tune 32 64` or `//@variant none=0 silu=1`. */
+function parseMarked(source: string): Pick<KernelSpec, "tunables" | "variants"> {
+  const tunables: Record<string, KernelSpec["tunables"][string]> = {};
+  const variants: Record<string, KernelSpec["variants"][string]> = {};
+  const marked = /^(?:const|alias) (\w+):?(\w*)=(.+);\/\/@(\w+) ?(.*)/gm;
+  for (const [, name, type, value, mark, list] of source.matchAll(marked)) {
+    const words = list!.split(" ");
+    if (mark === "tune") {
+      tunables[name!] = { fallback: Number(value), candidates: words.map(Number) };
+    } else if (type === "bool") {
+      variants[name!] = { type, fallback: value === "true", values: null };
+    } else {
+      const pairs = words.map((word) => word.split("=") as [string, string]);
+      const fallback = pairs.find((pair) => pair[1] === value)![0];
+      const values = Object.fromEntries(pairs.map(([key, text]) => [key, type ? Number(text) : text]));
+      variants[name!] = { type: type || "alias", fallback, values };
+    }
+  }
+  return { tunables, variants };
 }
 
 /** Offsets as WGSL lays out a struct: a vec4 begins at a multiple of 16 bytes. */
-function parseUniform(text: string): NonNullable<KernelSpec["uniform"]> {
+function parseUniform(source: string): NonNullable<KernelSpec["uniform"]> {
   let end = 0;
-  const members = parts(text, ",\n").map(([name, type]) => {
+  const [, body] = /struct Params\{([^}]*)/.exec(source)!;
+  const members = [...body!.matchAll(/(\w+):(.+?),?$/gm)].map(([, name, type]) => {
     const width = type!.length > 3 ? 4 : 1;
     const offset = Math.ceil(end / (4 * width)) * 4 * width;
     end = offset + 4 * width;
-    return { name: name!, offset, type: type!.slice(0, 3) as UniformMember["type"], width };
+    return { name: name!, offset, type: innermost(type!) as UniformMember["type"], width };
   });
   return { size: Math.ceil(end / 16) * 16, members };
 }
 
-function parseSpec(file: string, entryPoint: string, text: SpecText): KernelSpec {
-  const variants = Object.fromEntries(
-    parts(text.variants).map(([name, type, fallback, list]) => [name, parseVariant(type!, fallback!, list)]),
-  );
-  const textures = parts(text.textures).map(([name, binding]) => ({ name: name!, binding: Number(binding) }));
-  const size = text.size.split(",").map((length) => (/^\d/.test(length) ? Number(length) : length));
+/** The kernel at one entry point. `names` are the bindings, tunables and variants that it reaches. */
+function parseSpec(
+  file: string,
+  source: string,
+  { tunables, variants }: ReturnType<typeof parseMarked>,
+  entryPoint: string,
+  names: readonly string[],
+): KernelSpec {
+  const bindings: BindingSpec[] = [];
+  const textures: TextureSpec[] = [];
+  const declared = /@binding\((\d+)\)var(?:<([\w,]+)>| )(\w+):(.+);/g;
+  for (const [, number, space, name, type] of source.matchAll(declared)) {
+    if (!names.includes(name!) || space === "uniform") continue;
+    const binding = Number(number);
+    if (!space) {
+      textures.push({ name: name!, binding });
+      continue;
+    }
+    const access = space === "storage,read" ? "read" : "read_write";
+    const element = innermost(type!);
+    const alias = variants[element];
+    const types = Object.entries(alias?.values ?? {}).map(([value, text]) => [value, innermost(`${text}`)]);
+    const dtypes: Record<string, DType> = Object.fromEntries(types);
+    const chosen = alias && { dtype: dtypes[`${alias.fallback}`]!, choice: { variant: element, dtypes } };
+    bindings.push({ name: name!, binding, access, ...(chosen ?? { dtype: element as DType }) });
+  }
+  const size = new RegExp(`@workgroup_size\\((.*)\\)\\s*fn ${entryPoint}\\b`).exec(source)![1]!;
+  const lengths = size.split(",").map((length) => (/^\d/.test(length) ? Number(length) : length));
+  const reached = <T>(all: Readonly<Record<string, T>>) =>
+    Object.fromEntries(Object.entries(all).filter(([name]) => names.includes(name)));
   return {
     name: `${file}.${entryPoint}`,
     file: `shaders/${file}.wgsl`,
     entryPoint,
-    bindings: parts(text.bindings).map((word) => parseBinding(word, variants)),
+    bindings: bindings.sort((a, b) => a.binding - b.binding),
     ...(textures.length > 0 ? { textures } : {}),
-    uniform: text.uniform ? parseUniform(text.uniform) : null,
-    workgroupSize: [...size, 1, 1].slice(0, 3),
-    tunables: Object.fromEntries(
-      parts(text.tunables).map(([name, fallback, candidates]) => [
-        name,
-        { fallback: Number(fallback), candidates: candidates!.split(",").map(Number) },
-      ]),
-    ),
-    variants,
+    uniform: names.includes("params") ? parseUniform(source) : null,
+    workgroupSize: [...lengths, 1, 1].slice(0, 3),
+    tunables: reached(tunables),
+    variants: reached(variants),
   };
 }
 
-/** The kernels of `shaders/file.wgsl`, by their entry points in camel case; the build step knows their types. */
+/**
+ * The kernels of `shaders/file.wgsl`, by their entry points in camel case; the build step knows their types. An entry point comes
+ * with the names that it reaches, blanks between them.
+ */
 export function family<Kernels extends Record<keyof Kernels, Kernel>>(
   file: string,
   source: string,
-  entries: Readonly<Record<string, SpecText>>,
+  entries: Readonly<Record<string, string>>,
 ): Kernels {
-  const kernels = Object.entries(entries).map(([entryPoint, text]) => [
+  const marked = parseMarked(source);
+  const kernels = Object.entries(entries).map(([entryPoint, names]) => [
     entryPoint.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase()),
-    kernel(source, parseSpec(file, entryPoint, text)),
+    kernel(source, parseSpec(file, source, marked, entryPoint, names.split(" "))),
   ]);
   return Object.fromEntries(kernels) as Kernels;
 }

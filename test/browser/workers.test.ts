@@ -114,7 +114,7 @@ t.test("training: paused, reloaded, resumed, used here and in Node", async (t) =
   await press(page, "Start");
   await stays(t, page, "training", /decoder\.stepz/);
   t.equal(await page.locator("#panel-train").getAttribute("data-state"), "none", "nothing runs");
-  await page.locator("#tab-caption").click();
+  await page.locator("#tab-kernels").click();
   await page.locator("#tab-train").click();
   await stays(t, page, "training", /decoder\.stepz/);
 
@@ -277,7 +277,6 @@ t.test("the GPU process dies during the training", async (t) => {
 
 t.test("training: no worker, no storage, nothing to hand over", async (t) => {
   const { page } = await open("train");
-  const origin = new URL(site.url).origin;
   await page.getByText("More settings").click();
   await page.locator("#train-settings").fill(settings.join("\n"));
   await page.route("**/train-worker.js", (route) => route.fulfill({ status: 404, body: "" }));
@@ -287,16 +286,22 @@ t.test("training: no worker, no storage, nothing to hand over", async (t) => {
   t.equal(await page.locator("#panel-train").getAttribute("data-state"), "none", "nothing runs");
   await page.unroute("**/train-worker.js");
 
-  const session = await page.context().newCDPSession(page);
-  await session.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 1000 });
+  // A worker whose file system is full, until it hears that there is space.
+  const full = `const { createWritable } = FileSystemFileHandle.prototype;
+    FileSystemFileHandle.prototype.createWritable = async () => { throw new DOMException("full", "QuotaExceededError"); };
+    new BroadcastChannel("space").onmessage = () => { FileSystemFileHandle.prototype.createWritable = createWritable; };\n`;
+  await page.route("**/train-worker.js", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: full + (await response.text()) });
+  });
   await press(page, "Start");
-  const full = /^Cannot write training\/.+: the browser grants this site no more storage\./;
-  await stays(t, page, "training", full);
-  await page.locator("#tab-caption").click();
+  const noSpace = /^Cannot write training\/.+: the browser grants this site no more storage\./;
+  await stays(t, page, "training", noSpace);
+  await page.locator("#tab-kernels").click();
   await page.locator("#tab-train").click();
-  await stays(t, page, "training", full);
+  await stays(t, page, "training", noSpace);
   await page.screenshot({ path: screenshotPath("message-storage.png"), fullPage: true });
-  await session.send("Storage.overrideQuotaForOrigin", { origin });
+  await page.evaluate(() => new BroadcastChannel("space").postMessage(""));
   await press(page, /^Start/);
   await page.locator("#train-numbers[data-step]").waitFor();
   t.equal(await page.locator("[data-source=training]").count(), 0, "the message is gone while it trains");
@@ -327,13 +332,14 @@ t.test("a kept run that cannot be read", async (t) => {
     await data.getFileHandle("dataset.json", { create: true });
   });
   await page.reload();
-  const pattern = /^No run can be kept here, or none can be read: training/;
+  const pattern = /^No run can be kept here, or none can be read: .*training/;
   await stays(t, page, "storage", pattern);
   await page.screenshot({ path: screenshotPath("message-kept-run.png"), fullPage: true });
   await page.evaluate(async () => {
     const root = await navigator.storage.getDirectory();
     await root.removeEntry("training", { recursive: true });
   });
+  await page.getByText("More settings").click();
   await page.locator("#train-settings").fill("decoder.stepz=1");
   await press(page, "Start");
   await stays(t, page, "training", /decoder\.stepz/);

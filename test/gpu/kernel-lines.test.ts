@@ -14,6 +14,12 @@ test("lines of the WGSL that runs are those of the file", (t) => {
         .split("\n")
         .map((line) => line.replace(/\/\/.*|\s/g, ""));
     t.same(tokens(source), tokens(file), `${name}: the same but for comments and blanks`);
-    t.ok(source.length < file.length && !/\/\/|^ | $/m.test(source), "without these");
+    const marks = (text: string) =>
+      [...text.matchAll(/\/\/ ?(@(?:tune|variant)\b.*)/g)].map(([, mark]) => mark);
+    t.same(marks(source), marks(file), "with the marks of tunables and variants");
+    t.ok(
+      source.length < file.length && !/\/\/(?!@)|^ | $/m.test(source),
+      "without other comments and blanks",
+    );
   }
 });

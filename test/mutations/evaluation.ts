@@ -138,14 +138,14 @@ export const evaluation: readonly Mutation[] = [
     name: "the nearest picture is the test picture itself",
     file: evaluationFile,
     find: "const train = baselines ? (dataset.splits.train ?? []) : [];",
-    replace: "const train = baselines ? [...dataset.records.keys()] : [];",
+    replace: "const train = [...dataset.records.keys()];",
     tests: ["baselines.test.ts"],
   },
   {
     name: "scores are of captions with the configuration's settings, not with those given",
     file: evaluationFile,
-    find: "          ...sampling,\n          ...guidance,\n",
-    replace: "          ...guidance,\n",
+    find: "          ...sampling,\n          ...guidance,",
+    replace: "          ...guidance,",
     tests: ["baselines.test.ts"],
   },
   {
@@ -172,8 +172,8 @@ export const evaluation: readonly Mutation[] = [
   {
     name: "log.scored ignored",
     file: "src/train.ts",
-    find: "        limit: config.log.scored,\n",
-    replace: "        limit: 0,\n",
+    find: "limit: config.log.scored,\n",
+    replace: "limit: 0,\n",
     tests: ["commands/learn.test.ts"],
   },
 ];

@@ -248,7 +248,7 @@ export const training: readonly Mutation[] = [
     tests: [`${settings} # vqvae.decay`],
   },
   {
-    name: "codes are restarted as configured by nobody",
+    name: "restartAfter ignored",
     file: "src/vqvae/vqvae.ts",
     find: "const { restartAfter } = options;",
     replace: "const restartAfter = options.restartAfter && 40;",

@@ -65,7 +65,7 @@ test("group norm adds to gradients that are there", async (t, gpu) => {
       shape,
     ).requireGrad(),
   );
-  const dy = fromArray(gpu, randomArray(9, 12), [12]);
+  const dy = fromArray(gpu, randomArray(9, 12), leaves[0]!.shape);
   const pass = () => gpu.scope(() => backwardFrom(groupNorm(leaves[0]!, 2, leaves[1]!, leaves[2]!), dy));
   pass();
   const once = await Promise.all(leaves.map((leaf) => leaf.grad!.read()));

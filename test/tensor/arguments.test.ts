@@ -3,8 +3,8 @@
 import { GpuError } from "../../dist/gpu/errors.js";
 import { Gpu } from "../../dist/gpu/gpu.js";
 import * as kernels from "../../dist/gpu/kernels.generated.js";
-import * as models from "../../dist/ops/models.js";
 import * as ops from "../../dist/ops/index.js";
+import * as models from "../../dist/ops/models.js";
 import { backward } from "../../dist/tensor/autograd.js";
 import { ArgumentError, ShapeError, UseAfterFreeError } from "../../dist/tensor/errors.js";
 import { empty, fromArray, type Tensor } from "../../dist/tensor/tensor.js";
@@ -29,15 +29,15 @@ test("every op refuses what is no tensor, was freed, is of another type or anoth
   const rng = new ops.Rng(gpu, 1);
   // Each op with arguments that it takes, and which of them are tensors.
   const calls: [string, Op, unknown[]][] = [
-    ...(["neg", "exp", "log", "sqrt", "square", "abs", "relu", "silu", "gelu2", "sigmoid", "tanh"] as const).map(
-      (name): [string, Op, unknown[]] => [name, ops[name] as Op, [f([2])]],
-    ),
+    ...(
+      ["neg", "exp", "log", "sqrt", "square", "abs", "relu", "silu", "gelu2", "sigmoid", "tanh"] as const
+    ).map((name): [string, Op, unknown[]] => [name, ops[name] as Op, [f([2])]]),
     ...(["add", "sub", "mul", "div", "maximum", "minimum", "straightThrough", "mse", "l1"] as const).map(
       (name): [string, Op, unknown[]] => [name, ops[name] as Op, [f([2]), f([2])]],
     ),
-    ...(["sum", "mean", "max", "sumSquares", "sumAbsolute", "softmax", "logSoftmax", "logSumExp"] as const).map(
-      (name): [string, Op, unknown[]] => [name, ops[name] as Op, [f([2, 3])]],
-    ),
+    ...(
+      ["sum", "mean", "max", "sumSquares", "sumAbsolute", "softmax", "logSoftmax", "logSumExp"] as const
+    ).map((name): [string, Op, unknown[]] => [name, ops[name] as Op, [f([2, 3])]]),
     ["scale", ops.scale as Op, [f([2]), 2]],
     ["clamp", ops.clamp as Op, [f([2]), 0, 1]],
     ["countNonFinite", ops.countNonFinite as Op, [f([2])]],
@@ -47,7 +47,11 @@ test("every op refuses what is no tensor, was freed, is of another type or anoth
     ["matmul", ops.matmul as Op, [f([2, 3]), f([3, 2])]],
     ["linear", ops.linear as Op, [f([2, 3]), f([3, 2]), f([2])]],
     ["conv2d", ops.conv2d as Op, [f([1, 4, 4, 3]), f([3, 3, 3, 4])]],
-    ["convTranspose2d", ops.convTranspose2d as Op, [f([1, 4, 4, 3]), f([4, 4, 8, 3]), { stride: 2, padding: 1 }]],
+    [
+      "convTranspose2d",
+      ops.convTranspose2d as Op,
+      [f([1, 4, 4, 3]), f([4, 4, 8, 3]), { stride: 2, padding: 1 }],
+    ],
     ["layerNorm", ops.layerNorm as Op, [f([2, 8]), f([8]), f([8])]],
     ["adaLayerNorm", ops.adaLayerNorm as Op, [f([2, 3, 8]), f([2, 16])]],
     ["groupNorm", ops.groupNorm as Op, [f([1, 4, 8]), 2, f([8]), f([8])]],
@@ -65,7 +69,13 @@ test("every op refuses what is no tensor, was freed, is of another type or anoth
     ["reportRows", models.reportRows as Op, [f([3, 5]), u([3]), 2]],
   ];
   for (const [name, op, given] of calls) {
-    gpu.scope(() => t.equal(errorOf(() => op(...given)), null, `${name} takes its arguments`));
+    gpu.scope(() =>
+      t.equal(
+        errorOf(() => op(...given)),
+        null,
+        `${name} takes its arguments`,
+      ),
+    );
     given.forEach((argument, at) => {
       if (typeof argument !== "object" || !("dtype" in argument!)) return;
       const tensor = argument as Tensor<"f32" | "u32">;
@@ -112,7 +122,10 @@ test("axes, stretches and shapes are whole numbers within bounds", async (t, gpu
       ["concat", () => ops.concat([x, x], bad)],
     ] as const) {
       const error = errorOf(call);
-      t.ok(error instanceof ShapeError && /has no axis/.test(error.message), `${name} of axis ${bad}: ${error}`);
+      t.ok(
+        error instanceof ShapeError && /has no axis/.test(error.message),
+        `${name} of axis ${bad}: ${error}`,
+      );
     }
   }
   for (const [start, length] of [
@@ -126,7 +139,10 @@ test("axes, stretches and shapes are whole numbers within bounds", async (t, gpu
     [0, Number.POSITIVE_INFINITY],
   ] as const) {
     const error = errorOf(() => x.slice(0, start, length));
-    t.ok(error instanceof ShapeError && /slice/.test(error.message), `slice(0, ${start}, ${length}): ${error}`);
+    t.ok(
+      error instanceof ShapeError && /slice/.test(error.message),
+      `slice(0, ${start}, ${length}): ${error}`,
+    );
   }
   for (const shape of [[-2, -6], [0, 12], [12.5], [Number.NaN], [-1, -1], [5, -1]]) {
     t.ok(errorOf(() => x.reshape(shape)) instanceof ShapeError, `reshape([${shape}])`);
