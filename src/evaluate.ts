@@ -24,8 +24,8 @@ import {
   tableLegend,
   testSplits,
 } from "./evaluation.js";
-import { DRAWS } from "./metrics/bootstrap.js";
 import { boundSteps, boundTable, splitBounds } from "./held-out-bound.js";
+import { DRAWS } from "./metrics/bootstrap.js";
 import { UserError } from "./platform/errors.js";
 import { packageVersion, nodePlatform as platform, shippedWeights } from "./platform/node.js";
 import { withLateProgress } from "./progress.js";

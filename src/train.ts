@@ -7,6 +7,7 @@ import { type Config, describeConfig, PRESET_NAMES, resolveConfig, resumeConfig 
 import type { Dataset } from "./data/dataset.js";
 import { loadDataset } from "./data/load.js";
 import { evaluate, scoresTable, tableLegend, testSplits } from "./evaluation.js";
+import { checkFinite } from "./gpu/finite-check.js";
 import { poison } from "./gpu/poison.js";
 import { boundSteps, boundTable, splitBounds } from "./held-out-bound.js";
 import { latestCheckpoint } from "./io/checkpoint.js";
@@ -92,7 +93,7 @@ async function main(): Promise<void> {
     ? await resumed(options, options.resume)
     : await started(options);
   const gpu = await openGpu(options.adapter, options.quiet, options.tuning);
-  if (process.env.MCD_CHECK_FINITE) gpu.checkFinite = true;
+  if (process.env.MCD_CHECK_FINITE) checkFinite(gpu);
   if (process.env.MCD_POISON) poison(gpu);
 
   const dataset = await loadDataset(config.data, options.quiet);

@@ -51,7 +51,12 @@ test("the bound of held-out captions: all references, means over pictures, bits 
   const onBatch = (count: number) => done.push(count);
   const of = codes.slice(16, 64);
   const bound = await heldOutBound(captioner, data, records, of, { steps: 4, seed: 8, onBatch });
-  t.near([bound.nats], [mean], { rel: 1e-12 }, "nats: the mean over pictures of the mean over their captions");
+  t.near(
+    [bound.nats],
+    [mean],
+    { rel: 1e-12 },
+    "nats: the mean over pictures of the mean over their captions",
+  );
   t.near([bound.standardError], [deviation / Math.sqrt(3)], { rel: 1e-12 }, "standard error over pictures");
   // Words and one end: 4 and 2; 5 of the 9 words and the end, 2, 3; 4.
   const tokens = 4 + 2 + 6 + 2 + 3 + 4;

@@ -3,14 +3,7 @@
 import { adapterName, isSoftware } from "../platform/adapter-info.js";
 import { BindGroupCache } from "./bind-groups.js";
 import { type CapturedMemory, CaptureMemory } from "./capture-memory.js";
-import {
-  DeviceLostError,
-  GpuError,
-  GpuValidationError,
-  IdError,
-  MissingFeatureError,
-  NonFiniteError,
-} from "./errors.js";
+import { DeviceLostError, GpuError, GpuValidationError, MissingFeatureError } from "./errors.js";
 import {
   bindingDType,
   bytesPerElement,
@@ -19,9 +12,8 @@ import {
   type Specialisation,
   type Vec4,
 } from "./kernel.js";
-import * as kernels from "./kernels.generated.js";
 import { type Pipeline, PipelineCache } from "./pipelines.js";
-import { BufferPool, borrowedId, type MemoryStatistics, type PoolOptions, Storage } from "./pool.js";
+import { BufferPool, type MemoryStatistics, type PoolOptions, Storage } from "./pool.js";
 import { type DispatchTime, type KernelTime, Profiler, timesByKernel } from "./profiler.js";
 import { type BoundRange, type Command, type Dispatch, type Observer, Recording } from "./recording.js";
 import { type Region, stretch } from "./region.js";
@@ -150,18 +142,27 @@ function pipelinesOf(commands: readonly Command[]): Pipeline[] {
   return [...pipelines];
 }
 
-/** What `checkIds` has been asked, with copies of ids and table as they were. */
-interface IdCheck {
-  op: string;
-  label: string;
-  range: string;
-  valid: (id: number, table: Float32Array) => boolean;
-  copies: { copy: Storage; bytes: number }[];
+/** Looks on in debug modes, see finite-check.ts: `gpu.checker`. */
+export interface Checker {
+  /** After each dispatch: the stretches of memory that it wrote, offset and size in elements. */
+  ran(kernel: string, outputs: { storage: Storage; offset: number; size: number; dtype: DType }[]): void;
+  /**
+   * Called by ops: the next read-back shall throw if `valid` refuses an element of `ids`, which should be `range` (in words).
+   * `valid` is given what `table` holds at this point of the work.
+   */
+  ids(
+    op: string,
+    ids: Bindable<"u32">,
+    range: string,
+    valid: (id: number, table: Float32Array) => boolean,
+    table?: Bindable,
+  ): void;
+  /** At each read-back: throws what was found. */
+  report(): Promise<void>;
+  dispose(): void;
 }
 
 const uniformBlockBytes = 1 << 20;
-/** Outputs that `checkFinite` can watch between two read-backs: several training steps. */
-const finiteSlots = 16384;
 
 export class Gpu {
   readonly device: GPUDevice;
@@ -193,6 +194,8 @@ export class Gpu {
   private readonly uniformBlock: GPUBuffer;
   /** Holds the number 1: the gradient that a backward pass starts from. Never written. */
   readonly one: Storage;
+  /** A debug mode at work. */
+  checker: Checker | null = null;
   /** Submissions, writes and read-backs in order: they wait while pipelines compile. */
   private readonly queue: WorkQueue;
   private readonly mainRecording: Recording;
@@ -207,11 +210,6 @@ export class Gpu {
   private failure: GpuError | null = null;
   private readonly errorChecks = new Set<Promise<void>>();
   private profiler: Profiler | null = null;
-  private finite: {
-    counts: Storage;
-    names: { kernel: string; tensor: string }[];
-    ids: IdCheck[];
-  } | null = null;
   private dispatchCount = 0;
   private submitCount = 0;
   private readonly uniformAlignment: number;
@@ -323,7 +321,7 @@ export class Gpu {
   allocate(bytes: number, label: string): Storage {
     const storage = this.pool.allocate(bytes, label);
     // What lies between tensors and behind them is not to be taken for a kernel's result.
-    if (this.finite) this.clearBuffer(storage, 0, storage.bytes);
+    if (this.checker) this.clearBuffer(storage, 0, storage.bytes);
     return storage;
   }
 
@@ -453,7 +451,16 @@ export class Gpu {
       params as Readonly<Record<string, number | Vec4>>,
       specialisation.variant,
     );
-    if (this.finite) this.checkOutputs(kernel, bound, ranges, specialisation);
+    if (this.checker) {
+      const written = spec.bindings.flatMap((binding, i) => {
+        if (binding.access !== "read_write") return [];
+        const dtype = bindingDType(binding, specialisation);
+        const [output, { storage, offset, size }] = [bound[binding.name]!, ranges[i]!];
+        const elements = output instanceof Storage ? size / bytesPerElement[dtype] : output.size;
+        return [{ storage, offset: offset / bytesPerElement[dtype], size: elements, dtype }];
+      });
+      this.checker.ran(spec.name, written);
+    }
     for (const [view, copy] of copies) {
       if (spec.bindings.some(({ name, access }) => bound[name] === view && access === "read_write"))
         view.unpack(copy);
@@ -682,7 +689,7 @@ export class Gpu {
    */
   capture<T>(body: () => T): { work: CapturedWork; result: T } {
     if (this.captured) throw new GpuError("capture: captures cannot be nested");
-    if (this.finite)
+    if (this.checker)
       throw new GpuError("capture: not while checkFinite is on; run the step uncaptured to find the kernel");
     this.flush();
     const memory = new CaptureMemory(
@@ -844,7 +851,7 @@ export class Gpu {
   private async surfaceErrors(): Promise<void> {
     await this.pipelines.checked();
     await Promise.all(this.errorChecks);
-    if (this.finite) await this.reportNonFinite();
+    await this.checker?.report();
     this.throwIfFailed();
   }
 
@@ -870,103 +877,6 @@ export class Gpu {
     if (!error) return;
     if (!(error instanceof DeviceLostError)) this.failure = null;
     throw error;
-  }
-
-  /**
-   * While on, every kernel's float outputs are searched for NaN and infinity, and ids for those out of range (slow); the
-   * next read-back throws a `NonFiniteError` that names the first kernel and tensor, or an `IdError` that names the op.
-   */
-  set checkFinite(on: boolean) {
-    if (on === (this.finite !== null)) return;
-    this.finish();
-    this.bindGroups.clear(); // some hold the buffer of the counts
-    this.finite?.counts.buffer.destroy();
-    const size = finiteSlots * 4;
-    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-    const placement = on && {
-      buffer: this.device.createBuffer({ label: "mcd finite", size, usage }),
-      id: borrowedId,
-    };
-    this.finite = placement
-      ? { counts: new Storage(this.mainPool, size, "non-finite counts", placement), names: [], ids: [] }
-      : null;
-  }
-
-  get checkFinite(): boolean {
-    return this.finite !== null;
-  }
-
-  private checkOutputs(
-    kernel: Kernel,
-    bound: Readonly<Record<string, Bindable | Storage>>,
-    ranges: readonly BoundRange[],
-    specialisation: Specialisation,
-  ): void {
-    const finite = this.finite!;
-    const check = kernels.finite.countNonFinite;
-    kernel.spec.bindings.forEach((binding, i) => {
-      const dtype = bindingDType(binding, specialisation);
-      const isFloat = dtype === "f32" || dtype === "f16";
-      if (binding.access !== "read_write" || !isFloat || finite.names.length >= finiteSlots) return;
-      const range = ranges[i]!;
-      const slot = finite.names.length;
-      finite.names.push({ kernel: kernel.spec.name, tensor: range.storage.label });
-      const pipeline = this.pipelines.get(check, { variant: { HALVES: dtype === "f16" }, tune: {} });
-      const uniformOffset = this.recording.reserveUniform(16);
-      const output = bound[binding.name]!;
-      const count = output instanceof Storage ? range.size / bytesPerElement[dtype] : output.size;
-      this.writeUniform(check, { count, slot }, uniformOffset);
-      const bindings = [range, { storage: finite.counts, offset: 0, size: finiteSlots * 4 }];
-      const groups = this.groups1d(count, 256);
-      const dispatch = { pipeline, bindings, textures: [], uniformOffset, groups };
-      this.recording.commands.push({ kind: "dispatch", ...dispatch });
-    });
-  }
-
-  /**
-   * With `checkFinite` on, the next read-back throws an `IdError` if `valid` refuses an element of `ids`, which should be
-   * `range` (in words). `valid` is given what `table` holds at this point of the work.
-   */
-  checkIds(
-    op: string,
-    ids: Bindable<"u32">,
-    range: string,
-    valid: IdCheck["valid"],
-    table: Bindable = ids,
-  ): void {
-    if (!this.finite) return;
-    const copies = [ids, table].map(({ storage, offset, size, label }) => {
-      const copy = this.allocate(4 * size, label);
-      this.copyBuffer(storage, 4 * offset, copy, 0, 4 * size);
-      return { copy, bytes: 4 * size };
-    });
-    this.finite.ids.push({ op, label: ids.label, range, valid, copies });
-  }
-
-  private async reportNonFinite(): Promise<void> {
-    const { counts, names, ids } = this.finite!;
-    this.finish(); // all that has a name must have been counted
-    const [counted, asked] = [names.splice(0), ids.splice(0)];
-    if (counted.length + asked.length === 0) return;
-    const reading = this.readBack(counts, 0, counts.bytes);
-    this.clearBuffer(counts, 0, counts.bytes);
-    const copies = asked.flatMap((check) => check.copies);
-    const [counting, ...data] = await Promise.all([
-      reading,
-      ...copies.map(({ copy, bytes }) => {
-        copy.release();
-        return this.readBack(copy, 0, bytes);
-      }),
-    ]);
-    asked.forEach(({ op, label, range, valid }, i) => {
-      const values = new Uint32Array(data[2 * i]!);
-      const table = new Float32Array(data[2 * i + 1]!);
-      const at = values.findIndex((id) => !valid(id, table));
-      if (at >= 0) throw new IdError(op, label, at, values[at]!, range);
-    });
-    const found = new Uint32Array(counting!);
-    const first = counted.findIndex((_, slot) => found[slot]! > 0);
-    if (first >= 0) throw new NonFiniteError(counted[first]!.kernel, counted[first]!.tensor, found[first]!);
   }
 
   /**
@@ -1002,7 +912,8 @@ export class Gpu {
     this.device.removeEventListener("uncapturederror", this.onUncaptured);
     this.mainRecording.take();
     this.queue.finish();
-    this.checkFinite = false;
+    this.checker?.dispose();
+    this.checker = null;
     for (const work of this.works) work.dispose();
     for (const memory of this.lingering) memory.destroyAll();
     this.lingering.clear();

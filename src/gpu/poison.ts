@@ -4,9 +4,10 @@
  */
 
 import { GpuError } from "./errors.js";
+import { debugBuffer } from "./finite-check.js";
 import type { Bindable, Gpu } from "./gpu.js";
 import { bytesPerElement } from "./kernel.js";
-import { borrowedId, Storage } from "./pool.js";
+import { Storage } from "./pool.js";
 
 /** A NaN as float32, two of them as float16, and an index beyond any table as an integer. */
 const pattern = 0x7fff7fff;
@@ -35,9 +36,9 @@ interface Band {
  * filled in each run.
  */
 export function poison(gpu: Gpu): void {
-  const fill = buffer(gpu, patternBytes, "poison");
+  const fill = debugBuffer(gpu, patternBytes, "poison");
   gpu.write(fill, 0, new Uint32Array(patternBytes / 4).fill(pattern));
-  const log = buffer(gpu, 2 * bandBytes * mostBands, "bands");
+  const log = debugBuffer(gpu, 2 * bandBytes * mostBands, "bands");
   let bands: Band[] = [];
   let capturing = false;
   const { allocate, capture, run, read, idle } = gpu;
@@ -45,7 +46,7 @@ export function poison(gpu: Gpu): void {
   gpu.allocate = (bytes, label) => {
     const storage = allocate.call(gpu, bytes, label);
     // `checkFinite` looks at the end of the last vector, too.
-    if (gpu.checkFinite) return storage;
+    if (gpu.checker) return storage;
     for (let at = 0; at < storage.bytes; at += patternBytes)
       gpu.copyBuffer(fill, 0, storage, at, Math.min(patternBytes, storage.bytes - at));
     return storage;
@@ -99,13 +100,6 @@ export function poison(gpu: Gpu): void {
     await idle.call(gpu);
     await check();
   };
-}
-
-/** A buffer outside of the pool, so that memory statistics stay as they are. */
-function buffer({ device }: Gpu, size: number, label: string): Storage {
-  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-  const made = device.createBuffer({ label: `mcd ${label}`, size, usage });
-  return new Storage({ reclaim() {} }, size, label, { buffer: made, id: borrowedId });
 }
 
 /** The memory behind the tensors that a kernel writes, as far as it does not write that through another binding. */

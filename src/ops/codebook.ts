@@ -176,7 +176,7 @@ export function updateCodebook(
   if (ids.size !== rows)
     throw new ShapeError("updateCodebook", `ids [${ids.shape.join(", ")}] for z [${z.shape.join(", ")}]`);
   const { gpu } = z;
-  gpu.checkIds("updateCodebook", ids, `below ${codeCount}`, (id) => id < codeCount);
+  gpu.checker?.ids("updateCodebook", ids, `below ${codeCount}`, (id) => id < codeCount);
   const family = kernels.codebook;
   const element = width % 4 === 0 ? "vector" : "scalar";
   const columns = element === "vector" ? width / 4 : width;

@@ -38,7 +38,7 @@ export function crossEntropyRows(
       `${shown} have ${rows} rows, targets [${targets.shape.join(", ")}] does not`,
     );
   }
-  gpu.checkIds("crossEntropy", targets, `below ${width}`, (id) => id < width || id === ignore);
+  gpu.checker?.ids("crossEntropy", targets, `below ${width}`, (id) => id < width || id === ignore);
   const rowLoss = empty(gpu, [rows], "f32", "cross-entropy rows");
   const lse = empty(gpu, [rows], "f32", "cross-entropy lse");
   const share = empty(gpu, [1], "f32", "cross-entropy share");
@@ -100,7 +100,7 @@ export function crossEntropyRows(
 
 /**
  * -log softmax(logits)[target] of logits [..., M] for u32 targets, one a row, averaged over the rows whose target is
- * not `ignore`. A target of M or more makes the loss NaN; `gpu.checkFinite` names it. Two dispatches; the logits are read once. `headCrossEntropy` does the same from what the logits are
+ * not `ignore`. A target of M or more makes the loss NaN; `checkFinite` names it. Two dispatches; the logits are read once. `headCrossEntropy` does the same from what the logits are
  * made of.
  */
 export function crossEntropy(

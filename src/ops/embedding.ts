@@ -25,7 +25,7 @@ const shortestStretch = 16;
 
 /**
  * table[ids] (+ positions): table [V, C], ids u32 [..., L] → [..., L, C].
- * An id of V or more counts as V - 1, in the gradient too; `gpu.checkFinite` names such ids. Table rows that no id names get
+ * An id of V or more counts as V - 1, in the gradient too; `checkFinite` names such ids. Table rows that no id names get
  * gradient 0. The gradient repeats to the bit: every row is summed in the order of the ids.
  */
 export function embedding(table: Tensor, ids: Tensor<"u32">, options: EmbeddingOptions = {}): Tensor {
@@ -58,7 +58,7 @@ export function embedding(table: Tensor, ids: Tensor<"u32">, options: EmbeddingO
     accumulate: 0,
   };
   const range = `below ${vocabulary}, the rows of ${table.label}`;
-  gpu.checkIds("embedding", ids, range, (id) => id < vocabulary || id === options.zeroId);
+  gpu.checker?.ids("embedding", ids, range, (id) => id < vocabulary || id === options.zeroId);
   const output = empty(gpu, [...ids.shape, channels], "f32", "embedding");
   const kernel = kernels.embedding.forward;
   gpu.run(kernel, { ids, table, positions: positions ?? table, output }, base, {

@@ -77,8 +77,8 @@ export function klRows(
         `the ${rows} rows of ${shown} are not divisible among ${name} [${tensor.shape.join(", ")}]`,
       );
   }
-  gpu.checkIds("klLoss", x0, `below ${width}`, (id) => id < width);
-  gpu.checkIds("klLoss", xt, `at most ${width}`, (id) => id <= width);
+  gpu.checker?.ids("klLoss", x0, `below ${width}`, (id) => id < width);
+  gpu.checker?.ids("klLoss", xt, `at most ${width}`, (id) => id <= width);
   checkSteps("klLoss", t, coefficients);
   const terms = empty(gpu, [3, rows], "f32", "kl terms");
   const stats = empty(gpu, [rows, 4], "f32", "kl stats");
@@ -156,7 +156,7 @@ export function klRows(
 /**
  * KL(q(x_{t-1}|x_t,x_0) ‖ p_θ(x_{t-1}|x_t)) + λ (-log p̃(x_0)) per row, in nats, and its mean. Two dispatches forward;
  * the gradient is computed again from the logits and four floats a row, in one pass. `headKlLoss` does the same from
- * what the logits are made of. Where x_0, x_t or t is out of range, terms, loss and gradient are NaN; `gpu.checkFinite` names
+ * what the logits are made of. Where x_0, x_t or t is out of range, terms, loss and gradient are NaN; `checkFinite` names
  * the id.
  */
 export function klLoss(inputs: KlInputs, options: KlOptions = {}): KlResult {

@@ -34,7 +34,7 @@ function grid(
 /**
  * x_t ~ q(x_t | x_0): u32 tokens shaped like `x0`, `tokens` (M) being [MASK]. `t` holds a step for each sequence: the
  * elements of `x0` are divided evenly among its entries. `thresholds` is `TransitionTable.thresholds`. Where x_0 or t is out of
- * range the result is 2^32 - 1, which is no token; `gpu.checkFinite` names it.
+ * range the result is 2^32 - 1, which is no token; `checkFinite` names it.
  */
 export function qSample(
   rng: Rng,
@@ -51,9 +51,9 @@ export function qSample(
     );
   }
   const { gpu } = rng;
-  gpu.checkIds("qSample", x0, `below ${tokens}`, (id) => id < tokens);
+  gpu.checker?.ids("qSample", x0, `below ${tokens}`, (id) => id < tokens);
   const last = thresholds.shape[0]! - 1;
-  gpu.checkIds("qSample", t, `a step from 1 to ${last}`, (id) => id > 0 && id <= last);
+  gpu.checker?.ids("qSample", t, `a step from 1 to ${last}`, (id) => id > 0 && id <= last);
   const kernel = kernels.noise.qSample;
   const drawn = empty(rng.gpu, x0.shape, "u32", "x_t");
   const params = { ...unused, count: x0.size, stream: rng.nextStream(), tokens, per_step: x0.size / t.size };

@@ -5,10 +5,10 @@ import { checkTensors } from "../tensor/arguments.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 
-/** With `gpu.checkFinite` on: whether the table of `coefficients` [T+1, 20] visits all steps of `t`. */
+/** With `checkFinite` on: whether the table of `coefficients` [T+1, 20] visits all steps of `t`. */
 export function checkSteps(op: string, t: Tensor<"u32">, coefficients: Tensor): void {
   // The seventh coefficient of a step is 0 only if the step is not visited.
-  t.gpu.checkIds(
+  t.gpu.checker?.ids(
     op,
     t,
     "a step that the table visits",
@@ -21,7 +21,7 @@ export function checkSteps(op: string, t: Tensor<"u32">, coefficients: Tensor): 
  * log p_θ(x_u | x_t) [..., M+1] from normalised log p̃ [..., M], tokens `xt` (one a row, M being [MASK]) and the steps
  * `t` (rows divided evenly among its entries); u is the step that the table visits after t. `coefficients` is
  * `TransitionTable.coefficients`. O(M) a row; without gradient (the loss has its own). A row is NaN whose x_t is above M, or
- * whose t the table does not visit; `gpu.checkFinite` names it.
+ * whose t the table does not visit; `checkFinite` names it.
  */
 export function posteriorLogProbs(
   logProbs: Tensor,
@@ -41,7 +41,7 @@ export function posteriorLogProbs(
       `log p̃ ${shapes[0]} with x_t ${shapes[1]} and t ${shapes[2]}: one x_t a row, rows divisible among t`,
     );
   }
-  gpu.checkIds("posterior", xt, `at most ${width}`, (id) => id <= width);
+  gpu.checker?.ids("posterior", xt, `at most ${width}`, (id) => id <= width);
   checkSteps("posterior", t, coefficients);
   const result = empty(gpu, [...logProbs.shape.slice(0, -1), width + 1], "f32", "log p(x_u)");
   gpu.run(
@@ -83,7 +83,7 @@ export function posteriorDense(
       `log p̃ [${logProbs.shape.join(", ")}] and x_t [${xt.shape.join(", ")}] do not fit ${states} states`,
     );
   }
-  gpu.checkIds("posteriorDense", xt, `below ${states}`, (id) => id < states);
+  gpu.checker?.ids("posteriorDense", xt, `below ${states}`, (id) => id < states);
   const result = empty(gpu, [...logProbs.shape.slice(0, -1), states], "f32", "log p(x_u)");
   gpu.run(
     kernels.posteriorDense.forward,

@@ -88,7 +88,7 @@ export function sampleStep(
     throw new UserError(`The step is ${t}; it is a whole number from 1 to ${steps}.`);
   const width = scores.shape.at(-1)!;
   const rows = scores.size / width;
-  rng.gpu.checkIds("sampleStep", xt, `at most ${width}`, (id) => id <= width);
+  rng.gpu.checker?.ids("sampleStep", xt, `at most ${width}`, (id) => id <= width);
   if (xt.size < rows) {
     throw new ShapeError(
       "sampleStep",

@@ -19,12 +19,12 @@ export class StaticStep<R extends StepTensors> {
   }
 
   /**
-   * Submits the step and returns its results, which the next run overwrites. With `gpu.checkFinite` on, nothing is
+   * Submits the step and returns its results, which the next run overwrites. With `checkFinite` on, nothing is
    * captured: each kernel is watched, at the price of walking through the ops every time. The numbers are the same.
    */
   run(): R {
     this.release();
-    if (this.gpu.checkFinite) {
+    if (this.gpu.checker) {
       this.uncaptured = this.gpu.scope(this.record);
       this.gpu.flush();
       return this.uncaptured;

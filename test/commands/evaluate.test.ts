@@ -28,7 +28,20 @@ t.test("evaluate.js compares settings on the validation pictures of a folder", a
   t.teardown(() => rm(folder, { recursive: true }));
   await writePictures(join(folder, "pictures"));
   const out = join(folder, "scores.json");
-  const options = ["--splits", "validation", "--seeds", "2", "--seed", "3", "--steps", "2", "--draws", "100", "--bound", "0"];
+  const options = [
+    "--splits",
+    "validation",
+    "--seeds",
+    "2",
+    "--seed",
+    "3",
+    "--steps",
+    "2",
+    "--draws",
+    "100",
+    "--bound",
+    "0",
+  ];
   const { code, stdout, stderr } = await runCommand("evaluate", [
     ...["--data", join(folder, "pictures"), "--compare", "none,cfg:1.25", ...options],
     ...["--out", out, "--captions", "--quiet"],

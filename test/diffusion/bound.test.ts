@@ -101,9 +101,7 @@ test("a bound: above the exact -log p, and equal to its own expectation and to t
   const priorOf = (token: number) => (token === 3 ? gamma : (1 - gamma) / 3);
   /** p_θ(x_{t-1} | x_t) at each position. */
   const reverse = Array.from({ length: steps }, (_, i) =>
-    states.map((state, s) =>
-      state.map((xt, l) => process.posterior(predicted(i + 1, s, l), xt, i, i + 1)),
-    ),
+    states.map((state, s) => state.map((xt, l) => process.posterior(predicted(i + 1, s, l), xt, i, i + 1))),
   );
   // The chain through all states: the exact distribution of x_0.
   let distribution = states.map(([a, b]) => priorOf(a!) * priorOf(b!));

@@ -4,6 +4,7 @@ import {
   NonFiniteError,
   OutOfMemoryError,
 } from "../../dist/gpu/errors.js";
+import { checkFinite } from "../../dist/gpu/finite-check.js";
 import { Gpu } from "../../dist/gpu/gpu.js";
 import { kernel } from "../../dist/gpu/kernel.js";
 import { sizeClass } from "../../dist/gpu/pool.js";
@@ -69,7 +70,7 @@ test("a captured step is replayed without creating anything", async (t, gpu) => 
 });
 
 test("a NaN is traced to its kernel", async (t, gpu) => {
-  gpu.checkFinite = true;
+  checkFinite(gpu);
   const x = fromArray(gpu, [1, Number.NaN, Number.POSITIVE_INFINITY], [3], "f32", "bad input");
   const y = empty(gpu, [3], "f32", "bad output");
   copyStrided(x, y, { accumulate: false });
@@ -79,7 +80,7 @@ test("a NaN is traced to its kernel", async (t, gpu) => {
   } catch (caught) {
     error = caught;
   }
-  gpu.checkFinite = false;
+  checkFinite(gpu, false);
   t.ok(error instanceof NonFiniteError, "typed");
   t.ok(/strided\.copy wrote 2 NaN or infinite values into bad output/.test(String(error)), String(error));
 });

@@ -214,8 +214,8 @@ export const shaders: readonly Mutation[] = [
   {
     name: "kl: a position's time step is that of the sequence before",
     file: "shaders/kl.wgsl",
-    find: "let time = t[row / params.per_step];",
-    replace: "let time = t[max(row, params.per_step) / params.per_step - 1u];",
+    find: "  let time = t[row / params.per_step];",
+    replace: "  let time = t[max(row, params.per_step) / params.per_step - 1u];",
     tests: ["ops/kl.test.ts # against explicit"],
   },
   {
@@ -278,8 +278,8 @@ export const shaders: readonly Mutation[] = [
   {
     name: "noise: x_t is never the token itself among the uniform ones",
     file: "shaders/noise.wgsl",
-    find: "    token = mul_hi(words.y, params.tokens);\n",
-    replace: "    token = (x0[i] + 1u + mul_hi(words.y, params.tokens - 1u)) % params.tokens;\n",
+    find: "    token = mul_hi(words.y, params.tokens);",
+    replace: "    token = (x0[i] + 1u + mul_hi(words.y, params.tokens - 1u)) % params.tokens;",
     tests: ["ops/noise.test.ts"],
   },
   {

@@ -3,6 +3,7 @@
 import { Schedule } from "../../dist/diffusion/schedule.js";
 import { transitionTable } from "../../dist/diffusion/table.js";
 import { IdError } from "../../dist/gpu/errors.js";
+import { checkFinite } from "../../dist/gpu/finite-check.js";
 import type { Gpu } from "../../dist/gpu/gpu.js";
 import { updateCodebook } from "../../dist/ops/codebook.js";
 import { crossEntropy } from "../../dist/ops/cross-entropy.js";
@@ -33,7 +34,7 @@ function nanRows(values: Float32Array, width: number): ("all" | "none" | "some")
 
 /** The `IdError` of what `call` computes while the check is on, or null. */
 async function named(gpu: Gpu, call: () => Tensor<"f32" | "u32">): Promise<IdError | null> {
-  gpu.checkFinite = true;
+  checkFinite(gpu);
   try {
     await gpu.scope(call).read();
     return null;
@@ -41,7 +42,7 @@ async function named(gpu: Gpu, call: () => Tensor<"f32" | "u32">): Promise<IdErr
     if (error instanceof IdError) return error;
     throw error;
   } finally {
-    gpu.checkFinite = false;
+    checkFinite(gpu, false);
   }
 }
 

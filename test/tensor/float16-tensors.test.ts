@@ -1,3 +1,4 @@
+import { checkFinite } from "../../dist/gpu/finite-check.js";
 import { Gpu } from "../../dist/gpu/gpu.js";
 import * as kernels from "../../dist/gpu/kernels.generated.js";
 import { cast, contiguous } from "../../dist/ops/copy.js";
@@ -110,7 +111,7 @@ float16Test("a non-finite float16 is found, and padding is not", async (t, share
   const used = fromArray(gpu, new Float32Array(64).fill(Number.NaN), [64]);
   used.dispose(); // the next tensor of this size reuses the memory
   const x = fromArray(gpu, [1, 2, 3], [3]);
-  gpu.checkFinite = true;
+  checkFinite(gpu);
   const y = empty(gpu, [3], "f16", "halves");
   copyStrided(x, y, { accumulate: false });
   t.near(await y.read(), [1, 2, 3], {}, "what lies behind a tensor does not count");

@@ -1,4 +1,5 @@
 import { Captioner } from "../../dist/captioner.js";
+import { checkFinite } from "../../dist/gpu/finite-check.js";
 import { Gpu } from "../../dist/gpu/gpu.js";
 import { readWeights } from "../../dist/nn/weights.js";
 import { WordTokenizer } from "../../dist/text/words.js";
@@ -44,9 +45,9 @@ float16Test("steps in float16 are close to those in float32", async (t, gpu) => 
 
 float16Test("a float16 step walked through op by op is the replayed one, to the bit", async (t, gpu) => {
   const replayed = await train(gpu, "f16", 4);
-  gpu.checkFinite = true;
+  checkFinite(gpu);
   const walked = await train(gpu, "f16", 4).finally(() => {
-    gpu.checkFinite = false;
+    checkFinite(gpu, false);
   });
   t.same(walked.results, replayed.results, "losses and gradient norms");
   t.ok(sameBits(walked.weights, replayed.weights), "weights");

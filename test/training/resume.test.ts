@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { checkFinite } from "../../dist/gpu/finite-check.js";
 import type { Gpu } from "../../dist/gpu/gpu.js";
 import { latestCheckpoint } from "../../dist/io/checkpoint.js";
 import { type LogEntry, RunFolder } from "../../dist/io/run-folder.js";
@@ -366,10 +367,10 @@ test("mistakes in resuming are told", (t, gpu) =>
 
 test("a loss that is not a number ends the run and says what may help", (t, gpu) =>
   withFolder(async (folder) => {
-    const poison = async (checkFinite: boolean, path: string) => {
+    const poison = async (finite: boolean, path: string) => {
       const config = tinyConfig(...settings);
       const run = await RunFolder.create(platform.files, path, {});
-      gpu.checkFinite = checkFinite;
+      checkFinite(gpu, finite);
       const tiny = decoderTraining(gpu, config);
       const step = tiny.trainer.step.bind(tiny.trainer);
       tiny.trainer.step = async (number) => {
@@ -392,7 +393,7 @@ test("a loss that is not a number ends the run and says what may help", (t, gpu)
       } catch (error) {
         return { message: (error as Error).message, log: await run.readLog() };
       } finally {
-        gpu.checkFinite = false;
+        checkFinite(gpu, false);
         tiny.dispose();
       }
     };

@@ -2,6 +2,7 @@ import type { Decoder } from "../../dist/diffusion/decoder.js";
 import { diffusionLoss } from "../../dist/diffusion/loss.js";
 import { sample } from "../../dist/diffusion/sampler.js";
 import { type TransitionTable, transitionTable } from "../../dist/diffusion/table.js";
+import { checkFinite } from "../../dist/gpu/finite-check.js";
 import type { Gpu } from "../../dist/gpu/gpu.js";
 import { type KlResult, klLoss } from "../../dist/ops/kl.js";
 import type { Rng } from "../../dist/ops/rng.js";
@@ -23,15 +24,15 @@ const stages = { decoder: decoderTraining, vqvae: vqvaeTraining };
 for (const [stage, make] of Object.entries(stages)) {
   test(`${stage}: a replayed step is the step itself, to the bit`, async (t, gpu) => {
     const config = tinyConfig("decoder.dropout=0.2");
-    const train = async (checkFinite: boolean) => {
+    const train = async (finite: boolean) => {
       // A switched-on search for NaN runs every step op by op, without a capture.
-      gpu.checkFinite = checkFinite;
+      checkFinite(gpu, finite);
       const tiny = make(gpu, config, { shape: { dropout: 0.2 } });
       const results: StepResult[] = [];
       for (let step = 1; step <= 6; step++) results.push(await tiny.training.step(step));
       const weights = await weightsOf(tiny.model);
       tiny.dispose();
-      gpu.checkFinite = false;
+      checkFinite(gpu, false);
       return { results, weights };
     };
     const before = gpu.counters.dispatches;

@@ -1,0 +1,4 @@
+/** Debug modes, `mc-diffusion/debug`: apart from the other entries, so that no page downloads them unasked. */
+
+export { checkFinite } from "./gpu/finite-check.js";
+export { poison } from "./gpu/poison.js";

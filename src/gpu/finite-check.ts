@@ -1,0 +1,114 @@
+/**
+ * A debug mode that finds the first kernel that wrote NaN or infinity, and ids out of range. Slow, and no part of the bundles
+ * for browsers: import it where you debug or test.
+ */
+
+import { IdError, NonFiniteError } from "./errors.js";
+import type { Bindable, Checker, Gpu } from "./gpu.js";
+import { bytesPerElement } from "./kernel.js";
+import * as kernels from "./kernels.generated.js";
+import { borrowedId, Storage } from "./pool.js";
+
+/** Outputs that can be watched between two read-backs: several training steps. */
+const slots = 16384;
+
+/** What an op has asked, with copies of ids and table as they were. */
+interface IdCheck {
+  op: string;
+  label: string;
+  range: string;
+  valid: (id: number, table: Float32Array) => boolean;
+  copies: { copy: Storage; bytes: number }[];
+}
+
+/** A buffer outside of the pool, so that memory statistics stay as they are. */
+export function debugBuffer({ device }: Gpu, size: number, label: string): Storage {
+  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+  const made = device.createBuffer({ label: `mcd ${label}`, size, usage });
+  return new Storage({ reclaim() {} }, size, label, { buffer: made, id: borrowedId });
+}
+
+/**
+ * While on, every kernel's float outputs are searched for NaN and infinity, and ids for those out of range; the next
+ * read-back throws a `NonFiniteError` that names the first kernel and tensor, or an `IdError` that names the op.
+ */
+export function checkFinite(gpu: Gpu, on = true): void {
+  if (on === (gpu.checker !== null)) return;
+  gpu.flush();
+  gpu.checker?.dispose();
+  gpu.checker = on ? new FiniteCheck(gpu) : null;
+}
+
+class FiniteCheck implements Checker {
+  private readonly gpu: Gpu;
+  private readonly counts: Storage;
+  private names: { kernel: string; tensor: string }[] = [];
+  private asked: IdCheck[] = [];
+
+  constructor(gpu: Gpu) {
+    this.gpu = gpu;
+    this.counts = debugBuffer(gpu, slots * 4, "non-finite counts");
+  }
+
+  ran: Checker["ran"] = (kernel, outputs) => {
+    const check = kernels.finite.countNonFinite;
+    if (kernel === check.spec.name) return;
+    for (const { storage, offset, size, dtype } of outputs) {
+      if ((dtype !== "f32" && dtype !== "f16") || this.names.length >= slots) continue;
+      const slot = this.names.length;
+      this.names.push({ kernel, tensor: storage.label });
+      const words = Math.ceil((size * bytesPerElement[dtype]) / 4);
+      const values = {
+        storage,
+        offset: (offset * bytesPerElement[dtype]) / 4,
+        size: words,
+        dtype: "u32",
+        contiguous: true,
+        label: storage.label,
+      } as unknown as Bindable<"u32">;
+      this.gpu.run(
+        check,
+        { values, counts: this.counts },
+        { count: size, slot },
+        { groups: this.gpu.groups1d(size, 256), variant: { HALVES: dtype === "f16" } },
+      );
+    }
+  };
+
+  ids: Checker["ids"] = (op, ids, range, valid, table = ids) => {
+    const copies = [ids, table].map(({ storage, offset, size, label }) => {
+      const copy = this.gpu.allocate(4 * size, label);
+      this.gpu.copyBuffer(storage, 4 * offset, copy, 0, 4 * size);
+      return { copy, bytes: 4 * size };
+    });
+    this.asked.push({ op, label: ids.label, range, valid, copies });
+  };
+
+  async report(): Promise<void> {
+    const { gpu, counts, names, asked } = this;
+    if (names.length + asked.length === 0) return;
+    // The read-backs below report too: nothing must be left for them.
+    this.names = [];
+    this.asked = [];
+    const reading = gpu.read(counts, 0, counts.bytes);
+    gpu.clearBuffer(counts, 0, counts.bytes);
+    const copies = asked.flatMap((check) => check.copies);
+    const [counting, ...data] = await Promise.all([
+      reading,
+      ...copies.map(({ copy, bytes }) => gpu.read(copy, 0, bytes).finally(() => copy.release())),
+    ]);
+    asked.forEach(({ op, label, range, valid }, i) => {
+      const values = new Uint32Array(data[2 * i]!);
+      const table = new Float32Array(data[2 * i + 1]!);
+      const at = values.findIndex((id) => !valid(id, table));
+      if (at >= 0) throw new IdError(op, label, at, values[at]!, range);
+    });
+    const found = new Uint32Array(counting!);
+    const first = names.findIndex((_, slot) => found[slot]! > 0);
+    if (first >= 0) throw new NonFiniteError(names[first]!.kernel, names[first]!.tensor, found[first]!);
+  }
+
+  dispose(): void {
+    this.gpu.afterFlush(() => this.counts.buffer.destroy());
+  }
+}
