@@ -103,7 +103,7 @@ async function translate(folder: string, files: readonly string[]): Promise<stri
 
 /**
  * The mutations that the TypeScript compiler or the generator of kernels refuses, each with the first complaint. Checked
- * together, as many as do not touch the same text, and halved where something is wrong.
+ * together, as many as do not touch the same text, and in two parts where something is wrong.
  */
 export async function refusedMutations(mutations: readonly Mutation[]): Promise<Map<Mutation, string>> {
   const refused = new Map<Mutation, string>();
@@ -115,14 +115,22 @@ export async function refusedMutations(mutations: readonly Mutation[]): Promise<
     removeProject(folder);
     if (complaint !== null && together.length === 1) refused.set(together[0]!, complaint);
     else if (complaint !== null) {
-      const half = Math.ceil(together.length / 2);
-      for (const part of [together.slice(0, half), together.slice(half)]) {
+      for (const part of apart(together, complaint)) {
         for (const [mutation, why] of await refusedMutations(part)) refused.set(mutation, why);
       }
     }
     waiting = waiting.filter((mutation) => !together.includes(mutation));
   }
   return refused;
+}
+
+/** Two parts of a list that is refused: those of the file that the complaint names and the others, or two halves. */
+function apart(mutations: readonly Mutation[], complaint: string): (readonly Mutation[])[] {
+  const named = mutations.filter((mutation) => filesOf(mutation).some((file) => complaint.includes(file)));
+  if (named.length > 0 && named.length < mutations.length)
+    return [named, mutations.filter((mutation) => !named.includes(mutation))];
+  const half = Math.ceil(mutations.length / 2);
+  return [mutations.slice(0, half), mutations.slice(half)];
 }
 
 function fits(mutation: Mutation, folder: string): boolean {
