@@ -163,7 +163,6 @@ await runCommand(async () => {
     return;
   }
   const template = copyProject();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
   try {
     const refused = check ? await refusedMutations(chosen.map(({ mutation }) => mutation)) : new Map();
     if (refused.size > 0) {

@@ -43,6 +43,7 @@ export interface Outcome {
 
 const copies = new Set<string>();
 process.once("exit", () => copies.forEach(removeProject));
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
 
 /**
  * Copies the project below `source` to a folder of its own, below the system's folder for temporary files. It goes
