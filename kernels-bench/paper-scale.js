@@ -56,10 +56,10 @@ const isAttention = (/** @type {string} */ kernel) => kernel.startsWith("attenti
  * @param {Dispatch} dispatch
  * @param {Params} params
  */
-function operations({ pipeline, groups }, params) {
+function operations({ pipeline }, params) {
   const { name, entryPoint } = pipeline.kernel.spec;
   if (name.startsWith("matmul")) {
-    return 2 * params.m * params.n * params.k * (groups[2] / params.splits);
+    return 2 * params.m * params.n * params.k * (params.layers / params.splits);
   }
   if (!isAttention(name)) return 0;
   const { batches, heads, queries, keys } = params;

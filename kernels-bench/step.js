@@ -2,7 +2,7 @@
 
 import { Captioner } from "../dist/captioner.js";
 import { resolveConfig } from "../dist/config.js";
-import { timesByKernel } from "../dist/gpu/profiler.js";
+import { timeline, timesByKernel } from "../dist/gpu/profiler.js";
 import { WordTokenizer } from "../dist/text/words.js";
 import { DecoderTraining } from "../dist/training/decoder-training.js";
 import { VqVaeTraining } from "../dist/training/vqvae-training.js";
@@ -146,7 +146,7 @@ async function profileStep(gpu, training, { count, timestamps, progress }, title
     let fastest = null;
     for (let i = 0; timestamps && i < profiledSteps; i++) {
       progress(`${title.stage}: profiling step ${i + 1} of ${profiledSteps}`);
-      const dispatches = await gpu.timeline(async () => {
+      const dispatches = await timeline(gpu, async () => {
         await training.step(++step);
       });
       if (dispatches.some(({ kernel }, at) => kernel !== memory.dispatches[at]?.kernel)) {

@@ -8,7 +8,7 @@ export * from "./gpu/errors.js";
 export { type CapturedWork, type Counters, Gpu, type GpuEvents, type GpuOptions } from "./gpu/gpu.js";
 export type { DType, Float, Kernel } from "./gpu/kernel.js";
 export type { MemoryStatistics } from "./gpu/pool.js";
-export type { KernelTime } from "./gpu/profiler.js";
+export type { DispatchTime, KernelTime } from "./gpu/profiler.js";
 export {
   adapterKey,
   shapeClass,

@@ -8,34 +8,34 @@ import { borrowedId } from "./pool.js";
 import type { BoundRange, Dispatch } from "./recording.js";
 
 export class BindGroupCache {
-  private readonly device: GPUDevice;
-  private readonly groups = new Map<number, Map<string, GPUBindGroup>>();
+  readonly #device: GPUDevice;
+  readonly #groups = new Map<number, Map<string, GPUBindGroup>>();
   created = 0;
 
   constructor(device: GPUDevice) {
-    this.device = device;
+    this.#device = device;
   }
 
   /** The uniform block is bound with a dynamic offset, so one group serves every set of scalars. */
   get({ pipeline, bindings, textures }: Dispatch, uniforms: GPUBuffer): GPUBindGroup {
     if (textures.length > 0 || bindings.some(({ storage }) => storage.place.id === borrowedId))
-      return this.create(pipeline, bindings, textures, uniforms);
-    let known = this.groups.get(pipeline.id);
+      return this.#create(pipeline, bindings, textures, uniforms);
+    let known = this.#groups.get(pipeline.id);
     if (!known) {
       known = new Map();
-      this.groups.set(pipeline.id, known);
+      this.#groups.set(pipeline.id, known);
     }
     let key = "";
     for (const range of bindings) key += `${range.storage.place.id}:${range.offset}:${range.size},`;
     let group = known.get(key);
     if (!group) {
-      group = this.create(pipeline, bindings, textures, uniforms);
+      group = this.#create(pipeline, bindings, textures, uniforms);
       known.set(key, group);
     }
     return group;
   }
 
-  private create(
+  #create(
     pipeline: Pipeline,
     bindings: readonly BoundRange[],
     textures: readonly GPUTextureView[],
@@ -52,10 +52,10 @@ export class BindGroupCache {
     });
     if (spec.uniform)
       entries.push({ binding: 0, resource: { buffer: uniforms, offset: 0, size: spec.uniform.size } });
-    return this.device.createBindGroup({ label: `mcd ${spec.name}`, layout: pipeline.layout, entries });
+    return this.#device.createBindGroup({ label: `mcd ${spec.name}`, layout: pipeline.layout, entries });
   }
 
   clear(): void {
-    this.groups.clear();
+    this.#groups.clear();
   }
 }

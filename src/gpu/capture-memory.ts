@@ -67,14 +67,14 @@ interface Use extends Lifetime {
 }
 
 export class CaptureMemory implements StorageOwner {
-  private readonly device: GPUDevice;
-  private readonly account: MemoryAccount;
-  private readonly onOutOfMemory: (error: OutOfMemoryError) => void;
-  private readonly storages: Storage[] = [];
-  private buffers: { buffer: GPUBuffer; bytes: number; users: readonly Use[] }[] = [];
-  private least = 0;
-  private disposed = false;
-  private labelsAtPeak: [string, number][] = [];
+  readonly #device: GPUDevice;
+  readonly #account: MemoryAccount;
+  readonly #onOutOfMemory: (error: OutOfMemoryError) => void;
+  readonly #storages: Storage[] = [];
+  #buffers: { buffer: GPUBuffer; bytes: number; users: readonly Use[] }[] = [];
+  #least = 0;
+  #disposed = false;
+  #labelsAtPeak: [string, number][] = [];
 
   constructor(
     device: GPUDevice,
@@ -82,35 +82,35 @@ export class CaptureMemory implements StorageOwner {
     onOutOfMemory: (error: OutOfMemoryError) => void,
     onChange: MemoryListener,
   ) {
-    this.device = device;
-    this.account = new MemoryAccount(device, options, onChange);
-    this.onOutOfMemory = onOutOfMemory;
+    this.#device = device;
+    this.#account = new MemoryAccount(device, options, onChange);
+    this.#onOutOfMemory = onOutOfMemory;
   }
 
   /** Memory of at least `bytes`, which has a buffer only after `place`. Throws `OutOfMemoryError`. */
   allocate(bytes: number, label: string): Storage {
     const size = Math.ceil(bytes / 16) * 16;
-    this.account.take(size, bytes, label);
+    this.#account.take(size, bytes, label);
     const storage = new Storage(this, size, label, null);
-    this.storages.push(storage);
+    this.#storages.push(storage);
     return storage;
   }
 
   reclaim(storage: Storage): void {
-    this.account.give(storage.label, storage.bytes);
-    if (this.disposed) this.destroyFree();
+    this.#account.give(storage.label, storage.bytes);
+    if (this.#disposed) this.#destroyFree();
   }
 
   /** Gives every storage that the commands use its buffer. */
   place(commands: readonly Command[]): void {
-    const uses = this.uses(commands);
-    this.least = leastBytes(uses);
-    this.labelsAtPeak = labelsAtPeak(uses);
-    this.buffers = shareBuffers(uses).map(({ bytes, users }) => {
+    const uses = this.#uses(commands);
+    this.#least = leastBytes(uses);
+    this.#labelsAtPeak = labelsAtPeak(uses);
+    this.#buffers = shareBuffers(uses).map(({ bytes, users }) => {
       const label = users[0]!.storage.label;
-      const placement = createStorageBuffer(this.device, bytes, label, () =>
-        this.onOutOfMemory(
-          new OutOfMemoryError(label, bytes, "the device refused it", this.labelsAtPeak.slice(0, 3)),
+      const placement = createStorageBuffer(this.#device, bytes, label, () =>
+        this.#onOutOfMemory(
+          new OutOfMemoryError(label, bytes, "the device refused it", this.#labelsAtPeak.slice(0, 3)),
         ),
       );
       for (const { storage } of users) storage.place = placement;
@@ -118,7 +118,7 @@ export class CaptureMemory implements StorageOwner {
     });
   }
 
-  private uses(commands: readonly Command[]): Use[] {
+  #uses(commands: readonly Command[]): Use[] {
     const times = new Map<Storage, { first: number; last: number }>();
     commands.forEach((command, time) => {
       for (const storage of storagesOf(command)) {
@@ -128,7 +128,7 @@ export class CaptureMemory implements StorageOwner {
       }
     });
     const uses: Use[] = [];
-    for (const storage of this.storages) {
+    for (const storage of this.#storages) {
       const { bytes } = storage;
       const time = times.get(storage);
       // What is still held after the capture may be read between runs, and keeps its content until the next one.
@@ -139,39 +139,39 @@ export class CaptureMemory implements StorageOwner {
   }
 
   statistics(): CapturedMemory {
-    const bytes = this.buffers.reduce((sum, buffer) => sum + buffer.bytes, 0);
+    const bytes = this.#buffers.reduce((sum, buffer) => sum + buffer.bytes, 0);
     return {
       liveBytes: bytes,
       peakBytes: bytes,
       pooledBytes: 0,
-      buffersCreated: this.buffers.length,
-      byLabel: this.labelsAtPeak,
-      peakByLabel: this.labelsAtPeak,
-      leastBytes: this.least,
+      buffersCreated: this.#buffers.length,
+      byLabel: this.#labelsAtPeak,
+      peakByLabel: this.#labelsAtPeak,
+      leastBytes: this.#least,
     };
   }
 
   /** Destroys the buffers, except those of results that someone holds: these last as long as their tensors. */
   dispose(): void {
-    this.disposed = true;
-    this.destroyFree();
+    this.#disposed = true;
+    this.#destroyFree();
   }
 
-  private destroyFree(): void {
+  #destroyFree(): void {
     const isHeld = ({ users }: { users: readonly Use[] }) => users.some(({ storage }) => !storage.free);
-    for (const shared of this.buffers) if (!isHeld(shared)) shared.buffer.destroy();
-    this.buffers = this.buffers.filter(isHeld);
+    for (const shared of this.#buffers) if (!isHeld(shared)) shared.buffer.destroy();
+    this.#buffers = this.#buffers.filter(isHeld);
   }
 
   /** Destroys all buffers, also those of results that someone still holds. */
   destroyAll(): void {
-    for (const { buffer } of this.buffers) buffer.destroy();
-    this.buffers = [];
+    for (const { buffer } of this.#buffers) buffer.destroy();
+    this.#buffers = [];
   }
 
   /** Whether `dispose` left buffers to results that someone holds. */
   get lingers(): boolean {
-    return this.buffers.length > 0;
+    return this.#buffers.length > 0;
   }
 }
 

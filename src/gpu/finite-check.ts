@@ -40,23 +40,23 @@ export function checkFinite(gpu: Gpu, on = true): void {
 }
 
 class FiniteCheck implements Checker {
-  private readonly gpu: Gpu;
-  private readonly counts: Storage;
-  private names: { kernel: string; tensor: string }[] = [];
-  private asked: IdCheck[] = [];
+  readonly #gpu: Gpu;
+  readonly #counts: Storage;
+  #names: { kernel: string; tensor: string }[] = [];
+  #asked: IdCheck[] = [];
 
   constructor(gpu: Gpu) {
-    this.gpu = gpu;
-    this.counts = debugBuffer(gpu, slots * 4, "non-finite counts");
+    this.#gpu = gpu;
+    this.#counts = debugBuffer(gpu, slots * 4, "non-finite counts");
   }
 
   ran: Checker["ran"] = (kernel, outputs) => {
     const check = kernels.finite.countNonFinite;
     if (kernel === check.spec.name) return;
     for (const { storage, offset, size, dtype } of outputs) {
-      if ((dtype !== "f32" && dtype !== "f16") || this.names.length >= slots) continue;
-      const slot = this.names.length;
-      this.names.push({ kernel, tensor: storage.label });
+      if ((dtype !== "f32" && dtype !== "f16") || this.#names.length >= slots) continue;
+      const slot = this.#names.length;
+      this.#names.push({ kernel, tensor: storage.label });
       const words = Math.ceil((size * bytesPerElement[dtype]) / 4);
       const values = {
         storage,
@@ -66,30 +66,30 @@ class FiniteCheck implements Checker {
         contiguous: true,
         label: storage.label,
       } as unknown as Bindable<"u32">;
-      this.gpu.run(
+      this.#gpu.run(
         check,
-        { values, counts: this.counts },
+        { values, counts: this.#counts },
         { count: size, slot },
-        { groups: this.gpu.groups1d(size, 256), variant: { HALVES: dtype === "f16" } },
+        { groups: this.#gpu.groups1d(size, 256), variant: { HALVES: dtype === "f16" } },
       );
     }
   };
 
   ids: Checker["ids"] = (op, ids, range, valid, table = ids) => {
     const copies = [ids, table].map(({ storage, offset, size, label }) => {
-      const copy = this.gpu.allocate(4 * size, label);
-      this.gpu.copyBuffer(storage, 4 * offset, copy, 0, 4 * size);
+      const copy = this.#gpu.allocate(4 * size, label);
+      this.#gpu.copyBuffer(storage, 4 * offset, copy, 0, 4 * size);
       return { copy, bytes: 4 * size };
     });
-    this.asked.push({ op, label: ids.label, range, valid, copies });
+    this.#asked.push({ op, label: ids.label, range, valid, copies });
   };
 
   async report(): Promise<void> {
-    const { gpu, counts, names, asked } = this;
+    const [gpu, counts, names, asked] = [this.#gpu, this.#counts, this.#names, this.#asked] as const;
     if (names.length + asked.length === 0) return;
     // The read-backs below report too: nothing must be left for them.
-    this.names = [];
-    this.asked = [];
+    this.#names = [];
+    this.#asked = [];
     const reading = gpu.read(counts, 0, counts.bytes);
     gpu.clearBuffer(counts, 0, counts.bytes);
     const copies = asked.flatMap((check) => check.copies);
@@ -109,6 +109,6 @@ class FiniteCheck implements Checker {
   }
 
   dispose(): void {
-    this.gpu.afterFlush(() => this.counts.buffer.destroy());
+    this.#gpu.afterFlush(() => this.#counts.buffer.destroy());
   }
 }

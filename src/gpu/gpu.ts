@@ -14,10 +14,9 @@ import {
 } from "./kernel.js";
 import { type Pipeline, PipelineCache } from "./pipelines.js";
 import { BufferPool, type MemoryStatistics, type PoolOptions, Storage } from "./pool.js";
-import { type DispatchTime, type KernelTime, Profiler, timesByKernel } from "./profiler.js";
 import { type BoundRange, type Command, type Dispatch, type Observer, Recording } from "./recording.js";
 import { type Region, stretch } from "./region.js";
-import { encodeProfiled, Replay } from "./replay.js";
+import { Replay } from "./replay.js";
 import { DispatchTimes } from "./slices.js";
 import { Tuning } from "./tuning.js";
 import type { Tunable, TuningTable } from "./tuning-table.js";
@@ -142,6 +141,16 @@ function pipelinesOf(commands: readonly Command[]): Pipeline[] {
   return [...pipelines];
 }
 
+/** Encodes submissions while a profile is taken, and returns what is to be called after each; see profiler.ts. */
+export interface GpuProfiler {
+  encode(
+    encoder: GPUCommandEncoder,
+    commands: readonly Command[],
+    bindGroups: BindGroupCache,
+    uniforms: GPUBuffer,
+  ): (() => void)[];
+}
+
 /** Looks on in debug modes, see finite-check.ts: `gpu.checker`. */
 export interface Checker {
   /** After each dispatch: the stretches of memory that it wrote, offset and size in elements. */
@@ -178,41 +187,42 @@ export class Gpu {
    * they took before, and the next slice is submitted when the device is done with the one before. Default: all at once.
    */
   sliceMilliseconds = Number.POSITIVE_INFINITY;
-  private readonly times = new DispatchTimes();
-  private readonly listeners: { [E in keyof GpuEvents]: Set<(error: GpuEvents[E]) => void> } = {
+  readonly #times = new DispatchTimes();
+  readonly #listeners: { [E in keyof GpuEvents]: Set<(error: GpuEvents[E]) => void> } = {
     error: new Set(),
     lost: new Set(),
   };
-  private readonly pipelines: PipelineCache;
-  private readonly bindGroups: BindGroupCache;
-  private readonly mainPool: BufferPool;
-  private pool: BufferPool | CaptureMemory;
-  private readonly captures = new Set<CaptureMemory>();
-  private readonly works = new Set<CapturedWork>();
+  readonly #pipelines: PipelineCache;
+  readonly #bindGroups: BindGroupCache;
+  readonly #mainPool: BufferPool;
+  #pool: BufferPool | CaptureMemory;
+  readonly #captures = new Set<CaptureMemory>();
+  readonly #works = new Set<CapturedWork>();
   /** Of captured work that is gone, with results that someone holds. */
-  private readonly lingering = new Set<CaptureMemory>();
-  private readonly uniformBlock: GPUBuffer;
+  readonly #lingering = new Set<CaptureMemory>();
+  readonly #uniformBlock: GPUBuffer;
   /** Holds the number 1: the gradient that a backward pass starts from. Never written. */
   readonly one: Storage;
+  /** A profile being taken, see profiler.ts. */
+  profiler: GpuProfiler | null = null;
   /** A debug mode at work. */
   checker: Checker | null = null;
   /** Submissions, writes and read-backs in order: they wait while pipelines compile. */
-  private readonly queue: WorkQueue;
-  private readonly mainRecording: Recording;
-  private recording: Recording;
-  private captured: { retained: Set<Storage>; tape: Pick<Scoped, "dispose">[] } | null = null;
-  private readonly scopes: Set<Scoped>[] = [];
-  private readonly poolOptions: PoolOptions;
-  private readonly rest: (promise: Promise<unknown>) => void;
-  private readonly staging = new Map<number, GPUBuffer[]>();
-  private readonly allStaging = new Set<GPUBuffer>();
-  private disposed = false;
-  private failure: GpuError | null = null;
-  private readonly errorChecks = new Set<Promise<void>>();
-  private profiler: Profiler | null = null;
-  private dispatchCount = 0;
-  private submitCount = 0;
-  private readonly uniformAlignment: number;
+  readonly #queue: WorkQueue;
+  readonly #mainRecording: Recording;
+  #recording: Recording;
+  #captured: { retained: Set<Storage>; tape: Pick<Scoped, "dispose">[] } | null = null;
+  readonly #scopes: Set<Scoped>[] = [];
+  readonly #poolOptions: PoolOptions;
+  readonly #rest: (promise: Promise<unknown>) => void;
+  readonly #staging = new Map<number, GPUBuffer[]>();
+  readonly #allStaging = new Set<GPUBuffer>();
+  #disposed = false;
+  #failure: GpuError | null = null;
+  readonly #errorChecks = new Set<Promise<void>>();
+  #dispatchCount = 0;
+  #submitCount = 0;
+  readonly #uniformAlignment: number;
 
   /** Uses a device that the caller opened, within its limits; never destroys it. All objects are labelled `mcd …`. */
   static from(device: GPUDevice, options: GpuOptions = {}): Gpu {
@@ -226,47 +236,47 @@ export class Gpu {
     const info: GPUAdapterInfo | undefined = device.adapterInfo;
     this.description = options.description ?? (info ? adapterName(info) : "a shared device");
     this.software = options.software ?? (info !== undefined && isSoftware(info));
-    this.poolOptions = options;
-    this.rest = options.rest ?? (() => {});
-    const fail = (error: GpuError) => this.fail(error);
-    this.pipelines = new PipelineCache(device, (error) => this.fail(error, true));
-    this.bindGroups = new BindGroupCache(device);
-    this.mainPool = new BufferPool(device, options, fail, this.onMemory);
-    this.pool = this.mainPool;
+    this.#poolOptions = options;
+    this.#rest = options.rest ?? (() => {});
+    const fail = (error: GpuError) => this.#fail(error);
+    this.#pipelines = new PipelineCache(device, (error) => this.#fail(error, true));
+    this.#bindGroups = new BindGroupCache(device);
+    this.#mainPool = new BufferPool(device, options, fail, this.#onMemory);
+    this.#pool = this.#mainPool;
     this.tuning = new Tuning(device, this.software, options.tuning);
-    this.uniformAlignment = device.limits.minUniformBufferOffsetAlignment;
-    this.uniformBlock = device.createBuffer({
+    this.#uniformAlignment = device.limits.minUniformBufferOffsetAlignment;
+    this.#uniformBlock = device.createBuffer({
       label: "mcd uniforms",
       size: uniformBlockBytes,
       usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
     });
-    this.queue = new WorkQueue((error) =>
-      this.fail(error instanceof GpuError ? error : new GpuError(String(error))),
+    this.#queue = new WorkQueue((error) =>
+      this.#fail(error instanceof GpuError ? error : new GpuError(String(error))),
     );
-    this.one = this.mainPool.allocate(4, "one");
+    this.one = this.#mainPool.allocate(4, "one");
     device.queue.writeBuffer(this.one.buffer, 0, new Float32Array([1]));
-    this.mainRecording = new Recording(this.uniformAlignment);
-    this.recording = this.mainRecording;
+    this.#mainRecording = new Recording(this.#uniformAlignment);
+    this.#recording = this.#mainRecording;
     device.lost.then((information) =>
-      this.fail(new DeviceLostError(information.reason, information.message)),
+      this.#fail(new DeviceLostError(information.reason, information.message)),
     );
-    device.addEventListener("uncapturederror", this.onUncaptured);
+    device.addEventListener("uncapturederror", this.#onUncaptured);
   }
 
   /** Errors of calls outside of any error scope reach the whole device; those of the engine name one of its objects. */
-  private readonly onUncaptured = (event: GPUUncapturedErrorEvent) => {
+  readonly #onUncaptured = (event: GPUUncapturedErrorEvent) => {
     if (!event.error.message.includes('"mcd ')) return;
     event.preventDefault();
-    this.fail(new GpuValidationError(event.error.message));
+    this.#fail(new GpuValidationError(event.error.message));
   };
 
   /** Calls `listener` at every such event; returns a function that ends it. */
   on<E extends keyof GpuEvents>(event: E, listener: (error: GpuEvents[E]) => void): () => void {
-    this.listeners[event].add(listener);
-    return () => this.listeners[event].delete(listener);
+    this.#listeners[event].add(listener);
+    return () => this.#listeners[event].delete(listener);
   }
 
-  private readonly onMemory = (label: string, bytes: number) => this.observer?.memory?.(label, bytes);
+  readonly #onMemory = (label: string, bytes: number) => this.observer?.memory?.(label, bytes);
 
   has(feature: "timestamp-query" | "shader-f16" | "subgroups"): boolean {
     return this.device.features.has(feature);
@@ -290,36 +300,36 @@ export class Gpu {
 
   get counters(): Counters {
     return {
-      dispatches: this.dispatchCount,
-      submits: this.submitCount,
-      pipelines: this.pipelines.created,
-      bindGroups: this.bindGroups.created,
+      dispatches: this.#dispatchCount,
+      submits: this.#submitCount,
+      pipelines: this.#pipelines.created,
+      bindGroups: this.#bindGroups.created,
       buffers: this.memory.buffersCreated,
     };
   }
 
   /** Memory of tensors and of captured work together. */
   get memory(): MemoryStatistics {
-    return [...this.captures]
+    return [...this.#captures]
       .map((pool) => pool.statistics())
-      .reduce(addStatistics, this.mainPool.statistics());
+      .reduce(addStatistics, this.#mainPool.statistics());
   }
 
   resetPeakMemory(): void {
-    this.mainPool.resetPeak();
+    this.#mainPool.resetPeak();
   }
 
   /** Gives the buffers kept for reuse back to the device. */
   trim(): void {
-    this.finish();
-    this.mainPool.trim();
-    this.bindGroups.clear();
+    this.#finish();
+    this.#mainPool.trim();
+    this.#bindGroups.clear();
   }
 
   // ---------------------------------------------------------------- memory and scopes
 
   allocate(bytes: number, label: string): Storage {
-    const storage = this.pool.allocate(bytes, label);
+    const storage = this.#pool.allocate(bytes, label);
     // What lies between tensors and behind them is not to be taken for a kernel's result.
     if (this.checker) this.clearBuffer(storage, 0, storage.bytes);
     return storage;
@@ -327,16 +337,16 @@ export class Gpu {
 
   /** Puts something under the innermost scope; without a scope it lives on. */
   track(resource: Scoped): void {
-    this.scopes.at(-1)?.add(resource);
+    this.#scopes.at(-1)?.add(resource);
   }
 
   /** Frees what the tape keeps at the end of the capture under way, if there is one: captured memory is planned then. */
   endWithCapture(tape: Pick<Scoped, "dispose">): void {
-    this.captured?.tape.push(tape);
+    this.#captured?.tape.push(tape);
   }
 
   get inScope(): boolean {
-    return this.scopes.length > 0;
+    return this.#scopes.length > 0;
   }
 
   /**
@@ -345,29 +355,29 @@ export class Gpu {
    */
   scope<T>(body: () => T): T {
     const tracked = new Set<Scoped>();
-    this.scopes.push(tracked);
+    this.#scopes.push(tracked);
     try {
       const result = body();
       if (result instanceof Promise)
         throw new GpuError("scope: the body must not be asynchronous; read results after it");
-      this.release(result, tracked);
+      this.#release(result, tracked);
       return result;
     } finally {
-      this.scopes.pop();
+      this.#scopes.pop();
       for (const resource of tracked) if (!resource.kept) resource.dispose();
     }
   }
 
   /** Moves what a scope returns to the scope around it. */
-  private release(value: unknown, tracked: Set<Scoped>): void {
+  #release(value: unknown, tracked: Set<Scoped>): void {
     if (typeof value !== "object" || value === null) return;
     if (tracked.delete(value as Scoped)) {
-      const outer = this.scopes.at(-2);
+      const outer = this.#scopes.at(-2);
       outer?.add(value as Scoped);
     } else if (Array.isArray(value)) {
-      for (const item of value) this.release(item, tracked);
+      for (const item of value) this.#release(item, tracked);
     } else if (Object.getPrototypeOf(value) === Object.prototype) {
-      for (const item of Object.values(value)) this.release(item, tracked);
+      for (const item of Object.values(value)) this.#release(item, tracked);
     }
   }
 
@@ -409,7 +419,7 @@ export class Gpu {
     params: ParamsOf<K>,
     options: RunOptions<K>,
   ): void {
-    this.throwIfFailed();
+    this.#throwIfFailed();
     const { spec } = kernel;
     const [x, y = 1, z = 1] = options.groups;
     const bound = bindings as Readonly<Record<string, Bindable | Storage>>;
@@ -420,7 +430,7 @@ export class Gpu {
       tune: tune as Specialisation["tune"],
     };
     const copies = new Map<Bindable, Bindable>();
-    const ranges = this.bindRanges(kernel, bound, specialisation, copies, options.writes);
+    const ranges = this.#bindRanges(kernel, bound, specialisation, copies, options.writes);
     const views = bindings as Readonly<Record<string, GPUTextureView>>;
     const textures = spec.textures?.map(({ name }) => views[name]!) ?? [];
     const most = this.limits.maxComputeWorkgroupsPerDimension;
@@ -429,13 +439,13 @@ export class Gpu {
         `${spec.name}: a grid of ${x}×${y}×${z} workgroups; this device allows ${most} in a dimension`,
       );
     }
-    const pipeline = this.pipelines.get(kernel, specialisation);
+    const pipeline = this.#pipelines.get(kernel, specialisation);
     let uniformOffset = 0;
     if (spec.uniform) {
-      if (this.recording === this.mainRecording && this.recording.uniformBytes + 1024 > uniformBlockBytes)
+      if (this.#recording === this.#mainRecording && this.#recording.uniformBytes + 1024 > uniformBlockBytes)
         this.flush();
-      uniformOffset = this.recording.reserveUniform(spec.uniform.size);
-      this.writeUniform(kernel, params as Record<string, number | Vec4>, uniformOffset);
+      uniformOffset = this.#recording.reserveUniform(spec.uniform.size);
+      this.#writeUniform(kernel, params as Record<string, number | Vec4>, uniformOffset);
     }
     const dispatch: Dispatch = {
       kind: "dispatch",
@@ -445,7 +455,7 @@ export class Gpu {
       uniformOffset,
       groups: [x, y, z],
     };
-    this.recording.commands.push(dispatch);
+    this.#recording.commands.push(dispatch);
     this.observer?.dispatch?.(
       dispatch,
       params as Readonly<Record<string, number | Vec4>>,
@@ -468,7 +478,7 @@ export class Gpu {
     }
   }
 
-  private bindRanges(
+  #bindRanges(
     kernel: Kernel,
     bindings: Readonly<Record<string, Bindable | Storage>>,
     specialisation: Specialisation,
@@ -518,12 +528,12 @@ export class Gpu {
         }
       }
     }
-    if (this.captured) for (const { storage } of ranges) this.retainForCapture(storage);
+    if (this.#captured) for (const { storage } of ranges) this.#retainForCapture(storage);
     return ranges;
   }
 
-  private writeUniform(kernel: Kernel, params: Readonly<Record<string, number | Vec4>>, base: number): void {
-    const view = this.recording.uniformView;
+  #writeUniform(kernel: Kernel, params: Readonly<Record<string, number | Vec4>>, base: number): void {
+    const view = this.#recording.uniformView;
     for (const member of kernel.spec.uniform!.members) {
       const value = params[member.name];
       if (value === undefined)
@@ -552,15 +562,15 @@ export class Gpu {
     size: number,
   ): void {
     target.written(stretch(targetOffset, size));
-    if (this.captured) for (const storage of [source, target]) this.retainForCapture(storage);
-    this.recording.commands.push({ kind: "copy", source, sourceOffset, target, targetOffset, size });
+    if (this.#captured) for (const storage of [source, target]) this.#retainForCapture(storage);
+    this.#recording.commands.push({ kind: "copy", source, sourceOffset, target, targetOffset, size });
   }
 
   /** Records filling bytes with zero; offset and size are multiples of 4. */
   clearBuffer(target: Storage, offset: number, size: number): void {
     target.written(stretch(offset, size));
-    if (this.captured) this.retainForCapture(target);
-    this.recording.commands.push({ kind: "clear", target, offset, size });
+    if (this.#captured) this.#retainForCapture(target);
+    this.#recording.commands.push({ kind: "clear", target, offset, size });
   }
 
   /** Records setting the first float to 1. What only reads a 1 can bind `one` instead, which costs nothing. */
@@ -574,22 +584,23 @@ export class Gpu {
    * wait for all of it; await one of them before other users of the device are given the engine's buffers.
    */
   flush(): void {
-    if (this.captured)
+    if (this.#captured)
       throw new GpuError("capture: nothing may be read back or submitted while work is being captured");
-    const { mainRecording, device } = this;
+    const { device } = this;
+    const mainRecording = this.#mainRecording;
     if (mainRecording.commands.length === 0) return;
-    this.throwIfFailed();
+    this.#throwIfFailed();
     const uniforms = mainRecording.uniformData.slice();
     const commands = mainRecording.take();
     const slice = this.sliceMilliseconds;
-    this.queue.push(pipelinesOf(commands), () => {
-      device.queue.writeBuffer(this.uniformBlock, 0, uniforms);
-      if (Number.isFinite(slice)) return this.slices(commands, this.bindGroups, this.uniformBlock, slice);
-      this.submit(
-        new Replay(commands, this.bindGroups, this.uniformBlock),
+    this.#queue.push(pipelinesOf(commands), () => {
+      device.queue.writeBuffer(this.#uniformBlock, 0, uniforms);
+      if (Number.isFinite(slice)) return this.#slices(commands, this.#bindGroups, this.#uniformBlock, slice);
+      this.#submit(
+        new Replay(commands, this.#bindGroups, this.#uniformBlock),
         commands,
-        this.bindGroups,
-        this.uniformBlock,
+        this.#bindGroups,
+        this.#uniformBlock,
       );
     });
   }
@@ -608,44 +619,44 @@ export class Gpu {
     }
   }
 
-  private *slices(
+  *#slices(
     commands: readonly Command[],
     bindGroups: BindGroupCache,
     uniforms: GPUBuffer,
     milliseconds: number,
   ): Parts {
     for (let first = 0; first < commands.length; ) {
-      const end = this.times.sliceEnd(commands, first, milliseconds);
+      const end = this.#times.sliceEnd(commands, first, milliseconds);
       const part = commands.slice(first, end);
       const began = performance.now();
-      this.submit(new Replay(part, bindGroups, uniforms), part, bindGroups, uniforms);
+      this.#submit(new Replay(part, bindGroups, uniforms), part, bindGroups, uniforms);
       const done = this.device.queue.onSubmittedWorkDone().then(
         () => {
           const milliseconds = performance.now() - began;
-          this.times.learn(part, milliseconds);
+          this.#times.learn(part, milliseconds);
           this.observer?.slice?.(milliseconds);
         },
         () => {}, // the device is lost, which is reported on its own
       );
       first = end;
-      if (first < commands.length) yield this.waited(done);
+      if (first < commands.length) yield this.#waited(done);
     }
   }
 
   /** Submits what is recorded, and then, once that has been submitted, calls `action`: to destroy what the work used. */
   afterFlush(action: () => void): void {
     this.flush();
-    this.queue.push([], action);
+    this.#queue.push([], action);
   }
 
   /** Like `flush`, and waits, blocking, for pipelines that are missing: before anything is destroyed. */
-  private finish(): void {
+  #finish(): void {
     this.flush();
-    this.queue.finish();
+    this.#queue.finish();
   }
 
   /** Encodes and submits; with a profiler at work, `commands` one by one instead of their replay. */
-  private submit(
+  #submit(
     replay: Replay,
     commands: readonly Command[],
     bindGroups: BindGroupCache,
@@ -655,27 +666,27 @@ export class Gpu {
     device.pushErrorScope("validation");
     const encoder = device.createCommandEncoder({ label: "mcd" });
     let collect: (() => void)[] = [];
-    if (profiler) collect = encodeProfiled(encoder, profiler, commands, bindGroups, uniforms);
+    if (profiler) collect = profiler.encode(encoder, commands, bindGroups, uniforms);
     else replay.encode(encoder);
     device.queue.submit([encoder.finish()]);
     for (const after of collect) after();
-    this.submitCount++;
-    this.dispatchCount += replay.dispatches;
+    this.#submitCount++;
+    this.#dispatchCount += replay.dispatches;
     const check = device.popErrorScope().then(
       (error) => {
-        if (error) this.fail(new GpuValidationError(error.message));
+        if (error) this.#fail(new GpuValidationError(error.message));
       },
       () => {}, // the device is lost, which is reported on its own
     );
-    this.errorChecks.add(check);
-    check.then(() => this.errorChecks.delete(check));
+    this.#errorChecks.add(check);
+    check.then(() => this.#errorChecks.delete(check));
   }
 
   // ---------------------------------------------------------------- capture and replay
 
-  private retainForCapture(storage: Storage): void {
-    const { retained } = this.captured!;
-    if (storage.pool === this.pool || retained.has(storage)) return;
+  #retainForCapture(storage: Storage): void {
+    const { retained } = this.#captured!;
+    if (storage.pool === this.#pool || retained.has(storage)) return;
     storage.retain();
     retained.add(storage);
   }
@@ -688,22 +699,22 @@ export class Gpu {
    * what it records ends with it.
    */
   capture<T>(body: () => T): { work: CapturedWork; result: T } {
-    if (this.captured) throw new GpuError("capture: captures cannot be nested");
+    if (this.#captured) throw new GpuError("capture: captures cannot be nested");
     if (this.checker)
       throw new GpuError("capture: not while checkFinite is on; run the step uncaptured to find the kernel");
     this.flush();
     const memory = new CaptureMemory(
       this.device,
-      this.poolOptions,
-      (error) => this.fail(error),
-      this.onMemory,
+      this.#poolOptions,
+      (error) => this.#fail(error),
+      this.#onMemory,
     );
-    const recording = new Recording(this.uniformAlignment);
+    const recording = new Recording(this.#uniformAlignment);
     const retained = new Set<Storage>();
     const tape: Pick<Scoped, "dispose">[] = [];
-    this.captured = { retained, tape };
-    this.pool = memory;
-    this.recording = recording;
+    this.#captured = { retained, tape };
+    this.#pool = memory;
+    this.#recording = recording;
     let result: T;
     try {
       result = this.scope(body);
@@ -712,9 +723,9 @@ export class Gpu {
       throw error;
     } finally {
       for (const node of tape) node.dispose();
-      this.captured = null;
-      this.pool = this.mainPool;
-      this.recording = this.mainRecording;
+      this.#captured = null;
+      this.#pool = this.#mainPool;
+      this.#recording = this.#mainRecording;
     }
     const uniforms = this.device.createBuffer({
       label: "mcd captured uniforms",
@@ -724,7 +735,7 @@ export class Gpu {
     this.device.queue.writeBuffer(uniforms, 0, recording.uniformData);
     const commands = recording.take();
     memory.place(commands);
-    this.captures.add(memory);
+    this.#captures.add(memory);
     const bindGroups = new BindGroupCache(this.device);
     const pipelines = pipelinesOf(commands);
     let replay: Replay | null = null;
@@ -738,42 +749,42 @@ export class Gpu {
       memory: memory.statistics(),
       run: () => {
         if (disposed) throw new GpuError("this captured work was disposed");
-        this.throwIfFailed();
+        this.#throwIfFailed();
         this.flush();
         const slice = this.sliceMilliseconds;
-        this.queue.push(replay ? [] : pipelines, () => {
-          if (Number.isFinite(slice)) return this.slices(commands, bindGroups, uniforms, slice);
-          this.submit(prepared(), commands, bindGroups, uniforms);
+        this.#queue.push(replay ? [] : pipelines, () => {
+          if (Number.isFinite(slice)) return this.#slices(commands, bindGroups, uniforms, slice);
+          this.#submit(prepared(), commands, bindGroups, uniforms);
         });
       },
       ready: async () => {
         await Promise.all(pipelines.map(({ settled }) => settled));
-        await this.pipelines.checked();
-        this.throwIfFailed();
+        await this.#pipelines.checked();
+        this.#throwIfFailed();
       },
       encode: (encoder) => {
         if (disposed) throw new GpuError("this captured work was disposed");
-        this.throwIfFailed();
-        this.finish();
+        this.#throwIfFailed();
+        this.#finish();
         const refused = pipelines.find((pipeline) => pipeline.refused);
         if (refused)
           throw new GpuValidationError(`the device has refused the kernel ${refused.kernel.spec.name}`);
         prepared().encode(encoder);
-        this.dispatchCount += work.dispatches;
+        this.#dispatchCount += work.dispatches;
       },
       dispose: () => {
         if (disposed) return;
-        this.finish();
+        this.#finish();
         disposed = true;
         for (const storage of retained) storage.release();
         uniforms.destroy();
         memory.dispose();
-        this.captures.delete(memory);
-        this.works.delete(work);
-        if (memory.lingers) this.lingering.add(memory);
+        this.#captures.delete(memory);
+        this.#works.delete(work);
+        if (memory.lingers) this.#lingering.add(memory);
       },
     };
-    this.works.add(work);
+    this.#works.add(work);
     return { work, result };
   }
 
@@ -788,23 +799,23 @@ export class Gpu {
     this.flush();
     target.written(stretch(byteOffset, data.byteLength));
     // The caller may change the array while the write waits.
-    const bytes = this.queue.busy ? data.slice() : data;
-    this.queue.push([], () => this.device.queue.writeBuffer(target.buffer, byteOffset, bytes));
+    const bytes = this.#queue.busy ? data.slice() : data;
+    this.#queue.push([], () => this.device.queue.writeBuffer(target.buffer, byteOffset, bytes));
   }
 
   /** Reads bytes back once all work recorded so far has run. Surfaces any GPU error that work has caused. */
   async read(source: Storage, byteOffset: number, bytes: number): Promise<ArrayBuffer> {
-    const data = await this.readBack(source, byteOffset, bytes);
-    await this.surfaceErrors();
+    const data = await this.#readBack(source, byteOffset, bytes);
+    await this.#surfaceErrors();
     return data;
   }
 
-  private async readBack(source: Storage, byteOffset: number, bytes: number): Promise<ArrayBuffer> {
+  async #readBack(source: Storage, byteOffset: number, bytes: number): Promise<ArrayBuffer> {
     this.flush();
-    this.throwIfFailed();
+    this.#throwIfFailed();
     const size = Math.max(4, 2 ** Math.ceil(Math.log2(bytes)));
-    const free = this.staging.get(size) ?? [];
-    this.staging.set(size, free);
+    const free = this.#staging.get(size) ?? [];
+    this.#staging.set(size, free);
     const staging =
       free.pop() ??
       this.device.createBuffer({
@@ -812,21 +823,21 @@ export class Gpu {
         size,
         usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
       });
-    this.allStaging.add(staging);
-    this.queue.push([], () => {
+    this.#allStaging.add(staging);
+    this.#queue.push([], () => {
       const encoder = this.device.createCommandEncoder({ label: "mcd read-back" });
       encoder.copyBufferToBuffer(source.buffer, byteOffset, staging, 0, bytes);
       this.device.queue.submit([encoder.finish()]);
     });
-    await this.waited(this.queue.done());
+    await this.#waited(this.#queue.done());
     try {
-      await this.waited(staging.mapAsync(GPUMapMode.READ, 0, bytes));
+      await this.#waited(staging.mapAsync(GPUMapMode.READ, 0, bytes));
     } catch (error) {
       staging.destroy();
-      this.allStaging.delete(staging);
-      await this.pipelines.checked();
-      await Promise.all(this.errorChecks);
-      this.throwIfFailed();
+      this.#allStaging.delete(staging);
+      await this.#pipelines.checked();
+      await Promise.all(this.#errorChecks);
+      this.#throwIfFailed();
       throw new GpuError(`reading ${source.label} failed: ${error instanceof Error ? error.message : error}`);
     }
     const data = staging.getMappedRange(0, bytes).slice(0);
@@ -838,68 +849,45 @@ export class Gpu {
   /** Submits and waits until the device has done all work. */
   async idle(): Promise<void> {
     this.flush();
-    await this.waited(this.queue.done());
-    await this.waited(this.device.queue.onSubmittedWorkDone());
-    await this.surfaceErrors();
+    await this.#waited(this.#queue.done());
+    await this.#waited(this.device.queue.onSubmittedWorkDone());
+    await this.#surfaceErrors();
   }
 
-  private waited<T>(promise: Promise<T>): Promise<T> {
-    this.rest(promise);
+  #waited<T>(promise: Promise<T>): Promise<T> {
+    this.#rest(promise);
     return promise;
   }
 
-  private async surfaceErrors(): Promise<void> {
-    await this.pipelines.checked();
-    await Promise.all(this.errorChecks);
+  async #surfaceErrors(): Promise<void> {
+    await this.#pipelines.checked();
+    await Promise.all(this.#errorChecks);
     await this.checker?.report();
-    this.throwIfFailed();
+    this.#throwIfFailed();
   }
 
   // ---------------------------------------------------------------- errors and debugging
 
-  private fail(error: GpuError, isCause = false): void {
+  #fail(error: GpuError, isCause = false): void {
     // The first error is the cause and later ones its echoes, but a kernel that does not compile is heard of after
     // the submission that used it. Loss of the device outweighs all.
     if (
-      !this.failure ||
-      (isCause && !(this.failure instanceof DeviceLostError)) ||
+      !this.#failure ||
+      (isCause && !(this.#failure instanceof DeviceLostError)) ||
       error instanceof DeviceLostError
     ) {
-      this.failure = error;
+      this.#failure = error;
     }
-    if (this.disposed) return;
-    if (error instanceof DeviceLostError) for (const listener of this.listeners.lost) listener(error);
-    else for (const listener of this.listeners.error) listener(error);
+    if (this.#disposed) return;
+    if (error instanceof DeviceLostError) for (const listener of this.#listeners.lost) listener(error);
+    else for (const listener of this.#listeners.error) listener(error);
   }
 
-  private throwIfFailed(): void {
-    const error = this.failure;
+  #throwIfFailed(): void {
+    const error = this.#failure;
     if (!error) return;
-    if (!(error instanceof DeviceLostError)) this.failure = null;
+    if (!(error instanceof DeviceLostError)) this.#failure = null;
     throw error;
-  }
-
-  /**
-   * Runs `body` with a timestamp pair around each dispatch and adds up what each kernel takes, the longest first.
-   * Needs the feature `timestamp-query`.
-   */
-  async profile(body: () => void | Promise<void>): Promise<KernelTime[]> {
-    return timesByKernel(await this.timeline(body));
-  }
-
-  /** Runs `body` with a timestamp pair around each dispatch, like `profile`, and lists them as they were submitted. */
-  async timeline(body: () => void | Promise<void>): Promise<DispatchTime[]> {
-    if (!this.has("timestamp-query"))
-      throw new GpuError("profile: this device has no timestamp-query feature");
-    await this.idle();
-    this.profiler = new Profiler(this.device);
-    try {
-      await body();
-      await this.idle();
-      return await this.profiler.finish();
-    } finally {
-      this.profiler = null;
-    }
   }
 
   /**
@@ -907,21 +895,21 @@ export class Gpu {
    * itself stays as it was. Read-backs that are on their way fail.
    */
   dispose(): void {
-    if (this.disposed) return;
-    this.disposed = true;
-    this.device.removeEventListener("uncapturederror", this.onUncaptured);
-    this.mainRecording.take();
-    this.queue.finish();
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.device.removeEventListener("uncapturederror", this.#onUncaptured);
+    this.#mainRecording.take();
+    this.#queue.finish();
     this.checker?.dispose();
     this.checker = null;
-    for (const work of this.works) work.dispose();
-    for (const memory of this.lingering) memory.destroyAll();
-    this.lingering.clear();
-    this.mainPool.dispose();
-    this.bindGroups.clear();
-    this.uniformBlock.destroy();
-    for (const buffer of this.allStaging) buffer.destroy();
-    this.allStaging.clear();
-    this.staging.clear();
+    for (const work of this.#works) work.dispose();
+    for (const memory of this.#lingering) memory.destroyAll();
+    this.#lingering.clear();
+    this.#mainPool.dispose();
+    this.#bindGroups.clear();
+    this.#uniformBlock.destroy();
+    for (const buffer of this.#allStaging) buffer.destroy();
+    this.#allStaging.clear();
+    this.#staging.clear();
   }
 }

@@ -12,8 +12,8 @@ export class Pipeline {
   /** null while it is being compiled, and for good if the device refuses it. */
   compiled: GPUComputePipeline | null = null;
   refused = false;
-  private readonly descriptor: GPUComputePipelineDescriptor;
-  private readonly device: GPUDevice;
+  readonly #descriptor: GPUComputePipelineDescriptor;
+  readonly #device: GPUDevice;
 
   /** `onError` hears of WGSL that does not compile and of everything else the device has against it. */
   constructor(
@@ -25,24 +25,24 @@ export class Pipeline {
   ) {
     const { spec } = kernel;
     const label = `mcd ${spec.name}`;
-    this.device = device;
+    this.#device = device;
     this.id = id;
     this.kernel = kernel;
     device.pushErrorScope("validation");
     const code = specialise(kernel, specialisation);
     const module = device.createShaderModule({ label, code });
     this.layout = device.createBindGroupLayout({ label, entries: layoutEntries(kernel) });
-    this.descriptor = {
+    this.#descriptor = {
       label,
       layout: device.createPipelineLayout({ label, bindGroupLayouts: [this.layout] }),
       compute: { module, entryPoint: spec.entryPoint },
     };
     const scope = device.popErrorScope();
-    const compiling = device.createComputePipelineAsync(this.descriptor);
-    this.settled = this.settle(scope, compiling, () => compilationErrors(kernel, code, module), onError);
+    const compiling = device.createComputePipelineAsync(this.#descriptor);
+    this.settled = this.#settle(scope, compiling, () => compilationErrors(kernel, code, module), onError);
   }
 
-  private async settle(
+  async #settle(
     scope: Promise<GPUError | null>,
     compiling: Promise<GPUComputePipeline>,
     listErrors: () => Promise<string[]>,
@@ -63,9 +63,9 @@ export class Pipeline {
   /** The pipeline at once, compiled here and now if it is not ready. Errors are heard of as always. */
   now(): GPUComputePipeline {
     if (!this.compiled) {
-      this.device.pushErrorScope("validation"); // `settle` reports what is wrong with it
-      this.compiled = this.device.createComputePipeline(this.descriptor);
-      this.device.popErrorScope().catch(() => {});
+      this.#device.pushErrorScope("validation"); // `settle` reports what is wrong with it
+      this.compiled = this.#device.createComputePipeline(this.#descriptor);
+      this.#device.popErrorScope().catch(() => {});
     }
     return this.compiled;
   }
@@ -95,39 +95,39 @@ function layoutEntries({ spec }: Kernel): GPUBindGroupLayoutEntry[] {
 }
 
 export class PipelineCache {
-  private readonly device: GPUDevice;
-  private readonly pipelines = new Map<Kernel, Map<string, Pipeline>>();
-  private readonly onError: (error: GpuValidationError) => void;
-  private readonly compiling = new Set<Promise<void>>();
+  readonly #device: GPUDevice;
+  readonly #pipelines = new Map<Kernel, Map<string, Pipeline>>();
+  readonly #onError: (error: GpuValidationError) => void;
+  readonly #compiling = new Set<Promise<void>>();
   created = 0;
 
   constructor(device: GPUDevice, onError: (error: GpuValidationError) => void) {
-    this.device = device;
-    this.onError = onError;
+    this.#device = device;
+    this.#onError = onError;
   }
 
   /** The pipeline, whose compilation starts here if it is asked for the first time. */
   get(kernel: Kernel, specialisation: Specialisation): Pipeline {
-    let specialised = this.pipelines.get(kernel);
+    let specialised = this.#pipelines.get(kernel);
     if (!specialised) {
       specialised = new Map();
-      this.pipelines.set(kernel, specialised);
+      this.#pipelines.set(kernel, specialised);
     }
     let key = "";
     for (const name in specialisation.variant) key += `${name}=${specialisation.variant[name]};`;
     for (const name in specialisation.tune) key += `${name}=${specialisation.tune[name]};`;
     const found = specialised.get(key);
     if (found) return found;
-    const made = new Pipeline(this.device, ++this.created, kernel, specialisation, this.onError);
+    const made = new Pipeline(this.#device, ++this.created, kernel, specialisation, this.#onError);
     specialised.set(key, made);
-    this.compiling.add(made.settled);
-    made.settled.then(() => this.compiling.delete(made.settled));
+    this.#compiling.add(made.settled);
+    made.settled.then(() => this.#compiling.delete(made.settled));
     return made;
   }
 
   /** Resolves when the device has said of every pipeline so far whether it is valid. */
   async checked(): Promise<void> {
-    await Promise.all(this.compiling);
+    await Promise.all(this.#compiling);
   }
 }
 

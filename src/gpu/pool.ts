@@ -31,26 +31,26 @@ export class Storage {
   readonly bytes: number;
   label: string;
   /** What the tape has saved here: it notices when that is changed. */
-  private readonly watches = new Set<Watch>();
-  private placement: Placement | null;
-  private references = 1;
+  readonly #watches = new Set<Watch>();
+  #placement: Placement | null;
+  #references = 1;
 
   /** Without a placement until `place`: what is captured gets its buffers once the capture knows all lifetimes. */
   constructor(pool: StorageOwner, bytes: number, label: string, placement: Placement | null) {
     this.pool = pool;
     this.bytes = bytes;
     this.label = label;
-    this.placement = placement;
+    this.#placement = placement;
   }
 
   /** Throws a `GpuError` before the storage has a place. */
   get place(): Placement {
-    if (!this.placement) throw new GpuError(`${this.label} has no memory before its capture has ended`);
-    return this.placement;
+    if (!this.#placement) throw new GpuError(`${this.label} has no memory before its capture has ended`);
+    return this.#placement;
   }
 
   set place(placement: Placement) {
-    this.placement = placement;
+    this.#placement = placement;
   }
 
   get buffer(): GPUBuffer {
@@ -58,35 +58,35 @@ export class Storage {
   }
 
   get shared(): boolean {
-    return this.references > 1;
+    return this.#references > 1;
   }
 
   get free(): boolean {
-    return this.references === 0;
+    return this.#references === 0;
   }
 
   watch(region: Region): Watch {
     const watch = { region, changed: false };
-    this.watches.add(watch);
+    this.#watches.add(watch);
     return watch;
   }
 
   unwatch(watch: Watch): void {
-    this.watches.delete(watch);
+    this.#watches.delete(watch);
   }
 
   /** Told of every write by kernels and by the CPU, into a region or anywhere. */
   written(region?: Region): void {
-    for (const watch of this.watches) watch.changed ||= !region || overlaps(watch.region, region);
+    for (const watch of this.#watches) watch.changed ||= !region || overlaps(watch.region, region);
   }
 
   retain(): void {
-    this.references++;
+    this.#references++;
   }
 
   release(): void {
-    this.references--;
-    if (this.references === 0) this.pool.reclaim(this);
+    this.#references--;
+    if (this.#references === 0) this.pool.reclaim(this);
   }
 }
 
@@ -146,53 +146,53 @@ export type MemoryListener = (label: string, bytes: number) => void;
 
 /** Counts bytes in use by label, and remembers their peak; refuses what cannot be had. */
 export class MemoryAccount {
-  private readonly limit: number;
-  private readonly budget: number;
-  private readonly onChange: MemoryListener;
-  private readonly labels = new Map<string, number>();
-  private peakLabels: [string, number][] = [];
-  private peakIsStale = false;
+  readonly #limit: number;
+  readonly #budget: number;
+  readonly #onChange: MemoryListener;
+  readonly #labels = new Map<string, number>();
+  #peakLabels: [string, number][] = [];
+  #peakIsStale = false;
   live = 0;
   peak = 0;
 
   /** `onChange` hears of all memory taken (positive) and given back (negative). */
   constructor(device: GPUDevice, options: PoolOptions, onChange: MemoryListener) {
-    this.onChange = onChange;
+    this.#onChange = onChange;
     const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
-    this.limit = Math.min(maxBufferSize, maxStorageBufferBindingSize);
-    this.budget = options.budget ?? Number.POSITIVE_INFINITY;
+    this.#limit = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+    this.#budget = options.budget ?? Number.POSITIVE_INFINITY;
   }
 
   /** Takes `size` bytes for a tensor that asked for `bytes`. Throws `OutOfMemoryError`. */
   take(size: number, bytes: number, label: string): void {
-    if (size > this.limit)
-      throw this.error(label, bytes, `this device allows a storage buffer ${formatBytes(this.limit)}`);
-    if (this.live + size > this.budget) {
-      const reason = `the memory budget is ${formatBytes(this.budget)}, of which ${formatBytes(this.live)} are in use`;
+    if (size > this.#limit)
+      throw this.error(label, bytes, `this device allows a storage buffer ${formatBytes(this.#limit)}`);
+    if (this.live + size > this.#budget) {
+      const reason = `the memory budget is ${formatBytes(this.#budget)}, of which ${formatBytes(this.live)} are in use`;
       throw this.error(label, bytes, reason);
     }
-    this.add(label, size);
+    this.#add(label, size);
     if (this.live > this.peak) {
       this.peak = this.live;
-      this.peakIsStale = true;
+      this.#peakIsStale = true;
     }
   }
 
   give(label: string, size: number): void {
     // The peak's labels are copied only when memory starts to fall again, not at each step up.
-    if (this.peakIsStale) {
-      this.peakLabels = this.largest();
-      this.peakIsStale = false;
+    if (this.#peakIsStale) {
+      this.#peakLabels = this.largest();
+      this.#peakIsStale = false;
     }
-    this.add(label, -size);
+    this.#add(label, -size);
   }
 
-  private add(label: string, bytes: number): void {
+  #add(label: string, bytes: number): void {
     this.live += bytes;
-    this.onChange(label, bytes);
-    const now = (this.labels.get(label) ?? 0) + bytes;
-    if (now === 0) this.labels.delete(label);
-    else this.labels.set(label, now);
+    this.#onChange(label, bytes);
+    const now = (this.#labels.get(label) ?? 0) + bytes;
+    if (now === 0) this.#labels.delete(label);
+    else this.#labels.set(label, now);
   }
 
   /** An error that names who asked and the three labels that hold the most now. */
@@ -202,28 +202,28 @@ export class MemoryAccount {
 
   /** Labels by the bytes that they hold now. */
   largest(): [string, number][] {
-    return [...this.labels].sort((a, b) => b[1] - a[1]);
+    return [...this.#labels].sort((a, b) => b[1] - a[1]);
   }
 
   /** Labels by the bytes that they held at the peak. */
   largestAtPeak(): [string, number][] {
-    return this.peakIsStale ? this.largest() : this.peakLabels;
+    return this.#peakIsStale ? this.largest() : this.#peakLabels;
   }
 
   resetPeak(): void {
     this.peak = this.live;
-    this.peakIsStale = true;
+    this.#peakIsStale = true;
   }
 }
 
 export class BufferPool implements StorageOwner {
-  private readonly device: GPUDevice;
-  private readonly account: MemoryAccount;
-  private readonly onOutOfMemory: (error: OutOfMemoryError) => void;
-  private readonly freeBuffers = new Map<number, Placement[]>();
-  private readonly all = new Set<GPUBuffer>();
-  private pooled = 0;
-  private created = 0;
+  readonly #device: GPUDevice;
+  readonly #account: MemoryAccount;
+  readonly #onOutOfMemory: (error: OutOfMemoryError) => void;
+  readonly #freeBuffers = new Map<number, Placement[]>();
+  readonly #all = new Set<GPUBuffer>();
+  #pooled = 0;
+  #created = 0;
 
   constructor(
     device: GPUDevice,
@@ -231,72 +231,72 @@ export class BufferPool implements StorageOwner {
     onOutOfMemory: (error: OutOfMemoryError) => void,
     onChange: MemoryListener,
   ) {
-    this.device = device;
-    this.account = new MemoryAccount(device, options, onChange);
-    this.onOutOfMemory = onOutOfMemory;
+    this.#device = device;
+    this.#account = new MemoryAccount(device, options, onChange);
+    this.#onOutOfMemory = onOutOfMemory;
   }
 
   /** A buffer of at least `bytes`; its content is whatever was there before. Throws `OutOfMemoryError`. */
   allocate(bytes: number, label: string): Storage {
     const size = sizeClass(bytes);
-    this.account.take(size, bytes, label);
-    const reused = this.freeBuffers.get(size)?.pop();
-    if (reused) this.pooled -= size;
-    return new Storage(this, size, label, reused ?? this.create(size, bytes, label));
+    this.#account.take(size, bytes, label);
+    const reused = this.#freeBuffers.get(size)?.pop();
+    if (reused) this.#pooled -= size;
+    return new Storage(this, size, label, reused ?? this.#create(size, bytes, label));
   }
 
-  private create(size: number, bytes: number, label: string): Placement {
-    this.created++;
-    const placement = createStorageBuffer(this.device, size, label, () =>
-      this.onOutOfMemory(this.account.error(label, bytes, "the device refused it")),
+  #create(size: number, bytes: number, label: string): Placement {
+    this.#created++;
+    const placement = createStorageBuffer(this.#device, size, label, () =>
+      this.#onOutOfMemory(this.#account.error(label, bytes, "the device refused it")),
     );
-    this.all.add(placement.buffer);
+    this.#all.add(placement.buffer);
     return placement;
   }
 
   /** Called by `Storage.release`. The buffer may still be used by recorded work: the queue keeps the order. */
   reclaim(storage: Storage): void {
     const { bytes, label } = storage;
-    this.account.give(label, bytes);
-    this.pooled += bytes;
-    const list = this.freeBuffers.get(bytes);
+    this.#account.give(label, bytes);
+    this.#pooled += bytes;
+    const list = this.#freeBuffers.get(bytes);
     if (list) list.push(storage.place);
-    else this.freeBuffers.set(bytes, [storage.place]);
+    else this.#freeBuffers.set(bytes, [storage.place]);
   }
 
   statistics(): MemoryStatistics {
-    const { account } = this;
+    const account = this.#account;
     return {
       liveBytes: account.live,
       peakBytes: account.peak,
-      pooledBytes: this.pooled,
-      buffersCreated: this.created,
+      pooledBytes: this.#pooled,
+      buffersCreated: this.#created,
       byLabel: account.largest(),
       peakByLabel: account.largestAtPeak(),
     };
   }
 
   resetPeak(): void {
-    this.account.resetPeak();
+    this.#account.resetPeak();
   }
 
   /** Destroys the buffers kept for reuse: submit recorded work first. */
   trim(): void {
-    for (const list of this.freeBuffers.values()) {
+    for (const list of this.#freeBuffers.values()) {
       for (const { buffer } of list) {
         buffer.destroy();
-        this.all.delete(buffer);
+        this.#all.delete(buffer);
       }
     }
-    this.freeBuffers.clear();
-    this.pooled = 0;
+    this.#freeBuffers.clear();
+    this.#pooled = 0;
   }
 
   /** Destroys every buffer, also those of tensors that someone still holds. */
   dispose(): void {
-    for (const buffer of this.all) buffer.destroy();
-    this.all.clear();
-    this.freeBuffers.clear();
-    this.pooled = 0;
+    for (const buffer of this.#all) buffer.destroy();
+    this.#all.clear();
+    this.#freeBuffers.clear();
+    this.#pooled = 0;
   }
 }

@@ -1,4 +1,13 @@
-/** GPU time of dispatches from timestamp queries: each dispatch gets a compute pass of its own while a profile runs. */
+/**
+ * GPU time of dispatches from timestamp queries: each dispatch gets a compute pass of its own while a profile runs. No part of
+ * the bundles for browsers: import it where you measure.
+ */
+
+import type { BindGroupCache } from "./bind-groups.js";
+import { GpuError } from "./errors.js";
+import type { Gpu, GpuProfiler } from "./gpu.js";
+import type { Command } from "./recording.js";
+import { encodeTransfer } from "./replay.js";
 
 export interface KernelTime {
   kernel: string;
@@ -27,57 +36,106 @@ export function timesByKernel(dispatches: readonly DispatchTime[]): KernelTime[]
   return [...totals.values()].sort((a, b) => b.microseconds - a.microseconds);
 }
 
+/**
+ * Runs `body` with a timestamp pair around each dispatch and adds up what each kernel takes, the longest first.
+ * Needs the feature `timestamp-query`.
+ */
+export async function profile(gpu: Gpu, body: () => void | Promise<void>): Promise<KernelTime[]> {
+  return timesByKernel(await timeline(gpu, body));
+}
+
+/** Runs `body` with a timestamp pair around each dispatch, like `profile`, and lists them as they were submitted. */
+export async function timeline(gpu: Gpu, body: () => void | Promise<void>): Promise<DispatchTime[]> {
+  if (!gpu.has("timestamp-query")) throw new GpuError("profile: this device has no timestamp-query feature");
+  await gpu.idle();
+  const profiler = new Profiler(gpu.device);
+  gpu.profiler = profiler;
+  try {
+    await body();
+    await gpu.idle();
+    return await profiler.finish();
+  } finally {
+    gpu.profiler = null;
+  }
+}
+
 const slots = 4096;
 
-export class Profiler {
-  private readonly device: GPUDevice;
-  private readonly querySet: GPUQuerySet;
-  private readonly resolved: GPUBuffer;
-  private names: string[] = [];
+class Profiler implements GpuProfiler {
+  readonly #device: GPUDevice;
+  readonly #querySet: GPUQuerySet;
+  readonly #resolved: GPUBuffer;
+  #names: string[] = [];
   /** The device's clock may count from long ago: beyond the whole numbers that a double holds. */
-  private origin: bigint | null = null;
-  private readonly pending: Promise<DispatchTime[]>[] = [];
+  #origin: bigint | null = null;
+  readonly #pending: Promise<DispatchTime[]>[] = [];
 
   constructor(device: GPUDevice) {
-    this.device = device;
-    this.querySet = device.createQuerySet({ label: "mcd profiler", type: "timestamp", count: slots });
-    this.resolved = device.createBuffer({
+    this.#device = device;
+    this.#querySet = device.createQuerySet({ label: "mcd profiler", type: "timestamp", count: slots });
+    this.#resolved = device.createBuffer({
       label: "mcd profiler",
       size: slots * 8,
       usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
     });
   }
 
-  /** Whether one more dispatch fits before the queries have to be resolved. */
-  get full(): boolean {
-    return this.names.length * 2 + 2 > slots;
+  /** Encodes commands one by one, each dispatch in a pass of its own; the results are to be called after the submission. */
+  encode(
+    encoder: GPUCommandEncoder,
+    commands: readonly Command[],
+    bindGroups: BindGroupCache,
+    uniforms: GPUBuffer,
+  ): (() => void)[] {
+    const after: (() => void)[] = [];
+    for (const command of commands) {
+      if (command.kind !== "dispatch") {
+        encodeTransfer(encoder, command);
+        continue;
+      }
+      if (this.#names.length * 2 + 2 > slots) after.push(this.#resolve(encoder));
+      const { pipeline } = command;
+      const { spec } = pipeline.kernel;
+      const pass = encoder.beginComputePass({
+        label: `mcd ${spec.name}`,
+        timestampWrites: this.#timestamps(spec.name),
+      });
+      const group = bindGroups.get(command, uniforms);
+      pass.setPipeline(pipeline.now());
+      if (spec.uniform) pass.setBindGroup(0, group, [command.uniformOffset]);
+      else pass.setBindGroup(0, group);
+      pass.dispatchWorkgroups(...command.groups);
+      pass.end();
+    }
+    after.push(this.#resolve(encoder));
+    return after;
   }
 
-  timestamps(kernel: string): GPUComputePassTimestampWrites {
-    const first = this.names.length * 2;
-    this.names.push(kernel);
-    return { querySet: this.querySet, beginningOfPassWriteIndex: first, endOfPassWriteIndex: first + 1 };
+  #timestamps(kernel: string): GPUComputePassTimestampWrites {
+    const first = this.#names.length * 2;
+    this.#names.push(kernel);
+    return { querySet: this.#querySet, beginningOfPassWriteIndex: first, endOfPassWriteIndex: first + 1 };
   }
 
   /** Resolves what was timed in this submission; call before `finish()` of its encoder, then `collect` after submit. */
-  resolve(encoder: GPUCommandEncoder): () => void {
-    const names = this.names;
-    this.names = [];
+  #resolve(encoder: GPUCommandEncoder): () => void {
+    const names = this.#names;
+    this.#names = [];
     if (names.length === 0) return () => {};
     const bytes = names.length * 16;
-    const staging = this.device.createBuffer({
+    const staging = this.#device.createBuffer({
       label: "mcd profiler read-back",
       size: bytes,
       usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
     });
-    encoder.resolveQuerySet(this.querySet, 0, names.length * 2, this.resolved, 0);
-    encoder.copyBufferToBuffer(this.resolved, 0, staging, 0, bytes);
+    encoder.resolveQuerySet(this.#querySet, 0, names.length * 2, this.#resolved, 0);
+    encoder.copyBufferToBuffer(this.#resolved, 0, staging, 0, bytes);
     return () => {
-      this.pending.push(
+      this.#pending.push(
         staging.mapAsync(GPUMapMode.READ).then(() => {
           const times = new BigUint64Array(staging.getMappedRange());
-          this.origin ??= times[0]!;
-          const since = (i: number) => Number(times[i]! - this.origin!);
+          this.#origin ??= times[0]!;
+          const since = (i: number) => Number(times[i]! - this.#origin!);
           const dispatches = names.map((kernel, i) => {
             const begin = since(2 * i);
             // A counter may step back when the processor changes; such a reading says nothing.
@@ -91,9 +149,9 @@ export class Profiler {
   }
 
   async finish(): Promise<DispatchTime[]> {
-    const submissions = await Promise.all(this.pending);
-    this.querySet.destroy();
-    this.resolved.destroy();
+    const submissions = await Promise.all(this.#pending);
+    this.#querySet.destroy();
+    this.#resolved.destroy();
     return submissions.flat();
   }
 }

@@ -63,47 +63,47 @@ export interface Observer {
 /** Commands in order, with the uniform values of all dispatches packed into one block. */
 export class Recording {
   commands: Command[] = [];
-  private readonly alignment: number;
-  private uniforms: ArrayBuffer;
-  private view: DataView;
-  private used = 0;
+  readonly #alignment: number;
+  #uniforms: ArrayBuffer;
+  #view: DataView;
+  #used = 0;
 
   constructor(alignment: number, initialBytes = 1 << 16) {
-    this.alignment = alignment;
-    this.uniforms = new ArrayBuffer(initialBytes);
-    this.view = new DataView(this.uniforms);
+    this.#alignment = alignment;
+    this.#uniforms = new ArrayBuffer(initialBytes);
+    this.#view = new DataView(this.#uniforms);
   }
 
   get uniformBytes(): number {
-    return this.used;
+    return this.#used;
   }
 
   get uniformData(): Uint8Array<ArrayBuffer> {
-    return new Uint8Array(this.uniforms, 0, this.used);
+    return new Uint8Array(this.#uniforms, 0, this.#used);
   }
 
   /** Reserves aligned room for one uniform struct and returns its offset; `write` then fills it. */
   reserveUniform(bytes: number): number {
-    const offset = this.used;
-    this.used += Math.ceil(bytes / this.alignment) * this.alignment;
-    if (this.used > this.uniforms.byteLength) {
-      const larger = new ArrayBuffer(Math.max(this.used, this.uniforms.byteLength * 2));
-      new Uint8Array(larger).set(new Uint8Array(this.uniforms));
-      this.uniforms = larger;
-      this.view = new DataView(larger);
+    const offset = this.#used;
+    this.#used += Math.ceil(bytes / this.#alignment) * this.#alignment;
+    if (this.#used > this.#uniforms.byteLength) {
+      const larger = new ArrayBuffer(Math.max(this.#used, this.#uniforms.byteLength * 2));
+      new Uint8Array(larger).set(new Uint8Array(this.#uniforms));
+      this.#uniforms = larger;
+      this.#view = new DataView(larger);
     }
     return offset;
   }
 
   get uniformView(): DataView {
-    return this.view;
+    return this.#view;
   }
 
   /** Hands over the commands, and starts anew. */
   take(): Command[] {
     const { commands } = this;
     this.commands = [];
-    this.used = 0;
+    this.#used = 0;
     return commands;
   }
 }

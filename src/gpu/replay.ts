@@ -4,7 +4,6 @@
  */
 
 import type { BindGroupCache } from "./bind-groups.js";
-import type { Profiler } from "./profiler.js";
 import type { BufferClear, BufferCopy, Command } from "./recording.js";
 
 interface ReplayDispatch {
@@ -22,7 +21,7 @@ type Stage = { kind: "pass"; dispatches: ReplayDispatch[] } | BufferCopy | Buffe
 
 export class Replay {
   readonly dispatches: number;
-  private readonly stages: Stage[] = [];
+  readonly #stages: Stage[] = [];
 
   /** The pipelines of the commands have to be compiled. */
   constructor(commands: readonly Command[], bindGroups: BindGroupCache, uniforms: GPUBuffer) {
@@ -31,13 +30,13 @@ export class Replay {
     for (const command of commands) {
       if (command.kind !== "dispatch") {
         pass = null;
-        this.stages.push(command);
+        this.#stages.push(command);
         continue;
       }
       if (!pass) {
         pass = [];
         current = -1;
-        this.stages.push({ kind: "pass", dispatches: pass });
+        this.#stages.push({ kind: "pass", dispatches: pass });
       }
       const { pipeline } = command;
       const [x, y, z] = command.groups;
@@ -55,7 +54,7 @@ export class Replay {
   }
 
   encode(encoder: GPUCommandEncoder): void {
-    for (const stage of this.stages) {
+    for (const stage of this.#stages) {
       if (stage.kind === "pass") encodePass(encoder, stage.dispatches);
       else encodeTransfer(encoder, stage);
     }
@@ -75,46 +74,11 @@ function encodePass(encoder: GPUCommandEncoder, dispatches: readonly ReplayDispa
 }
 
 /** A copy or a clear, outside of any pass. */
-function encodeTransfer(encoder: GPUCommandEncoder, command: BufferCopy | BufferClear): void {
+export function encodeTransfer(encoder: GPUCommandEncoder, command: BufferCopy | BufferClear): void {
   if (command.kind === "copy") {
     const { source, sourceOffset, target, targetOffset, size } = command;
     encoder.copyBufferToBuffer(source.buffer, sourceOffset, target.buffer, targetOffset, size);
   } else {
     encoder.clearBuffer(command.target.buffer, command.offset, command.size);
   }
-}
-
-/**
- * Encodes commands with a pass and a timestamp pair for each dispatch. Returns what has to be called after the
- * submission to collect the times.
- */
-export function encodeProfiled(
-  encoder: GPUCommandEncoder,
-  profiler: Profiler,
-  commands: readonly Command[],
-  bindGroups: BindGroupCache,
-  uniforms: GPUBuffer,
-): (() => void)[] {
-  const after: (() => void)[] = [];
-  for (const command of commands) {
-    if (command.kind !== "dispatch") {
-      encodeTransfer(encoder, command);
-      continue;
-    }
-    if (profiler.full) after.push(profiler.resolve(encoder));
-    const { pipeline } = command;
-    const { spec } = pipeline.kernel;
-    const pass = encoder.beginComputePass({
-      label: `mcd ${spec.name}`,
-      timestampWrites: profiler.timestamps(spec.name),
-    });
-    const group = bindGroups.get(command, uniforms);
-    pass.setPipeline(pipeline.now());
-    if (spec.uniform) pass.setBindGroup(0, group, [command.uniformOffset]);
-    else pass.setBindGroup(0, group);
-    pass.dispatchWorkgroups(...command.groups);
-    pass.end();
-  }
-  after.push(profiler.resolve(encoder));
-  return after;
 }

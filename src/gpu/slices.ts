@@ -13,7 +13,7 @@ const keyOf = (command: Command): string | null =>
 
 export class DispatchTimes {
   /** Milliseconds by pipeline and grid. */
-  private readonly known = new Map<string, number>();
+  readonly #known = new Map<string, number>();
 
   /**
    * The commands from `first` on that fit into `milliseconds`, as the index after the last: at least one dispatch, and of
@@ -25,7 +25,7 @@ export class DispatchTimes {
     for (let i = first; i < commands.length; i++) {
       const key = keyOf(commands[i]!);
       if (key === null) continue;
-      left -= this.known.get(key) ?? milliseconds;
+      left -= this.#known.get(key) ?? milliseconds;
       if (left < 0 && dispatches > 0) return i;
       dispatches++;
     }
@@ -36,12 +36,12 @@ export class DispatchTimes {
   learn(commands: readonly Command[], milliseconds: number): void {
     const keys = commands.map(keyOf).filter((key) => key !== null);
     const share = milliseconds / keys.length;
-    const predicted = keys.reduce((sum, key) => sum + (this.known.get(key) ?? share), 0);
+    const predicted = keys.reduce((sum, key) => sum + (this.#known.get(key) ?? share), 0);
     if (!(predicted > 0)) return;
     const factor = 1 + rate * (milliseconds / predicted - 1);
     for (const key of new Set(keys)) {
-      const before = this.known.get(key);
-      this.known.set(key, before === undefined ? share : before * factor);
+      const before = this.#known.get(key);
+      this.#known.set(key, before === undefined ? share : before * factor);
     }
   }
 }

@@ -27,33 +27,33 @@ export class Tuning {
   readonly adapter: string;
   /** Told of every lookup by an op; for the tuner. */
   onLookup: ((tunable: Tunable, shape: string) => void) | null = null;
-  private readonly limits: GPUSupportedLimits;
+  readonly #limits: GPUSupportedLimits;
   /** From the most general to the most special. What cannot be trusted of them is left out when it is looked up. */
-  private readonly layers: readonly AdapterEntries[];
-  private readonly overrides = new Map<Tunable, Map<number, TuningValues>>();
-  private readonly trusted = new Map<Tunable, readonly ValuesByShape[]>();
-  private readonly resolved = new Map<object, Map<number, TuningValues>>();
+  readonly #layers: readonly AdapterEntries[];
+  readonly #overrides = new Map<Tunable, Map<number, TuningValues>>();
+  readonly #trusted = new Map<Tunable, readonly ValuesByShape[]>();
+  readonly #resolved = new Map<object, Map<number, TuningValues>>();
 
   /** `table` goes over the shipped one; null: nothing that was measured, only defaults. */
   constructor(device: GPUDevice, software: boolean, table: TuningTable | null | undefined) {
-    this.limits = device.limits;
+    this.#limits = device.limits;
     this.adapter = adapterKey(device.adapterInfo, software);
     const tables = [table === null ? reasoned(shippedTuning) : shippedTuning];
     if (table && tableFault(table) === null) tables.push(table);
-    this.layers = tables.map((each) => entriesFor(each, this.adapter));
+    this.#layers = tables.map((each) => entriesFor(each, this.adapter));
   }
 
   /** All tunables of a kernel or choice, for a shape; the same object for the same class of shapes. */
   values<V>(tunable: Tunable<V>, shape?: readonly number[]): V {
     const code = shape ? shapeCode(shape) : 0;
-    let known = this.resolved.get(tunable);
+    let known = this.#resolved.get(tunable);
     if (!known) {
       known = new Map();
-      this.resolved.set(tunable, known);
+      this.#resolved.set(tunable, known);
     }
     let values = known.get(code);
     if (!values) {
-      values = this.resolve(tunable as Tunable, code);
+      values = this.#resolve(tunable as Tunable, code);
       known.set(code, values);
     }
     return values as V;
@@ -65,17 +65,17 @@ export class Tuning {
     return this.values(tunable, shape);
   }
 
-  private resolve(tunable: Tunable, code: number): TuningValues {
+  #resolve(tunable: Tunable, code: number): TuningValues {
     const values = Object.fromEntries(
       Object.entries(tunable.spec.tunables).map(([name, { fallback }]) => [name, fallback]),
     );
-    let trusted = this.trusted.get(tunable);
+    let trusted = this.#trusted.get(tunable);
     if (!trusted) {
-      trusted = this.layers.map((entries) => usableValues(tunable, entries, this.limits));
-      this.trusted.set(tunable, trusted);
+      trusted = this.#layers.map((entries) => usableValues(tunable, entries, this.#limits));
+      this.#trusted.set(tunable, trusted);
     }
     for (const byShape of trusted) Object.assign(values, byShape.get(0), byShape.get(code));
-    const set = this.overrides.get(tunable);
+    const set = this.#overrides.get(tunable);
     if (set) Object.assign(values, set.get(0), set.get(code));
     return Object.freeze(values);
   }
@@ -88,16 +88,16 @@ export class Tuning {
     const code = parseShapeClass(shape);
     if (code === null) throw new RangeError(`"${shape}" is no class of shapes`);
     const key = tunable as Tunable;
-    const set = this.overrides.get(key) ?? new Map<number, TuningValues>();
+    const set = this.#overrides.get(key) ?? new Map<number, TuningValues>();
     if (values) set.set(code, values as TuningValues);
     else set.delete(code);
-    this.overrides.set(key, set);
-    this.resolved.delete(key);
+    this.#overrides.set(key, set);
+    this.#resolved.delete(key);
   }
 
   /** Takes back all that `set` has set. */
   clear(): void {
-    this.overrides.clear();
-    this.resolved.clear();
+    this.#overrides.clear();
+    this.#resolved.clear();
   }
 }

@@ -17,20 +17,20 @@ interface Task {
 const undecided = (pipeline: Pipeline) => !pipeline.compiled && !pipeline.refused;
 
 export class WorkQueue {
-  private readonly tasks: Task[] = [];
-  private readonly onError: (error: unknown) => void;
-  private waits = false;
+  readonly #tasks: Task[] = [];
+  readonly #onError: (error: unknown) => void;
+  #waits = false;
   /** Of the work that has begun and is not done. */
-  private parts: Parts | null = null;
+  #parts: Parts | null = null;
 
   /** `onError` hears of what a task throws that ran later than it was pushed. */
   constructor(onError: (error: unknown) => void) {
-    this.onError = onError;
+    this.#onError = onError;
   }
 
   /** Whether anything is held back. */
   get busy(): boolean {
-    return this.tasks.length > 0 || this.parts !== null;
+    return this.#tasks.length > 0 || this.#parts !== null;
   }
 
   /**
@@ -39,11 +39,11 @@ export class WorkQueue {
    */
   push(pipelines: readonly Pipeline[], run: Task["run"]): void {
     if (!this.busy && !pipelines.some(undecided)) {
-      if (!pipelines.some(({ refused }) => refused)) this.begin(run());
+      if (!pipelines.some(({ refused }) => refused)) this.#begin(run());
       return;
     }
-    this.tasks.push({ pipelines, run });
-    this.wait();
+    this.#tasks.push({ pipelines, run });
+    this.#wait();
   }
 
   /** Resolves when all tasks pushed so far have run. */
@@ -53,66 +53,66 @@ export class WorkQueue {
 
   /** Runs all tasks now: pipelines that are not ready are compiled one by one while the caller waits; no part waits. */
   finish(): void {
-    this.drain();
-    for (const task of this.tasks.splice(0)) {
+    this.#drain();
+    for (const task of this.#tasks.splice(0)) {
       for (const pipeline of task.pipelines) pipeline.now();
-      this.run(task);
-      this.drain();
+      this.#run(task);
+      this.#drain();
     }
   }
 
-  private drain(): void {
-    const { parts } = this;
-    this.parts = null;
+  #drain(): void {
+    const parts = this.#parts;
+    this.#parts = null;
     try {
       while (parts && !parts.next().done);
     } catch (error) {
-      this.onError(error);
+      this.#onError(error);
     }
   }
 
   // biome-ignore lint/suspicious/noConfusingVoidType: see Task
-  private begin(parts: Parts | void): void {
+  #begin(parts: Parts | void): void {
     if (!parts) return;
-    this.parts = parts;
-    this.advance(parts);
+    this.#parts = parts;
+    this.#advance(parts);
   }
 
-  private advance(parts: Parts): void {
-    if (this.parts !== parts) return; // all of it was needed at once in the meantime
+  #advance(parts: Parts): void {
+    if (this.#parts !== parts) return; // all of it was needed at once in the meantime
     try {
       const { done, value } = parts.next();
       if (!done) {
-        const next = () => this.advance(parts);
+        const next = () => this.#advance(parts);
         value.then(next, next);
         return;
       }
     } catch (error) {
-      this.onError(error);
+      this.#onError(error);
     }
-    this.parts = null;
-    this.wait();
+    this.#parts = null;
+    this.#wait();
   }
 
-  private run({ pipelines, run }: Task): void {
+  #run({ pipelines, run }: Task): void {
     if (pipelines.some(({ refused }) => refused)) return;
     try {
-      this.begin(run());
+      this.#begin(run());
     } catch (error) {
-      this.onError(error);
+      this.#onError(error);
     }
   }
 
-  private wait(): void {
-    const [head] = this.tasks;
-    if (this.waits || this.parts || !head) return;
-    this.waits = true;
+  #wait(): void {
+    const [head] = this.#tasks;
+    if (this.#waits || this.#parts || !head) return;
+    this.#waits = true;
     Promise.all(head.pipelines.filter(undecided).map(({ settled }) => settled)).then(() => {
-      this.waits = false;
-      while (!this.parts && this.tasks[0] && !this.tasks[0].pipelines.some(undecided)) {
-        this.run(this.tasks.shift()!);
+      this.#waits = false;
+      while (!this.#parts && this.#tasks[0] && !this.#tasks[0].pipelines.some(undecided)) {
+        this.#run(this.#tasks.shift()!);
       }
-      this.wait();
+      this.#wait();
     });
   }
 }

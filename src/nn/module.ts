@@ -27,8 +27,8 @@ export interface ParameterOptions<D extends Float = "f32"> {
 
 export abstract class Module {
   readonly gpu: Gpu;
-  private readonly own: Parameter[] = [];
-  private readonly children: { name: string; module: Module }[] = [];
+  readonly #own: Parameter[] = [];
+  readonly #children: { name: string; module: Module }[] = [];
 
   constructor(gpu: Gpu) {
     this.gpu = gpu;
@@ -43,19 +43,19 @@ export abstract class Module {
     const tensor = untracked(this.gpu, shape, options.dtype ?? ("f32" as D), name);
     const trained = options.trained ?? true;
     if (trained) tensor.requireGrad();
-    this.own.push({ name, tensor, initialiser, trained, decay: options.decay ?? shape.length >= 2 });
+    this.#own.push({ name, tensor, initialiser, trained, decay: options.decay ?? shape.length >= 2 });
     return tensor;
   }
 
   protected child<M extends Module>(name: string, module: M): M {
-    this.children.push({ name, module });
+    this.#children.push({ name, module });
     return module;
   }
 
   /** All parameters with their full names, in the order of construction. */
   parameters(prefix = ""): Parameter[] {
-    const own = this.own.map((parameter) => ({ ...parameter, name: prefix + parameter.name }));
-    return own.concat(this.children.flatMap(({ name, module }) => module.parameters(`${prefix}${name}.`)));
+    const own = this.#own.map((parameter) => ({ ...parameter, name: prefix + parameter.name }));
+    return own.concat(this.#children.flatMap(({ name, module }) => module.parameters(`${prefix}${name}.`)));
   }
 
   get parameterCount(): number {

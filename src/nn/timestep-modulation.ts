@@ -14,27 +14,27 @@ import { Module } from "./module.js";
  * two dispatches whatever their number.
  */
 export class TimestepModulation extends Module {
-  private readonly layers: number;
-  private readonly channels: number;
-  private readonly table: Tensor;
-  private readonly weight: Tensor;
-  private readonly bias: Tensor;
+  readonly #layers: number;
+  readonly #channels: number;
+  readonly #table: Tensor;
+  readonly #weight: Tensor;
+  readonly #bias: Tensor;
 
   constructor(gpu: Gpu, timesteps: number, layers: number, channels: number) {
     super(gpu);
-    this.layers = layers;
-    this.channels = channels;
+    this.#layers = layers;
+    this.#channels = channels;
     // Row t is for time t; row 0, clean data, is never asked for.
-    this.table = this.parameter("table", [timesteps + 1, layers * channels], normal(1), { decay: false });
-    this.weight = this.parameter("weight", [layers, channels, 2 * channels], normal(0.02));
-    this.bias = this.parameter("bias", [layers, 1, 2 * channels], constant(0), { decay: false });
+    this.#table = this.parameter("table", [timesteps + 1, layers * channels], normal(1), { decay: false });
+    this.#weight = this.parameter("weight", [layers, channels, 2 * channels], normal(0.02));
+    this.#bias = this.parameter("bias", [layers, 1, 2 * channels], constant(0), { decay: false });
   }
 
   /** t [B] in 1..T → for each layer [B, 2·channels]: scale, then shift. */
   forward(t: Tensor<"u32">): Tensor[] {
-    const { layers, channels } = this;
+    const [layers, channels] = [this.#layers, this.#channels] as const;
     const batch = t.shape[0]!;
-    const all = modulation(embedding(this.table, t), this.weight, this.bias);
+    const all = modulation(embedding(this.#table, t), this.#weight, this.#bias);
     // Small batches of narrow networks put a layer's rows where no binding may start: those are copied.
     return Array.from({ length: layers }, (_, layer) =>
       contiguous(all.slice(0, layer, 1).reshape([batch, 2 * channels])),

@@ -18,8 +18,8 @@ export class Rng {
   readonly seed: bigint;
   /** [seed_lo, seed_hi, step, 0], what random kernels bind as `rng`. */
   readonly state: Tensor<"u32">;
-  private stepNumber = 0;
-  private stream = 0;
+  #stepNumber = 0;
+  #stream = 0;
 
   /** `seed` is a whole number of at most 64 bits. */
   constructor(gpu: Gpu, seed: number | bigint) {
@@ -29,44 +29,44 @@ export class Rng {
     this.gpu = gpu;
     this.seed = BigInt.asUintN(64, BigInt(seed));
     this.state = untracked(gpu, [4], "u32", "rng state");
-    this.write();
+    this.#write();
   }
 
   get step(): number {
-    return this.stepNumber;
+    return this.#stepNumber;
   }
 
   /** Goes to a step (0 … 2^32 - 1) and back to its first stream; one write of 16 bytes. */
   setStep(step: number): void {
-    this.stepNumber = step >>> 0;
-    this.stream = 0;
-    this.write();
+    this.#stepNumber = step >>> 0;
+    this.#stream = 0;
+    this.#write();
   }
 
-  private write(): void {
+  #write(): void {
     const [low, high] = seedWords(this.seed);
-    this.state.write(Uint32Array.of(low, high, this.stepNumber, 0));
+    this.state.write(Uint32Array.of(low, high, this.#stepNumber, 0));
   }
 
   /** The number of a stream that nothing else in this step uses. */
   nextStream(): number {
-    return this.stream++;
+    return this.#stream++;
   }
 
   /** How many streams of the step are taken; with `setPosition`, what a checkpointed function needs to be replayed. */
   position(): number {
-    return this.stream;
+    return this.#stream;
   }
 
   setPosition(position: number): void {
-    this.stream = position;
+    this.#stream = position;
   }
 
   dispose(): void {
     this.state.dispose();
   }
 
-  private fill(
+  #fill(
     kernel: typeof kernels.rng.uniformFill,
     shape: readonly number[],
     label: string,
@@ -82,27 +82,33 @@ export class Rng {
 
   /** Uniform in [0, scale). */
   uniform(shape: readonly number[], scale = 1): Tensor {
-    return this.fill(kernels.rng.uniformFill, shape, "uniform", scale);
+    return this.#fill(kernels.rng.uniformFill, shape, "uniform", scale);
   }
 
   /** Uniform in [-limit, limit). */
   uniformSymmetric(shape: readonly number[], limit = 1): Tensor {
-    return this.fill(kernels.rng.uniformSymmetricFill, shape, "uniform", limit);
+    return this.#fill(kernels.rng.uniformSymmetricFill, shape, "uniform", limit);
   }
 
   /** Normal with mean 0. */
   normal(shape: readonly number[], deviation = 1): Tensor {
-    return this.fill(kernels.rng.normalFill, shape, "normal", deviation);
+    return this.#fill(kernels.rng.normalFill, shape, "normal", deviation);
   }
 
   /** Gumbel: -ln(-ln u) times `scale`. */
   gumbel(shape: readonly number[], scale = 1): Tensor {
-    return this.fill(kernels.rng.gumbelFill, shape, "gumbel", scale);
+    return this.#fill(kernels.rng.gumbelFill, shape, "gumbel", scale);
   }
 
   /** `value` with the given probability, else 0. */
   bernoulli(shape: readonly number[], probability: number, value = 1): Tensor {
-    return this.fill(kernels.rng.bernoulliFill, shape, "bernoulli", value, probabilityThreshold(probability));
+    return this.#fill(
+      kernels.rng.bernoulliFill,
+      shape,
+      "bernoulli",
+      value,
+      probabilityThreshold(probability),
+    );
   }
 
   /**

@@ -59,17 +59,17 @@ export class AdamW {
   readonly states: readonly PackState[];
   /** [3]: the gradient's global norm before clipping, 1 if the step was skipped since it was not finite, clip factor. */
   readonly norm: Tensor;
-  private readonly gpu: Gpu;
-  private readonly packs: readonly Pack[];
-  private readonly blockDecays: readonly Tensor[];
+  readonly #gpu: Gpu;
+  readonly #packs: readonly Pack[];
+  readonly #blockDecays: readonly Tensor[];
   /** [7]: the schedule, then the norm, as in the shader. */
-  private readonly state: Tensor;
-  private readonly schedule: Tensor;
+  readonly #state: Tensor;
+  readonly #schedule: Tensor;
   /** [packs · 1024], and the piece of each pack. */
-  private readonly partials: Tensor;
-  private readonly packPartials: readonly Tensor[];
-  private readonly betas: readonly [number, number];
-  private readonly params: {
+  readonly #partials: Tensor;
+  readonly #packPartials: readonly Tensor[];
+  readonly #betas: readonly [number, number];
+  readonly #params: {
     beta1: number;
     beta2: number;
     epsilon: number;
@@ -86,12 +86,12 @@ export class AdamW {
         `${values.size} parameters need as many gradients and a 64th as many decay factors, not ${gradients.size} and ${blockDecay.length}`,
       );
     }
-    this.gpu = gpu;
-    this.packs = packs;
-    this.betas = options.betas ?? [0.9, 0.999];
-    this.params = {
-      beta1: this.betas[0],
-      beta2: this.betas[1],
+    this.#gpu = gpu;
+    this.#packs = packs;
+    this.#betas = options.betas ?? [0.9, 0.999];
+    this.#params = {
+      beta1: this.#betas[0],
+      beta2: this.#betas[1],
       epsilon: options.epsilon ?? 1e-8,
       weight_decay: options.weightDecay ?? 0,
       clip: options.clip ?? 0,
@@ -101,12 +101,12 @@ export class AdamW {
       secondMoment: untracked(gpu, [size], "f32", "second moments"),
       average: untracked(gpu, [size], "f32", "averaged weights"),
     }));
-    this.state = untracked(gpu, [7], "f32", "optimizer state");
-    this.schedule = this.state.alias([4], [1], 0);
-    this.norm = this.state.alias([3], [1], 4);
-    this.partials = untracked(gpu, [packs.length * partials], "f32", "norm partials");
-    this.packPartials = packs.map((_, i) => this.partials.alias([partials], [1], i * partials));
-    this.blockDecays = packs.map(({ blockDecay }) => {
+    this.#state = untracked(gpu, [7], "f32", "optimizer state");
+    this.#schedule = this.#state.alias([4], [1], 0);
+    this.norm = this.#state.alias([3], [1], 4);
+    this.#partials = untracked(gpu, [packs.length * partials], "f32", "norm partials");
+    this.#packPartials = packs.map((_, i) => this.#partials.alias([partials], [1], i * partials));
+    this.#blockDecays = packs.map(({ blockDecay }) => {
       const tensor = untracked(gpu, [blockDecay.length], "f32", "block decay");
       tensor.write(blockDecay);
       return tensor;
@@ -120,36 +120,36 @@ export class AdamW {
 
   /** Sets the averaged weights to the weights: call it when these have been initialised. */
   startAverage(): void {
-    this.packs.forEach(({ values }, i) => {
+    this.#packs.forEach(({ values }, i) => {
       const { average } = this.states[i]!;
-      this.gpu.copyBuffer(values.storage, values.offset * 4, average.storage, 0, values.size * 4);
+      this.#gpu.copyBuffer(values.storage, values.offset * 4, average.storage, 0, values.size * 4);
     });
   }
 
   /** Writes what changes from step to step, after all work recorded so far. */
   setSchedule({ learningRate, step, averageWeight = 0 }: AdamWSchedule): void {
-    const [beta1, beta2] = this.betas;
-    this.schedule.write([learningRate, 1 / (1 - beta1 ** step), 1 / (1 - beta2 ** step), averageWeight]);
+    const [beta1, beta2] = this.#betas;
+    this.#schedule.write([learningRate, 1 / (1 - beta1 ** step), 1 / (1 - beta2 ** step), averageWeight]);
   }
 
   /** Records one step from the gradients as they are. */
   step(): void {
-    const { gpu, params, packs, state } = this;
+    const [gpu, params, packs, state] = [this.#gpu, this.#params, this.#packs, this.#state] as const;
     const { sumOfSquares, finishNorm, step, stepAndRound } = kernels.adamw;
     const variant = { BY_LANE: gpu.software };
     const tune = gpu.software ? { WORKGROUP: laneWorkgroup } : {};
     packs.forEach(({ gradients }, i) => {
       gpu.run(
         sumOfSquares,
-        { gradients, partials: this.packPartials[i]! },
+        { gradients, partials: this.#packPartials[i]! },
         { ...params, count: gradients.size },
         { groups: [gpu.software ? partials / laneWorkgroup : partials], variant, tune },
       );
     });
     gpu.run(
       finishNorm,
-      { partials: this.partials, state_written: state },
-      { ...params, count: this.partials.size },
+      { partials: this.#partials, state_written: state },
+      { ...params, count: this.#partials.size },
       { groups: [1], variant, tune },
     );
     packs.forEach(({ values, gradients, rounded }, i) => {
@@ -160,7 +160,7 @@ export class AdamW {
         first_moment: firstMoment,
         second_moment: secondMoment,
         average,
-        block_decay: this.blockDecays[i]!,
+        block_decay: this.#blockDecays[i]!,
         state,
       };
       const count = values.size;
@@ -175,7 +175,14 @@ export class AdamW {
   }
 
   dispose(): void {
-    const { states, blockDecays, packPartials, partials: sums, state, norm, schedule } = this;
+    const { states, norm } = this;
+    const [blockDecays, packPartials, sums, state, schedule] = [
+      this.#blockDecays,
+      this.#packPartials,
+      this.#partials,
+      this.#state,
+      this.#schedule,
+    ] as const;
     const owned = states.flatMap(({ firstMoment, secondMoment, average }) => [
       firstMoment,
       secondMoment,

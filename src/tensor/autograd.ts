@@ -48,10 +48,10 @@ export class GradNode {
   /** The stretches of `gradient` that views have written in place; null if the op's own consumers wrote it. */
   written: { start: number; end: number }[] | null = null;
   /** Why there is no way back through the op any more. */
-  private ended = "";
+  #ended = "";
   /** Tensors and later ops that lead here. */
-  private references = 0;
-  private saved: { tensor: Tensor<DType>; watch: Watch }[] = [];
+  #references = 0;
+  #saved: { tensor: Tensor<DType>; watch: Watch }[] = [];
 
   constructor(op: string, inputs: readonly (Tensor<Float> | null)[]) {
     this.op = op;
@@ -62,15 +62,15 @@ export class GradNode {
   }
 
   retain(): void {
-    this.references++;
+    this.#references++;
   }
 
   /** Takes the op off the tape if nothing else leads to it, and then what only it led to. */
   release(): void {
     const pending: GradNode[] = [this];
     for (const node of pending) {
-      node.references--;
-      if (node.references > 0) continue;
+      node.#references--;
+      if (node.#references > 0) continue;
       node.end("no tensor leads to it any more");
       for (const input of node.inputs) if (input instanceof GradNode) pending.push(input);
     }
@@ -78,7 +78,7 @@ export class GradNode {
 
   save<D extends DType>(tensor: Tensor<D>): Tensor<D> {
     const alias = tensor.alias();
-    this.saved.push({
+    this.#saved.push({
       tensor: alias as unknown as Tensor<DType>,
       watch: tensor.storage.watch(tensor.region),
     });
@@ -87,8 +87,8 @@ export class GradNode {
 
   /** Throws an `AutogradError` unless the op can be gone back through. */
   check(): void {
-    if (!this.backward) throw new AutogradError(this.op, this.ended);
-    for (const { tensor, watch } of this.saved) {
+    if (!this.backward) throw new AutogradError(this.op, this.#ended);
+    for (const { tensor, watch } of this.#saved) {
       if (watch.changed) {
         throw new AutogradError(
           this.op,
@@ -100,12 +100,12 @@ export class GradNode {
 
   /** Lets go of everything saved; the op can no longer be differentiated, for the reason given the first time. */
   end(why: string): void {
-    this.ended ||= why;
-    for (const { tensor, watch } of this.saved) {
+    this.#ended ||= why;
+    for (const { tensor, watch } of this.#saved) {
       tensor.storage.unwatch(watch);
       tensor.dispose();
     }
-    this.saved = [];
+    this.#saved = [];
     this.backward = null;
     this.gradient?.dispose();
     this.gradient = null;
@@ -151,52 +151,52 @@ function withGradients<T>(on: boolean, body: () => T): T {
 }
 
 class NodeGradWriter implements GradWriter {
-  private readonly node: GradNode;
-  private readonly sinks: Tensor[] = [];
-  private readonly late: [i: number, gradient: Tensor][] = [];
+  readonly #node: GradNode;
+  readonly #sinks: Tensor[] = [];
+  readonly #late: [i: number, gradient: Tensor][] = [];
 
   constructor(node: GradNode) {
-    this.node = node;
+    this.#node = node;
   }
 
   needs(i: number): boolean {
-    return this.node.inputs[i] != null;
+    return this.#node.inputs[i] != null;
   }
 
-  private input(i: number): Tensor<Float> | GradNode {
-    const input = this.node.inputs[i];
-    if (!input) throw new AutogradError(this.node.op, `input ${i} wants no gradient`);
+  #input(i: number): Tensor<Float> | GradNode {
+    const input = this.#node.inputs[i];
+    if (!input) throw new AutogradError(this.#node.op, `input ${i} wants no gradient`);
     return input;
   }
 
   sink(i: number): { tensor: Tensor; accumulate: boolean } {
-    const { tensor, accumulate } = this.place(i);
+    const { tensor, accumulate } = this.#place(i);
     const { storage, offset, size } = tensor;
     const overlaps = (other: Tensor) =>
       other.storage === storage && other.offset < offset + size && offset < other.offset + other.size;
-    if (!this.sinks.some(overlaps)) {
-      this.sinks.push(tensor);
+    if (!this.#sinks.some(overlaps)) {
+      this.#sinks.push(tensor);
       return { tensor, accumulate };
     }
     // The same tensor twice, as weight and bias, say: one dispatch may write both, so the second share is added later.
     const apart = untracked(tensor.gpu, tensor.shape, "f32", tensor.label);
-    this.late.push([i, apart]);
+    this.#late.push([i, apart]);
     return { tensor: apart, accumulate: false };
   }
 
   /** Adds what could not be written in its place at once. */
   finish(): void {
-    for (const [i, gradient] of this.late) {
+    for (const [i, gradient] of this.#late) {
       this.give(i, gradient);
       gradient.dispose();
     }
   }
 
   /** Where the gradient of input `i` is gathered. */
-  private place(i: number): { tensor: Tensor; accumulate: boolean } {
-    const input = this.input(i);
-    const { gpu } = this.node.gradient!;
-    const shape = this.node.inputShapes[i]!;
+  #place(i: number): { tensor: Tensor; accumulate: boolean } {
+    const input = this.#input(i);
+    const { gpu } = this.#node.gradient!;
+    const shape = this.#node.inputShapes[i]!;
     if (input instanceof Tensor) {
       input.grad ??= untracked(gpu, shape, "f32", `grad ${input.label}`);
       const accumulate = input.gradIsCurrent;
@@ -219,11 +219,11 @@ class NodeGradWriter implements GradWriter {
   }
 
   give(i: number, gradient: Tensor): void {
-    const input = this.input(i);
-    const shape = this.node.inputShapes[i]!;
+    const input = this.#input(i);
+    const shape = this.#node.inputShapes[i]!;
     if (!sameShape(gradient.shape, shape)) {
       throw new ShapeError(
-        this.node.op,
+        this.#node.op,
         `its gradient for input ${i} is [${gradient.shape.join(", ")}], the input [${shape.join(", ")}]`,
       );
     }
@@ -231,7 +231,7 @@ class NodeGradWriter implements GradWriter {
       input.gradient = gradient.alias();
       return;
     }
-    const { tensor, accumulate } = this.place(i);
+    const { tensor, accumulate } = this.#place(i);
     copyStrided(gradient, tensor, { accumulate });
   }
 }

@@ -34,8 +34,8 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
   /** False while `grad` holds a stale value that the next backward overwrites instead of adding to it. */
   gradIsCurrent = false;
   kept = false;
-  private memory: Storage | null;
-  private madeBy: GradNode | null = null;
+  #memory: Storage | null;
+  #madeBy: GradNode | null = null;
 
   /** Takes over one reference to `storage`. Made by `empty` and friends and by views; ops do not call it. */
   constructor(
@@ -48,7 +48,7 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
     label: string,
   ) {
     this.gpu = gpu;
-    this.memory = storage;
+    this.#memory = storage;
     this.dtype = dtype;
     this.shape = shape;
     this.strides = strides;
@@ -59,23 +59,23 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
 
   /** The memory behind the tensor. Throws `UseAfterFreeError` once it was freed. */
   get storage(): Storage {
-    if (!this.memory) throw new UseAfterFreeError(this.label, this.shape);
-    return this.memory;
+    if (!this.#memory) throw new UseAfterFreeError(this.label, this.shape);
+    return this.#memory;
   }
 
   get disposed(): boolean {
-    return this.memory === null;
+    return this.#memory === null;
   }
 
   /** The op on the tape that made this tensor. It stays there as long as a tensor that is not freed leads to it. */
   get node(): GradNode | null {
-    return this.madeBy;
+    return this.#madeBy;
   }
 
   set node(node: GradNode | null) {
     node?.retain();
-    this.madeBy?.release();
-    this.madeBy = node;
+    this.#madeBy?.release();
+    this.#madeBy = node;
   }
 
   /** The bytes of the storage that the elements lie in. */
@@ -127,7 +127,7 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
     }
     if (!this.contiguous) return this.dense().reshape(full);
     const from = this.shape;
-    return this.view("reshape", full, denseStrides(full), this.offset, (dy, input) =>
+    return this.#view("reshape", full, denseStrides(full), this.offset, (dy, input) =>
       input.give(0, dy.reshape(from)),
     );
   }
@@ -138,7 +138,7 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
     const b = this.axis("transpose", axisB);
     const swap = (values: readonly number[]) =>
       values.map((value, i) => (i === a ? values[b]! : i === b ? values[a]! : value));
-    return this.view("transpose", swap(this.shape), swap(this.strides), this.offset, (dy, input) =>
+    return this.#view("transpose", swap(this.shape), swap(this.strides), this.offset, (dy, input) =>
       input.give(0, dy.transpose(a, b)),
     );
   }
@@ -155,7 +155,7 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
     }
     const shape = this.shape.map((value, i) => (i === a ? length : value));
     const offset = this.offset + start * this.strides[a]!;
-    return this.view("slice", shape, this.strides, offset, (dy, input) => {
+    return this.#view("slice", shape, this.strides, offset, (dy, input) => {
       const { tensor, accumulate } = input.sink(0);
       if (!accumulate) clear(tensor);
       const part = tensor.slice(a, start, length);
@@ -172,7 +172,7 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
     return a;
   }
 
-  private view(
+  #view(
     op: string,
     shape: readonly number[],
     strides: readonly number[],
@@ -234,7 +234,7 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
   moveTo(storage: Storage, offset: number): void {
     storage.retain();
     this.storage.release();
-    this.memory = storage;
+    this.#memory = storage;
     this.offset = offset;
   }
 
@@ -258,8 +258,8 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
   }
 
   dispose(): void {
-    this.memory?.release();
-    this.memory = null;
+    this.#memory?.release();
+    this.#memory = null;
     this.node = null;
   }
 

@@ -338,7 +338,7 @@ t.test("work that fails, and an error of the engine", async (t) => {
   });
   const again = page.getByRole("button", { name: "Denoise again" });
   await again.click();
-  const unreadable = /^No buffer can be read\. Try again/;
+  const unreadable = /^Reading [^:]+ failed: no buffer can be read\. Try again/;
   await comes(t, page, "caption", unreadable);
   await page.locator("#tab-guidance").click();
   await comes(t, page, "guidance", unreadable);

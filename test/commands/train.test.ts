@@ -144,10 +144,11 @@ t.test("a run leaves everything that a run should have", async (t) => {
   t.match(readFileSync(join(unbroken, "report.html"), "utf8"), /<html.*decoder.*<\/html>/s, "report.html");
   t.same(readdirSync(join(unbroken, "weights")), ["config.json", "model.safetensors"], "weights");
   const scores = JSON.parse(readFileSync(join(unbroken, "scores.json"), "utf8"));
-  t.match(
-    scores,
-    [{ split: "validation", scores: { model: { images: 4 }, shuffled: {}, nearestCodes: {} } }],
-    "scores",
+  t.match(scores, { seeds: [3], splits: [{ split: "validation", pictures: 4 }] }, "scores");
+  t.same(
+    scores.splits[0].methods.map(({ method }: { method: string }) => method),
+    ["model", "shuffled", "nearestPixels", "nearestCodes"],
+    "of the model and of what it has to beat",
   );
   t.ok(existsSync(join(unbroken, "scores.md")), "scores as a table");
   t.same(

@@ -8,6 +8,7 @@ import { checkFinite } from "../../dist/gpu/finite-check.js";
 import { Gpu } from "../../dist/gpu/gpu.js";
 import { kernel } from "../../dist/gpu/kernel.js";
 import { sizeClass } from "../../dist/gpu/pool.js";
+import { profile } from "../../dist/gpu/profiler.js";
 import { copyStrided } from "../../dist/tensor/strided.js";
 import { empty, fromArray, zeros } from "../../dist/tensor/tensor.js";
 import { freshDevice } from "../device.js";
@@ -167,14 +168,14 @@ test("one buffer bound for reading and writing is refused", async (t, gpu) => {
 test("a profile tells how often each kernel ran", async (t, gpu) => {
   if (!gpu.has("timestamp-query")) {
     await t.throwsMessage(
-      gpu.profile(() => {}),
+      profile(gpu, () => {}),
       /no timestamp-query feature/,
       "refused where it cannot be had",
     );
     return;
   }
   const x = fromArray(gpu, new Float32Array(5000), [5000]);
-  const times = await gpu.profile(() =>
+  const times = await profile(gpu, () =>
     gpu.scope(() => {
       const y = empty(gpu, [5000]);
       copyStrided(x, y, { accumulate: false });

@@ -1,4 +1,5 @@
 /** What profilers listen to: recorded dispatches, memory taken and given back, dispatches on a line of time. */
+import { timeline } from "../../dist/gpu/profiler.js";
 import type { Dispatch } from "../../dist/gpu/recording.js";
 import { copyStrided } from "../../dist/tensor/strided.js";
 import { empty, fromArray } from "../../dist/tensor/tensor.js";
@@ -38,14 +39,14 @@ test("an observer hears of dispatches and of memory, in their order, also while 
 test("dispatches on a line of time, in the order of submission", async (t, gpu) => {
   if (!gpu.has("timestamp-query")) {
     await t.throwsMessage(
-      gpu.timeline(() => {}),
+      timeline(gpu, () => {}),
       /no timestamp-query feature/,
       "refused where it cannot be had",
     );
     return;
   }
   const x = fromArray(gpu, new Float32Array(5000), [5000]);
-  const line = await gpu.timeline(() =>
+  const line = await timeline(gpu, () =>
     gpu.scope(() => {
       const y = empty(gpu, [5000]);
       copyStrided(x, y, { accumulate: false });

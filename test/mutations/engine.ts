@@ -101,15 +101,15 @@ export const engine: readonly Mutation[] = [
   {
     name: "tensor: a used-up handle's memory is freed twice",
     file: "src/tensor/tensor.ts",
-    find: "    this.memory?.release();\n    this.memory = null;\n",
-    replace: "    this.memory?.release();\n",
+    find: "    this.#memory?.release();\n    this.#memory = null;\n",
+    replace: "    this.#memory?.release();\n",
     tests: ["gpu/gpu.test.ts # accounted", "tensor/autograd.test.ts"],
   },
   {
     name: "pool: memory is not reused",
     file: "src/gpu/pool.ts",
-    find: "const reused = this.freeBuffers.get(size)?.pop();",
-    replace: "const reused = this.freeBuffers.get(-size)?.pop();",
+    find: "const reused = this.#freeBuffers.get(size)?.pop();",
+    replace: "const reused = this.#freeBuffers.get(-size)?.pop();",
     tests: ["gpu/gpu.test.ts # accounted"],
   },
   {
@@ -143,7 +143,7 @@ export const engine: readonly Mutation[] = [
   {
     name: "recording: uniforms are lost when their block grows",
     file: "src/gpu/recording.ts",
-    find: "      new Uint8Array(larger).set(new Uint8Array(this.uniforms));\n",
+    find: "      new Uint8Array(larger).set(new Uint8Array(this.#uniforms));\n",
     replace: "",
     tests: ["gpu/order.test.ts", "gpu/gpu.test.ts", "gpu/sharing.test.ts", "training/step.test.ts"],
   },
@@ -178,22 +178,22 @@ export const engine: readonly Mutation[] = [
   {
     name: "rng: a new step goes on with the streams of the last",
     file: "src/ops/rng.ts",
-    find: "    this.stepNumber = step >>> 0;\n    this.stream = 0;\n",
-    replace: "    this.stepNumber = step >>> 0;\n",
+    find: "    this.#stepNumber = step >>> 0;\n    this.#stream = 0;\n",
+    replace: "    this.#stepNumber = step >>> 0;\n",
     tests: ["ops/rng.test.ts", "training/step.test.ts"],
   },
   {
     name: "rng: every op of a step draws from the same stream",
     file: "src/ops/rng.ts",
-    find: "return this.stream++;",
-    replace: "return this.stream;",
+    find: "return this.#stream++;",
+    replace: "return this.#stream;",
     tests: ["ops/rng.test.ts # seed, step and stream"],
   },
   {
     name: "rng: only the low word of a seed counts",
     file: "src/ops/rng.ts",
-    find: "Uint32Array.of(low, high, this.stepNumber, 0)",
-    replace: "Uint32Array.of(low, 0 * high, this.stepNumber, 0)",
+    find: "Uint32Array.of(low, high, this.#stepNumber, 0)",
+    replace: "Uint32Array.of(low, 0 * high, this.#stepNumber, 0)",
     tests: ["ops/rng.test.ts"],
   },
   {
@@ -213,7 +213,7 @@ export const engine: readonly Mutation[] = [
   {
     name: "AdamW: the norm leaves out all packs but the first",
     file: "src/optim/adamw.ts",
-    find: "{ ...params, count: this.partials.size }",
+    find: "{ ...params, count: this.#partials.size }",
     replace: "{ ...params, count: partials }",
     tests: ["optim/adamw.test.ts", "nn/parameters.test.ts"],
   },
