@@ -180,7 +180,7 @@ export const shaders: readonly Mutation[] = [
     file: "shaders/cross-entropy.wgsl",
     find: "  for (var row = local; row < params.all_rows; row += REDUCE) {\n    sum += row_loss[row];\n    rows += select(1.0, 0.0, targets[row] == params.ignored);",
     replace:
-      "  for (var row = local; row < params.all_rows; row += REDUCE) {\n    sum += row_loss[row];\n    rows += 1.0;",
+      "  for (var row = local; row < params.all_rows; row += REDUCE) {\n    sum += row_loss[row];\n    rows += select(1.0, 1.0, targets[row] == params.ignored);",
     tests: ["ops/cross-entropy.test.ts"],
   },
   {
@@ -222,7 +222,7 @@ export const shaders: readonly Mutation[] = [
     name: "kl: the sequences' weights are not used",
     file: "shaders/kl.wgsl",
     find: "if (params.per_weight > 0u) { factor *= weights[row / params.per_weight]; }",
-    replace: "",
+    replace: "if (params.per_weight > 0u) { factor *= 1.0 + 0.0 * weights[row / params.per_weight]; }",
     tests: ["ops/kl.test.ts"],
   },
   {
@@ -250,7 +250,8 @@ export const shaders: readonly Mutation[] = [
     name: "sample: given words are written over where they should stay",
     file: "shaders/sample.wgsl",
     find: "if (params.has_fixed != 0u && fixed_at[row] != 0u) { token = fixed_words[row]; }\n",
-    replace: "",
+    replace:
+      "if (params.has_fixed != 0u && fixed_at[row] != 0u) { token = select(fixed_words[row], token, true); }\n",
     tests: ["ops/sample.test.ts # greedy"],
   },
   {
@@ -321,7 +322,7 @@ export const shaders: readonly Mutation[] = [
     name: "embedding: the zero id sends a gradient to its position",
     file: "shaders/embedding.wgsl",
     find: "if (ids[place] != params.zero_id) {",
-    replace: "if (params.zero_id != 0u || true) {",
+    replace: "if (ids[place] != params.zero_id || true) {",
     tests: ["ops/embedding.test.ts"],
   },
   {
@@ -484,7 +485,7 @@ export const shaders: readonly Mutation[] = [
     name: "modulation: the gradient of the features lacks SiLU's slope",
     file: "shaders/modulation.wgsl",
     find: "var value = sum[r] * silu_slope(h[at]);",
-    replace: "var value = sum[r];",
+    replace: "var value = sum[r] + 0.0 * h[at];",
     tests: ["ops/modulation.test.ts"],
   },
   {

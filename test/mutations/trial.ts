@@ -62,7 +62,7 @@ export function copyProject(source = root): string {
 }
 
 export function removeProject(folder: string): void {
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
   copies.delete(folder);
 }
 
@@ -253,7 +253,7 @@ function node(
       hung = true;
       end();
     }, limit * 1000);
-    process.once("exit", end);
+    process.prependOnceListener("exit", end); // before its folder goes
     const take = (text: string) => {
       output += text;
       line += text;
