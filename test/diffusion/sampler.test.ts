@@ -1,10 +1,12 @@
 /** The whole sampler with a perfect network: it has to give back the distribution of the data. */
 
+import { guidedCondition } from "../../dist/diffusion/guidance.js";
 import { sample } from "../../dist/diffusion/sampler.js";
 import { Schedule, type SchedulePreset } from "../../dist/diffusion/schedule.js";
 import { transitionTable } from "../../dist/diffusion/table.js";
 import type { Gpu } from "../../dist/gpu/gpu.js";
 import { kernel } from "../../dist/gpu/kernel.js";
+import { Rng } from "../../dist/ops/rng.js";
 import { empty, fromArray, type Tensor } from "../../dist/tensor/tensor.js";
 import { test } from "../harness.js";
 import { Process } from "../reference/diffusion.js";
@@ -223,6 +225,19 @@ test("infilling, guidance and the callback", async (t, gpu) => {
   );
   table.dispose();
   late.dispose();
+});
+
+test("hidden positions: the whole condition first, then the one without them", async (t, gpu) => {
+  const rng = new Rng(gpu, 1);
+  const y = fromArray(gpu, [1, 2, 3, 4, 5, 6], [2, 3], "u32");
+  const both = guidedCondition(rng, y, { method: "mcs", scale: 2, maskId: 9, hidden: [0, 1, 0] });
+  t.same([...both.shape], [4, 3], "two conditions a picture");
+  t.same(
+    [...(await both.read())],
+    [1, 2, 3, 4, 5, 6, 1, 9, 3, 4, 9, 6],
+    "the second with the masked position",
+  );
+  for (const owned of [rng, y, both]) owned.dispose();
 });
 
 test("sampling gives its memory back", async (t, gpu) => {

@@ -72,6 +72,25 @@ test("results and what outlives the capture keep a buffer of their own", async (
   x.dispose();
 });
 
+test("a result that nothing reads after it was made is not overwritten by what comes later", async (t, gpu) => {
+  const x = fromArray(gpu, [1, 2, 3], [3]);
+  const { work, result } = gpu.capture(() => {
+    const early = empty(gpu, [3], "f32", "early");
+    copyStrided(x, early, { accumulate: false });
+    gpu.scope(() => {
+      const later = empty(gpu, [3], "f32", "later");
+      copyStrided(x, later, { accumulate: false });
+      copyStrided(x, later, { accumulate: true });
+    });
+    return early;
+  });
+  work.run();
+  t.near(await result.read(), [1, 2, 3], {}, "the result");
+  work.dispose();
+  result.dispose();
+  x.dispose();
+});
+
 test("activation checkpointing lowers the peak and changes no gradient", async (t, gpu) => {
   const [layers, rows, width] = [6, 65, 20];
   const weights = Array.from({ length: layers }, (_, i) =>

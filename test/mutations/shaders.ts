@@ -40,7 +40,7 @@ export const shaders: readonly Mutation[] = [
     file: "shaders/matmul-registers.wgsl",
     find: "let k_end = min(params.k, k_begin + params.split_length);",
     replace: "let k_end = params.k;",
-    tests: ["ops/matmul.test.ts # parts of a long sum (registers kernel)"],
+    tests: ["ops/matmul.test.ts # over thousands of rows (registers kernel)"],
   },
   {
     name: "matmul with subgroups: rows beyond the end of a transposed A are not held back",
@@ -61,14 +61,14 @@ export const shaders: readonly Mutation[] = [
     file: "shaders/attention.wgsl",
     find: "  return mask[batch * params.keys + key] != 0u;",
     replace: "  return mask[batch * params.keys + key] != 2u;",
-    tests: ["ops/attention.test.ts # odd sizes (portable kernel)"],
+    tests: ["ops/attention.test.ts # packed keys and values (portable kernel)"],
   },
   {
     name: "attention: every picture of a batch has the mask of the first",
     file: "shaders/attention.wgsl",
     find: "  return mask[batch * params.keys + key] != 0u;",
     replace: "  return mask[key] != 0u;",
-    tests: ["ops/attention.test.ts # odd sizes (portable kernel)"],
+    tests: ["ops/attention.test.ts # packed keys and values (portable kernel)"],
   },
   {
     name: "attention: what was summed is not rescaled when the maximum rises",
@@ -379,7 +379,7 @@ export const shaders: readonly Mutation[] = [
     file: "shaders/reduce.wgsl",
     find: "  let start = params.offset + along(output, params.kept, params.kept_stride);\n  let other_start",
     replace: "  let start = along(output, params.kept, params.kept_stride);\n  let other_start",
-    tests: ["ops/reduce.test.ts"],
+    tests: ["ops/reduce.test.ts # of a view"],
   },
   {
     name: "reduce: the gradient of squares lacks the factor 2",
@@ -465,7 +465,7 @@ export const shaders: readonly Mutation[] = [
     file: "shaders/head-loss.wgsl",
     find: "var value = factor[0] * source[params.source_offset + i];",
     replace: "var value = source[params.source_offset + i] + 0.0 * factor[0];",
-    tests: ["ops/head-loss.test.ts # scale with"],
+    tests: ["ops/head-loss.test.ts # against explicit matrices"],
   },
   {
     name: "dropout: what is kept is not scaled up",

@@ -32,6 +32,13 @@ test("sums, means and maxima over axes", async (t, gpu) => {
 });
 
 test("reductions of a view, added to another gradient", async (t, gpu) => {
+  await checkOp(t, gpu, "sum of a transposed slice", {
+    inputs: [{ shape: [5, 7], data: randomArray(2, 35) }],
+    gpu: (x) => sum(x!.transpose().slice(0, 1, 5), [1]),
+    reference: (x) =>
+      Float64Array.from({ length: 5 }, (_, i) => total([0, 1, 2, 3, 4].map((j) => x![j * 7 + i + 1]!))),
+    tolerance,
+  });
   await checkOp(t, gpu, "sum of a transposed slice and of its square", {
     inputs: [{ shape: [5, 7], data: randomArray(2, 35) }],
     gpu: (x) => sumSquares(square(x!.transpose().slice(0, 1, 5)), [1]),

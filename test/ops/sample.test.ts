@@ -89,14 +89,17 @@ test("a step draws from the posterior mean, single steps and jumps, every preset
 });
 
 test("a step has the same bits in TypeScript", async (t, gpu) => {
-  for (const [rows, width] of [
-    [1, 2],
-    [7, 3],
-    [65, 17],
-    [9, 301],
+  // A step to 69 stays at x_t as a rule, the jump to 0 goes to the x_0 that was drawn.
+  for (const [rows, width, u] of [
+    [1, 2, 69],
+    [7, 3, 69],
+    [65, 17, 69],
+    [65, 17, 0],
+    [9, 301, 69],
+    [9, 301, 0],
   ] as const) {
     const schedule = new Schedule({ tokens: width });
-    const table = transitionTable(gpu, schedule);
+    const table = transitionTable(gpu, schedule, u === 0 ? [70, 0] : undefined);
     const rng = new Rng(gpu, 5n << 40n);
     const scores = Float32Array.from(randomArray(rows, rows * width, 2));
     const xt = Uint32Array.from({ length: rows }, (_, row) => (row % 2 ? width : row % width));
@@ -107,7 +110,7 @@ test("a step has the same bits in TypeScript", async (t, gpu) => {
       table.thresholds,
       70,
     ).read();
-    const limits = stepThresholds(schedule, 69, 70);
+    const limits = stepThresholds(schedule, u, 70);
     const quads = Math.ceil(width / 4);
     const expected = Array.from(xt, (here, row) => {
       let best = Number.NEGATIVE_INFINITY;
@@ -122,7 +125,7 @@ test("a step has the same bits in TypeScript", async (t, gpu) => {
       if (happens(decision, limits[kind]!)) return here;
       return happens(decision, limits[kind + 1]!) ? x0 : below(uniform, width);
     });
-    t.same([...drawn], expected, `[${rows}, ${width}]`);
+    t.same([...drawn], expected, `[${rows}, ${width}], 70 → ${u}`);
     table.dispose();
     rng.dispose();
   }

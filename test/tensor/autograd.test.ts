@@ -191,6 +191,32 @@ test("views that are dense get their gradients in place, others by a copy, with 
   }
 });
 
+test("checkpoint: the second run finds the random numbers of the first, and leaves those after it alone", async (t, gpu) => {
+  let position = 3;
+  const random = {
+    position: () => position,
+    setPosition: (next: number) => {
+      position = next;
+    },
+  };
+  const starts: number[] = [];
+  const draw = (x: Tensor) => {
+    starts.push(position);
+    position += 2;
+    return identity(x);
+  };
+  const x = fromArray(gpu, [1, 2], [2]).requireGrad();
+  gpu.scope(() => {
+    const y = checkpoint((input) => draw(input), [identity(x)], random);
+    position = 9; // something else draws, too
+    backwardFrom(y, fromArray(gpu, [1, 10], [2]));
+  });
+  t.same(starts, [3, 3], "both runs start at the same place");
+  t.equal(position, 9, "and what comes next goes on where it was");
+  t.near(await x.grad!.read(), [1, 10], {}, "gradient");
+  x.grad!.dispose();
+});
+
 test("checkpoint gives the same gradient", async (t, gpu) => {
   const x = fromArray(gpu, [1, 2], [2]).requireGrad();
   const parameter = fromArray(gpu, [3, 4], [2]).requireGrad();
