@@ -61,14 +61,14 @@ export const shaders: readonly Mutation[] = [
     file: "shaders/attention.wgsl",
     find: "  return mask[batch * params.keys + key] != 0u;",
     replace: "  return mask[batch * params.keys + key] != 2u;",
-    tests: ["ops/attention.test.ts # packed keys and values (portable kernel)"],
+    tests: ["ops/attention.test.ts # with a mask"],
   },
   {
     name: "attention: every picture of a batch has the mask of the first",
     file: "shaders/attention.wgsl",
     find: "  return mask[batch * params.keys + key] != 0u;",
     replace: "  return mask[key] != 0u;",
-    tests: ["ops/attention.test.ts # packed keys and values (portable kernel)"],
+    tests: ["ops/attention.test.ts # with a mask"],
   },
   {
     name: "attention: what was summed is not rescaled when the maximum rises",
