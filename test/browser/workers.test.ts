@@ -93,8 +93,16 @@ t.test("a family of kernels, cancelled and measured", async (t) => {
   await press(page, "Copy as JSON");
   await panel.getByText("Copied.").waitFor();
   await isOver(t, page, "clipboard", "once it takes the report");
-  const copied = JSON.parse(await page.evaluate(() => navigator.clipboard.readText())) as object;
-  t.ok(Object.keys(copied).length > 0, "which it then holds");
+  const copied = JSON.parse(await page.evaluate(() => navigator.clipboard.readText())) as {
+    adapter: string;
+    cases: { name: string }[];
+  };
+  t.ok(copied.adapter, "it then holds the report, with its adapter");
+  t.same(
+    copied.cases.map(({ name }) => rows.some((row) => row.includes(name))),
+    [true, true],
+    "and the cases that the table shows",
+  );
   await stays(t, page, "bench", /^Sizes should be small/);
   await panel.locator("input[type=text]").fill("64");
   await press(page, "Measure");
