@@ -42,6 +42,17 @@ fn row_of(group: vec3<u32>, groups: vec3<u32>, local: u32) -> u32 {
   return (group.y * groups.x + group.x) * (WORKGROUP / LANES) + local / LANES;
 }
 
+// Of a target that is no class, loss and gradient are not a number.
+fn is_no_class(goal: u32) -> bool {
+  return goal >= params.width && goal != params.ignored;
+}
+
+// WGSL cannot write it but as bits.
+fn not_a_number() -> f32 {
+  var bits = 0x7fc00000u;
+  return bitcast<f32>(bits);
+}
+
 // @shared log-sum-exp-of-row
 // The log-sum-exp of a row from its lanes' (top, sum of exp(x - top)); in every lane.
 fn log_sum_exp_of_row(local: u32, part: vec2<f32>) -> f32 {
@@ -108,9 +119,7 @@ fn forward(
   if (own >= params.rows || local % LANES != 0u) { return; }
   let row = params.first_row + local_row;
   let goal = targets[row];
-  // Of a target that is no class, loss and gradient are not a number. WGSL cannot write it but as bits.
-  var bits = 0x7fc00000u;
-  let own_lse = select(total, bitcast<f32>(bits), goal >= params.width && goal != params.ignored);
+  let own_lse = select(total, not_a_number(), is_no_class(goal));
   lse[row] = own_lse;
   row_loss[row] = select(own_lse - logit(local_row, goal), 0.0, goal == params.ignored);
 }
@@ -168,7 +177,9 @@ struct Slope { factor: f32, lse: f32, goal: u32 }
 
 fn slope_of(row: u32) -> Slope {
   let goal = targets[row];
-  return Slope(select(dloss[0] * saved_share[0], 0.0, goal == params.ignored), saved_lse[row], goal);
+  // A factor, because exp(NaN) is a number on some drivers.
+  let factor = select(dloss[0] * saved_share[0], not_a_number(), is_no_class(goal));
+  return Slope(select(factor, 0.0, goal == params.ignored), saved_lse[row], goal);
 }
 
 fn gradients(slope: Slope, x: vec4<f32>, token: vec4<u32>) -> vec4<f32> {

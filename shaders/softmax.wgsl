@@ -39,17 +39,29 @@ fn merge(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
   return vec2<f32>(top, a.y * below(a.x, top) + b.y * below(b.x, top));
 }
 
+// By its bits: comparisons with NaN may be optimised away.
+fn is_nan(z: f32) -> bool {
+  return (bitcast<u32>(z) & 0x7fffffffu) > 0x7f800000u;
+}
+
+/// exp(z), NaN of NaN on every driver.
+fn exponential(z: f32) -> f32 {
+  return select(exp(z), z, is_nan(z));
+}
+
 /// exp(x - top); 1 at the top, also where that is infinite.
 fn below(x: f32, top: f32) -> f32 {
   return exp(select(x - top, 0.0, x == top));
 }
 
 /// (top, log sum exp(x - top)) of a row, in all of its lanes: apart, because their sum rounds the second part away when
-/// values are large. The top of nothing but minus infinities (and lowest finite numbers) is minus infinity.
+/// values are large. The top of nothing but minus infinities (and lowest finite numbers) is minus infinity; a row with a
+/// NaN has the sum NaN, found by its bits because max, exp and log of some drivers make numbers of it.
 /// Four elements at a time: one rescaling for four exponentials.
 fn log_sum_exp_of_row(row: u32, local: u32) -> vec2<f32> {
   let base = row * params.width;
   var part = vec2<f32>(LOWEST, 0.0);
+  var largest_bits = vec4<u32>(0u);
   for (var c = local % LANES; c < params.width; c += 4u * LANES) {
     var values = vec4<f32>(LOWEST);
     values.x = input[base + c];
@@ -62,9 +74,14 @@ fn log_sum_exp_of_row(row: u32, local: u32) -> vec2<f32> {
     if (c + 3u * LANES < params.width) {
       values.w = input[base + c + 3u * LANES];
     }
+    largest_bits = max(largest_bits, bitcast<vec4<u32>>(values) & vec4<u32>(0x7fffffffu));
     let top = max(max(max(values.x, values.y), max(values.z, values.w)), part.x);
     let gaps = select(values - top, vec4<f32>(0.0), values == vec4<f32>(top));
     part = vec2<f32>(top, part.y * below(part.x, top) + dot(exp(gaps), vec4<f32>(1.0)));
+  }
+  if (any(largest_bits > vec4<u32>(0x7f800000u))) {
+    var nan_bits = 0x7fc00000u;
+    part.y = bitcast<f32>(nan_bits);
   }
   if (LANES > 1u) {
     scratch[local] = part;
@@ -77,10 +94,10 @@ fn log_sum_exp_of_row(row: u32, local: u32) -> vec2<f32> {
     }
     part = scratch[local - local % LANES];
   }
-  // WGSL cannot write an infinity: these are the bits of minus infinity.
+  // WGSL cannot write an infinity but as bits.
   var lowest_bits = 0xff800000u;
   let top = select(part.x, bitcast<f32>(lowest_bits), part.x == LOWEST);
-  return vec2<f32>(top, log(part.y));
+  return vec2<f32>(top, select(log(part.y), part.y, is_nan(part.y)));
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -101,7 +118,7 @@ fn forward(
     if (LOG) {
       output[base + c] = value;
     } else {
-      output[base + c] = exp(value);
+      output[base + c] = exponential(value);
     }
   }
 }
@@ -157,7 +174,7 @@ fn backward(
   for (var c = local % LANES; c < params.width; c += LANES) {
     var value = dy[base + c] - sum;
     if (LOG) {
-      value = dy[base + c] - exp(y_saved[base + c]) * sum;
+      value = dy[base + c] - exponential(y_saved[base + c]) * sum;
     } else {
       value *= y_saved[base + c];
     }
@@ -183,7 +200,7 @@ fn log_sum_exp_backward(
   }
   let base = row * params.width;
   for (var c = local % LANES; c < params.width; c += LANES) {
-    let value = exp(input[base + c] - lse_saved[row]) * dy[row];
+    let value = exponential(input[base + c] - lse_saved[row]) * dy[row];
     if (params.accumulate != 0u) {
       dx[base + c] += value;
     } else {

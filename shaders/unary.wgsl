@@ -28,8 +28,28 @@ struct Params {
 @group(0) @binding(5) var<storage, read> dy_elements: array<f32>;
 @group(0) @binding(6) var<storage, read_write> y_elements: array<f32>;
 
+// By its bits: comparisons with NaN may be optimised away, and min and max may return the other operand.
+fn is_nan(z: f32) -> bool {
+  return (bitcast<u32>(z) & 0x7fffffffu) > 0x7f800000u;
+}
+
+// The built-in exp and log of some drivers give numbers for NaN, and finite ones for log(0) and log(-1).
+fn exponential(z: f32) -> f32 {
+  return select(exp(z), z, is_nan(z));
+}
+
+fn logarithm(z: f32) -> f32 {
+  // WGSL can write neither infinity nor NaN but as bits.
+  var minus_infinity = 0xff800000u;
+  var not_a_number = 0x7fc00000u;
+  let bits = bitcast<u32>(z);
+  let outside = select(not_a_number, minus_infinity, (bits & 0x7fffffffu) == 0u);
+  let positive = bits != 0u && bits <= 0x7f800000u;
+  return select(bitcast<f32>(outside), log(z), positive);
+}
+
 fn sigmoid(z: f32) -> f32 {
-  return 1.0 / (1.0 + exp(-z));
+  return 1.0 / (1.0 + exponential(-z));
 }
 
 // e / (1 + e)^2 with e <= 1: s(1 - s) would lose its digits where s rounds to 1.
@@ -47,16 +67,11 @@ fn hyperbolic_tangent(z: f32) -> f32 {
   return select(sign(z) * (1.0 - e) / (1.0 + e), series, abs(z) < 0.25);
 }
 
-// By its bits: comparisons with NaN may be optimised away, and min and max may return the other operand.
-fn is_nan(z: f32) -> bool {
-  return (bitcast<u32>(z) & 0x7fffffffu) > 0x7f800000u;
-}
-
 fn value(z: f32) -> f32 {
   switch (OP) {
     case 0u: { return -z; }                       // neg
-    case 1u: { return exp(z); }                   // exp
-    case 2u: { return log(z); }                   // log
+    case 1u: { return exponential(z); }           // exp
+    case 2u: { return logarithm(z); }             // log
     case 3u: { return sqrt(z); }                  // sqrt
     case 4u: { return z * z; }                    // square
     case 5u: { return abs(z); }                   // abs
