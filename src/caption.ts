@@ -57,7 +57,7 @@ async function main(): Promise<void> {
     .addOption(lastOption())
     .option(
       "--template <text>",
-      'words that stay and gaps to fill: "a _ _ cat"; ending in ... leaves the end open',
+      'words that stay and gaps to fill: "a _ _ cat"; a final … leaves the end open',
     )
     .option("--show", "print the caption after every denoising step")
     .option("--json", "one JSON object a line: {file, caption, tokens, steps, seed, guidance, ms}")

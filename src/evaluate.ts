@@ -68,7 +68,7 @@ async function main(): Promise<void> {
     )
     .option(
       "--limit <number>",
-      "at most so many pictures of a split, evenly spread; 0 = all",
+      "largest number of pictures from a split, evenly spread; 0 = all",
       integerOption(0),
       0,
     )

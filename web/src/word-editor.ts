@@ -83,7 +83,7 @@ export class WordEditor {
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const word = input.value.trim();
-      if (tokenizer.encode(word).length !== 1) messages.show("word", "One word, please.");
+      if (tokenizer.encode(word).length !== 1) messages.show("word", "Type a single word.");
       else if (tokenizer.unknownWords(word).length > 0)
         messages.show(
           "word",
