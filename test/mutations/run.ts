@@ -5,7 +5,7 @@ import { commandLine, integerOption, runCommand } from "../../dist/cli.js";
 import { UserError } from "../../dist/platform/errors.js";
 import { withProgress } from "../../dist/progress.js";
 import { fields } from "./list.js";
-import { type Field, type Mutation, problemsOf, repeatedNames } from "./mutation.js";
+import { type Field, type Mutation, parseTest, problemsOf, repeatedNames } from "./mutation.js";
 import { copyProject, type Result, refusedMutations, removeProject, runTest, tryMutation } from "./trial.js";
 
 interface Options {
@@ -47,7 +47,10 @@ function checkLists(chosen: readonly Chosen[]): void {
     throw new UserError(`the lists do not fit the sources:\n  ${problems.join("\n  ")}`);
 }
 
-/** Runs each test once without a mistake. Returns the seconds that each may take with one. */
+/**
+ * Runs each test once without a mistake. Returns the seconds that each may take with one. Tests of one file run one after
+ * the other: they share the file's folder of fixtures.
+ */
 async function measureTests(
   template: string,
   chosen: readonly Chosen[],
@@ -55,17 +58,24 @@ async function measureTests(
   quiet?: boolean,
 ): Promise<Map<string, number>> {
   const tests = [...new Set(chosen.flatMap(({ mutation }) => mutation.tests))];
+  const files = new Map<string, string[]>();
+  for (const test of tests) {
+    const { script } = parseTest(test);
+    files.set(script, [...(files.get(script) ?? []), test]);
+  }
   const limits = new Map<string, number>();
   const red: string[] = [];
   const options = { label: "tests without a mistake", total: tests.length, unit: "files", quiet };
   await withProgress(options, (progress) =>
-    parallel(tests, jobs, async (test) => {
-      const { failure, hung, passed, seconds } = await runTest(template, test, LONGEST);
-      if (hung) red.push(`${test}: still running after ${LONGEST} s`);
-      else if (failure !== null) red.push(`${test}: ${failure}`);
-      else if (passed === 0) red.push(`${test}: no test has that name`);
-      limits.set(test, 60 + 4 * seconds);
-      progress.update(limits.size, test);
+    parallel([...files.values()], jobs, async (testsOfFile) => {
+      for (const test of testsOfFile) {
+        const { failure, hung, passed, seconds } = await runTest(template, test, LONGEST);
+        if (hung) red.push(`${test}: still running after ${LONGEST} s`);
+        else if (failure !== null) red.push(`${test}: ${failure}`);
+        else if (passed === 0) red.push(`${test}: no test has that name`);
+        limits.set(test, 60 + 4 * seconds);
+        progress.update(limits.size, test);
+      }
     }),
   );
   if (red.length > 0)
