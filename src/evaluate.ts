@@ -153,7 +153,8 @@ differences resample both sides alike. They cover the choice of pictures and the
       ...(compared ? { compare: compared } : {}),
     }),
   );
-  console.log(`${scoresTable(evaluation)}\n\n${differencesTable(evaluation)}\n\n${tableLegend(evaluation)}`);
+  const tables = [scoresTable(evaluation), differencesTable(evaluation), tableLegend(evaluation)];
+  console.log(tables.filter((part) => part !== null).join("\n\n"));
   const bounds =
     bound === 0
       ? []

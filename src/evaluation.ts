@@ -369,17 +369,17 @@ export function scoresTable({ splits }: Evaluation): string {
   );
 }
 
-/** Differences as a Markdown table: every setting less the first, the first less what it has to beat. */
-export function differencesTable({ splits }: Evaluation): string {
-  return table(
-    ["split", "pictures", "difference"],
-    splits.flatMap(({ split, pictures, methods, differences }) =>
-      differences
-        .filter(({ of, minus }) => of === methods[0]!.name || minus === methods[0]!.name)
-        .map(({ of, minus, scores }) => ({ head: [split, String(pictures), `${of} − ${minus}`], scores })),
-    ),
-    true,
+/**
+ * Differences as a Markdown table: every setting less the first, the first less what it has to beat; null where there is
+ * one method alone.
+ */
+export function differencesTable({ splits }: Evaluation): string | null {
+  const rows = splits.flatMap(({ split, pictures, methods, differences }) =>
+    differences
+      .filter(({ of, minus }) => of === methods[0]!.name || minus === methods[0]!.name)
+      .map(({ of, minus, scores }) => ({ head: [split, String(pictures), `${of} − ${minus}`], scores })),
   );
+  return rows.length === 0 ? null : table(["split", "pictures", "difference"], rows, true);
 }
 
 function table(head: readonly string[], rows: readonly { head: string[]; scores: Scores }[], signed = false) {

@@ -187,7 +187,9 @@ t.test("the comparison as the command line has it", async (t) => {
 t.test("idf of CIDEr-D comes from the whole split, whatever the limit", async (t) => {
   const data = dataset();
   const of = async (limit: number) => {
-    const { splits } = await evaluate(captioner, data, { splits: ["test"], limit, baselines: false });
+    const evaluation = await evaluate(captioner, data, { splits: ["test"], limit, baselines: false });
+    const { splits } = evaluation;
+    t.equal(differencesTable(evaluation), null, "one method: no differences");
     const [{ pictures, of, methods }] = splits as [SplitScores];
     t.same([pictures, of], [limit || 5, 5]);
     return methods[0]!.scores.ciderD.mean;

@@ -160,9 +160,8 @@ function shown(inside: string, name: string, { values, table }: Figure, evaluati
 function tableText(table: Table | EvaluatedTable, evaluations: Evaluations): string {
   if ("evaluation" in table) {
     const evaluation = evaluationOf(table.evaluation, evaluations);
-    return { scores: scoresTable, differences: differencesTable, legend: tableLegend }[table.table](
-      evaluation,
-    );
+    const text = { scores: scoresTable, differences: differencesTable, legend: tableLegend }[table.table];
+    return text(evaluation) ?? "";
   }
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   return [line(table.columns), line(table.columns.map(() => "---")), ...table.rows.map(line)].join("\n");
