@@ -222,7 +222,7 @@ const SCHEMA = {
       ["argmax", "sample"],
       "the last denoising step takes the most likely word of each position, or draws it",
     ),
-    maskMode: choice("fixed", ["fixed", "redrawn"], "mask drawn once a picture, or anew at every step"),
+    maskMode: choice("fixed", ["fixed", "redrawn"], "mask drawn once per picture, or again at every step"),
     maskRate: number(0.1, 0, 1, "share of condition positions masked in the partial branch of mcs"),
   },
   log: {

@@ -7,7 +7,7 @@ import { full } from "acorn-walk";
 import { transform } from "esbuild";
 import { root } from "../mutations/mutation.js";
 
-export const KINDS = ["errors", "warnings and notes", "help", "the page"] as const;
+export const KINDS = ["errors", "warnings and notes", "help", "the page", "parts and other texts"] as const;
 export type Kind = (typeof KINDS)[number];
 
 export interface Message {
@@ -29,6 +29,9 @@ const WITH_OP = new Set(["ShapeError", "AutogradError", "ArgumentError"]);
 const PRINTED = new Set(["warn", "note", "log"]);
 /** Methods whose last text is help of a command. */
 const HELP = new Set(["option", "requiredOption", "argument", "description", "addHelpText"]);
+
+/** Texts for programs: HTML, SVG, CSS, WGSL. */
+const MARKUP = /<\/?\w+[ >]|\w:\s*\S+;|@(compute|group|workgroup)|\bfn \w+\(/;
 
 export async function collectMessages(): Promise<Message[]> {
   const messages: Message[] = [];
@@ -52,18 +55,39 @@ async function messagesOf(file: string): Promise<Message[]> {
 export function messagesOfCode(code: string, file: string): Message[] {
   const tree = parse(code, { ecmaVersion: "latest", sourceType: "module", allowHashBang: true });
   const found: (Message & { at: number })[] = [];
+  const taken: Expression[] = [];
   full(tree, (node) => {
     const message = messageOf(node as AnyNode, file);
     if (!message) return;
+    taken.push(...message.parts);
     const text = textOf(message.parts, code);
-    if (/[a-z]{2}/i.test(text.replaceAll(/\{[^}]*\}/g, ""))) {
-      found.push({ kind: message.kind, file, text, at: node.start });
+    if (wordsIn(text) > 0) found.push({ kind: message.kind, file, text, at: node.start });
+  });
+  // What functions return for others to put into a message, and whatever else reads like one; the outermost texts alone.
+  const parts: Expression[] = [];
+  full(tree, (node) => {
+    const part = node as Expression;
+    if (part.type === "TemplateLiteral" || (part.type === "Literal" && typeof part.value === "string")) {
+      parts.push(part);
     }
   });
+  const isWithin = (part: Expression) => (other: Expression) =>
+    other !== part && other.start <= part.start && part.end <= other.end;
+  for (const part of parts) {
+    if (taken.includes(part) || [...taken, ...parts].some(isWithin(part))) continue;
+    const text = textOf([part], code);
+    if (wordsIn(text) < 3 || !text.includes(" ") || MARKUP.test(text)) continue;
+    found.push({ kind: "parts and other texts", file, text, at: part.start });
+  }
   return found
     .sort((a, b) => a.at - b.at)
     .map(({ at: _, ...message }) => message)
     .filter(({ text }, i, all) => all.findIndex((other) => other.text === text) === i);
+}
+
+/** How many words a text has beside its values. */
+function wordsIn(text: string): number {
+  return text.replaceAll(/\{[^}]*\}/g, " ").match(/(?<![\w.#-])[a-z]{2,}(?![\w(=-])/gi)?.length ?? 0;
 }
 
 function messageOf(node: AnyNode, file: string): { kind: Kind; parts: Expression[] } | null {

@@ -11,7 +11,7 @@ const AVOIDED: readonly [pattern: RegExp, why: string][] = [
   [/\b(undefined|\[object)\b/i, "a value that is not there is not shown"],
   [/\b(anew|hears of|so many|whosoever)\b/i, "no word of technical English"],
   [/\w \.\.\.(\s|$)/, "the ellipsis is one character"],
-  [/\s[,;:]\s/, "no space before punctuation"],
+  [/[\w)"]\s[,;:]\s/, "no space before punctuation"],
 ];
 
 export function problemsOf({ kind, text }: Message): string[] {
