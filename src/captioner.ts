@@ -95,8 +95,11 @@ export class Captioner {
   /** What `dispose` ends beside the captioner itself. */
   private owned: () => void = () => {};
 
-  /** Networks of the configured size with random weights that depend on `config.seed`. */
-  constructor(gpu: Gpu, config: Config, tokenizer: WordTokenizer) {
+  /**
+   * Networks of the configured size with random weights that depend on `config.seed`; without `initialise` their weights
+   * are undefined until the caller has set them all.
+   */
+  constructor(gpu: Gpu, config: Config, tokenizer: WordTokenizer, { initialise = true } = {}) {
     const { data, vqvae, decoder } = config;
     if (decoder.precision === "float16" && !gpu.has("shader-f16")) {
       throw new UserError(
@@ -142,6 +145,7 @@ export class Captioner {
       },
       sees ? this.vqvae.codebook : null,
     );
+    if (!initialise) return;
     this.vqvae.initialise(config.seed);
     this.decoder.initialise(config.seed);
   }
@@ -433,7 +437,8 @@ export class Captioner {
     const { tensors } = decodeSafetensors(bytes, name);
     const { decoder } = model.config;
     decoder.precision = precision ?? (gpu.has("shader-f16") ? decoder.precision : "float32");
-    const captioner = new Captioner(gpu, model.config, model.tokenizer);
+    // Random weights would cost ten times the time of reading those of the file, which sets every parameter.
+    const captioner = new Captioner(gpu, model.config, model.tokenizer, { initialise: false });
     try {
       loadWeights(captioner.vqvae, tensors, name, "vqvae.");
       loadWeights(captioner.decoder, tensors, name, "decoder.");

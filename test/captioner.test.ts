@@ -1,4 +1,5 @@
 import { Captioner, type CaptionOptions } from "../dist/captioner.js";
+import { Module } from "../dist/nn/module.js";
 import { noGrad } from "../dist/tensor/autograd.js";
 import { fromArray } from "../dist/tensor/tensor.js";
 import { type Check, randomArray, test } from "./harness.js";
@@ -46,7 +47,16 @@ for (const embedding of ["vectors", "codes"] as const) {
     );
     const files = new MemoryFiles();
     await captioner.save(files, "weights", await saved(captioner), { about: { data: "noise" } });
-    const loaded = await Captioner.fromFolder(gpu, files, "weights");
+    const { initialise } = Module.prototype;
+    const initialised: Module[] = [];
+    Module.prototype.initialise = function (seed) {
+      initialised.push(this);
+      initialise.call(this, seed);
+    };
+    const loaded = await Captioner.fromFolder(gpu, files, "weights").finally(() => {
+      Module.prototype.initialise = initialise;
+    });
+    t.same(initialised, [], "nothing is initialised that the file sets");
     t.same(await texts(loaded), expected, "the same captions");
     t.same([...(await logits(loaded))], [...(await logits(captioner))], "from the same logits");
     t.same(loaded.config, captioner.config, "the same settings");
