@@ -17,6 +17,7 @@ import { PictureWatch, type WatchOptions } from "./picture-watch.js";
 import { openDevice } from "./platform/device.js";
 import { download, downloadText, sha256 } from "./platform/download.js";
 import { UserError } from "./platform/errors.js";
+import { lastName } from "./platform/path.js";
 import type { Files, FolderFiles } from "./platform/platform.js";
 import { noGrad } from "./tensor/autograd.js";
 import { fromArray, Tensor } from "./tensor/tensor.js";
@@ -341,7 +342,8 @@ export class Captioner {
 
   /**
    * Writes `model.safetensors` and `config.json` into a folder. `weights` are named `vqvae.…` and `decoder.…`; with
-   * `half` the decoder's and the VQ-VAE's weights are stored as float16, the codebook as float32.
+   * `half` the decoder's and the VQ-VAE's weights are stored as float16, the codebook as float32. Of the path of the
+   * pictures only the last name is written: weights are made to be published.
    */
   async save(
     files: Files,
@@ -357,7 +359,9 @@ export class Captioner {
     await files.makeDirectory(folder);
     const bytes = encodeSafetensors(stored, { format });
     await files.write(`${folder}/${weightsName}`, bytes);
-    const { config, tokenizer } = this;
+    const { tokenizer } = this;
+    const { data } = this.config;
+    const config = { ...this.config, data: { ...data, folder: lastName(data.folder) } };
     const record = {
       format,
       weights: { file: weightsName, bytes: bytes.length, sha256: await sha256(bytes) },

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** `node dist/evaluate.js`: scores weights on the splits of a data set, against the baselines and between settings. */
 
-import { basename, isAbsolute } from "node:path";
+import { basename, isAbsolute, join } from "node:path";
 import { Option } from "commander";
 import { Captioner, type CaptionOptions, type Precision } from "./captioner.js";
 import {
@@ -14,6 +14,7 @@ import {
   runCommand,
   tuningHelp,
 } from "./cli.js";
+import type { Config } from "./config.js";
 import { loadDataset } from "./data/load.js";
 import { guidanceMethods } from "./diffusion/guidance.js";
 import {
@@ -25,9 +26,11 @@ import {
   testSplits,
 } from "./evaluation.js";
 import { boundSteps, boundTable, splitBounds } from "./held-out-bound.js";
+import { parseJsonRecord } from "./io/json.js";
 import { DRAWS } from "./metrics/bootstrap.js";
 import { UserError } from "./platform/errors.js";
 import { packageVersion, nodePlatform as platform, shippedWeights } from "./platform/node.js";
+import { lastName } from "./platform/path.js";
 import { withLateProgress } from "./progress.js";
 
 interface Options {
@@ -53,6 +56,32 @@ interface Options {
   adapter?: string;
   tuning?: string;
   quiet?: boolean;
+}
+
+/**
+ * The data set that --data names, else the one that the weights were trained on. Weights hold only the name of a folder of
+ * pictures; the run that they lie in knows its path.
+ */
+async function sourceOf(
+  { config }: Captioner,
+  weights: string,
+  given: string | undefined,
+): Promise<Partial<Config["data"]>> {
+  if (given !== undefined) {
+    return given === "emoji" ? { source: "emoji" } : { source: "folder", folder: given };
+  }
+  const { source, folder } = config.data;
+  if (source !== "folder") return {};
+  const path = join(weights, "..", "config.json");
+  if (await platform.files.exists(path)) {
+    const { data } = parseJsonRecord(await platform.files.readText(path), path);
+    const known = data !== null && typeof data === "object" && "folder" in data ? data.folder : null;
+    if (typeof known === "string" && lastName(known) === folder) return { folder: known };
+  }
+  throw new UserError(
+    `the weights were trained on a folder "${folder}", and ${path} does not say where it is; name it with --data`,
+    2,
+  );
 }
 
 async function main(): Promise<void> {
@@ -129,12 +158,7 @@ differences resample both sides alike. They cover the choice of pictures and the
   const compared = compare === undefined ? undefined : usage("--compare", () => parseCompared(compare));
   const gpu = await openGpu(adapter, quiet, tuning);
   const captioner = await Captioner.fromFolder(gpu, platform.files, weights, { precision });
-  const source =
-    data === undefined
-      ? {}
-      : data === "emoji"
-        ? { source: "emoji" as const }
-        : { source: "folder" as const, folder: data };
+  const source = await sourceOf(captioner, weights, data);
   const dataset = await loadDataset({ ...captioner.config.data, ...source }, quiet);
   const known = Object.keys(dataset.splits);
   const chosen = splits?.split(",").map((name) => name.trim()) ?? testSplits(dataset);

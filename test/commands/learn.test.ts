@@ -1,6 +1,6 @@
 /** From picture files to captions by the commands alone: what a run learned by heart, its shipped files say. */
 
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
@@ -115,6 +115,14 @@ t.test("train.js on a folder, then caption.js with its weights", async (t) => {
   ]);
   t.equal(trained.code, 0, `evaluate.js ends well ${trained.code === 0 ? "" : trained.stderr}`);
   t.equal(cellOf(trained.stdout, ["train", "6", "model"], "exact"), 100, "it finds training captions right");
+  const published = join(root, "published", "weights");
+  cpSync(join(run, "weights"), published, { recursive: true });
+  const alone = await runCommand("evaluate", ["--weights", published, "--quiet"]);
+  t.equal(alone.code, 2, "weights without their run do not say where the pictures lie");
+  t.match(
+    alone.stderr,
+    /trained on a folder "pictures", and .+config\.json does not say where it is; name it with --data/,
+  );
 
   const said = await runCommand("caption", [
     ...order.map(({ file }) => join(folder, file)),
