@@ -1,7 +1,8 @@
 /** Builds the page into a folder that any web server can serve. */
 
-import { copyFile, mkdir, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { createHash } from "node:crypto";
+import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { resolveConfig } from "../dist/config.js";
@@ -15,6 +16,34 @@ const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 
 /** Where `npm run web` builds it. */
 export const siteFolder = here("dist");
+
+/**
+ * The worker that keeps the page for visits without a network: all but source maps, weights and pictures to train on is stored at
+ * the first visit.
+ * @param {string} folder
+ */
+async function buildServiceWorker(folder) {
+  const files = (await readdir(folder, { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).replaceAll("\\", "/"))
+    .filter((file) => !/\.map$|\.safetensors$|^data\//.test(file))
+    .sort();
+  const version = createHash("sha256");
+  for (const file of files) version.update(file).update(await readFile(join(folder, file)));
+  await build({
+    entryPoints: { "service-worker": here("src/service-worker.ts") },
+    outdir: folder,
+    bundle: true,
+    format: "iife",
+    target: "es2022",
+    minify: true,
+    logLevel: "warning",
+    define: {
+      FILES: JSON.stringify(["./", ...files]),
+      VERSION: JSON.stringify(version.digest("hex").slice(0, 16)),
+    },
+  });
+}
 
 /**
  * Pages, styles, program, gallery, the shipped weights and the pictures to train on. The folder is replaced when all of it is there.
@@ -56,6 +85,7 @@ export async function buildSite(folder) {
     }
     for (const [name, content] of await gallery())
       await writeFile(join(unfinished, "gallery", name), content);
+    await buildServiceWorker(unfinished);
     await rm(folder, { recursive: true, force: true });
     await rename(unfinished, folder);
   } finally {

@@ -85,6 +85,9 @@ export async function launch({ webgpu = true, presents = false }: LaunchOptions 
           ? [...ARGUMENTS, ...PRESENTING]
           : ARGUMENTS,
     });
+    const newContext = browser.newContext.bind(browser);
+    // Tests that answer requests of a page in its server's place do not see those that a service worker makes.
+    browser.newContext = (options) => newContext({ serviceWorkers: "block", ...options });
     return {
       browser,
       description: `${own ?? "Chromium of @sparticuz/chromium"}, version ${browser.version()}`,

@@ -169,4 +169,19 @@ export const page: readonly Mutation[] = [
     replace: "void String(",
     tests: ["browser/workers.test.ts # kept run"],
   },
+  {
+    name: "service worker: stores of former pages stay",
+    file: "web/src/service-worker.ts",
+    find: "names.filter((name) => name.startsWith(PREFIX) && name !== NAME).map(",
+    replace: "names.filter(() => false).map(",
+    tests: ["browser/offline.test.ts"],
+  },
+  {
+    name: "service worker: the store comes before the network",
+    file: "web/src/service-worker.ts",
+    find: "    response = await fetch(request);",
+    replace:
+      "    response = (await caches.match(request, { cacheName: NAME, ignoreSearch: true })) ?? (await fetch(request));",
+    tests: ["browser/offline.test.ts"],
+  },
 ];

@@ -105,11 +105,14 @@ const tellNetwork = () => {
   else
     messages.show(
       "offline",
-      "The browser is offline. All that is loaded goes on; pictures, weights and tabs that are not have to wait.",
+      "The browser is offline. Everything loaded before keeps working; other pictures, weights and tabs have to wait.",
     );
 };
 window.addEventListener("online", tellNetwork);
 window.addEventListener("offline", tellNetwork);
+
+// Without it (a browser that has none, a page that is not served safely) the page works, but only with a network.
+navigator.serviceWorker?.register("service-worker.js").catch(() => {});
 
 tellNetwork();
 open();
