@@ -1,53 +1,51 @@
 /**
- * What a device tells, handed on to every `Gpu` on it: one listener and one look at `device.lost` a device, however many come
- * and go. A promise keeps what waits for it, so that each `Gpu` with a wait of its own would live as long as the device.
+ * The errors that a device tells of its own accord, handed on to every `Gpu` on it: one listener and one look at `device.lost`
+ * a device, however many come and go. A promise keeps what waits for it: a `Gpu` that waited by itself would live as long as
+ * the device.
  */
 
-export interface DeviceListener {
-  /** The device is gone; also told, soon after, to whoever comes later. */
-  lost(information: GPUDeviceLostInfo): void;
-  /** An error of a call outside of any error scope. */
-  uncaptured(event: GPUUncapturedErrorEvent): void;
+import { DeviceLostError, type GpuError, GpuValidationError } from "./errors.js";
+
+type Listener = (error: GpuError) => void;
+
+interface Watch {
+  readonly listeners: Set<Listener>;
+  lost?: DeviceLostError;
 }
 
-interface Watched {
-  readonly listeners: Set<DeviceListener>;
-  readonly onUncaptured: (event: GPUUncapturedErrorEvent) => void;
-  lost: GPUDeviceLostInfo | null;
-}
+const watches = new WeakMap<GPUDevice, Watch>();
 
-const watched = new WeakMap<GPUDevice, Watched>();
-
-/** Calls `listener` from now on; returns a function that ends it, after which nothing of the device refers to it. */
-export function listenToDevice(device: GPUDevice, listener: DeviceListener): () => void {
-  const watch = watched.get(device) ?? watchDevice(device);
+/**
+ * Calls `listener` with every such error from now on, and soon if the device is lost already. Returns a function that ends it,
+ * after which nothing of the device refers to the listener.
+ */
+export function listenToDevice(device: GPUDevice, listener: Listener): () => void {
+  const watch = watches.get(device) ?? watchDevice(device);
   const { listeners, lost } = watch;
-  if (listeners.size === 0) device.addEventListener("uncapturederror", watch.onUncaptured);
-  listeners.add(listener);
-  if (lost) {
-    queueMicrotask(() => {
-      if (listeners.has(listener)) listener.lost(lost);
-    });
-  }
-  return () => {
-    if (listeners.delete(listener) && listeners.size === 0)
-      device.removeEventListener("uncapturederror", watch.onUncaptured);
-  };
+  if (lost) queueMicrotask(() => listener(lost));
+  else listeners.add(listener);
+  return () => listeners.delete(listener);
 }
 
-function watchDevice(device: GPUDevice): Watched {
-  const listeners = new Set<DeviceListener>();
-  const watch: Watched = {
-    listeners,
-    onUncaptured: (event) => {
-      for (const listener of [...listeners]) listener.uncaptured(event);
-    },
-    lost: null,
+/** No closure here may use `device`: Dawn holds the listener, which would hold the device. */
+function watchDevice(device: GPUDevice): Watch {
+  const listeners = new Set<Listener>();
+  const watch: Watch = { listeners };
+  watches.set(device, watch);
+  const tell = (error: GpuError) => {
+    for (const listener of listeners) listener(error);
   };
-  watched.set(device, watch);
-  device.lost.then((information) => {
-    watch.lost = information;
-    for (const listener of [...listeners]) listener.lost(information);
+  // Errors of calls outside of any error scope reach the whole device; those of the engine name one of its objects.
+  device.addEventListener("uncapturederror", (event) => {
+    const { message } = event.error;
+    if (!message.includes('"mcd ')) return;
+    event.preventDefault();
+    tell(new GpuValidationError(message));
+  });
+  device.lost.then(({ reason, message }) => {
+    watch.lost = new DeviceLostError(reason, message);
+    tell(watch.lost);
+    listeners.clear();
   });
   return watch;
 }

@@ -261,17 +261,7 @@ export class Gpu {
     device.queue.writeBuffer(this.one.buffer, 0, new Float32Array([1]));
     this.#mainRecording = new Recording(this.#uniformAlignment);
     this.#recording = this.#mainRecording;
-    this.#leaveDevice = listenToDevice(device, {
-      lost: ({ reason, message }) => this.#fail(new DeviceLostError(reason, message)),
-      uncaptured: (event) => this.#onUncaptured(event),
-    });
-  }
-
-  /** Errors of calls outside of any error scope reach the whole device; those of the engine name one of its objects. */
-  #onUncaptured(event: GPUUncapturedErrorEvent): void {
-    if (!event.error.message.includes('"mcd ')) return;
-    event.preventDefault();
-    this.#fail(new GpuValidationError(event.error.message));
+    this.#leaveDevice = listenToDevice(device, fail);
   }
 
   /** Calls `listener` at every such event; returns a function that ends it. */
