@@ -89,7 +89,12 @@ t.test("it is closed to other sites", async (t) => {
   }
   for (const host of ["localhost", "localhost:9000", "127.0.0.1:1", "[::1]:8080", "LOCALHOST"])
     t.equal((await ask("/", { host })).status, 200, host);
-  for (const host of ["rebound.example", "localhost.rebound.example", "127.0.0.1.example:80", "x@localhost"]) {
+  for (const host of [
+    "rebound.example",
+    "localhost.rebound.example",
+    "127.0.0.1.example:80",
+    "x@localhost",
+  ]) {
     const { status, body } = await ask("/", { host });
     t.same([status, body], [421, "This server answers to localhost only."], host);
   }
@@ -101,6 +106,12 @@ t.test("it is closed to other sites", async (t) => {
 
 t.test("downloads that are broken off leave no file open", async (t) => {
   for (let i = 0; i < 60; i++) await breakOff();
-  t.equal(await settled(async () => openFiles(), (count) => count === 0), 0);
+  t.equal(
+    await settled(
+      async () => openFiles(),
+      (count) => count === 0,
+    ),
+    0,
+  );
   t.equal((await ask("/")).status, 200, "and it still answers");
 });
