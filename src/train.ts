@@ -8,7 +8,7 @@ import { type Config, describeConfig, PRESET_NAMES, resolveConfig, resumeConfig 
 import type { Dataset } from "./data/dataset.js";
 import { loadDataset } from "./data/load.js";
 import { evaluate, scoresTable, tableLegend, testSplits } from "./evaluation.js";
-import { DeviceLostError, GpuError } from "./gpu/errors.js";
+import { DeviceLostError, GpuError, OutOfMemoryError } from "./gpu/errors.js";
 import { checkFinite } from "./gpu/finite-check.js";
 import type { Gpu } from "./gpu/gpu.js";
 import { poison } from "./gpu/poison.js";
@@ -109,18 +109,18 @@ async function main(): Promise<void> {
   const heldOut = heldOutRecords(dataset);
   // Nothing is written before the data and the device are there: a mistake leaves no half-made run behind.
   const run = await openRun();
-  const tokenizer = await runVocabulary(files, run, dataset, config);
-  const captioner = new Captioner(gpu, config, tokenizer);
-  const context: StageContext = { platform, config, captioner, dataset, run, heldOut };
-  if (!options.quiet) await announce(captioner, dataset, run, options.stage);
-
-  // Until here a signal just ends the process: nothing can be lost.
   let stopping: StopSignal | null = null;
-  const restoreSignals = onInterrupt((signal) => {
-    stopping = signal;
-    console.error("\nstopping after this step; the run can be resumed");
-  });
+  let restoreSignals = () => {};
   try {
+    const tokenizer = await runVocabulary(files, run, dataset, config);
+    const captioner = new Captioner(gpu, config, tokenizer);
+    const context: StageContext = { platform, config, captioner, dataset, run, heldOut };
+    if (!options.quiet) await announce(captioner, dataset, run, options.stage);
+    // Until here a signal just ends the process: nothing can be lost.
+    restoreSignals = onInterrupt((signal) => {
+      stopping = signal;
+      console.error("\nstopping after this step; the run can be resumed");
+    });
     await trainThroughLosses(context, options, () => stopping);
     console.error(`done in ${formatDuration((platform.now() - began) / 1000)}: ${run.path}`);
   } catch (error) {
@@ -166,7 +166,7 @@ async function trainThroughLosses(
   for (;;) {
     try {
       if (losses > 0) {
-        await new Promise((resolve) => setTimeout(resolve, 1000 * (losses - 1)));
+        await new Promise((resolve) => setTimeout(resolve, 500 * (losses - 1)));
         stopIfAsked();
         captioner = new Captioner(
           await openTrainingGpu({ ...options, quiet: true }),
@@ -226,8 +226,12 @@ const placeOf = (saved: { stage: string; step: number }[]) =>
   `${saved.at(-1)!.stage} step ${saved.at(-1)!.step}`;
 
 /** An error that ends a run, with how to go on. A run that did no step and had none leaves no folder that bars the next try. */
-async function withWayOn(error: unknown, run: RunFolder, { resume }: Options): Promise<unknown> {
+async function withWayOn(thrown: unknown, run: RunFolder, { resume }: Options): Promise<unknown> {
   const saved = await savedSteps(run);
+  const error =
+    thrown instanceof OutOfMemoryError
+      ? new UserError(`${thrown.message}; lower vqvae.channels, decoder.dim or data.imageSize`)
+      : thrown;
   if (saved.length === 0 && !resume && (await run.readLog()).length === 0) {
     await run.abandon();
     return error;
