@@ -111,8 +111,9 @@ export async function splitBounds(
   let done = 0;
   for (const { split, records } of chosen) {
     const images = records.map((record) => dataset.records[record]!.image);
-    const codes = await captioner.encodeAll(gatherImages(dataset, images));
-    const onBatch = (captions: number) => onProgress?.(done + captions, all);
+    const before = done;
+    const codes = await captioner.encodeAll(gatherImages(dataset, images), () => onProgress?.(before, all));
+    const onBatch = (captions: number) => onProgress?.(before + captions, all);
     bounds.push({
       split,
       ...(await heldOutBound(captioner, dataset, records, codes, { ...options, onBatch })),

@@ -1,13 +1,16 @@
 #!/usr/bin/env node
 /** `node dist/train.js`: data → VQ-VAE → codes → decoder → captions, in one run folder. */
 
+import { Option } from "commander";
 import { Captioner } from "./captioner.js";
 import { commandLine, integerOption, openGpu, runCommand, tuningHelp } from "./cli.js";
 import { type Config, describeConfig, PRESET_NAMES, resolveConfig, resumeConfig } from "./config.js";
 import type { Dataset } from "./data/dataset.js";
 import { loadDataset } from "./data/load.js";
 import { evaluate, scoresTable, tableLegend, testSplits } from "./evaluation.js";
+import { DeviceLostError, GpuError, OutOfMemoryError } from "./gpu/errors.js";
 import { checkFinite } from "./gpu/finite-check.js";
+import type { Gpu } from "./gpu/gpu.js";
 import { poison } from "./gpu/poison.js";
 import { boundSteps, boundTable, splitBounds } from "./held-out-bound.js";
 import { latestCheckpoint } from "./io/checkpoint.js";
@@ -49,6 +52,7 @@ interface Options {
   config?: string;
   set: string[];
   skipBad?: boolean;
+  onLoss: "stop" | "retry";
   adapter?: string;
   tuning?: string;
   quiet?: boolean;
@@ -76,6 +80,14 @@ async function main(): Promise<void> {
       [],
     )
     .option("--skip-bad", "leave out unreadable rows and pictures of a folder instead of stopping")
+    .addOption(
+      new Option(
+        "--on-loss <way>",
+        "when the GPU device is lost: stop, or retry: open it again and go on from the last checkpoint",
+      )
+        .choices(["stop", "retry"])
+        .default("stop"),
+    )
     .option("--adapter <name>", "gpu, lavapipe, swiftshader or a part of an adapter's name")
     .option("--tuning <file>", tuningHelp)
     .option("--quiet", "print no progress")
@@ -92,30 +104,27 @@ async function main(): Promise<void> {
   const { config, openRun } = options.resume
     ? await resumed(options, options.resume)
     : await started(options);
-  const gpu = await openGpu(options.adapter, options.quiet, options.tuning);
-  if (process.env.MCD_CHECK_FINITE) checkFinite(gpu);
-  if (process.env.MCD_POISON) poison(gpu);
-
+  const gpu = await openTrainingGpu(options);
   const dataset = await loadDataset(config.data, options.quiet);
   const heldOut = heldOutRecords(dataset);
   // Nothing is written before the data and the device are there: a mistake leaves no half-made run behind.
   const run = await openRun();
-  const tokenizer = await runVocabulary(files, run, dataset, config);
-  const captioner = new Captioner(gpu, config, tokenizer);
-  const context: StageContext = { platform, config, captioner, dataset, run, heldOut };
-  if (!options.quiet) await announce(captioner, dataset, run, options.stage);
-
-  // Until here a signal just ends the process: nothing can be lost.
   let stopping: StopSignal | null = null;
-  const restoreSignals = onInterrupt((signal) => {
-    stopping = signal;
-    console.error("\nstopping after this step; the run can be resumed");
-  });
+  let restoreSignals = () => {};
   try {
-    await train(context, options, () => stopping);
+    const tokenizer = await runVocabulary(files, run, dataset, config);
+    const captioner = new Captioner(gpu, config, tokenizer);
+    const context: StageContext = { platform, config, captioner, dataset, run, heldOut };
+    if (!options.quiet) await announce(captioner, dataset, run, options.stage);
+    // Until here a signal just ends the process: nothing can be lost.
+    restoreSignals = onInterrupt((signal) => {
+      stopping = signal;
+      console.error("\nstopping after this step; the run can be resumed");
+    });
+    await trainThroughLosses(context, options, () => stopping);
     console.error(`done in ${formatDuration((platform.now() - began) / 1000)}: ${run.path}`);
   } catch (error) {
-    if (!(error instanceof Interrupted)) throw error;
+    if (!(error instanceof Interrupted)) throw await withWayOn(error, run, options);
     console.error(`stopped; go on with: node dist/train.js --resume ${run.path}`);
     process.exitCode = signalExitCode[error.signal];
   } finally {
@@ -130,13 +139,119 @@ class Interrupted extends Error {
   }
 }
 
-/** Both stages, the scores and the report. Throws `Interrupted` soon after `asked` names a signal. */
-async function train(context: StageContext, options: Options, asked: () => StopSignal | null): Promise<void> {
-  const { captioner, config, dataset, run } = context;
-  const goOn = () => {
+async function openTrainingGpu({ adapter, quiet, tuning }: Options): Promise<Gpu> {
+  const gpu = await openGpu(adapter, quiet, tuning);
+  if (process.env.MCD_CHECK_FINITE) checkFinite(gpu);
+  if (process.env.MCD_POISON) poison(gpu);
+  return gpu;
+}
+
+/** How often in a row the device may be lost without a further checkpoint in between. */
+const mostLosses = 5;
+
+/** `train`; with `--on-loss retry` on further devices where one is lost, each time from the last checkpoint. */
+async function trainThroughLosses(
+  context: StageContext,
+  options: Options,
+  asked: () => StopSignal | null,
+): Promise<void> {
+  const { config, run } = context;
+  const stopIfAsked = () => {
     const signal = asked();
     if (signal) throw new Interrupted(signal);
   };
+  let { captioner } = context;
+  let resume = options.resume !== undefined;
+  let [losses, before] = [0, -1];
+  for (;;) {
+    try {
+      if (losses > 0) {
+        await new Promise((resolve) => setTimeout(resolve, 500 * (losses - 1)));
+        stopIfAsked();
+        captioner = new Captioner(
+          await openTrainingGpu({ ...options, quiet: true }),
+          config,
+          captioner.tokenizer,
+        );
+      }
+      return await train(
+        { ...context, captioner },
+        { ...options, resume },
+        stopIfAsked,
+        () => asked() !== null,
+      );
+    } catch (error) {
+      if (error instanceof Interrupted) throw error;
+      const lost = await lossBehind(error, captioner.gpu);
+      if (!lost) throw error;
+      if (options.onLoss === "stop") throw lost;
+      const saved = await savedSteps(run);
+      const total = saved.reduce((sum, { step }) => sum + step, 0);
+      losses = total > before ? 1 : losses + 1;
+      before = total;
+      if (losses > mostLosses) {
+        throw new UserError(
+          `${lost.message}; the device was opened again ${mostLosses} times in a row without coming to a further checkpoint`,
+        );
+      }
+      const from = saved.length > 0 ? placeOf(saved) : "the start";
+      console.error(
+        `warning: ${lost.message}; going on from ${from} on a new device (${losses} of ${mostLosses} tries without a further checkpoint)`,
+      );
+      captioner.gpu.dispose();
+      resume = true;
+    }
+  }
+}
+
+/** The loss of the device that an error comes from; null if it does not. Some errors of a lost device are heard of before the loss. */
+async function lossBehind(error: unknown, { device }: Gpu): Promise<DeviceLostError | null> {
+  if (error instanceof DeviceLostError) return error;
+  const moment = new Promise<null>((resolve) => setTimeout(resolve, 500, null));
+  const lost = await Promise.race([device.lost, moment]);
+  return lost && new DeviceLostError(lost.reason, lost.message);
+}
+
+/** The last checkpoint of each stage that has one, in the order of training. */
+async function savedSteps(run: RunFolder): Promise<{ stage: string; step: number }[]> {
+  const saved: { stage: string; step: number }[] = [];
+  for (const stage of ["vqvae", "decoder"]) {
+    const { checkpoint } = await latestCheckpoint(files, run.checkpointFolder(stage));
+    if (checkpoint) saved.push({ stage, step: checkpoint.step });
+  }
+  return saved;
+}
+
+const placeOf = (saved: { stage: string; step: number }[]) =>
+  `${saved.at(-1)!.stage} step ${saved.at(-1)!.step}`;
+
+/** An error that ends a run, with how to go on. A run that did no step and had none leaves no folder that bars the next try. */
+async function withWayOn(thrown: unknown, run: RunFolder, { resume }: Options): Promise<unknown> {
+  const saved = await savedSteps(run);
+  const error =
+    thrown instanceof OutOfMemoryError
+      ? new UserError(`${thrown.message}; lower vqvae.channels, decoder.dim or data.imageSize`)
+      : thrown;
+  if (saved.length === 0 && !resume && (await run.readLog()).length === 0) {
+    await run.abandon();
+    return error;
+  }
+  if (!(error instanceof UserError || error instanceof GpuError)) {
+    console.error(`go on with: node dist/train.js --resume ${run.path}`);
+    return error;
+  }
+  const from = saved.length > 0 ? `from ${placeOf(saved)}` : "from the start, as nothing is saved yet,";
+  return new UserError(`${error.message}; go on ${from} with: node dist/train.js --resume ${run.path}`);
+}
+
+/** Both stages, the scores and the report. `goOn` throws what is to end the work, and is called after each batch. */
+async function train(
+  context: StageContext,
+  options: Omit<Options, "resume"> & { resume: boolean },
+  goOn: () => void,
+  isStopping: () => boolean,
+): Promise<void> {
+  const { captioner, config, dataset, run } = context;
   const stage = (trainer: Trainer) =>
     withProgress(
       {
@@ -153,8 +268,8 @@ async function train(context: StageContext, options: Options, asked: () => StopS
           seed: config.seed,
           log: config.log,
           progress,
-          interrupted: () => asked() !== null,
-          resume: options.resume !== undefined,
+          interrupted: isStopping,
+          resume: options.resume,
         }),
     );
 
@@ -179,7 +294,7 @@ async function train(context: StageContext, options: Options, asked: () => StopS
     await stage(trainer);
     goOn();
     trainer.finish?.();
-    await finish(context, options, goOn);
+    await finish(context, options.quiet, goOn);
     trainer.dispose();
   } else {
     await writeReport(context);
@@ -272,10 +387,10 @@ async function loadTrained(captioner: Captioner, run: RunFolder): Promise<void> 
 }
 
 /** Saves the captioner, scores it on the held-out splits, prints captions beside references. */
-async function finish(context: StageContext, options: Options, goOn: () => void): Promise<void> {
+async function finish(context: StageContext, quiet: boolean | undefined, goOn: () => void): Promise<void> {
   const { captioner, dataset, run, config } = context;
   await saveTrained(captioner, files, `${run.path}/weights`);
-  const samples = await captionedSamples(context);
+  const samples = await captionedSamples(context, undefined, goOn);
   for (const { caption, references } of samples.slice(0, 12)) {
     console.log(`${caption}    (reference: ${references?.join(" | ")})`);
   }
@@ -286,17 +401,15 @@ async function finish(context: StageContext, options: Options, goOn: () => void)
     }),
   );
   const splits = testSplits(dataset);
-  const evaluation = await withLateProgress(
-    { label: "scores", unit: "pictures", quiet: options.quiet },
-    (onProgress) =>
-      evaluate(captioner, dataset, {
-        splits,
-        limit: config.log.scored,
-        onProgress(done, total) {
-          onProgress(done, total);
-          goOn();
-        },
-      }),
+  const evaluation = await withLateProgress({ label: "scores", unit: "pictures", quiet }, (onProgress) =>
+    evaluate(captioner, dataset, {
+      splits,
+      limit: config.log.scored,
+      onProgress(done, total) {
+        onProgress(done, total);
+        goOn();
+      },
+    }),
   );
   const table = `${scoresTable(evaluation)}\n\n${tableLegend(evaluation)}`;
   console.log(`\n${table}`);
@@ -309,10 +422,15 @@ async function finish(context: StageContext, options: Options, goOn: () => void)
       1,
     ),
   );
-  const bounds = await withLateProgress(
-    { label: "bound", unit: "captions", quiet: options.quiet },
-    (onProgress) =>
-      splitBounds(captioner, dataset, splits, { limit: config.log.scored, steps: boundSteps, onProgress }),
+  const bounds = await withLateProgress({ label: "bound", unit: "captions", quiet }, (onProgress) =>
+    splitBounds(captioner, dataset, splits, {
+      limit: config.log.scored,
+      steps: boundSteps,
+      onProgress(done, total) {
+        onProgress(done, total);
+        goOn();
+      },
+    }),
   );
   console.log(`\n${boundTable(bounds)}`);
   await files.write(`${run.path}/bound.json`, JSON.stringify(bounds, null, 1));

@@ -4,6 +4,7 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
+import { pipeline } from "node:stream";
 import { UserError } from "../dist/platform/errors.js";
 
 /** @type {Readonly<Record<string, string>>} */
@@ -36,33 +37,57 @@ async function find(folder, address) {
 }
 
 /**
- * Serves the files below a folder; a folder's address means its index.html. Pages are cross-origin isolated, as they have to be
- * for exact clocks and shared memory. Port 0: any free one. Throws a `UserError` if the port cannot be had.
+ * Whether a request names this machine's own address, on any port: it may have come through a tunnel. Another name means that a
+ * web site has its own name lead here, to read with the rights of a page of its own.
+ * @param {string | undefined} host
+ */
+function isLocal(host) {
+  return /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i.test(host ?? "");
+}
+
+/** @type {Readonly<Record<string, string>>} */
+const headers = {
+  // Exact clocks and shared memory need a page that is isolated from other sites.
+  "Cross-Origin-Opener-Policy": "same-origin",
+  "Cross-Origin-Embedder-Policy": "require-corp",
+  // No page of another site may use these files or show these pages in a frame.
+  "Cross-Origin-Resource-Policy": "same-origin",
+  "Content-Security-Policy": "frame-ancestors 'self'",
+  "X-Frame-Options": "SAMEORIGIN",
+  "X-Content-Type-Options": "nosniff",
+  "Referrer-Policy": "no-referrer",
+  // The page is built anew often, under the same names.
+  "Cache-Control": "no-cache",
+};
+
+/**
+ * Serves the files below a folder to GET and HEAD; a folder's address means its index.html. Pages are cross-origin isolated.
+ * Port 0: any free one. Throws a `UserError` if the port cannot be had.
  * @param {string} folder
  * @param {number} port
  * @returns {Promise<{ url: string; close(): Promise<void> }>}
  */
 export async function serve(folder, port) {
   const server = createServer(async (request, response) => {
-    const file = await find(folder, request.url ?? "/");
-    response.setHeader("Cross-Origin-Opener-Policy", "same-origin");
-    response.setHeader("Cross-Origin-Embedder-Policy", "require-corp");
-    response.setHeader("X-Content-Type-Options", "nosniff");
-    // The page is built anew often, under the same names.
-    response.setHeader("Cache-Control", "no-cache");
-    if (!file) {
-      response.statusCode = 404;
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    /** @type {(status: number, sentence: string) => void} */
+    const refuse = (status, sentence) => {
+      response.statusCode = status;
       response.setHeader("Content-Type", "text/plain; charset=utf-8");
-      response.end("There is no such file here.");
-      return;
+      response.end(sentence);
+    };
+    if (!isLocal(request.headers.host)) return refuse(421, "This server answers to localhost only.");
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      response.setHeader("Allow", "GET, HEAD");
+      return refuse(405, "This server knows GET and HEAD only.");
     }
+    const file = await find(folder, request.url ?? "/");
+    if (!file) return refuse(404, "There is no such file here.");
     response.setHeader("Content-Type", types[extname(file.path)] ?? "application/octet-stream");
     response.setHeader("Content-Length", file.bytes);
     if (request.method === "HEAD") response.end();
-    else
-      createReadStream(file.path)
-        .on("error", (error) => response.destroy(error))
-        .pipe(response);
+    // Unlike `pipe`, this closes the file when the client breaks off.
+    else pipeline(createReadStream(file.path), response, () => {});
   });
   await new Promise((resolve, reject) => {
     server.once("error", (/** @type {NodeJS.ErrnoException} */ error) => {

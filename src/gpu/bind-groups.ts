@@ -1,15 +1,23 @@
 /**
- * Bind groups, kept for as long as their buffers live: making one costs ten times what using one does. Those with a
- * texture or a buffer of someone else's are not kept, as that would keep what their owner may have given up.
+ * Bind groups, kept for the next time: making one costs ten times what using one does. Those with a texture or a buffer of
+ * someone else's are not kept, as that would keep what their owner may have given up. There are more combinations of buffers
+ * and offsets than could be kept for ever, so those that were not used for long are given up.
  */
 
 import type { Pipeline } from "./pipelines.js";
 import { borrowedId } from "./pool.js";
 import type { BoundRange, Dispatch } from "./recording.js";
 
+/** The most groups of one age. A forward pass of the largest preset uses some hundreds of different ones. */
+const mostOfAnAge = 2048;
+/** The most groups that a cache keeps. */
+export const mostKeptGroups = 2 * mostOfAnAge;
+
 export class BindGroupCache {
   readonly #device: GPUDevice;
-  readonly #groups = new Map<number, Map<string, GPUBindGroup>>();
+  /** Used since the last change of ages. When these are many enough they become the old ones, and the old ones are given up. */
+  #young = new Map<string, GPUBindGroup>();
+  #old = new Map<string, GPUBindGroup>();
   created = 0;
 
   constructor(device: GPUDevice) {
@@ -20,19 +28,22 @@ export class BindGroupCache {
   get({ pipeline, bindings, textures }: Dispatch, uniforms: GPUBuffer): GPUBindGroup {
     if (textures.length > 0 || bindings.some(({ storage }) => storage.place.id === borrowedId))
       return this.#create(pipeline, bindings, textures, uniforms);
-    let known = this.#groups.get(pipeline.id);
-    if (!known) {
-      known = new Map();
-      this.#groups.set(pipeline.id, known);
-    }
-    let key = "";
+    let key = `${pipeline.id}/`;
     for (const range of bindings) key += `${range.storage.place.id}:${range.offset}:${range.size},`;
-    let group = known.get(key);
-    if (!group) {
-      group = this.#create(pipeline, bindings, textures, uniforms);
-      known.set(key, group);
+    const young = this.#young.get(key);
+    if (young) return young;
+    const group = this.#old.get(key) ?? this.#create(pipeline, bindings, textures, uniforms);
+    if (this.#young.size === mostOfAnAge) {
+      this.#old = this.#young;
+      this.#young = new Map();
     }
+    this.#young.set(key, group);
     return group;
+  }
+
+  /** Groups that are kept: some of both ages may be the same. */
+  get kept(): number {
+    return this.#young.size + this.#old.size;
   }
 
   #create(
@@ -56,6 +67,7 @@ export class BindGroupCache {
   }
 
   clear(): void {
-    this.#groups.clear();
+    this.#young.clear();
+    this.#old.clear();
   }
 }

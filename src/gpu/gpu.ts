@@ -3,6 +3,7 @@
 import { adapterName, isSoftware } from "../platform/adapter-info.js";
 import { BindGroupCache } from "./bind-groups.js";
 import { type CapturedMemory, CaptureMemory } from "./capture-memory.js";
+import { listenToDevice } from "./device-events.js";
 import { DeviceLostError, GpuError, GpuValidationError, MissingFeatureError } from "./errors.js";
 import {
   bindingDType,
@@ -80,13 +81,15 @@ export interface GpuOptions extends PoolOptions {
   rest?: (promise: Promise<unknown>) => void;
 }
 
-/** Counts since the device was opened. */
+/** Counts since the engine was made on its device. */
 export interface Counters {
   dispatches: number;
   submits: number;
   pipelines: number;
   bindGroups: number;
   buffers: number;
+  /** Of the bind groups, those that are kept for the next time, outside of captured work: never more than `mostKeptGroups`. */
+  keptBindGroups: number;
 }
 
 /** A static piece of work, recorded once: `run()` submits it again without touching ops, tape or allocator. */
@@ -220,6 +223,7 @@ export class Gpu {
   #disposed = false;
   #failure: GpuError | null = null;
   readonly #errorChecks = new Set<Promise<void>>();
+  readonly #leaveDevice: () => void;
   #dispatchCount = 0;
   #submitCount = 0;
   readonly #uniformAlignment: number;
@@ -257,18 +261,8 @@ export class Gpu {
     device.queue.writeBuffer(this.one.buffer, 0, new Float32Array([1]));
     this.#mainRecording = new Recording(this.#uniformAlignment);
     this.#recording = this.#mainRecording;
-    device.lost.then((information) =>
-      this.#fail(new DeviceLostError(information.reason, information.message)),
-    );
-    device.addEventListener("uncapturederror", this.#onUncaptured);
+    this.#leaveDevice = listenToDevice(device, fail);
   }
-
-  /** Errors of calls outside of any error scope reach the whole device; those of the engine name one of its objects. */
-  readonly #onUncaptured = (event: GPUUncapturedErrorEvent) => {
-    if (!event.error.message.includes('"mcd ')) return;
-    event.preventDefault();
-    this.#fail(new GpuValidationError(event.error.message));
-  };
 
   /** Calls `listener` at every such event; returns a function that ends it. */
   on<E extends keyof GpuEvents>(event: E, listener: (error: GpuEvents[E]) => void): () => void {
@@ -305,6 +299,7 @@ export class Gpu {
       pipelines: this.#pipelines.created,
       bindGroups: this.#bindGroups.created,
       buffers: this.memory.buffersCreated,
+      keptBindGroups: this.#bindGroups.kept,
     };
   }
 
@@ -897,7 +892,7 @@ export class Gpu {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.device.removeEventListener("uncapturederror", this.#onUncaptured);
+    this.#leaveDevice();
     this.#mainRecording.take();
     this.#queue.finish();
     this.checker?.dispose();

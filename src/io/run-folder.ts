@@ -88,6 +88,15 @@ export class RunFolder {
     return new RunFolder(files, path, config);
   }
 
+  /** Takes back a run that did nothing: removes its files, and the folder if nothing else is in it. */
+  async abandon(): Promise<void> {
+    for (const name of ["config.json", "vocabulary.json", "log.jsonl", "checkpoints", "samples"])
+      await this.#files.remove(`${this.path}/${name}`);
+    // The lock is the process's, which removes it in the end.
+    const rest = (await this.#files.list(this.path)).filter((name) => name !== "lock.json");
+    if (rest.length === 0) await this.#files.remove(this.path);
+  }
+
   get samplesFolder(): string {
     return `${this.path}/samples`;
   }

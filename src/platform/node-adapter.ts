@@ -52,8 +52,35 @@ const FASTER_THAN_SWIFTSHADER =
 const FASTER_THAN_LAVAPIPE =
   "lavapipe computes on the CPU; a GPU with its Vulkan driver would be much faster.";
 
-/** Dawn aborts the process when the object that `create` returned is collected while its devices live: hold all of them. */
-const alive: GPU[] = [];
+/**
+ * Dawn's instances, by the drivers that were offered and the options. Each is used for every device of its kind: Dawn aborts the
+ * process when an instance is collected while its devices live, and each holds megabytes of the driver for as long as it lives.
+ */
+const instances = new Map<string, GPU>();
+
+/** The instance with these options for the drivers that the environment offers now. */
+function instanceOf(create: Create, options: string[]): GPU {
+  const key = JSON.stringify([userDrivers(), process.env.VK_ADD_DRIVER_FILES, options]);
+  const gpu = instances.get(key) ?? create(options);
+  instances.set(key, gpu);
+  return gpu;
+}
+
+/** Of instances that gave a device which failed: other devices of theirs may live. */
+const retired: GPU[] = [];
+
+function retire(gpu: GPU): void {
+  for (const [key, instance] of instances) {
+    if (instance !== gpu) continue;
+    instances.delete(key);
+    retired.push(gpu);
+  }
+}
+
+/** How many instances of Dawn this process holds: as many as there are kinds of devices that it was asked for. */
+export function openInstances(): number {
+  return instances.size + retired.length;
+}
 /** The drivers offered are chosen by environment variables of the whole process: one opening at a time. */
 let queue: Promise<unknown> = Promise.resolve();
 
@@ -107,8 +134,7 @@ async function loadDawn(): Promise<Create> {
 
 /** Dawn's null backend: everything is validated and nothing computed, to test and time the JavaScript side. */
 async function openNull(create: Create): Promise<NodeDevice> {
-  const gpu = create(["backend=null"]);
-  alive.push(gpu);
+  const gpu = instanceOf(create, ["backend=null"]);
   const adapter = await gpu.requestAdapter();
   if (adapter === null) throw new UserError("Dawn's null backend gives no adapter on this machine.");
   const device = await requestComputeDevice(adapter);
@@ -129,8 +155,7 @@ async function attempt(
     const toggles = ["disable-dawn-features=timestamp_quantization"];
     if (exact !== null) toggles.push(`adapter=${exact}`);
     try {
-      const gpu = create(toggles);
-      alive.push(gpu);
+      const gpu = instanceOf(create, toggles);
       const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
       const software = adapter !== null && isSoftware(adapter.info);
       if (adapter === null || (way.kind === "gpu" && software)) {
@@ -138,6 +163,10 @@ async function attempt(
         return null;
       }
       const device = await requestComputeDevice(adapter);
+      // A driver that failed may not recover within its instance: the next device gets another.
+      device.lost.then(({ reason }) => {
+        if (reason !== "destroyed") retire(gpu);
+      });
       const description = `${adapterName(adapter.info)} (${way.label})`;
       const opened: NodeDevice = { device, adapter, description, software };
       if (software) opened.rest = restUntil;
@@ -171,8 +200,7 @@ const KINDS: ReadonlyMap<string, Way["kind"]> = new Map([
 async function findByName(create: Create, name: string, passedOver: string[]): Promise<string | undefined> {
   let list = "";
   try {
-    const gpu = create(["adapter=\x01no such adapter"]);
-    alive.push(gpu);
+    const gpu = instanceOf(create, ["adapter=\x01no such adapter"]);
     await gpu.requestAdapter();
   } catch (error) {
     list = error instanceof Error ? error.message : String(error);

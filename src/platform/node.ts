@@ -323,21 +323,20 @@ export type StopSignal = keyof typeof signalExitCode;
 
 /**
  * Calls `handler` once on the first Ctrl-C, SIGTERM or SIGHUP (not under `nohup`), so that a training loop can save and end by
- * itself; a second signal ends the process at once with the shell's usual code. Returns a function that restores the default
- * behaviour.
+ * itself. From then on signals do what they do by default, end the process at once, whatever it is at: even where it waits for
+ * a file or a driver and JavaScript could not run. Returns a function that restores this at any time.
  */
 export function onInterrupt(handler: (signal: StopSignal) => void): () => void {
   const signals = (Object.keys(signalExitCode) as StopSignal[]).filter(
     (signal) => signal !== "SIGHUP" || !startedByNohup(),
   );
-  let asked = false;
+  const restore = () => {
+    for (const signal of signals) process.off(signal, listener);
+  };
   const listener = (signal: NodeJS.Signals): void => {
-    if (asked) process.exit(signalExitCode[signal as StopSignal]);
-    asked = true;
+    restore();
     handler(signal as StopSignal);
   };
   for (const signal of signals) process.on(signal, listener);
-  return () => {
-    for (const signal of signals) process.off(signal, listener);
-  };
+  return restore;
 }

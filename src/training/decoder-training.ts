@@ -18,6 +18,7 @@ import { UserError } from "../platform/errors.js";
 import { backward } from "../tensor/autograd.js";
 import { type Tensor, untracked } from "../tensor/tensor.js";
 import { ModelOptimizer } from "./model-optimizer.js";
+import { Snapshot } from "./snapshot.js";
 import type { StepResult } from "./stage.js";
 import { StaticStep } from "./static-step.js";
 
@@ -42,6 +43,8 @@ export class DecoderTraining {
   private readonly batches: DecoderBatches;
   private readonly random: Rng;
   private readonly importance: ImportanceSampler | null;
+  /** Its history, which learns from losses also where no weight moves. */
+  private readonly history: Snapshot;
   /** The micro-batches of a step: all that the CPU writes for it, besides the step's number and learning rate. */
   private readonly parts: readonly MicroBatch[];
   private readonly work: StaticStep<{ total: Tensor; terms: Tensor }>;
@@ -60,6 +63,7 @@ export class DecoderTraining {
     this.table = transitionTable(this.gpu, schedule);
     this.random = new Rng(this.gpu, seed);
     this.importance = config.importanceSampling ? new ImportanceSampler(this.random, schedule.steps) : null;
+    this.history = new Snapshot(this.gpu, this.importance ? [this.importance.history] : []);
     this.optimizer = new ModelOptimizer(decoder, {
       learningRate: {
         peak: config.learningRate,
@@ -104,7 +108,13 @@ export class DecoderTraining {
     return { losses: { total: loss!, kl: kl!, auxiliary: auxiliary! }, learningRate, gradNorm };
   }
 
+  /** Takes back a step whose gradient was not finite: the weights have not moved, what importance sampling learned goes. */
+  undo(): void {
+    this.history.restore();
+  }
+
   private record(): { total: Tensor; terms: Tensor } {
+    this.history.take();
     this.optimizer.zeroGrad();
     const sums = this.parts
       .map((part) => this.gpu.scope(() => this.accumulate(part)))
@@ -176,6 +186,7 @@ export class DecoderTraining {
   dispose(): void {
     this.work.dispose();
     this.table.dispose();
+    this.history.dispose();
     this.importance?.dispose();
     this.random.dispose();
     for (const { tokens, codes } of this.parts) {

@@ -1,7 +1,7 @@
 /** The training loop of a stage: steps, log, evaluations, samples, checkpoints, a clean stop. */
 
 import type { Config } from "../config.js";
-import { formatBytes } from "../gpu/errors.js";
+import { formatBytes, OutOfMemoryError } from "../gpu/errors.js";
 import type { Gpu } from "../gpu/gpu.js";
 import { type Checkpoint, latestCheckpoint, saveCheckpoint } from "../io/checkpoint.js";
 import { asLogEntry, type LogEntry, type RunFolder } from "../io/run-folder.js";
@@ -26,10 +26,14 @@ export interface Trainer {
   readonly perStep: { count: number; unit: "images" | "tokens" };
   /** Step `step` (from 1). Resolves when its numbers have been read back. */
   step(step: number): Promise<StepResult>;
-  /** Measures on held-out data. */
-  evaluate(): Promise<Record<string, number>>;
-  /** Writes samples under a name that contains the step; returns their path. */
-  sample(step: number): Promise<string>;
+  /** Takes back all that a step has changed whose gradient was not finite, so that it moved no weight. */
+  undo(): void;
+  /** Settings that the memory of a step grows with, as the message says that tells of too little: "vqvae.batch, …". */
+  readonly memorySettings: string;
+  /** Measures on held-out data. Calls `onBatch`, which may throw, after each batch of pictures or captions. */
+  evaluate(onBatch?: () => void): Promise<Record<string, number>>;
+  /** Writes samples under a name that contains the step; returns their path. `onBatch` as above. */
+  sample(step: number, onBatch?: () => void): Promise<string>;
   /** Runs `body` while the model has the weights that it would be used with if training ended here. */
   withUsedWeights<T>(body: () => Promise<T>): Promise<T>;
   save(): Promise<Pick<Checkpoint, "model" | "optimizer">>;
@@ -61,9 +65,13 @@ interface StageState {
   entry: LogEntry;
 }
 
+/** Thrown within measures and samples once the user has asked to stop. */
+class Interruption extends Error {}
+
 /**
  * Trains a stage to its end, or until it is interrupted; either way the last step is saved. A step's checkpoint is written
  * before it is measured and sampled, so that a long evaluation that fails loses nothing: the next run makes up for it.
+ * An error, too, is thrown only after the last step was saved, if the device still has it.
  */
 export async function runStage(trainer: Trainer, options: StageOptions): Promise<"finished" | "interrupted"> {
   const { platform, run, log, progress } = options;
@@ -76,21 +84,45 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
     progress.warn(`warning: ${damaged} lines of ${run.logPath} were no entries and are left out`);
 
   let saved = step;
+  let latest: LogEntry | null = null;
+  /** Whether the model is as it was after `step`: not while the next step runs, nor once that has failed. */
+  let isWhole = true;
   const pending: LogEntry[] = [];
   const save = async (entry: LogEntry) => {
     await run.appendLog(pending.splice(0));
     const state: StageState = { seed: options.seed, entry };
     // Through JSON, so that a NaN of the entry becomes null, as in the log.
     const json = JSON.parse(JSON.stringify(state));
-    await saveCheckpoint(platform.files, folder, { step, ...(await trainer.save()), state: json }, log.keep);
+    const weights = await trainer.save();
+    if (!allFinite(weights.model)) {
+      throw new UserError(
+        `${stage} step ${step}: some weights are infinite or NaN, and are not saved; a lower ${stage}.learningRate may help`,
+      );
+    }
+    await saveCheckpoint(platform.files, folder, { step, ...weights, state: json }, log.keep);
     saved = step;
+  };
+  /** Saves the last step where it can, and gives back the error to throw. */
+  const failed = async (error: unknown): Promise<unknown> => {
+    try {
+      if (isWhole && latest && saved !== step) await save(latest);
+    } catch {
+      // What made the work fail (no memory, a full disk, a lost device) may well make this fail: the error says more.
+    }
+    if (!(error instanceof OutOfMemoryError)) return error;
+    return new UserError(
+      `${stage} step ${isWhole ? step : step + 1}: ${error.message}; lower ${trainer.memorySettings}`,
+    );
+  };
+  const stopIfAsked = () => {
+    if (options.interrupted()) throw new Interruption();
   };
   const due = (every: number) => step === steps || (every > 0 && step % every === 0);
   /** All that follows a step: measures, samples, its line in the log. */
   const complete = async (entry: LogEntry) => {
     const { losses, learningRate, ms } = entry;
     if (due(log.evaluateEvery)) {
-      entry.metrics = await trainer.evaluate();
+      entry.metrics = await trainer.evaluate(stopIfAsked);
       progress.log(`${stage} ${step}/${steps}  ${summary(losses)}  held out: ${summary(entry.metrics)}`);
     } else if (due(log.every)) {
       progress.log(
@@ -99,49 +131,70 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
     }
     pending.push(entry);
     if (due(log.sampleEvery)) {
-      const path = await trainer.sample(step);
+      const path = await trainer.sample(step, stopIfAsked);
       await options.onSample?.(path);
     }
     if (saved === step || pending.length >= 20) await run.appendLog(pending.splice(0));
     await options.onStep?.(entry);
   };
 
-  if (resumed?.entry && last?.step !== step) await complete(resumed.entry);
-  let latest: LogEntry | null = null;
-  while (step < steps && !options.interrupted()) {
-    const began = platform.now();
-    gpu.resetPeakMemory();
-    const { losses, learningRate, gradNorm } = await trainer.step(step + 1);
-    step++;
-    const ms = platform.now() - began;
-    const { count, unit } = trainer.perStep;
-    const entry: LogEntry = {
-      stage,
-      step,
-      losses,
-      learningRate,
-      gradNorm,
-      ms,
-      perSecond: (count * 1000) / ms,
-      unit,
-      bytes: gpu.memory.peakBytes,
-    };
-    if (!Number.isFinite(losses.total)) {
-      await run.appendLog([...pending.splice(0), entry]);
-      throw new UserError(
-        `${stage} step ${step}: the loss is ${losses.total}; a lower ${stage}.learningRate may help, and MCD_CHECK_FINITE=1 finds the kernel`,
-      );
+  const train = async () => {
+    if (resumed?.entry && last?.step !== step) await complete(resumed.entry);
+    while (step < steps && !options.interrupted()) {
+      const began = platform.now();
+      gpu.resetPeakMemory();
+      isWhole = false;
+      const { losses, learningRate, gradNorm } = await trainer.step(step + 1);
+      const ms = platform.now() - began;
+      const { count, unit } = trainer.perStep;
+      const entry: LogEntry = {
+        stage,
+        step: step + 1,
+        losses,
+        learningRate,
+        gradNorm,
+        ms,
+        perSecond: (count * 1000) / ms,
+        unit,
+        bytes: gpu.memory.peakBytes,
+      };
+      if (!Number.isFinite(losses.total)) {
+        await run.appendLog([...pending.splice(0), entry]);
+        if (!Number.isFinite(gradNorm)) {
+          trainer.undo();
+          isWhole = true;
+        }
+        throw new UserError(
+          `${stage} step ${step + 1}: the loss is ${losses.total}; a lower ${stage}.learningRate may help, and MCD_CHECK_FINITE=1 finds the kernel`,
+        );
+      }
+      step++;
+      isWhole = true;
+      latest = entry;
+      progress.update(step, `loss ${losses.total!.toPrecision(4)}, ${formatBytes(entry.bytes)}`);
+      if (due(log.checkpointEvery)) await save(entry);
+      // Whoever asks to stop need not wait for measures and samples: the resumed run makes them.
+      if (options.interrupted() && (due(log.evaluateEvery) || due(log.sampleEvery))) break;
+      await complete(entry);
     }
-    progress.update(step, `loss ${losses.total!.toPrecision(4)}, ${formatBytes(entry.bytes)}`);
-    if (due(log.checkpointEvery)) await save(entry);
-    latest = entry;
-    // Whoever asks to stop need not wait for measures and samples: the resumed run makes them.
-    if (options.interrupted() && (due(log.evaluateEvery) || due(log.sampleEvery))) break;
-    await complete(entry);
+  };
+  try {
+    await train();
+  } catch (error) {
+    if (!(error instanceof Interruption)) throw await failed(error);
   }
   if (latest && saved !== step) await save(latest);
   await run.appendLog(pending.splice(0));
-  return step >= steps ? "finished" : "interrupted";
+  return step >= steps && !options.interrupted() ? "finished" : "interrupted";
+}
+
+/** Whether all weights are numbers: a checkpoint with NaN could not go on, and would push out one that can. */
+function allFinite(model: Checkpoint["model"]): boolean {
+  for (const { data } of model.values()) {
+    if (!(data instanceof Float32Array)) continue;
+    for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) return false;
+  }
+  return true;
 }
 
 /** The step of the checkpoint that a run goes on from, and its entry if it holds one; null if there is no checkpoint. */

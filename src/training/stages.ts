@@ -78,9 +78,11 @@ export function vqvaeStage(context: StageContext): Trainer {
     steps: config.vqvae.steps,
     perStep: { count: config.vqvae.batch, unit: "images" },
     step: (step) => training.step(step),
-    async evaluate() {
+    undo: () => training.undo(),
+    memorySettings: "vqvae.batch, vqvae.channels or data.imageSize",
+    async evaluate(onBatch) {
       const originals = heldOutImages(context);
-      const codes = await captioner.encodeAll(originals);
+      const codes = await captioner.encodeAll(originals, onBatch);
       const decoded = await captioner.reconstructAll(codes);
       const count = originals.length / bytes;
       let [peak, structure] = [0, 0];
@@ -102,7 +104,10 @@ export function vqvaeStage(context: StageContext): Trainer {
   };
 }
 
-/** The codes [n·S] of every training picture and of `augment` variants of each, picture by picture. */
+/**
+ * The codes [n·S] of every training picture and of `augment` variants of each, picture by picture. `onProgress` is called after
+ * each batch, and may throw.
+ */
 export async function trainingCodes(
   { captioner, dataset, config }: StageContext,
   onProgress: (done: number, total: number) => void,
@@ -130,21 +135,26 @@ export async function trainingCodes(
         );
       }
     });
-    codes.set(await captioner.encodeAll(images), first * variants * captioner.positions);
+    const encoded = await captioner.encodeAll(images, () => onProgress(first, train.length));
+    codes.set(encoded, first * variants * captioner.positions);
     onProgress(Math.min(train.length, first + chunk), train.length);
   }
   return codes;
 }
 
 /** Held-out pictures with what the model says of them. */
-export async function captionedSamples(context: StageContext, count = shown): Promise<CaptionedImage[]> {
+export async function captionedSamples(
+  context: StageContext,
+  count = shown,
+  onBatch?: () => void,
+): Promise<CaptionedImage[]> {
   const { captioner, dataset, heldOut } = context;
   const records = heldOut.slice(0, count).map((record) => dataset.records[record]!);
   const images = gatherImages(
     dataset,
     records.map(({ image }) => image),
   );
-  const captions = await captioner.captionAll(images);
+  const captions = await captioner.captionAll(images, { onBatch });
   return records.map(({ image, captions: references }, i) => ({
     image: rgb(dataset.size, pixels(dataset, image)),
     caption: captions[i]!.text,
@@ -196,10 +206,13 @@ export async function decoderStage(context: StageContext, codes: Uint32Array): P
     steps: config.decoder.steps,
     perStep: { count: batch * length, unit: "tokens" },
     step: (step) => training.step(step),
-    evaluate: () =>
+    undo: () => training.undo(),
+    memorySettings:
+      "decoder.batch or decoder.dim, raise decoder.microBatches, or set decoder.checkpointing=true",
+    evaluate: (onBatch) =>
       training.optimizer.withAverages(async () => {
-        const captions = (await captioner.captionCodes(heldOutCodes)).map(({ text }) => text);
-        const options = { steps: boundSteps, seed: config.seed };
+        const captions = (await captioner.captionCodes(heldOutCodes, { onBatch })).map(({ text }) => text);
+        const options = { steps: boundSteps, seed: config.seed, onBatch };
         const bound = await heldOutBound(captioner, dataset, heldOut, heldOutCodes, options);
         return {
           ciderD: ciderD(captions, references).score,
@@ -208,9 +221,9 @@ export async function decoderStage(context: StageContext, codes: Uint32Array): P
           bound: bound.nats,
         };
       }),
-    sample: (step) =>
+    sample: (step, onBatch) =>
       training.optimizer.withAverages(async () => {
-        const svg = await captionSheet(platform.images, await captionedSamples(context), {
+        const svg = await captionSheet(platform.images, await captionedSamples(context, shown, onBatch), {
           title: `step ${step}`,
         });
         return run.writeSample(`decoder-${String(step).padStart(6, "0")}.svg`, svg);

@@ -8,6 +8,7 @@ import { backward, noGrad } from "../tensor/autograd.js";
 import { type Tensor, untracked } from "../tensor/tensor.js";
 import type { VqVae } from "../vqvae/vqvae.js";
 import { ModelOptimizer } from "./model-optimizer.js";
+import { Snapshot } from "./snapshot.js";
 import type { StepResult } from "./stage.js";
 import { StaticStep } from "./static-step.js";
 
@@ -26,6 +27,8 @@ export class VqVaeTraining {
   /** The step whose batch `values` holds. */
   private filled = 0;
   private readonly images: Tensor;
+  /** The codebook and its statistics, which follow the encoder also where no weight moves. */
+  private readonly codebook: Snapshot;
   private readonly work: StaticStep<{
     total: Tensor;
     reconstruction: Tensor;
@@ -56,7 +59,17 @@ export class VqVaeTraining {
     this.bytes = new Uint8Array(elements);
     this.values = new Float32Array(elements);
     this.images = untracked(this.gpu, [config.batch, imageSize, imageSize, 3], "f32", "images");
+    const statistics = vqvae.parameters().filter(({ trained }) => !trained);
+    this.codebook = new Snapshot(
+      this.gpu,
+      statistics.map(({ tensor }) => tensor),
+    );
     this.work = new StaticStep(this.gpu, () => this.record());
+  }
+
+  /** Takes back a step whose gradient was not finite: the weights have not moved, the codebook moves back. */
+  undo(): void {
+    this.codebook.restore();
   }
 
   /** Puts the batch of a step into `values`, in [-1, 1]. */
@@ -95,6 +108,7 @@ export class VqVaeTraining {
   }
 
   private record() {
+    this.codebook.take();
     this.optimizer.zeroGrad();
     const { total, ...parts } = this.vqvae.loss(this.images, this.config, this.random);
     backward(total);
@@ -121,6 +135,7 @@ export class VqVaeTraining {
     this.work.dispose();
     this.random.dispose();
     this.images.dispose();
+    this.codebook.dispose();
     this.optimizer.dispose();
   }
 }

@@ -118,6 +118,8 @@ const probes = {
       steps: 13,
       perStep: { count: 1, unit: "images" as const },
       step: async () => ({ losses: { total: 1 }, learningRate: 1, gradNorm: 1 }),
+      undo() {},
+      memorySettings: "decoder.batch",
       evaluate: async () => {
         done.push("evaluate");
         return {};

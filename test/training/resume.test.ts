@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { OutOfMemoryError } from "../../dist/gpu/errors.js";
 import { checkFinite } from "../../dist/gpu/finite-check.js";
 import type { Gpu } from "../../dist/gpu/gpu.js";
 import { latestCheckpoint } from "../../dist/io/checkpoint.js";
@@ -44,14 +45,17 @@ async function train(
     changes = {},
     seed,
     evaluate = async () => {},
+    nanAt,
   }: {
     resume?: boolean;
     stopAfter?: number;
+    /** In this step the first trained weight is NaN; it is put back afterwards. */
+    nanAt?: number;
     set?: string[];
     changes?: TrainingChanges;
     seed?: number;
     /** Called within each evaluation. */
-    evaluate?: (stop: () => void) => Promise<void>;
+    evaluate?: (stop: () => void, onBatch?: () => void) => Promise<void>;
   } = {},
 ) {
   const config = tinyConfig(...settings, ...set);
@@ -83,13 +87,19 @@ async function train(
         ...trainer,
         async step(number) {
           if (number === stopAfter) interrupted = true;
-          return step(number);
+          if (number !== nanAt) return step(number);
+          const { tensor } = tiny.model.parameters().find(({ trained }) => trained)!;
+          const values = await tensor.read();
+          tensor.write(new Float32Array(values.length).fill(Number.NaN));
+          const result = await step(number);
+          tensor.write(values as Float32Array);
+          return result;
         },
-        evaluate: async () => {
+        evaluate: async (onBatch) => {
           calls.push("evaluate");
           await evaluate(() => {
             interrupted = true;
-          });
+          }, onBatch);
           return { score: calls.length };
         },
         sample: async (number) => {
@@ -243,6 +253,84 @@ test("what ends within a step's evaluation is made up for, and loses no step", (
     const after = await train(gpu, "decoder", `${folder}/within`, { set, resume: true });
     checkSame(t, after, unbroken);
     t.same(numbers(await after.run.readLog()), expected, "and each step is in the log once");
+  }));
+
+test("who asks to stop within an evaluation waits for one batch", (t, gpu) =>
+  withFolder(async (folder) => {
+    const set = ["log.evaluateEvery=4", "log.checkpointEvery=0", "log.sampleEvery=4"];
+    const unbroken = await train(gpu, "decoder", `${folder}/unbroken`, { set });
+    for (const at of [4, 8]) {
+      const path = `${folder}/stopped-${at}`;
+      let batches = 0;
+      const stopped = await train(gpu, "decoder", path, {
+        set,
+        evaluate: async (stop, onBatch) => {
+          if (++batches * 4 !== at) return;
+          onBatch!();
+          stop();
+          onBatch!();
+          t.ok(false, "a second batch came after the first");
+        },
+      });
+      t.equal(stopped.outcome, "interrupted", `in the evaluation of step ${at}`);
+      const { checkpoint } = await latestCheckpoint(platform.files, stopped.run.checkpointFolder("decoder"));
+      t.equal(checkpoint?.step, at, "the step is saved");
+      const resumed = await train(gpu, "decoder", path, { set, resume: true });
+      checkSame(t, resumed, unbroken);
+      t.same(numbers(await resumed.run.readLog()), numbers(await unbroken.run.readLog()), "and measured later");
+    }
+  }));
+
+for (const stage of Object.keys(stages) as Stage[]) {
+  test(`${stage}: a loss that is not a number leaves the checkpoint of the step before`, (t, gpu) =>
+    withFolder(async (folder) => {
+      const set = ["log.checkpointEvery=0", "decoder.importanceSampling=true", "log.evaluateEvery=2"];
+      const stopped = await train(gpu, stage, `${folder}/stopped`, { set, stopAfter: 4 });
+      await t.throwsMessage(
+        train(gpu, stage, `${folder}/failed`, { set, nanAt: 5 }),
+        /step 5: the loss is NaN/,
+        "it ends with a sentence",
+      );
+      const [expected, saved] = await Promise.all(
+        ["stopped", "failed"].map(async (name) => {
+          const { checkpoint } = await latestCheckpoint(platform.files, `${folder}/${name}/checkpoints/${stage}`);
+          return checkpoint!;
+        }),
+      );
+      t.equal(saved!.step, 4, "step 4 is saved");
+      for (const part of ["model", "optimizer"] as const) {
+        for (const [name, { data }] of expected![part]) {
+          const same = sameBits(saved![part].get(name)!.data as Float32Array, data as Float32Array);
+          t.ok(same, `${name} is as it was, to the bit`);
+        }
+      }
+      const resumed = await train(gpu, stage, `${folder}/failed`, { set, resume: true });
+      const onward = await train(gpu, stage, `${folder}/stopped`, { set, resume: true });
+      checkSame(t, resumed, onward);
+      t.equal(stopped.outcome, "interrupted", "as a run that was stopped there");
+    }));
+}
+
+test("too little memory is told with the step and the settings to lower, and what was done is saved", (t, gpu) =>
+  withFolder(async (folder) => {
+    const set = ["log.checkpointEvery=0", "log.evaluateEvery=3"];
+    const path = `${folder}/measured`;
+    const refuse = async () => {
+      throw new OutOfMemoryError("logits", 2 ** 30, "the device refused it", []);
+    };
+    await t.throwsMessage(
+      train(gpu, "decoder", path, { set, evaluate: refuse }),
+      /^decoder step 3: out of GPU memory: logits asked for 1.00 GiB; the device refused it; lower decoder\.batch$/,
+      "in an evaluation",
+    );
+    const { checkpoint } = await latestCheckpoint(platform.files, `${path}/checkpoints/decoder`);
+    t.equal(checkpoint?.step, 3, "the step is saved");
+    const changes = { trainer: { step: refuse } };
+    await t.throwsMessage(
+      train(gpu, "vqvae", `${folder}/first`, { set, changes }),
+      /^vqvae step 1: out of GPU memory: logits .*; lower vqvae\.batch$/,
+      "in the first step",
+    );
   }));
 
 test("importance sampling goes on with its history", (t, gpu) =>

@@ -152,6 +152,8 @@ function trainerOf(
     steps,
     perStep: { count: 4, unit: "images" },
     step: (step) => training.step(step),
+    undo: () => training.undo(),
+    memorySettings: `${stage}.batch`,
     evaluate: async () => ({}),
     sample: async () => "",
     withUsedWeights: (body) => body(),

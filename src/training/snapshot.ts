@@ -1,0 +1,39 @@
+/** Copies of small tensors that a step changes whatever its loss, so that a step that failed can be taken back. */
+
+import type { Gpu } from "../gpu/gpu.js";
+import { bytesPerElement, type Float } from "../gpu/kernel.js";
+import { type Tensor, untracked } from "../tensor/tensor.js";
+
+export class Snapshot {
+  private readonly gpu: Gpu;
+  private readonly pairs: readonly { tensor: Tensor<Float>; copy: Tensor<Float> }[];
+
+  /** Of dense tensors, which stay their owner's. */
+  constructor(gpu: Gpu, tensors: readonly Tensor<Float>[]) {
+    this.gpu = gpu;
+    this.pairs = tensors.map((tensor) => ({
+      tensor,
+      copy: untracked(gpu, tensor.shape, tensor.dtype, `${tensor.label}, before the step`),
+    }));
+  }
+
+  /** Records keeping the tensors as they are. */
+  take(): void {
+    for (const { tensor, copy } of this.pairs) this.copy(tensor, copy);
+  }
+
+  /** Puts the tensors back to what they were when the last `take` ran. */
+  restore(): void {
+    for (const { tensor, copy } of this.pairs) this.copy(copy, tensor);
+  }
+
+  private copy(source: Tensor<Float>, target: Tensor<Float>): void {
+    const bytes = bytesPerElement[source.dtype];
+    const [from, to] = [bytes * source.offset, bytes * target.offset];
+    this.gpu.copyBuffer(source.storage, from, target.storage, to, bytes * source.size);
+  }
+
+  dispose(): void {
+    for (const { copy } of this.pairs) copy.dispose();
+  }
+}
