@@ -12,7 +12,7 @@ import { type JsonRecord, parseJsonRecord, toJson } from "./io/json.js";
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "./io/safetensors.js";
 import { loadWeights } from "./nn/weights.js";
 import type { PictureFit } from "./ops/picture.js";
-import { type PictureSource, pictureTensor, usable } from "./picture-source.js";
+import { type PictureOrFile, type PictureSource, pictureTensor, usable } from "./picture-source.js";
 import { PictureWatch, type WatchOptions } from "./picture-watch.js";
 import { openDevice } from "./platform/device.js";
 import { download, downloadText, sha256 } from "./platform/download.js";
@@ -159,7 +159,7 @@ export class Captioner {
   }
 
   /** The codes y of a picture, ids [1, S], on the GPU: the caller's to dispose of. `read()` and `buffer` give them. */
-  async codes(source: PictureSource, fit: PictureFit = "contain"): Promise<Tensor<"u32">> {
+  async codes(source: PictureOrFile, fit: PictureFit = "contain"): Promise<Tensor<"u32">> {
     return this.codesOf(await usable(this.gpu, source), fit);
   }
 
@@ -180,7 +180,7 @@ export class Captioner {
    * aborted; ending the loop early frees everything too. The caption is the last step's.
    */
   async *denoise(
-    picture: PictureSource | Tensor<"u32">,
+    picture: PictureOrFile | Tensor<"u32">,
     options: DenoiseOptions = {},
   ): AsyncGenerator<DenoiseStep, void> {
     options.signal?.throwIfAborted();
@@ -198,7 +198,7 @@ export class Captioner {
   }
 
   /** The caption of a picture, or of its codes [1, S]: the end of `denoise`. */
-  async caption(picture: PictureSource | Tensor<"u32">, options: DenoiseOptions = {}): Promise<Caption> {
+  async caption(picture: PictureOrFile | Tensor<"u32">, options: DenoiseOptions = {}): Promise<Caption> {
     let last: DenoiseStep | null = null;
     for await (const step of this.denoise(picture, options)) last = step;
     const { tokens, text } = last!;
