@@ -14,6 +14,8 @@ import {
 } from "./cli.js";
 import { UserError } from "./platform/errors.js";
 import { nodePlatform as platform, shippedWeights } from "./platform/node.js";
+import { shown } from "./platform/shown.js";
+import { say, tell } from "./terminal.js";
 
 type Method = NonNullable<CaptionOptions["guidance"]>;
 
@@ -92,20 +94,20 @@ async function main(): Promise<void> {
       pixels = (await platform.images.decode(bytes, imageSize, "contain", { svg })).data;
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      console.error(`error: ${error.message.includes(file) ? "" : `${file}: `}${error.message}`);
+      tell(`error: ${error.message.includes(file) ? "" : `${shown(file)}: `}${error.message}`);
       failed++;
       continue;
     }
     const onStep = show
       ? ({ t, tokens }: { t: number; tokens: Uint32Array }) =>
-          console.error(`t = ${String(t).padStart(3)}  ${captioner.tokenizer.decode(tokens)}`)
+          tell(`t = ${String(t).padStart(3)}  ${captioner.tokenizer.decode(tokens)}`)
       : undefined;
     const [caption] = await captioner.captionAll(pixels, { ...sampling, onStep });
     const ms = Math.round(platform.now() - began);
     if (json) {
       const { steps, seed, guidance, scale, topR, temperature, last } = sampling;
       const settings = { method: guidance, scale, topR, temperature, last };
-      console.log(
+      say(
         JSON.stringify({
           file,
           caption: caption!.text,
@@ -117,7 +119,7 @@ async function main(): Promise<void> {
         }),
       );
     } else {
-      console.log(program.args.length > 1 ? `${file}: ${caption!.text}` : caption!.text);
+      say(program.args.length > 1 ? `${shown(file)}: ${caption!.text}` : caption!.text);
     }
   }
   if (failed > 0) process.exitCode = 1;

@@ -18,9 +18,11 @@ import { openDevice } from "./platform/device.js";
 import { download, downloadText, sha256 } from "./platform/download.js";
 import { UserError } from "./platform/errors.js";
 import type { Files, FolderFiles } from "./platform/platform.js";
+import { shown } from "./platform/shown.js";
 import { noGrad } from "./tensor/autograd.js";
 import { fromArray, Tensor } from "./tensor/tensor.js";
 import { parseTemplate } from "./text/template.js";
+import { checkFinished } from "./text/unfinished-caption.js";
 import { WordTokenizer } from "./text/words.js";
 import { VqVae } from "./vqvae/vqvae.js";
 
@@ -83,6 +85,7 @@ const imagesPerBatch = 64;
 const configName = "config.json";
 const weightsName = "model.safetensors";
 const format = "mc-diffusion-captioner-1";
+const configSections = ["data", "vqvae", "decoder", "sampling"] as const;
 
 export class Captioner {
   readonly gpu: Gpu;
@@ -318,6 +321,7 @@ export class Captioner {
       chain?.dispose();
       condition.dispose();
     }
+    checkFinished(ids, length, tokenizer.vocabularySize, first);
     return Array.from({ length: batch }, (_, i) => {
       const tokens = Array.from(ids.subarray(i * length, (i + 1) * length));
       return { text: tokenizer.decode(tokens), tokens };
@@ -354,14 +358,18 @@ export class Captioner {
     const bytes = encodeSafetensors(stored, { format });
     await files.write(`${folder}/${weightsName}`, bytes);
     const { config, tokenizer } = this;
-    const record = {
-      format,
+    const model = {
       weights: { file: weightsName, bytes: bytes.length, sha256: await sha256(bytes) },
-      ...(options.about ? { about: options.about } : {}),
       config,
       tokenizer: tokenizer.toJSON(),
+    } as unknown as JsonRecord;
+    const record = {
+      format,
+      sha256: await modelHash(model),
+      ...(options.about ? { about: options.about } : {}),
+      ...model,
     };
-    await files.write(`${folder}/${configName}`, toJson(record as unknown as JsonRecord));
+    await files.write(`${folder}/${configName}`, toJson(record));
   }
 
   /** Reads what `save` wrote. Throws a `UserError` that names the file if something is missing or does not fit. */
@@ -378,7 +386,7 @@ export class Captioner {
         `${folder} holds no captioner: it needs config.json and model.safetensors, as a finished run's weights/ has`,
       );
     }
-    const model = parseModel(await files.readText(configPath), configPath);
+    const model = await parseModel(await files.readText(configPath), configPath);
     const bytes = await files.read(weightsPath);
     const { expected } = model;
     if (expected && (bytes.length !== expected.bytes || (await sha256(bytes)) !== expected.sha256)) {
@@ -396,14 +404,14 @@ export class Captioner {
   static async load(url: string | URL, options: LoadOptions = {}): Promise<Captioner> {
     const { signal, onProgress, cache } = options;
     signal?.throwIfAborted();
-    const folder = new URL(url, typeof location === "undefined" ? undefined : location.href);
+    const folder = webAddress(url);
     if (!folder.pathname.endsWith("/")) folder.pathname += "/";
     const address = (name: string) => {
       const file = new URL(name, folder);
       file.search = folder.search;
       return file.href;
     };
-    const model = parseModel(await downloadText(address(configName), signal), address(configName));
+    const model = await parseModel(await downloadText(address(configName), signal), address(configName));
     const { expected } = model;
     const bytes = await download(address(weightsName), { signal, onProgress, expected, cache });
     signal?.throwIfAborted();
@@ -463,22 +471,49 @@ interface StoredModel {
   expected: { sha256: string; bytes: number } | undefined;
 }
 
-function parseModel(text: string, name: string): StoredModel {
+async function parseModel(text: string, name: string): Promise<StoredModel> {
   const record = parseJsonRecord(text, name);
   if (record.format !== format) {
     throw new UserError(
-      `${name} has format ${JSON.stringify(record.format)}, this version reads "${format}"`,
+      `${name} has format ${shown(String(JSON.stringify(record.format)))}, this version reads "${format}"`,
     );
   }
-  const config = resolveConfig({ file: { name, text: JSON.stringify(record.config) } });
+  // Files of before there was a hash have none.
+  if (record.sha256 !== undefined && record.sha256 !== (await modelHash(record))) {
+    throw new UserError(
+      `${name} is damaged or was changed: its "sha256" is not that of its config, tokenizer and weights; save the captioner again (or, after a change of your own, remove "sha256")`,
+    );
+  }
+  const { config: settings, weights } = record;
+  const lacking = configSections.find((section) => !isRecord(settings) || !isRecord(settings[section]));
+  if (lacking !== undefined) throw new UserError(`${name}: "config" lacks the section "${lacking}"`);
+  const config = resolveConfig({ file: { name, text: JSON.stringify(settings) } });
   const tokenizer = WordTokenizer.fromJSON(record.tokenizer, name);
-  const weights = record.weights as JsonRecord | undefined;
   if (weights === undefined) return { config, tokenizer, expected: undefined };
-  const { bytes, sha256 } = weights;
-  if (typeof bytes !== "number" || typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256)) {
+  const { bytes, sha256 } = isRecord(weights) ? weights : {};
+  if (!Number.isSafeInteger(bytes) || typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256)) {
     throw new UserError(`${name}: "weights" should hold the bytes and the sha256 of ${weightsName}`);
   }
-  return { config, tokenizer, expected: { bytes, sha256 } };
+  return { config, tokenizer, expected: { bytes: bytes as number, sha256 } };
+}
+
+/** SHA-256 of all that decides what a model says: settings, words in their order, the hash of the weights. */
+function modelHash({ config, tokenizer, weights }: JsonRecord): Promise<string> {
+  return sha256(new TextEncoder().encode(JSON.stringify({ weights, config, tokenizer })));
+}
+
+function isRecord(value: unknown): value is JsonRecord {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The address of a folder on the web. Throws a `UserError` for what is none, such as a folder's path in Node. */
+function webAddress(url: string | URL): URL {
+  const page = typeof location === "undefined" ? undefined : location.href;
+  const address = URL.canParse(url, page) ? new URL(url, page) : null;
+  if (address && ["http:", "https:", "blob:", "data:"].includes(address.protocol)) return address;
+  throw new UserError(
+    `${shown(String(url))} is not an address on the web; folders of this machine are read by Captioner.fromFolder(gpu, nodePlatform.files, folder)`,
+  );
 }
 
 /** Values about in [-1, 1] as bytes. */

@@ -29,6 +29,7 @@ import { DRAWS } from "./metrics/bootstrap.js";
 import { UserError } from "./platform/errors.js";
 import { packageVersion, nodePlatform as platform, shippedWeights } from "./platform/node.js";
 import { withLateProgress } from "./progress.js";
+import { say } from "./terminal.js";
 
 interface Options {
   weights: string;
@@ -153,14 +154,14 @@ differences resample both sides alike. They cover the choice of pictures and the
       ...(compared ? { compare: compared } : {}),
     }),
   );
-  console.log(`${scoresTable(evaluation)}\n\n${differencesTable(evaluation)}\n\n${tableLegend(evaluation)}`);
+  say(`${scoresTable(evaluation)}\n\n${differencesTable(evaluation)}\n\n${tableLegend(evaluation)}`);
   const bounds =
     bound === 0
       ? []
       : await withLateProgress({ label: "bound", unit: "captions", quiet }, (onProgress) =>
           splitBounds(captioner, dataset, chosen, { limit, steps: bound, onProgress, seed: sampling.seed }),
         );
-  if (bounds.length > 0) console.log(`\n${boundTable(bounds)}`);
+  if (bounds.length > 0) say(`\n${boundTable(bounds)}`);
   if (out) {
     const bytes = await platform.files.read(`${weights}/model.safetensors`);
     const { seed: _, ...plain } = sampling;

@@ -27,6 +27,7 @@ import { withLateProgress, withProgress } from "./progress.js";
 import { formatDuration } from "./report/duration.js";
 import { renderReport } from "./report/report.js";
 import { captionSheet } from "./report/sheet.js";
+import { say, tell } from "./terminal.js";
 import { estimateSeconds } from "./training/estimate.js";
 import { heldOutRecords, runVocabulary, saveTrained } from "./training/run.js";
 import { runStage, type Trainer } from "./training/stage.js";
@@ -82,7 +83,7 @@ async function main(): Promise<void> {
     .option("--help-config", "list all settings with what they mean");
   const options = program.parse().opts<Options>();
   if (options.helpConfig) {
-    console.log(describeConfig());
+    say(describeConfig());
     return;
   }
   if (!["vqvae", "decoder", "all"].includes(options.stage)) {
@@ -109,14 +110,14 @@ async function main(): Promise<void> {
   let stopping: StopSignal | null = null;
   const restoreSignals = onInterrupt((signal) => {
     stopping = signal;
-    console.error("\nstopping after this step; the run can be resumed");
+    tell("\nstopping after this step; the run can be resumed");
   });
   try {
     await train(context, options, () => stopping);
-    console.error(`done in ${formatDuration((platform.now() - began) / 1000)}: ${run.path}`);
+    tell(`done in ${formatDuration((platform.now() - began) / 1000)}: ${run.path}`);
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
-    console.error(`stopped; go on with: node dist/train.js --resume ${run.path}`);
+    tell(`stopped; go on with: node dist/train.js --resume ${run.path}`);
     process.exitCode = signalExitCode[error.signal];
   } finally {
     restoreSignals();
@@ -245,11 +246,11 @@ async function announce(
   stage: Options["stage"],
 ): Promise<void> {
   const splits = Object.entries(dataset.splits).map(([name, records]) => `${name} ${records.length}`);
-  console.error(
+  tell(
     `data:    ${dataset.name}: pictures: ${splits.join(", ")}; ${captioner.tokenizer.vocabularySize} words`,
   );
   const count = (value: number) => `${(value / 1e6).toFixed(2)} M`;
-  console.error(
+  tell(
     `model:   VQ-VAE ${count(captioner.vqvae.parameterCount)}, decoder ${count(captioner.decoder.parameterCount)} parameters`,
   );
   const { vqvae, decoder } = await estimateSeconds(captioner);
@@ -257,8 +258,8 @@ async function announce(
     ...(stage === "decoder" ? [] : [`vqvae ${formatDuration(vqvae)}`]),
     ...(stage === "vqvae" ? [] : [`decoder ${formatDuration(decoder)}`]),
   ];
-  console.error(`time:    about ${parts.join(" + ")} on this adapter`);
-  console.error(`run:     ${run.path}`);
+  tell(`time:    about ${parts.join(" + ")} on this adapter`);
+  tell(`run:     ${run.path}`);
 }
 
 async function loadTrained(captioner: Captioner, run: RunFolder): Promise<void> {
@@ -277,7 +278,7 @@ async function finish(context: StageContext, options: Options, goOn: () => void)
   await saveTrained(captioner, files, `${run.path}/weights`);
   const samples = await captionedSamples(context);
   for (const { caption, references } of samples.slice(0, 12)) {
-    console.log(`${caption}    (reference: ${references?.join(" | ")})`);
+    say(`${caption}    (reference: ${references?.join(" | ")})`);
   }
   await run.writeSample(
     "samples.svg",
@@ -299,7 +300,7 @@ async function finish(context: StageContext, options: Options, goOn: () => void)
       }),
   );
   const table = `${scoresTable(evaluation)}\n\n${tableLegend(evaluation)}`;
-  console.log(`\n${table}`);
+  say(`\n${table}`);
   await files.write(`${run.path}/scores.md`, `${table}\n`);
   await files.write(
     `${run.path}/scores.json`,
@@ -314,7 +315,7 @@ async function finish(context: StageContext, options: Options, goOn: () => void)
     (onProgress) =>
       splitBounds(captioner, dataset, splits, { limit: config.log.scored, steps: boundSteps, onProgress }),
   );
-  console.log(`\n${boundTable(bounds)}`);
+  say(`\n${boundTable(bounds)}`);
   await files.write(`${run.path}/bound.json`, JSON.stringify(bounds, null, 1));
   await writeReport(context, samples);
 }

@@ -1,17 +1,10 @@
 /** The browser platform: files come by fetch, pictures by the browser's own decoders. Nothing can be written. */
 import { type TuningTable, tableFault } from "../gpu/tuning-table.js";
 import { canvasContext, drawablePicture } from "./browser-pictures.js";
+import { fetchBytes } from "./download.js";
 import { UserError } from "./errors.js";
 import type { DecodeOptions, Files, ImageCodec, Platform, RgbImage } from "./platform.js";
 import { decodeText } from "./text.js";
-
-async function read(path: string): Promise<Uint8Array> {
-  const response = await fetch(path).catch((error: unknown) => {
-    throw new UserError(`Cannot fetch ${path}: ${error instanceof Error ? error.message : error}.`);
-  });
-  if (!response.ok) throw new UserError(`Cannot fetch ${path}: the server answers ${response.status}.`);
-  return new Uint8Array(await response.arrayBuffer());
-}
 
 function refuse(action: string): (path: string) => Promise<never> {
   return async (path) => {
@@ -22,8 +15,8 @@ function refuse(action: string): (path: string) => Promise<never> {
 }
 
 const files: Files = {
-  read,
-  readText: async (path) => decodeText(await read(path), path),
+  read: fetchBytes,
+  readText: async (path) => decodeText(await fetchBytes(path), path),
   write: refuse("write"),
   append: refuse("append to"),
   exists: (path) =>

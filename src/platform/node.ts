@@ -1,7 +1,7 @@
 /** The Node platform: atomic files, pictures by sharp, hashing, signals, and where npm packages lie. */
 
 import { createHash, randomBytes } from "node:crypto";
-import { existsSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, readFileSync, readlinkSync, type Stats } from "node:fs";
 import * as fs from "node:fs/promises";
 import { createRequire } from "node:module";
 import { homedir } from "node:os";
@@ -26,9 +26,19 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ["EMFILE", "too many files are open"],
   ["ENAMETOOLONG", "its name is too long"],
   ["ELOOP", "its symbolic links run in a circle"],
+  ["EEXIST", "there is something of that name already"],
+  ["ENOTEMPTY", "the folder of that name is not empty"],
+  ["EXDEV", "the two places are on different disks"],
+  ["EBUSY", "it is in use by another program"],
+  ["ETXTBSY", "it is a program that runs"],
+  ["EFBIG", "it is too large for this disk"],
+  ["EIO", "the disk fails"],
+  ["ENFILE", "too many files are open on this machine"],
+  ["EINVAL", "its name is not possible here"],
 ]);
 
-function reason(error: unknown): string {
+/** Why the system refused, as the end of a sentence. */
+export function reason(error: unknown): string {
   const code = errorCode(error);
   return REASONS.get(code) ?? (error instanceof Error ? error.message : String(error));
 }
@@ -69,6 +79,16 @@ async function writeAtomically(path: string, data: Uint8Array | string): Promise
   }
 }
 
+/** Null where there is nothing of that name; throws what else is in the way, such as permissions. */
+async function statusOf(path: string): Promise<Stats | null> {
+  try {
+    return await fs.stat(path);
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR"].includes(errorCode(error))) return null;
+    throw error;
+  }
+}
+
 /** The whole file. Pipes and devices, which may never end, are refused. */
 async function readWhole(path: string): Promise<Buffer> {
   const status = await fs.stat(path);
@@ -82,16 +102,9 @@ const files: Files = {
   readText: (path) => describe("read", path, async () => decodeText(await readWhole(path), path)),
   write: (path, data) => describe("write", path, () => writeAtomically(path, data)),
   append: (path, data) => describe("append to", path, () => fs.appendFile(path, data)),
-  exists: (path) =>
-    fs.access(path).then(
-      () => true,
-      () => false,
-    ),
+  exists: (path) => describe("look at", path, async () => (await statusOf(path)) !== null),
   isDirectory: (path) =>
-    fs.stat(path).then(
-      (status) => status.isDirectory(),
-      () => false,
-    ),
+    describe("look at", path, async () => (await statusOf(path))?.isDirectory() ?? false),
   list: (path) =>
     describe("list", path, async () => {
       const names = await fs.readdir(path);

@@ -75,10 +75,15 @@ function pictureFormat(bytes: Uint8Array, svg: boolean): PictureFormat {
 }
 
 function isSvg(text: string): boolean {
+  let rest = text.trimStart();
+  // A loop: in a regular expression, hundreds of comments could be cut up in countless ways.
+  while (rest.startsWith("<!--")) {
+    const end = rest.indexOf("-->", 4);
+    if (end < 0) return false;
+    rest = rest.slice(end + 3).trimStart();
+  }
   // A comment or a document type may be long enough to push `<svg` out of the head, so `<?xml` is enough.
-  return (
-    /^\s*<\?xml/.test(text) || /^\s*(<!--[\s\S]*?-->\s*)*(<!DOCTYPE\s+svg[\s\S]*?)?<svg[\s>]/i.test(text)
-  );
+  return /^<(\?xml|svg[\s>]|!DOCTYPE\s+svg)/i.test(rest);
 }
 
 function guess(latin: string, text: string): string {
