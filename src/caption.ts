@@ -14,6 +14,8 @@ import {
 } from "./cli.js";
 import { UserError } from "./platform/errors.js";
 import { nodePlatform as platform, shippedWeights } from "./platform/node.js";
+import { shown } from "./platform/shown.js";
+import { say, tell } from "./terminal.js";
 
 type Method = NonNullable<CaptionOptions["guidance"]>;
 
@@ -27,6 +29,7 @@ interface Options {
   temperature?: number;
   last?: CaptionOptions["last"];
   template?: string;
+  svg?: boolean;
   show?: boolean;
   json?: boolean;
   precision?: Precision;
@@ -37,7 +40,7 @@ interface Options {
 const methods: readonly Method[] = ["none", "cfg", "mcs", "mcs-printed"];
 
 async function main(): Promise<void> {
-  const program = commandLine("node dist/caption.js", "Says what is in pictures (PNG, JPEG, WebP, SVG).")
+  const program = commandLine("node dist/caption.js", "Says what is in pictures (PNG, JPEG, WebP).")
     .argument("<image...>", "picture files")
     .option("--weights <folder>", "weights to use: a run's weights/ folder", shippedWeights())
     .option("--steps <number>", "denoising steps, at most the model's T", integerOption(1))
@@ -59,6 +62,7 @@ async function main(): Promise<void> {
       "--template <text>",
       'words that stay and gaps to fill: "a _ _ cat"; a final … leaves the end open',
     )
+    .option("--svg", "take SVG drawings too")
     .option("--show", "print the caption after every denoising step")
     .option("--json", "one JSON object a line: {file, caption, tokens, steps, seed, guidance, ms}")
     .addOption(precisionOption())
@@ -78,30 +82,32 @@ async function main(): Promise<void> {
     throw new UserError(`--steps should be at most ${timesteps}, the model's T, not ${options.steps}`, 2);
   }
   const sampling = { ...captioner.config.sampling, seed: captioner.config.seed };
-  const { weights: _, precision: __, adapter: ___, tuning: ____, json, show, ...given } = options;
+  const { weights: _, precision: __, adapter: ___, tuning: ____, svg: _____, json, show, ...given } = options;
   Object.assign(sampling, given);
   let failed = 0;
   for (const file of program.args) {
     const began = platform.now();
     let pixels: Uint8Array;
     try {
-      pixels = (await platform.images.decode(await platform.files.read(file), imageSize, "contain")).data;
+      const bytes = await platform.files.read(file);
+      const svg = options.svg ? "bounded" : undefined;
+      pixels = (await platform.images.decode(bytes, imageSize, "contain", { svg })).data;
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      console.error(`error: ${error.message.includes(file) ? "" : `${file}: `}${error.message}`);
+      tell(`error: ${error.message.includes(file) ? "" : `${shown(file)}: `}${error.message}`);
       failed++;
       continue;
     }
     const onStep = show
       ? ({ t, tokens }: { t: number; tokens: Uint32Array }) =>
-          console.error(`t = ${String(t).padStart(3)}  ${captioner.tokenizer.decode(tokens)}`)
+          tell(`t = ${String(t).padStart(3)}  ${captioner.tokenizer.decode(tokens)}`)
       : undefined;
     const [caption] = await captioner.captionAll(pixels, { ...sampling, onStep });
     const ms = Math.round(platform.now() - began);
     if (json) {
       const { steps, seed, guidance, scale, topR, temperature, last } = sampling;
       const settings = { method: guidance, scale, topR, temperature, last };
-      console.log(
+      say(
         JSON.stringify({
           file,
           caption: caption!.text,
@@ -113,7 +119,7 @@ async function main(): Promise<void> {
         }),
       );
     } else {
-      console.log(program.args.length > 1 ? `${file}: ${caption!.text}` : caption!.text);
+      say(program.args.length > 1 ? `${shown(file)}: ${caption!.text}` : caption!.text);
     }
   }
   if (failed > 0) process.exitCode = 1;

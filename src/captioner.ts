@@ -12,16 +12,18 @@ import { type JsonRecord, parseJsonRecord, toJson } from "./io/json.js";
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "./io/safetensors.js";
 import { loadWeights } from "./nn/weights.js";
 import type { PictureFit } from "./ops/picture.js";
-import { type PictureSource, pictureTensor, usable } from "./picture-source.js";
+import { type PictureOrFile, type PictureSource, pictureTensor, usable } from "./picture-source.js";
 import { PictureWatch, type WatchOptions } from "./picture-watch.js";
 import { openDevice } from "./platform/device.js";
 import { download, downloadText, sha256 } from "./platform/download.js";
 import { UserError } from "./platform/errors.js";
 import { lastName } from "./platform/path.js";
 import type { Files, FolderFiles } from "./platform/platform.js";
+import { shown } from "./platform/shown.js";
 import { noGrad } from "./tensor/autograd.js";
 import { fromArray, Tensor } from "./tensor/tensor.js";
 import { parseTemplate } from "./text/template.js";
+import { checkFinished } from "./text/unfinished-caption.js";
 import { WordTokenizer } from "./text/words.js";
 import { VqVae } from "./vqvae/vqvae.js";
 
@@ -84,6 +86,7 @@ const imagesPerBatch = 64;
 const configName = "config.json";
 const weightsName = "model.safetensors";
 const format = "mc-diffusion-captioner-1";
+const configSections = ["data", "vqvae", "decoder", "sampling"] as const;
 
 export class Captioner {
   readonly gpu: Gpu;
@@ -164,7 +167,7 @@ export class Captioner {
   }
 
   /** The codes y of a picture, ids [1, S], on the GPU: the caller's to dispose of. `read()` and `buffer` give them. */
-  async codes(source: PictureSource, fit: PictureFit = "contain"): Promise<Tensor<"u32">> {
+  async codes(source: PictureOrFile, fit: PictureFit = "contain"): Promise<Tensor<"u32">> {
     return this.codesOf(await usable(this.gpu, source), fit);
   }
 
@@ -185,7 +188,7 @@ export class Captioner {
    * aborted; ending the loop early frees everything too. The caption is the last step's.
    */
   async *denoise(
-    picture: PictureSource | Tensor<"u32">,
+    picture: PictureOrFile | Tensor<"u32">,
     options: DenoiseOptions = {},
   ): AsyncGenerator<DenoiseStep, void> {
     options.signal?.throwIfAborted();
@@ -203,7 +206,7 @@ export class Captioner {
   }
 
   /** The caption of a picture, or of its codes [1, S]: the end of `denoise`. */
-  async caption(picture: PictureSource | Tensor<"u32">, options: DenoiseOptions = {}): Promise<Caption> {
+  async caption(picture: PictureOrFile | Tensor<"u32">, options: DenoiseOptions = {}): Promise<Caption> {
     let last: DenoiseStep | null = null;
     for await (const step of this.denoise(picture, options)) last = step;
     const { tokens, text } = last!;
@@ -323,6 +326,7 @@ export class Captioner {
       chain?.dispose();
       condition.dispose();
     }
+    checkFinished(ids, length, tokenizer.vocabularySize, first);
     return Array.from({ length: batch }, (_, i) => {
       const tokens = Array.from(ids.subarray(i * length, (i + 1) * length));
       return { text: tokenizer.decode(tokens), tokens };
@@ -362,14 +366,18 @@ export class Captioner {
     const { tokenizer } = this;
     const { data } = this.config;
     const config = { ...this.config, data: { ...data, folder: lastName(data.folder) } };
-    const record = {
-      format,
+    const model = {
       weights: { file: weightsName, bytes: bytes.length, sha256: await sha256(bytes) },
-      ...(options.about ? { about: options.about } : {}),
       config,
       tokenizer: tokenizer.toJSON(),
+    } as unknown as JsonRecord;
+    const record = {
+      format,
+      sha256: await modelHash(model),
+      ...(options.about ? { about: options.about } : {}),
+      ...model,
     };
-    await files.write(`${folder}/${configName}`, toJson(record as unknown as JsonRecord));
+    await files.write(`${folder}/${configName}`, toJson(record));
   }
 
   /** Reads what `save` wrote. Throws a `UserError` that names the file if something is missing or does not fit. */
@@ -386,7 +394,7 @@ export class Captioner {
         `${folder} holds no captioner: it needs config.json and model.safetensors, as a finished run's weights/ has`,
       );
     }
-    const model = parseModel(await files.readText(configPath), configPath);
+    const model = await parseModel(await files.readText(configPath), configPath);
     const bytes = await files.read(weightsPath);
     const { expected } = model;
     if (expected && (bytes.length !== expected.bytes || (await sha256(bytes)) !== expected.sha256)) {
@@ -404,14 +412,14 @@ export class Captioner {
   static async load(url: string | URL, options: LoadOptions = {}): Promise<Captioner> {
     const { signal, onProgress, cache } = options;
     signal?.throwIfAborted();
-    const folder = new URL(url, typeof location === "undefined" ? undefined : location.href);
+    const folder = webAddress(url);
     if (!folder.pathname.endsWith("/")) folder.pathname += "/";
     const address = (name: string) => {
       const file = new URL(name, folder);
       file.search = folder.search;
       return file.href;
     };
-    const model = parseModel(await downloadText(address(configName), signal), address(configName));
+    const model = await parseModel(await downloadText(address(configName), signal), address(configName));
     const { expected } = model;
     const bytes = await download(address(weightsName), { signal, onProgress, expected, cache });
     signal?.throwIfAborted();
@@ -472,22 +480,49 @@ interface StoredModel {
   expected: { sha256: string; bytes: number } | undefined;
 }
 
-function parseModel(text: string, name: string): StoredModel {
+async function parseModel(text: string, name: string): Promise<StoredModel> {
   const record = parseJsonRecord(text, name);
   if (record.format !== format) {
     throw new UserError(
-      `${name} has format ${JSON.stringify(record.format)}, this version reads "${format}"`,
+      `${name} has format ${shown(String(JSON.stringify(record.format)))}, this version reads "${format}"`,
     );
   }
-  const config = resolveConfig({ file: { name, text: JSON.stringify(record.config) } });
+  // Files of before there was a hash have none.
+  if (record.sha256 !== undefined && record.sha256 !== (await modelHash(record))) {
+    throw new UserError(
+      `${name} is damaged or was changed: its "sha256" is not that of its config, tokenizer and weights; save the captioner again (or, after a change of your own, remove "sha256")`,
+    );
+  }
+  const { config: settings, weights } = record;
+  const lacking = configSections.find((section) => !isRecord(settings) || !isRecord(settings[section]));
+  if (lacking !== undefined) throw new UserError(`${name}: "config" lacks the section "${lacking}"`);
+  const config = resolveConfig({ file: { name, text: JSON.stringify(settings) } });
   const tokenizer = WordTokenizer.fromJSON(record.tokenizer, name);
-  const weights = record.weights as JsonRecord | undefined;
   if (weights === undefined) return { config, tokenizer, expected: undefined };
-  const { bytes, sha256 } = weights;
-  if (typeof bytes !== "number" || typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256)) {
+  const { bytes, sha256 } = isRecord(weights) ? weights : {};
+  if (!Number.isSafeInteger(bytes) || typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256)) {
     throw new UserError(`${name}: "weights" should hold the bytes and the sha256 of ${weightsName}`);
   }
-  return { config, tokenizer, expected: { bytes, sha256 } };
+  return { config, tokenizer, expected: { bytes: bytes as number, sha256 } };
+}
+
+/** SHA-256 of all that decides what a model says: settings, words in their order, the hash of the weights. */
+function modelHash({ config, tokenizer, weights }: JsonRecord): Promise<string> {
+  return sha256(new TextEncoder().encode(JSON.stringify({ weights, config, tokenizer })));
+}
+
+function isRecord(value: unknown): value is JsonRecord {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The address of a folder on the web. Throws a `UserError` for what is none, such as a folder's path in Node. */
+function webAddress(url: string | URL): URL {
+  const page = typeof location === "undefined" ? undefined : location.href;
+  const address = URL.canParse(url, page) ? new URL(url, page) : null;
+  if (address && ["http:", "https:", "blob:", "data:"].includes(address.protocol)) return address;
+  throw new UserError(
+    `${shown(String(url))} is not an address on the web; folders of this machine are read by Captioner.fromFolder(gpu, nodePlatform.files, folder)`,
+  );
 }
 
 /** Values about in [-1, 1] as bytes. */

@@ -9,10 +9,15 @@ import { UserError } from "./platform/errors.js";
 import { outliveTerminal } from "./platform/node.js";
 import { openNodeDevice } from "./platform/node-adapter.js";
 import { findTuning } from "./platform/tuning-file.js";
+import { commandOutput, tell } from "./terminal.js";
 
 /** A command line whose mistakes end with exit code 2 and whose `--help` goes to standard output. */
 export function commandLine(name: string, description: string): Command {
-  return new Command(name).description(description).exitOverride().showHelpAfterError("(--help tells more)");
+  return new Command(name)
+    .description(description)
+    .configureOutput(commandOutput)
+    .exitOverride()
+    .showHelpAfterError("(--help tells more)");
 }
 
 /** An option's whole number within bounds, for commander. */
@@ -72,10 +77,10 @@ export async function runCommand(main: () => Promise<void>): Promise<void> {
       process.exitCode = error instanceof UserError ? error.exitCode : 1;
       const known = error instanceof UserError || error instanceof GpuError;
       const message = error instanceof Error ? error.message : String(error);
-      console.error(
+      tell(
         `error: ${known ? message : `${message} (this is a mistake in the program; MCD_DEBUG=1 shows where)`}`,
       );
-      if (process.env.MCD_DEBUG && error instanceof Error) console.error(error.stack);
+      if (process.env.MCD_DEBUG && error instanceof Error) tell(error.stack ?? "");
     }
   }
 }
@@ -96,18 +101,17 @@ export async function openGpu(
   let table: TuningTable | null | undefined = null;
   if (tuning !== null) {
     const found = await findTuning(tuning);
-    if (found.problem !== undefined) console.error(`careful: ${found.problem}`);
+    if (found.problem !== undefined) tell(`careful: ${found.problem}`);
     table = found.table;
   }
   const opened = await openNodeDevice({ adapter });
   if (!quiet) {
-    console.error(`adapter: ${opened.description}`);
-    if (opened.advice) console.error(`         ${opened.advice}`);
+    tell(`adapter: ${opened.description}`);
+    if (opened.advice) tell(`         ${opened.advice}`);
   }
   const gpu = Gpu.from(opened.device, { ...opened, tuning: table });
   if (table) {
-    for (const problem of tuningProblems(table, gpu.tuning.adapter, gpu.limits))
-      console.error(`careful: ${problem}`);
+    for (const problem of tuningProblems(table, gpu.tuning.adapter, gpu.limits)) tell(`careful: ${problem}`);
   }
   return gpu;
 }

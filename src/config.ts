@@ -5,7 +5,9 @@
  * `--set key=value`. Keys are dotted (`decoder.learningRate`); a JSON file may nest them or not.
  */
 
+import { parseJson } from "./io/json.js";
 import { UserError } from "./platform/errors.js";
+import { shown } from "./platform/shown.js";
 
 interface NumberKey {
   kind: "integer" | "number";
@@ -373,9 +375,9 @@ export function resolveConfig(sources: ConfigSources = {}): Config {
 function parseFile(name: string, text: string): Record<string, unknown> {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (error) {
-    throw new UserError(`${name} is not valid JSON: ${(error as Error).message}`);
+    throw new UserError(`${name} is not valid JSON: ${shown((error as Error).message)}`);
   }
   if (!isRecord(value))
     throw new UserError(`${name} should hold a JSON object, for example {"decoder": {"dim": 128}}`);
@@ -422,7 +424,7 @@ function check(key: string, value: unknown, where: string, exitCode: 1 | 2): unk
   if (spec === undefined) throw new UserError(`${where}: ${unknownKey(key)}`, exitCode);
   if (!accepts(spec, value)) {
     throw new UserError(
-      `${where}: ${key} should be ${allowed(spec)}, not ${JSON.stringify(value)}`,
+      `${where}: ${key} should be ${allowed(spec)}, not ${shown(JSON.stringify(value))}`,
       exitCode,
     );
   }
@@ -478,7 +480,9 @@ function unknownKey(key: string): string {
       : `keys: ${Object.keys(SCHEMA)
           .map((name) => (KEYS.has(name) ? name : `${name}.{${names(name).join(", ")}}`))
           .join(", ")}`;
-  return `there is no key "${key}"${suggestion(key, [...KEYS.keys()])}; ${list}`;
+  // The distance to a key of a megabyte would take hours, and tell nothing.
+  const near = key.length > 100 ? "" : suggestion(key, [...KEYS.keys()]);
+  return `there is no key "${shown(key)}"${near}; ${list}`;
 }
 
 /** ` (did you mean …?)` with the nearest candidates, if some are near. */

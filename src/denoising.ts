@@ -10,6 +10,7 @@ import type { PictureFit } from "./ops/picture.js";
 import { UserError } from "./platform/errors.js";
 import { empty, type Tensor } from "./tensor/tensor.js";
 import { parseWords } from "./text/template.js";
+import { checkFinished } from "./text/unfinished-caption.js";
 
 /** What is left out is as in the model's configuration. */
 export interface DenoiseOptions {
@@ -115,7 +116,9 @@ export async function* denoiseCodes(
     }
     const words = await before!.reading;
     signal?.throwIfAborted();
-    yield describe(captioner, before!.step, words, count, columns);
+    const end = describe(captioner, before!.step, words, count, columns);
+    checkFinished(end.tokens, end.tokens.length, tokenizer.vocabularySize);
+    yield end;
   } finally {
     steps.return();
     for (const report of reports) report.dispose();

@@ -32,6 +32,7 @@ import { UserError } from "./platform/errors.js";
 import { packageVersion, nodePlatform as platform, shippedWeights } from "./platform/node.js";
 import { lastName } from "./platform/path.js";
 import { withLateProgress } from "./progress.js";
+import { say } from "./terminal.js";
 
 interface Options {
   weights: string;
@@ -178,14 +179,14 @@ differences resample both sides alike. They cover the choice of pictures and the
     }),
   );
   const tables = [scoresTable(evaluation), differencesTable(evaluation), tableLegend(evaluation)];
-  console.log(tables.filter((part) => part !== null).join("\n\n"));
+  say(tables.filter((part) => part !== null).join("\n\n"));
   const bounds =
     bound === 0
       ? []
       : await withLateProgress({ label: "bound", unit: "captions", quiet }, (onProgress) =>
           splitBounds(captioner, dataset, chosen, { limit, steps: bound, onProgress, seed: sampling.seed }),
         );
-  if (bounds.length > 0) console.log(`\n${boundTable(bounds)}`);
+  if (bounds.length > 0) say(`\n${boundTable(bounds)}`);
   if (out) {
     const bytes = await platform.files.read(`${weights}/model.safetensors`);
     const { seed: _, ...plain } = sampling;

@@ -2,6 +2,7 @@
 
 import type { Gpu } from "./gpu/gpu.js";
 import { type PictureFit, pictureFromPixels, pictureFromTexture } from "./ops/picture.js";
+import { drawablePicture } from "./platform/browser-pictures.js";
 import { UserError } from "./platform/errors.js";
 import { fromArray, fromBuffer, type Tensor } from "./tensor/tensor.js";
 
@@ -31,6 +32,14 @@ export type ExternalPicture = Exclude<GPUCopyExternalImageSource, ImageData>;
  */
 export type PictureSource = PixelBytes | PixelBuffer | GPUTexture | ExternalPicture;
 
+/**
+ * A picture, or the file of one (PNG, JPEG, WebP: a `File` that somebody picked, a fetched `Blob`), which a browser decodes by the
+ * rule in picture-header.ts.
+ */
+export type PictureOrFile = PictureSource | Blob;
+
+const isFile = (source: PictureOrFile): source is Blob =>
+  typeof Blob !== "undefined" && source instanceof Blob;
 const isTexture = (source: PictureSource): source is GPUTexture => "createView" in source;
 const isBuffer = (source: PictureSource): source is PixelBuffer =>
   "buffer" in source && "mapAsync" in source.buffer;
@@ -47,26 +56,69 @@ function sizeOf(source: ExternalPicture): [width: number, height: number] {
 const isVideo = (source: ExternalPicture): boolean => "displayWidth" in source || "videoWidth" in source;
 
 /**
- * The source itself, or a copy of an external picture that this device can take where it cannot take the source: a smaller
- * one of what no texture could hold, a bitmap of a video's frame on a software adapter. Everything else can be used as it is
- * or not at all.
+ * The source itself, or a copy that this device can take where it cannot take the source: the bitmap of a file, a smaller one of
+ * what no texture could hold, a bitmap of a video's frame on a software adapter. Everything else can be used as it is
+ * or not at all. Throws a `UserError` for what is no picture.
  */
-export async function usable(gpu: Gpu, source: PictureSource): Promise<PictureSource> {
-  checkObject(source);
+export async function usable(gpu: Gpu, given: PictureOrFile): Promise<PictureSource> {
+  checkObject(given);
+  const source = isFile(given) ? await decoded(given) : given;
   if (isTexture(source) || isBuffer(source) || isBytes(source)) return source;
   const [width, height] = sizeOf(source);
   const most = gpu.limits.maxTextureDimension2D;
   if (Math.max(width, height) > most) {
     const scale = most / Math.max(width, height);
-    return createImageBitmap(source, {
+    return bitmap(source, {
       resizeWidth: Math.max(1, Math.floor(width * scale)),
       resizeHeight: Math.max(1, Math.floor(height * scale)),
       resizeQuality: "medium",
     });
   }
   // Chromium without a GPU (147, SwiftShader) loses the device when it copies a video's frame to a texture; a bitmap's it can.
-  if (gpu.software && isVideo(source) && width > 0 && height > 0) return createImageBitmap(source);
+  if (gpu.software && isVideo(source) && width > 0 && height > 0) return bitmap(source);
   return source;
+}
+
+/** The bitmap of a file. It is the collector's to free: whoever asked for a caption knows of none. */
+async function decoded(file: Blob): Promise<ImageBitmap> {
+  const name = "name" in file ? `${file.name}: ` : "";
+  if (typeof createImageBitmap === "undefined")
+    throw new UserError(
+      `${name}files of pictures are decoded by browsers; in Node, decode them with nodePlatform.images`,
+    );
+  const bytes = await file.arrayBuffer().catch(() => {
+    throw new UserError(`${name}the file was moved or changed since it was picked`);
+  });
+  try {
+    return (await drawablePicture(new Uint8Array(bytes))).source as ImageBitmap;
+  } catch (error) {
+    if (error instanceof UserError) throw new UserError(`${name}${error.message}`);
+    throw error;
+  }
+}
+
+/** A bitmap of what the browser may refuse: a broken or foreign picture, a canvas without pixels, a closed frame. */
+function bitmap(source: ExternalPicture, options?: ImageBitmapOptions): Promise<ImageBitmap> {
+  return createImageBitmap(source, options).catch((error: unknown) => {
+    throw refused(source, error);
+  });
+}
+
+/** What the browser said about a picture that it does not give, as our error. */
+function refused(source: ExternalPicture, error: unknown): UserError {
+  if (error instanceof TypeError) return notAPicture(source);
+  const name = error instanceof DOMException ? error.name : "";
+  if (name === "SecurityError")
+    return new UserError(
+      "The picture comes from another origin, which does not let this page read it (see CORS).",
+    );
+  if (name === "InvalidStateError")
+    return new UserError(
+      "The picture is broken, closed or not loaded yet: wait until it is loaded, and keep it open.",
+    );
+  return new UserError(
+    `The browser does not give the picture: ${error instanceof Error ? error.message : error}.`,
+  );
 }
 
 /**
@@ -117,7 +169,7 @@ function fromExternal(gpu: Gpu, source: ExternalPicture, size: number, fit: Pict
     device.queue.copyExternalImageToTexture({ source }, { texture }, [width, height]);
     return pictureFromTexture(gpu, texture, size, fit);
   } catch (error) {
-    if (error instanceof TypeError) throw notAPicture(source);
+    if (error instanceof TypeError || error instanceof DOMException) throw refused(source, error);
     throw error;
   } finally {
     gpu.afterFlush(() => texture.destroy());
@@ -160,6 +212,6 @@ function checkObject(source: unknown): void {
 function notAPicture(source: unknown): UserError {
   const what = typeof source === "object" && source ? (source.constructor?.name ?? "an object") : `${source}`;
   return new UserError(
-    `${what} is not a picture: give an ImageBitmap, VideoFrame, ImageData, canvas, <img>, <video>, GPUTexture, or width, height and data or buffer.`,
+    `${what} is not a picture: give a File, ImageBitmap, VideoFrame, ImageData, canvas, <img>, <video>, GPUTexture, or width, height and data or buffer.`,
   );
 }

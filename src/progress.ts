@@ -6,6 +6,7 @@
  */
 
 import cliProgress from "cli-progress";
+import { harmlessLines } from "./platform/shown.js";
 import { formatDuration } from "./report/duration.js";
 
 export interface Progress {
@@ -49,7 +50,8 @@ const FRAMES_PER_SECOND = 4;
 /** Starts a display. The caller must `stop()` it, also after an error: `withProgress` does. */
 export function startProgress(options: ProgressOptions): Progress {
   const { quiet = false, stream = process.stderr } = options;
-  if (quiet) return { update() {}, log() {}, warn: (line) => stream.write(`${line}\n`), stop() {} };
+  if (quiet)
+    return { update() {}, log() {}, warn: (line) => stream.write(`${harmlessLines(line)}\n`), stop() {} };
   return stream.isTTY ? barProgress(options, stream) : lineProgress(options, stream);
 }
 
@@ -102,7 +104,7 @@ function barProgress(options: ProgressOptions, stream: ProgressStream): Progress
   const bar = bars.create(total, start);
   const log = (line: string) => {
     if (stopped) return;
-    bars.log(`${line}\n`);
+    bars.log(`${harmlessLines(line)}\n`);
     bars.update();
   };
   return {
@@ -129,7 +131,7 @@ function lineProgress(options: ProgressOptions, stream: ProgressStream): Progres
   let lastTime = now();
   let stopped = false;
   const log = (line: string) => {
-    if (!stopped) stream.write(`${line}\n`);
+    if (!stopped) stream.write(`${harmlessLines(line)}\n`);
   };
   return {
     update(value, text = "") {
@@ -152,7 +154,7 @@ function lineProgress(options: ProgressOptions, stream: ProgressStream): Progres
 }
 
 function tail(detail: string): string {
-  return detail === "" ? "" : `, ${detail}`;
+  return detail === "" ? "" : `, ${harmlessLines(detail)}`;
 }
 
 /** Throughput of the last half minute, and the sentence about it. */

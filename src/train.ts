@@ -30,6 +30,7 @@ import { withLateProgress, withProgress } from "./progress.js";
 import { formatDuration } from "./report/duration.js";
 import { renderReport } from "./report/report.js";
 import { captionSheet } from "./report/sheet.js";
+import { say, tell } from "./terminal.js";
 import { estimateSeconds } from "./training/estimate.js";
 import { heldOutRecords, runVocabulary, saveTrained } from "./training/run.js";
 import { runStage, type Trainer } from "./training/stage.js";
@@ -94,7 +95,7 @@ async function main(): Promise<void> {
     .option("--help-config", "list all settings with what they mean");
   const options = program.parse().opts<Options>();
   if (options.helpConfig) {
-    console.log(describeConfig());
+    say(describeConfig());
     return;
   }
   if (!["vqvae", "decoder", "all"].includes(options.stage)) {
@@ -119,13 +120,13 @@ async function main(): Promise<void> {
     // Until here a signal just ends the process: nothing can be lost.
     restoreSignals = onInterrupt((signal) => {
       stopping = signal;
-      console.error("\nstopping after this step; the run can be resumed");
+      tell("\nstopping after this step; the run can be resumed");
     });
     await trainThroughLosses(context, options, () => stopping);
-    console.error(`done in ${formatDuration((platform.now() - began) / 1000)}: ${run.path}`);
+    tell(`done in ${formatDuration((platform.now() - began) / 1000)}: ${run.path}`);
   } catch (error) {
     if (!(error instanceof Interrupted)) throw await withWayOn(error, run, options);
-    console.error(`stopped; go on with: node dist/train.js --resume ${run.path}`);
+    tell(`stopped; go on with: node dist/train.js --resume ${run.path}`);
     process.exitCode = signalExitCode[error.signal];
   } finally {
     restoreSignals();
@@ -195,7 +196,7 @@ async function trainThroughLosses(
         );
       }
       const from = saved.length > 0 ? placeOf(saved) : "the start";
-      console.error(
+      tell(
         `warning: ${lost.message}; going on from ${from} on a new device (${losses} of ${mostLosses} tries without a further checkpoint)`,
       );
       captioner.gpu.dispose();
@@ -237,7 +238,7 @@ async function withWayOn(thrown: unknown, run: RunFolder, { resume }: Options): 
     return error;
   }
   if (!(error instanceof UserError || error instanceof GpuError)) {
-    console.error(`go on with: node dist/train.js --resume ${run.path}`);
+    tell(`go on with: node dist/train.js --resume ${run.path}`);
     return error;
   }
   const from = saved.length > 0 ? `from ${placeOf(saved)}` : "from the start, as nothing is saved yet,";
@@ -360,11 +361,11 @@ async function announce(
   stage: Options["stage"],
 ): Promise<void> {
   const splits = Object.entries(dataset.splits).map(([name, records]) => `${name} ${records.length}`);
-  console.error(
+  tell(
     `data:    ${dataset.name}: pictures: ${splits.join(", ")}; ${captioner.tokenizer.vocabularySize} words`,
   );
   const count = (value: number) => `${(value / 1e6).toFixed(2)} M`;
-  console.error(
+  tell(
     `model:   VQ-VAE ${count(captioner.vqvae.parameterCount)}, decoder ${count(captioner.decoder.parameterCount)} parameters`,
   );
   const { vqvae, decoder } = await estimateSeconds(captioner);
@@ -372,8 +373,8 @@ async function announce(
     ...(stage === "decoder" ? [] : [`vqvae ${formatDuration(vqvae)}`]),
     ...(stage === "vqvae" ? [] : [`decoder ${formatDuration(decoder)}`]),
   ];
-  console.error(`time:    about ${parts.join(" + ")} on this adapter`);
-  console.error(`run:     ${run.path}`);
+  tell(`time:    about ${parts.join(" + ")} on this adapter`);
+  tell(`run:     ${run.path}`);
 }
 
 async function loadTrained(captioner: Captioner, run: RunFolder): Promise<void> {
@@ -392,7 +393,7 @@ async function finish(context: StageContext, quiet: boolean | undefined, goOn: (
   await saveTrained(captioner, files, `${run.path}/weights`);
   const samples = await captionedSamples(context, undefined, goOn);
   for (const { caption, references } of samples.slice(0, 12)) {
-    console.log(`${caption}    (reference: ${references?.join(" | ")})`);
+    say(`${caption}    (reference: ${references?.join(" | ")})`);
   }
   await run.writeSample(
     "samples.svg",
@@ -412,7 +413,7 @@ async function finish(context: StageContext, quiet: boolean | undefined, goOn: (
     }),
   );
   const table = `${scoresTable(evaluation)}\n\n${tableLegend(evaluation)}`;
-  console.log(`\n${table}`);
+  say(`\n${table}`);
   await files.write(`${run.path}/scores.md`, `${table}\n`);
   await files.write(
     `${run.path}/scores.json`,
@@ -432,7 +433,7 @@ async function finish(context: StageContext, quiet: boolean | undefined, goOn: (
       },
     }),
   );
-  console.log(`\n${boundTable(bounds)}`);
+  say(`\n${boundTable(bounds)}`);
   await files.write(`${run.path}/bound.json`, JSON.stringify(bounds, null, 1));
   await writeReport(context, samples);
 }

@@ -1,7 +1,9 @@
 import { Captioner, type CaptionOptions } from "../dist/captioner.js";
 import { Module } from "../dist/nn/module.js";
+import { UserError } from "../dist/platform/errors.js";
 import { noGrad } from "../dist/tensor/autograd.js";
 import { fromArray } from "../dist/tensor/tensor.js";
+import { UnfinishedCaption } from "../dist/text/unfinished-caption.js";
 import { type Check, randomArray, test } from "./harness.js";
 import { MemoryFiles } from "./io/memory-files.js";
 import { build, id, pictures, saved, tokenizer } from "./tiny-captioner.js";
@@ -265,6 +267,7 @@ test("folders that hold no captioner are refused", async (t, gpu) => {
     "another format",
   );
   config.config.decoder.dim = 16;
+  delete config.sha256;
   await files.write("w/config.json", JSON.stringify(config));
   await t.throwsMessage(
     Captioner.fromFolder(gpu, files, "w"),
@@ -272,4 +275,88 @@ test("folders that hold no captioner are refused", async (t, gpu) => {
     "settings that do not fit",
   );
   captioner.dispose();
+});
+
+test("config.json: settings and words are covered by a hash, and older files load", async (t, gpu) => {
+  const captioner = build(gpu);
+  const files = new MemoryFiles();
+  await captioner.save(files, "weights", await saved(captioner));
+  const expected = await texts(captioner);
+  captioner.dispose();
+  const text = await files.readText("weights/config.json");
+  const change = async (by: (record: never) => unknown) => {
+    const record = JSON.parse(text);
+    by(record as never);
+    await files.write("weights/config.json", JSON.stringify(record));
+    const loaded = await Captioner.fromFolder(gpu, files, "weights").catch((error: unknown) => error);
+    if (!(loaded instanceof Captioner)) return loaded instanceof UserError ? loaded.message : `${loaded}`;
+    const said = await texts(loaded);
+    loaded.dispose();
+    return said;
+  };
+  t.same(await change(() => {}), expected, "other blanks are no other contents");
+  const old = (record: Record<string, unknown>) => {
+    delete record.sha256;
+  };
+  t.same(await change(old), expected, "a file of before there was a hash");
+  const changed = /^weights\/config\.json is damaged or was changed: its "sha256"/;
+  for (const [name, by] of Object.entries<(record: never) => unknown>({
+    "words in another order": ({ tokenizer }: { tokenizer: { words: string[] } }) =>
+      tokenizer.words.reverse(),
+    "another setting": ({ config }: { config: { sampling: { scale: number } } }) => {
+      config.sampling.scale++;
+    },
+    "no weights": (record: { weights?: unknown }) => {
+      delete record.weights;
+    },
+  }))
+    t.ok(changed.test(String(await change(by))), `${name}: ${await change(by)}`);
+  for (const [name, by, pattern] of [
+    ["weights: null", (r: Record<string, unknown>) => (r.weights = null), /"weights" should hold the bytes/],
+    ["weights: []", (r: Record<string, unknown>) => (r.weights = []), /"weights" should hold the bytes/],
+    ["config: null", (r: Record<string, unknown>) => (r.config = null), /"config" lacks the section "data"/],
+    [
+      "no decoder",
+      (r: Record<string, Record<string, unknown>>) => delete r.config!.decoder,
+      /"config" lacks the section "decoder"/,
+    ],
+    ["tokenizer: []", (r: Record<string, unknown>) => (r.tokenizer = []), /is not a word vocabulary/],
+  ] as const) {
+    const said = await change((record) => {
+      old(record);
+      (by as (record: unknown) => unknown)(record);
+    });
+    t.ok(pattern.test(String(said)), `${name}: ${said}`);
+  }
+});
+
+test("a caption that still holds [MASK] is an error of its own", async (t, gpu) => {
+  const captioner = build(gpu, "sampling.guidance=none");
+  const parameters = captioner.decoder.parameters();
+  t.ok(parameters.length > 0, "parameters");
+  for (const { tensor } of parameters)
+    gpu.device.queue.writeBuffer(
+      tensor.storage.buffer,
+      4 * tensor.offset,
+      new Float32Array(tensor.size).fill(Number.NaN),
+    );
+  const drawn = { width: 16, height: 16, data: pictures(1) };
+  for (const say of [() => captioner.captionAll(pictures(2)), () => captioner.caption(drawn)]) {
+    const error = await say().then(
+      () => null,
+      (thrown: unknown) => thrown,
+    );
+    t.ok(error instanceof UnfinishedCaption, `${error}`);
+  }
+  captioner.dispose();
+});
+
+test("a folder's path is no address", async (t) => {
+  for (const path of ["weights/emoji", "/weights/emoji", "C:\\weights", "file:///weights"]) {
+    await t.throwsMessage(
+      Captioner.load(path),
+      /is not an address on the web; .*Captioner\.fromFolder/,
+      path,
+    );
+  }
 });

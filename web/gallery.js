@@ -41,6 +41,7 @@ export async function gallery() {
         new TextEncoder().encode(index.svg(picture)),
         size,
         "contain",
+        { svg: "trusted" },
       );
       const png = sharp(data, { raw: { width: size, height: size, channels: 3 } });
       files.set(file, await png.png({ palette: true, effort: 10 }).toBuffer());

@@ -285,7 +285,9 @@ async function render(
   const worker = async () => {
     while (next < pictures.length) {
       const i = next++;
-      const image = await platform.images.decode(encoder.encode(index.svg(pictures[i]!)), size, "contain");
+      const image = await platform.images.decode(encoder.encode(index.svg(pictures[i]!)), size, "contain", {
+        svg: "trusted",
+      });
       pixels.set(image.data, i * imageBytes);
       done++;
       if (done % 50 === 0 || done === pictures.length) onProgress?.(done, pictures.length);

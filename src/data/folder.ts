@@ -1,5 +1,7 @@
+import { parseJson } from "../io/json.js";
 import { UserError } from "../platform/errors.js";
 import type { FolderFiles, Platform } from "../platform/platform.js";
+import { shown } from "../platform/shown.js";
 import { attributesOf } from "../text/attributes.js";
 import { type CaptionedImage, type Dataset, splitsOf } from "./dataset.js";
 
@@ -87,14 +89,17 @@ export async function loadFolder(
   for (const entry of entries) {
     try {
       if (!(await files.exists(`${folder}/${entry.file}`))) {
-        problems.push({ line: entry.line, text: `there is no file ${entry.file}` });
+        problems.push({ line: entry.line, text: `there is no file ${shown(entry.file)}` });
       } else {
         const image = await images.decode(await files.read(`${folder}/${entry.file}`), size, "contain");
         readable.push({ entry, pixels: image.data });
       }
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      problems.push({ line: entry.line, text: `${entry.file} cannot be read: ${error.message}` });
+      problems.push({
+        line: entry.line,
+        text: `${shown(entry.file)} cannot be read: ${shown(error.message, 600)}`,
+      });
     }
     done++;
     options.onProgress?.(done, entries.length);
@@ -190,23 +195,24 @@ function checkRow({
   if (typeof file !== "string" || file.trim() === "") return "the file name is missing";
   const given = file.trim();
   if (/^([/\\]|[A-Za-z]:)/.test(given) || given.split(/[/\\]/).includes("..")) {
-    return `${given} lies outside the folder`;
+    return `${shown(given)} lies outside the folder`;
   }
   // One spelling a file: "./a.png" and "b/.//a.png" are others.
   const path = given.replace(/(^|\/)(\.?\/)+/g, "$1");
-  if (!IMAGE_NAME.test(path)) return `${path} is not a .png, .jpg, .jpeg or .webp file`;
+  const name = shown(path);
+  if (!IMAGE_NAME.test(path)) return `${name} is not a .png, .jpg, .jpeg or .webp file`;
   const list = Array.isArray(captions) ? captions : [captions];
-  if (list.length === 0) return `${path} has no caption`;
+  if (list.length === 0) return `${name} has no caption`;
   const texts: string[] = [];
   for (const caption of list) {
-    if (typeof caption !== "string") return `the caption of ${path} is not a text`;
-    if (!/[\p{L}\p{N}]/u.test(caption)) return `the caption of ${path} is empty`;
+    if (typeof caption !== "string") return `the caption of ${name} is not a text`;
+    if (!/[\p{L}\p{N}]/u.test(caption)) return `the caption of ${name} is empty`;
     texts.push(caption.trim());
   }
   if (split === undefined || split === null || split === "") return { file: path, captions: texts };
   const known = typeof split === "string" ? SPLIT_NAMES.get(split.trim().toLowerCase()) : undefined;
   if (known === undefined) {
-    return `the split of ${path} is ${JSON.stringify(split)}; it can be train, validation or test`;
+    return `the split of ${name} is ${shown(JSON.stringify(split))}; it can be train, validation or test`;
   }
   return { file: path, captions: texts, split: known };
 }
@@ -218,9 +224,9 @@ function jsonRows(text: string): RawRow[] {
     const line = i + 1;
     let value: unknown;
     try {
-      value = JSON.parse(source);
+      value = parseJson(source);
     } catch (error) {
-      rows.push({ line, problem: `this is not JSON (${(error as Error).message})` });
+      rows.push({ line, problem: `this is not JSON (${shown((error as Error).message)})` });
       continue;
     }
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -264,7 +270,7 @@ function csvRows(text: string): RawRow[] {
     return [
       {
         line: header.line,
-        problem: `the header should name the columns file and caption, it is: ${columns.join(", ")}`,
+        problem: `the header should name the columns file and caption, it is: ${shown(columns.join(", "))}`,
       },
     ];
   }
@@ -348,7 +354,7 @@ function mergeRows(rows: readonly CaptionRow[], problems: Problem[]): Entry[] {
       continue;
     }
     if (split !== undefined && entry.split !== undefined && split !== entry.split) {
-      problems.push({ line, text: `${file} is in split ${split} here and in ${entry.split} before` });
+      problems.push({ line, text: `${shown(file)} is in split ${split} here and in ${entry.split} before` });
       continue;
     }
     entry.split ??= split;

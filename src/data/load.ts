@@ -3,6 +3,7 @@
 import type { Config } from "../config.js";
 import { cacheDirectory, modulesDirectory, nodePlatform as platform } from "../platform/node.js";
 import { withLateProgress } from "../progress.js";
+import { tell } from "../terminal.js";
 import { type Dataset, withSubset } from "./dataset.js";
 import { loadEmoji } from "./emoji.js";
 import { loadFolder } from "./folder.js";
@@ -25,9 +26,8 @@ export function loadDataset(config: Config["data"], quiet = false): Promise<Data
       skipBad,
       onProgress,
     });
-    for (const line of skipped) console.error(`skipped: ${line}`);
-    if (uncaptioned > 0)
-      console.error(`${uncaptioned} pictures of ${folder} have no caption and are not used`);
+    for (const line of skipped) tell(`skipped: ${line}`);
+    if (uncaptioned > 0) tell(`${uncaptioned} pictures of ${folder} have no caption and are not used`);
     return withSubset(dataset, subset);
   });
 }

@@ -7,6 +7,7 @@
 
 import { UserError } from "../platform/errors.js";
 import type { Files } from "../platform/platform.js";
+import { shown } from "../platform/shown.js";
 import { crc32 } from "./crc32.js";
 import { type JsonRecord, parseJsonRecord, toJson } from "./json.js";
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "./safetensors.js";
@@ -84,13 +85,17 @@ export async function loadCheckpoint(files: Files, path: string): Promise<Checkp
   const record = parseJsonRecord(await files.readText(statePath), statePath);
   const { format, step, files: sums, state } = record;
   if (format !== FORMAT) {
-    throw new UserError(`${statePath} has format ${JSON.stringify(format)}, this version reads "${FORMAT}"`);
+    throw new UserError(
+      `${statePath} has format ${shown(String(JSON.stringify(format)))}, this version reads "${FORMAT}"`,
+    );
   }
   if (!isRecord(sums) || !isRecord(state)) throw new UserError(`${statePath} lacks files or state`);
   const named = stepOfName(path.slice(path.lastIndexOf("/") + 1));
   if (!Number.isSafeInteger(step) || (step as number) < 1 || (named !== null && named !== step)) {
     const wanted = named === null ? "a whole number of steps" : `${named}, as its folder's name`;
-    throw new UserError(`${statePath}: "step" should be ${wanted}, it is ${JSON.stringify(step)}`);
+    throw new UserError(
+      `${statePath}: "step" should be ${wanted}, it is ${shown(String(JSON.stringify(step)))}`,
+    );
   }
   const read = async (name: string) => {
     const bytes = await files.read(`${path}/${name}`);

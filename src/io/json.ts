@@ -1,4 +1,5 @@
 import { UserError } from "../platform/errors.js";
+import { shown } from "../platform/shown.js";
 
 /** What JSON can hold. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -18,13 +19,31 @@ export function toJson(value: Json): string {
   return `${text}\n`;
 }
 
+/** Deeper lists and objects are refused: nothing of ours needs them, and functions that call themselves would run out of stack. */
+const DEEPEST = 100;
+
+/** `JSON.parse`, which also throws a `SyntaxError` for lists and objects nested deeper than `DEEPEST`. */
+export function parseJson(text: string): unknown {
+  let depth = 0;
+  for (let i = 0; i < text.length; i++) {
+    const sign = text[i];
+    if (sign === '"') {
+      // To the closing quote; a backslash takes the sign behind it along.
+      for (i++; i < text.length && text[i] !== '"'; i++) if (text[i] === "\\") i++;
+    } else if (sign === "[" || sign === "{") {
+      if (++depth > DEEPEST) throw new SyntaxError(`it is nested more than ${DEEPEST} deep`);
+    } else if (sign === "]" || sign === "}") depth--;
+  }
+  return JSON.parse(text);
+}
+
 /** Parses a JSON object; `fileName` is for the message of the `UserError` when it is not one. */
 export function parseJsonRecord(text: string, fileName: string): JsonRecord {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (error) {
-    throw new UserError(`${fileName} is not valid JSON: ${(error as Error).message}`);
+    throw new UserError(`${fileName} is not valid JSON: ${shown((error as Error).message)}`);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new UserError(`${fileName} should hold a JSON object ({…})`);

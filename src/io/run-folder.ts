@@ -10,7 +10,7 @@
 
 import { UserError } from "../platform/errors.js";
 import type { Files } from "../platform/platform.js";
-import { type JsonRecord, parseJsonRecord, toJson } from "./json.js";
+import { type JsonRecord, parseJson, parseJsonRecord, toJson } from "./json.js";
 
 /** One line of `log.jsonl`. A number that was NaN or infinite is stored as null and read back as NaN. */
 export interface LogEntry {
@@ -172,7 +172,7 @@ export function asLogEntry(value: unknown): LogEntry | null {
 
 function parseEntry(line: string): LogEntry | null {
   try {
-    return asLogEntry(JSON.parse(line));
+    return asLogEntry(parseJson(line));
   } catch {
     return null;
   }

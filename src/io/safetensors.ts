@@ -10,7 +10,9 @@
  */
 
 import { UserError } from "../platform/errors.js";
+import { shown } from "../platform/shown.js";
 import { bfloat16ToFloat32, FLOAT16_MAX, float32ToFloat16 } from "../tensor/float16.js";
+import { parseJson } from "./json.js";
 
 /**
  * A tensor as stored. float16 is read as its bits, and written from bits or from numbers, which are rounded (see float16.ts);
@@ -124,7 +126,7 @@ export function decodeSafetensors(bytes: Uint8Array, fileName: string): Safetens
     if (name === METADATA) {
       if (!isRecord(value)) fail(`${METADATA} is not an object`);
       for (const [key, item] of Object.entries(value as Record<string, unknown>)) {
-        if (typeof item !== "string") fail(`${METADATA} "${key}" is ${describe(item)}, not a string`);
+        if (typeof item !== "string") fail(`${METADATA} "${shown(key)}" is ${describe(item)}, not a string`);
         metadata.push([key, item as string]);
       }
     } else {
@@ -138,12 +140,12 @@ export function decodeSafetensors(bytes: Uint8Array, fileName: string): Safetens
   for (const entry of entries) {
     if (entry.begin < covered) {
       fail(
-        `tensor "${entry.name}" begins at byte ${entry.begin}, inside tensor "${previous}" which ends at ${covered}`,
+        `tensor "${shown(entry.name)}" begins at byte ${entry.begin}, inside tensor "${shown(previous)}" which ends at ${covered}`,
       );
     }
     if (entry.begin > covered) {
       fail(
-        `bytes ${covered} to ${entry.begin}, before tensor "${entry.name}", belong to no tensor (a gap is not allowed)`,
+        `bytes ${covered} to ${entry.begin}, before tensor "${shown(entry.name)}", belong to no tensor (a gap is not allowed)`,
       );
     }
     covered = entry.end;
@@ -188,22 +190,22 @@ function parseHeader(bytes: Uint8Array, fail: Fail): { json: Record<string, unkn
   let text = "";
   try {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-    json = JSON.parse(text);
+    json = parseJson(text);
   } catch (error) {
-    fail(`its header is not JSON in UTF-8 (${(error as Error).message})`);
+    fail(`its header is not JSON in UTF-8 (${shown((error as Error).message)})`);
   }
   if (!isRecord(json)) fail("its header is not a JSON object");
   const duplicate = duplicateKey(text);
-  if (duplicate !== null) fail(`its header has the name "${duplicate}" twice`);
+  if (duplicate !== null) fail(`its header has the name "${shown(duplicate)}" twice`);
   return { json: json as Record<string, unknown>, byteLength: bytes.byteLength };
 }
 
 function checkEntry(name: string, value: unknown, dataLength: number, fail: Fail): Entry {
-  const wrong = (what: string): never => fail(`tensor "${name}": ${what}`);
+  const wrong = (what: string): never => fail(`tensor "${shown(name)}": ${what}`);
   if (!isRecord(value)) return wrong("its entry is not an object with dtype, shape and data_offsets");
   const { dtype, shape, data_offsets: offsets, ...rest } = value;
   const unknownKey = Object.keys(rest)[0];
-  if (unknownKey !== undefined) wrong(`unknown field "${unknownKey}"`);
+  if (unknownKey !== undefined) wrong(`unknown field "${shown(unknownKey)}"`);
   if (typeof dtype !== "string" || !Object.hasOwn(BYTES, dtype)) {
     return wrong(`dtype ${describe(dtype)} is not one of ${Object.keys(BYTES).join(", ")}`);
   }
@@ -218,9 +220,7 @@ function checkEntry(name: string, value: unknown, dataLength: number, fail: Fail
   }
   const needed = shape.reduce((product, size) => product * size, 1) * BYTES[dtype as StoredDtype];
   if (needed !== end - begin) {
-    wrong(
-      `${dtype} of shape [${shape.join(", ")}] needs ${needed} bytes but data_offsets give ${end - begin}`,
-    );
+    wrong(`${dtype} of shape ${describe(shape)} needs ${needed} bytes but data_offsets give ${end - begin}`);
   }
   return { name, dtype: dtype as StoredDtype, shape, begin, end };
 }
@@ -285,6 +285,5 @@ function isSizes(value: unknown): value is number[] {
 
 /** A value in a message: as JSON, cut to a readable length. */
 function describe(value: unknown): string {
-  const text = JSON.stringify(value) ?? "missing";
-  return text.length > 80 ? `${text.slice(0, 77)}…` : text;
+  return shown(JSON.stringify(value) ?? "missing", 80);
 }

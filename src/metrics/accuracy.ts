@@ -42,7 +42,7 @@ export function objectWordScores(
         const common = own.filter((word) => words.includes(word)).length;
         return (2 * common) / (own.length + words.length);
       });
-    return scores.length === 0 ? Number.NaN : Math.max(...scores);
+    return scores.length === 0 ? Number.NaN : scores.reduce((best, score) => Math.max(best, score));
   });
 }
 

@@ -1,16 +1,10 @@
 /** The browser platform: files come by fetch, pictures by the browser's own decoders. Nothing can be written. */
 import { type TuningTable, tableFault } from "../gpu/tuning-table.js";
+import { canvasContext, drawablePicture } from "./browser-pictures.js";
+import { fetchBytes } from "./download.js";
 import { UserError } from "./errors.js";
-import type { Files, ImageCodec, Platform, RgbImage } from "./platform.js";
+import type { DecodeOptions, Files, ImageCodec, Platform, RgbImage } from "./platform.js";
 import { decodeText } from "./text.js";
-
-async function read(path: string): Promise<Uint8Array> {
-  const response = await fetch(path).catch((error: unknown) => {
-    throw new UserError(`Cannot fetch ${path}: ${error instanceof Error ? error.message : error}.`);
-  });
-  if (!response.ok) throw new UserError(`Cannot fetch ${path}: the server answers ${response.status}.`);
-  return new Uint8Array(await response.arrayBuffer());
-}
 
 function refuse(action: string): (path: string) => Promise<never> {
   return async (path) => {
@@ -21,8 +15,8 @@ function refuse(action: string): (path: string) => Promise<never> {
 }
 
 const files: Files = {
-  read,
-  readText: async (path) => decodeText(await read(path), path),
+  read: fetchBytes,
+  readText: async (path) => decodeText(await fetchBytes(path), path),
   write: refuse("write"),
   append: refuse("append to"),
   exists: (path) =>
@@ -38,10 +32,13 @@ const files: Files = {
   remove: refuse("remove"),
 };
 
-async function decode(bytes: Uint8Array, size: number, fit: "contain" | "cover"): Promise<RgbImage> {
-  if (bytes.length === 0)
-    throw new UserError("the file is empty, and a PNG, JPEG, WebP or SVG image was expected");
-  const picture = await load(bytes);
+async function decode(
+  bytes: Uint8Array,
+  size: number,
+  fit: "contain" | "cover",
+  options?: DecodeOptions,
+): Promise<RgbImage> {
+  const picture = await drawablePicture(bytes, options);
   const scale = (fit === "contain" ? Math.min : Math.max)(size / picture.width, size / picture.height);
   const [width, height] = [picture.width * scale, picture.height * scale];
   const { context } = canvas(size, size);
@@ -56,44 +53,6 @@ async function decode(bytes: Uint8Array, size: number, fit: "contain" | "cover")
     data.set(rgba.subarray(pixel * 4, pixel * 4 + 3), pixel * 3);
   }
   return { width: size, height: size, data };
-}
-
-interface Picture {
-  source: CanvasImageSource;
-  width: number;
-  height: number;
-  close(): void;
-}
-
-async function load(bytes: Uint8Array): Promise<Picture> {
-  try {
-    return await (isSvg(bytes) ? loadSvg(bytes) : loadBitmap(bytes));
-  } catch {
-    throw new UserError("the image is damaged, or not a PNG, JPEG, WebP or SVG image");
-  }
-}
-
-function isSvg(bytes: Uint8Array): boolean {
-  return /^\uFEFF?\s*<(\?xml|svg|!--|!DOCTYPE svg)/i.test(new TextDecoder().decode(bytes.subarray(0, 256)));
-}
-
-async function loadBitmap(bytes: Uint8Array): Promise<Picture> {
-  const source = await createImageBitmap(new Blob([bytes.slice()]));
-  return { source, width: source.width, height: source.height, close: () => source.close() };
-}
-
-/** Browsers draw SVG only through an element, at the size it is drawn with: crisp at any scale, but not in a worker. */
-async function loadSvg(bytes: Uint8Array): Promise<Picture> {
-  const address = URL.createObjectURL(new Blob([bytes.slice()], { type: "image/svg+xml" }));
-  try {
-    const source = new Image();
-    source.src = address;
-    await source.decode();
-    // An SVG with only a viewBox has no size of its own in some browsers.
-    return { source, width: source.naturalWidth || 1, height: source.naturalHeight || 1, close: () => {} };
-  } finally {
-    URL.revokeObjectURL(address);
-  }
 }
 
 async function encodePng({ width, height, data }: RgbImage): Promise<Uint8Array> {
@@ -116,9 +75,7 @@ function canvas(
   height: number,
 ): { surface: OffscreenCanvas; context: OffscreenCanvasRenderingContext2D } {
   const surface = new OffscreenCanvas(width, height);
-  const context = surface.getContext("2d", { willReadFrequently: true });
-  if (context === null) throw new UserError("This browser gives no 2D canvas, which reading pictures needs.");
-  return { surface, context };
+  return { surface, context: canvasContext(surface) };
 }
 
 const images: ImageCodec = { decode, encodePng };

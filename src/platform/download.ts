@@ -1,6 +1,7 @@
 /** Large files by fetch: with progress, checked by their hash, kept in Cache Storage where there is one. */
 
 import { UserError } from "./errors.js";
+import { decodeText } from "./text.js";
 
 export interface DownloadOptions {
   /** Ends the download with the signal's reason. */
@@ -34,9 +35,23 @@ async function request(url: string, signal?: AbortSignal, mode: RequestCache = "
   return response;
 }
 
-/** A small text file, asked for anew at the server every time. Throws a `UserError` that names the address. */
+/** Bytes of a text file: the words of a million captions are far below. */
+const MAX_TEXT_BYTES = 64 * 2 ** 20;
+/** Bytes of a file of which nothing is known: the longest array that browsers give. */
+const MAX_BYTES = 2 ** 31;
+
+/**
+ * A small text file, asked for anew at the server every time. Throws a `UserError` that names the address, also where the
+ * server sends too much.
+ */
 export async function downloadText(url: string, signal?: AbortSignal): Promise<string> {
-  return (await request(url, signal, "no-cache")).text();
+  const response = await request(url, signal, "no-cache");
+  return decodeText(await received(response, url, 0, MAX_TEXT_BYTES, { signal }), url);
+}
+
+/** A file's bytes in one go. Throws a `UserError` that names the address. */
+export async function fetchBytes(url: string): Promise<Uint8Array> {
+  return received(await request(url), url, 0, MAX_BYTES, {});
 }
 
 /**
@@ -51,13 +66,13 @@ export async function download(url: string, options: DownloadOptions = {}): Prom
   const key = `${url}${url.includes("?") ? "&" : "?"}sha256=${expected?.sha256}`;
   const kept = await cache?.match(key).catch(() => undefined);
   if (kept && expected) {
-    const bytes = await received(kept, url, expected.bytes, options);
+    const bytes = await received(kept, url, expected.bytes, MAX_BYTES, options);
     if ((await sha256(bytes)) === expected.sha256) return bytes;
     await cache?.delete(key);
   }
   const response = await request(url, signal);
   const length = expected?.bytes ?? Number(response.headers.get("content-length") ?? 0);
-  const bytes = await received(response, url, length, options);
+  const bytes = await received(response, url, length, expected?.bytes ?? MAX_BYTES, options);
   onProgress?.({ loaded: bytes.length, total: bytes.length });
   if (expected) {
     if (bytes.length !== expected.bytes || (await sha256(bytes)) !== expected.sha256) {
@@ -74,21 +89,31 @@ async function received(
   response: Response,
   url: string,
   total: number,
+  most: number,
   { signal, onProgress }: DownloadOptions,
 ): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let loaded = 0;
   const reader = response.body?.getReader();
+  const refuse = async (bytes: number, so: string): Promise<never> => {
+    await reader?.cancel().catch(() => {});
+    throw new UserError(`${url} is too large: ${bytes} bytes ${so}, and at most ${most} were expected`);
+  };
+  // The length of what travels, which is less than what arrives if it is compressed.
+  const announced = Number(response.headers.get("content-length") ?? 0);
+  if (announced > most) await refuse(announced, "are announced");
   try {
     for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
       signal?.throwIfAborted();
       chunks.push(part.value);
       loaded += part.value.length;
+      if (loaded > most) await refuse(loaded, "came already");
       onProgress?.({ loaded, total: Math.max(total, loaded) });
     }
   } catch (error) {
     await reader?.cancel().catch(() => {});
     signal?.throwIfAborted();
+    if (error instanceof UserError) throw error;
     const why = error instanceof Error ? error.message : error;
     throw new UserError(`Fetching ${url} broke off after ${loaded} bytes: ${why}.`);
   }

@@ -4,6 +4,7 @@ import { readFileSync, rmSync } from "node:fs";
 import * as fs from "node:fs/promises";
 import { hostname } from "node:os";
 import { UserError } from "./errors.js";
+import { reason } from "./node.js";
 
 const name = "lock.json";
 
@@ -27,7 +28,7 @@ export async function lockFolder(folder: string): Promise<() => void> {
       break;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") {
-        throw new UserError(`Cannot write ${path}: ${(error as Error).message}.`);
+        throw new UserError(`Cannot write ${path}: ${reason(error)}.`);
       }
       const holder = await read(path);
       if (holder && (holder.host !== own.host || isAlive(holder))) {

@@ -1,15 +1,16 @@
 /** The Node platform: atomic files, pictures by sharp, hashing, signals, and where npm packages lie. */
 
 import { createHash, randomBytes } from "node:crypto";
-import { existsSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, readFileSync, readlinkSync, type Stats } from "node:fs";
 import * as fs from "node:fs/promises";
 import { createRequire } from "node:module";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Metadata, Sharp, SharpOptions } from "sharp";
 import { UserError } from "./errors.js";
+import { PictureDecoder } from "./picture-decoder.js";
 import type { Files, ImageCodec, Platform, RgbImage } from "./platform.js";
+import { loadSharp } from "./sharp-pictures.js";
 import { decodeText } from "./text.js";
 
 /** What the operating system's error codes mean to the person at the keyboard. */
@@ -25,9 +26,19 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ["EMFILE", "too many files are open"],
   ["ENAMETOOLONG", "its name is too long"],
   ["ELOOP", "its symbolic links run in a circle"],
+  ["EEXIST", "there is something of that name already"],
+  ["ENOTEMPTY", "the folder of that name is not empty"],
+  ["EXDEV", "the two places are on different disks"],
+  ["EBUSY", "it is in use by another program"],
+  ["ETXTBSY", "it is a program that runs"],
+  ["EFBIG", "it is too large for this disk"],
+  ["EIO", "the disk fails"],
+  ["ENFILE", "too many files are open on this machine"],
+  ["EINVAL", "its name is not possible here"],
 ]);
 
-function reason(error: unknown): string {
+/** Why the system refused, as the end of a sentence. */
+export function reason(error: unknown): string {
   const code = errorCode(error);
   return REASONS.get(code) ?? (error instanceof Error ? error.message : String(error));
 }
@@ -68,6 +79,16 @@ async function writeAtomically(path: string, data: Uint8Array | string): Promise
   }
 }
 
+/** Null where there is nothing of that name; throws what else is in the way, such as permissions. */
+async function statusOf(path: string): Promise<Stats | null> {
+  try {
+    return await fs.stat(path);
+  } catch (error) {
+    if (["ENOENT", "ENOTDIR"].includes(errorCode(error))) return null;
+    throw error;
+  }
+}
+
 /** The whole file. Pipes and devices, which may never end, are refused. */
 async function readWhole(path: string): Promise<Buffer> {
   const status = await fs.stat(path);
@@ -81,16 +102,9 @@ const files: Files = {
   readText: (path) => describe("read", path, async () => decodeText(await readWhole(path), path)),
   write: (path, data) => describe("write", path, () => writeAtomically(path, data)),
   append: (path, data) => describe("append to", path, () => fs.appendFile(path, data)),
-  exists: (path) =>
-    fs.access(path).then(
-      () => true,
-      () => false,
-    ),
+  exists: (path) => describe("look at", path, async () => (await statusOf(path)) !== null),
   isDirectory: (path) =>
-    fs.stat(path).then(
-      (status) => status.isDirectory(),
-      () => false,
-    ),
+    describe("look at", path, async () => (await statusOf(path))?.isDirectory() ?? false),
   list: (path) =>
     describe("list", path, async () => {
       const names = await fs.readdir(path);
@@ -110,120 +124,6 @@ const files: Files = {
   remove: (path) => describe("remove", path, () => fs.rm(path, { recursive: true, force: true })),
 };
 
-/** Larger pictures are refused: 100 million pixels are 300 MB as RGB, far above any photograph. */
-const MAX_PIXELS = 100_000_000;
-/** librsvg's own resolution: at this density one SVG pixel is one image pixel. */
-const SVG_DENSITY = 72;
-const ACCEPTED = "PNG, JPEG, WebP or SVG";
-
-type Loader = (input: Uint8Array, options: SharpOptions) => Sharp;
-let loader: Promise<Loader> | undefined;
-
-/** sharp, loaded on first use: a command that shows its help need not wait for it. */
-function loadSharp(): Promise<Loader> {
-  loader ??= import("sharp").then(
-    ({ default: sharp }) => {
-      // Many small pictures at once: one thread each, and nothing cached that the caller keeps anyway.
-      sharp.concurrency(1);
-      sharp.cache(false);
-      return sharp;
-    },
-    (error: unknown) => {
-      const why = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
-      throw new UserError(
-        `The image library sharp does not load on this machine (${why}); run npm ci again.`,
-      );
-    },
-  );
-  return loader;
-}
-
-type ImageFormat = "png" | "jpeg" | "webp" | "svg";
-
-/** The format by its first bytes; a name's ending proves nothing. */
-function sniff(bytes: Uint8Array): ImageFormat {
-  if (bytes.length === 0) throw new UserError(`the file is empty, and a ${ACCEPTED} image was expected`);
-  const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 4096));
-  const latin = head.toString("latin1");
-  if (latin.startsWith("\x89PNG\r\n\x1a\n")) return "png";
-  if (latin.startsWith("\xff\xd8\xff")) return "jpeg";
-  if (latin.startsWith("RIFF") && latin.slice(8, 12) === "WEBP") return "webp";
-  const text = head.toString("utf8").replace(/^\uFEFF/, "");
-  // A comment or a document type may be long enough to push `<svg` out of the head, so `<?xml` is enough.
-  if (/^\s*<\?xml/.test(text) || /^\s*(<!--[\s\S]*?-->\s*)*(<!DOCTYPE\s+svg[\s\S]*?)?<svg[\s>]/i.test(text))
-    return "svg";
-  throw new UserError(`the file is ${guess(latin, text)}, and a ${ACCEPTED} image was expected`);
-}
-
-function guess(latin: string, text: string): string {
-  if (latin.startsWith("GIF8")) return "a GIF image";
-  if (latin.startsWith("BM")) return "a BMP image";
-  if (latin.startsWith("II*\0") || latin.startsWith("MM\0*")) return "a TIFF image";
-  if (/^....ftypavi[fs]/s.test(latin)) return "an AVIF image";
-  if (/^....ftyp(heic|heix|mif1)/s.test(latin)) return "a HEIC image";
-  if (latin.startsWith("%PDF")) return "a PDF document";
-  if (latin.startsWith("version https://git-lfs"))
-    return "a Git LFS pointer (run git lfs pull to fetch the picture)";
-  if (/^\s*<(!doctype html|html)/i.test(text)) return "a web page";
-  const start = text.slice(0, 20);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what tells bytes from text
-  if (!/[\x00-\x08\x0e-\x1f\uFFFD]/.test(start)) return `text that begins ${JSON.stringify(start.trim())}`;
-  return "not an image that can be recognised";
-}
-
-/** libvips answers with several lines, the first of which may be a file name of ours: keep one clear clause. */
-function unreadable(format: ImageFormat, error: unknown): UserError {
-  const lines = (error instanceof Error ? error.message : String(error)).split("\n");
-  const detail = (lines.find((line) => line.trim() !== "") ?? "no reason given").trim().replace(/[.]+$/, "");
-  return new UserError(`the ${format.toUpperCase()} image is damaged or cannot be read (${detail})`);
-}
-
-/**
- * The density that makes librsvg draw at (just above) the wanted size, instead of scaling a picture of another
- * size: the drawing stays crisp, and a drawing that is large on paper costs little. sharp takes 1 to 100000.
- */
-function svgDensity(width: number, height: number, size: number, fit: "contain" | "cover"): number {
-  const side = fit === "contain" ? Math.max(width, height) : Math.min(width, height);
-  return Math.min(Math.max((SVG_DENSITY * size) / side, 1), 100_000);
-}
-
-async function decode(bytes: Uint8Array, size: number, fit: "contain" | "cover"): Promise<RgbImage> {
-  const format = sniff(bytes);
-  const sharp = await loadSharp();
-  let header: Metadata;
-  try {
-    header = await sharp(bytes, { limitInputPixels: false }).metadata();
-  } catch (error) {
-    throw unreadable(format, error);
-  }
-  const { width = 0, height = 0 } = header;
-  const density = format === "svg" ? svgDensity(width, height, size, fit) : SVG_DENSITY;
-  if (width * height * (density / SVG_DENSITY) ** 2 > MAX_PIXELS) {
-    throw new UserError(
-      `the image is ${width}×${height} pixels, and at most ${MAX_PIXELS / 1e6} million pixels are read; scale it down first`,
-    );
-  }
-  try {
-    const options: SharpOptions = { failOn: "error", limitInputPixels: MAX_PIXELS };
-    if (format === "svg") options.density = density;
-    const { data, info } = await sharp(bytes, options)
-      .autoOrient()
-      .flatten({ background: "#ffffff" })
-      .resize(size, size, { fit, background: "#ffffff" })
-      .toColourspace("srgb")
-      .raw({ depth: "uchar" })
-      .toBuffer({ resolveWithObject: true });
-    if (info.channels !== 3) throw new Error(`${info.channels} channels after conversion to RGB`);
-    return {
-      width: info.width,
-      height: info.height,
-      data: new Uint8Array(data.buffer, data.byteOffset, data.length),
-    };
-  } catch (error) {
-    throw unreadable(format, error);
-  }
-}
-
 async function encodePng({ width, height, data }: RgbImage): Promise<Uint8Array> {
   if (data.length !== width * height * 3) {
     throw new RangeError(`encodePng: ${data.length} bytes for ${width}×${height} pixels of 3 bytes`);
@@ -234,7 +134,11 @@ async function encodePng({ width, height, data }: RgbImage): Promise<Uint8Array>
     .toBuffer();
 }
 
-const images: ImageCodec = { decode, encodePng };
+const decoder = new PictureDecoder();
+const images: ImageCodec = {
+  decode: (bytes, size, fit, options) => decoder.decode(bytes, size, fit, options),
+  encodePng,
+};
 
 /** Files on disk, sharp for pictures, Node's own clock and hashes. */
 export const nodePlatform: Platform = {

@@ -1,10 +1,11 @@
 /** Parts of the npm package @sparticuz/chromium (x64 Linux), unpacked once into the user's cache. */
-import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
+import { createHash, randomBytes } from "node:crypto";
+import { createReadStream, existsSync } from "node:fs";
 import * as fs from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
+import { parseJson } from "../io/json.js";
 import { UserError } from "./errors.js";
 import { cacheDirectory, findModulesDirectory } from "./node.js";
 
@@ -51,7 +52,7 @@ async function privateTemporary(): Promise<string> {
 
 /**
  * Unpacks `files` of `archives` to `parent/name` unless they are there. Processes may race: each unpacks to a folder of its own
- * and renames it; the first wins, and a folder under the final name is always complete.
+ * and renames it; the first wins. A folder under the final name was complete when it was made; whether it still is, is looked at.
  */
 async function unpackOnce(
   archives: readonly string[],
@@ -60,8 +61,7 @@ async function unpackOnce(
   name: string,
 ): Promise<string> {
   const folder = join(parent, name);
-  const complete = (): boolean => files.every((file) => existsSync(join(folder, file)));
-  if (complete()) return folder;
+  if (await isWhole(folder, files)) return folder;
   await fs.mkdir(parent, { recursive: true });
   const temporary = join(parent, `${name}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`);
   try {
@@ -72,23 +72,45 @@ async function unpackOnce(
       if (archive.endsWith(".tar.br")) for (const [file, part] of untar(data)) found.set(file, part);
       else found.set(basename(archive, ".br"), data);
     }
+    const hashes: Record<string, string> = {};
     for (const file of files) {
       const data = found.get(file);
       if (data === undefined) throw new UserError(`${archives.join(", ")} lack ${file}; run npm ci again.`);
       await fs.writeFile(join(temporary, file), data, { mode: 0o755 });
+      hashes[file] = createHash("sha256").update(data).digest("hex");
     }
+    await fs.writeFile(join(temporary, MANIFEST), JSON.stringify(hashes));
     await fs.rename(temporary, folder).catch(async (error: unknown) => {
-      if (complete()) return;
-      // A cleaner of old files has taken a part of it.
+      if (await isWhole(folder, files)) return;
+      // A cleaner of old files has taken a part of it, a full disk has cut a file, or it is of an older version.
       await fs.rm(folder, { recursive: true, force: true });
-      await fs.rename(temporary, folder).catch(() => {
-        if (!complete()) throw error;
+      await fs.rename(temporary, folder).catch(async () => {
+        if (!(await isWhole(folder, files))) throw error;
       });
     });
   } finally {
     await fs.rm(temporary, { recursive: true, force: true });
   }
   return folder;
+}
+
+/** Holds the SHA-256 of each unpacked file. */
+const MANIFEST = "sha256.json";
+
+/** Whether all files are there as they were unpacked: a library that is cut ends the process that loads it (SIGBUS). */
+async function isWhole(folder: string, files: readonly string[]): Promise<boolean> {
+  try {
+    const hashes = parseJson(await fs.readFile(join(folder, MANIFEST), "utf8")) as Record<string, unknown>;
+    for (const file of files) {
+      const hash = createHash("sha256");
+      for await (const part of createReadStream(join(folder, file), { highWaterMark: 2 ** 20 }))
+        hash.update(part);
+      if (hash.digest("hex") !== hashes[file]) return false;
+    }
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The regular files of a tar archive by base name (ustar: 512-byte headers, size in octal at byte 124, type at 156). */

@@ -33,13 +33,28 @@ export interface RgbImage {
   data: Uint8Array;
 }
 
+export interface DecodeOptions {
+  /**
+   * Takes SVG drawings too. A drawing is a program, which may compute for long and take much memory: "bounded" ends it where
+   * the platform can (Node), "trusted" lets it run, faster. Left out: SVG is refused.
+   */
+  readonly svg?: "bounded" | "trusted" | undefined;
+}
+
 /** Decoding, scaling and encoding of pictures: outside work, done by a library on each platform. */
 export interface ImageCodec {
   /**
-   * Decodes PNG, JPEG, WebP or SVG bytes, flattens transparency on white, converts grey to RGB and scales to
-   * `size`×`size`: `contain` pads with white, `cover` crops the centre. Throws a `UserError` for unreadable bytes.
+   * Decodes PNG, JPEG or WebP bytes (by content; SVG if asked for), flattens transparency on white, converts grey to RGB
+   * and scales to `size`×`size`: `contain` pads with white, `cover` crops the centre. picture-header.ts has the rule for
+   * orientation and colours. Throws a `UserError` for unreadable bytes, too many pixels, and in Node for a picture whose
+   * decoding takes too much memory or time.
    */
-  decode(bytes: Uint8Array, size: number, fit: "contain" | "cover"): Promise<RgbImage>;
+  decode(
+    bytes: Uint8Array,
+    size: number,
+    fit: "contain" | "cover",
+    options?: DecodeOptions,
+  ): Promise<RgbImage>;
   encodePng(image: RgbImage): Promise<Uint8Array>;
 }
 

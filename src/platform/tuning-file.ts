@@ -2,8 +2,10 @@
 
 import { join } from "node:path";
 import { type TuningTable, tableFault } from "../gpu/tuning-table.js";
+import { parseJson } from "../io/json.js";
 import { UserError } from "./errors.js";
 import { cacheDirectory, nodePlatform } from "./node.js";
+import { shown } from "./shown.js";
 
 /** Where the tuner writes and all commands look: the user's own table. */
 export function userTuningPath(): string {
@@ -15,9 +17,9 @@ export async function readTuning(path: string): Promise<TuningTable> {
   const text = await nodePlatform.files.readText(path);
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (error) {
-    throw new UserError(`${path} is not a tuning table: ${(error as Error).message}.`);
+    throw new UserError(`${path} is not a tuning table: ${shown((error as Error).message)}.`);
   }
   const fault = tableFault(value);
   if (fault !== null) throw new UserError(`${path} is not a tuning table: ${fault}.`);

@@ -1,4 +1,5 @@
 import { UserError } from "../platform/errors.js";
+import { shown } from "../platform/shown.js";
 import { fixLength, type Tokenizer } from "./tokenizer.js";
 
 const END = "[END]";
@@ -74,15 +75,15 @@ export class WordTokenizer implements Tokenizer {
     if (typeof value !== "object" || value === null) return fail(`expected an object`);
     const { tokenizer, words: vocabulary } = value as { tokenizer?: unknown; words?: unknown };
     if (tokenizer !== "words") {
-      return fail(`"tokenizer" should be "words", it is ${JSON.stringify(tokenizer)}`);
+      return fail(`"tokenizer" should be "words", it is ${shown(String(JSON.stringify(tokenizer)))}`);
     }
     if (!Array.isArray(vocabulary)) return fail(`"words" should be a list of words`);
     const seen = new Set<string>();
     for (const [i, word] of vocabulary.entries()) {
       if (typeof word !== "string" || words(word).length !== 1 || words(word)[0] !== word) {
-        return fail(`words[${i}] should be one word in lower case, it is ${JSON.stringify(word)}`);
+        return fail(`words[${i}] should be one word in lower case, it is ${shown(JSON.stringify(word))}`);
       }
-      if (seen.has(word)) return fail(`words[${i}], "${word}", is there twice`);
+      if (seen.has(word)) return fail(`words[${i}], "${shown(word)}", is there twice`);
       seen.add(word);
     }
     return new WordTokenizer([...seen]);

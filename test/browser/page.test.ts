@@ -340,18 +340,24 @@ t.test("pictures that are none, too small, too large", async (t) => {
     [
       "notes.png",
       Buffer.from("This is a text file.\n"),
-      /^notes\.png is no picture that this browser can read: it holds text\./,
+      /^notes\.png: the file is text that begins "This is a text file\.", and a PNG, JPEG or WebP image was expected\./,
     ],
-    ["empty.png", Buffer.alloc(0), /^empty\.png is empty; a picture was expected\./],
+    ["empty.png", Buffer.alloc(0), /^empty\.png: the file is empty, and a PNG/],
+    ["moving.png", Buffer.from("GIF89a…"), /^moving\.png: the file is a GIF image, and a PNG/],
+    [
+      "drawing.png",
+      Buffer.from("<svg xmlns='http://www.w3.org/2000/svg'/>"),
+      /^drawing\.png: the file is an SVG drawing/,
+    ],
     [
       "cut.png",
       (await solid(64, 64)).subarray(0, 60),
-      /^cut\.png is no picture that this browser can read: the file is damaged\./,
+      /^cut\.png: the PNG image is damaged or cannot be read/,
     ],
     [
       "huge.png",
       await solid(10_010, 10_000),
-      /^huge\.png is 10010×10000: 100\.1 million pixels, and at most 100 million are read; scale it down first\./,
+      /^huge\.png: the image is 10010×10000 pixels, and at most 100 million pixels are read; scale it down first\./,
     ],
   ] as const) {
     await offer(name, buffer);

@@ -49,9 +49,19 @@ t.test("--on-loss retry goes on to the same numbers, whatever stage loses the de
     );
   }
   t.match(warnings[0], /going on from the start/, "before the first checkpoint");
-  t.ok(warnings.some((line) => /going on from vqvae step/.test(line)), "in the VQ-VAE");
-  t.ok(warnings.some((line) => /going on from decoder step/.test(line)), "in the decoder, or later");
-  t.same(differences(run, undisturbed), [], "losses, measures, weights, samples and scores are the same to the bit");
+  t.ok(
+    warnings.some((line) => /going on from vqvae step/.test(line)),
+    "in the VQ-VAE",
+  );
+  t.ok(
+    warnings.some((line) => /going on from decoder step/.test(line)),
+    "in the decoder, or later",
+  );
+  t.same(
+    differences(run, undisturbed),
+    [],
+    "losses, measures, weights, samples and scores are the same to the bit",
+  );
 });
 
 t.test("without it the run stops with a sentence, and can go on", async (t) => {

@@ -104,6 +104,13 @@ function messageOf(node: AnyNode, file: string): { kind: Kind; parts: Expression
     if (callee.type === "Identifier" && callee.name === "commandLine") {
       return { kind: "help", parts: args.slice(1, 2) };
     }
+    if (
+      callee.type === "Identifier" &&
+      ["say", "tell"].includes(callee.name) &&
+      args[0] &&
+      holdsText(args[0])
+    )
+      return { kind: "warnings and notes", parts: [args[0]] };
     if (callee.type !== "MemberExpression" || callee.property.type !== "Identifier") return null;
     const method = callee.property.name;
     const onPage = file.startsWith("web/");

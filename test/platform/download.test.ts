@@ -1,12 +1,13 @@
 /** Weights by http: progress, hash, cache, and what is said when something is wrong. */
 
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import tap from "tap";
 import { Captioner } from "../../dist/captioner.js";
 import { Gpu } from "../../dist/gpu/gpu.js";
-import { download } from "../../dist/platform/download.js";
+import { download, downloadText } from "../../dist/platform/download.js";
 import { UserError } from "../../dist/platform/errors.js";
 import { sharedGpu } from "../device.js";
 import { MemoryFiles } from "../io/memory-files.js";
@@ -185,7 +186,10 @@ tap.test("Captioner.load", async (t) => {
   t.match(await message(Captioner.load(`${base}bad`, { gpu })), /bad\/model\.safetensors is damaged/);
   site.files.set("bad/config.json", "{}");
   t.match(await message(Captioner.load(`${base}bad`, { gpu })), /bad\/config\.json has format undefined/);
-  site.files.set("bad/config.json", config.replace(/"sha256": "./, '"sha256": "?'));
+  site.files.set(
+    "bad/config.json",
+    config.replace(/"sha256": .*,\n/, "").replace(/"sha256": "./, '"sha256": "?'),
+  );
   t.match(
     await message(Captioner.load(`${base}bad`, { gpu })),
     /"weights" should hold the bytes and the sha256/,
@@ -198,4 +202,36 @@ tap.test("Captioner.load", async (t) => {
   await files.write("w/model.safetensors", weights.slice(4));
   t.match(await message(Captioner.fromFolder(gpu, files, "w")), /^w\/model\.safetensors is damaged/);
   t.ok(Gpu.from(gpu.device), "the device can be used further");
+});
+
+tap.test("a server that sends too much is not listened to for long", async (t) => {
+  const chunk = new Uint8Array(1 << 20).fill(0x20);
+  let sent = 0;
+  const server = createServer(async (request, response) => {
+    const announced = new URL(request.url!, "http://x").searchParams.get("length");
+    response.writeHead(200, announced === null ? {} : { "content-length": announced });
+    // Endless.
+    while (!response.destroyed) {
+      sent += chunk.length;
+      if (!response.write(chunk)) await Promise.race([once(response, "drain"), once(response, "close")]);
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/config.json`;
+  t.match(
+    await message(downloadText(url)),
+    /config\.json is too large: \d+ bytes came already, and at most 67108864/,
+  );
+  t.ok(sent < 200 * 2 ** 20, `${sent} bytes were sent`);
+  const expected = { sha256: "0".repeat(64), bytes: 1000 };
+  t.match(
+    await message(download(url, { expected })),
+    /is too large: \d+ bytes came already, and at most 1000/,
+  );
+  const announced = `${url}?length=800000000`;
+  t.match(await message(downloadText(announced)), /is too large: 800000000 bytes are announced/);
 });

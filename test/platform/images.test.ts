@@ -16,7 +16,7 @@ function pixel(image: RgbImage, x: number, y: number): number[] {
 
 async function problem(data: Uint8Array): Promise<string> {
   try {
-    await images.decode(data, 64, "contain");
+    await images.decode(data, 64, "contain", { svg: "bounded" });
   } catch (error) {
     if (error instanceof UserError) return error.message;
     throw error;
@@ -123,7 +123,7 @@ t.test("SVG is drawn at the wanted size: an edge is one pixel wide", async (t) =
       `<?xml version="1.0"?><svg viewBox="0 0 2 2" xmlns="http://www.w3.org/2000/svg"><path d="M0 0h1v2H0z"/></svg>`,
     ),
   })) {
-    const image = await images.decode(svg, 64, "contain");
+    const image = await images.decode(svg, 64, "contain", { svg: "bounded" });
     const row = Array.from({ length: 64 }, (_, x) => pixel(image, x, 20)[0]!);
     const soft = row.filter((value) => value > 8 && value < 247).length;
     t.ok(row[4] === 0 && row[60] === 255 && soft <= 2, `${name}: ${soft} soft pixels`);
@@ -140,6 +140,9 @@ t.test("unreadable input is named", async (t) => {
     await problem(bytes("GIF89a......")),
     /a GIF image, and a PNG, JPEG, WebP or SVG image was expected/,
   );
+  await t.rejects(images.decode(bytes("<svg xmlns='http://www.w3.org/2000/svg'/>"), 8, "contain"), {
+    message: "the file is an SVG drawing, and a PNG, JPEG or WebP image was expected",
+  });
   t.match(await problem(bytes("<!doctype html><html></html>")), /a web page/);
   t.match(await problem(new Uint8Array([0, 1, 2, 3, 4, 5])), /not an image that can be recognised/);
   const whole = plain(64, 64, [1, 2, 3, 255]);
@@ -205,8 +208,10 @@ t.test("many at once", async (t) => {
   const svg = bytes(
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><circle cx="4" cy="4" r="4"/></svg>`,
   );
-  const first = await images.decode(svg, 32, "contain");
-  const all = await Promise.all(Array.from({ length: 64 }, () => images.decode(svg, 32, "contain")));
+  const first = await images.decode(svg, 32, "contain", { svg: "bounded" });
+  const all = await Promise.all(
+    Array.from({ length: 64 }, () => images.decode(svg, 32, "contain", { svg: "bounded" })),
+  );
   t.ok(all.every((image) => Buffer.compare(image.data, first.data) === 0));
 });
 

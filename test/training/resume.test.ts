@@ -277,7 +277,11 @@ test("who asks to stop within an evaluation waits for one batch", (t, gpu) =>
       t.equal(checkpoint?.step, at, "the step is saved");
       const resumed = await train(gpu, "decoder", path, { set, resume: true });
       checkSame(t, resumed, unbroken);
-      t.same(numbers(await resumed.run.readLog()), numbers(await unbroken.run.readLog()), "and measured later");
+      t.same(
+        numbers(await resumed.run.readLog()),
+        numbers(await unbroken.run.readLog()),
+        "and measured later",
+      );
     }
   }));
 
@@ -293,7 +297,10 @@ for (const stage of Object.keys(stages) as Stage[]) {
       );
       const [expected, saved] = await Promise.all(
         ["stopped", "failed"].map(async (name) => {
-          const { checkpoint } = await latestCheckpoint(platform.files, `${folder}/${name}/checkpoints/${stage}`);
+          const { checkpoint } = await latestCheckpoint(
+            platform.files,
+            `${folder}/${name}/checkpoints/${stage}`,
+          );
           return checkpoint!;
         }),
       );

@@ -36,7 +36,12 @@ export function acceptPictures(panel: HTMLElement, app: App): void {
 
 /** File, paste, drawing and gallery, in a row. */
 export function pictureInput(app: App): HTMLElement {
-  const file = h("input", { type: "file", accept: "image/*", id: "file", class: "out-of-sight" });
+  const file = h("input", {
+    type: "file",
+    accept: "image/png,image/jpeg,image/webp",
+    id: "file",
+    class: "out-of-sight",
+  });
   file.addEventListener("change", () => {
     const chosen = file.files?.[0];
     if (chosen) void app.choosePicture(readPicture(chosen, chosen.name));

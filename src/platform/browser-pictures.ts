@@ -1,0 +1,80 @@
+/** Picture files decoded by the browser, by the rule that picture-header.ts states: the same pixels as in Node. */
+
+import { UserError } from "./errors.js";
+import { damaged, type PictureHeader, readPictureHeader } from "./picture-header.js";
+import { withoutAsides } from "./plain-picture.js";
+import type { DecodeOptions } from "./platform.js";
+
+/** Decoded, upright. `close` frees it. */
+export interface DrawablePicture {
+  readonly source: ImageBitmap | HTMLImageElement;
+  readonly width: number;
+  readonly height: number;
+  close(): void;
+}
+
+/** Decodes a file. Throws a `UserError`, one clause, for what is no picture or too large. */
+export async function drawablePicture(
+  bytes: Uint8Array,
+  { svg }: DecodeOptions = {},
+): Promise<DrawablePicture> {
+  const header = readPictureHeader(bytes, svg !== undefined);
+  try {
+    return await (header.format === "svg" ? drawing(bytes) : photograph(bytes, header));
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw damaged(header.format, "this browser cannot decode it");
+  }
+}
+
+async function photograph(bytes: Uint8Array, header: PictureHeader): Promise<DrawablePicture> {
+  const plain = withoutAsides(header.format, bytes);
+  const stored = await createImageBitmap(new Blob([plain.slice()], { type: `image/${header.format}` }));
+  const source = header.orientation === 1 ? stored : upright(stored, header.orientation);
+  return { source, width: source.width, height: source.height, close: () => source.close() };
+}
+
+/** Where EXIF's orientations 1 to 8 put the axes: x' = a·x + c·y (+ width if it runs backwards), y' = b·x + d·y (+ height). */
+const AXES: readonly (readonly [a: number, b: number, c: number, d: number])[] = [
+  [1, 0, 0, 1],
+  [-1, 0, 0, 1],
+  [-1, 0, 0, -1],
+  [1, 0, 0, -1],
+  [0, 1, 1, 0],
+  [0, 1, -1, 0],
+  [0, -1, -1, 0],
+  [0, -1, 1, 0],
+];
+
+function upright(stored: ImageBitmap, orientation: number): ImageBitmap {
+  const [a, b, c, d] = AXES[orientation - 1]!;
+  const [width, height] = a === 0 ? [stored.height, stored.width] : [stored.width, stored.height];
+  const surface = new OffscreenCanvas(width, height);
+  const context = canvasContext(surface);
+  context.setTransform(a, b, c, d, a + c < 0 ? width : 0, b + d < 0 ? height : 0);
+  context.drawImage(stored, 0, 0);
+  stored.close();
+  return surface.transferToImageBitmap();
+}
+
+/** Browsers draw SVG only through an element, at the size it is drawn with: crisp at any scale, but not in a worker. */
+async function drawing(bytes: Uint8Array): Promise<DrawablePicture> {
+  if (typeof Image === "undefined") throw new UserError("SVG is drawn by pages, not by their workers");
+  const address = URL.createObjectURL(new Blob([bytes.slice()], { type: "image/svg+xml" }));
+  try {
+    const source = new Image();
+    source.src = address;
+    await source.decode();
+    // An SVG with only a viewBox has no size of its own in some browsers.
+    return { source, width: source.naturalWidth || 1, height: source.naturalHeight || 1, close: () => {} };
+  } finally {
+    URL.revokeObjectURL(address);
+  }
+}
+
+/** The 2D context of a canvas whose pixels are read. */
+export function canvasContext(surface: OffscreenCanvas): OffscreenCanvasRenderingContext2D {
+  const context = surface.getContext("2d", { willReadFrequently: true });
+  if (context === null) throw new UserError("This browser gives no 2D canvas, which reading pictures needs.");
+  return context;
+}

@@ -1,0 +1,77 @@
+/** The messages between picture-decoder.ts and its process: a head of four 32-bit numbers, then bytes. */
+
+import type { PictureFormat } from "./picture-header.js";
+
+export const FORMATS: readonly PictureFormat[] = ["png", "jpeg", "webp", "svg"];
+export const FITS = ["contain", "cover"] as const;
+
+/** What a reply holds. */
+export const PIXELS = 0;
+/** The message of a `UserError`. */
+export const REFUSED = 1;
+/** The message of another error. */
+export const FAILED = 2;
+
+const HEAD_BYTES = 16;
+
+/**
+ * `id` says which picture. `first` and `second` are, of a request, the size and format + 4·fit; of a reply, the kind and 0.
+ */
+export interface Frame {
+  readonly id: number;
+  readonly first: number;
+  readonly second: number;
+  readonly body: Uint8Array;
+}
+
+export function frameHead({ id, first, second, body }: Frame): Uint8Array {
+  return new Uint8Array(Uint32Array.of(id, first, second, body.length).buffer);
+}
+
+/** Puts frames together from the pieces of a stream. Each body has memory of its own. */
+export class FrameReader {
+  readonly #onFrame: (frame: Frame) => void;
+  readonly #head = new Uint8Array(HEAD_BYTES);
+  #headFilled = 0;
+  #body: Uint8Array | null = null;
+  #bodyFilled = 0;
+
+  constructor(onFrame: (frame: Frame) => void) {
+    this.#onFrame = onFrame;
+  }
+
+  push(chunk: Uint8Array): void {
+    let rest = chunk;
+    while (rest.length > 0 || this.#whole()) {
+      if (this.#headFilled < HEAD_BYTES) {
+        const part = rest.subarray(0, HEAD_BYTES - this.#headFilled);
+        this.#head.set(part, this.#headFilled);
+        this.#headFilled += part.length;
+        rest = rest.subarray(part.length);
+        if (this.#headFilled < HEAD_BYTES) return;
+        this.#body = new Uint8Array(this.#numbers()[3]);
+        this.#bodyFilled = 0;
+      }
+      const body = this.#body!;
+      const part = rest.subarray(0, body.length - this.#bodyFilled);
+      body.set(part, this.#bodyFilled);
+      this.#bodyFilled += part.length;
+      rest = rest.subarray(part.length);
+      if (this.#bodyFilled < body.length) return;
+      const [id, first, second] = this.#numbers();
+      this.#headFilled = 0;
+      this.#body = null;
+      this.#onFrame({ id, first, second, body });
+    }
+  }
+
+  /** A head that announces no bytes is a frame at once. */
+  #whole(): boolean {
+    return this.#body !== null && this.#bodyFilled === this.#body.length;
+  }
+
+  #numbers(): [id: number, first: number, second: number, length: number] {
+    const [id, first, second, length] = new Uint32Array(this.#head.slice().buffer);
+    return [id!, first!, second!, length!];
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * The process that decodes pictures for picture-decoder.ts. Requests come by standard input, replies go to standard output.
+ * Decoding runs on the threads of libuv, so this thread is free to watch what it takes: too much memory or time ends the
+ * process, with the reason on file descriptor 3.
+ */
+
+import { writeSync } from "node:fs";
+import {
+  FAILED,
+  FITS,
+  FORMATS,
+  type Frame,
+  FrameReader,
+  frameHead,
+  PIXELS,
+  REFUSED,
+} from "./decode-frames.js";
+import { UserError } from "./errors.js";
+import { readPictureHeader } from "./picture-header.js";
+import { decodeBySharp, loadSharp } from "./sharp-pictures.js";
+
+/** Milliseconds between two looks at memory and time. */
+const LOOK = 20;
+const REASON = 3;
+
+/** Bytes of the whole process above the pictures' files; seconds of computing for a picture, as for one of a megapixel. */
+const [memory, seconds] = process.argv.slice(2).map(Number) as [number, number];
+
+interface Running {
+  /** Bytes of the file. */
+  readonly bytes: number;
+  /** Microseconds of computing that the process had done when it began. */
+  readonly began: number;
+  /** Microseconds that it may take. */
+  readonly allowed: number;
+  looks: number;
+}
+
+/** Its loading is not the first picture's time. */
+const library = loadSharp().catch(() => {});
+
+const running = new Map<number, Running>();
+let watch: NodeJS.Timeout | null = null;
+
+const computed = () => {
+  const { user, system } = process.cpuUsage();
+  return user + system;
+};
+
+function look(): void {
+  let files = 0;
+  for (const job of running.values()) {
+    files += job.bytes;
+    job.looks++;
+    // Looks are counted, not hours: a machine that slept, or a process that was stopped, is no reason.
+    const stuck = job.looks * LOOK * 1000 > 10 * job.allowed;
+    if (computed() - job.began > job.allowed || stuck) end("time");
+  }
+  if (process.memoryUsage.rss() > memory + 2 * files) end("memory");
+}
+
+/** Ends this process at once. `process.exit` would wait for the threads that compute. */
+function end(reason: "time" | "memory"): void {
+  writeSync(REASON, reason);
+  process.kill(process.pid, "SIGKILL");
+}
+
+function reply(id: number, kind: number, body: Uint8Array): void {
+  process.stdout.cork();
+  process.stdout.write(frameHead({ id, first: kind, second: 0, body }));
+  process.stdout.write(body);
+  process.stdout.uncork();
+}
+
+async function decode({ id, first: size, second, body }: Frame): Promise<void> {
+  await library;
+  const { width, height } = readPictureHeader(body, true);
+  const megapixels = (width * height) / 1e6;
+  running.set(id, {
+    bytes: body.length,
+    began: computed(),
+    allowed: 1e6 * seconds * (1 + megapixels / 20),
+    looks: 0,
+  });
+  watch ??= setInterval(look, LOOK);
+  try {
+    reply(id, PIXELS, await decodeBySharp(FORMATS[second & 3]!, body, size, FITS[second >> 2]!));
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    reply(id, error instanceof UserError ? REFUSED : FAILED, new TextEncoder().encode(message));
+  } finally {
+    running.delete(id);
+    if (running.size === 0 && watch) {
+      clearInterval(watch);
+      watch = null;
+    }
+  }
+}
+
+const reader = new FrameReader((frame) => void decode(frame));
+process.stdin.on("data", (chunk: Buffer) => reader.push(chunk));
+// The command has ended, whatever way.
+process.stdin.on("close", () => process.kill(process.pid, "SIGKILL"));
+process.stdout.on("error", () => process.kill(process.pid, "SIGKILL"));
