@@ -28,7 +28,7 @@ import { formatDuration } from "./report/duration.js";
 import { renderReport } from "./report/report.js";
 import { captionSheet } from "./report/sheet.js";
 import { estimateSeconds } from "./training/estimate.js";
-import { heldOutRecords, runVocabulary, saveTrained } from "./training/run.js";
+import { heldOutRecords, runVocabulary, saveTrained, usedRecords } from "./training/run.js";
 import { runStage, type Trainer } from "./training/stage.js";
 import {
   captionedSamples,
@@ -96,7 +96,7 @@ async function main(): Promise<void> {
   if (process.env.MCD_CHECK_FINITE) checkFinite(gpu);
   if (process.env.MCD_POISON) poison(gpu);
 
-  const dataset = await loadDataset(config.data, options.quiet);
+  const dataset = await loadDataset(config.data, options.quiet, (all) => usedRecords(all, config));
   const heldOut = heldOutRecords(dataset);
   // Nothing is written before the data and the device are there: a mistake leaves no half-made run behind.
   const run = await openRun();

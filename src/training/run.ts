@@ -2,8 +2,8 @@
 
 import type { Captioner } from "../captioner.js";
 import type { Config } from "../config.js";
-import type { Dataset } from "../data/dataset.js";
-import { recordsOf } from "../evaluation.js";
+import { type Dataset, recordsInSplits } from "../data/dataset.js";
+import { recordsOf, testSplits } from "../evaluation.js";
 import { parseJsonRecord, toJson } from "../io/json.js";
 import type { RunFolder } from "../io/run-folder.js";
 import { readWeights } from "../nn/weights.js";
@@ -20,11 +20,25 @@ const vocabularyFile = "vocabulary.json";
  * has seen them. Throws a `UserError` where there are none, or no training pictures.
  */
 export function heldOutRecords(dataset: Dataset): number[] {
-  const records = recordsOf(dataset, "validation", heldOutCount);
+  const records = measured(dataset);
   if (records.length === 0)
     throw new UserError(`data set ${dataset.name} has no pictures in split "validation" to measure on`);
   if (!dataset.splits.train?.length) throw new UserError(`data set ${dataset.name} has no training pictures`);
   return records;
+}
+
+function measured(dataset: Dataset): number[] {
+  return recordsOf(dataset, "validation", heldOutCount);
+}
+
+/**
+ * The records whose pictures a run uses, scores at the end included. Without `data.subset` all are, so that a picture which
+ * cannot be read is found at the start, wherever it is.
+ */
+export function usedRecords(dataset: Dataset, { data, log }: Config): number[] {
+  if (data.subset === 0) return recordsInSplits(dataset);
+  const scored = testSplits(dataset).flatMap((split) => recordsOf(dataset, split, log.scored));
+  return [...new Set([...(dataset.splits.train ?? []), ...measured(dataset), ...scored])];
 }
 
 /** The run's vocabulary, built from the training captions when the run starts. */

@@ -125,7 +125,7 @@ export class TrainingSession {
     // Somebody is looking: samples as often as scores, where the preset shows them at the end only.
     if (config.log.sampleEvery === 0) config.log.sampleEvery = config.log.evaluateEvery;
     this.post({ type: "phase", phase: "pictures" });
-    const dataset = withSubset(await this.load(pictures, config.data), config.data.subset);
+    const dataset = await this.load(pictures, config.data);
     // Nothing is written or removed before the data is there: a mistake costs nothing.
     heldOutRecords(dataset);
     await opfsFiles.remove(runPath);
@@ -149,7 +149,7 @@ export class TrainingSession {
     return this.train(run, config, this.dataset, true);
   }
 
-  private async load(pictures: Pictures, { imageSize, skipBad }: Config["data"]): Promise<Dataset> {
+  private async load(pictures: Pictures, { imageSize, skipBad, subset }: Config["data"]): Promise<Dataset> {
     if (pictures.kind === "emoji") {
       if (!emojiSizes.includes(imageSize)) {
         const sizes = emojiSizes.map((size) => `${size}×${size}`).join(" and ");
@@ -157,7 +157,7 @@ export class TrainingSession {
           `the page brings its emoji along at ${sizes} pixels, and these settings take ${imageSize}×${imageSize}; add data.imageSize=${emojiSizes.at(-1)}`,
         );
       }
-      return readDataset(browserPlatform, `data/emoji-${imageSize}`);
+      return withSubset(await readDataset(browserPlatform, `data/emoji-${imageSize}`), subset);
     }
     const { dataset, skipped, uncaptioned } = await loadFolder(
       { ...browserPlatform, files: pickedFiles(pictures.files) },
@@ -165,6 +165,7 @@ export class TrainingSession {
       {
         size: imageSize,
         skipBad,
+        subset,
         onProgress: (done, total) => this.post({ type: "phase", phase: "pictures", done, total }),
       },
     );
