@@ -104,6 +104,11 @@ export class DecoderTraining {
     return { losses: { total: loss!, kl: kl!, auxiliary: auxiliary! }, learningRate, gradNorm };
   }
 
+  /** Tries a step without running it; see `planned`. */
+  plan(): void {
+    this.work.plan();
+  }
+
   private record(): { total: Tensor; terms: Tensor } {
     this.optimizer.zeroGrad();
     const sums = this.parts

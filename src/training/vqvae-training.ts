@@ -9,7 +9,7 @@ import { type Tensor, untracked } from "../tensor/tensor.js";
 import type { VqVae } from "../vqvae/vqvae.js";
 import { ModelOptimizer } from "./model-optimizer.js";
 import type { StepResult } from "./stage.js";
-import { StaticStep } from "./static-step.js";
+import { planned, StaticStep } from "./static-step.js";
 
 /** Fills `images` [B, S, S, 3] with the pictures of batch n (from 0), bytes 0 … 255. */
 export type ImageBatches = (step: number, images: Uint8Array) => void | Promise<void>;
@@ -100,6 +100,12 @@ export class VqVaeTraining {
       learningRate,
       gradNorm,
     };
+  }
+
+  /** Tries the first step without running it; see `planned`. */
+  plan(): void {
+    planned(this.gpu, () => noGrad(() => this.vqvae.startCodebook(this.images, this.random)));
+    this.work.plan();
   }
 
   private record() {

@@ -216,6 +216,7 @@ export const effects: Record<string, readonly [probe: ProbeName, value: string |
   "sampling.last": ["captions", "sample"],
   "sampling.maskMode": ["captions", "redrawn"],
   "sampling.maskRate": ["captions", 1],
+  "sampling.allowUnknown": ["captions", true],
   "log.every": ["log", 3],
   "log.sampleEvery": ["log", 5],
   "log.evaluateEvery": ["log", 5],

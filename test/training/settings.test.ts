@@ -32,6 +32,7 @@ test("options of a call are the configuration's, and win over it", async (t, gpu
     ["last", "sample"],
     ["maskMode", "redrawn"],
     ["maskRate", 0.9],
+    ["allowUnknown", true],
   ] as const) {
     const configured = await toyContext(gpu, dataset, ...base, `sampling.${key}=${value}`);
     const expected = await configured.captioner.captionAll(images);

@@ -1,7 +1,7 @@
 /** Training in a page: the stages and files of Node's command, with the run kept in the origin's own file system. */
 
-import { Captioner } from "../../../dist/captioner.js";
 import { type Config, resolveConfig } from "../../../dist/config.js";
+import { captionWarnings, summarizeCaptions } from "../../../dist/data/caption-summary.js";
 import { type Dataset, withSubset } from "../../../dist/data/dataset.js";
 import { loadFolder } from "../../../dist/data/folder.js";
 import { readDataset, writeDataset } from "../../../dist/data/prepared.js";
@@ -14,7 +14,14 @@ import { UserError } from "../../../dist/platform/errors.js";
 import { opfsFiles } from "../../../dist/platform/opfs.js";
 import { pickedFiles } from "../../../dist/platform/picked-files.js";
 import type { Platform } from "../../../dist/platform/platform.js";
-import { heldOutRecords, runVocabulary, saveTrained } from "../../../dist/training/run.js";
+import { buildCaptioner, tryRun } from "../../../dist/training/preflight.js";
+import {
+  buildVocabulary,
+  heldOutRecords,
+  keptVocabulary,
+  runVocabulary,
+  saveTrained,
+} from "../../../dist/training/run.js";
 import { runStage, type Trainer } from "../../../dist/training/stage.js";
 import { decoderStage, type StageContext, trainingCodes, vqvaeStage } from "../../../dist/training/stages.js";
 import { Losses, lossText, openGpu, reopenGpu } from "../gpu.js";
@@ -126,8 +133,21 @@ export class TrainingSession {
     if (config.log.sampleEvery === 0) config.log.sampleEvery = config.log.evaluateEvery;
     this.post({ type: "phase", phase: "pictures" });
     const dataset = await this.load(pictures, config.data);
-    // Nothing is written or removed before the data is there: a mistake costs nothing.
+    // Nothing is written or removed before data, settings and device fit: a mistake costs nothing.
     heldOutRecords(dataset);
+    const tokenizer = buildVocabulary(dataset, config);
+    const summary = summarizeCaptions(dataset, tokenizer, config.data.maxLength);
+    for (const warning of captionWarnings(summary, config.data))
+      this.post({ type: "note", text: `careful: ${warning}` });
+    this.post({ type: "phase", phase: "opening" });
+    this.gpu ??= await openGpu();
+    const trial = buildCaptioner(this.gpu, config, tokenizer);
+    try {
+      tryRun(trial);
+    } finally {
+      trial.dispose();
+      this.gpu.trim();
+    }
     await opfsFiles.remove(runPath);
     const run = await RunFolder.create(opfsFiles, runPath, config as unknown as JsonRecord);
     await writeDataset(platform, dataFolder, dataset);
@@ -186,7 +206,7 @@ export class TrainingSession {
     const { gpu } = this;
     const before = gpu.memory.liveBytes;
     const tokenizer = await runVocabulary(opfsFiles, run, dataset, config);
-    const captioner = new Captioner(gpu, config, tokenizer);
+    const captioner = buildCaptioner(gpu, config, tokenizer);
     let outcome: Outcome;
     try {
       this.post({
@@ -251,6 +271,7 @@ export class TrainingSession {
         progress: { update() {}, log() {}, warn() {}, stop() {} },
         interrupted: () => this.stopping,
         resume,
+        kept: keptVocabulary(context.captioner.tokenizer),
         onStep: async (entry) => {
           this.steps[stage] = entry.step;
           this.untold.push(entry);
