@@ -42,6 +42,8 @@ export interface CaptionOptions {
   last?: Config["sampling"]["last"];
   maskMode?: Config["sampling"]["maskMode"];
   maskRate?: number;
+  /** Captions may hold [UNK], which stands for any word that is not in the vocabulary. */
+  allowUnknown?: boolean;
   seed?: number;
   /** Words that stay and gaps (`_`) to fill, for example "a _ _ cat". */
   template?: string;

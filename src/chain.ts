@@ -31,6 +31,8 @@ export interface ChainSettings {
   temperature: number;
   last: Config["sampling"]["last"];
   seed: number;
+  /** Captions may hold [UNK]. */
+  allowUnknown: boolean;
   guidance: Required<Omit<GuidanceSettings, "hidden">> & Pick<GuidanceSettings, "hidden">;
 }
 
@@ -46,6 +48,7 @@ export function chainSettings(
     temperature: given.temperature ?? sampling.temperature,
     last: given.last ?? sampling.last,
     seed: given.seed ?? seed,
+    allowUnknown: given.allowUnknown ?? sampling.allowUnknown,
     guidance: { method, scale, maskRate, maskMode, ...given.guidance },
   };
 }
@@ -83,7 +86,7 @@ export class Chain {
     settings: ChainSettings,
     { words = null, from, attention = false }: ChainStart = {},
   ) {
-    const { decoder, config, schedule } = captioner;
+    const { decoder, config, schedule, tokenizer } = captioner;
     const { length, codes: maskId } = decoder.shape;
     const batch = condition.shape[0]!;
     const { method, scale, maskRate, maskMode, hidden } = settings.guidance;
@@ -100,6 +103,8 @@ export class Chain {
     const table = captioner.table(from ? [from.t, ...visits.filter((t) => t < from.t)] : visits);
     this.prepared = new PreparedOnce(decoder);
     const fixed = words && this.fixedWords(decoder, words, batch);
+    const banned = settings.allowUnknown ? [] : [tokenizer.unknownId];
+    const penalty = this.penalty(decoder, banned, words?.gap);
     const start = from ? this.hold(repeated(decoder, from.tokens, batch, "x_t")) : null;
     const greedy = settings.temperature === 0;
     this.options = {
@@ -108,7 +113,7 @@ export class Chain {
         const readout = attention ? new AttentionReadout(decoder) : null;
         const logits = decoder.forward(xt, t, this.prepared.of(y!), readout ?? {});
         this.attention = readout?.mean() ?? null;
-        return fixed ? add(logits, fixed.penalty) : logits;
+        return penalty ? add(logits, penalty) : logits;
       },
       batch,
       length,
@@ -129,24 +134,28 @@ export class Chain {
     return tensor;
   }
 
-  /** The words for each picture, and what is added to the logits [L, M] so that no caption ends in a gap. */
-  private fixedWords(
-    decoder: Decoder,
-    { at, words, gap }: GivenWords,
-    batch: number,
-  ): FixedWords & { penalty: Tensor } {
-    const { gpu } = decoder;
-    const { length, vocabulary } = decoder.shape;
-    const penalty = new Float32Array(length * vocabulary);
-    gap.forEach((isGap, i) => {
-      // Token 0 ends a caption.
-      if (isGap) penalty[i * vocabulary] = impossible;
-    });
+  /** The words for each picture. */
+  private fixedWords(decoder: Decoder, { at, words }: GivenWords, batch: number): FixedWords {
     return {
       at: this.hold(repeated(decoder, at, batch, "fixed positions")),
       words: this.hold(repeated(decoder, words, batch, "fixed words")),
-      penalty: this.hold(fromArray(gpu, penalty, [length, vocabulary], "f32", "end of caption in gaps")),
     };
+  }
+
+  /** What is added to the logits [L, M] so that no caption says one of the `banned` tokens or ends in a gap; null if nothing. */
+  private penalty(
+    { gpu, shape: { length, vocabulary } }: Decoder,
+    banned: readonly number[],
+    gap: Uint32Array | undefined,
+  ): Tensor | null {
+    if (banned.length === 0 && !gap) return null;
+    const penalty = new Float32Array(length * vocabulary);
+    for (let i = 0; i < length; i++) {
+      for (const token of banned) penalty[i * vocabulary + token] = impossible;
+      // Token 0 ends a caption.
+      if (gap?.[i]) penalty[i * vocabulary] = impossible;
+    }
+    return this.hold(fromArray(gpu, penalty, [length, vocabulary], "f32", "impossible words"));
   }
 
   dispose(): void {

@@ -59,7 +59,7 @@ const SCHEMA = {
   data: {
     source: choice("emoji", ["emoji", "folder"], "the built-in emoji data, or a folder of your own pictures"),
     folder: text("", "folder with pictures and captions.jsonl, .csv or .txt (data.source=folder)"),
-    imageSize: integer(64, 8, 1024, "side of the square pictures, in pixels"),
+    imageSize: integer(64, 12, 1024, "side of the square pictures, in pixels"),
     subset: integer(
       0,
       0,
@@ -226,6 +226,10 @@ const SCHEMA = {
     ),
     maskMode: choice("fixed", ["fixed", "redrawn"], "mask drawn once per picture, or again at every step"),
     maskRate: number(0.1, 0, 1, "share of condition positions masked in the partial branch of mcs"),
+    allowUnknown: flag(
+      false,
+      "captions may hold [UNK], which stands for all words that were too rare (data.minCount)",
+    ),
   },
   log: {
     every: integer(20, 1, MANY, "steps between two printed lines (log.jsonl has every step)"),
@@ -525,6 +529,12 @@ function checkTogether(config: Config, exitCode: 1 | 2): void {
   if (data.imageSize % factor !== 0) {
     fail(
       `data.imageSize=${data.imageSize} should be a multiple of ${factor} (2 to the power of vqvae.downsample=${vqvae.downsample})`,
+    );
+  }
+  const width = vqvae.channels * 2 ** (vqvae.downsample - 1);
+  if (vqvae.attention && (width % 4 !== 0 || width > 512)) {
+    fail(
+      `vqvae.channels=${vqvae.channels} and vqvae.downsample=${vqvae.downsample} make ${width} channels at the code grid; vqvae.attention needs a multiple of 4, at most 512`,
     );
   }
   if (decoder.dim % decoder.heads !== 0) {

@@ -23,6 +23,8 @@ export interface DenoiseOptions {
   temperature?: number;
   /** The last step takes the most likely word of each position, or draws it. */
   last?: Config["sampling"]["last"];
+  /** Captions may hold [UNK], which stands for any word that is not in the vocabulary. */
+  allowUnknown?: boolean;
   seed?: number;
   /** Infilling: the word of a position ("[END]" ends the caption), or null where one is wanted. */
   words?: readonly (string | null)[];

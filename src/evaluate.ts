@@ -15,12 +15,14 @@ import {
   tuningHelp,
 } from "./cli.js";
 import type { Config } from "./config.js";
+import type { Dataset } from "./data/dataset.js";
 import { loadDataset } from "./data/load.js";
 import { guidanceMethods } from "./diffusion/guidance.js";
 import {
   differencesTable,
   evaluate,
   parseCompared,
+  recordsOf,
   scoresTable,
   tableLegend,
   testSplits,
@@ -160,9 +162,15 @@ differences resample both sides alike. They cover the choice of pictures and the
   const gpu = await openGpu(adapter, quiet, tuning);
   const captioner = await Captioner.fromFolder(gpu, platform.files, weights, { precision });
   const source = await sourceOf(captioner, weights, data);
-  const dataset = await loadDataset({ ...captioner.config.data, ...source }, quiet);
+  const used = (dataset: Dataset) => [
+    ...(baselines ? (dataset.splits.train ?? []) : []),
+    ...(splits === undefined ? testSplits(dataset) : splitNames(splits)).flatMap((split) =>
+      recordsOf(dataset, split, limit),
+    ),
+  ];
+  const dataset = await loadDataset({ ...captioner.config.data, ...source }, quiet, used);
   const known = Object.keys(dataset.splits);
-  const chosen = splits?.split(",").map((name) => name.trim()) ?? testSplits(dataset);
+  const chosen = splits === undefined ? testSplits(dataset) : splitNames(splits);
   const wrong = chosen.find((name) => !known.includes(name));
   if (wrong !== undefined)
     throw new UserError(`--splits: ${dataset.name} has no split "${wrong}"; it has ${known.join(", ")}`, 2);
@@ -217,6 +225,11 @@ differences resample both sides alike. They cover the choice of pictures and the
     await platform.files.write(out, `${JSON.stringify(record, null, 1)}\n`);
   }
   captioner.dispose();
+  await dataset.images.close();
+}
+
+function splitNames(text: string): string[] {
+  return text.split(",").map((name) => name.trim());
 }
 
 /** The command as others would give it: a file is named without the folders of this machine. */

@@ -6,7 +6,7 @@
 
 import type { Captioner, CaptionOptions } from "./captioner.js";
 import { shuffled } from "./data/batches.js";
-import { type Dataset, pixels } from "./data/dataset.js";
+import { type Dataset, imagesOf, readPictures } from "./data/dataset.js";
 import { type GuidanceMethod, guidanceMethods } from "./diffusion/guidance.js";
 import {
   bootstrap,
@@ -148,20 +148,46 @@ export function recordsOf(dataset: Dataset, split: string, limit: number): numbe
   return Array.from({ length: limit }, (_, i) => all[Math.floor((i * all.length) / limit)]!);
 }
 
-/** The bytes of some pictures, one after the other. */
-export function gatherImages(dataset: Dataset, images: readonly number[]): Uint8Array {
-  const bytes = dataset.size ** 2 * 3;
-  const gathered = new Uint8Array(images.length * bytes);
-  for (const [i, image] of images.entries()) gathered.set(pixels(dataset, image), i * bytes);
-  return gathered;
+/** Pictures in memory at a time: as many as the captioner encodes at once. */
+const chunk = 64;
+
+/** The codes [n · S] of some pictures. `onPictures` is shown the bytes of each chunk, from picture `first` on. */
+export async function encodePictures(
+  captioner: Captioner,
+  dataset: Dataset,
+  images: readonly number[],
+  options: {
+    onProgress?: (done: number, total: number) => void;
+    onPictures?: (bytes: Uint8Array, first: number) => void;
+  } = {},
+): Promise<Uint32Array> {
+  const codes = new Uint32Array(images.length * captioner.positions);
+  for (let first = 0; first < images.length; first += chunk) {
+    const bytes = await readPictures(dataset, images.slice(first, first + chunk));
+    options.onPictures?.(bytes, first);
+    codes.set(await captioner.encodeAll(bytes), first * captioner.positions);
+    options.onProgress?.(Math.min(images.length, first + chunk), images.length);
+  }
+  return codes;
 }
 
-function gatherRows(rows: Uint32Array, width: number, numbers: readonly number[]): Uint32Array {
-  const gathered = new Uint32Array(numbers.length * width);
+function gatherRows<T extends Uint32Array | Float32Array>(
+  rows: T,
+  width: number,
+  numbers: readonly number[],
+): T {
+  const gathered = new (rows.constructor as new (length: number) => T)(numbers.length * width);
   for (const [i, number] of numbers.entries()) {
     gathered.set(rows.subarray(number * width, (number + 1) * width), i * width);
   }
   return gathered;
+}
+
+/** The factor by which pictures of a side length are averaged: at least `comparedSide` is left, where there is as much. */
+function shrinkFactor(size: number): number {
+  let factor = Math.max(1, Math.floor(size / comparedSide));
+  while (size % factor !== 0) factor--;
+  return factor;
 }
 
 /**
@@ -196,22 +222,25 @@ export async function evaluate(
   let done = 0;
 
   const place = new Map(needed.map((record, i) => [record, i]));
-  const images = (records: readonly number[]) => records.map((record) => dataset.records[record]!.image);
-  const codes = await captioner.encodeAll(gatherImages(dataset, images(needed)), (count) =>
-    onProgress?.(count, total),
-  );
+  const factor = shrinkFactor(dataset.size);
+  const each = dataset.size ** 2 * 3;
+  const width = (dataset.size / factor) ** 2 * 3;
+  const small = new Float32Array(baselines ? needed.length * width : 0);
+  const codes = await encodePictures(captioner, dataset, imagesOf(dataset, needed), {
+    onProgress: (count) => onProgress?.(count, total),
+    onPictures(bytes, first) {
+      for (let i = 0; baselines && i < bytes.length / each; i++) {
+        const picture = bytes.subarray(i * each, (i + 1) * each);
+        small.set(shrink(picture, dataset.size, factor), (first + i) * width);
+      }
+    },
+  });
   done = needed.length;
-  const codesOf = (records: readonly number[]) =>
-    gatherRows(
-      codes,
-      positions,
-      records.map((record) => place.get(record)!),
-    );
-  const factor = Math.max(1, Math.floor(dataset.size / comparedSide));
-  const pixelsOf = (records: readonly number[]) =>
-    concatenated(images(records).map((image) => shrink(pixels(dataset, image), dataset.size, factor)));
-  const trainPixels = pixelsOf(train);
-  const trainCodes = codesOf(train);
+  const placesOf = (records: readonly number[]) => records.map((record) => place.get(record)!);
+  const codesOf = (records: readonly number[]) => gatherRows(codes, positions, placesOf(records));
+  // Training pictures come first.
+  const trainPixels = small.subarray(0, train.length * width);
+  const trainCodes = codes.subarray(0, train.length * positions);
 
   const results: SplitScores[] = [];
   for (const { split, records } of chosen) {
@@ -251,8 +280,7 @@ export async function evaluate(
       const firstCaption = (numbers: Uint32Array) => [
         Array.from(numbers, (number) => dataset.records[train[number]!]!.captions[0]!),
       ];
-      const width = trainPixels.length / train.length;
-      const byPixels = nearestVectors(pixelsOf(records), trainPixels, width);
+      const byPixels = nearestVectors(gatherRows(small, width, placesOf(records)), trainPixels, width);
       const byCodes = nearestCodes(ownCodes, trainCodes, positions);
       for (const [method, nearest] of [
         ["nearestPixels", byPixels],
@@ -328,13 +356,6 @@ function scoresOf(
     })),
     differences,
   };
-}
-
-function concatenated(rows: readonly Float32Array[]): Float32Array {
-  const width = rows[0]?.length ?? 0;
-  const all = new Float32Array(rows.length * width);
-  for (const [i, row] of rows.entries()) all.set(row, i * width);
-  return all;
 }
 
 /** "4.32 [4.10, 4.55] ± 0.04": mean, interval over pictures, and the deviation over seeds where there are several. */

@@ -1,9 +1,9 @@
 /** The variational bound of a model on the captions of held-out pictures; see src/diffusion/bound.ts. */
 
 import type { Captioner } from "./captioner.js";
-import type { Dataset } from "./data/dataset.js";
+import { type Dataset, imagesOf } from "./data/dataset.js";
 import { captionBounds } from "./diffusion/bound.js";
-import { gatherImages, recordsOf } from "./evaluation.js";
+import { encodePictures, recordsOf } from "./evaluation.js";
 
 /** Steps t a caption at which the commands and the training monitor ask the network: a tenth of the paper's T = 100. */
 export const boundSteps = 10;
@@ -110,9 +110,10 @@ export async function splitBounds(
   const bounds: SplitBound[] = [];
   let done = 0;
   for (const { split, records } of chosen) {
-    const images = records.map((record) => dataset.records[record]!.image);
     const before = done;
-    const codes = await captioner.encodeAll(gatherImages(dataset, images), () => onProgress?.(before, all));
+    const codes = await encodePictures(captioner, dataset, imagesOf(dataset, records), {
+      onProgress: () => onProgress?.(before, all),
+    });
     const onBatch = (captions: number) => onProgress?.(before + captions, all);
     bounds.push({
       split,

@@ -5,6 +5,7 @@ import { Option } from "commander";
 import { Captioner } from "./captioner.js";
 import { commandLine, integerOption, openGpu, runCommand, tuningHelp } from "./cli.js";
 import { type Config, describeConfig, PRESET_NAMES, resolveConfig, resumeConfig } from "./config.js";
+import { captionTable, captionWarnings, summarizeCaptions } from "./data/caption-summary.js";
 import type { Dataset } from "./data/dataset.js";
 import { loadDataset } from "./data/load.js";
 import { evaluate, scoresTable, tableLegend, testSplits } from "./evaluation.js";
@@ -31,8 +32,19 @@ import { formatDuration } from "./report/duration.js";
 import { renderReport } from "./report/report.js";
 import { captionSheet } from "./report/sheet.js";
 import { say, tell } from "./terminal.js";
+import type { WordTokenizer } from "./text/words.js";
 import { estimateSeconds } from "./training/estimate.js";
-import { heldOutRecords, runVocabulary, saveTrained } from "./training/run.js";
+import { buildCaptioner, tryRun } from "./training/preflight.js";
+import {
+  buildVocabulary,
+  heldOutRecords,
+  keptVocabulary,
+  resumedVocabulary,
+  saveTrained,
+  usedRecords,
+  writeVocabulary,
+} from "./training/run.js";
+import { dataDifferences, describeData, keepData, keptData, type RunData } from "./training/run-data.js";
 import { runStage, type Trainer } from "./training/stage.js";
 import {
   captionedSamples,
@@ -54,6 +66,7 @@ interface Options {
   set: string[];
   skipBad?: boolean;
   onLoss: "stop" | "retry";
+  changedData?: boolean;
   adapter?: string;
   tuning?: string;
   quiet?: boolean;
@@ -89,6 +102,10 @@ async function main(): Promise<void> {
         .choices(["stop", "retry"])
         .default("stop"),
     )
+    .option(
+      "--changed-data",
+      "with --resume: go on although pictures, captions, splits or vocabulary are not those that the run began with",
+    )
     .option("--adapter <name>", "gpu, lavapipe, swiftshader or a part of an adapter's name")
     .option("--tuning <file>", tuningHelp)
     .option("--quiet", "print no progress")
@@ -102,19 +119,31 @@ async function main(): Promise<void> {
     throw new UserError(`--stage should be vqvae, decoder or all, not ${options.stage}`, 2);
   }
   const began = platform.now();
-  const { config, openRun } = options.resume
+  if (options.changedData && options.resume === undefined)
+    throw new UserError("--changed-data needs --resume: only a run that goes on has data of its own", 2);
+  const { config, openRun, begun } = options.resume
     ? await resumed(options, options.resume)
     : await started(options);
   const gpu = await openTrainingGpu(options);
-  const dataset = await loadDataset(config.data, options.quiet);
+  const dataset = await loadDataset(config.data, options.quiet, (all) => usedRecords(all, config));
   const heldOut = heldOutRecords(dataset);
-  // Nothing is written before the data and the device are there: a mistake leaves no half-made run behind.
+  const before = begun && (await keptData(files, begun.path));
+  const { tokenizer, restored } = begun
+    ? await resumedVocabulary(platform, begun, dataset, config, { before, otherData: !!options.changedData })
+    : { tokenizer: buildVocabulary(dataset, config), restored: null };
+  const data = await describeData(dataset, tokenizer, platform.hash);
+  if (begun) compareData(begun.path, before, data, options);
+  tellCaptions(dataset, tokenizer, config, options.quiet);
+  const captioner = buildCaptioner(gpu, config, tokenizer);
+  tryRun(captioner);
+  // Nothing is written before data, settings and device fit: a mistake leaves no half-made run behind.
   const run = await openRun();
   let stopping: StopSignal | null = null;
   let restoreSignals = () => {};
   try {
-    const tokenizer = await runVocabulary(files, run, dataset, config);
-    const captioner = new Captioner(gpu, config, tokenizer);
+    if (restored) tell(`careful: ${run.path}/vocabulary.json was missing; it is restored from ${restored}`);
+    if (!begun || restored) await writeVocabulary(files, run.path, tokenizer);
+    await keepData(files, run.path, data, before);
     const context: StageContext = { platform, config, captioner, dataset, run, heldOut };
     if (!options.quiet) await announce(captioner, dataset, run, options.stage);
     // Until here a signal just ends the process: nothing can be lost.
@@ -271,6 +300,7 @@ async function train(
           progress,
           interrupted: isStopping,
           resume: options.resume,
+          kept: keptVocabulary(captioner.tokenizer),
         }),
     );
 
@@ -302,10 +332,37 @@ async function train(
   }
 }
 
+/** Throws a `UserError` that tells what of the data is not as the run knows it, unless that is wanted. */
+function compareData(path: string, before: RunData | null, now: RunData, { changedData }: Options): void {
+  if (before === null) {
+    tell(`careful: ${path} does not say what data it began with; it goes on with the data as it is now`);
+    return;
+  }
+  const differences = dataDifferences(before, now);
+  if (differences.length === 0) return;
+  const list = differences.map((line) => `\n  ${line}`).join("");
+  if (!changedData) {
+    throw new UserError(
+      `the data is not what ${path} began with; put it back, or go on with --changed-data:${list}`,
+    );
+  }
+  tell(`careful: the data is not what ${path} began with:${list}`);
+}
+
+/** Prints what training will make of the captions. Throws a `UserError` if that is nothing. */
+function tellCaptions(dataset: Dataset, tokenizer: WordTokenizer, { data }: Config, quiet?: boolean): void {
+  const summary = summarizeCaptions(dataset, tokenizer, data.maxLength);
+  const warnings = captionWarnings(summary, data);
+  if (!quiet) for (const line of captionTable(summary, data.maxLength)) tell(line);
+  for (const warning of warnings) tell(`careful: ${warning}`);
+}
+
 /** The settings of a run, and the way to its folder. */
 interface Opening {
   config: Config;
   openRun: () => Promise<RunFolder>;
+  /** A run that goes on. */
+  begun: RunFolder | null;
 }
 
 async function started(options: Options): Promise<Opening> {
@@ -333,7 +390,7 @@ async function started(options: Options): Promise<Opening> {
     await lockFolder(path);
     return RunFolder.create(files, path, config as unknown as JsonRecord);
   };
-  return { config, openRun };
+  return { config, openRun, begun: null };
 }
 
 async function resumed(options: Options, path: string): Promise<Opening> {
@@ -346,6 +403,7 @@ async function resumed(options: Options, path: string): Promise<Opening> {
   const config = resumeConfig(file, options.set);
   return {
     config,
+    begun: run,
     async openRun() {
       await lockFolder(path);
       await run.setConfig(config as unknown as JsonRecord);

@@ -2,7 +2,7 @@
 
 import t from "tap";
 import type { Captioner } from "../dist/captioner.js";
-import { type CaptionedImage, type Dataset, splitsOf } from "../dist/data/dataset.js";
+import { type CaptionedImage, type Dataset, MemoryPictures, splitsOf } from "../dist/data/dataset.js";
 import { evaluate, scoresTable } from "../dist/evaluation.js";
 import { attributesOf } from "../dist/text/attributes.js";
 import { cellOf } from "./scores-table.js";
@@ -31,7 +31,13 @@ function dataset(pictures: readonly Picture[]): Dataset {
   records.forEach(({ image }, i) => {
     images.fill(pictures[i]!.grey, image * bytes, (image + 1) * bytes);
   });
-  return { name: "greys", size, images, records, splits: splitsOf(records) };
+  return {
+    name: "greys",
+    size,
+    images: new MemoryPictures(images, size),
+    records,
+    splits: splitsOf(records),
+  };
 }
 
 /** Tells greys 20 apart and says `say` of them; `asked` gets the options that it was called with. */

@@ -1,7 +1,7 @@
 import t from "tap";
 import type { Captioner, CaptionOptions } from "../dist/captioner.js";
 import type { CaptionedImage, Dataset } from "../dist/data/dataset.js";
-import { splitsOf } from "../dist/data/dataset.js";
+import { MemoryPictures, splitsOf } from "../dist/data/dataset.js";
 import {
   differencesTable,
   evaluate,
@@ -47,7 +47,13 @@ function dataset(): Dataset {
   records.forEach(({ split, image }, i) => {
     images.fill(grey(i % captions.length, split === "test"), image * bytes, (image + 1) * bytes);
   });
-  return { name: "greys", size, images, records, splits: splitsOf(records) };
+  return {
+    name: "greys",
+    size,
+    images: new MemoryPictures(images, size),
+    records,
+    splits: splitsOf(records),
+  };
 }
 
 /** Codes a picture by its thing, [thing, thing]. */

@@ -1,5 +1,5 @@
 import type { Captioner } from "../dist/captioner.js";
-import { type CaptionedImage, type Dataset, splitsOf } from "../dist/data/dataset.js";
+import { type CaptionedImage, type Dataset, MemoryPictures, splitsOf } from "../dist/data/dataset.js";
 import { captionBounds } from "../dist/diffusion/bound.js";
 import { boundTable, heldOutBound, splitBounds } from "../dist/held-out-bound.js";
 import { attributesOf } from "../dist/text/attributes.js";
@@ -20,14 +20,20 @@ function dataset(): Dataset {
     const attributes = attributesOf("");
     return { id: `${image}`, image, captions: of, keywordCaptions: ["never"], split, attributes };
   });
-  return { name: "five", size: 16, images: pictures(5), records, splits: splitsOf(records) };
+  return {
+    name: "five",
+    size: 16,
+    images: new MemoryPictures(pictures(5), 16),
+    records,
+    splits: splitsOf(records),
+  };
 }
 
 test("the bound of held-out captions: all references, means over pictures, bits of words and ends", async (t, gpu) => {
   const captioner: Captioner = build(gpu);
   const data = dataset();
   const { length } = captioner.decoder.shape;
-  const codes = await captioner.encodeAll(data.images);
+  const codes = await captioner.encodeAll(pictures(5));
   const codesOf = (picture: number) => codes.slice(picture * 16, (picture + 1) * 16);
   const records = [1, 2, 3];
   const table = captioner.table(captioner.schedule.visit(10));
@@ -80,7 +86,14 @@ test("the bound of held-out captions: all references, means over pictures, bits 
     onProgress: (...counts) => progress.push(counts),
   });
   t.same(splits, [{ split: "test", ...bound }], "a split: its own pictures with their own codes");
-  t.same(progress, [[6, 6]], "progress ends at its total");
+  t.same(
+    progress,
+    [
+      [0, 6],
+      [6, 6],
+    ],
+    "progress is told after the codes and after the captions",
+  );
   t.equal(
     boundTable(splits).split("\n").at(-1),
     `| test | 6 | ${mean.toFixed(2)} ± ${bound.standardError.toFixed(2)} | ${bound.bitsPerToken.toFixed(2)} |`,

@@ -18,14 +18,65 @@ export interface CaptionedImage {
   readonly attributes: Attributes;
 }
 
-/** Pictures of one size held in memory, with their captions and splits. */
+/** Pictures of one size by their numbers: 8 bits a channel, rows from the top. They may lie on disk or not be decoded yet. */
+export interface Pictures {
+  readonly count: number;
+  /** Puts some pictures, [size, size, 3] each, into `target` one after the other. Throws a `UserError` for one that cannot be read. */
+  read(numbers: ArrayLike<number>, target: Uint8Array): Promise<void>;
+  /** A word for what picture `number` shows, the same for the same file; null if its file has not been read. */
+  content(number: number): string | null;
+  /** Gives back open files. */
+  close(): Promise<void>;
+}
+
+/** Pictures that lie in memory, one after the other. */
+export class MemoryPictures implements Pictures {
+  readonly bytes: Uint8Array;
+  readonly count: number;
+  readonly #each: number;
+
+  /** `bytes`: [n, size, size, 3]. */
+  constructor(bytes: Uint8Array, size: number) {
+    this.bytes = bytes;
+    this.#each = size * size * 3;
+    this.count = bytes.length / this.#each;
+  }
+
+  async read(numbers: ArrayLike<number>, target: Uint8Array): Promise<void> {
+    const each = this.#each;
+    for (let i = 0; i < numbers.length; i++) {
+      target.set(this.bytes.subarray(numbers[i]! * each, (numbers[i]! + 1) * each), i * each);
+    }
+  }
+
+  content(): null {
+    return null;
+  }
+
+  async close(): Promise<void> {}
+}
+
+/** Some of `pictures`: picture i is number `numbers[i]` there. */
+export function selectPictures(pictures: Pictures, numbers: readonly number[]): Pictures {
+  return {
+    count: numbers.length,
+    read: (wanted, target) =>
+      pictures.read(
+        Array.from(wanted, (number) => numbers[number]!),
+        target,
+      ),
+    content: (number) => pictures.content(numbers[number]!),
+    close: () => pictures.close(),
+  };
+}
+
+/** Captioned pictures of one size, with their splits. */
 export interface Dataset {
   readonly name: string;
   /** Side length of every picture, in pixels. */
   readonly size: number;
-  /** All pictures: [n, size, size, 3], 8 bits a channel, rows from the top. */
-  readonly images: Uint8Array;
-  /** record i describes picture i. */
+  readonly images: Pictures;
+  /** Record i describes picture `image` of `images`. */
   readonly records: readonly CaptionedImage[];
   /** Split name → record numbers in ascending order. */
   readonly splits: Readonly<Record<string, readonly number[]>>;
@@ -44,10 +95,21 @@ export function splitsOf(records: readonly { split: string }[]): Record<string, 
   return splits;
 }
 
-/** The bytes of picture `image`, [size, size, 3]: a view, not a copy. */
-export function pixels(dataset: Dataset, image: number): Uint8Array {
-  const bytes = dataset.size * dataset.size * 3;
-  return dataset.images.subarray(image * bytes, (image + 1) * bytes);
+/** The bytes of some pictures, [n, size, size, 3]. */
+export async function readPictures(dataset: Dataset, images: ArrayLike<number>): Promise<Uint8Array> {
+  const bytes = new Uint8Array(images.length * dataset.size ** 2 * 3);
+  await dataset.images.read(images, bytes);
+  return bytes;
+}
+
+/** The picture numbers of some records. */
+export function imagesOf(dataset: Dataset, records: readonly number[]): number[] {
+  return records.map((record) => dataset.records[record]!.image);
+}
+
+/** All records that are in a split. */
+export function recordsInSplits(dataset: Dataset): number[] {
+  return [...new Set(Object.values(dataset.splits).flat())].sort((a, b) => a - b);
 }
 
 /** The data set with only the first `subset` of its training records; 0 = all. */

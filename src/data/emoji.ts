@@ -2,14 +2,13 @@ import { UserError } from "../platform/errors.js";
 import type { Platform } from "../platform/platform.js";
 import { attributesOf } from "../text/attributes.js";
 import { type CaptionedImage, type Dataset, splitsOf } from "./dataset.js";
+import { DecodedPictures, type PictureCache } from "./decoded-pictures.js";
 import { captionsOf } from "./emoji-captions.js";
 import { type Emoji, type EmojiSources, readEmojiSources, type Vendor } from "./emoji-sources.js";
 import { assignSplits, EMOJI_SPLITS, type EmojiSplit, genderFamilies } from "./emoji-splits.js";
 
-/** Raise this when captions, splits or the rendering change, so that caches of old versions are rebuilt. */
-const CACHE_VERSION = 2;
-/** Pictures rendered at the same time; the codec's own threads do the work. */
-const IN_FLIGHT = 8;
+/** Raise this when the rendering changes, so that pictures of old versions are not taken from a cache. */
+const CACHE_VERSION = 3;
 
 /** One picture of the data set before it is rendered. */
 export interface EmojiPicture extends Omit<CaptionedImage, "image"> {
@@ -163,11 +162,13 @@ export function formatEmojiCounts(pictures: readonly EmojiPicture[]): string {
 }
 
 export interface RenderOptions {
-  /** Where rendered pictures are kept. */
-  readonly cacheDirectory: string;
+  /** Where rendered pictures are kept; without it in memory. */
+  readonly cache?: PictureCache | undefined;
   /** Side length in pixels; 64 if absent. */
   readonly size?: number;
-  /** Called before the first picture, after each few, and at the end; not called if the cache is used. */
+  /** Told what does not work about the cache. */
+  readonly onProblem?: (sentence: string) => void;
+  /** Called before the first picture, after each, and at the end; not called if all are in the cache. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
@@ -176,89 +177,57 @@ export interface LoadEmojiOptions extends EmojiSelection, RenderOptions {
   readonly modulesDirectory: string;
 }
 
-/** The `emoji` data set with all pictures in memory: `buildEmojiIndex`, then `renderEmoji`. */
+/** The `emoji` data set: `buildEmojiIndex`, then `renderEmoji`. */
 export async function loadEmoji(platform: Platform, options: LoadEmojiOptions): Promise<Dataset> {
   const index = await buildEmojiIndex(platform, options.modulesDirectory, options);
   return renderEmoji(platform, index, options);
 }
 
-/** What the cache's index file says. */
-interface CacheIndex {
-  key: string;
-  count: number;
-  size: number;
-  /** SHA-256 of the pixels. */
-  sha256: string;
-}
-
 /**
- * The pictures of an index as a data set. The first call renders them (about 2 ms a picture on two cores) into
- * two files of `cacheDirectory`: raw pixels and a JSON index with a key of everything that decides the pixels.
- * A cache with another key, another length or another hash is stale or torn, and is rendered anew.
+ * The pictures of an index as a data set. Those that the cache lacks are rendered (about 2 ms a picture on two cores).
+ * Selections share a cache; packages or a rasterizer of other versions make other pictures.
  */
 export async function renderEmoji(
   platform: Platform,
   index: EmojiIndex,
-  options: RenderOptions,
+  { size = 64, cache, onProgress, onProblem }: RenderOptions,
 ): Promise<Dataset> {
-  const size = options.size ?? 64;
   if (!Number.isInteger(size) || size < 1) {
     throw new UserError(`the picture size must be a positive integer, it is ${size}`);
   }
-  const images = await cachedPixels(platform, index, size, options);
+  const description = JSON.stringify({ version: CACHE_VERSION, packages: index.versions });
+  const stamp = await platform.hash("sha-256", description);
+  const encoder = new TextEncoder();
+  // What is hashed names the versions, too: a new rasterizer draws the same file in another way.
+  const head = encoder.encode(`<!-- ${stamp} -->`);
+  const images = new DecodedPictures(
+    index.pictures.map((picture) => ({
+      name: picture.id,
+      stamp: async () => stamp,
+      async read() {
+        const drawing = encoder.encode(index.svg(picture));
+        const bytes = new Uint8Array(head.length + drawing.length);
+        bytes.set(head);
+        bytes.set(drawing, head.length);
+        return bytes;
+      },
+    })),
+    {
+      size,
+      decode: async (bytes) =>
+        (await platform.images.decode(bytes.subarray(head.length), size, "contain", { svg: "trusted" })).data,
+      hash: platform.hash,
+      cache,
+      ...(onProblem ? { onProblem } : {}),
+    },
+  );
+  const unreadable = await images.prepare([...index.pictures.keys()], onProgress);
+  for (const error of unreadable.values()) throw error;
   const records = index.pictures.map(({ code, group, groupHash, ...record }, image) => ({
     ...record,
     image,
   }));
   return { name: "emoji", size, images, records, splits: splitsOf(records) };
-}
-
-async function cachedPixels(
-  platform: Platform,
-  index: EmojiIndex,
-  size: number,
-  { cacheDirectory, onProgress }: RenderOptions,
-): Promise<Uint8Array> {
-  const { files } = platform;
-  const description = JSON.stringify({
-    version: CACHE_VERSION,
-    packages: index.versions,
-    size,
-    pictures: index.pictures.map(({ id }) => id),
-  });
-  const key = await platform.hash("sha-256", description);
-  const name = `${cacheDirectory}/emoji-${size}-${index.pictures.length}`;
-  const bytes = index.pictures.length * size * size * 3;
-
-  if ((await files.exists(`${name}.json`)) && (await files.exists(`${name}.u8`))) {
-    const stored = parseIndex(await files.readText(`${name}.json`));
-    if (stored?.key === key) {
-      const read = await files.read(`${name}.u8`);
-      // Node reads into a Buffer, whose slice and toString are not those of a Uint8Array.
-      const pixels = new Uint8Array(read.buffer, read.byteOffset, read.length);
-      if (pixels.length === bytes && (await platform.hash("sha-256", pixels)) === stored.sha256)
-        return pixels;
-    }
-  }
-  const pixels = await render(platform, index, size, onProgress);
-  await files.makeDirectory(cacheDirectory);
-  await files.write(`${name}.u8`, pixels);
-  const stored: CacheIndex = {
-    key,
-    count: index.pictures.length,
-    size,
-    sha256: await platform.hash("sha-256", pixels),
-  };
-  await files.write(`${name}.json`, `${JSON.stringify(stored)}\n`);
-  return pixels;
-}
-
-function parseIndex(text: string): Partial<CacheIndex> | null {
-  try {
-    return JSON.parse(text) as Partial<CacheIndex> | null;
-  } catch {
-    return null;
-  }
 }
 
 /** The rasterizer with its version on Node; in a browser, whose version nobody tells, only "browser". */
@@ -267,32 +236,4 @@ async function rendererVersion(platform: Platform, modulesDirectory: string): Pr
   if (platform.name !== "node" || !(await platform.files.exists(path))) return platform.name;
   const { version } = JSON.parse(await platform.files.readText(path)) as { version: string };
   return `sharp@${version}`;
-}
-
-async function render(
-  platform: Platform,
-  index: EmojiIndex,
-  size: number,
-  onProgress: RenderOptions["onProgress"],
-): Promise<Uint8Array> {
-  const { pictures } = index;
-  const imageBytes = size * size * 3;
-  const pixels = new Uint8Array(pictures.length * imageBytes);
-  const encoder = new TextEncoder();
-  let next = 0;
-  let done = 0;
-  onProgress?.(0, pictures.length);
-  const worker = async () => {
-    while (next < pictures.length) {
-      const i = next++;
-      const image = await platform.images.decode(encoder.encode(index.svg(pictures[i]!)), size, "contain", {
-        svg: "trusted",
-      });
-      pixels.set(image.data, i * imageBytes);
-      done++;
-      if (done % 50 === 0 || done === pictures.length) onProgress?.(done, pictures.length);
-    }
-  };
-  await Promise.all(Array.from({ length: IN_FLIGHT }, worker));
-  return pixels;
 }

@@ -2,8 +2,16 @@ import { parseJson } from "../io/json.js";
 import { UserError } from "../platform/errors.js";
 import type { FolderFiles, Platform } from "../platform/platform.js";
 import { shown } from "../platform/shown.js";
-import { attributesOf } from "../text/attributes.js";
-import { type CaptionedImage, type Dataset, splitsOf } from "./dataset.js";
+import { type Attributes, attributesOf } from "../text/attributes.js";
+import {
+  type CaptionedImage,
+  type Dataset,
+  recordsInSplits,
+  selectPictures,
+  splitsOf,
+  withSubset,
+} from "./dataset.js";
+import { DecodedPictures, type PictureCache } from "./decoded-pictures.js";
 
 const CAPTION_FILES = ["captions.jsonl", "captions.csv", "captions.txt"] as const;
 const IMAGE_NAME = /\.(png|jpe?g|webp)$/i;
@@ -32,6 +40,18 @@ export interface FolderOptions {
    * Share of pictures without a split that go to validation, by the hash of their file name; 0.1 if absent.
    */
   readonly validationShare?: number;
+  /** Use only so many training pictures; 0 = all. */
+  readonly subset?: number;
+  /**
+   * The records whose pictures will be used, by their splits; default: all. They are decoded now, and one that cannot be read
+   * is told now; any other is decoded when it is first asked for.
+   */
+  readonly used?: (dataset: Dataset) => readonly number[];
+  /** Where decoded pictures are kept; without it in memory. */
+  readonly cache?: PictureCache | undefined;
+  /** Told what does not work about the cache. */
+  readonly onProblem?: (sentence: string) => void;
+  /** Called only if pictures have to be decoded. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
@@ -79,60 +99,86 @@ export async function loadFolder(
   options: FolderOptions = {},
 ): Promise<FolderDataset> {
   const { files, images } = platform;
-  const size = options.size ?? 64;
+  const { size = 64, skipBad = false, subset = 0, used = recordsInSplits, cache } = options;
   const name = await findCaptionFile(platform, folder);
   const { rows, problems } = parseCaptions(name, await files.readText(`${folder}/${name}`));
   const entries = mergeRows(rows, problems);
 
-  const readable: { entry: Entry; pixels: Uint8Array }[] = [];
-  let done = 0;
-  for (const entry of entries) {
-    try {
-      if (!(await files.exists(`${folder}/${entry.file}`))) {
-        problems.push({ line: entry.line, text: `there is no file ${shown(entry.file)}` });
-      } else {
-        const image = await images.decode(await files.read(`${folder}/${entry.file}`), size, "contain");
-        readable.push({ entry, pixels: image.data });
-      }
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      problems.push({
-        line: entry.line,
-        text: `${shown(entry.file)} cannot be read: ${shown(error.message, 600)}`,
-      });
+  const present: boolean[] = [];
+  for (let first = 0; first < entries.length; first += 64) {
+    const some = entries.slice(first, first + 64);
+    present.push(...(await Promise.all(some.map(({ file }) => files.exists(`${folder}/${file}`)))));
+  }
+  for (const [i, { line, file }] of entries.entries())
+    if (!present[i]) problems.push({ line, text: `there is no file ${shown(file)}` });
+  let kept = entries.filter((_, i) => present[i]);
+  const pictures = new DecodedPictures(
+    kept.map(({ file }) => ({
+      name: file,
+      stamp: async () => (cache ? cache.disk.stamp(`${folder}/${file}`) : null),
+      read: () => files.read(`${folder}/${file}`),
+    })),
+    {
+      size,
+      decode: async (bytes) => (await images.decode(bytes, size, "contain")).data,
+      hash: platform.hash,
+      cache,
+      ...(cache ? {} : { memory: Number.POSITIVE_INFINITY }),
+      whole: true,
+      ...(options.onProblem ? { onProblem: options.onProblem } : {}),
+    },
+  );
+  const numbers = new Map(kept.map((entry, number) => [entry, number]));
+  const lines = () =>
+    [...problems].sort((a, b) => a.line - b.line).map(({ line, text }) => `${name}:${line}: ${text}`);
+  let dataset: Dataset;
+  for (;;) {
+    if (kept.length === 0 && (skipBad || problems.length === 0)) {
+      throw new UserError(
+        `${folder}/${name} yields no usable picture (${problems.length} rows were skipped)`,
+      );
     }
-    done++;
-    options.onProgress?.(done, entries.length);
+    try {
+      const records = await describeEntries(platform, kept, options.validationShare ?? 0.1);
+      const all = kept.map((entry) => numbers.get(entry)!);
+      const of = { name: folder, size, images: selectPictures(pictures, all), records };
+      dataset = withSubset({ ...of, splits: splitsOf(records) }, subset);
+    } catch (error) {
+      if (problems.length === 0 || skipBad) throw error;
+      throw new UserError(describeProblems(folder, lines()));
+    }
+    const wanted = used(dataset).map((record) => numbers.get(kept[record]!)!);
+    const unreadable = await pictures.prepare(wanted, options.onProgress);
+    for (const entry of kept) {
+      const error = unreadable.get(numbers.get(entry)!);
+      if (error)
+        problems.push({
+          line: entry.line,
+          text: `${shown(entry.file)} cannot be read: ${shown(error.message, 600)}`,
+        });
+    }
+    if (problems.length > 0 && !skipBad) throw new UserError(describeProblems(folder, lines()));
+    if (unreadable.size === 0) break;
+    // Without these the splits may be others.
+    kept = kept.filter((entry) => !unreadable.has(numbers.get(entry)!));
   }
-  problems.sort((a, b) => a.line - b.line);
-  const lines = problems.map(({ line, text }) => `${name}:${line}: ${text}`);
-  if (problems.length > 0 && !options.skipBad) throw new UserError(describeProblems(folder, lines));
-  if (readable.length === 0) {
-    throw new UserError(`${folder}/${name} yields no usable picture (${lines.length} rows were skipped)`);
-  }
-
-  const kept = readable.map(({ entry }) => entry);
-  const splits = await chooseSplits(platform, kept, options.validationShare ?? 0.1);
-  const pixels = new Uint8Array(readable.length * size * size * 3);
-  const records: CaptionedImage[] = readable.map(({ entry, pixels: own }, image) => {
-    pixels.set(own, image * size * size * 3);
-    const captions = [...entry.captions];
-    return {
-      id: entry.file,
-      image,
-      captions,
-      keywordCaptions: [],
-      split: splits[image]!,
-      attributes: attributesOf(captions[0]!),
-    };
-  });
   const named = new Set(rows.map(({ file }) => file));
   const uncaptioned = (await files.list(folder)).filter((file) => IMAGE_NAME.test(file) && !named.has(file));
-  return {
-    dataset: { name: folder, size, images: pixels, records, splits: splitsOf(records) },
-    skipped: lines,
-    uncaptioned: uncaptioned.length,
-  };
+  return { dataset, skipped: lines(), uncaptioned: uncaptioned.length };
+}
+
+async function describeEntries(
+  platform: FolderPlatform,
+  entries: readonly Entry[],
+  validationShare: number,
+): Promise<CaptionedImage[]> {
+  const splits = await chooseSplits(platform, entries, validationShare);
+  return entries.map((entry, image) => {
+    const captions = [...entry.captions];
+    entry.attributes ??= attributesOf(captions[0]!);
+    const { attributes } = entry;
+    return { id: entry.file, image, captions, keywordCaptions: [], split: splits[image]!, attributes };
+  });
 }
 
 function describeProblems(folder: string, lines: readonly string[]): string {
@@ -343,6 +389,8 @@ interface Entry {
   readonly line: number;
   readonly captions: Set<string>;
   split: string | undefined;
+  /** Of the first caption, once it was asked for. */
+  attributes?: Attributes;
 }
 
 function mergeRows(rows: readonly CaptionRow[], problems: Problem[]): Entry[] {

@@ -3,7 +3,15 @@
 import { parseJsonRecord } from "../io/json.js";
 import { UserError } from "../platform/errors.js";
 import type { Files, Platform } from "../platform/platform.js";
-import { type CaptionedImage, type Dataset, splitsOf } from "./dataset.js";
+import {
+  type CaptionedImage,
+  type Dataset,
+  imagesOf,
+  MemoryPictures,
+  readPictures,
+  recordsInSplits,
+  splitsOf,
+} from "./dataset.js";
 
 const FORMAT = "mc-diffusion-dataset-1";
 const INDEX = "dataset.json";
@@ -18,14 +26,9 @@ export async function writeDataset(
   folder: string,
   dataset: Dataset,
 ): Promise<void> {
-  const kept = [...new Set(Object.values(dataset.splits).flat())].sort((a, b) => a - b);
-  const bytes = dataset.size ** 2 * 3;
-  const images = new Uint8Array(kept.length * bytes);
-  const records = kept.map((number, image) => {
-    const record = dataset.records[number]!;
-    images.set(dataset.images.subarray(record.image * bytes, (record.image + 1) * bytes), image * bytes);
-    return { ...record, image };
-  });
+  const kept = recordsInSplits(dataset);
+  const images = await readPictures(dataset, imagesOf(dataset, kept));
+  const records = kept.map((number, image) => ({ ...dataset.records[number]!, image }));
   const { name, size } = dataset;
   const index = { format: FORMAT, name, size, sha256: await hash("sha-256", images), records };
   await files.makeDirectory(folder);
@@ -48,5 +51,5 @@ export async function readDataset(
   if (images.length !== records.length * size ** 2 * 3 || (await hash("sha-256", images)) !== sha256)
     throw new UserError(`${folder}/${IMAGES} is damaged: it is not what ${INDEX} describes`);
   const list = records as unknown as readonly CaptionedImage[];
-  return { name, size, images, records: list, splits: splitsOf(list) };
+  return { name, size, images: new MemoryPictures(images, size), records: list, splits: splitsOf(list) };
 }

@@ -90,7 +90,7 @@ export class RunFolder {
 
   /** Takes back a run that did nothing: removes its files, and the folder if nothing else is in it. */
   async abandon(): Promise<void> {
-    for (const name of ["config.json", "vocabulary.json", "log.jsonl", "checkpoints", "samples"])
+    for (const name of ["config.json", "vocabulary.json", "data.json", "log.jsonl", "checkpoints", "samples"])
       await this.#files.remove(`${this.path}/${name}`);
     // The lock is the process's, which removes it in the end.
     const rest = (await this.#files.list(this.path)).filter((name) => name !== "lock.json");

@@ -1,5 +1,5 @@
 import { genderOf, objectWordsOf, toneOf } from "../text/attributes.js";
-import { normalizeCaption } from "../text/words.js";
+import { normalizeCaption, UNKNOWN } from "../text/words.js";
 import { checkPairs } from "./ngrams.js";
 
 /** A share of the captions that a question applies to. */
@@ -11,13 +11,15 @@ export interface Accuracy {
 }
 
 /**
- * For each caption whether, normalised (see `normalizeCaption`), it equals one of its references word for word: 1 or 0.
+ * For each caption whether, normalised (see `normalizeCaption`), it equals one of its references word for word: 1 or 0. [UNK]
+ * is no word of any reference.
  */
 export function exactMatches(
   candidates: readonly string[],
   references: readonly (readonly string[])[],
 ): Float64Array {
   return verdicts(candidates, references, (candidate, list) => {
+    if (candidate.includes(UNKNOWN)) return 0;
     const text = normalizeCaption(candidate);
     return list.some((reference) => normalizeCaption(reference) === text) ? 1 : 0;
   });
@@ -26,7 +28,7 @@ export function exactMatches(
 /**
  * How well each caption names what is seen, apart from gender and skin tone: the best F1 score, over its references, of
  * its set of object words against the reference's (`objectWordsOf`). F1 = 2 |A ∩ B| / (|A| + |B|): neither missing words
- * nor additional ones are free. References without object words ("woman with dark skin") are passed over; NaN where all
+ * nor additional ones are free; each [UNK] is an additional one. References without object words ("woman with dark skin") are passed over; NaN where all
  * are such.
  */
 export function objectWordScores(
@@ -34,13 +36,15 @@ export function objectWordScores(
   references: readonly (readonly string[])[],
 ): Float64Array {
   return verdicts(candidates, references, (candidate, list) => {
-    const own = objectWordsOf(candidate);
+    const parts = candidate.split(UNKNOWN);
+    const own = objectWordsOf(parts.join(" "));
+    const said = own.length + parts.length - 1;
     const scores = list
       .map(objectWordsOf)
       .filter((words) => words.length > 0)
       .map((words) => {
         const common = own.filter((word) => words.includes(word)).length;
-        return (2 * common) / (own.length + words.length);
+        return (2 * common) / (said + words.length);
       });
     return scores.length === 0 ? Number.NaN : scores.reduce((best, score) => Math.max(best, score));
   });

@@ -1,5 +1,5 @@
 import { checkPairs, countNgrams } from "./ngrams.js";
-import { tokenizeCaption } from "./tokenize.js";
+import { tokenizeCaption, tokenizeSaid } from "./tokenize.js";
 
 /** coco-caption's guards against 0/0; they also make BLEU-4 tiny instead of 0 when no 4-gram matches. */
 const TINY = 1e-15;
@@ -38,7 +38,7 @@ export function bleuCounts(
   const rows = new Float64Array(candidates.length * BLEU_SUMS);
   for (const [i, candidate] of candidates.entries()) {
     const row = rows.subarray(i * BLEU_SUMS, (i + 1) * BLEU_SUMS);
-    const tokens = tokenizeCaption(candidate);
+    const tokens = tokenizeSaid(candidate);
     const lists = references[i]!.map(tokenizeCaption);
     const own = countNgrams(tokens, 4);
     const theirs = lists.map((list) => countNgrams(list, 4));

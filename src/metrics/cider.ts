@@ -1,5 +1,5 @@
 import { checkPairs, countNgrams } from "./ngrams.js";
-import { tokenizeCaption } from "./tokenize.js";
+import { tokenizeCaption, tokenizeSaid } from "./tokenize.js";
 
 const LONGEST = 4;
 const SIGMA = 6;
@@ -34,7 +34,7 @@ export function ciderD(
 
   const each = new Float64Array(candidates.length);
   for (const [i, candidate] of candidates.entries()) {
-    const own = weigh(countNgrams(tokenizeCaption(candidate), LONGEST));
+    const own = weigh(countNgrams(tokenizeSaid(candidate), LONGEST));
     const theirs = lists[i]!.map(weigh);
     let sum = 0;
     for (const reference of theirs) {

@@ -1,3 +1,5 @@
+import { normalForm, UNKNOWN, wordsOfRun } from "../text/words.js";
+
 /** What coco-caption removes after tokenization. Case matters there: brackets arrive as "-lrb-" and stay. */
 const REMOVED = new Set(["''", "'", "``", "`", ".", "?", "!", ",", ":", "-", "--", "...", ";"]);
 
@@ -27,14 +29,16 @@ const TOKEN =
  * without the punctuation of `REMOVED`. Hyphenated words stay whole, "woman's" becomes "woman 's", "don't"
  * becomes "do n't", brackets become "-lrb-" and the like and, as in coco-caption, stay.
  *
+ * Before, texts get the form in which a tokenizer reads captions (`normalForm`), so that a caption that says the words of a
+ * reference has its tokens, however the reference writes its accents; scripts without spaces are cut as there.
+ *
  * Written from the conventions, not from the Java program: abbreviations other than letters with periods
  * ("u.s.") lose their period ("mr." → "mr"), as do single letters; fractions, dates, e-mail and web addresses
  * are split at their signs; a quote that begins a contraction ("'tis") is removed. Captions rarely hold any
  * of these.
  */
 export function tokenizeCaption(caption: string): string[] {
-  const text = caption
-    .toLowerCase()
+  const text = normalForm(caption)
     .replace(/[\u2018\u2019]/g, "'")
     .replace(/[\u201c\u201d"]/g, " '' ")
     .replace(/[\u2013\u2014]/g, " -- ")
@@ -44,7 +48,14 @@ export function tokenizeCaption(caption: string): string[] {
     if (REMOVED.has(raw)) continue;
     const contraction = CONTRACTION.exec(raw);
     if (contraction !== null) tokens.push(contraction[1]!, contraction[2]!);
-    else tokens.push(...(COMPOUNDS.get(raw) ?? [BRACKETS.get(raw) ?? raw]));
+    else tokens.push(...(COMPOUNDS.get(raw) ?? (BRACKETS.has(raw) ? [BRACKETS.get(raw)!] : wordsOfRun(raw))));
   }
   return tokens;
+}
+
+/** The tokens of a caption that a model gave: each [UNK] is one word, which no reference has. */
+export function tokenizeSaid(caption: string): string[] {
+  return caption
+    .split(UNKNOWN)
+    .flatMap((part, i) => (i === 0 ? tokenizeCaption(part) : [UNKNOWN, ...tokenizeCaption(part)]));
 }

@@ -113,6 +113,11 @@ export class DecoderTraining {
     this.history.restore();
   }
 
+  /** Tries a step without running it; see `planned`. */
+  plan(): void {
+    this.work.plan();
+  }
+
   private record(): { total: Tensor; terms: Tensor } {
     this.history.take();
     this.optimizer.zeroGrad();

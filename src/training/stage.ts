@@ -4,6 +4,7 @@ import type { Config } from "../config.js";
 import { formatBytes, OutOfMemoryError } from "../gpu/errors.js";
 import type { Gpu } from "../gpu/gpu.js";
 import { type Checkpoint, latestCheckpoint, saveCheckpoint } from "../io/checkpoint.js";
+import type { JsonRecord } from "../io/json.js";
 import { asLogEntry, type LogEntry, type RunFolder } from "../io/run-folder.js";
 import { UserError } from "../platform/errors.js";
 import type { Platform } from "../platform/platform.js";
@@ -53,6 +54,8 @@ export interface StageOptions {
   interrupted: () => boolean;
   /** Whether to go on from the run's last checkpoint of this stage. */
   resume: boolean;
+  /** What each checkpoint keeps besides. */
+  kept?: JsonRecord;
   /** Told of each step when all of it is done; the next step waits for it. */
   onStep?: (entry: LogEntry) => void | Promise<void>;
   /** Told where samples were written. */
@@ -90,7 +93,7 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
   const pending: LogEntry[] = [];
   const save = async (entry: LogEntry) => {
     await run.appendLog(pending.splice(0));
-    const state: StageState = { seed: options.seed, entry };
+    const state = { ...options.kept, seed: options.seed, entry } satisfies StageState;
     // Through JSON, so that a NaN of the entry becomes null, as in the log.
     const json = JSON.parse(JSON.stringify(state));
     const weights = await trainer.save();

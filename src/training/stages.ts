@@ -4,9 +4,9 @@ import type { Captioner } from "../captioner.js";
 import type { Config } from "../config.js";
 import { augment } from "../data/augment.js";
 import { Batches } from "../data/batches.js";
-import { type Dataset, pixels } from "../data/dataset.js";
+import { type Dataset, imagesOf, readPictures } from "../data/dataset.js";
 import { randomBelow } from "../data/random.js";
-import { gatherImages } from "../evaluation.js";
+import { ReadAhead } from "../data/read-ahead.js";
 import { boundSteps, heldOutBound } from "../held-out-bound.js";
 import type { RunFolder } from "../io/run-folder.js";
 import { exactMatch } from "../metrics/accuracy.js";
@@ -41,11 +41,8 @@ export function rgb(size: number, data: Uint8Array): RgbImage {
   return { width: size, height: size, data };
 }
 
-function heldOutImages({ dataset, heldOut }: StageContext): Uint8Array {
-  return gatherImages(
-    dataset,
-    heldOut.map((record) => dataset.records[record]!.image),
-  );
+function heldOutImages({ dataset, heldOut }: StageContext, count = heldOut.length): Promise<Uint8Array> {
+  return readPictures(dataset, imagesOf(dataset, heldOut.slice(0, count)));
 }
 
 /** Held-out pictures above their reconstructions. */
@@ -53,7 +50,7 @@ export async function reconstructions(context: StageContext): Promise<RgbImage> 
   const { captioner, dataset } = context;
   const { size } = dataset;
   const bytes = size * size * 3;
-  const originals = heldOutImages(context).subarray(0, shown * bytes);
+  const originals = await heldOutImages(context, shown);
   const decoded = await captioner.reconstructAll(await captioner.encodeAll(originals));
   const split = (all: Uint8Array) =>
     Array.from({ length: all.length / bytes }, (_, i) => rgb(size, all.subarray(i * bytes, (i + 1) * bytes)));
@@ -66,11 +63,14 @@ export function vqvaeStage(context: StageContext): Trainer {
   const { size } = dataset;
   const bytes = size * size * 3;
   const batches = new Batches(dataset, { split: "train", batchSize: config.vqvae.batch, seed: config.seed });
-  const training = new VqVaeTraining(captioner.vqvae, config.vqvae, config.seed, (step, target) => {
-    batches.at(step).images.forEach((image, index) => {
-      const place = target.subarray(index * bytes, (index + 1) * bytes);
-      augment(pixels(dataset, image), size, { seed: config.seed, step, index }, undefined, place);
-    });
+  const { batch, steps } = config.vqvae;
+  const reader = new ReadAhead(dataset, batch, steps, (step) => batches.at(step).images);
+  const training = new VqVaeTraining(captioner.vqvae, config.vqvae, config.seed, async (step, target) => {
+    const read = await reader.at(step);
+    for (let index = 0; index < batch; index++) {
+      const [picture, place] = [read, target].map((all) => all.subarray(index * bytes, (index + 1) * bytes));
+      augment(picture!, size, { seed: config.seed, step, index }, undefined, place);
+    }
   });
   return {
     gpu: captioner.gpu,
@@ -81,7 +81,7 @@ export function vqvaeStage(context: StageContext): Trainer {
     undo: () => training.undo(),
     memorySettings: "vqvae.batch, vqvae.channels or data.imageSize",
     async evaluate(onBatch) {
-      const originals = heldOutImages(context);
+      const originals = await heldOutImages(context);
       const codes = await captioner.encodeAll(originals, onBatch);
       const decoded = await captioner.reconstructAll(codes);
       const count = originals.length / bytes;
@@ -118,11 +118,19 @@ export async function trainingCodes(
   const train = dataset.splits.train!;
   const codes = new Uint32Array(train.length * variants * captioner.positions);
   const chunk = 64;
+  const read = (first: number) => {
+    const reading = readPictures(dataset, imagesOf(dataset, train.slice(first, first + chunk)));
+    reading.catch(() => {}); // It is waited for below.
+    return reading;
+  };
+  let reading = read(0);
   for (let first = 0; first < train.length; first += chunk) {
     const records = train.slice(first, first + chunk);
+    const sources = await reading;
+    reading = read(first + chunk);
     const images = new Uint8Array(records.length * variants * bytes);
     records.forEach((record, i) => {
-      const source = pixels(dataset, dataset.records[record]!.image);
+      const source = sources.subarray(i * bytes, (i + 1) * bytes);
       images.set(source, i * variants * bytes);
       for (let variant = 1; variant < variants; variant++) {
         const at = (i * variants + variant) * bytes;
@@ -150,13 +158,11 @@ export async function captionedSamples(
 ): Promise<CaptionedImage[]> {
   const { captioner, dataset, heldOut } = context;
   const records = heldOut.slice(0, count).map((record) => dataset.records[record]!);
-  const images = gatherImages(
-    dataset,
-    records.map(({ image }) => image),
-  );
+  const images = await heldOutImages(context, count);
+  const bytes = dataset.size ** 2 * 3;
   const captions = await captioner.captionAll(images, { onBatch });
-  return records.map(({ image, captions: references }, i) => ({
-    image: rgb(dataset.size, pixels(dataset, image)),
+  return records.map(({ captions: references }, i) => ({
+    image: rgb(dataset.size, images.subarray(i * bytes, (i + 1) * bytes)),
     caption: captions[i]!.text,
     references,
   }));
@@ -198,7 +204,7 @@ export async function decoderStage(context: StageContext, codes: Uint32Array): P
       return { tokens, codes: conditions };
     },
   );
-  const heldOutCodes = await captioner.encodeAll(heldOutImages(context));
+  const heldOutCodes = await captioner.encodeAll(await heldOutImages(context));
   const references = heldOut.map((record) => dataset.records[record]!.captions);
   return {
     gpu: captioner.gpu,

@@ -6,6 +6,24 @@ import type { Tensor } from "../tensor/tensor.js";
 /** The tensors that a step gives, by name. */
 export type StepTensors = Record<string, Tensor>;
 
+/**
+ * Records `body` and throws the recording away: ops check their shapes and their memory is counted, but none is taken and
+ * nothing runs. Throws what an op throws.
+ */
+export function planned(gpu: Gpu, body: () => void): void {
+  // The checker lets nothing be captured: it watches kernels that run.
+  if (gpu.checker) return;
+  const enough = new Error("planned");
+  try {
+    gpu.capture(() => {
+      body();
+      throw enough;
+    });
+  } catch (error) {
+    if (error !== enough) throw error;
+  }
+}
+
 export class StaticStep<R extends StepTensors> {
   private readonly gpu: Gpu;
   private readonly record: () => R;
@@ -32,6 +50,11 @@ export class StaticStep<R extends StepTensors> {
     this.captured ??= this.gpu.capture(this.record);
     this.captured.work.run();
     return this.captured.result;
+  }
+
+  /** Tries the step without running it; see `planned`. */
+  plan(): void {
+    planned(this.gpu, () => this.record());
   }
 
   private release(): void {

@@ -10,10 +10,10 @@ import type { VqVae } from "../vqvae/vqvae.js";
 import { ModelOptimizer } from "./model-optimizer.js";
 import { Snapshot } from "./snapshot.js";
 import type { StepResult } from "./stage.js";
-import { StaticStep } from "./static-step.js";
+import { planned, StaticStep } from "./static-step.js";
 
 /** Fills `images` [B, S, S, 3] with the pictures of batch n (from 0), bytes 0 … 255. */
-export type ImageBatches = (step: number, images: Uint8Array) => void;
+export type ImageBatches = (step: number, images: Uint8Array) => void | Promise<void>;
 
 export class VqVaeTraining {
   readonly vqvae: VqVae;
@@ -24,8 +24,9 @@ export class VqVaeTraining {
   private readonly random: Rng;
   private readonly bytes: Uint8Array;
   private readonly values: Float32Array;
-  /** The step whose batch `values` holds. */
+  /** The step whose batch `values` holds, or is going to. */
   private filled = 0;
+  private filling: Promise<void> = Promise.resolve();
   private readonly images: Tensor;
   /** The codebook and its statistics, which follow the encoder also where no weight moves. */
   private readonly codebook: Snapshot;
@@ -74,14 +75,21 @@ export class VqVaeTraining {
 
   /** Puts the batch of a step into `values`, in [-1, 1]. */
   private fill(step: number): void {
-    this.batches(step - 1, this.bytes);
-    for (let i = 0; i < this.bytes.length; i++) this.values[i] = this.bytes[i]! / 127.5 - 1;
     this.filled = step;
+    this.filling = this.filling
+      .catch(() => {})
+      .then(async () => {
+        await this.batches(step - 1, this.bytes);
+        for (let i = 0; i < this.bytes.length; i++) this.values[i] = this.bytes[i]! / 127.5 - 1;
+      });
+    // Whoever takes the step is told.
+    this.filling.catch(() => {});
   }
 
   /** One step (from 1). Step 1 first sets the codebook to encoder outputs of its batch. */
   async step(step: number): Promise<StepResult> {
     if (this.filled !== step) this.fill(step);
+    await this.filling;
     this.images.write(this.values);
     this.random.setStep(step);
     if (step === 1) {
@@ -105,6 +113,12 @@ export class VqVaeTraining {
       learningRate,
       gradNorm,
     };
+  }
+
+  /** Tries the first step without running it; see `planned`. */
+  plan(): void {
+    planned(this.gpu, () => noGrad(() => this.vqvae.startCodebook(this.images, this.random)));
+    this.work.plan();
   }
 
   private record() {

@@ -4,6 +4,7 @@
  */
 import tap from "tap";
 import { resolveConfig } from "../../dist/config.js";
+import { readPictures } from "../../dist/data/dataset.js";
 import { loadDataset } from "../../dist/data/load.js";
 import { nodePlatform } from "../../dist/platform/node.js";
 import { bundle } from "./bundle.js";
@@ -25,7 +26,7 @@ tap.test("the first 20 losses of the quick training run, of both stages", async 
     files: new Map([
       ...(await bundle(["browser/numbers-page.js"])),
       ["/dataset.json", JSON.stringify(rest)],
-      ["/images.u8", images],
+      ["/images.u8", await readPictures(dataset, [...Array(images.count).keys()])],
       ["/codes.u32", new Uint8Array(inNode.codes.buffer)],
     ]),
   });

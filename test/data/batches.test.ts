@@ -1,7 +1,13 @@
 import t from "tap";
 import { augment } from "../../dist/data/augment.js";
 import { Batches, shuffled } from "../../dist/data/batches.js";
-import { type Dataset, pixels, splitsOf } from "../../dist/data/dataset.js";
+import {
+  type Dataset,
+  MemoryPictures,
+  readPictures,
+  selectPictures,
+  splitsOf,
+} from "../../dist/data/dataset.js";
 import { random32, randomBelow } from "../../dist/data/random.js";
 
 function dataset(count: number): Dataset {
@@ -13,7 +19,13 @@ function dataset(count: number): Dataset {
     split: image % 5 === 4 ? "validation" : "train",
     attributes: { tone: "none", gender: "none" as const, objectWords: [] },
   }));
-  return { name: "toy", size: 1, images: new Uint8Array(3 * count), records, splits: splitsOf(records) };
+  return {
+    name: "toy",
+    size: 1,
+    images: new MemoryPictures(new Uint8Array(3 * count), 1),
+    records,
+    splits: splitsOf(records),
+  };
 }
 
 t.test("random numbers are pure and spread", async (t) => {
@@ -90,10 +102,14 @@ t.test("unknown splits are named", async (t) => {
   );
 });
 
-t.test("pixels are a view of one picture", async (t) => {
-  const toy = dataset(3);
-  pixels(toy, 1).fill(7);
-  t.same([...toy.images], [0, 0, 0, 7, 7, 7, 0, 0, 0]);
+t.test("pictures are read by their numbers, in any order", async (t) => {
+  const images = new MemoryPictures(Uint8Array.of(0, 1, 2, 3, 4, 5, 6, 7, 8), 1);
+  const toy = { ...dataset(3), images };
+  t.equal(images.count, 3);
+  t.same([...(await readPictures(toy, [2, 0, 2]))], [6, 7, 8, 0, 1, 2, 6, 7, 8]);
+  const some = { ...toy, images: selectPictures(images, [2, 1]) };
+  t.equal(some.images.count, 2);
+  t.same([...(await readPictures(some, [1, 0]))], [3, 4, 5, 6, 7, 8]);
 });
 
 t.test("augmentation", async (t) => {

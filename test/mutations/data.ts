@@ -109,8 +109,8 @@ export const data: readonly Mutation[] = [
   {
     name: "the VQ-VAE learns from pictures that are not augmented",
     file: stagesFile,
-    find: "augment(pixels(dataset, image), size, { seed: config.seed, step, index }, undefined, place);",
-    replace: "place.set(pixels(dataset, image));",
+    find: "augment(picture!, size, { seed: config.seed, step, index }, undefined, place);",
+    replace: "place!.set(picture!);",
     tests: [`${stages} # the VQ-VAE learns`],
   },
   {
@@ -179,8 +179,8 @@ export const data: readonly Mutation[] = [
   {
     name: "subset of a folder ignored",
     file: "src/data/load.ts",
-    find: "withSubset(dataset, subset)",
-    replace: "withSubset(dataset, 0)",
+    find: "      subset,\n",
+    replace: "",
     tests: [`${settings} # data.subset`],
   },
   {

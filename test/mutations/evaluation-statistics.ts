@@ -125,7 +125,7 @@ export const evaluationStatistics: readonly Mutation[] = [
   {
     name: "object words: first reference only",
     file: "src/metrics/accuracy.ts",
-    find: "Math.max(...scores)",
+    find: "scores.reduce((best, score) => Math.max(best, score))",
     replace: "scores[0]!",
     tests: ["metrics/metrics.test.ts"],
   },

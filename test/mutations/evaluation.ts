@@ -164,16 +164,16 @@ export const evaluation: readonly Mutation[] = [
   },
   {
     name: "pictures are looked up by the number of their record",
-    file: evaluationFile,
+    file: "src/data/dataset.ts",
     find: "records.map((record) => dataset.records[record]!.image);",
-    replace: "[...records];",
+    replace: "records.map((record) => (dataset.records[record] ? record : -1));",
     tests: ["baselines.test.ts"],
   },
   {
     name: "log.scored ignored",
     file: "src/train.ts",
-    find: "limit: config.log.scored,\n",
-    replace: "limit: 0,\n",
+    find: "splits,\n      limit: config.log.scored,\n",
+    replace: "splits,\n      limit: 0,\n",
     tests: ["commands/learn.test.ts"],
   },
 ];

@@ -299,9 +299,8 @@ export const training: readonly Mutation[] = [
   {
     name: "the monitors encode training pictures",
     file: stagesFile,
-    find: "    heldOut.map((record) => dataset.records[record]!.image),",
-    replace:
-      "    dataset.splits.train!.slice(0, heldOut.length).map((record) => dataset.records[record]!.image),",
+    find: "imagesOf(dataset, heldOut.slice(0, count))",
+    replace: "imagesOf(dataset, dataset.splits.train!.slice(0, heldOut.length).slice(0, count))",
     tests: [`${stages} # the monitor`],
   },
   {

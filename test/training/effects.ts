@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { readPictures } from "../../dist/data/dataset.js";
 import { loadDataset } from "../../dist/data/load.js";
-import { gatherImages } from "../../dist/evaluation.js";
 import type { Gpu } from "../../dist/gpu/gpu.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
 import { nodePlatform } from "../../dist/platform/node.js";
@@ -43,7 +43,7 @@ const loadProbe =
     await written;
     const config = tinyConfig("data.source=folder", `data.folder=${path}`, ...set);
     const { name, size, records, splits, images } = await loadDataset(config.data, true);
-    return JSON.stringify([name, size, records.length, splits, images.length]);
+    return JSON.stringify([name, size, records.length, splits, images.count]);
   };
 
 const probes = {
@@ -99,7 +99,7 @@ const probes = {
       "sampling.topR=0.9",
       ...set,
     );
-    const images = gatherImages(dataset, [...dataset.records.keys()]);
+    const images = await readPictures(dataset, [...dataset.records.keys()]);
     const captions = await context.captioner.captionAll(images);
     context.dispose();
     return JSON.stringify(captions);
@@ -218,6 +218,7 @@ export const effects: Record<string, readonly [probe: ProbeName, value: string |
   "sampling.last": ["captions", "sample"],
   "sampling.maskMode": ["captions", "redrawn"],
   "sampling.maskRate": ["captions", 1],
+  "sampling.allowUnknown": ["captions", true],
   "log.every": ["log", 3],
   "log.sampleEvery": ["log", 5],
   "log.evaluateEvery": ["log", 5],

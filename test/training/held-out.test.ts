@@ -1,7 +1,7 @@
 /** Whatever is chosen while training is chosen by validation pictures: nothing reads a test split before the last scores. */
 
 import { Captioner } from "../../dist/captioner.js";
-import { type CaptionedImage, type Dataset, splitsOf } from "../../dist/data/dataset.js";
+import { type CaptionedImage, type Dataset, MemoryPictures, splitsOf } from "../../dist/data/dataset.js";
 import { evaluate } from "../../dist/evaluation.js";
 import { splitBounds } from "../../dist/held-out-bound.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
@@ -23,7 +23,6 @@ import { pictures } from "../tiny-captioner.js";
 import { silentProgress, tinyConfig } from "./setup.js";
 
 const size = 16;
-const bytes = size * size * 3;
 const counts = { train: 12, validation: 5, test: 4, render: 3 };
 
 /** A data set, and what of each split has been read: "pixels" of its pictures, "captions" (or more) of its records, "numbers" of its records. */
@@ -54,15 +53,15 @@ function watched(): { dataset: Dataset; read: Map<string, Set<string>> } {
         },
       }),
   );
-  const data = pictures(of.length);
+  const data = new MemoryPictures(pictures(of.length), size);
   const images = new Proxy(data, {
     get(target, name) {
-      if (name === "subarray")
-        return (from: number, to: number) => {
-          for (let i = Math.floor(from / bytes); i < Math.ceil(to / bytes); i++) note(of[i]!, "pixels");
-          return target.subarray(from, to);
+      if (name === "read")
+        return (numbers: ArrayLike<number>, into: Uint8Array) => {
+          for (const number of Array.from(numbers)) note(of[number]!, "pixels");
+          return target.read(numbers, into);
         };
-      if (name === "length") return target.length;
+      if (name === "count") return target.count;
       // Anything else could read every picture.
       for (const split of Object.keys(counts)) note(split, `images.${String(name)}`);
       const value = Reflect.get(target, name);

@@ -1,7 +1,7 @@
 /** Every key of the configuration does something, and the optimisers follow their schedules. */
 
 import { type Config, resolveConfig } from "../../dist/config.js";
-import { gatherImages } from "../../dist/evaluation.js";
+import { readPictures } from "../../dist/data/dataset.js";
 import { test } from "../harness.js";
 import { effects, elsewhere, testEffects } from "./effects.js";
 import { decoderTraining, tinyConfig, vqvaeTraining } from "./setup.js";
@@ -19,7 +19,7 @@ testEffects("data", "dataWithBadRow", "vqvae", "captions", "log");
 
 test("options of a call are the configuration's, and win over it", async (t, gpu) => {
   const dataset = toyDataset(24);
-  const images = gatherImages(dataset, [...dataset.records.keys()]);
+  const images = await readPictures(dataset, [...dataset.records.keys()]);
   const base = ["sampling.guidance=mcs", "sampling.scale=3", "sampling.maskRate=0.5", "sampling.topR=0.9"];
   const plain = await toyContext(gpu, dataset, ...base);
   const without = JSON.stringify(await plain.captioner.captionAll(images));
@@ -32,6 +32,7 @@ test("options of a call are the configuration's, and win over it", async (t, gpu
     ["last", "sample"],
     ["maskMode", "redrawn"],
     ["maskRate", 0.9],
+    ["allowUnknown", true],
   ] as const) {
     const configured = await toyContext(gpu, dataset, ...base, `sampling.${key}=${value}`);
     const expected = await configured.captioner.captionAll(images);

@@ -37,9 +37,9 @@ const pictures = (bytes: ArrayLike<number>): number[][] =>
 const isTrained = (dataset: Dataset, thing: number) => dataset.records[thing]?.split === "train";
 
 /** Whether a picture is changed from the plain one of its thing. */
-function isAugmented(dataset: Dataset, picture: readonly number[]): boolean {
+function isAugmented(dataset: ReturnType<typeof toyDataset>, picture: readonly number[]): boolean {
   const { image } = dataset.records[thingOf(picture)]!;
-  return picture.some((value, i) => value !== dataset.images[image * toyBytes + i]);
+  return picture.some((value, i) => value !== dataset.images.bytes[image * toyBytes + i]);
 }
 
 /** Makes the captioner's encoder tell which picture it was shown: the codes of thing i are i everywhere. */
@@ -313,14 +313,15 @@ test("averaged weights are in the checkpoint, and are what ships", async (t, gpu
 });
 
 test("the VQ-VAE is measured on held-out pictures beside their reconstructions", async (t, gpu) => {
-  const context = await toyContext(gpu, toyDataset(24));
-  const { captioner, dataset, heldOut } = context;
+  const dataset = toyDataset(24);
+  const context = await toyContext(gpu, dataset);
+  const { captioner, heldOut } = context;
   const trainer = vqvaeStage(context);
   const encoded: number[][] = [];
   tellingCodes(captioner, encoded);
   const image = (thing: number) => {
     const { image } = dataset.records[thing]!;
-    return dataset.images.subarray(image * toyBytes, (image + 1) * toyBytes);
+    return dataset.images.bytes.subarray(image * toyBytes, (image + 1) * toyBytes);
   };
   const decode = (shift: number) => {
     captioner.reconstructAll = async (codes) =>

@@ -2,7 +2,7 @@
 
 import { Captioner } from "../../dist/captioner.js";
 import type { Config } from "../../dist/config.js";
-import { type CaptionedImage, type Dataset, splitsOf } from "../../dist/data/dataset.js";
+import { type CaptionedImage, type Dataset, MemoryPictures, splitsOf } from "../../dist/data/dataset.js";
 import type { Gpu } from "../../dist/gpu/gpu.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
 import { nodePlatform } from "../../dist/platform/node.js";
@@ -46,7 +46,7 @@ export function placeOf(word: string): { thing: number; number: number; position
  * Record i shows thing i, a square of its own colour in a frame that every shift blurs, with two captions. Half of the records are for training, the others for validation
  * and test, by turns, and pictures lie in another order than records: numbers of one kind are no numbers of another.
  */
-export function toyDataset(count: number): Dataset {
+export function toyDataset(count: number): Dataset & { readonly images: MemoryPictures } {
   const records: CaptionedImage[] = Array.from({ length: count }, (_, thing) => ({
     id: `thing ${thing}`,
     image: (thing + 3) % count,
@@ -64,7 +64,13 @@ export function toyDataset(count: number): Dataset {
       images[image * toyBytes + i] = inside || (x + y) % 2 === 0 ? pixel[i % 3]! : 0;
     }
   }
-  return { name: "toy", size: toySize, images, records, splits: splitsOf(records) };
+  return {
+    name: "toy",
+    size: toySize,
+    images: new MemoryPictures(images, toySize),
+    records,
+    splits: splitsOf(records),
+  };
 }
 
 /** Everything for a stage, with files in memory; settings are those of `tinyConfig`, smaller still. */

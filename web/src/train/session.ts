@@ -1,7 +1,7 @@
 /** Training in a page: the stages and files of Node's command, with the run kept in the origin's own file system. */
 
-import { Captioner } from "../../../dist/captioner.js";
 import { type Config, resolveConfig } from "../../../dist/config.js";
+import { captionWarnings, summarizeCaptions } from "../../../dist/data/caption-summary.js";
 import { type Dataset, withSubset } from "../../../dist/data/dataset.js";
 import { loadFolder } from "../../../dist/data/folder.js";
 import { readDataset, writeDataset } from "../../../dist/data/prepared.js";
@@ -14,7 +14,14 @@ import { UserError } from "../../../dist/platform/errors.js";
 import { opfsFiles } from "../../../dist/platform/opfs.js";
 import { pickedFiles } from "../../../dist/platform/picked-files.js";
 import type { Platform } from "../../../dist/platform/platform.js";
-import { heldOutRecords, runVocabulary, saveTrained } from "../../../dist/training/run.js";
+import { buildCaptioner, tryRun } from "../../../dist/training/preflight.js";
+import {
+  buildVocabulary,
+  heldOutRecords,
+  keptVocabulary,
+  runVocabulary,
+  saveTrained,
+} from "../../../dist/training/run.js";
 import { runStage, type Trainer } from "../../../dist/training/stage.js";
 import { decoderStage, type StageContext, trainingCodes, vqvaeStage } from "../../../dist/training/stages.js";
 import { Losses, lossText, openGpu, reopenGpu } from "../gpu.js";
@@ -125,9 +132,22 @@ export class TrainingSession {
     // Somebody is looking: samples as often as scores, where the preset shows them at the end only.
     if (config.log.sampleEvery === 0) config.log.sampleEvery = config.log.evaluateEvery;
     this.post({ type: "phase", phase: "pictures" });
-    const dataset = withSubset(await this.load(pictures, config.data), config.data.subset);
-    // Nothing is written or removed before the data is there: a mistake costs nothing.
+    const dataset = await this.load(pictures, config.data);
+    // Nothing is written or removed before data, settings and device fit: a mistake costs nothing.
     heldOutRecords(dataset);
+    const tokenizer = buildVocabulary(dataset, config);
+    const summary = summarizeCaptions(dataset, tokenizer, config.data.maxLength);
+    for (const warning of captionWarnings(summary, config.data))
+      this.post({ type: "note", text: `careful: ${warning}` });
+    this.post({ type: "phase", phase: "opening" });
+    this.gpu ??= await openGpu();
+    const trial = buildCaptioner(this.gpu, config, tokenizer);
+    try {
+      tryRun(trial);
+    } finally {
+      trial.dispose();
+      this.gpu.trim();
+    }
     await opfsFiles.remove(runPath);
     const run = await RunFolder.create(opfsFiles, runPath, config as unknown as JsonRecord);
     await writeDataset(platform, dataFolder, dataset);
@@ -149,7 +169,7 @@ export class TrainingSession {
     return this.train(run, config, this.dataset, true);
   }
 
-  private async load(pictures: Pictures, { imageSize, skipBad }: Config["data"]): Promise<Dataset> {
+  private async load(pictures: Pictures, { imageSize, skipBad, subset }: Config["data"]): Promise<Dataset> {
     if (pictures.kind === "emoji") {
       if (!emojiSizes.includes(imageSize)) {
         const sizes = emojiSizes.map((size) => `${size}×${size}`).join(" and ");
@@ -157,7 +177,7 @@ export class TrainingSession {
           `the page brings its emoji along at ${sizes} pixels, and these settings take ${imageSize}×${imageSize}; add data.imageSize=${emojiSizes.at(-1)}`,
         );
       }
-      return readDataset(browserPlatform, `data/emoji-${imageSize}`);
+      return withSubset(await readDataset(browserPlatform, `data/emoji-${imageSize}`), subset);
     }
     const { dataset, skipped, uncaptioned } = await loadFolder(
       { ...browserPlatform, files: pickedFiles(pictures.files) },
@@ -165,6 +185,7 @@ export class TrainingSession {
       {
         size: imageSize,
         skipBad,
+        subset,
         onProgress: (done, total) => this.post({ type: "phase", phase: "pictures", done, total }),
       },
     );
@@ -185,7 +206,7 @@ export class TrainingSession {
     const { gpu } = this;
     const before = gpu.memory.liveBytes;
     const tokenizer = await runVocabulary(opfsFiles, run, dataset, config);
-    const captioner = new Captioner(gpu, config, tokenizer);
+    const captioner = buildCaptioner(gpu, config, tokenizer);
     let outcome: Outcome;
     try {
       this.post({
@@ -250,6 +271,7 @@ export class TrainingSession {
         progress: { update() {}, log() {}, warn() {}, stop() {} },
         interrupted: () => this.stopping,
         resume,
+        kept: keptVocabulary(context.captioner.tokenizer),
         onStep: async (entry) => {
           this.steps[stage] = entry.step;
           this.untold.push(entry);

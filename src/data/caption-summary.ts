@@ -1,0 +1,134 @@
+/** What training will make of the captions of a data set: how many are cut, how many words are unknown, in which scripts. */
+
+import { UserError } from "../platform/errors.js";
+import { UNKNOWN, type WordTokenizer, words } from "../text/words.js";
+import type { Dataset } from "./dataset.js";
+
+export interface SplitCaptions {
+  readonly split: string;
+  readonly captions: number;
+  /** Captions with more words than fit. */
+  readonly cut: number;
+  readonly words: number;
+  /** Words that the vocabulary lacks. */
+  readonly unknown: number;
+}
+
+export interface CaptionSummary {
+  readonly splits: readonly SplitCaptions[];
+  /** Of the training captions: the most words in one. */
+  readonly longest: number;
+  /** Of the training captions: how often the most frequent word stands in them. */
+  readonly mostFrequent: { readonly word: string; readonly count: number };
+  /** Of the training captions: the share of the words that are written in a script, falling. */
+  readonly scripts: readonly { readonly script: string; readonly share: number }[];
+}
+
+const SCRIPTS = (
+  "Latin Greek Cyrillic Armenian Georgian Hebrew Arabic Syriac Thaana Ethiopic Devanagari Bengali Gurmukhi Gujarati " +
+  "Oriya Tamil Telugu Kannada Malayalam Sinhala Tibetan Thai Lao Khmer Myanmar Hangul Han Hiragana Katakana Bopomofo " +
+  "Mongolian Cherokee"
+)
+  .split(" ")
+  .map((script) => ({ script, letter: new RegExp(`\\p{Script=${script}}`, "u") }));
+
+/** Warned of above these shares. */
+const MOST_UNKNOWN = 0.05;
+const MOST_CUT = 0.01;
+
+/** `length`: the tokens of a caption, its end included. */
+export function summarizeCaptions(
+  dataset: Pick<Dataset, "records" | "splits">,
+  tokenizer: WordTokenizer,
+  length: number,
+): CaptionSummary {
+  const counts = new Map<string, number>();
+  let longest = 0;
+  const splits = Object.entries(dataset.splits).map(([split, records]): SplitCaptions => {
+    const sums = { captions: 0, cut: 0, words: 0, unknown: 0 };
+    for (const record of records) {
+      for (const caption of dataset.records[record]!.captions) {
+        const all = words(caption);
+        sums.captions++;
+        sums.words += all.length;
+        if (all.length > length - 1) sums.cut++;
+        for (const word of all) if (!tokenizer.has(word)) sums.unknown++;
+        if (split !== "train") continue;
+        longest = Math.max(longest, all.length);
+        for (const word of all) counts.set(word, (counts.get(word) ?? 0) + 1);
+      }
+    }
+    return { split, ...sums };
+  });
+  let mostFrequent = { word: "", count: 0 };
+  const ofScripts = new Map<string, number>();
+  let lettered = 0;
+  for (const [word, count] of counts) {
+    if (count > mostFrequent.count) mostFrequent = { word, count };
+    const letter = /\p{L}/u.exec(word)?.[0];
+    if (letter === undefined) continue;
+    const script = SCRIPTS.find(({ letter: of }) => of.test(letter))?.script ?? "other";
+    ofScripts.set(script, (ofScripts.get(script) ?? 0) + count);
+    lettered += count;
+  }
+  const scripts = [...ofScripts]
+    .map(([script, count]) => ({ script, share: count / lettered }))
+    .sort((a, b) => b.share - a.share);
+  return { splits, longest, mostFrequent, scripts };
+}
+
+/** The summary as lines to print. */
+export function captionTable({ splits, scripts }: CaptionSummary, length: number): string[] {
+  const head = ["captions:", "split", "captions", `over ${length - 1} words: cut`, "words", UNKNOWN];
+  const rows = splits.map(({ split, captions, cut, words, unknown }) => [
+    "",
+    split,
+    String(captions),
+    `${cut} (${percent(cut, captions)})`,
+    String(words),
+    `${unknown} (${percent(unknown, words)})`,
+  ]);
+  const all = [head, ...rows];
+  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
+  const lines = all.map(([first, split, ...numbers]) =>
+    [
+      `${first!.padEnd(widths[0]!)} ${split!.padEnd(widths[1]!)}`,
+      ...numbers.map((number, i) => number.padStart(widths[i + 2]!)),
+    ].join("  "),
+  );
+  const found = scripts.map(({ script, share }) => `${script} ${percent(share, 1)}`).join(", ");
+  return [...lines, `          scripts of the training captions: ${found || "none"}`];
+}
+
+/**
+ * What of it people should know before they train, in sentences. Throws a `UserError` where nothing could be learned: all words
+ * are unknown.
+ */
+export function captionWarnings(
+  { splits, longest, mostFrequent }: CaptionSummary,
+  { maxLength, minCount }: { maxLength: number; minCount: number },
+): string[] {
+  const train = splits.find(({ split }) => split === "train");
+  if (!train) return [];
+  if (train.words > 0 && train.unknown === train.words) {
+    throw new UserError(
+      `all ${train.words} words of the training captions become ${UNKNOWN}: data.minCount=${minCount}, and the most frequent word, ${JSON.stringify(mostFrequent.word)}, is there ${mostFrequent.count} times; lower data.minCount`,
+    );
+  }
+  const warnings: string[] = [];
+  if (train.unknown > MOST_UNKNOWN * train.words) {
+    warnings.push(
+      `${percent(train.unknown, train.words)} of the words of the training captions become ${UNKNOWN}, as they are there less than ${minCount} times; a lower data.minCount keeps them`,
+    );
+  }
+  if (train.cut > MOST_CUT * train.captions) {
+    warnings.push(
+      `${train.cut} of ${train.captions} training captions are cut to ${maxLength - 1} words; data.maxLength=${Math.min(256, longest + 1)} holds the longest of ${longest}`,
+    );
+  }
+  return warnings;
+}
+
+function percent(part: number, whole: number): string {
+  return `${(whole === 0 ? 0 : (100 * part) / whole).toFixed(1)} %`;
+}

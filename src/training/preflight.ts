@@ -1,0 +1,156 @@
+/**
+ * All of a run's settings tried against the device before its first step: what a stage would refuse after hours is refused
+ * now, in a sentence that names the setting to change. Steps are recorded as they will be and thrown away: nothing is
+ * computed, and their memory is counted but not taken.
+ */
+
+import { Captioner } from "../captioner.js";
+import type { Config } from "../config.js";
+import { DeviceLostError, formatBytes, OutOfMemoryError } from "../gpu/errors.js";
+import type { Gpu } from "../gpu/gpu.js";
+import { mixBranches } from "../ops/sample.js";
+import { UserError } from "../platform/errors.js";
+import { noGrad } from "../tensor/autograd.js";
+import { type Tensor, untracked } from "../tensor/tensor.js";
+import type { WordTokenizer } from "../text/words.js";
+import { DecoderTraining } from "./decoder-training.js";
+import { planned } from "./static-step.js";
+import { VqVaeTraining } from "./vqvae-training.js";
+
+/** Batches of one call draw from seeds 2³² apart: so there is room for two million pictures below 2⁵³. */
+const highestSeed = 2 ** 48;
+/** Pictures that a captioner encodes, decodes and captions at once. */
+const pictures = 64;
+
+/** The captioner of a run. Throws a `UserError` if the device cannot have it. */
+export function buildCaptioner(gpu: Gpu, config: Config, tokenizer: WordTokenizer): Captioner {
+  checkNumbers(gpu, config);
+  return named(
+    "the model",
+    [
+      "decoder.dim",
+      "decoder.summaryTokens",
+      "data.imageSize",
+      "vqvae.downsample",
+      "vqvae.channels",
+      "data.minCount",
+    ],
+    config,
+    () => new Captioner(gpu, config, tokenizer),
+  );
+}
+
+/** Tries the steps of both stages, and what measures and captions pictures between and after them. Throws a `UserError`. */
+export function tryRun(captioner: Captioner): void {
+  const { gpu, config, vqvae, decoder, schedule } = captioner;
+  const { imageSize } = config.data;
+  const attempt = (what: string, settings: readonly string[], body: () => void) =>
+    named(what, settings, config, body);
+
+  attempt(
+    "a step of the VQ-VAE",
+    ["vqvae.batch", "data.imageSize", "vqvae.channels", "vqvae.downsample", "vqvae.attention"],
+    () => {
+      const training = new VqVaeTraining(vqvae, config.vqvae, config.seed, () => {});
+      try {
+        training.plan();
+      } finally {
+        training.dispose();
+      }
+    },
+  );
+  attempt(
+    "a step of the decoder",
+    ["decoder.batch", "decoder.microBatches", "decoder.dim", "data.maxLength", "data.minCount"],
+    () => {
+      const training = new DecoderTraining(decoder, schedule, config.decoder, config.seed, () => {
+        throw new Error("nothing is trained yet");
+      });
+      try {
+        training.plan();
+      } finally {
+        training.dispose();
+      }
+    },
+  );
+  const { side, length, vocabulary } = decoder.shape;
+  attempt(
+    "measuring pictures",
+    ["data.imageSize", "vqvae.channels", "vqvae.downsample", "vqvae.attention"],
+    () =>
+      planned(gpu, () => {
+        noGrad(() => {
+          vqvae.encode(untracked(gpu, [pictures, imageSize, imageSize, 3], "f32", "images"));
+          vqvae.decode(untracked(gpu, [pictures, side * side], "u32", "codes"));
+        });
+      }),
+  );
+  attempt(
+    "drawing captions",
+    ["data.maxLength", "data.minCount", "decoder.dim", "data.imageSize", "vqvae.downsample"],
+    () =>
+      planned(gpu, () => {
+        const rows = 2 * pictures;
+        const of = (shape: number[], label: string): Tensor<"u32"> => untracked(gpu, shape, "u32", label);
+        noGrad(() => {
+          const condition = decoder.prepare(of([rows, side * side], "codes"));
+          const logits = decoder.forward(of([rows, length], "x_t"), of([rows], "t"), condition);
+          mixBranches(logits.reshape([rows, length, vocabulary]), config.sampling.scale);
+        });
+      }),
+  );
+  gpu.trim();
+}
+
+/** Numbers that no step could be made with. */
+function checkNumbers(gpu: Gpu, { seed, data, vqvae, decoder }: Config): void {
+  if (seed > highestSeed) {
+    throw new UserError(
+      `seed=${seed} should be at most ${highestSeed}: the random numbers of later pictures have seeds above it`,
+    );
+  }
+  const { maxBufferSize, maxStorageBufferBindingSize } = gpu.limits;
+  const most = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+  const check = (key: string, value: number, bytes: number, what: string) => {
+    if (value * bytes <= most) return;
+    const fits = Math.floor(most / bytes);
+    throw new UserError(
+      `${key}=${value} should be at most ${fits}: ${what} would take ${formatBytes(value * bytes)}, and this adapter allows ${formatBytes(most)} in one buffer`,
+    );
+  };
+  check("vqvae.batch", vqvae.batch, data.imageSize ** 2 * 3 * 4, "the pictures of a batch");
+  const [captions, ratio] = [decoder.batch / decoder.microBatches, decoder.mlpRatio];
+  const width = Math.max(data.maxLength * decoder.dim * Math.max(1, ratio), data.maxLength);
+  if (captions * width * 4 > most) {
+    check(
+      "decoder.batch",
+      decoder.batch,
+      (width * 4) / decoder.microBatches,
+      "the values of a batch of captions",
+    );
+  }
+}
+
+/** Runs `body`; what the device or an op has against it becomes a sentence about the settings that decide it. */
+function named<T>(what: string, settings: readonly string[], config: Config, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    if (error instanceof UserError || error instanceof DeviceLostError || !(error instanceof Error))
+      throw error;
+    const given = settings.map((key) => `${key}=${settingOf(config, key)}`).join(", ");
+    if (error instanceof OutOfMemoryError) {
+      throw new UserError(
+        `${what} does not fit on this adapter (${error.message}); the settings that decide it are ${given}`,
+      );
+    }
+    throw new UserError(
+      `${what} is not possible with these settings (${error.message}); those that decide it are ${given}`,
+    );
+  }
+}
+
+function settingOf(config: Config, key: string): unknown {
+  const [section, name] = key.split(".") as [keyof Config, string];
+  return (config[section] as Record<string, unknown>)[name];
+}
