@@ -221,6 +221,22 @@ test("a model that knows the caption pays the prior term alone, one that knows n
   }
 });
 
+test("the caption pays the prior term of each of its positions, also where it is large", async (t, gpu) => {
+  // Of x_0 something is left at step T, so that the prior of sampling is not q(x_T | x_0).
+  const ends = { alphaFirst: 0.99999, alphaLast: 0.3, gammaFirst: 0.00001, gammaLast: 0.4 };
+  const [tokens, length] = [5, 3];
+  const schedule = new Schedule({ tokens, steps: 12, ends });
+  const table = transitionTable(gpu, schedule);
+  // q(x_T | x_0): 0.3 + 0.06 for the word, 0.06 for each other, 0.4 for [MASK], which the prior has too.
+  const ofToken = 0.36 * Math.log(0.36 / 0.12) + 4 * 0.06 * Math.log(0.06 / 0.12);
+  const sure = constantDecoder(gpu, [0, 0, 60, 0, 0], length);
+  const captions = [new Uint32Array(length).fill(2), new Uint32Array(length).fill(2)];
+  const codes = [Uint32Array.of(0), Uint32Array.of(0)];
+  const known = await captionBounds(sure, table, captions, codes, { seed: 1 });
+  t.near(known, [length * ofToken, length * ofToken], { rel: 1e-4 }, `${(length * ofToken).toFixed(4)} nats`);
+  table.dispose();
+});
+
 test("the steps that stand for ranges of steps", async (t) => {
   for (const [count, strata] of [
     [100, 10],
