@@ -202,6 +202,11 @@ for (const captionsPerImage of [1, 2]) {
         }
       }
     }
+    const perStep = shown.length / steps;
+    const orders = Array.from({ length: steps }, (_, i) =>
+      shown.slice(i * perStep, (i + 1) * perStep).join(),
+    );
+    t.equal(new Set(orders).size, steps, "each step has a batch of its own");
     t.ok(words > 100 && ends > 30, `${words} words and ${ends} ends were seen through the noise`);
     t.equal(wrong, 0, "all stand at their places, with the codes of their own picture");
     t.equal(mixed, 0, "a caption's words are of one caption");
