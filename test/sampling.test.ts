@@ -90,7 +90,10 @@ test("the last step takes the most probable word, the steps before draw", async 
     captions.every(({ tokens }) => tokens.every((token) => token === 4)),
     "all 384 words of x_0 are the more probable one",
   );
-  t.ok(drawn.includes(7), "which is not so on the way");
+  // Replacement alone draws each of the other words with a few percent.
+  const [likelier, rarer] = [4, 7].map((word) => drawn.filter((token) => token === word).length);
+  const share = rarer! / (likelier! + rarer!);
+  t.ok(Math.abs(share - 0.45) < 0.06, `on the way ${rarer} of ${likelier! + rarer!} are the other word`);
   release();
   captioner.dispose();
 });
