@@ -3,15 +3,15 @@
 import type { DType, Float } from "../gpu/kernel.js";
 import * as kernels from "../gpu/kernels.generated.js";
 import { checkTensors } from "../tensor/arguments.js";
-import { record } from "../tensor/autograd.js";
+import { passedOn, record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { copyStrided, sameShape } from "../tensor/strided.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 
-/** The tensor itself if every kernel can bind it, else a dense copy with the same values. */
+/** The tensor itself if every kernel can bind it, else a dense copy with the same values; under `noGrad` off the tape. */
 export function contiguous<D extends DType>(x: Tensor<D>): Tensor<D> {
   checkTensors("contiguous", "any", x);
-  return x.gpu.binds(x) ? x : x.dense();
+  return x.gpu.binds(x) ? passedOn(x) : x.dense();
 }
 
 /** The values of `x` as a dense tensor of another element type; the gradient, always float32, passes through. */

@@ -3,7 +3,7 @@
 import * as kernels from "../gpu/kernels.generated.js";
 import { UserError } from "../platform/errors.js";
 import { checkTensors } from "../tensor/arguments.js";
-import { record } from "../tensor/autograd.js";
+import { passedOn, record } from "../tensor/autograd.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 import { probabilityThreshold } from "./philox.js";
 import type { Rng } from "./rng.js";
@@ -16,7 +16,7 @@ export function dropout(x: Tensor, rate: number, rng: Rng): Tensor {
   checkTensors("dropout", "f32", x);
   if (!(rate >= 0 && rate < 1))
     throw new UserError(`A dropout rate must be at least 0 and below 1, not ${rate}.`);
-  if (rate === 0) return x;
+  if (rate === 0) return passedOn(x);
   const { gpu } = x;
   const kernel = kernels.dropout.apply;
   const params = {

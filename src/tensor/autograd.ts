@@ -45,8 +45,11 @@ export class GradNode {
   viewStart: number | null = null;
   /** Whether `gradient` is a view of the input's gradient, so that nothing is left to do in the backward pass. */
   inPlace = false;
-  /** The stretches of `gradient` that views have written in place; null if the op's own consumers wrote it. */
-  written: { start: number; end: number }[] | null = null;
+  /**
+   * The stretches of `gradient` that views write in place, and of a view that has views of its own, which; null if the op's
+   * own consumers wrote it.
+   */
+  written: { start: number; end: number; view?: GradNode }[] | null = null;
   /** Why there is no way back through the op any more. */
   #ended = "";
   /** Tensors and later ops that lead here. */
@@ -138,6 +141,11 @@ export function record<O extends Tensor<Float>>(
 /** Runs `body` without putting ops on the tape. */
 export function noGrad<T>(body: () => T): T {
   return withGradients(false, body);
+}
+
+/** `x` as the result of an op that does nothing to it: under `noGrad` off the tape, as every result is there. */
+export function passedOn<D extends DType>(x: Tensor<D>): Tensor<D> {
+  return gradientsOn || !x.requiresGrad ? x : x.detach();
 }
 
 function withGradients<T>(on: boolean, body: () => T): T {
@@ -248,7 +256,7 @@ function newGradient(gpu: Gpu, node: GradNode, shape: readonly number[]): Tensor
     if (bindable && (fresh || apart)) {
       parent.gradient ??= newGradient(gpu, parent, node.inputShapes[0]!);
       parent.written ??= [];
-      parent.written.push({ start, end });
+      parent.written.push({ start, end, view: node });
       node.inPlace = true;
       return parent.gradient.alias(shape, denseStrides(shape), parent.gradient.offset + start);
     }
@@ -256,8 +264,9 @@ function newGradient(gpu: Gpu, node: GradNode, shape: readonly number[]): Tensor
   return untracked(gpu, shape, "f32", `grad of ${node.op}`);
 }
 
-/** Zeros in what no view has written of a gradient: from here on it is like any other. */
+/** Zeros in what no view, nor a view of a view, has written of a gradient: from here on it is like any other. */
 function clearGaps(node: GradNode, gradient: Tensor): void {
+  for (const { view } of node.written!) if (view?.written && view.gradient) clearGaps(view, view.gradient);
   let from = 0;
   const gap = (end: number) => {
     if (end > from)

@@ -234,4 +234,18 @@ export const engine: readonly Mutation[] = [
     replace: "const to = padded(source.strides, 0);",
     tests: ["tensor/strided.test.ts"],
   },
+  {
+    name: "tape: the gaps that views of a view leave are cleared when the view's turn comes",
+    file: "src/tensor/autograd.ts",
+    find: "if (view?.written && view.gradient) clearGaps(view, view.gradient);",
+    replace: "void view;",
+    tests: ["tensor/autograd.test.ts"],
+  },
+  {
+    name: "tape: contiguous under noGrad stays on the tape",
+    file: "src/ops/copy.ts",
+    find: "x.gpu.binds(x) ? passedOn(x) : x.dense();",
+    replace: "x.gpu.binds(x) ? x : x.dense();",
+    tests: ["tensor/autograd.test.ts"],
+  },
 ];

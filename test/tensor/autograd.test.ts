@@ -1,4 +1,7 @@
 import { sizeClass } from "../../dist/gpu/pool.js";
+import { contiguous } from "../../dist/ops/copy.js";
+import { dropout } from "../../dist/ops/dropout.js";
+import { Rng } from "../../dist/ops/rng.js";
 import { backward, backwardFrom, checkpoint, noGrad, record, zeroGrad } from "../../dist/tensor/autograd.js";
 import { AutogradError, ShapeError, UseAfterFreeError } from "../../dist/tensor/errors.js";
 import { copyStrided } from "../../dist/tensor/strided.js";
@@ -69,6 +72,45 @@ test("views pass gradients back: reshape, transpose, slice", async (t, gpu) => {
   }
   t.near(await x.grad!.read(), expected, {}, "each element got its own weight");
   x.grad!.dispose();
+});
+
+test("a view of a view has a gradient in place that it covers in part, and a further view adds between", async (t, gpu) => {
+  const x = fromArray(gpu, randomArray(7, 192), [3, 64]).requireGrad();
+  const [ofColumns, ofStart] = [randomArray(8, 3 * 34), randomArray(9, 128)];
+  gpu.scope(() => {
+    const y = identity(x);
+    const flat = y.reshape([192]);
+    // In the order of the backward pass: the stretch of the flat view, columns across its end, the flat view itself.
+    const columns = identity(y.slice(1, 0, 34));
+    const start = identity(flat.slice(0, 0, 128));
+    const root = empty(gpu, [1], "f32", "root");
+    record("join", [columns, start], root, () => (_, grads) => {
+      grads.give(0, fromArray(gpu, ofColumns, [3, 34]));
+      grads.give(1, fromArray(gpu, ofStart, [128]));
+    });
+    backwardFrom(root, fromArray(gpu, [1], [1]));
+  });
+  const expected = Array.from({ length: 192 }, (_, i) => {
+    const [row, column] = [Math.floor(i / 64), i % 64];
+    return (column < 34 ? ofColumns[34 * row + column]! : 0) + (i < 128 ? ofStart[i]! : 0);
+  });
+  t.near(await x.grad!.read(), expected, { rel: 1e-6 }, "both, in the third row the columns alone");
+  x.grad!.dispose();
+});
+
+test("what an op passes on unchanged is off the tape under noGrad", async (t, gpu) => {
+  const x = fromArray(gpu, [1, 2], [2]).requireGrad();
+  const rng = new Rng(gpu, 1);
+  gpu.scope(() => {
+    for (const [name, op] of [
+      ["contiguous", contiguous],
+      ["dropout with rate 0", (y: Tensor) => dropout(y, 0, rng)],
+    ] as const) {
+      t.equal(op(x), x, `${name} is the tensor itself`);
+      t.equal(noGrad(() => op(x)).requiresGrad, false, `${name} under noGrad wants no gradient`);
+    }
+  });
+  rng.dispose();
 });
 
 test("views that are dense get their gradients in place, others by a copy, with the same sum", async (t, gpu) => {
