@@ -52,7 +52,9 @@ export function loadDataset(
     });
     for (const line of skipped) console.error(`skipped: ${line}`);
     if (uncaptioned > 0)
-      console.error(`${uncaptioned} pictures of ${folder} have no caption and are not used`);
+      console.error(
+        `${uncaptioned} ${uncaptioned === 1 ? "picture" : "pictures"} of ${folder} without a caption: not used`,
+      );
     return dataset;
   });
 }

@@ -102,7 +102,7 @@ t.test("a vocabulary cuts scripts without spaces by its own words", async (t) =>
     "黑色的猫坐在垫子上",
     "as older versions had them",
   );
-  const captions = ["一只黑色的猫坐在垫子上", "แมวดำ กินน้ำ", "2匹の猫がT-シャツの上", "a 猫's hat"];
+  const captions = ["一只黑色的猫坐在垫子上", "แมวดำ กินน้ำ", "2匹の猫がT-シャツの上"];
   const built = WordTokenizer.build(captions);
   for (const caption of captions) {
     t.same(built.unknownWords(caption), [], `${caption}: built from it, it is known`);
