@@ -27,7 +27,14 @@ export function buildCaptioner(gpu: Gpu, config: Config, tokenizer: WordTokenize
   checkNumbers(gpu, config);
   return named(
     "the model",
-    ["decoder.dim", "decoder.summaryTokens", "data.imageSize", "vqvae.downsample", "vqvae.channels", "data.minCount"],
+    [
+      "decoder.dim",
+      "decoder.summaryTokens",
+      "data.imageSize",
+      "vqvae.downsample",
+      "vqvae.channels",
+      "data.minCount",
+    ],
     config,
     () => new Captioner(gpu, config, tokenizer),
   );
