@@ -39,6 +39,32 @@ async function logits(captioner: Captioner): Promise<Float32Array> {
   return values;
 }
 
+test("[UNK] is drawn only where it is allowed", async (t, gpu) => {
+  const captioner = build(gpu, "sampling.topR=1", "sampling.temperature=3");
+  const count = async (options: CaptionOptions) =>
+    (await texts(captioner, options, 64)).filter((text) => text.includes("[UNK]")).length;
+  for (const method of ["none", "cfg", "mcs"] as const) {
+    for (const last of ["sample", "argmax"] as const) {
+      const settings = { guidance: method, last };
+      t.equal(await count(settings), 0, `${method}, ${last}: in none of 64 captions`);
+    }
+    const allowed = await count({ guidance: method, last: "sample", allowUnknown: true });
+    t.ok(allowed > 0, `${method}: in ${allowed} of 64 where it is allowed`);
+  }
+  t.equal(await count({ template: "a _ _ cat", last: "sample" }), 0, "nor in a gap");
+  for await (const step of captioner.denoise(
+    { width: 16, height: 16, data: pictures(1) },
+    { alternatives: 11 },
+  )) {
+    const rows = step.alternatives.map((row) => row.find(({ word }) => word === "[UNK]")!.probability);
+    t.ok(
+      rows.every((probability) => probability === 0),
+      "and the report of a step gives it no probability",
+    );
+  }
+  captioner.dispose();
+});
+
 for (const embedding of ["vectors", "codes"] as const) {
   test(`saved and loaded, a captioner says the same (condition: ${embedding})`, async (t, gpu) => {
     const captioner = build(gpu, `decoder.conditionEmbedding=${embedding}`);

@@ -48,14 +48,14 @@ export function summarizeCaptions(
     const sums = { captions: 0, cut: 0, words: 0, unknown: 0 };
     for (const record of records) {
       for (const caption of dataset.records[record]!.captions) {
-        const all = words(caption);
+        const ids = tokenizer.encode(caption);
         sums.captions++;
-        sums.words += all.length;
-        if (all.length > length - 1) sums.cut++;
-        for (const word of all) if (!tokenizer.has(word)) sums.unknown++;
+        sums.words += ids.length;
+        if (ids.length > length - 1) sums.cut++;
+        for (const id of ids) if (id === tokenizer.unknownId) sums.unknown++;
         if (split !== "train") continue;
-        longest = Math.max(longest, all.length);
-        for (const word of all) counts.set(word, (counts.get(word) ?? 0) + 1);
+        longest = Math.max(longest, ids.length);
+        for (const word of words(caption)) counts.set(word, (counts.get(word) ?? 0) + 1);
       }
     }
     return { split, ...sums };

@@ -52,7 +52,10 @@ export function loadDataset(
       onProgress,
     });
     for (const line of skipped) tell(`skipped: ${line}`);
-    if (uncaptioned > 0) tell(`${uncaptioned} pictures of ${folder} have no caption and are not used`);
+    if (uncaptioned > 0)
+      tell(
+        `${uncaptioned} ${uncaptioned === 1 ? "picture" : "pictures"} of ${folder} without a caption: not used`,
+      );
     return dataset;
   });
 }

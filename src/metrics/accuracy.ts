@@ -1,5 +1,5 @@
 import { genderOf, objectWordsOf, toneOf } from "../text/attributes.js";
-import { normalizeCaption, UNKNOWN } from "../text/words.js";
+import { lettersOfRun, normalizeCaption, UNKNOWN } from "../text/words.js";
 import { checkPairs } from "./ngrams.js";
 
 /** A share of the captions that a question applies to. */
@@ -20,9 +20,14 @@ export function exactMatches(
 ): Float64Array {
   return verdicts(candidates, references, (candidate, list) => {
     if (candidate.includes(UNKNOWN)) return 0;
-    const text = normalizeCaption(candidate);
-    return list.some((reference) => normalizeCaption(reference) === text) ? 1 : 0;
+    const text = spelling(candidate);
+    return list.some((reference) => spelling(reference) === text) ? 1 : 0;
   });
+}
+
+/** A caption without what is no word; where scripts without spaces are cut into words makes no difference. */
+function spelling(caption: string): string {
+  return normalizeCaption(caption).split(" ").flatMap(lettersOfRun).join(" ");
 }
 
 /**

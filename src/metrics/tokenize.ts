@@ -1,7 +1,10 @@
-import { normalForm, UNKNOWN, wordsOfRun } from "../text/words.js";
+import { lettersOfRun, normalForm, UNKNOWN } from "../text/words.js";
 
 /** What coco-caption removes after tokenization. Case matters there: brackets arrive as "-lrb-" and stay. */
 const REMOVED = new Set(["''", "'", "``", "`", ".", "?", "!", ",", ":", "-", "--", "...", ";"]);
+
+/** Punctuation beyond ASCII ("。", "¿", "«"), which coco-caption knows nothing of: no caption that a model gives has any. */
+const FOREIGN_SIGN = /^(?=\p{P})[^ -~]$/u;
 
 const BRACKETS: ReadonlyMap<string, string> = new Map([
   ["(", "-lrb-"],
@@ -30,7 +33,8 @@ const TOKEN =
  * becomes "do n't", brackets become "-lrb-" and the like and, as in coco-caption, stay.
  *
  * Before, texts get the form in which a tokenizer reads captions (`normalForm`), so that a caption that says the words of a
- * reference has its tokens, however the reference writes its accents; scripts without spaces are cut as there.
+ * reference has its tokens, however the reference writes its accents. In scripts without spaces between words each letter is a token, as is usual for
+ * Chinese: where words end there is nobody's convention.
  *
  * Written from the conventions, not from the Java program: abbreviations other than letters with periods
  * ("u.s.") lose their period ("mr." → "mr"), as do single letters; fractions, dates, e-mail and web addresses
@@ -45,10 +49,11 @@ export function tokenizeCaption(caption: string): string[] {
     .replace(/\u2026/g, " ... ");
   const tokens: string[] = [];
   for (const [raw] of text.matchAll(TOKEN)) {
-    if (REMOVED.has(raw)) continue;
+    if (REMOVED.has(raw) || FOREIGN_SIGN.test(raw)) continue;
     const contraction = CONTRACTION.exec(raw);
-    if (contraction !== null) tokens.push(contraction[1]!, contraction[2]!);
-    else tokens.push(...(COMPOUNDS.get(raw) ?? (BRACKETS.has(raw) ? [BRACKETS.get(raw)!] : wordsOfRun(raw))));
+    if (contraction !== null) tokens.push(...lettersOfRun(contraction[1]!), contraction[2]!);
+    else
+      tokens.push(...(COMPOUNDS.get(raw) ?? (BRACKETS.has(raw) ? [BRACKETS.get(raw)!] : lettersOfRun(raw))));
   }
   return tokens;
 }

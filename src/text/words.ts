@@ -7,40 +7,58 @@ const END = "[END]";
 export const UNKNOWN = "[UNK]";
 const WORD = /[\p{L}\p{M}\p{N}]+(?:['-][\p{L}\p{M}\p{N}]+)*/gu;
 
-/** Letters of scripts that put no spaces between words: Chinese, Japanese, Thai, Khmer, Lao, Burmese. */
+/** Runs in scripts that put no spaces between words: Chinese, Japanese, Thai, Khmer, Lao, Burmese. */
 const SPACELESS =
   /[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Thai}\p{scx=Khmr}\p{scx=Laoo}\p{scx=Mymr}][\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Thai}\p{scx=Khmr}\p{scx=Laoo}\p{scx=Mymr}\p{M}]*/gu;
+/** A letter with its marks. */
+const LETTER = /[^\p{M}]\p{M}*|\p{M}+/gu;
 
 /**
  * The words of a text: Unicode NFKC, lower case, curly apostrophes made straight, Unicode hyphens made "-". A
  * word is a run of letters, marks and digits; apostrophes and hyphens belong to it only between two such runs
  * ("women's", "medium-light"). All other signs separate words and vanish. Runs in scripts without spaces between words
- * are words by the dictionaries of `Intl.Segmenter`.
+ * are cut by the dictionaries of `Intl.Segmenter`.
  *
  * Words are their own words: `words(words(text).join(" "))` equals `words(text)` for every text.
+ *
+ * What is cut depends on the script of the letters, never on the language of a system or page; where it is cut, on the system's
+ * version of ICU (Khmer and Lao differ between Node 20 and Chromium 147). So dictionaries only propose the words of a
+ * vocabulary: a `WordTokenizer` cuts by its own words, and scores count letters (`lettersOfRun`), the same everywhere.
  */
 export function words(text: string): string[] {
-  return (normalForm(text).match(WORD) ?? []).flatMap(wordsOfRun);
+  return runs(text).flatMap(({ text: run, spaceless }) => (spaceless ? segmented(run) : [run]));
 }
 
-/**
- * The words of a run of letters, marks and digits in normal form: one, but for scripts without spaces. Which parts are
- * segmented depends on the script of their letters alone, never on the language of the system or of a page.
- *
- * The dictionaries are those of ICU, which Node and Chromium share: the same words in both (test/browser/words.test.ts). Other
- * browsers have dictionaries of their own, and may cut such captions otherwise; trained models bring their vocabulary along, so
- * this touches only what a page segments itself: captions to train on, references, templates.
- */
-export function wordsOfRun(run: string): string[] {
+/** A run of letters, marks and digits in normal form, and whether its script puts no spaces between words. */
+interface Run {
+  readonly text: string;
+  readonly spaceless: boolean;
+}
+
+function runs(text: string): Run[] {
+  return (normalForm(text).match(WORD) ?? []).flatMap(partsOfRun);
+}
+
+function partsOfRun(run: string): Run[] {
   // The first of these letters is Thai's; most captions need no closer look.
-  if (!/[\u0e00-\uffff]/.test(run) || run.search(SPACELESS) < 0) return [run];
-  const found: string[] = [];
+  if (!/[\u0e00-\uffff]/.test(run)) return [{ text: run, spaceless: false }];
+  const parts: Run[] = [];
+  const other = (text: string) => {
+    for (const part of text.match(WORD) ?? []) parts.push({ text: part, spaceless: false });
+  };
   let end = 0;
-  for (const { 0: part, index } of run.matchAll(SPACELESS)) {
-    found.push(...(run.slice(end, index).match(WORD) ?? []), ...segmented(part));
-    end = index + part.length;
+  for (const { 0: text, index } of run.matchAll(SPACELESS)) {
+    other(run.slice(end, index));
+    parts.push({ text, spaceless: true });
+    end = index + text.length;
   }
-  return [...found, ...(run.slice(end).match(WORD) ?? [])];
+  other(run.slice(end));
+  return parts;
+}
+
+/** A run of letters, marks and digits in normal form; in scripts without spaces each letter with its marks alone. */
+export function lettersOfRun(run: string): string[] {
+  return partsOfRun(run).flatMap(({ text, spaceless }) => (spaceless ? (text.match(LETTER) ?? []) : [text]));
 }
 
 let segmenter: Intl.Segmenter | null | undefined;
@@ -84,6 +102,8 @@ export class WordTokenizer implements Tokenizer {
   readonly unknownId = 1;
   readonly #tokens: readonly string[];
   readonly #ids: ReadonlyMap<string, number>;
+  /** Letters of the longest word. */
+  readonly #longest: number;
 
   /** `vocabulary`: distinct normalised words; word i gets id i + 2, after END (0) and [UNK] (1). */
   constructor(vocabulary: readonly string[]) {
@@ -91,6 +111,7 @@ export class WordTokenizer implements Tokenizer {
     this.#ids = new Map(this.#tokens.map((token, id) => [token, id]));
     if (this.#ids.size !== this.#tokens.length) throw new Error("the vocabulary names a word twice");
     this.vocabularySize = this.#tokens.length;
+    this.#longest = this.#tokens.reduce((most, token) => Math.max(most, token.match(LETTER)?.length ?? 0), 0);
   }
 
   /**
@@ -141,7 +162,56 @@ export class WordTokenizer implements Tokenizer {
   }
 
   encode(caption: string): number[] {
-    return words(caption).map((word) => this.#ids.get(word) ?? this.unknownId);
+    return this.#cut(caption).map(({ id }) => id);
+  }
+
+  /** The words of a caption with their ids. */
+  #cut(caption: string): { word: string; id: number }[] {
+    return runs(caption).flatMap(({ text, spaceless }) =>
+      spaceless ? this.#cutByVocabulary(text) : [{ word: text, id: this.#ids.get(text) ?? this.unknownId }],
+    );
+  }
+
+  /**
+   * The words of this vocabulary that a run without spaces consists of: as few letters as possible are left over, then as few
+   * words as possible are taken, then the longest come first. Letters left over in a row are one unknown word.
+   */
+  #cutByVocabulary(run: string): { word: string; id: number }[] {
+    const letters = run.match(LETTER) ?? [];
+    /** The best way from each letter on: letters left over, words, and the end of the first word (negative: a letter left over). */
+    const best: { left: number; words: number; next: number }[] = [];
+    best[letters.length] = { left: 0, words: 0, next: 0 };
+    for (let i = letters.length - 1; i >= 0; i--) {
+      const rest = best[i + 1]!;
+      let found = { left: rest.left + 1, words: rest.words, next: -(i + 1) };
+      let word = "";
+      for (let end = i + 1; end <= Math.min(letters.length, i + this.#longest); end++) {
+        word += letters[end - 1]!;
+        if (!this.#ids.has(word)) continue;
+        const { left, words } = best[end]!;
+        if (left < found.left || (left === found.left && words + 1 <= found.words))
+          found = { left, words: words + 1, next: end };
+      }
+      best[i] = found;
+    }
+    const cut: { word: string; id: number }[] = [];
+    let unknown = "";
+    const endUnknown = () => {
+      if (unknown !== "") cut.push({ word: unknown, id: this.unknownId });
+      unknown = "";
+    };
+    for (let i = 0; i < letters.length; i = Math.abs(best[i]!.next)) {
+      const { next } = best[i]!;
+      if (next < 0) {
+        unknown += letters[i]!;
+        continue;
+      }
+      endUnknown();
+      const word = letters.slice(i, next).join("");
+      cut.push({ word, id: this.#ids.get(word)! });
+    }
+    endUnknown();
+    return cut;
   }
 
   encodeFixed(caption: string, length: number): Uint32Array {
@@ -173,13 +243,8 @@ export class WordTokenizer implements Tokenizer {
     return this.#tokens[id] ?? "[MASK]";
   }
 
-  /** Whether a normalised word is in the vocabulary. */
-  has(word: string): boolean {
-    return this.#ids.has(word);
-  }
-
   /** The words of a caption that this vocabulary lacks, in order. */
   unknownWords(caption: string): string[] {
-    return words(caption).filter((word) => !this.#ids.has(word));
+    return this.#cut(caption).flatMap(({ word, id }) => (id === this.unknownId ? [word] : []));
   }
 }

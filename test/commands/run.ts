@@ -11,6 +11,8 @@ export interface Outcome {
 
 export interface RunOptions {
   cwd?: string;
+  /** Beside this process's own environment. */
+  env?: Record<string, string>;
   /** Presses Ctrl-C, or sends `signal`, as soon as standard error matches. */
   interruptAt?: RegExp;
   signal?: NodeJS.Signals;
@@ -30,7 +32,7 @@ export function runCommand(
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [path, ...args], {
       cwd: options.cwd,
-      env: environment,
+      env: { ...environment, ...options.env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     let [stdout, stderr] = ["", ""];

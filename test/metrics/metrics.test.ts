@@ -4,7 +4,8 @@ import { bleu, closestLength } from "../../dist/metrics/bleu.js";
 import { ciderD } from "../../dist/metrics/cider.js";
 import { nearestCodes, nearestVectors, shrink } from "../../dist/metrics/nearest.js";
 import { scoreCaptions } from "../../dist/metrics/scores.js";
-import { tokenizeCaption } from "../../dist/metrics/tokenize.js";
+import { tokenizeCaption, tokenizeSaid } from "../../dist/metrics/tokenize.js";
+import { normalizeCaption } from "../../dist/text/words.js";
 
 function near(t: Test, actual: number, expected: number, message: string, tolerance = 1e-8): void {
   t.ok(Math.abs(actual - expected) <= tolerance, `${message}: ${actual}, expected ${expected}`);
@@ -23,6 +24,49 @@ t.test("Penn Treebank tokens as coco-caption keeps them", async (t) => {
     ["", ""],
   ];
   for (const [text, expected] of cases) t.equal(tokenizeCaption(text).join(" "), expected, text);
+});
+
+t.test("references are read as captions are: accents in any form, any script", async (t) => {
+  const texts = [
+    "un café près d'une forêt",
+    "der Bär über dem Fluß",
+    "cả nhà ăn phở",
+    "ｆｕｌｌ ｗｉｄｔｈ cat",
+    "一只黑色的猫坐在垫子上",
+  ];
+  const said = texts.map((text) => normalizeCaption(text));
+  for (const form of ["NFC", "NFD", "NFKC", "NFKD"] as const) {
+    const references = texts.map((text) => [text.normalize(form)]);
+    const scores = scoreCaptions(said, references);
+    near(t, scores.bleu[0], 1, `${form}: BLEU-1 of perfect captions`, 1e-6);
+    near(t, scores.bleu[3], 1, `${form}: BLEU-4`, 1e-6);
+    t.equal(scores.exactMatch.accuracy, 1, `${form}: exact`);
+    t.equal(scores.objectWords.accuracy, 1, `${form}: object words`);
+    near(
+      t,
+      scores.ciderD,
+      scoreCaptions(
+        said,
+        said.map((text) => [text]),
+      ).ciderD,
+      `${form}: CIDEr-D`,
+    );
+  }
+});
+
+t.test("[UNK] is one wrong word, whatever the references say", async (t) => {
+  t.same(tokenizeSaid("a [UNK] cat"), ["a", "[UNK]", "cat"]);
+  t.same(tokenizeCaption("a [UNK] cat"), ["a", "-lsb-", "unk", "-rsb-", "cat"]);
+  for (const reference of ["a unk cat sat here", "a [UNK] cat sat here", "a black cat sat here"]) {
+    const score = (caption: string) => scoreCaptions([caption, "two dogs"], [[reference], ["two dogs"]]);
+    const [unknown, wrong] = [score("a [UNK] cat sat here"), score("a zebra cat sat here")];
+    t.same(unknown.bleu, wrong.bleu, `${reference}: BLEU as of another wrong word`);
+    t.equal(unknown.ciderD, wrong.ciderD, "CIDEr-D, too");
+    t.equal(unknown.exactMatch.accuracy, 0.5);
+    t.equal(unknown.objectWords.accuracy, wrong.objectWords.accuracy, "and object words");
+  }
+  t.equal(exactMatch(["[UNK]"], [["unk"]]).accuracy, 0);
+  t.equal(objectWordAccuracy(["cat [UNK] [UNK]"], [["cat"]]).accuracy, 2 / 4, "each of them is one");
 });
 
 t.test("BLEU clips by the reference where an n-gram is most frequent", async (t) => {

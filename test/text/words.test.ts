@@ -1,5 +1,6 @@
 import t from "tap";
 import { splitsOf } from "../../dist/data/dataset.js";
+import { exactMatch } from "../../dist/metrics/accuracy.js";
 import { scoreCaptions } from "../../dist/metrics/scores.js";
 import { tokenizeCaption } from "../../dist/metrics/tokenize.js";
 import { UserError } from "../../dist/platform/errors.js";
@@ -50,7 +51,7 @@ t.test("words are their own words, whatever the text", async (t) => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return Math.floor((state / 2 ** 32) * n);
   };
-  const pools = [0x80, 0x250, 0x600, 0x3000, 0xffff, 0x10ffff];
+  const pools = [0x80, 0x250, 0x600, 0xf00, 0x1100, 0x3100, 0x9fff, 0xffff, 0x10ffff];
   const odd: string[] = [];
   for (let n = 0; n < 20_000; n++) {
     const top = pools[below(pools.length)]!;
@@ -58,6 +59,57 @@ t.test("words are their own words, whatever the text", async (t) => {
     if (!once(text)) odd.push(JSON.stringify(text));
   }
   t.same(odd, [], "20,000 strings of random code points, lone surrogates among them");
+});
+
+t.test("scripts without spaces are cut into words, by the script alone", async (t) => {
+  const cases: [string, string][] = [
+    ["一只黑色的猫坐在垫子上。", "一只 黑色 的 猫 坐在 垫子 上"],
+    ["2匹の猫がT-シャツの上", "2 匹 の 猫 が t シャツ の 上"],
+    ["แมวดำ กินน้ำ", "แมว ดํา กิน น้ํา"],
+    ["ແມວດຳນັ່ງ", "ແມວ ດໍາ ນັ່ງ"],
+    ["ឆ្មាខ្មៅ", "ឆ្មា ខ្មៅ"],
+    ["ကြောင်နက်", "ကြောင် နက်"],
+    ["고양이가 앉아", "고양이가 앉아"],
+    ["don't 猫", "don't 猫"],
+  ];
+  for (const [text, expected] of cases) {
+    t.equal(words(text).join(" "), expected, text);
+    t.equal(words(expected).join(" "), expected, `${text}: its words are words`);
+    t.equal(
+      tokenizeCaption(text).join(" "),
+      tokenizeCaption(expected).join(" "),
+      `${text}: scored as it is said`,
+    );
+  }
+});
+
+t.test("signs beside scripts without spaces belong to nothing", async (t) => {
+  t.same(words("a red猫's hat, 猫-hat"), ["a", "red", "猫", "s", "hat", "猫", "hat"]);
+});
+
+t.test("a vocabulary cuts scripts without spaces by its own words", async (t) => {
+  const of = (...list: string[]) => WordTokenizer.fromJSON({ tokenizer: "words", words: list }, "v.json");
+  const cut = (tokenizer: WordTokenizer, text: string) => tokenizer.decode(tokenizer.encode(text));
+  const some = of("黑", "黑色", "色的猫", "黑色的", "猫", "坐在", "a");
+  t.equal(cut(some, "黑色的猫"), "黑色的 猫", "as few words as possible, the longest first");
+  t.equal(cut(some, "黑色的猫坐在"), "黑色的 猫 坐在");
+  t.equal(cut(some, "猫黑"), "猫 黑");
+  t.equal(cut(some, "狗和鸟坐在a黑板"), "[UNK] 坐在 a 黑 [UNK]", "letters left over in a row are one word");
+  t.same(some.unknownWords("狗和鸟坐在a黑板 b"), ["狗和鸟", "板", "b"]);
+  t.equal(cut(of("น้ํา", "กิน"), "กินน้ำ"), "กิน น้ํา", "a letter keeps its marks");
+  t.equal(
+    cut(of("黑色的猫坐在垫子上", "猫"), "黑色的猫坐在垫子上"),
+    "黑色的猫坐在垫子上",
+    "as older versions had them",
+  );
+  const captions = ["一只黑色的猫坐在垫子上", "แมวดำ กินน้ำ", "2匹の猫がT-シャツの上"];
+  const built = WordTokenizer.build(captions);
+  for (const caption of captions) {
+    t.same(built.unknownWords(caption), [], `${caption}: built from it, it is known`);
+    const said = cut(built, caption);
+    t.equal(exactMatch([said], [[caption]]).accuracy, 1, `${said}: scored as the same`);
+    t.same(tokenizeCaption(said), tokenizeCaption(caption));
+  }
 });
 
 t.test("words that objects have as properties are words like any other", async (t) => {

@@ -193,7 +193,7 @@ export class TrainingSession {
     if (uncaptioned > 0) {
       this.post({
         type: "note",
-        text: `${uncaptioned} pictures of ${pictures.name} have no caption and are not used`,
+        text: `${uncaptioned} ${uncaptioned === 1 ? "picture" : "pictures"} of ${pictures.name} without a caption: not used`,
       });
     }
     return dataset;
