@@ -1,6 +1,7 @@
 /** `npm run fuzz`: damaged files of every kind that is read, from fixed seeds. */
 
-import { fork } from "node:child_process";
+import { type ChildProcess, fork } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError } from "commander";
 import { targets } from "./targets.js";
@@ -15,12 +16,12 @@ function wholeNumber(text: string): number {
 
 const command = new Command("npm run fuzz --")
   .description(
-    "Reads damaged files: each input has to give what the untouched file gives, a result that satisfies stated invariants, or one sentence. A crash, more than 10 s, more than 1 GiB above the input or a broken invariant is a failure, told with its seed. The exit status is 1 if there is any.",
+    "Reads damaged files: each input has to give what the untouched file gives, a result that satisfies stated invariants, or one sentence. A crash, more than 10 s of computing, more than 1 GiB above the input or a broken invariant is a failure, told with its seed. The exit status is 1 if there is any.",
   )
   .option("--seed <n>", "the first seed; each input has the next", wholeNumber, 0)
   .option("--count <n>", "inputs of each target", wholeNumber, 2000)
   .option("--only <names>", `targets, with commas: ${targets.map(({ name }) => name).join(", ")}`)
-  .option("--seconds <n>", "longer than this is a hang", wholeNumber, 10)
+  .option("--seconds <n>", "more computing than this is a hang, and ten times as long by the clock", wholeNumber, 10)
   .parse();
 const options = command.opts<{ seed: number; count: number; only?: string; seconds: number }>();
 const wanted = options.only?.split(",").map((name) => name.trim());
@@ -43,6 +44,48 @@ class Tally {
   }
 }
 
+/**
+ * Ends a process that computes for too long over one input, or does nothing for ten times as long. By computing, since other
+ * work on the machine is no fault of the input's.
+ */
+class HangWatch {
+  hung = false;
+  readonly #child: ChildProcess;
+  readonly #seconds: number;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(child: ChildProcess, seconds: number) {
+    this.#child = child;
+    this.#seconds = seconds;
+  }
+
+  begin(): void {
+    const [began, computed] = [performance.now(), this.#computed()];
+    this.#timer = setInterval(() => {
+      const clock = (performance.now() - began) / 1000;
+      if (this.#computed() - computed <= this.#seconds && clock <= 10 * this.#seconds) return;
+      this.hung = true;
+      this.#child.kill("SIGKILL");
+    }, 250);
+  }
+
+  end(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** Seconds that the process has computed, all threads together; 0 where nothing tells (not Linux). */
+  #computed(): number {
+    try {
+      const stat = readFileSync(`/proc/${this.#child.pid}/stat`, "utf8");
+      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      // Hundredths of a second, in user mode and in the system.
+      return (Number(fields[11]) + Number(fields[12])) / 100;
+    } catch {
+      return 0;
+    }
+  }
+}
+
 /** Runs inputs `first` … `end` − 1, in further processes behind an input that ended one. */
 async function fuzz(name: string, first: number, end: number, tally: Tally): Promise<void> {
   while (first < end) first = (await runProcess(name, first, end, tally)) + 1;
@@ -53,20 +96,16 @@ function runProcess(name: string, first: number, end: number, tally: Tally): Pro
   const path = fileURLToPath(new URL("./worker.js", import.meta.url));
   return new Promise((resolve) => {
     const child = fork(path, [name, String(first), String(end - first)]);
+    const watch = new HangWatch(child, options.seconds);
     let [seed, begun] = [first - 1, false];
-    let timer: NodeJS.Timeout | undefined;
-    let hung = false;
     child.on("message", (report: Report) => {
-      clearTimeout(timer);
       seed = report.seed;
       begun = report.kind === "begins";
       if (report.kind === "begins") {
-        timer = setTimeout(() => {
-          hung = true;
-          child.kill("SIGKILL");
-        }, options.seconds * 1000);
+        watch.begin();
         return;
       }
+      watch.end();
       const { outcome, memory } = report;
       tally.counts[outcome.verdict]++;
       tally.slowest = Math.max(tally.slowest, outcome.milliseconds);
@@ -80,10 +119,10 @@ function runProcess(name: string, first: number, end: number, tally: Tally): Pro
         console.error(`${name}: ${seed + 1 - options.seed} of ${options.count}, ${tally.failures} failed`);
     });
     child.on("exit", (code, signal) => {
-      clearTimeout(timer);
-      if (begun && hung) {
+      watch.end();
+      if (begun && watch.hung) {
         tally.hangs++;
-        console.log(`${name} ${seed}: not done after ${options.seconds} s`);
+        console.log(`${name} ${seed}: not done after ${options.seconds} s of computing`);
       } else if (begun || (code !== 0 && seed < end - 1)) {
         tally.crashes++;
         console.log(`${name} ${seed}: the process ended with ${signal ?? code}`);

@@ -16,6 +16,9 @@ if (target === undefined || process.send === undefined) throw new Error("this is
 const tell = (report: Report) =>
   new Promise((resolve) => process.send!(report, undefined, undefined, resolve));
 
+// Nobody is left to tell.
+process.on("disconnect", () => process.exit());
+
 for (let seed = Number(first); seed < Number(first) + Number(count); seed++) {
   await tell({ kind: "begins", seed });
   const before = process.memoryUsage.rss();
