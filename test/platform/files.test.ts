@@ -189,17 +189,17 @@ t.test("what is in the way is told in words, not in error codes", async (t) => {
   for (const [name, action, pattern] of [
     [
       "a folder over a file",
-      files.makeDirectory(join(folder, "file")),
+      () => files.makeDirectory(join(folder, "file")),
       /there is something of that name already\.$/,
     ],
     [
       "a folder below a file",
-      files.makeDirectory(join(folder, "file/below")),
+      () => files.makeDirectory(join(folder, "file/below")),
       /a part of its path is a file/,
     ],
     [
       "a file over a folder",
-      files.write(join(folder, "full"), "x"),
+      () => files.write(join(folder, "full"), "x"),
       /it is a folder, and a file was expected/,
     ],
     ["a file below a file", () => files.write(join(folder, "file/below"), "x"), /a part of its path is a file/],
