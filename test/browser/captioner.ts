@@ -113,9 +113,21 @@ test("a File is a picture, and odd pictures are told in our own words", async (t
   await broken.decode().catch(() => {});
   const half = blob.slice(0, blob.size >> 1);
   for (const [name, source, pattern] of [
-    ["a text", new File(["no picture"], "notes.png"), /^notes\.png: the file is text that begins "no picture"/],
-    ["a GIF", new File(["GIF89a"], "face.png"), /^face\.png: the file is a GIF image, and a PNG, JPEG or WebP/],
-    ["a drawing", new File(["<svg xmlns='http://www.w3.org/2000/svg'/>"], "a.svg"), /^a\.svg: the file is an SVG/],
+    [
+      "a text",
+      new File(["no picture"], "notes.png"),
+      /^notes\.png: the file is text that begins "no picture"/,
+    ],
+    [
+      "a GIF",
+      new File(["GIF89a"], "face.png"),
+      /^face\.png: the file is a GIF image, and a PNG, JPEG or WebP/,
+    ],
+    [
+      "a drawing",
+      new File(["<svg xmlns='http://www.w3.org/2000/svg'/>"], "a.svg"),
+      /^a\.svg: the file is an SVG/,
+    ],
     ["nothing", new Blob(), /^the file is empty/],
     ["half a file", half, /^the PNG image is damaged/],
     ["a closed bitmap", closed, /./],

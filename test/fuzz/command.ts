@@ -21,7 +21,12 @@ const command = new Command("npm run fuzz --")
   .option("--seed <n>", "the first seed; each input has the next", wholeNumber, 0)
   .option("--count <n>", "inputs of each target", wholeNumber, 2000)
   .option("--only <names>", `targets, with commas: ${targets.map(({ name }) => name).join(", ")}`)
-  .option("--seconds <n>", "more computing than this is a hang, and ten times as long by the clock", wholeNumber, 10)
+  .option(
+    "--seconds <n>",
+    "more computing than this is a hang, and ten times as long by the clock",
+    wholeNumber,
+    10,
+  )
   .parse();
 const options = command.opts<{ seed: number; count: number; only?: string; seconds: number }>();
 const wanted = options.only?.split(",").map((name) => name.trim());

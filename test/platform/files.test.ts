@@ -202,7 +202,11 @@ t.test("what is in the way is told in words, not in error codes", async (t) => {
       () => files.write(join(folder, "full"), "x"),
       /it is a folder, and a file was expected/,
     ],
-    ["a file below a file", () => files.write(join(folder, "file/below"), "x"), /a part of its path is a file/],
+    [
+      "a file below a file",
+      () => files.write(join(folder, "file/below"), "x"),
+      /a part of its path is a file/,
+    ],
     ["reading a folder", () => files.read(join(folder, "full")), /it is a folder, and a file was expected/],
     ["reading below a file", () => files.read(join(folder, "file/below")), /a part of its path is a file/],
     ["listing a file", () => files.list(join(folder, "file")), /a part of its path is a file/],
