@@ -2,7 +2,7 @@
  * Checkpoints: folders `step-000123/` with `model.safetensors`, `optimizer.safetensors` and `state.json`.
  *
  * A folder is filled under a temporary name and then renamed, so that a folder with the final name is complete unless
- * the disk damaged it; `state.json` holds the size and CRC-32 of the two other files, so that damage is seen too.
+ * the disk damaged it; `state.json` holds the size and CRC-32 of the two other files and of itself, so that damage is seen too.
  */
 
 import { UserError } from "../platform/errors.js";
@@ -47,8 +47,7 @@ export async function saveCheckpoint(
   const optimizer = encodeSafetensors(checkpoint.optimizer, { format: FORMAT });
   await files.makeDirectory(folder);
   const written = Math.max(0, ...(await checkpointsByAge(files, folder)).map(({ order }) => order)) + 1;
-  const state = toJson({
-    format: FORMAT,
+  const record = {
     step: checkpoint.step,
     written,
     files: {
@@ -56,7 +55,8 @@ export async function saveCheckpoint(
       [OPTIMIZER]: { bytes: optimizer.byteLength, crc32: crc32(optimizer) },
     },
     state: checkpoint.state,
-  });
+  };
+  const state = toJson({ format: FORMAT, crc32: stateSum(record), ...record });
 
   for (const leftover of await files.list(folder)) {
     if (leftover.startsWith(TEMPORARY) || leftover.startsWith(REPLACED)) {
@@ -84,6 +84,10 @@ export async function loadCheckpoint(files: Files, path: string): Promise<Checkp
   const statePath = `${path}/${STATE}`;
   const record = parseJsonRecord(await files.readText(statePath), statePath);
   const { format, step, files: sums, state } = record;
+  // Those of versions that did not sum it have no checksum.
+  if (record.crc32 !== undefined && record.crc32 !== stateSum(record)) {
+    throw new UserError(`${statePath} is damaged: its checksum is not that of its contents`);
+  }
   if (format !== FORMAT) {
     throw new UserError(
       `${statePath} has format ${shown(String(JSON.stringify(format)))}, this version reads "${FORMAT}"`,
@@ -129,6 +133,11 @@ export async function latestCheckpoint(
     }
   }
   return { checkpoint: null, path: null, warnings };
+}
+
+/** CRC-32 of all that `state.json` says beside its format. */
+function stateSum({ step, written, files, state }: JsonRecord): number {
+  return crc32(new TextEncoder().encode(JSON.stringify({ step, written, files, state })));
 }
 
 /** `step-000123`. */

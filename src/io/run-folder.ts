@@ -165,9 +165,26 @@ export class RunFolder {
 
 /** A parsed line of the log; null if it is none. Numbers that JSON cannot hold come back as NaN. */
 export function asLogEntry(value: unknown): LogEntry | null {
-  const { stage, step, losses } = (value ?? {}) as Partial<LogEntry>;
-  const whole = typeof stage === "string" && typeof step === "number" && typeof losses === "object";
-  return whole && losses !== null ? (nullToNan(value) as LogEntry) : null;
+  if (!isRecord(value)) return null;
+  const { stage, step, losses, metrics = {}, unit = "images" } = value;
+  const { learningRate = 0, gradNorm = 0, ms = 0, perSecond = 0, bytes = 0 } = value;
+  const whole =
+    typeof stage === "string" &&
+    Number.isSafeInteger(step) &&
+    (unit === "images" || unit === "tokens") &&
+    [losses, metrics, { learningRate, gradNorm, ms, perSecond, bytes }].every(
+      (part) => isRecord(part) && Object.values(part).every(isLogged),
+    );
+  return whole ? (nullToNan(value) as LogEntry) : null;
+}
+
+/** A number, or null for one that JSON cannot hold. */
+function isLogged(value: unknown): boolean {
+  return typeof value === "number" || value === null;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function parseEntry(line: string): LogEntry | null {

@@ -17,6 +17,8 @@ import { decodeBySharp } from "./sharp-pictures.js";
 const ORDINARY_PIXELS = 16e6;
 /** Pixels times passes over them: about two seconds of decoding. */
 const ORDINARY_WORK = 100e6;
+/** Pixels of an ordinary picture's longer side: scaling a ribbon takes libvips seconds, as each new pixel covers thousands. */
+const ORDINARY_SIDE = 16_384;
 /** Of the file, which may hold compressed metadata. */
 const ORDINARY_BYTES = 32 * 2 ** 20;
 
@@ -30,7 +32,7 @@ export interface DecoderLimits {
   readonly seconds: number;
 }
 
-const LIMITS: DecoderLimits = { memory: 2 ** 30, seconds: 5 };
+const LIMITS: DecoderLimits = { memory: 2 ** 30, seconds: 3 };
 
 interface Job {
   readonly format: PictureFormat;
@@ -39,6 +41,8 @@ interface Job {
   readonly fit: "contain" | "cover";
   /** Nothing else runs beside it. */
   alone: boolean;
+  /** Others ran beside it. */
+  shared: boolean;
   /** Was at work when a process ended. Now it runs alone: if that ends too, it is this picture's fault. */
   suspect: boolean;
   readonly resolve: (image: RgbImage) => void;
@@ -73,7 +77,7 @@ export class PictureDecoder {
     return new Promise((resolve, reject) => {
       // Each large one takes much memory.
       const alone = header.width * header.height > ORDINARY_PIXELS;
-      this.#waiting.push({ format, bytes, size, fit, alone, suspect: false, resolve, reject });
+      this.#waiting.push({ format, bytes, size, fit, alone, shared: false, suspect: false, resolve, reject });
       this.#start();
     });
   }
@@ -87,6 +91,7 @@ export class PictureDecoder {
       this.#process ??= this.open();
       const id = ++this.#lastId;
       this.#running.set(id, job);
+      if (others.length > 0) for (const each of this.#running.values()) each.shared = true;
       this.#process.send(id, job);
     }
   }
@@ -114,9 +119,15 @@ export class PictureDecoder {
           for (const job of [...left, ...this.#waiting.splice(0)]) job.reject(error());
           return;
         }
-        const guilty = left.length === 1 && (left[0]!.suspect || opened.sent === 1);
+        // Time is counted from a picture's beginning; what memory others have left behind is not.
+        const guilty =
+          left.length === 1 &&
+          (left[0]!.suspect || (!left[0]!.shared && (reason === "time" || opened.sent === 1)));
         if (guilty) left[0]!.reject(this.#blame(left[0]!, reason));
-        else this.#waiting.unshift(...left.map((job) => Object.assign(job, { alone: true, suspect: true })));
+        else
+          this.#waiting.unshift(
+            ...left.map((job) => Object.assign(job, { alone: true, shared: false, suspect: true })),
+          );
         this.#start();
       },
     });
@@ -136,6 +147,7 @@ export class PictureDecoder {
 function isOrdinary({ format, width, height }: PictureHeader, bytes: Uint8Array): boolean {
   const pixels = width * height;
   if (format === "svg" || pixels > ORDINARY_PIXELS || bytes.length > ORDINARY_BYTES) return false;
+  if (Math.max(width, height) > ORDINARY_SIDE) return false;
   // Few bytes may ask for thousands of passes over a progressive JPEG.
   return format !== "jpeg" || pixels * jpegScans(bytes) <= ORDINARY_WORK;
 }

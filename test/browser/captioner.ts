@@ -1,7 +1,14 @@
 /** What the captioner takes from a browser alone, for a page: pictures that only a browser has, and Cache Storage. */
 
 import type { Gpu } from "../../dist/gpu/gpu.js";
-import { Captioner, opfsFiles, type PictureSource, saveTrained } from "../../dist/index.js";
+import {
+  Captioner,
+  opfsFiles,
+  type PictureOrFile,
+  type PictureSource,
+  saveTrained,
+  UserError,
+} from "../../dist/index.js";
 import { type Check, randomArray, test } from "../harness.js";
 
 const address = "/weights/emoji";
@@ -82,6 +89,66 @@ test("a captioner is kept in the origin's own file system", async (t, gpu) => {
   const error = await Captioner.fromFolder(gpu, opfsFiles, "kept/captioner").catch((thrown) => thrown);
   t.ok(/is damaged or of another version/.test(String(error)), "damaged weights are told");
   await opfsFiles.remove("kept");
+});
+
+test("a File is a picture, and odd pictures are told in our own words", async (t, gpu) => {
+  const captioner = await Captioner.load(address, { gpu, cache: false });
+  const codes = async (source: PictureOrFile) => {
+    const tensor = await captioner.codes(source);
+    const ids = [...(await tensor.read())];
+    tensor.dispose();
+    return ids;
+  };
+  const canvas = drawing(captioner.config.data.imageSize, captioner.config.data.imageSize, 1);
+  const blob = await canvas.convertToBlob();
+  const expected = await codes(canvas);
+  t.same(await codes(new File([blob], "face.png")), expected, "a file");
+  t.same(await codes(blob), expected, "a blob");
+  const closed = await createImageBitmap(canvas);
+  closed.close();
+  const ended = new VideoFrame(canvas, { timestamp: 0 });
+  ended.close();
+  const broken = new Image();
+  broken.src = URL.createObjectURL(new Blob(["no picture"]));
+  await broken.decode().catch(() => {});
+  const half = blob.slice(0, blob.size >> 1);
+  for (const [name, source, pattern] of [
+    [
+      "a text",
+      new File(["no picture"], "notes.png"),
+      /^notes\.png: the file is text that begins "no picture"/,
+    ],
+    [
+      "a GIF",
+      new File(["GIF89a"], "face.png"),
+      /^face\.png: the file is a GIF image, and a PNG, JPEG or WebP/,
+    ],
+    [
+      "a drawing",
+      new File(["<svg xmlns='http://www.w3.org/2000/svg'/>"], "a.svg"),
+      /^a\.svg: the file is an SVG/,
+    ],
+    ["nothing", new Blob(), /^the file is empty/],
+    ["half a file", half, /^the PNG image is damaged/],
+    ["a closed bitmap", closed, /./],
+    ["a closed frame", ended, /./],
+    ["a broken image", broken, /./],
+    ["an image without an address", new Image(), /./],
+    ["a video without frames", document.createElement("video"), /./],
+    ["a canvas without pixels", new OffscreenCanvas(0, 10), /./],
+    ["a link", document.createElement("a"), /is not a picture/],
+    ["an object", {}, /^Object is not a picture: give a File,/],
+    ["a date", new Date(), /is not a picture/],
+    ["null", null, /null is not a picture/],
+    ["a name", "face.png", /face\.png is not a picture/],
+  ] as const) {
+    const error = await codes(source as unknown as PictureOrFile).then(
+      () => "nothing was thrown",
+      (thrown: unknown) => thrown,
+    );
+    t.ok(error instanceof UserError && pattern.test(error.message), `${name}: ${error}`);
+  }
+  captioner.dispose();
 });
 
 /** A drawing for `compare`, with slow changes of colour and hard edges; `alpha` of its ground. */

@@ -83,6 +83,51 @@ t.test("caption.js with the shipped weights", async (t) => {
   t.notMatch(mixed.err, /\n\s+at /, "without a stack trace");
 });
 
+t.test("odd and hostile pictures are a sentence each; their names cannot command the terminal", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "caption-"));
+  t.teardown(() => rm(folder, { recursive: true }));
+  const drawing = (body: string) =>
+    `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 64 64">${body}</svg>`;
+  const uses = Array.from({ length: 9 }, (_, i) =>
+    i === 0
+      ? '<rect id="u0" width="1" height="1"/>'
+      : `<g id="u${i}">${`<use xlink:href="#u${i - 1}"/>`.repeat(10)}</g>`,
+  );
+  const path = `<path stroke="#000" d="M0 0${Array.from({ length: 300_000 }, (_, i) => `L${(i * 7) % 64} ${(i * 13) % 61}`).join("")}"/>`;
+  const files = await Promise.all(
+    (
+      [
+        ["moving\u001b[2J.png", "GIF89a"],
+        ["drawing.png", drawing("")],
+        ["uses.svg", drawing(uses.join(""))],
+        ["path.svg", drawing(path)],
+        ["good.svg", drawing('<circle cx="32" cy="32" r="30" fill="#fc4"/>')],
+      ] as const
+    ).map(async ([name, contents]) => {
+      await writeFile(join(folder, name), contents);
+      return join(folder, name);
+    }),
+  );
+  const plain = await caption(...files);
+  t.equal(plain.code, 1);
+  t.equal(plain.err.match(/^error: .*, and a PNG, JPEG or WebP image was expected$/gm)?.length, 5, plain.err);
+  t.match(plain.err, /moving\\u001b\[2J\.png: the file is a GIF image/);
+  t.notMatch(plain.err + plain.out, "\u001b", "no escape sequence");
+  const asked = await caption("--svg", ...files);
+  t.equal(asked.code, 1);
+  t.match(asked.err, /error: .*uses\.svg: the SVG image is damaged or cannot be read \(/);
+  t.match(
+    asked.err,
+    /error: .*path\.svg: the SVG image is damaged or cannot be read \(decoding it takes more than 3 s of computing\)/,
+  );
+  t.equal(asked.err.match(/^error: /gm)?.length, 3, asked.err);
+  t.equal(
+    asked.out.match(/good\.svg: /g)?.length,
+    1,
+    "the good one is captioned, and the one without a name for it",
+  );
+});
+
 t.test("wrong usage is one sentence and exit code 2", async (t) => {
   for (const [words, pattern] of [
     [[], /missing required argument 'image'/],

@@ -173,3 +173,47 @@ t.test("folders without captions, or with too many", async (t) => {
     /captions.csv:3: a.png is in split test here and in train before/,
   );
 });
+
+t.test("many captions of few pictures: the work grows with their number", async (t) => {
+  const additions = async (count: number): Promise<number> => {
+    const rows = Array.from({ length: count }, (_, i) => `${"abc"[i % 3]}.png\tpicture number ${i}`);
+    const path = await folder(t, { "captions.txt": rows.join("\n") }, ["a.png", "b.png", "c.png"]);
+    const add = Set.prototype.add;
+    let calls = 0;
+    Set.prototype.add = function (value) {
+      calls++;
+      return add.call(this, value);
+    };
+    try {
+      const { dataset } = await loadFolder(nodePlatform, path, { size: 8 });
+      t.same(
+        dataset.records.map(({ captions }) => captions.length),
+        [0, 1, 2].map((i) => Math.ceil((count - i) / 3)),
+        `${count} captions, all kept`,
+      );
+      t.equal(dataset.records[1]!.captions.at(-1), rows.findLast((row) => row.startsWith("b"))!.slice(6));
+    } finally {
+      Set.prototype.add = add;
+    }
+    return calls;
+  };
+  const [some, many] = [await additions(10_000), await additions(100_000)];
+  t.ok(many <= 10 * some + 1000, `${some} additions to sets, then ${many}`);
+});
+
+t.test("names of a megabyte and control characters do not come back whole", async (t) => {
+  const long = `${"n".repeat(1e6)}.gif`;
+  const path = await folder(
+    t,
+    { "captions.txt": `${long}\ta cat\n\u001b[2Jx.gif\ta cat\n\u001b[2Jy.png\ta cat` },
+    ["a.png"],
+  );
+  const said = await loadFolder(nodePlatform, path).then(
+    () => "nothing was thrown",
+    (error: Error) => error.message,
+  );
+  t.match(said, /n…n*\.gif is not a \.png/);
+  t.match(said, /there is no file \\u001b\[2Jy\.png/);
+  t.ok(said.length < 2000);
+  t.notOk(said.includes("\u001b"));
+});

@@ -181,3 +181,44 @@ t.test("a path through a circle of links", async (t) => {
   mkdirSync(join(folder, "other"));
   t.match(await message(files.read(join(folder, "ring"))), /links run in a circle/);
 });
+
+t.test("what is in the way is told in words, not in error codes", async (t) => {
+  const folder = t.testdir({ file: "x", full: { inside: "x" } });
+  symlinkSync("ring", join(folder, "ring"));
+  const long = join(folder, "n".repeat(300));
+  for (const [name, action, pattern] of [
+    [
+      "a folder over a file",
+      () => files.makeDirectory(join(folder, "file")),
+      /there is something of that name already\.$/,
+    ],
+    [
+      "a folder below a file",
+      () => files.makeDirectory(join(folder, "file/below")),
+      /a part of its path is a file/,
+    ],
+    [
+      "a file over a folder",
+      () => files.write(join(folder, "full"), "x"),
+      /it is a folder, and a file was expected/,
+    ],
+    [
+      "a file below a file",
+      () => files.write(join(folder, "file/below"), "x"),
+      /a part of its path is a file/,
+    ],
+    ["reading a folder", () => files.read(join(folder, "full")), /it is a folder, and a file was expected/],
+    ["reading below a file", () => files.read(join(folder, "file/below")), /a part of its path is a file/],
+    ["listing a file", () => files.list(join(folder, "file")), /a part of its path is a file/],
+    ["appending to a folder", () => files.append(join(folder, "full"), "x"), /it is a folder/],
+    ["a name that is too long", () => files.exists(long), /^Cannot look at .*its name is too long/],
+    ["a circle of links is not nothing", () => files.exists(join(folder, "ring")), /links run in a circle/],
+    ["nor no folder", () => files.isDirectory(join(folder, "ring")), /links run in a circle/],
+  ] as const) {
+    const said = await message(action());
+    t.match(said, pattern, name);
+    t.notMatch(said, /\bE[A-Z]{4,}\b/, name);
+  }
+  t.notOk(await files.exists(join(folder, "none")), "what is not there is not there");
+  t.notOk(await files.exists(join(folder, "file/below")), "nor below a file");
+});
