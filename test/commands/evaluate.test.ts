@@ -23,6 +23,8 @@ interface Written {
   }[];
 }
 
+t.setTimeout(600_000);
+
 t.test("evaluate.js compares settings on the validation pictures of a folder", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "evaluate-"));
   t.teardown(() => rm(folder, { recursive: true }));

@@ -63,6 +63,18 @@ t.test("help for nobody", async (t) => {
   }
 });
 
+t.test("commands of the tests' folder print their own help alone, nothing of the test library", async (t) => {
+  for (const name of ["mutations/run", "programs/command", "torture/command", "long-haul/command"]) {
+    const child = spawn(process.execPath, [join(root, `dist-test/${name}.js`), "--help"]);
+    let stdout = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      stdout += text;
+    });
+    await new Promise((resolve) => child.on("close", resolve));
+    t.match(stdout, /^Usage: npm run [\w-]+ -- \[options\]\n/, name);
+  }
+});
+
 t.test("captions that nobody reads are not made", async (t) => {
   const folder = t.testdir();
   const names = await writePictures(folder);

@@ -1,6 +1,6 @@
 /** Long work of the kinds that a process may be kept for: training, captions, engines and devices that come and go, pages. */
 
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Gpu } from "../../dist/gpu/gpu.js";
@@ -155,6 +155,17 @@ export async function devices(count: number, onProgress: OnProgress = () => {}):
   return part;
 }
 
+/** Files of a folder that this process, which is the server too, holds open. */
+function openFiles(folder: string): number {
+  return readdirSync("/proc/self/fd").filter((name) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${name}`).startsWith(folder);
+    } catch {
+      return false; // of the listing itself
+    }
+  }).length;
+}
+
 /** The demo page, loaded again and again in one tab: what the page keeps, and what its server holds open. */
 export async function pageLoads(count: number, onProgress: OnProgress = () => {}): Promise<Part> {
   const part: Part = { name: "page loads", unit: "loads", samples: [] };
@@ -171,21 +182,18 @@ export async function pageLoads(count: number, onProgress: OnProgress = () => {}
       await page.locator('#panel-caption .denoising[data-finished="1"]').waitFor({ timeout: 400_000 });
       if (!isDue(done, count)) continue;
       onProgress(done, count);
-      // On an empty page only what the loads before left is there.
-      await page.goto("about:blank");
       for (let round = 0; round < 3; round++) await session.send("HeapProfiler.collectGarbage");
       const { metrics } = await session.send("Performance.getMetrics");
       const metric = (name: string) => metrics.find((entry) => entry.name === name)!.value;
-      const open = readdirSync("/proc/self/fd").length;
       part.samples.push({
         done,
         counts: {
           documents: metric("Documents"),
-          listeners: metric("JSEventListeners"),
-          nodes: metric("Nodes"),
+          frames: metric("Frames"),
+          "open files": openFiles(folder),
         },
         heap: metric("JSHeapUsedSize"),
-        process: open,
+        process: process.memoryUsage.rss(),
       });
     }
     await site.close();
