@@ -3,6 +3,7 @@
 
 import { Captioner, type CaptionOptions, type Precision } from "./captioner.js";
 import {
+  checkSteps,
   commandLine,
   integerOption,
   lastOption,
@@ -13,7 +14,7 @@ import {
   tuningHelp,
 } from "./cli.js";
 import { UserError } from "./platform/errors.js";
-import { nodePlatform as platform, shippedWeights } from "./platform/node.js";
+import { isOutputGone, nodePlatform as platform, shippedWeights } from "./platform/node.js";
 import { shown } from "./platform/shown.js";
 import { say, tell } from "./terminal.js";
 
@@ -72,20 +73,19 @@ async function main(): Promise<void> {
   if (options.guidance && !methods.includes(options.guidance)) {
     throw new UserError(`--guidance should be one of ${methods.join(", ")}, not ${options.guidance}`, 2);
   }
+  checkSteps(options.steps, await Captioner.settings(platform.files, options.weights));
   const gpu = await openGpu(options.adapter, options.json, options.tuning);
   const captioner = await Captioner.fromFolder(gpu, platform.files, options.weights, {
     precision: options.precision,
   });
   const { imageSize } = captioner.config.data;
-  const { timesteps } = captioner.config.decoder;
-  if (options.steps !== undefined && options.steps > timesteps) {
-    throw new UserError(`--steps should be at most ${timesteps}, the model's T, not ${options.steps}`, 2);
-  }
   const sampling = { ...captioner.config.sampling, seed: captioner.config.seed };
   const { weights: _, precision: __, adapter: ___, tuning: ____, svg: _____, json, show, ...given } = options;
   Object.assign(sampling, given);
   let failed = 0;
   for (const file of program.args) {
+    // As after `| head`: captions are for nobody else.
+    if (isOutputGone()) break;
     const began = platform.now();
     let pixels: Uint8Array;
     try {

@@ -382,6 +382,22 @@ export class Captioner {
     await files.write(`${folder}/${configName}`, toJson(record));
   }
 
+  /** The settings of what `save` wrote, without a device: to check others against them. Throws as `fromFolder` does. */
+  static async settings(files: FolderFiles, folder: string): Promise<Config> {
+    const path = `${folder}/${configName}`;
+    await Captioner.checkFolder(files, folder);
+    return (await parseModel(await files.readText(path), path)).config;
+  }
+
+  private static async checkFolder(files: FolderFiles, folder: string): Promise<void> {
+    for (const name of [configName, weightsName]) {
+      if (await files.exists(`${folder}/${name}`)) continue;
+      throw new UserError(
+        `${folder} holds no captioner: it needs config.json and model.safetensors, as a finished run's weights/ has`,
+      );
+    }
+  }
+
   /** Reads what `save` wrote. Throws a `UserError` that names the file if something is missing or does not fit. */
   static async fromFolder(
     gpu: Gpu,
@@ -391,11 +407,7 @@ export class Captioner {
   ): Promise<Captioner> {
     const configPath = `${folder}/${configName}`;
     const weightsPath = `${folder}/${weightsName}`;
-    if (!(await files.exists(configPath)) || !(await files.exists(weightsPath))) {
-      throw new UserError(
-        `${folder} holds no captioner: it needs config.json and model.safetensors, as a finished run's weights/ has`,
-      );
-    }
+    await Captioner.checkFolder(files, folder);
     const model = await parseModel(await files.readText(configPath), configPath);
     const bytes = await files.read(weightsPath);
     const { expected } = model;

@@ -1,12 +1,13 @@
 /** What the commands share: usage errors, one-sentence failures, opening the device. Node only. */
 
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import type { Config } from "./config.js";
 import { GpuError } from "./gpu/errors.js";
 import { Gpu } from "./gpu/gpu.js";
 import { tuningProblems } from "./gpu/tuning-problems.js";
 import type { TuningTable } from "./gpu/tuning-table.js";
 import { UserError } from "./platform/errors.js";
-import { outliveTerminal } from "./platform/node.js";
+import { outliveTerminal, outputProblem } from "./platform/node.js";
 import { openNodeDevice } from "./platform/node-adapter.js";
 import { findTuning } from "./platform/tuning-file.js";
 import { commandOutput, tell } from "./terminal.js";
@@ -42,6 +43,19 @@ export function numberOption(least: number, most: number): (text: string) => num
     }
     return value;
   };
+}
+
+/** Throws where `--steps` asks for more denoising steps than the model, whose settings these are, has. */
+export function checkSteps(steps: number | undefined, { decoder }: Config): void {
+  if (steps !== undefined && steps > decoder.timesteps) {
+    throw new UserError(`--steps should be at most ${decoder.timesteps}, the model's T, not ${steps}`, 2);
+  }
+}
+
+/** Throws where a file of this path could not be written at the end of the work. */
+export function checkOutput(option: string, path: string): void {
+  const problem = outputProblem(path);
+  if (problem !== null) throw new UserError(`${option} ${path}: ${problem}`, 2);
 }
 
 /** The option of commands that load a model. */

@@ -5,6 +5,8 @@ import { basename, isAbsolute, join } from "node:path";
 import { Option } from "commander";
 import { Captioner, type CaptionOptions, type Precision } from "./captioner.js";
 import {
+  checkOutput,
+  checkSteps,
   commandLine,
   integerOption,
   lastOption,
@@ -159,6 +161,8 @@ differences resample both sides alike. They cover the choice of pictures and the
     throw new UserError("--compare names guidance and scale itself: leave out --guidance and --scale", 2);
   if (captions && !out) throw new UserError("--captions needs --out: it says where they go", 2);
   const compared = compare === undefined ? undefined : usage("--compare", () => parseCompared(compare));
+  if (out !== undefined) checkOutput("--out", out);
+  checkSteps(sampling.steps, await Captioner.settings(platform.files, weights));
   const gpu = await openGpu(adapter, quiet, tuning);
   const captioner = await Captioner.fromFolder(gpu, platform.files, weights, { precision });
   const source = await sourceOf(captioner, weights, data);

@@ -280,8 +280,10 @@ export async function evaluate(
       const firstCaption = (numbers: Uint32Array) => [
         Array.from(numbers, (number) => dataset.records[train[number]!]!.captions[0]!),
       ];
-      const byPixels = nearestVectors(gatherRows(small, width, placesOf(records)), trainPixels, width);
-      const byCodes = nearestCodes(ownCodes, trainCodes, positions);
+      const tell = () => onProgress?.(done, total);
+      const ownPixels = gatherRows(small, width, placesOf(records));
+      const byPixels = await inParts(nearestVectors, ownPixels, trainPixels, width, tell);
+      const byCodes = await inParts(nearestCodes, ownCodes, trainCodes, positions, tell);
       for (const [method, nearest] of [
         ["nearestPixels", byPixels],
         ["nearestCodes", byCodes],
@@ -305,6 +307,27 @@ export async function evaluate(
     });
   }
   return { seeds, draws, level: LEVEL, splits: results };
+}
+
+/** Rows that are looked up before others have a turn. */
+const rowsATurn = 32;
+
+/** `find` for some rows at a time, so that a signal or a page is heard in between; `onTurn` is called then, and may throw. */
+async function inParts<A extends Float32Array | Uint32Array>(
+  find: (queries: A, stored: A, width: number) => Uint32Array,
+  queries: A,
+  stored: A,
+  width: number,
+  onTurn: () => void,
+): Promise<Uint32Array> {
+  const found = new Uint32Array(queries.length / width);
+  for (let first = 0; first < found.length; first += rowsATurn) {
+    const part = queries.subarray(first * width, (first + rowsATurn) * width) as A;
+    found.set(find(part, stored, width), first);
+    await new Promise((resolve) => setTimeout(resolve));
+    onTurn();
+  }
+  return found;
 }
 
 /** For each of n pictures another one: shifted by one within a random order, so that none keeps its own and all are shown once. */

@@ -8,7 +8,7 @@ const collect = runInNewContext("gc") as () => void;
 
 /** Collects garbage until nothing more of it goes: what finalisers and settled promises held takes some rounds. */
 export async function collectGarbage(): Promise<void> {
-  for (let round = 0; round < 6; round++) {
+  for (let round = 0; round < 4; round++) {
     await new Promise((resolve) => setTimeout(resolve, 5));
     collect();
   }

@@ -8,6 +8,9 @@ import type { Gpu } from "../dist/gpu/gpu.js";
 import type { Float } from "../dist/gpu/kernel.js";
 import { backwardFrom, noGrad } from "../dist/tensor/autograd.js";
 import { fromArray, type Tensor } from "../dist/tensor/tensor.js";
+import { randomArray } from "./random-array.js";
+
+export { randomArray };
 
 export interface Tolerance {
   /** Absolute error allowed; default 0. */
@@ -114,24 +117,6 @@ export function float16Test(name: string, body: (t: Check, gpu: Gpu) => Promise<
     if (gpu.has("shader-f16")) await body(t, gpu);
     else t.comment("this device lacks the feature shader-f16");
   });
-}
-
-/** Repeatable numbers, roughly normal, from a small generator of the tests' own (splitmix32 and Box-Muller). */
-export function randomArray(seed: number, length: number, scale = 1): Float64Array {
-  let state = (seed * 0x9e3779b9) >>> 0;
-  const uniform = () => {
-    state = (state + 0x9e3779b9) >>> 0;
-    let z = state;
-    z = Math.imul(z ^ (z >>> 16), 0x21f0aaad);
-    z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
-    return ((z ^ (z >>> 15)) >>> 0) / 2 ** 32;
-  };
-  const values = new Float64Array(length);
-  for (let i = 0; i < length; i++) {
-    const radius = Math.sqrt(-2 * Math.log(1 - uniform()));
-    values[i] = Math.fround(scale * radius * Math.cos(2 * Math.PI * uniform()));
-  }
-  return values;
 }
 
 export interface OpCheck {

@@ -101,3 +101,24 @@ test("the bound of held-out captions: all references, means over pictures, bits 
   );
   captioner.dispose();
 });
+
+test("the bounds of splits end where progress throws, before the first captions and after each batch", async (t, gpu) => {
+  const captioner = build(gpu);
+  const stops = [0, 1];
+  for (const stop of stops) {
+    const told: number[] = [];
+    await t.throwsMessage(
+      splitBounds(captioner, dataset(), ["test"], {
+        steps: 2,
+        onProgress(done) {
+          told.push(done);
+          if (done >= stop) throw new Error("asked to stop");
+        },
+      }),
+      /asked to stop/,
+      `after ${stop} captions`,
+    );
+    t.equal(told.length, 1 + stop, "at once");
+  }
+  captioner.dispose();
+});

@@ -4,7 +4,7 @@ import { Captioner } from "../dist/captioner.js";
 import type { Gpu } from "../dist/gpu/gpu.js";
 import { readWeights } from "../dist/nn/weights.js";
 import { WordTokenizer } from "../dist/text/words.js";
-import { randomArray } from "./harness.js";
+import { randomArray } from "./random-array.js";
 import { tinyConfig } from "./training/setup.js";
 
 export const tokenizer = new WordTokenizer(["a", "black", "cat", "dog", "red", "hat", "with", "on", "mat"]);

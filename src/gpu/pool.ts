@@ -259,9 +259,12 @@ export class BufferPool implements StorageOwner {
     const { bytes, label } = storage;
     this.#account.give(label, bytes);
     this.#pooled += bytes;
-    const list = this.#freeBuffers.get(bytes);
-    if (list) list.push(storage.place);
-    else this.#freeBuffers.set(bytes, [storage.place]);
+    const list = this.#freeBuffers.get(bytes) ?? [];
+    list.push(storage.place);
+    // The oldest buffer is handed out first, in whatever order they came back: work that is done again is given the same
+    // buffers again, whose bind groups are there already.
+    list.sort((a, b) => b.id - a.id);
+    this.#freeBuffers.set(bytes, list);
   }
 
   statistics(): MemoryStatistics {

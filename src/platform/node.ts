@@ -1,11 +1,11 @@
 /** The Node platform: atomic files, pictures by sharp, hashing, signals, and where npm packages lie. */
 
 import { createHash, randomBytes } from "node:crypto";
-import { existsSync, readFileSync, readlinkSync, type Stats } from "node:fs";
+import { accessSync, constants, existsSync, readFileSync, readlinkSync, type Stats, statSync } from "node:fs";
 import * as fs from "node:fs/promises";
 import { createRequire } from "node:module";
 import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UserError } from "./errors.js";
 import { PictureDecoder } from "./picture-decoder.js";
@@ -196,13 +196,37 @@ export function cacheDirectory(): string {
   return join(base?.startsWith("/") ? base : join(homedir(), ".cache"), "mc-diffusion");
 }
 
+/** What keeps a file of this path from being written, in a few words; null if nothing does that can be seen now. */
+export function outputProblem(path: string): string | null {
+  const folder = dirname(path);
+  if (!existsSync(folder)) return `there is no folder ${folder}`;
+  if (!statSync(folder).isDirectory()) return `${folder} is no folder`;
+  if (existsSync(path) && statSync(path).isDirectory()) return "it is a folder; give the name of a file";
+  try {
+    accessSync(folder, constants.W_OK);
+    return null;
+  } catch (error) {
+    return `${folder} cannot be written: ${reason(error)}`;
+  }
+}
+
+let standardOutputIsGone = false;
+
+/** Whether a reader of standard output has gone away: whose work was for that reader alone may stop. */
+export function isOutputGone(): boolean {
+  return standardOutputIsGone;
+}
+
 /**
  * Lets a command's work go on when nobody reads its output any more: a closed pipe (`| head`) or a terminal that is gone would
  * otherwise end the process at its next line, in the middle of work on the GPU. Under `nohup` a hang-up is ignored, which
  * Node forgets at its start.
  */
 export function outliveTerminal(): void {
-  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+  process.stderr.on("error", () => {});
+  process.stdout.on("error", () => {
+    standardOutputIsGone = true;
+  });
   if (startedByNohup()) process.on("SIGHUP", () => {});
 }
 

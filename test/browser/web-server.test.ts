@@ -15,6 +15,7 @@ writeFileSync(join(folder, "sub/index.html"), "below");
 writeFileSync(join(folder, "large.bin"), Buffer.alloc(8 << 20, 7));
 const site = await serve(folder, 0);
 t.teardown(() => site.close());
+t.setTimeout(600_000);
 const { port } = new URL(site.url);
 
 interface Answer {

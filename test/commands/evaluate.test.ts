@@ -23,6 +23,8 @@ interface Written {
   }[];
 }
 
+t.setTimeout(600_000);
+
 t.test("evaluate.js compares settings on the validation pictures of a folder", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "evaluate-"));
   t.teardown(() => rm(folder, { recursive: true }));
@@ -94,9 +96,13 @@ t.test("wrong usage is one sentence and exit code 2", async (t) => {
     [["--guidance", "more"], /Allowed choices are none, cfg, mcs, mcs-printed/],
     [["--seeds", "0"], /whole number from 1/],
     [["--captions"], /--captions needs --out/],
+    [["--steps", "101"], /--steps should be at most 100, the model's T, not 101/],
+    [["--out", "nowhere/scores.json"], /--out nowhere\/scores\.json: there is no folder nowhere/],
+    [["--out", "."], /--out \.: it is a folder; give the name of a file/],
   ] as const) {
     const { code, stderr } = await runCommand("evaluate", words);
     t.equal(code, 2, words.join(" "));
     t.match(stderr, pattern, stderr);
+    t.notMatch(stderr, /^adapter: /m, "before a device is opened");
   }
 });

@@ -99,6 +99,29 @@ t.test("devices come and go on one instance of the driver", async (t) => {
   t.ok(alive <= 3, `${alive} of ${gone.length} devices, adapters and engines are still there`);
 });
 
+t.test(
+  "work that is done again finds its bind groups, in whatever order its buffers came back",
+  async (t) => {
+    const { device } = await openNodeDevice({ adapter: "null" });
+    const gpu = Gpu.from(device);
+    const cycle = (turn: number) => {
+      const inputs = [1, 2, 3, 4].map((value) => fromArray(gpu, [value], [1]));
+      const scaled = inputs.map((input) => scale(input, 2));
+      const all = [...inputs, ...scaled];
+      for (let i = 0; i < all.length; i++) all[(i * 3 + turn) % all.length]!.dispose();
+    };
+    cycle(0);
+    await gpu.idle();
+    const { bindGroups, buffers } = gpu.counters;
+    for (let turn = 1; turn < 20; turn++) cycle(turn);
+    await gpu.idle();
+    t.equal(gpu.counters.bindGroups, bindGroups, "none is made anew");
+    t.equal(gpu.counters.buffers, buffers, "nor is a buffer");
+    gpu.dispose();
+    device.destroy();
+  },
+);
+
 t.test("bind groups that are kept are bounded", async (t) => {
   const { device } = await openNodeDevice({ adapter: "null" });
   const gpu = Gpu.from(device);

@@ -6,6 +6,7 @@ import { engine } from "./engine.js";
 import { evaluation } from "./evaluation.js";
 import { evaluationStatistics } from "./evaluation-statistics.js";
 import { files } from "./files.js";
+import { life } from "./life.js";
 import { mathematics } from "./mathematics.js";
 import type { Field } from "./mutation.js";
 import { page } from "./page.js";
@@ -22,4 +23,5 @@ export const fields: readonly Field[] = [
   { name: "evaluation", mutations: [...evaluation, ...evaluationStatistics] },
   { name: "files", mutations: files },
   { name: "page", mutations: page },
+  { name: "long life", mutations: life },
 ];

@@ -14,9 +14,9 @@ export type Moment = Phase | "checkpoint";
 /** What standard error says once a phase has begun; the first begins with the process. */
 const beginnings: Record<Exclude<Phase, "data">, RegExp> = {
   vqvae: /^run: /m,
-  encoding: /^vqvae \d+\/\d+ steps .*took/m,
-  decoder: /^codes .*took/m,
-  scores: /^decoder \d+\/\d+ steps .*took/m,
+  encoding: /^vqvae (\d+)\/\1 steps .*took/m,
+  decoder: /^codes (\d+)\/\1 pictures .*took/m,
+  scores: /^decoder (\d+)\/\1 steps .*took/m,
   report: /^bound .*took/m,
 };
 

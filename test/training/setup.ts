@@ -11,7 +11,7 @@ import { type DecoderBatches, DecoderTraining } from "../../dist/training/decode
 import type { Trainer } from "../../dist/training/stage.js";
 import { VqVaeTraining } from "../../dist/training/vqvae-training.js";
 import { VqVae } from "../../dist/vqvae/vqvae.js";
-import { randomArray } from "../harness.js";
+import { randomArray } from "../random-array.js";
 
 export const decoderShape: DecoderShape = {
   vocabulary: 9,
