@@ -44,8 +44,7 @@ fn logarithm(z: f32) -> f32 {
   var not_a_number = 0x7fc00000u;
   let bits = bitcast<u32>(z);
   let outside = select(not_a_number, minus_infinity, (bits & 0x7fffffffu) == 0u);
-  let positive = bits != 0u && bits <= 0x7f800000u;
-  return select(bitcast<f32>(outside), log(z), positive);
+  return select(bitcast<f32>(outside), log(z), bits - 1u < 0x7f800000u);
 }
 
 fn sigmoid(z: f32) -> f32 {

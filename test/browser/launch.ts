@@ -87,7 +87,15 @@ export async function launch({ webgpu = true, presents = false }: LaunchOptions 
     });
     const newContext = browser.newContext.bind(browser);
     // Tests that answer requests of a page in its server's place do not see those that a service worker makes.
-    browser.newContext = (options) => newContext({ serviceWorkers: "block", ...options });
+    browser.newContext = async (options) => {
+      const context = await newContext(options);
+      if (options?.serviceWorkers !== "allow") {
+        await context.addInitScript(() => {
+          Object.defineProperty(Navigator.prototype, "serviceWorker", { get: () => undefined });
+        });
+      }
+      return context;
+    };
     return {
       browser,
       description: `${own ?? "Chromium of @sparticuz/chromium"}, version ${browser.version()}`,

@@ -98,6 +98,8 @@ async function attentionAgrees(t: Test, page: Page, words: readonly string[]): P
   await page.keyboard.press("Home");
   for (let row = 1; row < 8; row++) await page.keyboard.press("ArrowUp");
   let most = { share: "", word: "" };
+  /** The largest share that a cell names for a word. */
+  const found = new Map<string, number>();
   for (let cell = 0; cell < 64; cell++) {
     const at = `Row ${Math.floor(cell / 8) + 1}, column ${(cell % 8) + 1},`;
     const text = await settled(
@@ -110,6 +112,10 @@ async function attentionAgrees(t: Test, page: Page, words: readonly string[]): P
     const shares = named.map(([, , share]) => shareOf(share ?? "NaN"));
     if (shares.length !== 3 || !shares.every((share, i) => i === 0 || share <= shares[i - 1]!))
       t.fail(`${text}: three words, the one that looks most first`);
+    for (const [, name, share] of named) {
+      const word = name === "the end" ? "end" : name!;
+      found.set(word, Math.max(found.get(word) ?? 0, shareOf(share ?? "NaN")));
+    }
     const [, name, share] = named[0]!;
     if (share && shareOf(share) > shareOf(most.share || "0"))
       most = { share, word: name === "the end" ? "end" : name! };
@@ -120,6 +126,14 @@ async function attentionAgrees(t: Test, page: Page, words: readonly string[]): P
   t.ok(
     words.some((word, i) => word === most.word && brightest[i] === most.share),
     `cells and words agree: “${most.word}” looks most at one place, ${most.share} %`,
+  );
+  const once = words.flatMap((word, i) => (words.filter((other) => other === word).length === 1 ? [i] : []));
+  const beyond = once.filter((i) => (found.get(words[i]!) ?? 0) > shareOf(brightest[i]!));
+  t.ok(once.length > 2, `${once.length} words stand once`);
+  t.same(
+    beyond.map((i) => `${words[i]}: ${found.get(words[i]!)} % at a cell, ${brightest[i]} %`),
+    [],
+    "no cell shows one of them brighter than its brightest",
   );
   const largest = brightest.reduce((a, b) => (shareOf(b) > shareOf(a) ? b : a));
   t.equal(largest, most.share, "and no word has a brighter cell");

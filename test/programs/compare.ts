@@ -13,7 +13,7 @@ export interface Failure {
 }
 
 /** Runs in float64 with every result moved at random as float32 may move it. */
-const noisyRuns = 8;
+const noisyRuns = 16;
 /**
  * What is allowed, in units of the farthest of those runs. The errors of an adapter need not look like random ones: they may
  * all have one sign, where those of the runs partly cancel.

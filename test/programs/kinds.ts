@@ -667,6 +667,9 @@ function attended(
     tape.matmul(split(q, queries), flipped(tape, split(k, keys))),
     affine(1 / Math.sqrt(width), 0),
   );
+  // The gradient finds the weights again as exp(score - log-sum-exp), two float32 numbers as large as the scores: where scores
+  // are large, the sum of a row is further from 1 than that of a softmax.
+  const softmax = (x: Value) => tape.map(tape.logSoftmax(x), unaryRules.exp);
   let weights: Value;
   if (mask) {
     // Keys that do not count leave the row: their scores are not computed with at all.
@@ -675,14 +678,14 @@ function attended(
       const open = Array.from({ length: keys }, (_, s) => s).filter((s) => allowed[b * keys + s] === 1);
       const shape = [1, heads, queries, open.length];
       const from = placesOf(shape, ([, h, t, s]) => flat(scores.shape, [b, h!, t!, open[s!]!]));
-      const packed = tape.softmax(tape.gather(scores, shape, from));
+      const packed = softmax(tape.gather(scores, shape, from));
       const full = placesOf([1, heads, queries, keys], ([, h, t, s]) =>
         open.includes(s!) ? flat(shape, [0, h!, t!, open.indexOf(s!)]) : -1,
       );
       return tape.gather(packed, [1, heads, queries, keys], full);
     });
     weights = tape.concat(rows, 0);
-  } else weights = tape.softmax(scores);
+  } else weights = softmax(scores);
   const mixed = tape.matmul(weights, split(v, keys));
   return tape.reshape(tape.transpose(mixed, 1, 2), [batch, queries, channels]);
 }
