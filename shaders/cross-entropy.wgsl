@@ -42,12 +42,7 @@ fn row_of(group: vec3<u32>, groups: vec3<u32>, local: u32) -> u32 {
   return (group.y * groups.x + group.x) * (WORKGROUP / LANES) + local / LANES;
 }
 
-// Of a target that is no class, loss and gradient are not a number.
-fn is_no_class(goal: u32) -> bool {
-  return goal >= params.width && goal != params.ignored;
-}
-
-// WGSL cannot write it but as bits.
+// Loss and gradient of a target that is no class: not a number. WGSL cannot write it but as bits.
 fn not_a_number() -> f32 {
   var bits = 0x7fc00000u;
   return bitcast<f32>(bits);
@@ -119,7 +114,7 @@ fn forward(
   if (own >= params.rows || local % LANES != 0u) { return; }
   let row = params.first_row + local_row;
   let goal = targets[row];
-  let own_lse = select(total, not_a_number(), is_no_class(goal));
+  let own_lse = select(total, not_a_number(), goal >= params.width && goal != params.ignored);
   lse[row] = own_lse;
   row_loss[row] = select(own_lse - logit(local_row, goal), 0.0, goal == params.ignored);
 }
@@ -178,7 +173,7 @@ struct Slope { factor: f32, lse: f32, goal: u32 }
 fn slope_of(row: u32) -> Slope {
   let goal = targets[row];
   // A factor, because exp(NaN) is a number on some drivers.
-  let factor = select(dloss[0] * saved_share[0], not_a_number(), is_no_class(goal));
+  let factor = select(dloss[0] * saved_share[0], not_a_number(), goal >= params.width);
   return Slope(select(factor, 0.0, goal == params.ignored), saved_lse[row], goal);
 }
 

@@ -39,12 +39,11 @@ fn exponential(z: f32) -> f32 {
 }
 
 fn logarithm(z: f32) -> f32 {
-  // WGSL can write neither infinity nor NaN but as bits.
-  var minus_infinity = 0xff800000u;
-  var not_a_number = 0x7fc00000u;
-  let bits = bitcast<u32>(z);
-  let outside = select(not_a_number, minus_infinity, (bits & 0x7fffffffu) == 0u);
-  return select(bitcast<f32>(outside), log(z), bits - 1u < 0x7f800000u);
+  var bits = bitcast<u32>(z);
+  if (bits - 1u < 0x7f800000u) { return log(z); }
+  // -∞ of 0, else NaN: WGSL can write neither but as bits.
+  bits = select(0x7fc00000u, 0xff800000u, (bits & 0x7fffffffu) == 0u);
+  return bitcast<f32>(bits);
 }
 
 fn sigmoid(z: f32) -> f32 {
