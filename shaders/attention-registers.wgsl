@@ -160,11 +160,11 @@ fn forward(
     let s3 = select(vec4<f32>(LOWEST), score[3] * scale, seen.w);
     // o is kept normalised: o <- (o total_old + sum_j exp(s_j - top) v_j) / total_new.
     let new_top = max(top, max(max(s0, s1), max(s2, s3)));
-    // Not exp2 alone: while no key has been seen, both score and top are LOWEST.
-    let p0 = select(vec4<f32>(), exp2(s0 - new_top), s0 > vec4<f32>(LOWEST));
-    let p1 = select(vec4<f32>(), exp2(s1 - new_top), s1 > vec4<f32>(LOWEST));
-    let p2 = select(vec4<f32>(), exp2(s2 - new_top), s2 > vec4<f32>(LOWEST));
-    let p3 = select(vec4<f32>(), exp2(s3 - new_top), s3 > vec4<f32>(LOWEST));
+    // Not exp2 alone: while no key has been seen, both score and top are LOWEST. Asked so that NaN stays NaN.
+    let p0 = select(exp2(s0 - new_top), vec4<f32>(), s0 <= vec4<f32>(LOWEST));
+    let p1 = select(exp2(s1 - new_top), vec4<f32>(), s1 <= vec4<f32>(LOWEST));
+    let p2 = select(exp2(s2 - new_top), vec4<f32>(), s2 <= vec4<f32>(LOWEST));
+    let p3 = select(exp2(s3 - new_top), vec4<f32>(), s3 <= vec4<f32>(LOWEST));
     let old_total = total * exp2(top - new_top);
     total = old_total + ((p0 + p1) + (p2 + p3));
     top = new_top;
@@ -182,7 +182,7 @@ fn forward(
       o[out.w + d] = sum[3];
     }
   }
-  let lse = select(vec4<f32>(LOWEST), (top + log2(total)) * LN_2, total > vec4<f32>());
+  let lse = select((top + log2(total)) * LN_2, vec4<f32>(LOWEST), total <= vec4<f32>());
   let at = lse_at(place, place.first);
   rows[at.x] = lse.x;
   rows[at.y] = lse.y;

@@ -160,8 +160,8 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation
       let old_total = total[i] * exp2(top[i] - new_top);
       var new_total = old_total;
       for (var j = 0u; j < BLOCK; j++) {
-        // Not exp2 alone: while no key has been seen, both score and top are LOWEST.
-        let p = select(0.0, exp2(score[i * BLOCK + j] - new_top), score[i * BLOCK + j] > LOWEST);
+        // Not exp2 alone: while no key has been seen, both score and top are LOWEST. Asked so that NaN stays NaN.
+        let p = select(exp2(score[i * BLOCK + j] - new_top), 0.0, score[i * BLOCK + j] <= LOWEST);
         score[i * BLOCK + j] = p;
         new_total += p;
       }
@@ -203,7 +203,7 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation
   }
   for (var i = 0u; i < ROWS; i++) {
     if (own + i * LANES < params.queries) {
-      rows[lse_at(group, own + i * LANES)] = select(LOWEST, (top[i] + log2(total[i])) * LN_2, total[i] > 0.0);
+      rows[lse_at(group, own + i * LANES)] = select((top[i] + log2(total[i])) * LN_2, LOWEST, total[i] <= 0.0);
     }
   }
 }

@@ -185,8 +185,8 @@ fn forward(
       let old_total = total[i] * exp2(top[i] - new_top);
       var new_total = old_total;
       for (var j = 0u; j < KEYS; j++) {
-        // Not exp2 alone: while no key has been seen, both score and top are LOWEST.
-        let p = select(0.0, exp2(score[i * KEYS + j] - new_top), score[i * KEYS + j] > LOWEST);
+        // Not exp2 alone: while no key has been seen, both score and top are LOWEST. Asked so that NaN stays NaN.
+        let p = select(exp2(score[i * KEYS + j] - new_top), 0.0, score[i * KEYS + j] <= LOWEST);
         score[i * KEYS + j] = p;
         new_total += p;
       }
@@ -228,7 +228,7 @@ fn forward(
   }
   for (var i = 0u; i < QUERIES; i++) {
     if (place.first + i < params.queries) {
-      rows[lse_at(place, place.first + i)] = select(LOWEST, (top[i] + log2(total[i])) * LN_2, total[i] > 0.0);
+      rows[lse_at(place, place.first + i)] = select((top[i] + log2(total[i])) * LN_2, LOWEST, total[i] <= 0.0);
     }
   }
 }

@@ -15,6 +15,7 @@ const NODE_ONLY: Readonly<Record<string, string>> = {
   "gpu/kernel-lines.test.js": "the files of shaders/",
   "training/budget.test.js": "Dawn's null backend",
   "training/resume.test.js": "run folders on disk",
+  "training/settings.test.js": "folders of pictures on disk",
 };
 
 /** The test files that run in a page: all that are written with the harness and not listed above. By their paths in `test/`. */

@@ -558,4 +558,11 @@ export const shaders: readonly Mutation[] = [
     replace: "let values = 0.5 * vec4<f32>(normal_pair(words.x, words.y), normal_pair(words.z, words.w));",
     tests: ["ops/rng.test.ts # same bits"],
   },
+  {
+    name: "attention: scores that are NaN count nothing",
+    file: "shaders/attention.wgsl",
+    find: "select(exp2(score[i * KEYS + j] - new_top), 0.0, score[i * KEYS + j] <= LOWEST)",
+    replace: "select(0.0, exp2(score[i * KEYS + j] - new_top), score[i * KEYS + j] > LOWEST)",
+    tests: ["ops/numerics.test.ts"],
+  },
 ];

@@ -1,7 +1,9 @@
 /** Where float32 arithmetic goes wrong if one is careless: small and huge arguments, NaN, infinities, cancellation. */
 
 import { Gpu } from "../../dist/gpu/gpu.js";
+import { attention } from "../../dist/ops/attention.js";
 import { nearestCodes } from "../../dist/ops/codebook.js";
+import { crossEntropy } from "../../dist/ops/cross-entropy.js";
 import {
   clamp,
   exp,
@@ -139,6 +141,54 @@ test("softmax and log-sum-exp of infinities are what IEEE arithmetic gives", asy
       "all on the number",
     );
     t.ok(p.subarray(4 * width).every(Number.isNaN), `softmax of NaN is NaN, ${width} wide`);
+  }
+});
+
+for (const software of [true, false]) {
+  test(`NaN goes through attention, ${software ? "portable" : "for a GPU"}`, async (t, { device }) => {
+    const gpu = Gpu.from(device, { software });
+    for (const [length, width] of [
+      [3, 8],
+      [70, 64],
+    ] as const) {
+      const clean = randomArray(length, length * width);
+      const tensor = (at: number | null) => {
+        const data = Float32Array.from(clean);
+        if (at !== null) data[at * width + 2] = nan;
+        return fromArray(gpu, data, [1, length, width]);
+      };
+      const rows = async (q: number | null, k: number | null) => {
+        const y = await gpu.scope(() => attention(tensor(q), tensor(k), tensor(null), 1).output).read();
+        return Array.from({ length }, (_, row) => y.subarray(row * width, (row + 1) * width));
+      };
+      const hasNoNumber = (row: Float32Array) => row.every(Number.isNaN);
+      const isWhole = (row: Float32Array) => row.every(Number.isFinite);
+      const ofQuery = await rows(1, null);
+      t.ok(hasNoNumber(ofQuery[1]!), `${length}: a query with NaN finds nothing but NaN`);
+      t.ok(
+        ofQuery.every((row, i) => i === 1 || isWhole(row)),
+        `${length}: the others are not touched`,
+      );
+      t.ok(
+        (await rows(null, length - 1)).every(hasNoNumber),
+        `${length}: a key with NaN is seen by every query`,
+      );
+    }
+  });
+}
+
+test("a loss of logits with NaN is no finite number", async (t, gpu) => {
+  for (const width of [5, 300]) {
+    const logits = fromArray(gpu, randomArray(width, 2 * width), [2, width]);
+    const targets = fromArray(gpu, [1, 2], [2], "u32");
+    const clean = await gpu.scope(() => crossEntropy(logits, targets).loss).item();
+    t.ok(Number.isFinite(clean), `${clean} without one`);
+    for (const at of [0, width - 1]) {
+      const data = Float32Array.from(await logits.read());
+      data[width + at] = nan;
+      const loss = await gpu.scope(() => crossEntropy(fromArray(gpu, data, [2, width]), targets).loss).item();
+      t.ok(!Number.isFinite(loss), `${loss} with NaN at ${at} of ${width}`);
+    }
   }
 });
 

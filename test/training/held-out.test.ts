@@ -1,11 +1,11 @@
 /** Whatever is chosen while training is chosen by validation pictures: nothing reads a test split before the last scores. */
 
+import { platform as hostPlatform } from "#test-host";
 import { Captioner } from "../../dist/captioner.js";
 import { type CaptionedImage, type Dataset, MemoryPictures, splitsOf } from "../../dist/data/dataset.js";
 import { evaluate } from "../../dist/evaluation.js";
 import { splitBounds } from "../../dist/held-out-bound.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
-import { nodePlatform } from "../../dist/platform/node.js";
 import { attributesOf } from "../../dist/text/attributes.js";
 import { heldOutRecords, runVocabulary, saveTrained } from "../../dist/training/run.js";
 import { runStage, type Trainer } from "../../dist/training/stage.js";
@@ -90,7 +90,7 @@ test("nothing of a test split is read until the model is trained and saved", asy
     "sampling.steps=3",
   );
   const files = new MemoryFiles();
-  const platform = { ...nodePlatform, files };
+  const platform = { ...hostPlatform, files };
   const run = await RunFolder.create(files, "run", {});
   const heldOut = heldOutRecords(dataset);
   const captioner = new Captioner(gpu, config, await runVocabulary(files, run, dataset, config));

@@ -1,11 +1,11 @@
 /** A data set whose pictures and captions tell which is which, and all that a stage of training takes. */
 
+import { platform } from "#test-host";
 import { Captioner } from "../../dist/captioner.js";
 import type { Config } from "../../dist/config.js";
 import { type CaptionedImage, type Dataset, MemoryPictures, splitsOf } from "../../dist/data/dataset.js";
 import type { Gpu } from "../../dist/gpu/gpu.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
-import { nodePlatform } from "../../dist/platform/node.js";
 import { heldOutRecords, runVocabulary } from "../../dist/training/run.js";
 import type { StageContext } from "../../dist/training/stages.js";
 import { MemoryFiles } from "../io/memory-files.js";
@@ -95,7 +95,7 @@ export async function toyContext(
   const tokenizer = await runVocabulary(files, run, dataset, config);
   const captioner = new Captioner(gpu, config, tokenizer);
   return {
-    platform: { ...nodePlatform, files },
+    platform: { ...platform, files },
     config,
     captioner,
     dataset,
