@@ -376,13 +376,3 @@ test("a caption that still holds [MASK] is an error of its own", async (t, gpu) 
   }
   captioner.dispose();
 });
-
-test("a folder's path is no address", async (t) => {
-  for (const path of ["weights/emoji", "/weights/emoji", "C:\\weights", "file:///weights"]) {
-    await t.throwsMessage(
-      Captioner.load(path),
-      /is not an address on the web; .*Captioner\.fromFolder/,
-      path,
-    );
-  }
-});

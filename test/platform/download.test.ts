@@ -235,3 +235,11 @@ tap.test("a server that sends too much is not listened to for long", async (t) =
   const announced = `${url}?length=800000000`;
   t.match(await message(downloadText(announced)), /is too large: 800000000 bytes are announced/);
 });
+
+tap.test("in Node a folder's path is no address", async (t) => {
+  for (const path of ["weights/emoji", "/weights/emoji", "C:\\weights", "file:///weights"]) {
+    await t.rejects(Captioner.load(path), {
+      message: /is not an address on the web; .*Captioner\.fromFolder/,
+    });
+  }
+});
