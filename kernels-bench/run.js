@@ -87,7 +87,7 @@ const program = commandLine(
   .option("--check", "also compare each case with a float64 reference; exit code 1 if one is wrong")
   .option(
     "--repeat <n>",
-    "samples of each case, or steps (default: as fit into about a second)",
+    "samples of each case, or steps (default: as many as fit into about a second)",
     integerOption(1, 10000),
   )
   .option("--json <file>", "write the results")
@@ -294,7 +294,7 @@ async function profile(options) {
   const { preset = "quick", set = [] } = options;
   const gpu = await openGpu(options.adapter, false, options.tuning);
   if (options.trace !== undefined && !timestamps(gpu)) {
-    throw new UserError("--trace needs an adapter with timestamps; this one has none that mean anything.");
+    throw new UserError("--trace needs an adapter with timestamps; this one has no usable ones.");
   }
   const steps = await profileSteps(gpu, preset, {
     set,

@@ -41,7 +41,7 @@ interface Options {
 const methods: readonly Method[] = ["none", "cfg", "mcs", "mcs-printed"];
 
 async function main(): Promise<void> {
-  const program = commandLine("node dist/caption.js", "Says what is in pictures (PNG, JPEG, WebP).")
+  const program = commandLine("node dist/caption.js", "Captions pictures (PNG, JPEG, WebP).")
     .argument("<image...>", "picture files")
     .option("--weights <folder>", "weights to use: a run's weights/ folder", shippedWeights())
     .option("--steps <number>", "denoising steps, at most the model's T", integerOption(1))

@@ -98,7 +98,7 @@ async function main(): Promise<void> {
     .option("--data <source>", "emoji, or a folder with captions (default: what the weights were trained on)")
     .option(
       "--splits <names>",
-      "splits to score, with commas (default: all but train and validation); choose settings on validation",
+      "splits to score, separated by commas (default: all but train and validation); choose settings on validation",
     )
     .option(
       "--limit <number>",
@@ -106,7 +106,7 @@ async function main(): Promise<void> {
       integerOption(0),
       0,
     )
-    .option("--seeds <number>", "sampling seeds that means go over", integerOption(1, 1000), 5)
+    .option("--seeds <number>", "number of sampling seeds to average over", integerOption(1, 1000), 5)
     .option("--seed <number>", "the first of them (default: the model's)", integerOption(0, 2 ** 31))
     .option(
       "--compare <settings>",

@@ -188,7 +188,7 @@ function describeProblems(folder: string, lines: readonly string[]): string {
     .map((line) => `\n  ${line}`)
     .join("");
   const rows = lines.length === 1 ? "1 bad row" : `${lines.length} bad rows`;
-  return `${folder} has ${rows}; mend them or leave them out with --skip-bad:${list}${more}`;
+  return `${folder} has ${rows}; correct them or leave them out with --skip-bad:${list}${more}`;
 }
 
 async function findCaptionFile({ files }: FolderPlatform, folder: string): Promise<string> {

@@ -75,6 +75,7 @@ async function drawing(bytes: Uint8Array): Promise<DrawablePicture> {
 /** The 2D context of a canvas whose pixels are read. */
 export function canvasContext(surface: OffscreenCanvas): OffscreenCanvasRenderingContext2D {
   const context = surface.getContext("2d", { willReadFrequently: true });
-  if (context === null) throw new UserError("This browser gives no 2D canvas, which reading pictures needs.");
+  if (context === null)
+    throw new UserError("This browser provides no 2D canvas, which reading pictures needs.");
   return context;
 }

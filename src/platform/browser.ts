@@ -101,7 +101,7 @@ export function storeTuning(table: TuningTable): void {
     localStorage.setItem(tuningItem, JSON.stringify(table));
   } catch (error) {
     throw new UserError(
-      `The browser does not keep the tuning table: ${error instanceof Error ? error.message : error}.`,
+      `The browser cannot store the tuning table: ${error instanceof Error ? error.message : error}.`,
     );
   }
 }

@@ -44,11 +44,10 @@ export async function openDevice(): Promise<GPUDevice> {
   const gpu = typeof navigator === "undefined" ? undefined : navigator.gpu;
   if (!gpu) {
     throw new UserError(
-      "There is no WebGPU here: it takes a browser that has it switched on, and a page served by https or from localhost.",
+      "WebGPU is not available here: it needs a browser with WebGPU enabled and a page served over HTTPS or from localhost.",
     );
   }
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
-  if (!adapter)
-    throw new UserError("This browser has WebGPU, but no graphics adapter that it lets pages use.");
+  if (!adapter) throw new UserError("This browser has WebGPU but offers no graphics adapter to pages.");
   return requestComputeDevice(adapter);
 }

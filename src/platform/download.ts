@@ -31,7 +31,8 @@ async function request(url: string, signal?: AbortSignal, mode: RequestCache = "
     signal?.throwIfAborted();
     throw new UserError(`Cannot fetch ${url}: ${error instanceof Error ? error.message : error}.`);
   }
-  if (!response.ok) throw new UserError(`Cannot fetch ${url}: the server answers ${response.status}.`);
+  if (!response.ok)
+    throw new UserError(`Cannot fetch ${url}: the server answered with status ${response.status}.`);
   return response;
 }
 
@@ -115,7 +116,7 @@ async function received(
     signal?.throwIfAborted();
     if (error instanceof UserError) throw error;
     const why = error instanceof Error ? error.message : error;
-    throw new UserError(`Fetching ${url} broke off after ${loaded} bytes: ${why}.`);
+    throw new UserError(`Fetching ${url} stopped after ${loaded} bytes: ${why}.`);
   }
   const bytes = new Uint8Array(loaded);
   let at = 0;

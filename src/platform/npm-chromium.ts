@@ -45,7 +45,7 @@ async function privateTemporary(): Promise<string> {
   await fs.mkdir(folder, { mode: 0o700 }).catch(() => {});
   const status = await fs.lstat(folder);
   if (!status.isDirectory() || status.uid !== uid || (status.mode & 0o022) !== 0) {
-    throw new UserError(`${folder} belongs to somebody else or is open to others; remove it.`);
+    throw new UserError(`${folder} belongs to another user or is writable by others; remove it.`);
   }
   return folder;
 }

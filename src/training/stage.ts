@@ -84,7 +84,7 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
   let step = resumed?.step ?? 0;
   const { last, damaged } = await run.truncateLog(stage, step);
   if (damaged > 0)
-    progress.warn(`warning: ${damaged} lines of ${run.logPath} were no entries and are left out`);
+    progress.warn(`warning: ${damaged} lines of ${run.logPath} are not log entries and were left out`);
 
   let saved = step;
   let latest: LogEntry | null = null;

@@ -21,7 +21,7 @@ tap.test("a browser that gives no adapter", async (t) => {
   const { page, problems } = await openPage(browser, url);
   const error = await page.evaluate(() => globalThis.mcdFailures.open());
   t.equal(error?.type, "UserError", "typed");
-  t.match(error?.message, /^This browser has WebGPU, but no graphics adapter/, "says what is missing");
+  t.match(error?.message, /^This browser has WebGPU but offers no graphics adapter/, "says what is missing");
   t.same(problems, ["console warning: No available adapters."], "Chromium itself says no more");
 });
 
@@ -29,7 +29,11 @@ tap.test("a file that the server does not have", async (t) => {
   const { page } = await openPage(await sharedBrowser(), url);
   const { exists, read } = await page.evaluate(() => globalThis.mcdFailures.missingFile());
   t.equal(exists, false, "it does not exist");
-  t.same(read, { type: "UserError", message: "Cannot fetch /none: the server answers 404." }, "and says so");
+  t.same(
+    read,
+    { type: "UserError", message: "Cannot fetch /none: the server answered with status 404." },
+    "and says so",
+  );
   await page.close();
 });
 
@@ -40,7 +44,7 @@ tap.test("a browser without WebGPU", async (t) => {
   await page.goto(url);
   const error = await page.evaluate(() => globalThis.mcdFailures.open());
   t.equal(error?.type, "UserError", "typed");
-  t.match(error?.message, /^There is no WebGPU here: it takes a browser that has it/, "says what it takes");
+  t.match(error?.message, /^WebGPU is not available here: it needs a browser/, "says what it takes");
   await page.close();
 });
 

@@ -131,7 +131,7 @@ const answer404 = (route: Route) => route.fulfill({ status: 404, body: "There is
 for (const order of ["before", "after"] as const) {
   t.test(`no WebGPU, told ${order} the gallery comes`, async (t) => {
     const page = await newPage(t, { webgpu: false });
-    const wanted = /^There is no WebGPU here.*Chrome and Edge .*113.*Firefox .*141.*Safari .*26/s;
+    const wanted = /^WebGPU is not available here.*Chrome and Edge .*113.*Firefox .*141.*Safari .*26/s;
     const letGo = await hold(page, order === "before" ? "**/gallery.json" : "**/app*.js");
     await page.goto(site.url);
     if (order === "before") await comes(t, page, "gpu", wanted);
@@ -189,7 +189,7 @@ for (const [what, url, handler, pattern] of [
     "not found",
     "**/weights/emoji/config.json",
     answer404,
-    /^Cannot fetch .*config\.json: the server answers 404\. Try again/,
+    /^Cannot fetch .*config\.json: the server answered with status 404\. Try again/,
   ],
   [
     "not fetched",
@@ -225,7 +225,7 @@ t.test("the GPU is lost again and again, while weights are missing", async (t) =
   const page = await newPage(t);
   await page.route("**/model.safetensors", answer404);
   await page.goto(site.url);
-  const missing = /^Cannot fetch .*: the server answers 404/;
+  const missing = /^Cannot fetch .*: the server answered with status 404/;
   await comes(t, page, "captioner", missing);
   for (let count = 1; count <= 4; count++) {
     await atRest(page);
@@ -281,13 +281,13 @@ t.test("a gallery that cannot be fetched", async (t) => {
   await page.route("**/gallery.json", answer404);
   await page.route("**/gallery/*.png", answer404);
   await page.goto(site.url);
-  const list = /^The gallery cannot be fetched: The server answers 404\. Try again/;
+  const list = /^The gallery cannot be fetched: The server answered with status 404\. Try again/;
   await comes(t, page, "gallery", list);
   await stays(t, page, "gallery", list, "at rest");
   await page.unroute("**/gallery.json");
   await tryAgain(page, "gallery");
   t.equal(await page.locator("#panel-caption .gallery button").count(), 24, "two dozen pictures");
-  const first = /^Cannot fetch gallery\/.+\.png: the server answers 404\. Try again/;
+  const first = /^Cannot fetch gallery\/.+\.png: the server answered with status 404\. Try again/;
   await stays(t, page, "gallery", first, "now about the first picture");
   await picture(page, 5).click();
   await comes(t, page, "picture", first);

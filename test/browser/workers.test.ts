@@ -340,7 +340,7 @@ t.test("a kept run that cannot be read", async (t) => {
     await data.getFileHandle("dataset.json", { create: true });
   });
   await page.reload();
-  const pattern = /^No run can be kept here, or none can be read: .*training/;
+  const pattern = /^Runs cannot be stored or read here: .*training/;
   await stays(t, page, "storage", pattern);
   await page.screenshot({ path: screenshotPath("message-kept-run.png"), fullPage: true });
   await page.evaluate(async () => {

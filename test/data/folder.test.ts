@@ -141,7 +141,7 @@ t.test("bad files are listed at once and skipped only when asked", async (t) => 
     ["a.png"],
   );
   const failed = loadFolder(nodePlatform, path);
-  await t.rejects(failed, /has 3 bad rows; mend them or leave them out with --skip-bad/);
+  await t.rejects(failed, /has 3 bad rows; correct them or leave them out with --skip-bad/);
   await t.rejects(
     failed,
     /captions.txt:2: there is no file gone.png\n {2}captions.txt:3: bad.png cannot be read: .*\n {2}captions.txt:4: there is no tab/,

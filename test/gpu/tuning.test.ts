@@ -276,5 +276,5 @@ t.test("tables in a page's storage", async (t) => {
   storage.setItem = () => {
     throw new Error("the quota is used up");
   };
-  t.throws(() => storeTuning(lanes(8)), /does not keep the tuning table: the quota is used up/);
+  t.throws(() => storeTuning(lanes(8)), /cannot store the tuning table: the quota is used up/);
 });

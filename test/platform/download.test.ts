@@ -96,12 +96,15 @@ tap.test("download", async (t) => {
       progress.at(-1)!.loaded === 300_000,
     "that rises to its end",
   );
-  t.match(await message(download(`${base}none`)), /^Cannot fetch http.*none: the server answers 404\./);
+  t.match(
+    await message(download(`${base}none`)),
+    /^Cannot fetch http.*none: the server answered with status 404\./,
+  );
   t.match(await message(download("http://127.0.0.1:9/x")), /^Cannot fetch http:\/\/127\.0\.0\.1:9\/x: /);
   const other = { ...expected, sha256: "0".repeat(64) };
   t.match(await message(download(url, { expected: other })), /^http.*file is damaged or of another version/);
   site.breakAfter = 100_000;
-  t.match(await message(download(url)), /^Fetching http.*file broke off after \d+ bytes/);
+  t.match(await message(download(url)), /^Fetching http.*file stopped after \d+ bytes/);
   site.breakAfter = Number.POSITIVE_INFINITY;
   const aborted = AbortSignal.abort(new Error("no more"));
   t.equal(await message(download(url, { signal: aborted })), "not a UserError: no more");
@@ -179,7 +182,7 @@ tap.test("Captioner.load", async (t) => {
 
   t.match(
     await message(Captioner.load(`${base}elsewhere`, { gpu })),
-    /^Cannot fetch .*elsewhere\/config\.json: the server answers 404/,
+    /^Cannot fetch .*elsewhere\/config\.json: the server answered with status 404/,
   );
   site.files.set("bad/config.json", config);
   site.files.set("bad/model.safetensors", weights.slice(0, -4));
@@ -198,7 +201,11 @@ tap.test("Captioner.load", async (t) => {
     await message(Captioner.load(`${base}w`, { gpu, signal: AbortSignal.abort(new Error("gone")) })),
     /gone/,
   );
-  t.match(await message(Captioner.load(`${base}w`)), /^There is no WebGPU here/, "a page without WebGPU");
+  t.match(
+    await message(Captioner.load(`${base}w`)),
+    /^WebGPU is not available here/,
+    "a page without WebGPU",
+  );
   await files.write("w/model.safetensors", weights.slice(4));
   t.match(await message(Captioner.fromFolder(gpu, files, "w")), /^w\/model\.safetensors is damaged/);
   t.ok(Gpu.from(gpu.device), "the device can be used further");

@@ -84,7 +84,7 @@ export function galleryStrip(app: App): HTMLElement {
 export async function loadGallery(app: App): Promise<void> {
   try {
     const response = await fetch("gallery/gallery.json");
-    if (!response.ok) throw new Error(`the server answers ${response.status}`);
+    if (!response.ok) throw new Error(`the server answered with status ${response.status}`);
     app.useGallery((await response.json()) as Gallery);
     app.messages.over("gallery");
   } catch (error) {

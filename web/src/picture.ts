@@ -40,7 +40,8 @@ export async function fetchPicture(address: string, name: string): Promise<Pictu
   const response = await fetch(address).catch((error: unknown) => {
     throw new UserError(`Cannot fetch ${address}: ${error instanceof Error ? error.message : error}.`);
   });
-  if (!response.ok) throw new UserError(`Cannot fetch ${address}: the server answers ${response.status}.`);
+  if (!response.ok)
+    throw new UserError(`Cannot fetch ${address}: the server answered with status ${response.status}.`);
   return readPicture(await response.blob(), name);
 }
 

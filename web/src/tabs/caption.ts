@@ -243,7 +243,7 @@ class CaptionTab {
     const weights = attention.data.subarray(at * attention.columns, (at + 1) * attention.columns);
     this.grid.light(weights);
     const sum = weights.reduce((a, b) => a + b, 0);
-    this.readout.textContent = `“${step.words[at]}” gives ${percent(sum)} of its cross-attention to the ${attention.columns} codes${sum < 0.995 ? ", the rest to the summary of the picture" : ""}; ${percent(Math.max(...weights))} to the brightest cell, ${percent(sum / attention.columns)} to each if it looked everywhere alike.`;
+    this.readout.textContent = `“${step.words[at]}” gives ${percent(sum)} of its cross-attention to the ${attention.columns} codes${sum < 0.995 ? ", the rest to the summary of the picture" : ""}; ${percent(Math.max(...weights))} to the brightest cell, ${percent(sum / attention.columns)} to each if it attended evenly.`;
   }
 
   /** Tints the words that look at a cell. */

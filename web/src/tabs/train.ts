@@ -112,7 +112,7 @@ class TrainTab {
       this.messages.over("storage");
       return log;
     } catch (error) {
-      this.messages.show("storage", `No run can be kept here, or none can be read: ${sentence(error)}`);
+      this.messages.show("storage", `Runs cannot be stored or read here: ${sentence(error)}`);
       return null;
     }
   }
@@ -266,7 +266,7 @@ class TrainTab {
   private ended(outcome: "finished" | "paused", { before, after }: MemoryReturned): void {
     this.messages.over("training");
     this.bar.hidden = true;
-    this.phase.textContent = `${outcome === "finished" ? "Finished" : "Paused"}; the GPU has its memory back (${formatBytes(after)} in use, ${formatBytes(before)} before the training).`;
+    this.phase.textContent = `${outcome === "finished" ? "Finished" : "Paused"}; its GPU memory is released (${formatBytes(after)} in use, ${formatBytes(before)} before the training).`;
     this.phase.dataset.before = String(before);
     this.phase.dataset.after = String(after);
     this.showNumbers();

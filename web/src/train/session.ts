@@ -174,7 +174,7 @@ export class TrainingSession {
       if (!emojiSizes.includes(imageSize)) {
         const sizes = emojiSizes.map((size) => `${size}×${size}`).join(" and ");
         throw new UserError(
-          `the page brings its emoji along at ${sizes} pixels, and these settings take ${imageSize}×${imageSize}; add data.imageSize=${emojiSizes.at(-1)}`,
+          `the page includes emoji of ${sizes} pixels, and these settings need ${imageSize}×${imageSize}; add data.imageSize=${emojiSizes.at(-1)}`,
         );
       }
       return withSubset(await readDataset(browserPlatform, `data/emoji-${imageSize}`), subset);
