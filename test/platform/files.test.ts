@@ -162,7 +162,8 @@ t.test("the first signal asks, the second ends the process", async (t) => {
     ["SIGTERM", "SIGHUP"],
     ["SIGHUP", "SIGTERM"],
   ] as const) {
-    const child = spawn(process.execPath, ["--input-type=module", "-e", code]);
+    // Without what tap adds to a child process: its own handlers of signals.
+    const child = spawn("env", ["-u", "NODE_OPTIONS", process.execPath, "--input-type=module", "-e", code]);
     let output = "";
     child.stdout.on("data", (chunk: Buffer) => {
       output += chunk;
