@@ -32,10 +32,12 @@ struct Params {
 @group(0) @binding(7) var<storage, read> dz_elements: array<f32>;
 @group(0) @binding(8) var<storage, read_write> z_elements: array<f32>;
 
+// @shared is-nan
 // By its bits: comparisons with NaN may be optimised away, and min and max may return the other operand.
 fn is_nan(z: f32) -> bool {
   return (bitcast<u32>(z) & 0x7fffffffu) > 0x7f800000u;
 }
+// @end shared
 
 fn value(p: f32, q: f32) -> f32 {
   let either_nan = is_nan(p) || is_nan(q);

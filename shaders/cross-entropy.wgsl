@@ -42,11 +42,13 @@ fn row_of(group: vec3<u32>, groups: vec3<u32>, local: u32) -> u32 {
   return (group.y * groups.x + group.x) * (WORKGROUP / LANES) + local / LANES;
 }
 
-// Loss and gradient of a target that is no class: not a number. WGSL cannot write it but as bits.
+// @shared not-a-number
+// Of an id that is out of range: not a number, which no one takes for a result. WGSL cannot write it but as bits.
 fn not_a_number() -> f32 {
   var bits = 0x7fc00000u;
   return bitcast<f32>(bits);
 }
+// @end shared
 
 // @shared log-sum-exp-of-row
 // The log-sum-exp of a row from its lanes' (top, sum of exp(x - top)); in every lane.

@@ -278,11 +278,12 @@ function separates(left, right) {
  * before.
  */
 function bySimilarity(shaders) {
-  const lines = new Map(shaders.map((shader) => [shader, new Set(compact(shader.source).split("\n"))]));
+  const code = new Map(shaders.map((shader) => [shader, compact(shader.source).replace(/\n+/g, "\n")]));
+  const lines = new Map(shaders.map((shader) => [shader, new Set(code.get(shader).split("\n"))]));
   const shared = (a, b) => {
     let characters = 0;
     for (const line of lines.get(a)) if (lines.get(b).has(line)) characters += line.length;
-    return characters / Math.min(a.source.length, b.source.length);
+    return characters / Math.min(code.get(a).length, code.get(b).length);
   };
   const [first, ...rest] = shaders;
   const ordered = [first];

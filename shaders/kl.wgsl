@@ -84,11 +84,13 @@ fn log_add(x: f32, y: f32) -> f32 {
   return high + log(1.0 + exp(min(x, y) - high));
 }
 
+// @shared not-a-number
 // Of an id that is out of range: not a number, which no one takes for a result. WGSL cannot write it but as bits.
 fn not_a_number() -> f32 {
   var bits = 0x7fc00000u;
   return bitcast<f32>(bits);
 }
+// @end shared
 
 // The true posterior over tokens, by the kind of (x_t, x_0).
 struct Truth { at_x0: f32, at_xt: f32, other: f32, total: f32, log_kappa0: f32, live: bool }

@@ -28,11 +28,13 @@ struct Params {
 var<workgroup> part: array<f32, WORKGROUP>;
 var<workgroup> total: f32;
 
+// @shared not-a-number
 // Of an id that is out of range: not a number, which no one takes for a result. WGSL cannot write it but as bits.
 fn not_a_number() -> f32 {
   var bits = 0x7fc00000u;
   return bitcast<f32>(bits);
 }
+// @end shared
 
 @compute @workgroup_size(WORKGROUP)
 fn forward(

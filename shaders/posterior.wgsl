@@ -35,11 +35,13 @@ fn log_add(x: f32, y: f32) -> f32 {
   return high + log(1.0 + exp(min(x, y) - high));
 }
 
+// @shared not-a-number
 // Of an id that is out of range: not a number, which no one takes for a result. WGSL cannot write it but as bits.
 fn not_a_number() -> f32 {
   var bits = 0x7fc00000u;
   return bitcast<f32>(bits);
 }
+// @end shared
 
 @compute @workgroup_size(WORKGROUP)
 fn forward(

@@ -63,10 +63,12 @@ fn slope(at: u32, other_at: u32) -> f32 {
   }
 }
 
-// By its bits: comparisons with NaN may be optimised away, and max may return the other operand.
+// @shared is-nan
+// By its bits: comparisons with NaN may be optimised away, and min and max may return the other operand.
 fn is_nan(z: f32) -> bool {
   return (bitcast<u32>(z) & 0x7fffffffu) > 0x7f800000u;
 }
+// @end shared
 
 fn larger(p: f32, q: f32) -> f32 {
   return select(max(p, q), p + q, is_nan(p) || is_nan(q));

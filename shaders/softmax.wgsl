@@ -39,12 +39,14 @@ fn merge(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
   return vec2<f32>(top, a.y * below(a.x, top) + b.y * below(b.x, top));
 }
 
-// By its bits: comparisons with NaN may be optimised away.
+// @shared is-nan
+// By its bits: comparisons with NaN may be optimised away, and min and max may return the other operand.
 fn is_nan(z: f32) -> bool {
   return (bitcast<u32>(z) & 0x7fffffffu) > 0x7f800000u;
 }
+// @end shared
 
-/// exp(z), NaN of NaN on every driver.
+// exp of some drivers gives a number for NaN.
 fn exponential(z: f32) -> f32 {
   return select(exp(z), z, is_nan(z));
 }
@@ -80,8 +82,8 @@ fn log_sum_exp_of_row(row: u32, local: u32) -> vec2<f32> {
     part = vec2<f32>(top, part.y * below(part.x, top) + dot(exp(gaps), vec4<f32>(1.0)));
   }
   if (any(largest_bits > vec4<u32>(0x7f800000u))) {
-    var nan_bits = 0x7fc00000u;
-    part.y = bitcast<f32>(nan_bits);
+    var bits = 0x7fc00000u;
+    part.y = bitcast<f32>(bits);
   }
   if (LANES > 1u) {
     scratch[local] = part;
@@ -95,8 +97,8 @@ fn log_sum_exp_of_row(row: u32, local: u32) -> vec2<f32> {
     part = scratch[local - local % LANES];
   }
   // WGSL cannot write an infinity but as bits.
-  var lowest_bits = 0xff800000u;
-  let top = select(part.x, bitcast<f32>(lowest_bits), part.x == LOWEST);
+  var bits = 0xff800000u;
+  let top = select(part.x, bitcast<f32>(bits), part.x == LOWEST);
   return vec2<f32>(top, select(log(part.y), part.y, is_nan(part.y)));
 }
 

@@ -28,16 +28,19 @@ struct Params {
 @group(0) @binding(5) var<storage, read> dy_elements: array<f32>;
 @group(0) @binding(6) var<storage, read_write> y_elements: array<f32>;
 
+// @shared is-nan
 // By its bits: comparisons with NaN may be optimised away, and min and max may return the other operand.
 fn is_nan(z: f32) -> bool {
   return (bitcast<u32>(z) & 0x7fffffffu) > 0x7f800000u;
 }
+// @end shared
 
-// The built-in exp and log of some drivers give numbers for NaN, and finite ones for log(0) and log(-1).
+// exp of some drivers gives a number for NaN.
 fn exponential(z: f32) -> f32 {
   return select(exp(z), z, is_nan(z));
 }
 
+// log of some drivers gives numbers for 0, -1 and NaN.
 fn logarithm(z: f32) -> f32 {
   var bits = bitcast<u32>(z);
   if (bits - 1u < 0x7f800000u) { return log(z); }

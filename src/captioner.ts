@@ -8,7 +8,7 @@ import { sample } from "./diffusion/sampler.js";
 import { Schedule } from "./diffusion/schedule.js";
 import { type TransitionTable, transitionTable } from "./diffusion/table.js";
 import { Gpu } from "./gpu/gpu.js";
-import { type JsonRecord, parseJsonRecord, toJson } from "./io/json.js";
+import { isRecord, type JsonRecord, parseJsonRecord, toJson } from "./io/json.js";
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "./io/safetensors.js";
 import { loadWeights } from "./nn/weights.js";
 import type { PictureFit } from "./ops/picture.js";
@@ -84,7 +84,7 @@ export interface RgbaPicture {
 }
 
 /** Pictures encoded and captions denoised at once; bounds memory, not results. */
-const imagesPerBatch = 64;
+export const imagesPerBatch = 64;
 const configName = "config.json";
 const weightsName = "model.safetensors";
 const format = "mc-diffusion-captioner-1";
@@ -523,10 +523,6 @@ async function parseModel(text: string, name: string): Promise<StoredModel> {
 /** SHA-256 of all that decides what a model says: settings, words in their order, the hash of the weights. */
 function modelHash({ config, tokenizer, weights }: JsonRecord): Promise<string> {
   return sha256(new TextEncoder().encode(JSON.stringify({ weights, config, tokenizer })));
-}
-
-function isRecord(value: unknown): value is JsonRecord {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** The address of a folder on the web. Throws a `UserError` for what is none, such as a folder's path in Node. */

@@ -5,7 +5,7 @@
  * `--set key=value`. Keys are dotted (`decoder.learningRate`); a JSON file may nest them or not.
  */
 
-import { parseJson } from "./io/json.js";
+import { isRecord, parseJson } from "./io/json.js";
 import { UserError } from "./platform/errors.js";
 import { shown } from "./platform/shown.js";
 
@@ -620,8 +620,4 @@ export function describeConfig(): string {
     if (others.length > 0) lines.push(`      ${others.join(", ")}`);
   }
   return `${lines.join("\n")}\n`;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

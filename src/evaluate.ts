@@ -166,15 +166,15 @@ differences resample both sides alike. They cover the choice of pictures and the
   const gpu = await openGpu(adapter, quiet, tuning);
   const captioner = await Captioner.fromFolder(gpu, platform.files, weights, { precision });
   const source = await sourceOf(captioner, weights, data);
+  const scored = (dataset: Dataset) =>
+    splits === undefined ? testSplits(dataset) : splits.split(",").map((name) => name.trim());
   const used = (dataset: Dataset) => [
     ...(baselines ? (dataset.splits.train ?? []) : []),
-    ...(splits === undefined ? testSplits(dataset) : splitNames(splits)).flatMap((split) =>
-      recordsOf(dataset, split, limit),
-    ),
+    ...scored(dataset).flatMap((split) => recordsOf(dataset, split, limit)),
   ];
   const dataset = await loadDataset({ ...captioner.config.data, ...source }, quiet, used);
   const known = Object.keys(dataset.splits);
-  const chosen = splits === undefined ? testSplits(dataset) : splitNames(splits);
+  const chosen = scored(dataset);
   const wrong = chosen.find((name) => !known.includes(name));
   if (wrong !== undefined)
     throw new UserError(`--splits: ${dataset.name} has no split "${wrong}"; it has ${known.join(", ")}`, 2);
@@ -230,10 +230,6 @@ differences resample both sides alike. They cover the choice of pictures and the
   }
   captioner.dispose();
   await dataset.images.close();
-}
-
-function splitNames(text: string): string[] {
-  return text.split(",").map((name) => name.trim());
 }
 
 /** The command as others would give it: a file is named without the folders of this machine. */

@@ -4,7 +4,7 @@
  * picture's codes. Several settings of guidance can be compared on the same pictures and seeds.
  */
 
-import type { Captioner, CaptionOptions } from "./captioner.js";
+import { type Captioner, type CaptionOptions, imagesPerBatch } from "./captioner.js";
 import { shuffled } from "./data/batches.js";
 import { type Dataset, imagesOf, readPictures } from "./data/dataset.js";
 import { type GuidanceMethod, guidanceMethods } from "./diffusion/guidance.js";
@@ -148,10 +148,7 @@ export function recordsOf(dataset: Dataset, split: string, limit: number): numbe
   return Array.from({ length: limit }, (_, i) => all[Math.floor((i * all.length) / limit)]!);
 }
 
-/** Pictures in memory at a time: as many as the captioner encodes at once. */
-const chunk = 64;
-
-/** The codes [n · S] of some pictures. `onPictures` is shown the bytes of each chunk, from picture `first` on. */
+/** The codes [n · S] of some pictures, of which one batch is in memory at a time. `onPictures` is shown the bytes of each batch, from picture `first` on. */
 export async function encodePictures(
   captioner: Captioner,
   dataset: Dataset,
@@ -162,11 +159,11 @@ export async function encodePictures(
   } = {},
 ): Promise<Uint32Array> {
   const codes = new Uint32Array(images.length * captioner.positions);
-  for (let first = 0; first < images.length; first += chunk) {
-    const bytes = await readPictures(dataset, images.slice(first, first + chunk));
+  for (let first = 0; first < images.length; first += imagesPerBatch) {
+    const bytes = await readPictures(dataset, images.slice(first, first + imagesPerBatch));
     options.onPictures?.(bytes, first);
     codes.set(await captioner.encodeAll(bytes), first * captioner.positions);
-    options.onProgress?.(Math.min(images.length, first + chunk), images.length);
+    options.onProgress?.(Math.min(images.length, first + imagesPerBatch), images.length);
   }
   return codes;
 }

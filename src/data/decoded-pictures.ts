@@ -13,6 +13,7 @@
  */
 
 import { crc32 } from "../io/crc32.js";
+import { parseJson } from "../io/json.js";
 import { type Disk, type DiskFile, type DiskWriter, unfinished } from "../platform/disk.js";
 import { UserError } from "../platform/errors.js";
 import type { Files, Platform } from "../platform/platform.js";
@@ -328,7 +329,7 @@ export class DecodedPictures implements Pictures {
     if (!(await files.exists(path))) return;
     let value: unknown;
     try {
-      value = JSON.parse(await files.readText(path));
+      value = parseJson(await files.readText(path));
     } catch {
       return; // It is a hint.
     }
@@ -423,7 +424,7 @@ async function readIndex(file: DiskFile, size: number, each: number): Promise<Pa
     const text = new Uint8Array(bytes);
     await file.read(text, start);
     if (crc32(text) !== view.getUint32(20, true)) return null;
-    const index = JSON.parse(new TextDecoder().decode(text)) as PartIndex & { size: number };
+    const index = parseJson(new TextDecoder().decode(text)) as PartIndex & { size: number };
     const { contents, checks } = index;
     if (index.size !== size || contents.length !== checks.length || start !== contents.length * each)
       return null;

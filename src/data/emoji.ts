@@ -231,7 +231,7 @@ export async function renderEmoji(
 }
 
 /** The rasterizer with its version on Node; in a browser, whose version nobody tells, only "browser". */
-async function rendererVersion(platform: Platform, modulesDirectory: string): Promise<string> {
+export async function rendererVersion(platform: Platform, modulesDirectory: string): Promise<string> {
   const path = `${modulesDirectory}/sharp/package.json`;
   if (platform.name !== "node" || !(await platform.files.exists(path))) return platform.name;
   const { version } = JSON.parse(await platform.files.readText(path)) as { version: string };

@@ -12,7 +12,7 @@ import { withLateProgress } from "../progress.js";
 import { tell } from "../terminal.js";
 import type { Dataset } from "./dataset.js";
 import type { PictureCache } from "./decoded-pictures.js";
-import { loadEmoji } from "./emoji.js";
+import { loadEmoji, rendererVersion } from "./emoji.js";
 import { loadFolder } from "./folder.js";
 
 /** Raise this when decoding or scaling change what comes out, so that pictures of old versions are not taken from a cache. */
@@ -40,7 +40,13 @@ export function loadDataset(
         onProgress,
       });
     }
-    const key = [absolutePath(folder), size, "contain", DECODING_VERSION, await decoderVersion()];
+    const key = [
+      absolutePath(folder),
+      size,
+      "contain",
+      DECODING_VERSION,
+      await rendererVersion(platform, modulesDirectory("sharp")),
+    ];
     const name = (await platform.hash("sha-256", JSON.stringify(key))).slice(0, 16);
     const { dataset, skipped, uncaptioned } = await loadFolder(platform, folder, {
       size,
@@ -62,9 +68,4 @@ export function loadDataset(
 
 function pictureCache(name: string): PictureCache {
   return { folder: `${cacheDirectory()}/pictures/${name}`, files: platform.files, disk: nodeDisk };
-}
-
-async function decoderVersion(): Promise<string> {
-  const text = await platform.files.readText(`${modulesDirectory("sharp")}/sharp/package.json`);
-  return (JSON.parse(text) as { version: string }).version;
 }

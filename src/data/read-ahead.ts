@@ -15,7 +15,7 @@ export class ReadAhead {
   #spare: Uint8Array[] = [];
   #given: Uint8Array | null = null;
 
-  /** `numbers` gives the pictures of batch n of `count`, in order, always equally many (`size`). */
+  /** `numbers` gives the pictures of batch n of `count`, in order: `size` of them, in the last batch perhaps fewer. */
   constructor(dataset: Dataset, size: number, count: number, numbers: (batch: number) => ArrayLike<number>) {
     this.#dataset = dataset;
     this.#numbers = numbers;
@@ -24,7 +24,7 @@ export class ReadAhead {
     this.#ahead = Math.max(1, Math.min(MOST, Math.floor(BYTES / bytes)));
   }
 
-  /** Pictures of batch `n`, [size, S, S, 3], until the next call; the batches after it are read meanwhile. */
+  /** Pictures of batch `n`, [size or fewer, S, S, 3], until the next call; the batches after it are read meanwhile. */
   async at(n: number): Promise<Uint8Array> {
     if (this.#given) this.#spare.push(this.#given);
     this.#given = null;
@@ -44,7 +44,7 @@ export class ReadAhead {
     if (!reading) {
       const numbers = this.#numbers(batch);
       const bytes = numbers.length * this.#dataset.size ** 2 * 3;
-      const target = this.#spare.pop() ?? new Uint8Array(bytes);
+      const target = this.#spare.at(-1)?.length === bytes ? this.#spare.pop()! : new Uint8Array(bytes);
       reading = this.#dataset.images.read(numbers, target).then(() => target);
       // Told to whoever asks for the batch.
       reading.catch(() => {});

@@ -9,7 +9,7 @@ import { UserError } from "../platform/errors.js";
 import type { Files } from "../platform/platform.js";
 import { shown } from "../platform/shown.js";
 import { crc32 } from "./crc32.js";
-import { type JsonRecord, parseJsonRecord, toJson } from "./json.js";
+import { isRecord, type JsonRecord, parseJsonRecord, toJson } from "./json.js";
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "./safetensors.js";
 
 export interface Checkpoint {
@@ -174,8 +174,4 @@ async function orderOf(files: Files, statePath: string): Promise<number> {
     if (error instanceof UserError) return -1;
     throw error;
   }
-}
-
-function isRecord(value: unknown): value is JsonRecord {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -37,6 +37,11 @@ export function parseJson(text: string): unknown {
   return JSON.parse(text);
 }
 
+/** Whether a value is an object of JSON, no list and not null. */
+export function isRecord(value: unknown): value is JsonRecord {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 /** Parses a JSON object; `fileName` is for the message of the `UserError` when it is not one. */
 export function parseJsonRecord(text: string, fileName: string): JsonRecord {
   let value: unknown;
@@ -45,7 +50,7 @@ export function parseJsonRecord(text: string, fileName: string): JsonRecord {
   } catch (error) {
     throw new UserError(`${fileName} is not valid JSON: ${shown((error as Error).message)}`);
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+  if (!isRecord(value)) {
     throw new UserError(`${fileName} should hold a JSON object ({…})`);
   }
   return value as JsonRecord;

@@ -10,7 +10,7 @@
 
 import { UserError } from "../platform/errors.js";
 import type { Files } from "../platform/platform.js";
-import { type JsonRecord, parseJson, parseJsonRecord, toJson } from "./json.js";
+import { isRecord, type JsonRecord, parseJson, parseJsonRecord, toJson } from "./json.js";
 
 /** One line of `log.jsonl`. A number that was NaN or infinite is stored as null and read back as NaN. */
 export interface LogEntry {
@@ -181,10 +181,6 @@ export function asLogEntry(value: unknown): LogEntry | null {
 /** A number, or null for one that JSON cannot hold. */
 function isLogged(value: unknown): boolean {
   return typeof value === "number" || value === null;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function parseEntry(line: string): LogEntry | null {

@@ -12,7 +12,7 @@
 import { UserError } from "../platform/errors.js";
 import { shown } from "../platform/shown.js";
 import { bfloat16ToFloat32, FLOAT16_MAX, float32ToFloat16 } from "../tensor/float16.js";
-import { parseJson } from "./json.js";
+import { isRecord, parseJson } from "./json.js";
 
 /**
  * A tensor as stored. float16 is read as its bits, and written from bits or from numbers, which are rounded (see float16.ts);
@@ -273,10 +273,6 @@ function duplicateKey(json: string): string | null {
     }
   }
   return null;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function isSizes(value: unknown): value is number[] {

@@ -4,7 +4,7 @@
  * computed, and their memory is counted but not taken.
  */
 
-import { Captioner } from "../captioner.js";
+import { Captioner, imagesPerBatch as pictures } from "../captioner.js";
 import type { Config } from "../config.js";
 import { DeviceLostError, formatBytes, OutOfMemoryError } from "../gpu/errors.js";
 import type { Gpu } from "../gpu/gpu.js";
@@ -19,8 +19,6 @@ import { VqVaeTraining } from "./vqvae-training.js";
 
 /** Batches of one call draw from seeds 2³² apart: so there is room for two million pictures below 2⁵³. */
 const highestSeed = 2 ** 48;
-/** Pictures that a captioner encodes, decodes and captions at once. */
-const pictures = 64;
 
 /** The captioner of a run. Throws a `UserError` if the device cannot have it. */
 export function buildCaptioner(gpu: Gpu, config: Config, tokenizer: WordTokenizer): Captioner {

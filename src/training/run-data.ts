@@ -4,6 +4,7 @@
  */
 
 import type { Dataset } from "../data/dataset.js";
+import { parseJson } from "../io/json.js";
 import { UserError } from "../platform/errors.js";
 import type { Files, Platform } from "../platform/platform.js";
 import type { WordTokenizer } from "../text/words.js";
@@ -75,7 +76,7 @@ export async function keptData(files: Files, run: string): Promise<RunData | nul
   };
   let value: unknown;
   try {
-    value = JSON.parse(await files.readText(path));
+    value = parseJson(await files.readText(path));
   } catch (error) {
     if (error instanceof SyntaxError) return damaged();
     throw error;

@@ -1,6 +1,6 @@
 /** The two stages as the training loop sees them: batches from a data set, measures and samples on held-out pictures. */
 
-import type { Captioner } from "../captioner.js";
+import { type Captioner, imagesPerBatch } from "../captioner.js";
 import type { Config } from "../config.js";
 import { augment } from "../data/augment.js";
 import { Batches } from "../data/batches.js";
@@ -117,17 +117,12 @@ export async function trainingCodes(
   const variants = 1 + config.data.augment;
   const train = dataset.splits.train!;
   const codes = new Uint32Array(train.length * variants * captioner.positions);
-  const chunk = 64;
-  const read = (first: number) => {
-    const reading = readPictures(dataset, imagesOf(dataset, train.slice(first, first + chunk)));
-    reading.catch(() => {}); // It is waited for below.
-    return reading;
-  };
-  let reading = read(0);
-  for (let first = 0; first < train.length; first += chunk) {
-    const records = train.slice(first, first + chunk);
-    const sources = await reading;
-    reading = read(first + chunk);
+  const batch = (n: number) => train.slice(n * imagesPerBatch, (n + 1) * imagesPerBatch);
+  const count = Math.ceil(train.length / imagesPerBatch);
+  const reader = new ReadAhead(dataset, imagesPerBatch, count, (n) => imagesOf(dataset, batch(n)));
+  for (let n = 0; n < count; n++) {
+    const [records, first] = [batch(n), n * imagesPerBatch];
+    const sources = await reader.at(n);
     const images = new Uint8Array(records.length * variants * bytes);
     records.forEach((record, i) => {
       const source = sources.subarray(i * bytes, (i + 1) * bytes);
@@ -145,7 +140,7 @@ export async function trainingCodes(
     });
     const encoded = await captioner.encodeAll(images, () => onProgress(first, train.length));
     codes.set(encoded, first * variants * captioner.positions);
-    onProgress(Math.min(train.length, first + chunk), train.length);
+    onProgress(first + records.length, train.length);
   }
   return codes;
 }

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import t, { type Test } from "tap";
-import { type Dataset, readPictures } from "../../dist/data/dataset.js";
+import { type Dataset, MemoryPictures, readPictures } from "../../dist/data/dataset.js";
 import { DecodedPictures, type PictureCache } from "../../dist/data/decoded-pictures.js";
 import { type FolderOptions, loadFolder } from "../../dist/data/folder.js";
 import { ReadAhead } from "../../dist/data/read-ahead.js";
@@ -282,6 +282,23 @@ t.test("batches are read ahead, each as it is", async (t) => {
     reads.some(([first]) => first! > 60),
     "nothing is read beyond the last",
   );
+});
+
+t.test("a shorter last batch has its own pictures alone", async (t) => {
+  const dataset = {
+    size: 1,
+    images: new MemoryPictures(
+      Uint8Array.from({ length: 21 }, (_, i) => i),
+      1,
+    ),
+  };
+  const numbers = [[0, 1, 2], [3, 4, 5], [6]];
+  const reader = new ReadAhead(dataset as unknown as Dataset, 3, 3, (batch) => numbers[batch]!);
+  // Twice: the second time its predecessors' memory is there to be used again.
+  for (const batch of [0, 1, 2, 0, 1, 2]) {
+    const expected = numbers[batch]!.flatMap((number) => [3 * number, 3 * number + 1, 3 * number + 2]);
+    t.same([...(await reader.at(batch))], expected, `batch ${batch}`);
+  }
 });
 
 /** A folder of PNGs, with counts of what is decoded of it. */
