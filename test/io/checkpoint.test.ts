@@ -62,10 +62,34 @@ t.test("a checkpoint whose step is not that of its folder is damaged", async (t)
   const { checkpoint: found, warnings } = await latestCheckpoint(files, "c");
   t.equal(found?.step, 16);
   t.match(warnings.join(), /step-000099.*"step" should be 99, as its folder's name, it is 16/);
-  const state = await files.readText("c/step-000016/state.json");
+  // Without its checksum, as older versions wrote it: with one, any change is noticed.
+  const { crc32: _, ...unsummed } = JSON.parse(await files.readText("c/step-000016/state.json"));
+  const state = JSON.stringify(unsummed, null, 2);
+  await files.write("c/step-000016/state.json", state);
+  t.equal((await loadCheckpoint(files, "c/step-000016")).step, 16);
   for (const step of ["1.5", "-16", "0", '"16"', "null", "1e300"]) {
     await files.write("c/step-000016/state.json", state.replace('"step": 16', `"step": ${step}`));
     await t.rejects(loadCheckpoint(files, "c/step-000016"), { name: "UserError" }, `step ${step}`);
+  }
+});
+
+t.test("a changed state is damaged", async (t) => {
+  const files = new MemoryFiles();
+  await saveCheckpoint(files, "c", checkpoint(16), 1);
+  const path = "c/step-000016/state.json";
+  const state = await files.readText(path);
+  for (const [from, to] of [
+    ['"seed": 7', '"seed": 8'],
+    ['"dim": 8', '"dim": 9'],
+    ['"best": null', '"best": 0'],
+  ] as const) {
+    t.ok(state.includes(from), from);
+    await files.write(path, state.replace(from, to));
+    await t.rejects(
+      loadCheckpoint(files, "c/step-000016"),
+      { name: "UserError", message: /state\.json is damaged: its checksum/ },
+      `${from} became ${to}`,
+    );
   }
 });
 

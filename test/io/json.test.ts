@@ -16,6 +16,7 @@ t.test("nesting is bounded, brackets in strings do not count", async (t) => {
     a: "[".repeat(500),
     b: ['\\"[{', "]"],
   });
+  t.same(parseJson(`["\\"${"[".repeat(500)}"]`), [`"${"[".repeat(500)}`], "behind an escaped quotation mark");
   t.same(parseJson(`[${"[],".repeat(500)}[]]`), Array(501).fill([]), "many beside each other are fine");
 });
 
