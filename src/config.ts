@@ -56,6 +56,12 @@ const DECAYS = ["constant", "linear", "cosine"] as const;
 /** Every key: default, range or allowed values, and what it means. The defaults are the `emoji` preset's, but for what the preset names. */
 const SCHEMA = {
   seed: integer(1, 0, Number.MAX_SAFE_INTEGER, "seed of every random number of the run"),
+  minutes: number(
+    0,
+    0,
+    1e6,
+    "time for the whole run, start and scores included: the steps, their warm-up, measures, checkpoints and scored pictures are chosen for it; 0 = these settings are as given",
+  ),
   data: {
     source: choice("emoji", ["emoji", "folder"], "the built-in emoji data, or a folder of your own pictures"),
     folder: text("", "folder with pictures and captions.jsonl, .csv or .txt (data.source=folder)"),
@@ -318,6 +324,11 @@ const PRESETS = {
   },
 } satisfies Record<string, PartialConfig<Config>>;
 
+/** Sizes that a preset takes instead in a run in a given time (`minutes`) which would have fewer decoder steps than `below`. */
+const SMALLER: { [name in keyof typeof PRESETS]?: { below: number; sizes: PartialConfig<Config> } } = {
+  quick: { below: 900, sizes: { vqvae: { channels: 16, downsample: 3 }, decoder: { dim: 64 } } },
+};
+
 export type PresetName = keyof typeof PRESETS;
 export const PRESET_NAMES = Object.keys(PRESETS) as PresetName[];
 
@@ -374,6 +385,25 @@ export function resolveConfig(sources: ConfigSources = {}): Config {
   const config = nest(values);
   checkTogether(config, sources.file === undefined ? 2 : 1);
   return config;
+}
+
+/**
+ * The configuration with a preset's smaller sizes, where `set` does not say otherwise, and what they are; null if the preset has
+ * none. See `SMALLER`.
+ */
+export function smallerSizes(
+  config: Config,
+  preset: string | undefined,
+  set: readonly string[],
+): { below: number; set: string[]; config: Config } | null {
+  const smaller = preset !== undefined && Object.hasOwn(PRESETS, preset) && SMALLER[preset as PresetName];
+  if (!smaller) return null;
+  const given = new Set(set.map((assignment) => parseAssignment(assignment)[0]));
+  const sizes = flatten(smaller.sizes).filter(([key]) => !given.has(key));
+  const values = new Map<string, unknown>([...flatten(config), ...sizes]);
+  const changed = nest(values);
+  checkTogether(changed, 2);
+  return { below: smaller.below, set: sizes.map(([key, value]) => `${key}=${value}`), config: changed };
 }
 
 function parseFile(name: string, text: string): Record<string, unknown> {
@@ -570,6 +600,7 @@ function checkTogether(config: Config, exitCode: 1 | 2): void {
 /** What a trained network's weights or a run's random numbers depend on: a run keeps these settings to its end. */
 const FIXED: readonly string[] = [
   "seed",
+  "minutes",
   "data.imageSize",
   "data.maxLength",
   "data.minCount",

@@ -12,6 +12,8 @@ import { formatDuration } from "./report/duration.js";
 export interface Progress {
   /** Reports how much is done, in all; `detail` (such as a loss) stands at the end of the line. */
   update(done: number, detail?: string): void;
+  /** There is now so much to do in all. */
+  setTotal(total: number): void;
   /** Prints a line that stays, above the bar. */
   log(line: string): void;
   /** Prints a line that must not be missed: as `log` does, but also where all else is quiet. */
@@ -51,7 +53,13 @@ const FRAMES_PER_SECOND = 4;
 export function startProgress(options: ProgressOptions): Progress {
   const { quiet = false, stream = process.stderr } = options;
   if (quiet)
-    return { update() {}, log() {}, warn: (line) => stream.write(`${harmlessLines(line)}\n`), stop() {} };
+    return {
+      update() {},
+      setTotal() {},
+      log() {},
+      warn: (line) => stream.write(`${harmlessLines(line)}\n`),
+      stop() {},
+    };
   return stream.isTTY ? barProgress(options, stream) : lineProgress(options, stream);
 }
 
@@ -85,7 +93,8 @@ export async function withLateProgress<T>(
 }
 
 function barProgress(options: ProgressOptions, stream: ProgressStream): Progress {
-  const { label, total, start = 0 } = options;
+  const { label, start = 0 } = options;
+  let { total } = options;
   const pace = new Pace(options);
   let detail = "";
   let stopped = false;
@@ -112,6 +121,10 @@ function barProgress(options: ProgressOptions, stream: ProgressStream): Progress
       pace.record(done);
       detail = text;
       bar.update(done);
+    },
+    setTotal(changed) {
+      total = pace.total = changed;
+      bar.setTotal(changed);
     },
     log,
     warn: log,
@@ -143,6 +156,9 @@ function lineProgress(options: ProgressOptions, stream: ProgressStream): Progres
       lastTime = now();
       stream.write(`${label} ${pace.describe(done, false)}${tail(detail)}\n`);
     },
+    setTotal(changed) {
+      pace.total = changed;
+    },
     log,
     warn: log,
     stop() {
@@ -160,6 +176,8 @@ function tail(detail: string): string {
 /** Throughput of the last half minute, and the sentence about it. */
 class Pace {
   readonly #options: ProgressOptions;
+  /** How much there is to do in all. */
+  total: number;
   readonly #now: () => number;
   readonly #startTime: number;
   readonly #start: number;
@@ -169,6 +187,7 @@ class Pace {
 
   constructor(options: ProgressOptions) {
     this.#options = options;
+    this.total = options.total;
     this.#now = options.now ?? (() => performance.now());
     this.#start = options.start ?? 0;
     this.#startTime = this.#now();
@@ -185,7 +204,8 @@ class Pace {
 
   /** `120/3000 steps (4 %), 35.2 images/s, 1 min 22 s left`; at the end the mean throughput and the time it took. */
   describe(done: number, ended: boolean): string {
-    const { total, unit, perUnit } = this.#options;
+    const { total } = this;
+    const { unit, perUnit } = this.#options;
     const first = ended ? { time: this.#startTime, done: this.#start } : this.#samples[0]!;
     const last = ended ? { time: this.#now(), done } : this.#last;
     const seconds = (last.time - first.time) / 1000;

@@ -3,8 +3,15 @@
 
 import { Option } from "commander";
 import { Captioner } from "./captioner.js";
-import { commandLine, integerOption, openGpu, runCommand, tuningHelp } from "./cli.js";
-import { type Config, describeConfig, PRESET_NAMES, resolveConfig, resumeConfig } from "./config.js";
+import { commandLine, integerOption, numberOption, openGpu, runCommand, tuningHelp } from "./cli.js";
+import {
+  type Config,
+  describeConfig,
+  PRESET_NAMES,
+  resolveConfig,
+  resumeConfig,
+  smallerSizes,
+} from "./config.js";
 import { captionTable, captionWarnings, summarizeCaptions } from "./data/caption-summary.js";
 import type { Dataset } from "./data/dataset.js";
 import { loadDataset } from "./data/load.js";
@@ -33,6 +40,7 @@ import { renderReport } from "./report/report.js";
 import { captionSheet } from "./report/sheet.js";
 import { say, tell } from "./terminal.js";
 import type { WordTokenizer } from "./text/words.js";
+import { measureCosts } from "./training/costs.js";
 import { estimateSeconds } from "./training/estimate.js";
 import { buildCaptioner, tryRun } from "./training/preflight.js";
 import {
@@ -54,6 +62,7 @@ import {
   trainingCodes,
   vqvaeStage,
 } from "./training/stages.js";
+import { PLANNED_KEYS, TimePlan, workLoad } from "./training/time-plan.js";
 
 interface Options {
   preset?: string;
@@ -62,6 +71,7 @@ interface Options {
   out?: string;
   resume?: string;
   seed?: number;
+  minutes?: number;
   config?: string;
   set: string[];
   skipBad?: boolean;
@@ -86,6 +96,11 @@ async function main(): Promise<void> {
     .option("--out <folder>", "run folder to make (default: runs/<preset>-<time>)")
     .option("--resume <folder>", "go on with this run, with its own settings")
     .option("--seed <number>", "seed of every random number", integerOption(0))
+    .option(
+      "--minutes <number>",
+      "end after this time, start and scores included: steps, measures and scores are chosen for this machine",
+      numberOption(0.1, 1e6),
+    )
     .option("--config <file>", "JSON file with settings")
     .option(
       "--set <key=value>",
@@ -121,23 +136,32 @@ async function main(): Promise<void> {
   const began = platform.now();
   if (options.changedData && options.resume === undefined)
     throw new UserError("--changed-data needs --resume: only a run that goes on has data of its own", 2);
-  const { config, openRun, begun } = options.resume
-    ? await resumed(options, options.resume)
-    : await started(options);
+  const opening = options.resume ? await resumed(options, options.resume) : await started(options);
+  const { begun } = opening;
   const gpu = await openTrainingGpu(options);
-  const dataset = await loadDataset(config.data, options.quiet, (all) => usedRecords(all, config));
-  const heldOut = heldOutRecords(dataset);
   const before = begun && (await keptData(files, begun.path));
-  const { tokenizer, restored } = begun
-    ? await resumedVocabulary(platform, begun, dataset, config, { before, otherData: !!options.changedData })
-    : { tokenizer: buildVocabulary(dataset, config), restored: null };
+  const material = async (config: Config): Promise<Material> => {
+    const dataset = await loadDataset(config.data, options.quiet, (all) => usedRecords(all, config));
+    const heldOut = heldOutRecords(dataset);
+    const { tokenizer, restored } = begun
+      ? await resumedVocabulary(platform, begun, dataset, config, {
+          before,
+          otherData: !!options.changedData,
+        })
+      : { tokenizer: buildVocabulary(dataset, config), restored: null };
+    return { config, dataset, heldOut, tokenizer, restored };
+  };
+  const { config, dataset, heldOut, tokenizer, restored, plan } =
+    begun || opening.config.minutes === 0
+      ? { ...(await material(opening.config)), plan: null }
+      : await planned(gpu, opening.config, material, options, began);
   const data = await describeData(dataset, tokenizer, platform.hash);
   if (begun) compareData(begun.path, before, data, options);
   tellCaptions(dataset, tokenizer, config, options.quiet);
   const captioner = buildCaptioner(gpu, config, tokenizer);
   tryRun(captioner);
   // Nothing is written before data, settings and device fit: a mistake leaves no half-made run behind.
-  const run = await openRun();
+  const run = await opening.openRun(config);
   let stopping: StopSignal | null = null;
   let restoreSignals = () => {};
   try {
@@ -145,13 +169,13 @@ async function main(): Promise<void> {
     if (!begun || restored) await writeVocabulary(files, run.path, tokenizer);
     await keepData(files, run.path, data, before);
     const context: StageContext = { platform, config, captioner, dataset, run, heldOut };
-    if (!options.quiet) await announce(captioner, dataset, run, options.stage);
+    if (!options.quiet) await announce(captioner, dataset, run, options.stage, plan);
     // Until here a signal just ends the process: nothing can be lost.
     restoreSignals = onInterrupt((signal) => {
       stopping = signal;
       tell("\nstopping after this step; the run can be resumed");
     });
-    await trainThroughLosses(context, options, () => stopping);
+    await trainThroughLosses({ ...context, plan }, options, () => stopping);
     tell(`done in ${formatDuration((platform.now() - began) / 1000)}: ${run.path}`);
   } catch (error) {
     if (!(error instanceof Interrupted)) throw await withWayOn(error, run, options);
@@ -160,6 +184,59 @@ async function main(): Promise<void> {
   } finally {
     restoreSignals();
   }
+}
+
+/** What a run is made from. */
+interface Material {
+  config: Config;
+  dataset: Dataset;
+  heldOut: number[];
+  tokenizer: WordTokenizer;
+  restored: string | null;
+}
+
+/** Where a run in a given time corrects its plan; null in others. */
+type PlannedContext = StageContext & { plan: TimePlan | null };
+
+/**
+ * The settings of a run in a given time, with what it is made from: the steps of the preset's sizes, or, where they would be too
+ * few here, of its smaller ones.
+ */
+async function planned(
+  gpu: Gpu,
+  config: Config,
+  material: (config: Config) => Promise<Material>,
+  { preset, set, stage, quiet }: Options,
+  began: number,
+): Promise<Material & { plan: TimePlan }> {
+  const { now } = platform;
+  const deadline = began + 60_000 * config.minutes;
+  const planOf = async (of: Material): Promise<TimePlan> => {
+    // Settings that the device cannot have are told before they are measured.
+    const captioner = buildCaptioner(gpu, of.config, of.tokenizer);
+    tryRun(captioner);
+    captioner.dispose();
+    if (!quiet) tell("plan:    measuring this machine");
+    const costs = await measureCosts(gpu, of.config, of.tokenizer, now);
+    const work = workLoad(of.dataset, of.heldOut);
+    const vqvaeOnly = stage === "vqvae";
+    return new TimePlan({ config: of.config, costs, work, vqvaeOnly, now, began, deadline });
+  };
+  const first = await material(config);
+  const smaller = smallerSizes(config, preset, set);
+  let plan: TimePlan;
+  try {
+    plan = await planOf(first);
+    if (!smaller || plan.config.decoder.steps >= smaller.below) return { ...first, plan };
+    tell(
+      `plan:    ${plan.config.decoder.steps} decoder steps of the preset's sizes would be too few; smaller ones instead: ${smaller.set.join(" ")}`,
+    );
+  } catch (error) {
+    if (!smaller || !(error instanceof UserError)) throw error;
+    tell(`plan:    ${error.message}: smaller sizes instead: ${smaller.set.join(" ")}`);
+  }
+  const second = await material(smaller.config);
+  return { ...second, plan: await planOf(second) };
 }
 
 /** Thrown where work ends early since somebody asked for it. */
@@ -181,7 +258,7 @@ const mostLosses = 5;
 
 /** `train`; with `--on-loss retry` on further devices where one is lost, each time from the last checkpoint. */
 async function trainThroughLosses(
-  context: StageContext,
+  context: PlannedContext,
   options: Options,
   asked: () => StopSignal | null,
 ): Promise<void> {
@@ -276,12 +353,18 @@ async function withWayOn(thrown: unknown, run: RunFolder, { resume }: Options): 
 
 /** Both stages, the scores and the report. `goOn` throws what is to end the work, and is called after each batch. */
 async function train(
-  context: StageContext,
+  context: PlannedContext,
   options: Omit<Options, "resume"> & { resume: boolean },
   goOn: () => void,
   isStopping: () => boolean,
 ): Promise<void> {
-  const { captioner, config, dataset, run } = context;
+  const { captioner, config, dataset, run, plan } = context;
+  /** Corrects the plan, and keeps what it corrected. */
+  const paceOf = (plan: TimePlan, trainer: Trainer) => async (step: number, ms: number, isSaved: boolean) => {
+    const before = trainer.steps;
+    const after = plan.after(trainer.stage, step, ms, isSaved);
+    if (after !== before) await run.setConfig(config as unknown as JsonRecord);
+  };
   const stage = (trainer: Trainer) =>
     withProgress(
       {
@@ -301,6 +384,7 @@ async function train(
           interrupted: isStopping,
           resume: options.resume,
           kept: keptVocabulary(captioner.tokenizer),
+          ...(plan ? { pace: paceOf(plan, trainer) } : {}),
         }),
     );
 
@@ -360,7 +444,8 @@ function tellCaptions(dataset: Dataset, tokenizer: WordTokenizer, { data }: Conf
 /** The settings of a run, and the way to its folder. */
 interface Opening {
   config: Config;
-  openRun: () => Promise<RunFolder>;
+  /** Opens it with these settings: those above, or what a plan has made of them. */
+  openRun: (config: Config) => Promise<RunFolder>;
   /** A run that goes on. */
   begun: RunFolder | null;
 }
@@ -368,6 +453,11 @@ interface Opening {
 async function started(options: Options): Promise<Opening> {
   if (options.stage === "decoder")
     throw new UserError("--stage decoder needs --resume with a run whose vqvae is trained", 2);
+  const chosen = options.set.find((entry) =>
+    PLANNED_KEYS.includes(entry.slice(0, entry.indexOf("=")).trim()),
+  );
+  if (options.minutes !== undefined && chosen !== undefined)
+    throw new UserError(`--minutes chooses what --set ${chosen} sets; leave one of them out`, 2);
   const config = resolveConfig({
     preset: options.preset,
     file: options.config ? { name: options.config, text: await files.readText(options.config) } : undefined,
@@ -379,13 +469,14 @@ async function started(options: Options): Promise<Opening> {
           : ["data.source=folder", `data.folder=${absolutePath(options.data)}`]),
       ...(options.seed === undefined ? [] : [`seed=${options.seed}`]),
       ...(options.skipBad ? ["data.skipBad=true"] : []),
+      ...(options.minutes === undefined ? [] : [`minutes=${options.minutes}`]),
       ...options.set,
     ],
   });
   const time = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
   const path = options.out ?? `runs/${options.preset ?? "emoji"}-${time}`;
   await RunFolder.checkFree(files, path);
-  const openRun = async () => {
+  const openRun = async (config: Config) => {
     await files.makeDirectory(path);
     await lockFolder(path);
     return RunFolder.create(files, path, config as unknown as JsonRecord);
@@ -394,7 +485,7 @@ async function started(options: Options): Promise<Opening> {
 }
 
 async function resumed(options: Options, path: string): Promise<Opening> {
-  for (const name of ["preset", "config", "seed", "data", "out"] as const) {
+  for (const name of ["preset", "config", "seed", "minutes", "data", "out"] as const) {
     if (options[name] !== undefined)
       throw new UserError(`--${name} cannot be given with --resume: a run keeps its settings`, 2);
   }
@@ -404,7 +495,7 @@ async function resumed(options: Options, path: string): Promise<Opening> {
   return {
     config,
     begun: run,
-    async openRun() {
+    async openRun(config) {
       await lockFolder(path);
       await run.setConfig(config as unknown as JsonRecord);
       return run;
@@ -417,6 +508,7 @@ async function announce(
   dataset: Dataset,
   run: RunFolder,
   stage: Options["stage"],
+  plan: TimePlan | null,
 ): Promise<void> {
   const splits = Object.entries(dataset.splits).map(([name, records]) => `${name} ${records.length}`);
   tell(
@@ -426,12 +518,15 @@ async function announce(
   tell(
     `model:   VQ-VAE ${count(captioner.vqvae.parameterCount)}, decoder ${count(captioner.decoder.parameterCount)} parameters`,
   );
-  const { vqvae, decoder } = await estimateSeconds(captioner);
-  const parts = [
-    ...(stage === "decoder" ? [] : [`vqvae ${formatDuration(vqvae)}`]),
-    ...(stage === "vqvae" ? [] : [`decoder ${formatDuration(decoder)}`]),
-  ];
-  tell(`time:    about ${parts.join(" + ")} on this adapter`);
+  if (plan) for (const line of plan.describe()) tell(line);
+  else {
+    const { vqvae, decoder } = await estimateSeconds(captioner);
+    const parts = [
+      ...(stage === "decoder" ? [] : [`vqvae ${formatDuration(vqvae)}`]),
+      ...(stage === "vqvae" ? [] : [`decoder ${formatDuration(decoder)}`]),
+    ];
+    tell(`time:    about ${parts.join(" + ")} on this adapter`);
+  }
   tell(`run:     ${run.path}`);
 }
 
@@ -446,8 +541,8 @@ async function loadTrained(captioner: Captioner, run: RunFolder): Promise<void> 
 }
 
 /** Saves the captioner, scores it on the held-out splits, prints captions beside references. */
-async function finish(context: StageContext, quiet: boolean | undefined, goOn: () => void): Promise<void> {
-  const { captioner, dataset, run, config } = context;
+async function finish(context: PlannedContext, quiet: boolean | undefined, goOn: () => void): Promise<void> {
+  const { captioner, dataset, run, config, plan } = context;
   await saveTrained(captioner, files, `${run.path}/weights`);
   const samples = await captionedSamples(context, undefined, goOn);
   for (const { caption, references } of samples.slice(0, 12)) {
@@ -460,6 +555,7 @@ async function finish(context: StageContext, quiet: boolean | undefined, goOn: (
     }),
   );
   const splits = testSplits(dataset);
+  plan?.scored();
   const evaluation = await withLateProgress({ label: "scores", unit: "pictures", quiet }, (onProgress) =>
     evaluate(captioner, dataset, {
       splits,

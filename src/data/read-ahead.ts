@@ -9,14 +9,22 @@ const MOST = 4;
 export class ReadAhead {
   readonly #dataset: Dataset;
   readonly #numbers: (batch: number) => ArrayLike<number>;
-  readonly #count: number;
+  readonly #count: () => number;
   readonly #ahead: number;
   readonly #reading = new Map<number, Promise<Uint8Array>>();
   #spare: Uint8Array[] = [];
   #given: Uint8Array | null = null;
 
-  /** `numbers` gives the pictures of batch n of `count`, in order: `size` of them, in the last batch perhaps fewer. */
-  constructor(dataset: Dataset, size: number, count: number, numbers: (batch: number) => ArrayLike<number>) {
+  /**
+   * `numbers` gives the pictures of batch n of `count`, in order: `size` of them, in the last batch perhaps fewer. `count` is
+   * asked each time, as it may change.
+   */
+  constructor(
+    dataset: Dataset,
+    size: number,
+    count: () => number,
+    numbers: (batch: number) => ArrayLike<number>,
+  ) {
     this.#dataset = dataset;
     this.#numbers = numbers;
     this.#count = count;
@@ -32,7 +40,7 @@ export class ReadAhead {
       if (batch < n || batch > n + this.#ahead) this.#reading.delete(batch);
     }
     const wanted = this.#read(n);
-    for (let batch = n + 1; batch <= n + this.#ahead && batch < this.#count; batch++) this.#read(batch);
+    for (let batch = n + 1; batch <= n + this.#ahead && batch < this.#count(); batch++) this.#read(batch);
     const bytes = await wanted;
     this.#reading.delete(n);
     this.#given = bytes;

@@ -70,7 +70,10 @@ export class DecoderTraining {
         warmup: config.warmup,
         from: config.warmupFrom,
         decay: config.learningRateDecay,
-        steps: config.steps,
+        // Read at each step: a run in a given time corrects it.
+        get steps() {
+          return config.steps;
+        },
       },
       betas: [config.beta1, config.beta2],
       weightDecay: config.weightDecay,

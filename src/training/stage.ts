@@ -22,6 +22,7 @@ export interface StepResult {
 export interface Trainer {
   readonly gpu: Gpu;
   readonly stage: "vqvae" | "decoder";
+  /** How many there are to be. Another number once `StageOptions.pace` has corrected it. */
   readonly steps: number;
   /** What a step works through, for throughput. */
   readonly perStep: { count: number; unit: "images" | "tokens" };
@@ -56,6 +57,11 @@ export interface StageOptions {
   resume: boolean;
   /** What each checkpoint keeps besides. */
   kept?: JsonRecord;
+  /**
+   * Called after each step with the milliseconds that it took, and whether a checkpoint follows. May change `Trainer.steps`, and
+   * then keeps that where a resume finds it.
+   */
+  pace?: (step: number, ms: number, isSaved: boolean) => Promise<void>;
   /** Told of each step when all of it is done; the next step waits for it. */
   onStep?: (entry: LogEntry) => void | Promise<void>;
   /** Told where samples were written. */
@@ -78,7 +84,7 @@ class Interruption extends Error {}
  */
 export async function runStage(trainer: Trainer, options: StageOptions): Promise<"finished" | "interrupted"> {
   const { platform, run, log, progress } = options;
-  const { gpu, stage, steps } = trainer;
+  const { gpu, stage } = trainer;
   const folder = run.checkpointFolder(stage);
   const resumed = options.resume ? await restore(trainer, options) : null;
   let step = resumed?.step ?? 0;
@@ -120,16 +126,18 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
   const stopIfAsked = () => {
     if (options.interrupted()) throw new Interruption();
   };
-  const due = (every: number) => step === steps || (every > 0 && step % every === 0);
+  const due = (every: number) => step === trainer.steps || (every > 0 && step % every === 0);
   /** All that follows a step: measures, samples, its line in the log. */
   const complete = async (entry: LogEntry) => {
     const { losses, learningRate, ms } = entry;
     if (due(log.evaluateEvery)) {
       entry.metrics = await trainer.evaluate(stopIfAsked);
-      progress.log(`${stage} ${step}/${steps}  ${summary(losses)}  held out: ${summary(entry.metrics)}`);
+      progress.log(
+        `${stage} ${step}/${trainer.steps}  ${summary(losses)}  held out: ${summary(entry.metrics)}`,
+      );
     } else if (due(log.every)) {
       progress.log(
-        `${stage} ${step}/${steps}  ${summary(losses)}  lr ${learningRate.toExponential(1)}  ${Math.round(ms)} ms`,
+        `${stage} ${step}/${trainer.steps}  ${summary(losses)}  lr ${learningRate.toExponential(1)}  ${Math.round(ms)} ms`,
       );
     }
     pending.push(entry);
@@ -143,7 +151,7 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
 
   const train = async () => {
     if (resumed?.entry && last?.step !== step) await complete(resumed.entry);
-    while (step < steps && !options.interrupted()) {
+    while (step < trainer.steps && !options.interrupted()) {
       const began = platform.now();
       gpu.resetPeakMemory();
       isWhole = false;
@@ -174,6 +182,11 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
       step++;
       isWhole = true;
       latest = entry;
+      if (options.pace) {
+        const planned = trainer.steps;
+        await options.pace(step, ms, due(log.checkpointEvery));
+        if (trainer.steps !== planned) progress.setTotal(trainer.steps);
+      }
       progress.update(step, `loss ${losses.total!.toPrecision(4)}, ${formatBytes(entry.bytes)}`);
       if (due(log.checkpointEvery)) await save(entry);
       // Whoever asks to stop need not wait for measures and samples: the resumed run makes them.
@@ -188,7 +201,7 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
   }
   if (latest && saved !== step) await save(latest);
   await run.appendLog(pending.splice(0));
-  return step >= steps && !options.interrupted() ? "finished" : "interrupted";
+  return step >= trainer.steps && !options.interrupted() ? "finished" : "interrupted";
 }
 
 /** Whether all weights are numbers: a checkpoint with NaN could not go on, and would push out one that can. */

@@ -63,8 +63,13 @@ export function vqvaeStage(context: StageContext): Trainer {
   const { size } = dataset;
   const bytes = size * size * 3;
   const batches = new Batches(dataset, { split: "train", batchSize: config.vqvae.batch, seed: config.seed });
-  const { batch, steps } = config.vqvae;
-  const reader = new ReadAhead(dataset, batch, steps, (step) => batches.at(step).images);
+  const { batch } = config.vqvae;
+  const reader = new ReadAhead(
+    dataset,
+    batch,
+    () => config.vqvae.steps,
+    (step) => batches.at(step).images,
+  );
   const training = new VqVaeTraining(captioner.vqvae, config.vqvae, config.seed, async (step, target) => {
     const read = await reader.at(step);
     for (let index = 0; index < batch; index++) {
@@ -75,7 +80,9 @@ export function vqvaeStage(context: StageContext): Trainer {
   return {
     gpu: captioner.gpu,
     stage: "vqvae",
-    steps: config.vqvae.steps,
+    get steps() {
+      return config.vqvae.steps;
+    },
     perStep: { count: config.vqvae.batch, unit: "images" },
     step: (step) => training.step(step),
     undo: () => training.undo(),
@@ -119,7 +126,12 @@ export async function trainingCodes(
   const codes = new Uint32Array(train.length * variants * captioner.positions);
   const batch = (n: number) => train.slice(n * imagesPerBatch, (n + 1) * imagesPerBatch);
   const count = Math.ceil(train.length / imagesPerBatch);
-  const reader = new ReadAhead(dataset, imagesPerBatch, count, (n) => imagesOf(dataset, batch(n)));
+  const reader = new ReadAhead(
+    dataset,
+    imagesPerBatch,
+    () => count,
+    (n) => imagesOf(dataset, batch(n)),
+  );
   for (let n = 0; n < count; n++) {
     const [records, first] = [batch(n), n * imagesPerBatch];
     const sources = await reader.at(n);
@@ -204,7 +216,9 @@ export async function decoderStage(context: StageContext, codes: Uint32Array): P
   return {
     gpu: captioner.gpu,
     stage: "decoder",
-    steps: config.decoder.steps,
+    get steps() {
+      return config.decoder.steps;
+    },
     perStep: { count: batch * length, unit: "tokens" },
     step: (step) => training.step(step),
     undo: () => training.undo(),

@@ -48,7 +48,10 @@ export class VqVaeTraining {
         peak: config.learningRate,
         warmup: config.warmup,
         decay: config.learningRateDecay,
-        steps: config.steps,
+        // Read at each step: a run in a given time corrects it.
+        get steps() {
+          return config.steps;
+        },
       },
       betas: [0.9, 0.99],
       weightDecay: 0,

@@ -263,7 +263,12 @@ t.test("batches are read ahead, each as it is", async (t) => {
       },
     },
   } as unknown as Dataset;
-  const reader = new ReadAhead(dataset, 2, 31, (batch) => [2 * batch, 2 * batch + 1]);
+  const reader = new ReadAhead(
+    dataset,
+    2,
+    () => 31,
+    (batch) => [2 * batch, 2 * batch + 1],
+  );
   const firstOf = async (batch: number) => [...(await reader.at(batch))].filter((_, i) => i % 3 === 0);
   for (const batch of [0, 1, 2, 3, 9, 10, 2, 3, 4]) {
     t.same(await firstOf(batch), [2 * batch, 2 * batch + 1], `batch ${batch}`);
@@ -293,7 +298,12 @@ t.test("a shorter last batch has its own pictures alone", async (t) => {
     ),
   };
   const numbers = [[0, 1, 2], [3, 4, 5], [6]];
-  const reader = new ReadAhead(dataset as unknown as Dataset, 3, 3, (batch) => numbers[batch]!);
+  const reader = new ReadAhead(
+    dataset as unknown as Dataset,
+    3,
+    () => 3,
+    (batch) => numbers[batch]!,
+  );
   // Twice: the second time its predecessors' memory is there to be used again.
   for (const batch of [0, 1, 2, 0, 1, 2]) {
     const expected = numbers[batch]!.flatMap((number) => [3 * number, 3 * number + 1, 3 * number + 2]);

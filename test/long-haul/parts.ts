@@ -47,7 +47,7 @@ export function trainingSteps(steps: number, onProgress: OnProgress = () => {}):
         run: await RunFolder.create(nodePlatform.files, folder, {}),
         seed: 1,
         log: config.log,
-        progress: { update() {}, log() {}, warn() {}, stop() {} },
+        progress: { update() {}, setTotal() {}, log() {}, warn() {}, stop() {} },
         interrupted: () => false,
         resume: false,
         async onStep({ step }) {

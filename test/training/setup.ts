@@ -189,5 +189,5 @@ export function sameBits(a: Float32Array, b: Float32Array): boolean {
 export function silentProgress(): Progress & { lines: string[] } {
   const lines: string[] = [];
   const log = (line: string) => lines.push(line);
-  return { lines, update() {}, log, warn: log, stop() {} };
+  return { lines, update() {}, setTotal() {}, log, warn: log, stop() {} };
 }

@@ -268,7 +268,7 @@ export class TrainingSession {
         run,
         seed: config.seed,
         log: config.log,
-        progress: { update() {}, log() {}, warn() {}, stop() {} },
+        progress: { update() {}, setTotal() {}, log() {}, warn() {}, stop() {} },
         interrupted: () => this.stopping,
         resume,
         kept: keptVocabulary(context.captioner.tokenizer),

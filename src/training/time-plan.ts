@@ -1,0 +1,239 @@
+/**
+ * A run in a given time: how many steps each stage gets, how often they are measured and saved and how many pictures are
+ * scored, from what each of these costs on this machine; and its correction while the machine turns out faster or slower.
+ */
+
+import type { Config } from "../config.js";
+import type { Dataset } from "../data/dataset.js";
+import { recordsOf, testSplits } from "../evaluation.js";
+import { boundSteps } from "../held-out-bound.js";
+import { UserError } from "../platform/errors.js";
+import { formatDuration } from "../report/duration.js";
+import type { Costs } from "./costs.js";
+
+type Stage = "vqvae" | "decoder";
+
+/** Settings that a plan decides. */
+export const PLANNED_KEYS: readonly string[] = [
+  "vqvae.steps",
+  "vqvae.warmup",
+  "decoder.steps",
+  "decoder.warmup",
+  "log.evaluateEvery",
+  "log.sampleEvery",
+  "log.checkpointEvery",
+  "log.scored",
+];
+
+/** Share of the minutes for scores, bound and report at the end; more where the least number of pictures takes more. */
+const CLOSING_SHARE = 0.15;
+/** Share of the minutes for measures while the decoder trains. */
+const MEASURING_SHARE = 0.06;
+const MOST_MEASURES = 6;
+/** Scored pictures of a split: fewer say too little, more are for `evaluate.js`. */
+const SCORED = { least: 8, most: 100 };
+/** The decoder is saved so often; a plan is corrected where it is saved. */
+const CHECKPOINTS = 16;
+/** The warm-up takes at most this share of a stage. */
+const WARMUP_SHARE = 0.1;
+/** Seconds at the end that do not depend on the number of pictures: weights, resampling, pages. */
+const CLOSING_SECONDS = 4;
+/** Pictures with captions in the report. */
+const SHOWN = 24;
+/** Fewer steps of the decoder than this are no training. */
+const LEAST_STEPS = 50;
+/** Corrections by less than this share are not worth another learning-rate schedule. */
+const SMALLEST_CORRECTION = 0.02;
+
+/** Pictures, and their captions. */
+export interface PictureCount {
+  pictures: number;
+  captions: number;
+}
+
+/** What the time of a run's parts depends on beside its settings. */
+export interface WorkLoad {
+  trainingPictures: number;
+  /** Measured while training. */
+  heldOut: PictureCount;
+  /** Of all test splits, if `scored` pictures of each are scored. */
+  tested(scored: number): PictureCount;
+}
+
+export function workLoad(dataset: Dataset, heldOut: readonly number[]): WorkLoad {
+  const count = (records: readonly number[]): PictureCount => ({
+    pictures: records.length,
+    captions: records.reduce((sum, record) => sum + dataset.records[record]!.captions.length, 0),
+  });
+  return {
+    trainingPictures: dataset.splits.train!.length,
+    heldOut: count(heldOut),
+    tested: (scored) => count(testSplits(dataset).flatMap((split) => recordsOf(dataset, split, scored))),
+  };
+}
+
+export interface TimePlanOptions {
+  /** What is planned: the plan sets its `PLANNED_KEYS`. The ratio of the two stages' steps stays as it is. */
+  config: Config;
+  costs: Costs;
+  work: WorkLoad;
+  /** Whether only the VQ-VAE is trained. */
+  vqvaeOnly: boolean;
+  /** Milliseconds, of which `began` and `deadline` are two. */
+  now: () => number;
+  began: number;
+  deadline: number;
+}
+
+export class TimePlan {
+  readonly config: Config;
+  readonly #options: TimePlanOptions;
+  /** Steps of the decoder for each of the VQ-VAE. */
+  readonly #ratio: number;
+  /** Time of a step over the measured one, since the last correction. */
+  #slowness = 1;
+  readonly #since = { steps: 0, ms: 0 };
+
+  /** Throws a `UserError` where the time is too short for a training. */
+  constructor(options: TimePlanOptions) {
+    const { config, vqvaeOnly } = options;
+    this.#options = options;
+    this.config = config;
+    this.#ratio = vqvaeOnly ? 0 : config.decoder.steps / config.vqvae.steps;
+    const { log, vqvae, decoder } = config;
+    const total = (options.deadline - options.began) / 1000;
+    log.scored = SCORED.most;
+    while (log.scored > SCORED.least && this.#closing() > CLOSING_SHARE * total) log.scored--;
+    const measures = Math.min(
+      MOST_MEASURES,
+      Math.max(1, Math.floor((MEASURING_SHARE * total) / this.#measuring())),
+    );
+    const left = this.#left();
+    const training = left - this.#closing() - this.#encoding() - measures * this.#measuring();
+    const { vqvaeStep, decoderStep } = options.costs;
+    const steps = training / (vqvaeStep + this.#ratio * decoderStep);
+    vqvae.steps = Math.max(1, Math.floor(steps));
+    if (vqvaeOnly ? steps < LEAST_STEPS : steps * this.#ratio < LEAST_STEPS) {
+      const least = LEAST_STEPS * (vqvaeOnly ? vqvaeStep : vqvaeStep / this.#ratio + decoderStep);
+      const minutes = (total - training + least) / 60;
+      throw new UserError(
+        `minutes=${config.minutes} is too short: start, measures and scores take ${formatDuration(total - training)} here, which leaves ${Math.max(0, Math.floor(vqvaeOnly ? steps : steps * this.#ratio))} steps; give at least ${Math.ceil(10 * minutes) / 10}`,
+      );
+    }
+    if (!vqvaeOnly) decoder.steps = Math.floor(steps * this.#ratio);
+    vqvae.warmup = Math.min(vqvae.warmup, Math.round(WARMUP_SHARE * vqvae.steps));
+    decoder.warmup = Math.min(decoder.warmup, Math.round(WARMUP_SHARE * decoder.steps));
+    const longest = vqvaeOnly ? vqvae.steps : decoder.steps;
+    log.evaluateEvery = Math.ceil(longest / measures);
+    log.checkpointEvery = Math.ceil(longest / CHECKPOINTS);
+    log.sampleEvery = 0;
+  }
+
+  /**
+   * Called after each step with the milliseconds that it took. Returns how many steps the stage is to have now: another number
+   * only where `isSaved` says that a checkpoint follows, so that a resume goes on with the same schedule, or where the time
+   * is over. Sets `config`, too.
+   */
+  after(stage: Stage, step: number, ms: number, isSaved: boolean): number {
+    const { costs } = this.#options;
+    const settings = this.config[stage];
+    this.#since.steps++;
+    this.#since.ms += ms;
+    const measured = stage === "vqvae" ? costs.vqvaeStep : costs.decoderStep;
+    const stepSeconds = this.#since.ms / this.#since.steps / 1000;
+    const isLast = step >= settings.steps;
+    if (isSaved || isLast) {
+      this.#slowness = Math.min(10, Math.max(0.1, stepSeconds / measured));
+      Object.assign(this.#since, { steps: 0, ms: 0 });
+    }
+    if (isLast) return settings.steps;
+    const left = this.#leftForSteps(stage, step);
+    if (stage === "vqvae") {
+      const ratio = this.#ratio;
+      const decoderStep = costs.decoderStep * this.#slowness;
+      // Of the time left both stages get what keeps their ratio.
+      const all = Math.floor((left + step * stepSeconds) / (stepSeconds + ratio * decoderStep));
+      if (isSaved) this.#setSteps(stage, step, all);
+      if (ratio > 0 && isSaved)
+        this.config.decoder.steps = Math.max(LEAST_STEPS, Math.floor(settings.steps * ratio));
+    } else if (isSaved) this.#setSteps(stage, step, step + Math.floor(left / stepSeconds));
+    if (left < stepSeconds) settings.steps = step;
+    return settings.steps;
+  }
+
+  /** Pictures of each split that there is time to score. Sets `config`, too. */
+  scored(): number {
+    const { log } = this.config;
+    while (log.scored > SCORED.least && this.#closing() > this.#left()) log.scored--;
+    return log.scored;
+  }
+
+  /** What was chosen, why, and what more time would bring: lines to print. */
+  describe(): string[] {
+    const { costs, work, vqvaeOnly } = this.#options;
+    const { minutes, vqvae, decoder, log } = this.config;
+    const ms = (seconds: number) => `${(1000 * seconds).toPrecision(seconds < 0.01 ? 2 : 3)} ms`;
+    const passes = (steps: number) => {
+      const count = (steps * decoder.batch) / decoder.captionsPerImage / work.trainingPictures;
+      return `${Number(count.toPrecision(2))} passes over the ${work.trainingPictures} pictures`;
+    };
+    const stages = [`vqvae ${vqvae.steps} steps of ${ms(costs.vqvaeStep)}`];
+    if (!vqvaeOnly)
+      stages.push(`decoder ${decoder.steps} steps of ${ms(costs.decoderStep)}, ${passes(decoder.steps)}`);
+    const lines = [`plan:    ${formatDuration(60 * minutes)} in all: ${stages.join("; ")};`];
+    if (vqvaeOnly) return lines.map((line) => line.replace(/;$/, ""));
+    const more = decoder.steps + (60 * minutes) / (costs.decoderStep + costs.vqvaeStep / this.#ratio);
+    return [
+      ...lines,
+      `         ${formatDuration(this.#closing())} for scores of at most ${log.scored} pictures a split; ${formatDuration(120 * minutes)} would bring ${passes(more)}`,
+    ];
+  }
+
+  #setSteps(stage: Stage, step: number, wanted: number): void {
+    const settings = this.config[stage];
+    const steps = Math.max(step + 1, wanted);
+    if (Math.abs(steps - settings.steps) >= SMALLEST_CORRECTION * settings.steps) settings.steps = steps;
+  }
+
+  /** Seconds until the deadline. */
+  #left(): number {
+    return (this.#options.deadline - this.#options.now()) / 1000;
+  }
+
+  /** Seconds for the steps that are left, of both stages while the first is trained. */
+  #leftForSteps(stage: Stage, step: number): number {
+    const { decoder, log } = this.config;
+    if (this.#options.vqvaeOnly) return this.#left() - CLOSING_SECONDS;
+    const done = stage === "decoder" ? step : 0;
+    const measures = Math.ceil((decoder.steps - done) / log.evaluateEvery);
+    const encoding = stage === "vqvae" ? this.#encoding() : 0;
+    return this.#left() - this.#closing() - encoding - measures * this.#measuring();
+  }
+
+  /** Seconds from the last step on. */
+  #closing(): number {
+    const { costs, work, vqvaeOnly } = this.#options;
+    if (vqvaeOnly) return CLOSING_SECONDS;
+    const { pictures, captions } = work.tested(this.config.log.scored);
+    const encoded = work.trainingPictures + pictures + 2 * SHOWN;
+    // Each picture is captioned twice: with its own codes and, as a control, with another's.
+    const seconds =
+      encoded * costs.encode + (2 * pictures + SHOWN) * costs.caption + captions * boundSteps * costs.bound;
+    return CLOSING_SECONDS + this.#slowness * seconds;
+  }
+
+  /** Seconds of one measure of the decoder. */
+  #measuring(): number {
+    const { costs, work, vqvaeOnly } = this.#options;
+    if (vqvaeOnly) return 0;
+    const { pictures, captions } = work.heldOut;
+    return this.#slowness * (pictures * costs.caption + captions * boundSteps * costs.bound);
+  }
+
+  /** Seconds between the stages. */
+  #encoding(): number {
+    const { costs, work, vqvaeOnly, config } = this.#options;
+    if (vqvaeOnly) return 0;
+    return this.#slowness * work.trainingPictures * (1 + config.data.augment) * costs.encode;
+  }
+}
