@@ -90,7 +90,9 @@ export class TimePlan {
   readonly #options: TimePlanOptions;
   /** Steps of the decoder for each of the VQ-VAE. */
   readonly #ratio: number;
-  /** Time of a step over the measured one, since the last correction. */
+  /** Seconds that the run is planned for. */
+  readonly #total: number;
+  /** Time of a step over the measured one: the mean of the last correction's and of the one before. */
   #slowness = 1;
   readonly #since = { steps: 0, ms: 0 };
 
@@ -102,8 +104,8 @@ export class TimePlan {
     this.#ratio = vqvaeOnly ? 0 : config.decoder.steps / config.vqvae.steps;
     const { log, vqvae, decoder } = config;
     const total = (options.deadline - options.began) / 1000;
-    log.scored = SCORED.most;
-    while (log.scored > SCORED.least && this.#closing() > CLOSING_SHARE * total) log.scored--;
+    this.#total = total;
+    log.scored = this.#affordable(SCORED.most, CLOSING_SHARE * total);
     const measures = Math.min(
       MOST_MEASURES,
       Math.max(1, Math.floor((MEASURING_SHARE * total) / this.#measuring())),
@@ -143,28 +145,31 @@ export class TimePlan {
     const stepSeconds = this.#since.ms / this.#since.steps / 1000;
     const isLast = step >= settings.steps;
     if (isSaved || isLast) {
-      this.#slowness = Math.min(10, Math.max(0.1, stepSeconds / measured));
+      this.#slowness = Math.sqrt(this.#slowness * Math.min(10, Math.max(0.1, stepSeconds / measured)));
       Object.assign(this.#since, { steps: 0, ms: 0 });
     }
     if (isLast) return settings.steps;
+    if (this.#left() < stepSeconds + this.#closing(SCORED.least) + this.#measuring()) {
+      settings.steps = step;
+      return step;
+    }
+    if (!isSaved) return settings.steps;
     const left = this.#leftForSteps(stage, step);
     if (stage === "vqvae") {
       const ratio = this.#ratio;
       const decoderStep = costs.decoderStep * this.#slowness;
       // Of the time left both stages get what keeps their ratio.
       const all = Math.floor((left + step * stepSeconds) / (stepSeconds + ratio * decoderStep));
-      if (isSaved) this.#setSteps(stage, step, all);
-      if (ratio > 0 && isSaved)
-        this.config.decoder.steps = Math.max(LEAST_STEPS, Math.floor(settings.steps * ratio));
-    } else if (isSaved) this.#setSteps(stage, step, step + Math.floor(left / stepSeconds));
-    if (left < stepSeconds) settings.steps = step;
+      this.#setSteps(stage, step, all);
+      if (ratio > 0) this.config.decoder.steps = Math.max(LEAST_STEPS, Math.floor(settings.steps * ratio));
+    } else this.#setSteps(stage, step, step + Math.floor(left / stepSeconds));
     return settings.steps;
   }
 
   /** Pictures of each split that there is time to score. Sets `config`, too. */
   scored(): number {
     const { log } = this.config;
-    while (log.scored > SCORED.least && this.#closing() > this.#left()) log.scored--;
+    log.scored = this.#affordable(log.scored, this.#left());
     return log.scored;
   }
 
@@ -180,11 +185,11 @@ export class TimePlan {
     const stages = [`vqvae ${vqvae.steps} steps of ${ms(costs.vqvaeStep)}`];
     if (!vqvaeOnly)
       stages.push(`decoder ${decoder.steps} steps of ${ms(costs.decoderStep)}, ${passes(decoder.steps)}`);
-    const lines = [`plan:    ${formatDuration(60 * minutes)} in all: ${stages.join("; ")};`];
-    if (vqvaeOnly) return lines.map((line) => line.replace(/;$/, ""));
+    const first = `plan:    ${formatDuration(60 * minutes)} in all: ${stages.join("; ")}`;
+    if (vqvaeOnly) return [first];
     const more = decoder.steps + (60 * minutes) / (costs.decoderStep + costs.vqvaeStep / this.#ratio);
     return [
-      ...lines,
+      `${first};`,
       `         ${formatDuration(this.#closing())} for scores of at most ${log.scored} pictures a split; ${formatDuration(120 * minutes)} would bring ${passes(more)}`,
     ];
   }
@@ -206,15 +211,28 @@ export class TimePlan {
     if (this.#options.vqvaeOnly) return this.#left() - CLOSING_SECONDS;
     const done = stage === "decoder" ? step : 0;
     const measures = Math.ceil((decoder.steps - done) / log.evaluateEvery);
+    if (measures > 1 && measures * this.#measuring() > 2 * MEASURING_SHARE * this.#total) {
+      // The last one remains.
+      log.evaluateEvery = decoder.steps;
+      return this.#leftForSteps(stage, step);
+    }
     const encoding = stage === "vqvae" ? this.#encoding() : 0;
-    return this.#left() - this.#closing() - encoding - measures * this.#measuring();
+    const closing = this.#closing(this.#affordable(log.scored, CLOSING_SHARE * this.#total));
+    return this.#left() - closing - encoding - measures * this.#measuring();
   }
 
-  /** Seconds from the last step on. */
-  #closing(): number {
+  /** At most `scored` pictures of each split, so many that closing takes no longer than `seconds`, or the least. */
+  #affordable(scored: number, seconds: number): number {
+    let count = scored;
+    while (count > SCORED.least && this.#closing(count) > seconds) count--;
+    return count;
+  }
+
+  /** Seconds from the last step on, if `scored` pictures of each split are scored. */
+  #closing(scored = this.config.log.scored): number {
     const { costs, work, vqvaeOnly } = this.#options;
     if (vqvaeOnly) return CLOSING_SECONDS;
-    const { pictures, captions } = work.tested(this.config.log.scored);
+    const { pictures, captions } = work.tested(scored);
     const encoded = work.trainingPictures + pictures + 2 * SHOWN;
     // Each picture is captioned twice: with its own codes and, as a control, with another's.
     const seconds =

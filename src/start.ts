@@ -1,0 +1,135 @@
+#!/usr/bin/env node
+/** `npm start`: the shipped model's captions, a training of a few minutes, and the captions of both side by side. */
+
+import { spawn } from "node:child_process";
+import { relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Captioner } from "./captioner.js";
+import { commandLine, numberOption, openGpu, runCommand } from "./cli.js";
+import { resolveConfig } from "./config.js";
+import { type CaptionedImage, type Dataset, imagesOf, readPictures } from "./data/dataset.js";
+import { loadDataset } from "./data/load.js";
+import { recordsOf } from "./evaluation.js";
+import { RunFolder } from "./io/run-folder.js";
+import { nodePlatform as platform, shippedWeights } from "./platform/node.js";
+import { say } from "./terminal.js";
+
+interface Options {
+  minutes: number;
+  out?: string;
+  adapter?: string;
+}
+
+/** What is trained: few things at few pixels. */
+const preset = "quick";
+/** Pictures of each of these splits are captioned; no training has seen them. */
+const shownSplits = ["tone", "render"];
+const shownOfEach = 3;
+
+const { files } = platform;
+
+async function main(): Promise<void> {
+  const options = commandLine(
+    "npm start --",
+    "Captions held-out pictures with the shipped model, trains a small one, and shows what both say.",
+  )
+    .option("--minutes <number>", "time for the training, its scores included", numberOption(0.1, 1e6), 4)
+    .option("--out <folder>", `run folder to make (default: runs/${preset}-<time>)`)
+    .option("--adapter <name>", "gpu, lavapipe, swiftshader or a part of an adapter's name")
+    .parse()
+    .opts<Options>();
+  const time = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
+  const run = options.out ?? `runs/${preset}-${time}`;
+  await RunFolder.checkFree(files, run);
+
+  const shipped = relative(".", shippedWeights());
+  const before = await captionHeldOut(shipped, options.adapter);
+  say(`\n1. The shipped model (${shipped}) says of pictures that it has never seen:\n`);
+  const paths = await writePictures(before, `${run}/held-out`);
+  before.records.forEach(({ captions }, i) => {
+    say(`   ${paths[i]}\n      caption:   ${before.captions[i]}\n      reference: ${captions[0]}`);
+  });
+
+  const command = ["dist/train.js", "--preset", preset, "--minutes", String(options.minutes), "--out", run];
+  if (options.adapter !== undefined) command.push("--adapter", options.adapter);
+  say(`\n2. Now a small model is trained:\n\n   node ${command.join(" ")}\n`);
+  const code = await runToItsEnd(command);
+  if (code !== 0) {
+    process.exitCode = code;
+    return;
+  }
+
+  const after = await captionHeldOut(`${run}/weights`, options.adapter, true);
+  say("\n3. Pictures that neither has seen:\n");
+  before.records.forEach(({ captions }, i) => {
+    const own = after.records.findIndex(({ id }) => id === before.records[i]!.id);
+    say(
+      `   ${paths[i]}\n      shipped model: ${before.captions[i]}\n      trained now:   ${after.captions[own]}\n      reference:     ${captions[0]}`,
+    );
+  });
+  say(
+    [
+      "\n4. Go on with:\n",
+      `   ${run}/report.html                                    curves, captions and scores of this training, for a browser`,
+      `   node dist/caption.js ${paths[0]} --show   a caption, denoising step by step; any PNG, JPEG or WebP will do`,
+      `   node dist/evaluate.js --weights ${run}/weights        all scores with intervals, against nearest neighbours`,
+      "   npm run web                                           the same in a page: captions, guidance, training, kernels",
+    ].join("\n"),
+  );
+}
+
+interface HeldOut {
+  dataset: Dataset;
+  records: CaptionedImage[];
+  captions: string[];
+}
+
+/** Captions of a few held-out pictures of the preset's data, at the size that the model of these weights takes. */
+async function captionHeldOut(weights: string, adapter: string | undefined, quiet = false): Promise<HeldOut> {
+  const gpu = await openGpu(adapter, quiet);
+  const captioner = await Captioner.fromFolder(gpu, files, weights);
+  const { imageSize } = captioner.config.data;
+  const dataset = await loadDataset({ ...resolveConfig({ preset }).data, imageSize }, true);
+  const numbers = shownSplits.flatMap((split) => recordsOf(dataset, split, shownOfEach));
+  const pictures = await readPictures(dataset, imagesOf(dataset, numbers));
+  const captions = (await captioner.captionAll(pictures)).map(({ text }) => text);
+  captioner.dispose();
+  gpu.dispose();
+  // What follows runs in another process, which needs the memory.
+  gpu.device.destroy();
+  return { dataset, records: numbers.map((number) => dataset.records[number]!), captions };
+}
+
+/** Writes the pictures as PNG files; returns their paths. */
+async function writePictures({ dataset, records }: HeldOut, folder: string): Promise<string[]> {
+  await files.makeDirectory(folder);
+  const { size } = dataset;
+  const paths: string[] = [];
+  for (const { id, image } of records) {
+    const data = await readPictures(dataset, [image]);
+    const path = `${folder}/${id.replace(/[^\w-]/g, "-")}.png`;
+    await files.write(path, await platform.images.encodePng({ width: size, height: size, data }));
+    paths.push(path);
+  }
+  return paths;
+}
+
+/** Runs a command of this package in this terminal; returns its exit code. Signals are the command's. */
+async function runToItsEnd([script, ...rest]: readonly string[]): Promise<number> {
+  const path = fileURLToPath(new URL(`../${script}`, import.meta.url));
+  const child = spawn(process.execPath, [path, ...rest], { stdio: "inherit" });
+  // A terminal sends Ctrl-C and its own end to both; what is sent to this process alone is passed on.
+  const ignore = () => {};
+  const pass = () => child.kill("SIGTERM");
+  process.on("SIGINT", ignore).on("SIGHUP", ignore).on("SIGTERM", pass);
+  try {
+    return await new Promise<number>((resolve, reject) => {
+      child.on("error", reject);
+      child.on("close", (code) => resolve(code ?? 1));
+    });
+  } finally {
+    process.off("SIGINT", ignore).off("SIGHUP", ignore).off("SIGTERM", pass);
+  }
+}
+
+await runCommand(main);
