@@ -104,6 +104,15 @@ export const tuningHelp =
   "tuning table that kernels-bench/run.js --tune wrote, or none (default: MCD_TUNING, else the user's own, if there is one)";
 
 /**
+ * Whether Dawn has written two warnings to standard error, as it does where a driver allows more dynamic buffers than Dawn does.
+ * No option of Dawn's leaves them out.
+ */
+function warnsOfDynamicBuffers({ limits }: GPUAdapter): boolean {
+  const { maxDynamicUniformBuffersPerPipelineLayout, maxDynamicStorageBuffersPerPipelineLayout } = limits;
+  return maxDynamicUniformBuffersPerPipelineLayout === 16 && maxDynamicStorageBuffersPerPipelineLayout === 16;
+}
+
+/**
  * Opens the device for a command and says on standard error which adapter it is, and what of the user's tuning table
  * is not used. `tuning` is the value of `--tuning`; null leaves out all that was measured.
  */
@@ -122,6 +131,10 @@ export async function openGpu(
   if (!quiet) {
     tell(`adapter: ${opened.description}`);
     if (opened.advice) tell(`         ${opened.advice}`);
+    if (warnsOfDynamicBuffers(opened.adapter))
+      tell(
+        "         Dawn's two warnings of dynamic buffers are normal with this driver: 16 are allowed, this engine uses one.",
+      );
   }
   const gpu = Gpu.from(opened.device, { ...opened, tuning: table });
   if (table) {
