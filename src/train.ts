@@ -210,33 +210,38 @@ async function planned(
   began: number,
 ): Promise<Material & { plan: TimePlan }> {
   const { now } = platform;
+  const vqvaeOnly = stage === "vqvae";
   const deadline = began + 60_000 * config.minutes;
-  const planOf = async (of: Material): Promise<TimePlan> => {
+  if (!quiet) tell("plan:    measuring what steps and captions take here");
+  /** Null where the decoder would have fewer steps than `least`. */
+  const planOf = async (of: Material, least: number): Promise<TimePlan | null> => {
     // Settings that the device cannot have are told before they are measured.
     const captioner = buildCaptioner(gpu, of.config, of.tokenizer);
     tryRun(captioner);
     captioner.dispose();
-    if (!quiet) tell("plan:    measuring this machine");
-    const costs = await measureCosts(gpu, of.config, of.tokenizer, now);
+    const { vqvae, decoder } = of.config;
+    const costs = await measureCosts(gpu, of.config, of.tokenizer, now, ({ vqvaeStep, decoderStep }) => {
+      const seconds = decoderStep + vqvaeStep * (vqvae.steps / decoder.steps);
+      return (deadline - now()) / 1000 >= seconds * least;
+    });
+    if (costs === null) return null;
     const work = workLoad(of.dataset, of.heldOut);
-    const vqvaeOnly = stage === "vqvae";
-    return new TimePlan({ config: of.config, costs, work, vqvaeOnly, now, began, deadline });
+    try {
+      const plan = new TimePlan({ config: of.config, costs, work, vqvaeOnly, now, began, deadline });
+      return decoder.steps >= least ? plan : null;
+    } catch (error) {
+      if (least > 0 && error instanceof UserError) return null;
+      throw error;
+    }
   };
+  const smaller = vqvaeOnly ? null : smallerSizes(config, preset, set);
   const first = await material(config);
-  const smaller = smallerSizes(config, preset, set);
-  let plan: TimePlan;
-  try {
-    plan = await planOf(first);
-    if (!smaller || plan.config.decoder.steps >= smaller.below) return { ...first, plan };
-    tell(
-      `plan:    ${plan.config.decoder.steps} decoder steps of the preset's sizes would be too few; smaller ones instead: ${smaller.set.join(" ")}`,
-    );
-  } catch (error) {
-    if (!smaller || !(error instanceof UserError)) throw error;
-    tell(`plan:    ${error.message}: smaller sizes instead: ${smaller.set.join(" ")}`);
-  }
-  const second = await material(smaller.config);
-  return { ...second, plan: await planOf(second) };
+  const plan = await planOf(first, smaller?.below ?? 0);
+  if (plan) return { ...first, plan };
+  const sizes = smaller!.set.filter((entry) => !PLANNED_KEYS.some((key) => entry.startsWith(`${key}=`)));
+  tell(`plan:    the sizes of preset ${preset} allow too few steps here; smaller ones: ${sizes.join(" ")}`);
+  const second = await material(smaller!.config);
+  return { ...second, plan: (await planOf(second, 0))! };
 }
 
 /** Thrown where work ends early since somebody asked for it. */

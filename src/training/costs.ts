@@ -28,14 +28,16 @@ const MOST_TIMES = 20;
 /**
  * Measures a run of these settings on a model of its own, which is thrown away. Every part is done once before its time is
  * taken, so that compiling kernels does not count (what it compiles, the run finds ready). The numbers in the
- * pictures and captions are zeros: no part's time depends on them.
+ * pictures and captions are zeros: no part's time depends on them. Null where `goesOn` finds steps of these times too slow to
+ * measure the rest.
  */
 export async function measureCosts(
   gpu: Gpu,
   config: Config,
   tokenizer: WordTokenizer,
   now: () => number,
-): Promise<Costs> {
+  goesOn: (steps: Pick<Costs, "vqvaeStep" | "decoderStep">) => boolean = () => true,
+): Promise<Costs | null> {
   const secondsOf = async (body: () => Promise<unknown>) => {
     await body();
     const began = now();
@@ -61,11 +63,12 @@ export async function measureCosts(
     const decoderStep = await secondsOf(() => captioning.step(++decoderSteps));
     tokenizing.dispose();
     captioning.dispose();
+    if (!goesOn({ vqvaeStep, decoderStep })) return null;
 
     const pictures = new Uint8Array(imagesPerBatch * data.imageSize ** 2 * 3);
     const encode = await secondsOf(() => captioner.encodeAll(pictures));
     const codes = new Uint32Array(imagesPerBatch * positions);
-    const steps = Math.min(4, sampling.steps);
+    const steps = Math.min(2, sampling.steps);
     const captions = await secondsOf(() => captioner.captionCodes(codes, { steps }));
     const table = captioner.table(schedule.visit(schedule.steps));
     const words = new Uint32Array(data.maxLength);
