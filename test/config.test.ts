@@ -52,7 +52,7 @@ t.test("wrong keys and values say what is allowed", async (t) => {
       /no key "decoder\.scedule" \(did you mean decoder\.schedule\?\); keys of decoder: dim, /,
       2,
     ],
-    [set("dim=3"), /did you mean decoder\.dim\?\); keys: seed, data\.\{source, /, 2],
+    [set("dim=3"), /did you mean decoder\.dim\?\); keys: seed, minutes, data\.\{source, /, 2],
     [set("learningRate=1"), /did you mean vqvae\.learningRate or decoder\.learningRate\?/, 2],
     [set("decoder.xyzzyplugh=1"), /no key "decoder\.xyzzyplugh"; keys of decoder/, 2],
     [
