@@ -47,7 +47,9 @@ async function main(): Promise<void> {
   say(`\n1. The shipped model (${shipped}) says of pictures that it has never seen:\n`);
   const paths = await writePictures(before, `${run}/held-out`);
   before.records.forEach(({ captions }, i) => {
-    say(`   ${paths[i]}\n      caption:   ${before.captions[i]}\n      reference: ${captions[0]}`);
+    say(
+      `   ${paths[i]}\n      caption:   ${marked(before.captions[i]!, captions)}\n      reference: ${captions[0]}`,
+    );
   });
 
   const command = ["dist/train.js", "--preset", preset, "--minutes", String(options.minutes), "--out", run];
@@ -64,18 +66,26 @@ async function main(): Promise<void> {
   before.records.forEach(({ captions }, i) => {
     const own = after.records.findIndex(({ id }) => id === before.records[i]!.id);
     say(
-      `   ${paths[i]}\n      shipped model: ${before.captions[i]}\n      trained now:   ${after.captions[own]}\n      reference:     ${captions[0]}`,
+      `   ${paths[i]}\n      shipped model: ${marked(before.captions[i]!, captions)}\n      trained now:   ${marked(after.captions[own]!, captions)}\n      reference:     ${captions[0]}`,
     );
   });
-  say(
+  const next = [
+    [`${run}/report.html`, "curves, captions and scores of this training, in a browser"],
+    [`node dist/caption.js ${paths[0]} --show`, "one picture, denoising step by step: try your own"],
     [
-      "\n4. Go on with:\n",
-      `   ${run}/report.html                                    curves, captions and scores of this training, for a browser`,
-      `   node dist/caption.js ${paths[0]} --show   a caption, denoising step by step; any PNG, JPEG or WebP will do`,
-      `   node dist/evaluate.js --weights ${run}/weights        all scores with intervals, against nearest neighbours`,
-      "   npm run web                                           the same in a page: captions, guidance, training, kernels",
-    ].join("\n"),
-  );
+      `node dist/evaluate.js --weights ${run}/weights`,
+      "all scores with intervals, beside nearest neighbours",
+    ],
+    ["npm run web", "the same in a page: captions, guidance, training, kernels"],
+  ];
+  say(`\n4. Go on with:\n\n${next.map(([what, why]) => `   ${what}\n      ${why}`).join("\n")}`);
+}
+
+/** A caption, with a mark if it is one of the references. */
+function marked(caption: string, references: readonly string[]): string {
+  return references.includes(caption)
+    ? `${caption}  (right: one of its ${references.length} references)`
+    : caption;
 }
 
 interface HeldOut {

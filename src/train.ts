@@ -222,7 +222,7 @@ async function planned(
     const { vqvae, decoder } = of.config;
     const costs = await measureCosts(gpu, of.config, of.tokenizer, now, ({ vqvaeStep, decoderStep }) => {
       const seconds = decoderStep + vqvaeStep * (vqvae.steps / decoder.steps);
-      return (deadline - now()) / 1000 >= seconds * least;
+      return least === 0 || (deadline - now()) / 1000 >= seconds * least;
     });
     if (costs === null) return null;
     const work = workLoad(of.dataset, of.heldOut);

@@ -65,3 +65,17 @@ export function ownLines(stderr: string): string[] {
   const others = /^Warning: max\w+ artificially reduced|^adapter:|^ {9}\S/;
   return stderr.split("\n").filter((line) => line.trim() !== "" && !others.test(line));
 }
+
+/** Runs a command with `--minutes`; where the machine is so slow that it says these are too few, with those that it asks for. */
+export async function runInTime(
+  command: string,
+  args: readonly string[],
+  minutes: number,
+): Promise<Outcome & { minutes: number }> {
+  for (let tries = 0; ; tries++) {
+    const outcome = await runCommand(command, [...args, "--minutes", String(minutes)]);
+    const [, least] = /is too short: .*give at least ([\d.]+)/.exec(outcome.stderr) ?? [];
+    if (least === undefined || tries === 3) return { ...outcome, minutes };
+    minutes = Math.ceil(13 * Number(least)) / 10;
+  }
+}

@@ -1,5 +1,7 @@
 /** Deliberate mistakes in training: Algorithm 1, batches and codes, optimiser, averaged weights, what is measured. */
 
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these strings are sources
+
 import type { Mutation } from "./mutation.js";
 
 const algorithm = "training/algorithm.test.ts";
@@ -316,5 +318,75 @@ export const training: readonly Mutation[] = [
     find: "caption: captions[i]!.text,",
     replace: "caption: captions[captions.length - 1 - i]!.text,",
     tests: [`${stages} # samples`],
+  },
+  {
+    name: "a plan leaves no time for scores",
+    file: "src/training/time-plan.ts",
+    find: "return CLOSING_SECONDS + this.#slowness * seconds;",
+    replace: "return this.#slowness * 0 * seconds;",
+    tests: ["training/time-plan.test.ts"],
+  },
+  {
+    name: "a plan is never corrected",
+    file: "src/training/time-plan.ts",
+    find: "if (!isSaved) return settings.steps;",
+    replace: "if (step > 0) return settings.steps;",
+    tests: ["training/time-plan.test.ts"],
+  },
+  {
+    name: "a plan is corrected between checkpoints",
+    file: "src/training/time-plan.ts",
+    find: "if (!isSaved) return settings.steps;",
+    replace: "",
+    tests: ["training/time-plan.test.ts"],
+  },
+  {
+    name: "a stage goes on when the time is over",
+    file: "src/training/time-plan.ts",
+    find: "settings.steps = step;\n      return step;",
+    replace: "return settings.steps;",
+    tests: ["training/time-plan.test.ts"],
+  },
+  {
+    name: "a plan gives both stages equally many steps",
+    file: "src/training/time-plan.ts",
+    find: "config.decoder.steps / config.vqvae.steps;",
+    replace: "1;",
+    tests: ["training/time-plan.test.ts"],
+  },
+  {
+    name: "as many pictures are scored as planned, however late it is",
+    file: "src/training/time-plan.ts",
+    find: "log.scored = this.#affordable(log.scored, this.#left());",
+    replace: "",
+    tests: ["training/time-plan.test.ts"],
+  },
+  {
+    name: "a corrected plan is not kept",
+    file: "src/train.ts",
+    find: "if (after !== before) await run.setConfig(config as unknown as JsonRecord);",
+    replace: "if (after !== before) void run;",
+    tests: ["commands/minutes.test.ts"],
+  },
+  {
+    name: "a resume plans anew",
+    file: "src/train.ts",
+    find: "begun || opening.config.minutes === 0",
+    replace: "opening.config.minutes === 0",
+    tests: ["commands/minutes.test.ts"],
+  },
+  {
+    name: "a stage does not ask its pace",
+    file: "src/training/stage.ts",
+    find: "if (options.pace) {",
+    replace: "if (options.pace && step < 0) {",
+    tests: ["commands/minutes.test.ts"],
+  },
+  {
+    name: "npm start shows the same captions twice",
+    file: "src/start.ts",
+    find: "await captionHeldOut(`${run}/weights`, options.adapter, true)",
+    replace: "await captionHeldOut(shipped, options.adapter, true)",
+    tests: ["commands/start.test.ts"],
   },
 ];
