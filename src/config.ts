@@ -335,8 +335,8 @@ const SMALLER: { [name in keyof typeof PRESETS]?: { below: number; sizes: Partia
   quick: {
     below: 1200,
     sizes: {
-      vqvae: { channels: 16, steps: 150 },
-      decoder: { dim: 64, batch: 16, captionsPerImage: 2, steps: 1400 },
+      vqvae: { channels: 16, steps: 250 },
+      decoder: { dim: 64, blocks: 1, batch: 16, captionsPerImage: 2, steps: 1400 },
       sampling: { steps: 12 },
     },
   },
