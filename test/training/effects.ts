@@ -230,6 +230,7 @@ export const effects: Record<string, readonly [probe: ProbeName, value: string |
 export const elsewhere: Record<string, string> = {
   "data.source": "test/commands/train.test.ts trains on a folder, test/data/emoji.test.ts reads the emoji",
   "log.scored": "test/commands/learn.test.ts",
+  minutes: "test/commands/minutes.test.ts",
 };
 
 /** A device without float16 or a folder with a bad row: what is said of it is an effect. */

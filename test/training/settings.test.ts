@@ -44,6 +44,27 @@ test("options of a call are the configuration's, and win over it", async (t, gpu
   plain.dispose();
 });
 
+test("learning rates follow a number of steps that a plan corrects", async (t, gpu) => {
+  for (const [make, section] of [
+    [decoderTraining, "decoder"],
+    [vqvaeTraining, "vqvae"],
+  ] as const) {
+    const config = tinyConfig(
+      ...["steps=9", "learningRate=0.01", "warmup=1", "learningRateDecay=linear"].map(
+        (set) => `${section}.${set}`,
+      ),
+    );
+    const tiny = make(gpu, config);
+    const rates = [];
+    for (let step = 1; step <= 5; step++) {
+      rates.push((await tiny.training.step(step)).learningRate);
+      if (step === 3) config[section].steps = 5;
+    }
+    t.near(rates, [0.01, 0.00875, 0.0075, 0.0025, 0], { abs: 1e-9 }, section);
+    tiny.dispose();
+  }
+});
+
 test("learning rates follow the configuration, step by step", async (t, gpu) => {
   const rates = async (
     make: typeof decoderTraining | typeof vqvaeTraining,
