@@ -1,15 +1,16 @@
-// The attention of attention.wgsl (same mathematics, shapes, parameters and bindings) for software adapters without
-// subgroups of eight lanes: arrays and exchanges between lanes cost such an adapter more than they save, so everything
-// is in 4 × 4 matrices, which it keeps in registers.
+enable subgroups;
+// The attention of attention.wgsl (same mathematics, shapes, parameters and bindings) for software adapters with subgroups of
+// four lanes: arrays and workgroup memory cost such an adapter more than they save, so everything is in 4 × 4 matrices, which
+// it keeps in registers, and what neighbours have loaded is had from them, which costs next to nothing.
 //
-// An invocation owns four rows of q (in backward_key_value of k and v) of one head and walks the other side four rows
-// at a time. One vec4 of four rows is a matrix, a row a column. With A of the owned rows and B of the walked ones,
-// transpose(A) · B adds to the 16 scores (a walked row a column), and B · transpose(P) are the rows that weights P make
-// of walked rows: 8 vectors are loaded for 64 multiply-adds.
-// The owned rows of the result, float32, are rescaled in memory once a block.
-// Grid: one-dimensional over (batch, head, block of owned rows), the block fastest. Rows past the end are the last row once
-// more: walked, they count for nothing; owned, they come to the same values, which o and rows may be given twice, while
-// gradients, which are added to, may not.
+// An invocation owns four rows of q (in backward_key_value of k and v) of one head; four of them, 16 in a row, walk the other
+// side 16 rows at a time, of which each loads four for the scores. One vec4 of four rows is a matrix, a row a column. With A of
+// the owned rows and B of walked ones, transpose(A) · B adds to 16 scores (a walked row a column), and B · transpose(P) are the
+// rows that weights P make of walked rows. So there are four of each: by the walked rows of lane ^ 0, 1, 2 and 3.
+// The owned rows of the result, float32, are rescaled in memory once a round.
+// Grid: one-dimensional over (batch, head, 16 owned rows), the rows fastest, four invocations to a workgroup. Rows past the end are
+// the last row once more: walked, they count for nothing; owned, they come to the same values, which o and rows may be given
+// twice, while gradients, which are added to, may not.
 
 // @shared attention-params
 struct Params {
@@ -38,8 +39,6 @@ struct Params {
 }
 // @end shared
 
-const WORKGROUP: u32 = 16; // @tune 8 16 32 64
-
 // Element type of q, k, v and the saved o. All other numbers are float32.
 alias Stored = f32; // @variant f32=f32 f16=f16
 
@@ -66,11 +65,10 @@ struct Place {
   first: u32,
 }
 
-fn place_of(group: vec3<u32>, groups: vec3<u32>, local: u32, count: u32) -> Place {
-  let index = (group.y * groups.x + group.x) * WORKGROUP + local;
-  let blocks = (count - 1u) / 4u + 1u;
-  let batch_head = index / blocks;
-  return Place(batch_head / params.heads, batch_head % params.heads, (index % blocks) * 4u);
+fn place_of(group: u32, lane: u32, count: u32) -> Place {
+  let across = (count + 15u) / 16u;
+  let batch_head = group / across;
+  return Place(batch_head / params.heads, batch_head % params.heads, (group % across) * 16u + 4u * lane);
 }
 
 /// Four rows from `first` on, those past the end as the last.
@@ -105,16 +103,14 @@ fn to_delta() -> u32 {
   return params.batches * params.heads * params.queries;
 }
 
-/// Which of four keys exist and are not masked.
-fn seen_of(batch: u32, first: u32) -> vec4<bool> {
-  let keys = vec4<u32>(first, first + 1u, first + 2u, first + 3u);
-  let exists = keys < vec4<u32>(params.keys);
+/// Which of four keys exist and are not masked: those above 0.
+fn seen_of(batch: u32, first: u32) -> vec4<f32> {
+  let exists = vec4<f32>(vec4<u32>(first, first + 1u, first + 2u, first + 3u) < vec4<u32>(params.keys));
   if (params.has_mask == 0u) {
     return exists;
   }
   let at = batch * params.keys + four(first, params.keys);
-  let marks = vec4<u32>(mask[at.x], mask[at.y], mask[at.z], mask[at.w]);
-  return exists & (marks != vec4<u32>());
+  return exists * vec4<f32>(vec4<u32>(mask[at.x], mask[at.y], mask[at.z], mask[at.w]));
 }
 
 /// One vec4 of four rows, a row a column.
@@ -130,49 +126,137 @@ fn v4(at: vec4<u32>, d: u32) -> mat4x4<f32> {
   return mat4x4<f32>(vec4<f32>(v[at.x + d]), vec4<f32>(v[at.y + d]), vec4<f32>(v[at.z + d]), vec4<f32>(v[at.w + d]));
 }
 
-@compute @workgroup_size(WORKGROUP)
+// @shared quad-products
+/// Four lanes have four lines of each operand each: products of a lane's own lines by those of lane ^ 0, ^ 1, ^ 2 and ^ 3, its
+/// neighbours along x, along y and along both.
+struct Quad {
+  own: mat4x4<f32>,
+  x: mat4x4<f32>,
+  y: mat4x4<f32>,
+  xy: mat4x4<f32>,
+}
+
+/// What the lanes have, to each of them.
+fn spread(m: mat4x4<f32>) -> Quad {
+  return Quad(
+    m,
+    mat4x4<f32>(quadSwapX(m[0]), quadSwapX(m[1]), quadSwapX(m[2]), quadSwapX(m[3])),
+    mat4x4<f32>(quadSwapY(m[0]), quadSwapY(m[1]), quadSwapY(m[2]), quadSwapY(m[3])),
+    mat4x4<f32>(quadSwapDiagonal(m[0]), quadSwapDiagonal(m[1]), quadSwapDiagonal(m[2]), quadSwapDiagonal(m[3]))
+  );
+}
+
+/// Adds products of four terms: of rows, a column of `left` each, and columns, a row of `right` each.
+fn add_products(sum: Quad, left: mat4x4<f32>, right: mat4x4<f32>) -> Quad {
+  let r = spread(right);
+  return Quad(sum.own + r.own * left, sum.x + r.x * left, sum.y + r.y * left, sum.xy + r.xy * left);
+}
+// @end shared
+
+// Here of owned rows, a column each, and walked ones.
+
+/// A number for each owned row.
+fn owned_of(v: vec4<f32>) -> Quad {
+  let m = transpose(mat4x4<f32>(v, v, v, v));
+  return Quad(m, m, m, m);
+}
+
+/// A number for each walked row.
+fn walked_of(v: vec4<f32>) -> Quad {
+  return spread(mat4x4<f32>(v, v, v, v));
+}
+
+/// For exp2: in units of log 2, less `top`, and LOWEST where nothing is seen.
+fn exponent(score: mat4x4<f32>, top: mat4x4<f32>, seen: mat4x4<f32>) -> mat4x4<f32> {
+  let s = score * (params.scale * LOG2_E) - top;
+  let none = vec4<f32>();
+  let lowest = vec4<f32>(LOWEST);
+  return mat4x4<f32>(
+    select(lowest, s[0], seen[0] > none), select(lowest, s[1], seen[1] > none),
+    select(lowest, s[2], seen[2] > none), select(lowest, s[3], seen[3] > none)
+  );
+}
+
+fn exponents(score: Quad, top: Quad, seen: Quad) -> Quad {
+  return Quad(
+    exponent(score.own, top.own, seen.own), exponent(score.x, top.x, seen.x),
+    exponent(score.y, top.y, seen.y), exponent(score.xy, top.xy, seen.xy)
+  );
+}
+
+/// 0 of LOWEST: not exp2 alone, since the difference of two of them is 0. Asked so that NaN stays NaN.
+fn power(s: vec4<f32>, top: vec4<f32>) -> vec4<f32> {
+  return select(exp2(s - top), vec4<f32>(), s <= vec4<f32>(LOWEST));
+}
+
+fn powers_of(s: mat4x4<f32>, top: mat4x4<f32>) -> mat4x4<f32> {
+  return mat4x4<f32>(power(s[0], top[0]), power(s[1], top[1]), power(s[2], top[2]), power(s[3], top[3]));
+}
+
+fn powers(s: Quad, top: Quad) -> Quad {
+  return Quad(powers_of(s.own, top.own), powers_of(s.x, top.own), powers_of(s.y, top.own), powers_of(s.xy, top.own));
+}
+
+fn slope(p: mat4x4<f32>, dp: mat4x4<f32>, delta: mat4x4<f32>) -> mat4x4<f32> {
+  let m = (dp - delta) * params.scale;
+  return mat4x4<f32>(p[0] * m[0], p[1] * m[1], p[2] * m[2], p[3] * m[3]);
+}
+
+fn slopes(p: Quad, dp: Quad, delta: Quad) -> Quad {
+  return Quad(
+    slope(p.own, dp.own, delta.own), slope(p.x, dp.x, delta.x),
+    slope(p.y, dp.y, delta.y), slope(p.xy, dp.xy, delta.xy)
+  );
+}
+
+fn highest(m: mat4x4<f32>) -> vec4<f32> {
+  let s = transpose(m);
+  return max(max(s[0], s[1]), max(s[2], s[3]));
+}
+
+fn total_of(m: mat4x4<f32>) -> vec4<f32> {
+  let s = transpose(m);
+  return (s[0] + s[1]) + (s[2] + s[3]);
+}
+
+@compute @workgroup_size(4)
 fn forward(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) local: u32
+  @builtin(subgroup_invocation_id) lane: u32
 ) {
-  let place = place_of(group, groups, local, params.queries);
-  if (place.batch >= params.batches) {
+  let number = group.y * groups.x + group.x;
+  if (number >= params.batches * params.heads * ((params.queries + 15u) / 16u)) {
     return;
   }
-  // In units of log 2: exp2 is what the hardware has.
-  let scale = params.scale * LOG2_E;
+  let place = place_of(number, lane, params.queries);
   let query = q_at(place, place.first);
   let out = o_at(place, place.first);
   var top = vec4<f32>(LOWEST);
   var total = vec4<f32>();
-  for (var first = 0u; first < params.keys; first += 4u) {
-    let key = k_at(place, first);
-    let value = v_at(place, first);
-    var score = mat4x4<f32>();
+  for (var first = 0u; first < params.keys; first += 16u) {
+    let walked = first + 4u * lane;
+    let key = k_at(place, walked);
+    var score = Quad();
     for (var d = 0u; d < params.vectors; d++) {
-      score += transpose(q4(query, d)) * k4(key, d);
+      score = add_products(score, q4(query, d), transpose(k4(key, d)));
     }
-    let seen = seen_of(place.batch, first);
-    let s0 = select(vec4<f32>(LOWEST), score[0] * scale, seen.x);
-    let s1 = select(vec4<f32>(LOWEST), score[1] * scale, seen.y);
-    let s2 = select(vec4<f32>(LOWEST), score[2] * scale, seen.z);
-    let s3 = select(vec4<f32>(LOWEST), score[3] * scale, seen.w);
+    let s = exponents(score, Quad(), walked_of(seen_of(place.batch, walked)));
     // o is kept normalised: o <- (o total_old + sum_j exp(s_j - top) v_j) / total_new.
-    let new_top = max(top, max(max(s0, s1), max(s2, s3)));
-    // Not exp2 alone: while no key has been seen, both score and top are LOWEST. Asked so that NaN stays NaN.
-    let p0 = select(exp2(s0 - new_top), vec4<f32>(), s0 <= vec4<f32>(LOWEST));
-    let p1 = select(exp2(s1 - new_top), vec4<f32>(), s1 <= vec4<f32>(LOWEST));
-    let p2 = select(exp2(s2 - new_top), vec4<f32>(), s2 <= vec4<f32>(LOWEST));
-    let p3 = select(exp2(s3 - new_top), vec4<f32>(), s3 <= vec4<f32>(LOWEST));
+    let new_top = max(top, max(max(highest(s.own), highest(s.x)), max(highest(s.y), highest(s.xy))));
+    let p = powers(s, owned_of(new_top));
     let old_total = total * exp2(top - new_top);
-    total = old_total + ((p0 + p1) + (p2 + p3));
+    total = old_total + ((total_of(p.own) + total_of(p.x)) + (total_of(p.y) + total_of(p.xy)));
     top = new_top;
     let inverse = select(vec4<f32>(), 1.0 / total, total > vec4<f32>());
     let keep = old_total * inverse;
-    let weights = transpose(mat4x4<f32>(p0 * inverse, p1 * inverse, p2 * inverse, p3 * inverse));
+    let v0 = v_at(place, walked);
+    let v1 = v_at(place, first + 4u * (lane ^ 1u));
+    let v2 = v_at(place, first + 4u * (lane ^ 2u));
+    let v3 = v_at(place, first + 4u * (lane ^ 3u));
     for (var d = 0u; d < params.vectors; d++) {
-      var sum = v4(value, d) * weights;
+      var sum = (v4(v0, d) * p.own + v4(v1, d) * p.x) + (v4(v2, d) * p.y + v4(v3, d) * p.xy);
+      sum = mat4x4<f32>(sum[0] * inverse.x, sum[1] * inverse.y, sum[2] * inverse.z, sum[3] * inverse.w);
       if (first > 0u) {
         sum += mat4x4<f32>(o[out.x + d] * keep.x, o[out.y + d] * keep.y, o[out.z + d] * keep.z, o[out.w + d] * keep.w);
       }
@@ -192,7 +276,8 @@ fn forward(
 
 @group(0) @binding(5) var<storage, read> o_saved: array<vec4<Stored>>;
 @group(0) @binding(7) var<storage, read> dout: array<vec4<f32>>;
-@group(0) @binding(8) var<storage, read_write> dq: array<vec4<f32>>;
+/// dq, or dk and dv at their own offsets.
+@group(0) @binding(8) var<storage, read_write> gradients: array<vec4<f32>>;
 
 fn do4(at: vec4<u32>, d: u32) -> mat4x4<f32> {
   return mat4x4<f32>(dout[at.x + d], dout[at.y + d], dout[at.z + d], dout[at.w + d]);
@@ -202,20 +287,20 @@ fn delta_part(at: u32) -> f32 {
   return dot(vec4<f32>(o_saved[at]), dout[at]);
 }
 
-@compute @workgroup_size(WORKGROUP)
+@compute @workgroup_size(4)
 fn backward_query(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) local: u32
+  @builtin(subgroup_invocation_id) lane: u32
 ) {
-  let place = place_of(group, groups, local, params.queries);
-  if (place.batch >= params.batches) {
+  let number = group.y * groups.x + group.x;
+  if (number >= params.batches * params.heads * ((params.queries + 15u) / 16u)) {
     return;
   }
-  let scale = params.scale * LOG2_E;
+  let place = place_of(number, lane, params.queries);
   let query = q_at(place, place.first);
   let out = o_at(place, place.first);
-  let owned = min(params.queries - place.first, 4u);
+  let owned = params.queries - min(place.first, params.queries);
   let at = lse_at(place, place.first);
   let lse = vec4<f32>(rows[at.x], rows[at.y], rows[at.z], rows[at.w]) * LOG2_E;
   var delta = vec4<f32>();
@@ -227,108 +312,90 @@ fn backward_query(
   rows[to_delta() + at.z] = delta.z;
   rows[to_delta() + at.w] = delta.w;
   let target_row = params.dq_offset + (place.batch * params.queries + place.first) * params.dq_row + place.head * params.vectors;
-  for (var first = 0u; first < params.keys; first += 4u) {
-    let key = k_at(place, first);
-    let value = v_at(place, first);
-    var score = mat4x4<f32>();
-    var dp = mat4x4<f32>();
+  for (var first = 0u; first < params.keys; first += 16u) {
+    let walked = first + 4u * lane;
+    let key = k_at(place, walked);
+    let value = v_at(place, walked);
+    var score = Quad();
+    var dp = Quad();
     for (var d = 0u; d < params.vectors; d++) {
-      score += transpose(q4(query, d)) * k4(key, d);
-      dp += transpose(do4(out, d)) * v4(value, d);
+      score = add_products(score, q4(query, d), transpose(k4(key, d)));
+      dp = add_products(dp, do4(out, d), transpose(v4(value, d)));
     }
-    let seen = seen_of(place.batch, first);
     // An unseen key may have any score: exp2 of it could overflow, so it is not multiplied but replaced.
-    let ds0 = select(vec4<f32>(), exp2(score[0] * scale - lse), seen.x) * (dp[0] - delta) * params.scale;
-    let ds1 = select(vec4<f32>(), exp2(score[1] * scale - lse), seen.y) * (dp[1] - delta) * params.scale;
-    let ds2 = select(vec4<f32>(), exp2(score[2] * scale - lse), seen.z) * (dp[2] - delta) * params.scale;
-    let ds3 = select(vec4<f32>(), exp2(score[3] * scale - lse), seen.w) * (dp[3] - delta) * params.scale;
-    let weights = transpose(mat4x4<f32>(ds0, ds1, ds2, ds3));
+    let s = exponents(score, owned_of(lse), walked_of(seen_of(place.batch, walked)));
+    let ds = slopes(powers(s, Quad()), dp, owned_of(delta));
+    let k1 = k_at(place, first + 4u * (lane ^ 1u));
+    let k2 = k_at(place, first + 4u * (lane ^ 2u));
+    let k3 = k_at(place, first + 4u * (lane ^ 3u));
     let add = first > 0u || params.accumulate != 0u;
     for (var d = 0u; d < params.vectors; d++) {
-      add_rows_of_dq(target_row + d, owned, k4(key, d) * weights, add);
+      let sum = (k4(key, d) * ds.own + k4(k1, d) * ds.x) + (k4(k2, d) * ds.y + k4(k3, d) * ds.xy);
+      add_rows(target_row + d, params.dq_row, owned, sum, add);
     }
   }
 }
 
-fn add_rows_of_dq(at: u32, owned: u32, sum: mat4x4<f32>, add: bool) {
-  let row = params.dq_row;
-  if (add) {
-    dq[at] += sum[0];
-    if (owned > 1u) { dq[at + row] += sum[1]; }
-    if (owned > 2u) { dq[at + 2u * row] += sum[2]; }
-    if (owned > 3u) { dq[at + 3u * row] += sum[3]; }
-  } else {
-    dq[at] = sum[0];
-    if (owned > 1u) { dq[at + row] = sum[1]; }
-    if (owned > 2u) { dq[at + 2u * row] = sum[2]; }
-    if (owned > 3u) { dq[at + 3u * row] = sum[3]; }
-  }
+fn add_rows(at: u32, row: u32, owned: u32, sum: mat4x4<f32>, add: bool) {
+  if (owned > 0u) { add_row(at, sum[0], add); }
+  if (owned > 1u) { add_row(at + row, sum[1], add); }
+  if (owned > 2u) { add_row(at + 2u * row, sum[2], add); }
+  if (owned > 3u) { add_row(at + 3u * row, sum[3], add); }
+}
+
+fn add_row(at: u32, sum: vec4<f32>, add: bool) {
+  if (add) { gradients[at] += sum; } else { gradients[at] = sum; }
 }
 
 @group(0) @binding(5) var<storage, read> rows_saved: array<f32>;
-/// Holds dk and dv, at their own offsets.
-@group(0) @binding(8) var<storage, read_write> dkv: array<vec4<f32>>;
 
-@compute @workgroup_size(WORKGROUP)
+@compute @workgroup_size(4)
 fn backward_key_value(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) local: u32
+  @builtin(subgroup_invocation_id) lane: u32
 ) {
-  let place = place_of(group, groups, local, params.keys);
-  if (place.batch >= params.batches) {
+  let number = group.y * groups.x + group.x;
+  if (number >= params.batches * params.heads * ((params.keys + 15u) / 16u)) {
     return;
   }
-  let scale = params.scale * LOG2_E;
+  let place = place_of(number, lane, params.keys);
   let key = k_at(place, place.first);
   let value = v_at(place, place.first);
-  let owned = min(params.keys - place.first, 4u);
+  let owned = params.keys - min(place.first, params.keys);
   let seen = seen_of(place.batch, place.first);
   let target_row = (place.batch * params.keys + place.first) * params.dkv_row + place.head * params.vectors;
-  for (var first = 0u; first < params.queries; first += 4u) {
-    let query = q_at(place, first);
-    let out = o_at(place, first);
-    let at = lse_at(place, first);
+  for (var first = 0u; first < params.queries; first += 16u) {
+    let walked = first + 4u * lane;
+    let query = q_at(place, walked);
+    let out = o_at(place, walked);
+    let at = lse_at(place, walked);
+    // Queries past the end weigh nothing.
+    let exists = vec4<u32>(walked, walked + 1u, walked + 2u, walked + 3u) < vec4<u32>(params.queries);
     let lse = vec4<f32>(rows_saved[at.x], rows_saved[at.y], rows_saved[at.z], rows_saved[at.w]) * LOG2_E;
+    let far = select(vec4<f32>(-LOWEST), lse, exists);
     let deltas = at + to_delta();
     let delta = vec4<f32>(rows_saved[deltas.x], rows_saved[deltas.y], rows_saved[deltas.z], rows_saved[deltas.w]);
-    var score = mat4x4<f32>(); // a query a column
-    var dp = mat4x4<f32>();
+    var score = Quad();
+    var dp = Quad();
     for (var d = 0u; d < params.vectors; d++) {
-      score += transpose(k4(key, d)) * q4(query, d);
-      dp += transpose(v4(value, d)) * do4(out, d);
+      score = add_products(score, k4(key, d), transpose(q4(query, d)));
+      dp = add_products(dp, v4(value, d), transpose(do4(out, d)));
     }
-    let left = params.queries - first;
-    let p0 = select(vec4<f32>(), exp2(score[0] * scale - lse.x), seen);
-    let p1 = select(vec4<f32>(), exp2(score[1] * scale - lse.y), seen & vec4<bool>(left > 1u));
-    let p2 = select(vec4<f32>(), exp2(score[2] * scale - lse.z), seen & vec4<bool>(left > 2u));
-    let p3 = select(vec4<f32>(), exp2(score[3] * scale - lse.w), seen & vec4<bool>(left > 3u));
-    let weights = transpose(mat4x4<f32>(p0, p1, p2, p3));
-    let slopes = transpose(mat4x4<f32>(
-      p0 * (dp[0] - delta.x) * params.scale,
-      p1 * (dp[1] - delta.y) * params.scale,
-      p2 * (dp[2] - delta.z) * params.scale,
-      p3 * (dp[3] - delta.w) * params.scale,
-    ));
+    let p = powers(exponents(score, walked_of(far), owned_of(seen)), Quad());
+    let ds = slopes(p, dp, walked_of(delta));
+    let q1 = q_at(place, first + 4u * (lane ^ 1u));
+    let q2 = q_at(place, first + 4u * (lane ^ 2u));
+    let q3 = q_at(place, first + 4u * (lane ^ 3u));
+    let o1 = o_at(place, first + 4u * (lane ^ 1u));
+    let o2 = o_at(place, first + 4u * (lane ^ 2u));
+    let o3 = o_at(place, first + 4u * (lane ^ 3u));
     let add = first > 0u || params.accumulate != 0u;
     for (var d = 0u; d < params.vectors; d++) {
-      add_rows_of_dkv(params.dk_offset + target_row + d, owned, q4(query, d) * slopes, add);
-      add_rows_of_dkv(params.dv_offset + target_row + d, owned, do4(out, d) * weights, add);
+      let dk = (q4(query, d) * ds.own + q4(q1, d) * ds.x) + (q4(q2, d) * ds.y + q4(q3, d) * ds.xy);
+      add_rows(params.dk_offset + target_row + d, params.dkv_row, owned, dk, add);
+      let dv = (do4(out, d) * p.own + do4(o1, d) * p.x) + (do4(o2, d) * p.y + do4(o3, d) * p.xy);
+      add_rows(params.dv_offset + target_row + d, params.dkv_row, owned, dv, add);
     }
-  }
-}
-
-fn add_rows_of_dkv(at: u32, owned: u32, sum: mat4x4<f32>, add: bool) {
-  let row = params.dkv_row;
-  if (add) {
-    dkv[at] += sum[0];
-    if (owned > 1u) { dkv[at + row] += sum[1]; }
-    if (owned > 2u) { dkv[at + 2u * row] += sum[2]; }
-    if (owned > 3u) { dkv[at + 3u * row] += sum[3]; }
-  } else {
-    dkv[at] = sum[0];
-    if (owned > 1u) { dkv[at + row] = sum[1]; }
-    if (owned > 2u) { dkv[at + 2u * row] = sum[2]; }
-    if (owned > 3u) { dkv[at + 3u * row] = sum[3]; }
   }
 }

@@ -210,7 +210,8 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation
 
 @group(0) @binding(5) var<storage, read> o_saved: array<vec4<Stored>>;
 @group(0) @binding(7) var<storage, read> dout: array<vec4<f32>>;
-@group(0) @binding(8) var<storage, read_write> dq: array<vec4<f32>>;
+/// dq, or dk and dv at their own offsets.
+@group(0) @binding(8) var<storage, read_write> gradients: array<vec4<f32>>;
 
 @compute @workgroup_size(LANES)
 fn backward_query(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id) lane: u32) {
@@ -297,9 +298,9 @@ fn backward_query(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_inv
         if (own + i * LANES < params.queries) {
           let at = target_row[i] + d;
           if (add) {
-            sum[i] += dq[at];
+            sum[i] += gradients[at];
           }
-          dq[at] = sum[i];
+          gradients[at] = sum[i];
         }
       }
     }
@@ -307,8 +308,6 @@ fn backward_query(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_inv
 }
 
 @group(0) @binding(5) var<storage, read> rows_saved: array<f32>;
-/// Holds dk and dv, at their own offsets.
-@group(0) @binding(8) var<storage, read_write> dkv: array<vec4<f32>>;
 
 @compute @workgroup_size(LANES)
 fn backward_key_value(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup_invocation_id) lane: u32) {
@@ -396,11 +395,11 @@ fn backward_key_value(@builtin(workgroup_id) group: vec3<u32>, @builtin(subgroup
           let dk_at = params.dk_offset + target_row[i] + d;
           let dv_at = params.dv_offset + target_row[i] + d;
           if (add) {
-            dk_sum[i] += dkv[dk_at];
-            dv_sum[i] += dkv[dv_at];
+            dk_sum[i] += gradients[dk_at];
+            dv_sum[i] += gradients[dv_at];
           }
-          dkv[dk_at] = dk_sum[i];
-          dkv[dv_at] = dv_sum[i];
+          gradients[dk_at] = dk_sum[i];
+          gradients[dv_at] = dv_sum[i];
         }
       }
     }

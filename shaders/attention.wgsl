@@ -236,7 +236,8 @@ fn forward(
 
 @group(0) @binding(5) var<storage, read> o_saved: array<vec4<Stored>>;
 @group(0) @binding(7) var<storage, read> dout: array<vec4<f32>>;
-@group(0) @binding(8) var<storage, read_write> dq: array<vec4<f32>>;
+/// dq, or dk and dv at their own offsets.
+@group(0) @binding(8) var<storage, read_write> gradients: array<vec4<f32>>;
 
 @compute @workgroup_size(WORKGROUP)
 fn backward_query(
@@ -318,9 +319,9 @@ fn backward_query(
         if (place.first + i < params.queries) {
           let at = target_row[i] + d;
           if (add) {
-            sum[i] += dq[at];
+            sum[i] += gradients[at];
           }
-          dq[at] = sum[i];
+          gradients[at] = sum[i];
         }
       }
     }
@@ -328,8 +329,6 @@ fn backward_query(
 }
 
 @group(0) @binding(5) var<storage, read> rows_saved: array<f32>;
-/// Holds dk and dv, at their own offsets.
-@group(0) @binding(8) var<storage, read_write> dkv: array<vec4<f32>>;
 
 @compute @workgroup_size(WORKGROUP)
 fn backward_key_value(
@@ -405,11 +404,11 @@ fn backward_key_value(
           let dk_at = params.dk_offset + target_row[j] + d;
           let dv_at = params.dv_offset + target_row[j] + d;
           if (add) {
-            dk_sum[j] += dkv[dk_at];
-            dv_sum[j] += dkv[dv_at];
+            dk_sum[j] += gradients[dk_at];
+            dv_sum[j] += gradients[dv_at];
           }
-          dkv[dk_at] = dk_sum[j];
-          dkv[dv_at] = dv_sum[j];
+          gradients[dk_at] = dk_sum[j];
+          gradients[dv_at] = dv_sum[j];
         }
       }
     }

@@ -260,12 +260,19 @@ function checkSharedRegions(shaders) {
  * kernels. Lines stay those of the file, for error messages.
  */
 function compact(source) {
-  return source
-    .replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\n]/g, " "))
-    .replace(/\/\/ *(@(?:tune|variant)\b)?(.*)$/gm, (_, mark, words) => (mark ? `//${mark}${words}` : ""))
-    .replace(/[ \t]+/g, " ")
-    .replace(/^ | $/gm, "")
-    .replace(/(?<!\/\/.*)(?<=(.)) (?=(.))/g, (blank, left, right) => (separates(left, right) ? blank : ""));
+  return (
+    source
+      .replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\n]/g, " "))
+      .replace(/\/\/ *(@(?:tune|variant)\b)?(.*)$/gm, (_, mark, words) => (mark ? `//${mark}${words}` : ""))
+      .replace(/^(?!alias|@group|\s*\w+:).*$/gm, (line) =>
+        line.replace(/\b(vec[234]|mat4x4)<([fui])32>/g, "$1$2"),
+      )
+      .replace(/[ \t]+/g, " ")
+      .replace(/^ | $/gm, "")
+      .replace(/(?<!\/\/.*)(?<=(.)) (?=(.))/g, (blank, left, right) => (separates(left, right) ? blank : ""))
+      // The second operand takes its type from the first.
+      .replace(/(?<!\/\/.*)(?<=[-+*/%&|<>^]=?|[=!]=)(\d+)u\b/g, "$1")
+  );
 }
 
 /** Whether a blank keeps two tokens apart: two words, or two operators (`- -` is not `--`). */
@@ -273,33 +280,11 @@ function separates(left, right) {
   return [/\w/, /[-+*/%&|<>=!^~]/].some((kind) => kind.test(left) && kind.test(right));
 }
 
-/**
- * Families in an order where each follows one that it shares most lines with: gzip finds what is repeated only in the 32 kB
- * before.
- */
-function bySimilarity(shaders) {
-  const code = new Map(shaders.map((shader) => [shader, compact(shader.source).replace(/\n+/g, "\n")]));
-  const lines = new Map(shaders.map((shader) => [shader, new Set(code.get(shader).split("\n"))]));
-  const shared = (a, b) => {
-    let characters = 0;
-    for (const line of lines.get(a)) if (lines.get(b).has(line)) characters += line.length;
-    return characters / Math.min(code.get(a).length, code.get(b).length);
-  };
-  const [first, ...rest] = shaders;
-  const ordered = [first];
-  while (rest.length > 0) {
-    const scores = rest.map((shader) => shared(ordered.at(-1), shader));
-    ordered.push(...rest.splice(scores.indexOf(Math.max(...scores)), 1));
-  }
-  return ordered;
-}
-
-/** The names that an entry point reaches, for `family` of src/gpu/spec-text.ts: it reads the rest from the WGSL. */
-function namesOf({ bindings, textures, uniform, tunables, variants }) {
-  const declared = [...bindings, ...textures].map(({ name }) => name);
-  return [uniform && "params", ...declared, ...Object.keys({ ...tunables, ...variants })]
-    .filter(Boolean)
-    .join(" ");
+/** As `order.json` has them, where `order.mjs` put those next to each other that gzip makes least of; new ones come last. */
+function ordered(shaders) {
+  const order = JSON.parse(readFileSync(join(shadersFolder, "order.json"), "utf8"));
+  const place = ({ file }) => (order.indexOf(file) + order.length + 1) % (order.length + 1);
+  return shaders.toSorted((a, b) => place(a) - place(b));
 }
 
 /** The type of an entry point: its bindings, uniforms, variants and tunables. */
@@ -322,8 +307,7 @@ function typeOf({ bindings, textures, uniform, variants, tunables }) {
 function typescriptFor({ file, source, entries }) {
   const name = file.replace(/\.wgsl$/, "");
   const types = entries.map((entry) => `  ${camelCase(entry.name)}: ${typeOf(entry)};\n`);
-  const texts = entries.map((entry) => `  ${entry.name}: ${JSON.stringify(namesOf(entry))},\n`);
-  return `export const ${camelCase(name)} = /* @__PURE__ */ family<{\n${types.join("")}}>("${name}", ${JSON.stringify(compact(source))}, {\n${texts.join("")}});`;
+  return `export const ${camelCase(name)} = /* @__PURE__ */ family<{\n${types.join("")}}>("${name}", ${JSON.stringify(compact(source))});`;
 }
 
 try {
@@ -332,7 +316,7 @@ try {
     .sort()
     .map(readShader);
   checkSharedRegions(shaders);
-  const families = bySimilarity(shaders).map(typescriptFor);
+  const families = ordered(shaders).map(typescriptFor);
   const output = `/** Every kernel of the engine: \`kernels.<file>.<entryPoint>\`. A bundle carries the families that its ops name. */
 // Generated from shaders/*.wgsl by shaders/generate.mjs. Do not edit; edit the shader.
 import type { Kernel, Vec4 } from "./kernel.js";

@@ -9,17 +9,15 @@
 // Row kernels: LANES invocations share a row; grid groups1d(rows LANES, WORKGROUP). One lane a row needs no barrier
 // (software adapters), 32 read a row coalesced.
 // Column kernels: one invocation a column of a chunk of rows, x = ceil(channels / WORKGROUP), y = chunks;
-// the chunks are added up by backward_affine. Of backward_scale_shift, one a column of a batch element,
+// combine.wgsl adds up the chunks. Of backward_scale_shift, one a column of a batch element,
 // groups1d(batches channels, WORKGROUP).
 
 struct Params {
   rows: u32,
   channels: u32,
   rows_per_group: u32, // of one batch element (adaptive), or of one chunk (column sums)
-  groups: u32, // chunks that backward_affine adds up
   epsilon: f32,
   accumulate: u32,
-  accumulate_bias: u32,
 }
 
 const WORKGROUP: u32 = 64; // @tune 32 64 128 256
@@ -208,31 +206,6 @@ fn backward_affine_partial(@builtin(workgroup_id) group: vec3<u32>, @builtin(loc
   let at = group.y * 2u * params.channels + column;
   partial[at] = sums.x;
   partial[at + params.channels] = sums.y;
-}
-
-@group(0) @binding(1) var<storage, read> partial_sums: array<f32>;
-@group(0) @binding(6) var<storage, read_write> dweight: array<f32>;
-@group(0) @binding(7) var<storage, read_write> dbias: array<f32>;
-
-@compute @workgroup_size(WORKGROUP)
-fn backward_affine(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-  let column = group.x * WORKGROUP + local;
-  if (column >= params.channels) {
-    return;
-  }
-  var sums = vec2<f32>(0.0);
-  if (params.accumulate != 0u) {
-    sums.x = dweight[column];
-  }
-  if (params.accumulate_bias != 0u) {
-    sums.y = dbias[column];
-  }
-  for (var chunk = 0u; chunk < params.groups; chunk++) {
-    let at = chunk * 2u * params.channels + column;
-    sums += vec2<f32>(partial_sums[at], partial_sums[at + params.channels]);
-  }
-  dweight[column] = sums.x;
-  dbias[column] = sums.y;
 }
 
 @group(0) @binding(5) var<storage, read_write> dscale_shift: array<f32>;

@@ -1,14 +1,21 @@
-// C = activation(alpha · A·B + bias) + residual, as shaders/matmul.wgsl, for software adapters without subgroups of eight lanes.
+enable subgroups;
+// C = activation(alpha · A·B + bias) + residual, as shaders/matmul.wgsl, for software adapters with subgroups of four lanes.
 //
-// An invocation computes 8 rows × 8 columns of C in four matrices: arrays, workgroup memory and exchanges between lanes all
-// cost such an adapter more than they save, and a load costs more than the multiply-adds: here it takes 16 for 64. Four
-// neighbouring invocations share the rows and take every fourth of 32 columns, so that most of their loads are of one element
-// or of four neighbours, which such an adapter does as one.
+// Four lanes compute 16 rows × 16 columns of C. A lane loads four k of four rows of A and of four columns of B, each as a
+// matrix, and gets the columns of the other three by exchanges, which cost such an adapter next to nothing, while it loads a
+// vector of four as slowly as it does 20 multiply-adds. So a lane multiplies its rows by the columns of lane ^ 0, 1, 2 and 3:
+// 8 loads for 256 multiply-adds of four lanes. Sums that live on in a loop cost a copy each round, hence four k a round.
 //
-// Grid: groups1d(4 · ⌈m / 8⌉ · ⌈n / 32⌉ · batches · splits, WORKGROUP): four to a block of C, blocks numbered row by row.
+// Grid: groups1d(⌈m / 16⌉ · ⌈n / 16⌉ · batches · splits, 1), one workgroup to a block of C, blocks numbered row by row.
 
-const WORKGROUP: u32 = 32; // @tune 32 64 128
+// The operand's four k (its four lines, where it is transposed the other way) are a vector in memory.
+const A_VECTORS: bool = false; // @variant
+const B_VECTORS: bool = false; // @variant
+const A_TRANSPOSED: bool = false; // @variant
+const B_TRANSPOSED: bool = false; // @variant
 const COLUMN_SUMS: bool = false; // @variant
+// k is no multiple of four.
+const TAIL: bool = false; // @variant
 
 // @shared matmul-call
 // Element types of A, B and C; sums are float32, and so are bias and residual.
@@ -83,96 +90,198 @@ fn finish_column(sum: f32, c_start: u32, column: u32) {
 }
 // @end shared
 
-@group(0) @binding(1) var<storage, read> a: array<A>;
-@group(0) @binding(2) var<storage, read> b: array<B>;
+@group(0) @binding(1) var<storage, read> a: array<vec4<A>>;
+@group(0) @binding(2) var<storage, read> b: array<vec4<B>>;
+// The same buffers as c, bias and residual, by vectors.
+@group(0) @binding(6) var<storage, read_write> c_vectors: array<vec4<C>>;
+@group(0) @binding(7) var<storage, read> bias_vectors: array<vec4<f32>>;
+@group(0) @binding(8) var<storage, read> residual_vectors: array<vec4<f32>>;
 
-fn rows_of(b: vec4<f32>, a: vec4<f32>) -> mat4x4<f32> {
-  return mat4x4<f32>(a.x * b, a.y * b, a.z * b, a.w * b);
+// One element of A or B, as long as its index is no multiple of four.
+fn a_at(i: u32) -> f32 { return f32(a[i / 4u][i % 4u]); }
+fn b_at(i: u32) -> f32 { return f32(b[i / 4u][i % 4u]); }
+
+fn a_four(at: vec4<u32>) -> vec4<f32> {
+  return vec4<f32>(a_at(at.x), a_at(at.y), a_at(at.z), a_at(at.w));
 }
 
-fn finish_row(left: vec4<f32>, right: vec4<f32>, c_start: u32, row: u32, column: u32) {
-  if (row >= params.m) { return; }
-  for (var j = 0u; j < 4u; j++) {
-    let near = column + 4u * j;
-    if (near < params.n) { finish(left[j], c_start + row * params.n + near, near); }
-    let far = near + 16u;
-    if (far < params.n) { finish(right[j], c_start + row * params.n + far, far); }
+fn b_four(at: vec4<u32>) -> vec4<f32> {
+  return vec4<f32>(b_at(at.x), b_at(at.y), b_at(at.z), b_at(at.w));
+}
+
+// Four k of four rows of A, a row a column of the matrix.
+fn fetch_a(rows: vec4<u32>, k: vec4<u32>, step: u32) -> mat4x4<f32> {
+  if (A_VECTORS) {
+    let at = select(rows + k.x, rows + k * step, A_TRANSPOSED) / 4u;
+    let four = mat4x4<f32>(vec4<f32>(a[at.x]), vec4<f32>(a[at.y]), vec4<f32>(a[at.z]), vec4<f32>(a[at.w]));
+    if (A_TRANSPOSED) { return transpose(four); }
+    return four;
   }
+  let along = k * step;
+  return mat4x4<f32>(a_four(rows.x + along), a_four(rows.y + along), a_four(rows.z + along), a_four(rows.w + along));
 }
 
-@compute @workgroup_size(WORKGROUP)
-fn product(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) local: u32,
-) {
-  let invocation = (group.y * groups.x + group.x) * WORKGROUP + local;
-  let across = (params.n + 31u) / 32u;
-  let down = (params.m + 7u) / 8u;
-  let number = invocation / 4u;
-  let row = number / across % down * 8u;
-  let column = number % across * 32u + invocation % 4u;
+// Four k of four columns of B, a k a column of the matrix.
+fn fetch_b(columns: vec4<u32>, k: vec4<u32>, step: u32) -> mat4x4<f32> {
+  if (B_VECTORS) {
+    let at = select(columns + k * step, columns + k.x, B_TRANSPOSED) / 4u;
+    let four = mat4x4<f32>(vec4<f32>(b[at.x]), vec4<f32>(b[at.y]), vec4<f32>(b[at.z]), vec4<f32>(b[at.w]));
+    if (B_TRANSPOSED) { return transpose(four); }
+    return four;
+  }
+  let along = k * step;
+  return mat4x4<f32>(b_four(columns + along.x), b_four(columns + along.y), b_four(columns + along.z), b_four(columns + along.w));
+}
+
+// @shared quad-products
+/// Four lanes have four lines of each operand each: products of a lane's own lines by those of lane ^ 0, ^ 1, ^ 2 and ^ 3, its
+/// neighbours along x, along y and along both.
+struct Quad {
+  own: mat4x4<f32>,
+  x: mat4x4<f32>,
+  y: mat4x4<f32>,
+  xy: mat4x4<f32>,
+}
+
+/// What the lanes have, to each of them.
+fn spread(m: mat4x4<f32>) -> Quad {
+  return Quad(
+    m,
+    mat4x4<f32>(quadSwapX(m[0]), quadSwapX(m[1]), quadSwapX(m[2]), quadSwapX(m[3])),
+    mat4x4<f32>(quadSwapY(m[0]), quadSwapY(m[1]), quadSwapY(m[2]), quadSwapY(m[3])),
+    mat4x4<f32>(quadSwapDiagonal(m[0]), quadSwapDiagonal(m[1]), quadSwapDiagonal(m[2]), quadSwapDiagonal(m[3]))
+  );
+}
+
+/// Adds products of four terms: of rows, a column of `left` each, and columns, a row of `right` each.
+fn add_products(sum: Quad, left: mat4x4<f32>, right: mat4x4<f32>) -> Quad {
+  let r = spread(right);
+  return Quad(sum.own + r.own * left, sum.x + r.x * left, sum.y + r.y * left, sum.xy + r.xy * left);
+}
+// @end shared
+
+// @shared quad-sums
+/// Of a lane: [4 i + x] is row i by the columns of lane ^ x; behind them its column sums.
+var<private> sums: array<vec4<f32>, 17>;
+
+fn keep(x: u32, m: mat4x4<f32>) {
+  sums[x] = m[0];
+  sums[4u + x] = m[1];
+  sums[8u + x] = m[2];
+  sums[12u + x] = m[3];
+}
+
+fn keep_all(sum: Quad) {
+  keep(0u, sum.own);
+  keep(1u, sum.x);
+  keep(2u, sum.y);
+  keep(3u, sum.xy);
+}
+
+const FOUR: vec4<u32> = vec4<u32>(0u, 1u, 2u, 3u);
+// @end shared
+
+// Sets sums. Returns where the lane's C begins, its first row, and the first column of the four lanes.
+fn tile(number: u32, lane: u32) -> vec3<u32> {
+  let across = (params.n + 15u) / 16u;
+  let down = (params.m + 15u) / 16u;
   let layer = number / (across * down);
-  if (layer >= params.layers) { return; }
+  let row = (number / across % down) * 16u + 4u * lane;
+  let first = (number % across) * 16u;
+  if (layer >= params.layers) { return vec3<u32>(0u, params.m, params.n); }
+  let column = first + 4u * lane;
   let batch = layer / params.splits;
   let split = layer % params.splits;
   let batch_0 = batch / params.batch_1;
   let batch_1 = batch % params.batch_1;
-  let k_begin = split * params.split_length;
-  let k_end = min(params.k, k_begin + params.split_length);
+  let a_start = params.a_offset + batch_0 * params.a_batch_0 + batch_1 * params.a_batch_1;
+  let b_start = params.b_offset + batch_0 * params.b_batch_0 + batch_1 * params.b_batch_1;
+  // What is beyond C repeats its last rows or columns, and is not written.
+  var rows = a_start + min(row + FOUR, vec4<u32>(params.m - 1u)) * params.a_row;
+  var columns = b_start + min(column + FOUR, vec4<u32>(params.n - 1u)) * params.b_column;
+  if (A_VECTORS && A_TRANSPOSED) { rows = vec4<u32>(a_start + min(row, params.m - 4u)); }
+  if (B_VECTORS && !B_TRANSPOSED) { columns = vec4<u32>(b_start + min(column, params.n - 4u)); }
+  let a_step = params.a_column;
+  let b_step = params.b_row;
+  let k_end = min(params.k, (split + 1u) * params.split_length);
 
-  // Of the first k. What is beyond C repeats its last row or column, and is not written.
-  let four = vec4<u32>(0u, 1u, 2u, 3u);
-  let last_row = vec4<u32>(params.m - 1u);
-  let last_column = vec4<u32>(params.n - 1u);
-  let a_start = params.a_offset + batch_0 * params.a_batch_0 + batch_1 * params.a_batch_1 + k_begin * params.a_column;
-  let b_start = params.b_offset + batch_0 * params.b_batch_0 + batch_1 * params.b_batch_1 + k_begin * params.b_row;
-  var upper_at = a_start + min(row + four, last_row) * params.a_row;
-  var lower_at = a_start + min(row + 4u + four, last_row) * params.a_row;
-  var left_at = b_start + min(column + 4u * four, last_column) * params.b_column;
-  var right_at = b_start + min(column + 16u + 4u * four, last_column) * params.b_column;
-
-  // A column of a matrix is a row of C: of the four upper and the four lower ones, the first four columns and the others.
-  var upper_left = mat4x4<f32>();
-  var upper_right = mat4x4<f32>();
-  var lower_left = mat4x4<f32>();
-  var lower_right = mat4x4<f32>();
-  var left_sum = vec4<f32>();
-  var right_sum = vec4<f32>();
-  for (var k = k_begin; k < k_end; k++) {
-    let upper = vec4<f32>(f32(a[upper_at.x]), f32(a[upper_at.y]), f32(a[upper_at.z]), f32(a[upper_at.w]));
-    let lower = vec4<f32>(f32(a[lower_at.x]), f32(a[lower_at.y]), f32(a[lower_at.z]), f32(a[lower_at.w]));
-    let left = vec4<f32>(f32(b[left_at.x]), f32(b[left_at.y]), f32(b[left_at.z]), f32(b[left_at.w]));
-    let right = vec4<f32>(f32(b[right_at.x]), f32(b[right_at.y]), f32(b[right_at.z]), f32(b[right_at.w]));
-    upper_left += rows_of(left, upper);
-    upper_right += rows_of(right, upper);
-    lower_left += rows_of(left, lower);
-    lower_right += rows_of(right, lower);
-    if (COLUMN_SUMS) {
-      left_sum += left;
-      right_sum += right;
+  var sum = Quad();
+  var column_sums = vec4<f32>();
+  for (var k = split * params.split_length; k < k_end; k += 4u) {
+    let depth = k + FOUR;
+    var left = fetch_a(rows, depth, a_step);
+    var right = fetch_b(columns, depth, b_step);
+    if (TAIL) {
+      // Terms beyond the last, which may lie anywhere, are none.
+      let seen = depth < vec4<u32>(k_end);
+      let none = vec4<f32>();
+      left = mat4x4<f32>(select(none, left[0], seen), select(none, left[1], seen), select(none, left[2], seen), select(none, left[3], seen));
+      right = mat4x4<f32>(right[0], select(none, right[1], seen.y), select(none, right[2], seen.z), select(none, right[3], seen.w));
     }
-    upper_at += params.a_column;
-    lower_at += params.a_column;
-    left_at += params.b_row;
-    right_at += params.b_row;
+    sum = add_products(sum, left, right);
+    if (COLUMN_SUMS) { column_sums += (right[0] + right[1]) + (right[2] + right[3]); }
   }
+  keep_all(sum);
+  sums[16] = column_sums;
+  return vec3<u32>(layer * params.c_size, row, first);
+}
 
-  let c_start = layer * params.c_size;
-  finish_row(upper_left[0], upper_right[0], c_start, row, column);
-  finish_row(upper_left[1], upper_right[1], c_start, row + 1u, column);
-  finish_row(upper_left[2], upper_right[2], c_start, row + 2u, column);
-  finish_row(upper_left[3], upper_right[3], c_start, row + 3u, column);
-  finish_row(lower_left[0], lower_right[0], c_start, row + 4u, column);
-  finish_row(lower_left[1], lower_right[1], c_start, row + 5u, column);
-  finish_row(lower_left[2], lower_right[2], c_start, row + 6u, column);
-  finish_row(lower_left[3], lower_right[3], c_start, row + 7u, column);
-  if (COLUMN_SUMS && row == 0u) {
-    for (var j = 0u; j < 4u; j++) {
-      let near = column + 4u * j;
-      if (near < params.n) { finish_column(left_sum[j], c_start, near); }
-      let far = near + 16u;
-      if (far < params.n) { finish_column(right_sum[j], c_start, far); }
+// One workgroup to a tile, by single numbers.
+@compute @workgroup_size(4)
+fn product(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(subgroup_invocation_id) lane: u32,
+) {
+  let place = tile(group.y * groups.x + group.x, lane);
+  for (var e = 0u; e < 16u; e++) {
+    let row = place.y + e / 4u;
+    let column = place.z + 4u * (lane ^ (e % 4u));
+    if (row < params.m) {
+      let at = place.x + row * params.n + column;
+      if (column < params.n) { finish(sums[e].x, at, column); }
+      if (column + 1u < params.n) { finish(sums[e].y, at + 1u, column + 1u); }
+      if (column + 2u < params.n) { finish(sums[e].z, at + 2u, column + 2u); }
+      if (column + 3u < params.n) { finish(sums[e].w, at + 3u, column + 3u); }
     }
+  }
+  let column = place.z + 4u * lane;
+  if (COLUMN_SUMS && place.y < 16u) {
+    for (var j = 0u; j < 4u; j++) {
+      if (column + j < params.n) { finish_column(sums[16][j], place.x, column + j); }
+    }
+  }
+}
+
+// The same, by vectors, for an n that four divides.
+@compute @workgroup_size(4)
+fn product_vectors(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(subgroup_invocation_id) lane: u32,
+) {
+  let place = tile(group.y * groups.x + group.x, lane);
+  for (var e = 0u; e < 16u; e++) {
+    let row = place.y + e / 4u;
+    let column_0 = place.z + 4u * (lane ^ (e % 4u));
+    if (row < params.m && column_0 < params.n) {
+      let at = (place.x + row * params.n + column_0) / 4u;
+      var y = params.alpha * sums[e];
+      if (EPILOGUE) {
+        if (params.bias_on != 0u) { y += bias_vectors[column_0 / 4u]; }
+        if (params.keep != 0u) { c_vectors[params.kept_offset / 4u + at] = vec4<C>(y); }
+        if (params.activation != 0u) { y = vec4<f32>(activated(y.x), activated(y.y), activated(y.z), activated(y.w)); }
+        if (params.residual_on != 0u) { y += residual_vectors[at]; }
+      }
+      if (params.accumulate != 0u) { y += vec4<f32>(c_vectors[at]); }
+      c_vectors[at] = vec4<C>(y);
+    }
+  }
+  let column_0 = place.z + 4u * lane;
+  if (COLUMN_SUMS && place.y < 16u && column_0 < params.n) {
+    let at = (place.x + params.m * params.n + column_0) / 4u;
+    var y = sums[16];
+    if (params.accumulate != 0u) { y += vec4<f32>(c_vectors[at]); }
+    c_vectors[at] = vec4<C>(y);
   }
 }

@@ -1,6 +1,5 @@
 /**
- * Reads the specs of kernels from the WGSL of a family, which says everything but what an entry point reaches. The other half is
- * `shaders/generate.mjs`: it checks the declarations and writes them one a line without blanks, as the patterns here expect them.
+ * Reads the specs of kernels from the WGSL of a family. The other half is `shaders/generate.mjs`: it checks the declarations and writes them one a line without blanks, as the patterns here expect them.
  */
 
 import {
@@ -50,19 +49,45 @@ function parseUniform(source: string): NonNullable<KernelSpec["uniform"]> {
   return { size: Math.ceil(end / 16) * 16, members };
 }
 
-/** The kernel at one entry point. `names` are the bindings, tunables and variants that it reaches. */
+/** Declarations outside of functions: what each names, a function in its body and its workgroup's size. */
+function parseDeclarations(source: string): Map<string, string[]> {
+  const code = source.replace(/\/\/.*/g, "");
+  const declarations = new Map<string, string[]>();
+  let [depth, start] = [0, 0];
+  for (const { 0: mark, index } of code.matchAll(/[{};]/g)) {
+    if (mark === "{") depth++;
+    if (mark === "}") depth--;
+    if (depth > 0) continue;
+    const text = code.slice(start, index);
+    const [, name] = /(?:fn |const |alias |var(?:<.*?>| ))(\w+)/.exec(text) ?? [];
+    const body = text.replace(/fn [^{]*/, "");
+    if (name) declarations.set(name, body.match(/(?<!\.)\b[A-Za-z_]\w*/g)!);
+    start = index + 1;
+  }
+  return declarations;
+}
+
+/** What an entry point names, and what that names, and so on. */
+function reachedFrom(entryPoint: string, declarations: ReturnType<typeof parseDeclarations>): Set<string> {
+  const reached = new Set([entryPoint]);
+  for (const name of reached) for (const word of declarations.get(name) ?? []) reached.add(word);
+  return reached;
+}
+
+/** The kernel at one entry point, which reaches these names. */
 function parseSpec(
   file: string,
   source: string,
   { tunables, variants }: ReturnType<typeof parseMarked>,
   entryPoint: string,
-  names: readonly string[],
+  size: string,
+  names: ReadonlySet<string>,
 ): KernelSpec {
   const bindings: BindingSpec[] = [];
   const textures: TextureSpec[] = [];
   const declared = /@binding\((\d+)\)var(?:<([\w,]+)>| )(\w+):(.+);/g;
   for (const [, number, space, name, type] of source.matchAll(declared)) {
-    if (!names.includes(name!) || space === "uniform") continue;
+    if (!names.has(name!) || space === "uniform") continue;
     const binding = Number(number);
     if (!space) {
       textures.push({ name: name!, binding });
@@ -76,36 +101,33 @@ function parseSpec(
     const chosen = alias && { dtype: dtypes[`${alias.fallback}`]!, choice: { variant: element, dtypes } };
     bindings.push({ name: name!, binding, access, ...(chosen ?? { dtype: element as DType }) });
   }
-  const size = new RegExp(`@workgroup_size\\((.*)\\)\\s*fn ${entryPoint}\\b`).exec(source)![1]!;
   const lengths = size.split(",").map((length) => (/^\d/.test(length) ? Number(length) : length));
   const reached = <T>(all: Readonly<Record<string, T>>) =>
-    Object.fromEntries(Object.entries(all).filter(([name]) => names.includes(name)));
+    Object.fromEntries(Object.entries(all).filter(([name]) => names.has(name)));
   return {
     name: `${file}.${entryPoint}`,
     file: `shaders/${file}.wgsl`,
     entryPoint,
     bindings: bindings.sort((a, b) => a.binding - b.binding),
     ...(textures.length > 0 ? { textures } : {}),
-    uniform: names.includes("params") ? parseUniform(source) : null,
+    uniform: names.has("params") ? parseUniform(source) : null,
     workgroupSize: [...lengths, 1, 1].slice(0, 3),
     tunables: reached(tunables),
     variants: reached(variants),
   };
 }
 
-/**
- * The kernels of `shaders/file.wgsl`, by their entry points in camel case; the build step knows their types. An entry point comes
- * with the names that it reaches, blanks between them.
- */
-export function family<Kernels extends Record<keyof Kernels, Kernel>>(
-  file: string,
-  source: string,
-  entries: Readonly<Record<string, string>>,
-): Kernels {
+/** The kernels of `shaders/file.wgsl`, by their entry points in camel case; the build step knows their types. */
+export function family<Kernels extends Record<keyof Kernels, Kernel>>(file: string, source: string): Kernels {
   const marked = parseMarked(source);
-  const kernels = Object.entries(entries).map(([entryPoint, names]) => [
-    entryPoint.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase()),
-    kernel(source, parseSpec(file, source, marked, entryPoint, names.split(" "))),
+  const declarations = parseDeclarations(source);
+  const entries = source.matchAll(/@workgroup_size\((.*)\)\s*fn (\w+)/g);
+  const kernels = [...entries].map(([, size, entryPoint]) => [
+    entryPoint!.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase()),
+    kernel(
+      source,
+      parseSpec(file, source, marked, entryPoint!, size!, reachedFrom(entryPoint!, declarations)),
+    ),
   ]);
   return Object.fromEntries(kernels) as Kernels;
 }

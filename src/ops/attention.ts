@@ -154,15 +154,13 @@ function kernelFor(
   const { KERNEL } = gpu.tunables(choice, shapeOf(problem));
   const most = gpu.limits.maxComputeWorkgroupsPerDimension;
   const fits = gpu.certainLanes >= shuffleLanes && problem.batches <= most && problem.heads <= most;
-  return KERNEL === "subgroup" && !fits ? "registers" : KERNEL;
+  const instead = KERNEL === "subgroup" && !fits ? "registers" : KERNEL;
+  return instead === "registers" && gpu.certainLanes < 4 ? "portable" : instead;
 }
 
-/** Rows that an invocation of the kernels in registers owns. */
-const registerRows = 4;
-
-/** Grid and tunables of the kernels in registers, for `rows` owned rows of each head. */
-function registerGrid(gpu: Gpu, { batches, heads }: Problem, tune: { WORKGROUP: number }, rows: number) {
-  return { groups: gpu.groups1d(batches * heads * Math.ceil(rows / registerRows), tune.WORKGROUP), tune };
+/** The grid of the kernels in registers, for `rows` owned rows of each head: 16 to a workgroup. */
+function registerGrid(gpu: Gpu, { batches, heads }: Problem, rows: number) {
+  return { groups: gpu.groups1d(batches * heads * Math.ceil(rows / 16), 1) };
 }
 
 /**
@@ -225,11 +223,10 @@ function runForward<D extends Float>(
     const tuned = gpu.tunables(kernel, shapeOf(problem));
     gpu.run(kernel, bindings, params, { ...shuffleGrid(problem, tuned, queries, keys), variant });
   } else if (which === "registers") {
-    const kernel = kernels.attentionRegisters.forward;
-    const tuned = gpu.tunables(kernel, shapeOf(problem));
-    const inFloat32 = { ...bindings, o: written.storage };
-    const grid = registerGrid(gpu, problem, tuned, queries);
-    gpu.run(kernel, inFloat32, params, { ...grid, variant: { Stored: dtype as Float } });
+    gpu.run(kernels.attentionRegisters.forward, { ...bindings, o: written.storage }, params, {
+      ...registerGrid(gpu, problem, queries),
+      variant: { Stored: dtype as Float },
+    });
   } else {
     const kernel = kernels.attention.forward;
     const tune = gpu.tunables(kernel, shapeOf(problem));
@@ -249,15 +246,17 @@ interface GradientTarget {
   accumulate: boolean;
 }
 
-function runBackwardQuery(
+/** The gradient of the queries, or those of keys and values, from the channels on that are given. */
+function runBackward(
   problem: Problem,
   [q, k, v]: readonly [Part, Part, Part],
   saved: { output: Tensor<Float>; rows: Tensor; dy: Tensor },
   target: GradientTarget,
-  channel: number,
+  channels: { query: number } | { key: number; value: number },
 ): void {
   const { gpu } = saved.dy;
   const { batches, heads, queries, keys } = problem;
+  const ofQueries = "query" in channels;
   const bindings = {
     q: q.tensor.storage,
     k: k.tensor.storage,
@@ -265,73 +264,47 @@ function runBackwardQuery(
     mask: maskBinding(problem, q.tensor),
     o_saved: saved.output,
     rows: saved.rows,
-    dout: saved.dy,
-    dq: target.tensor,
-  };
-  const params = {
-    ...parameters(problem, q, k, v),
-    dq_offset: channel / 4,
-    dq_row: target.tensor.shape[2]! / 4,
-    accumulate: target.accumulate ? 1 : 0,
-  };
-  const variant = { Stored: q.tensor.dtype };
-  const which = kernelFor(gpu, problem, choices.attentionBackwardQuery);
-  if (which === "subgroup") {
-    const kernel = kernels.attentionSubgroup.backwardQuery;
-    const tuned = gpu.tunables(kernel, shapeOf(problem));
-    gpu.run(kernel, bindings, params, { ...shuffleGrid(problem, tuned, queries, keys), variant });
-  } else if (which === "registers") {
-    const kernel = kernels.attentionRegisters.backwardQuery;
-    const tuned = gpu.tunables(kernel, shapeOf(problem));
-    gpu.run(kernel, bindings, params, { ...registerGrid(gpu, problem, tuned, queries), variant });
-  } else {
-    const kernel = kernels.attention.backwardQuery;
-    const tune = gpu.tunables(kernel, shapeOf(problem));
-    const groups = gpu.groups1d(batches * heads * Math.ceil(queries / tune.BACK_QUERIES), tune.WORKGROUP);
-    gpu.run(kernel, bindings, params, { groups, tune, variant });
-  }
-}
-
-function runBackwardKeyValue(
-  problem: Problem,
-  [q, k, v]: readonly [Part, Part, Part],
-  saved: { rows: Tensor; dy: Tensor },
-  target: GradientTarget,
-  channels: { key: number; value: number },
-): void {
-  const { gpu } = saved.dy;
-  const { batches, heads, queries, keys } = problem;
-  const bindings = {
-    q: q.tensor.storage,
-    k: k.tensor.storage,
-    v: v.tensor.storage,
-    mask: maskBinding(problem, q.tensor),
     rows_saved: saved.rows,
     dout: saved.dy,
-    dkv: target.tensor,
+    gradients: target.tensor,
   };
+  const row = target.tensor.shape[2]! / 4;
   const params = {
     ...parameters(problem, q, k, v),
-    dk_offset: channels.key / 4,
-    dv_offset: channels.value / 4,
-    dkv_row: target.tensor.shape[2]! / 4,
+    ...(ofQueries
+      ? { dq_offset: channels.query / 4, dq_row: row }
+      : { dk_offset: channels.key / 4, dv_offset: channels.value / 4, dkv_row: row }),
     accumulate: target.accumulate ? 1 : 0,
   };
   const variant = { Stored: q.tensor.dtype };
-  const which = kernelFor(gpu, problem, choices.attentionBackwardKeyValue);
+  const entry = ofQueries ? "backwardQuery" : "backwardKeyValue";
+  const which = kernelFor(
+    gpu,
+    problem,
+    ofQueries ? choices.attentionBackwardQuery : choices.attentionBackwardKeyValue,
+  );
+  const [owned, walked] = ofQueries ? [queries, keys] : [keys, queries];
   if (which === "subgroup") {
-    const kernel = kernels.attentionSubgroup.backwardKeyValue;
+    const kernel = kernels.attentionSubgroup[entry];
     const tuned = gpu.tunables(kernel, shapeOf(problem));
-    gpu.run(kernel, bindings, params, { ...shuffleGrid(problem, tuned, keys, queries), variant });
+    gpu.run(kernel, bindings, params, { ...shuffleGrid(problem, tuned, owned, walked), variant });
   } else if (which === "registers") {
-    const kernel = kernels.attentionRegisters.backwardKeyValue;
-    const tuned = gpu.tunables(kernel, shapeOf(problem));
-    gpu.run(kernel, bindings, params, { ...registerGrid(gpu, problem, tuned, keys), variant });
+    const grid = registerGrid(gpu, problem, owned);
+    gpu.run(kernels.attentionRegisters[entry], bindings, params, { ...grid, variant });
   } else {
-    const kernel = kernels.attention.backwardKeyValue;
-    const tune = gpu.tunables(kernel, shapeOf(problem));
-    const groups = gpu.groups1d(batches * heads * Math.ceil(keys / tune.BACK_KEYS), tune.WORKGROUP);
-    gpu.run(kernel, bindings, params, { groups, tune, variant });
+    const grid = (each: number, workgroup: number) => ({
+      groups: gpu.groups1d(batches * heads * Math.ceil(owned / each), workgroup),
+      variant,
+    });
+    if (ofQueries) {
+      const kernel = kernels.attention.backwardQuery;
+      const tune = gpu.tunables(kernel, shapeOf(problem));
+      gpu.run(kernel, bindings, params, { ...grid(tune.BACK_QUERIES, tune.WORKGROUP), tune });
+    } else {
+      const kernel = kernels.attention.backwardKeyValue;
+      const tune = gpu.tunables(kernel, shapeOf(problem));
+      gpu.run(kernel, bindings, params, { ...grid(tune.BACK_KEYS, tune.WORKGROUP), tune });
+    }
   }
 }
 
@@ -391,8 +364,8 @@ export function selfAttention<D extends Float>(
     return (dy, grads) => {
       const target = grads.sink(0);
       const saved = { output: savedOutput, rows: savedRows, dy };
-      runBackwardQuery(problem, parts(savedSource), saved, target, 0);
-      runBackwardKeyValue(problem, parts(savedSource), saved, target, { key: channels, value: 2 * channels });
+      runBackward(problem, parts(savedSource), saved, target, { query: 0 });
+      runBackward(problem, parts(savedSource), saved, target, { key: channels, value: 2 * channels });
     };
   });
   return result(problem, output, rows);
@@ -434,9 +407,8 @@ export function crossAttention<D extends Float>(
     if (problem.mask) save(problem.mask);
     return (dy, grads) => {
       const saved = { output: savedOutput, rows: savedRows, dy };
-      runBackwardQuery(problem, sources, saved, queryTarget(grads, 0, problem, dy), 0);
-      if (grads.needs(1))
-        runBackwardKeyValue(problem, sources, saved, grads.sink(1), { key: 0, value: channels });
+      runBackward(problem, sources, saved, queryTarget(grads, 0, problem, dy), { query: 0 });
+      if (grads.needs(1)) runBackward(problem, sources, saved, grads.sink(1), { key: 0, value: channels });
     };
   });
   return result(problem, output, rows);
@@ -476,13 +448,13 @@ export function attention<D extends Float>(
     if (problem.mask) save(problem.mask);
     return (dy, grads) => {
       const saved = { output: savedOutput, rows: savedRows, dy };
-      runBackwardQuery(problem, parts, saved, queryTarget(grads, 0, problem, dy), 0);
+      runBackward(problem, parts, saved, queryTarget(grads, 0, problem, dy), { query: 0 });
       if (!grads.needs(1) && !grads.needs(2)) return;
       // The kernel writes dk and dv through one binding: two writable bindings may not share a buffer, as they would
       // if k and v were the same tensor.
       const packed = empty(dy.gpu, [problem.batches, problem.keys, 2 * channels], "f32", "dkv");
       const target = { tensor: packed, accumulate: false };
-      runBackwardKeyValue(problem, parts, saved, target, { key: 0, value: channels });
+      runBackward(problem, parts, saved, target, { key: 0, value: channels });
       if (grads.needs(1)) grads.give(1, packed.slice(2, 0, channels));
       if (grads.needs(2)) grads.give(2, packed.slice(2, channels, channels));
     };

@@ -1,4 +1,4 @@
-/** Two-dimensional convolution, channels last, and its gradients (shaders/conv2d.wgsl, conv2d-subgroups.wgsl). */
+/** Two-dimensional convolution, channels last, and its gradients (shaders/conv2d.wgsl, conv2d-subgroups.wgsl, conv2d-registers.wgsl). */
 
 import * as choices from "../gpu/choices.js";
 import type { Gpu } from "../gpu/gpu.js";
@@ -7,6 +7,7 @@ import { checkTensors, optional } from "../tensor/arguments.js";
 import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
+import { combineParts, type Sink } from "./combine.js";
 
 /** Pixels of zeros around the image. */
 export interface Padding {
@@ -151,6 +152,16 @@ function lanesFor(most: number, channels: number): number {
   return lanes;
 }
 
+/** On software adapters with subgroups of four lanes, 16 pixels × 16 channels to four lanes. */
+function inRegisters(gpu: Gpu, { lanes }: Plan): boolean {
+  return gpu.software && lanes === 4;
+}
+
+/** The grid of 16 × 16 tiles in `layers`. */
+function tiles(gpu: Gpu, rows: number, columns: number, layers: number) {
+  return gpu.groups1d(Math.ceil(rows / 16) * Math.ceil(columns / 16) * layers, 1);
+}
+
 /** x and z of a grid of `blocks` workgroups, folded where one axis could not hold them. */
 function folded(gpu: Gpu, blocks: number): [number, number] {
   const [x, z] = gpu.groups1d(blocks, 1);
@@ -158,118 +169,109 @@ function folded(gpu: Gpu, blocks: number): [number, number] {
 }
 
 export function forward(plan: Plan, x: Tensor, weight: Tensor, bias: Tensor | null, y: Tensor): void {
-  const { gpu } = x;
-  const { geometry, lanes } = plan;
-  const rows = geometry.batch * geometry.outHeight * geometry.outWidth;
-  // Something has to be bound where there is no bias.
-  const bindings = { input: x, weight, bias: bias ?? weight, output: y };
-  const variant = { HAS_BIAS: bias !== null };
-  if (lanes) {
-    const kernel = kernels.conv2dSubgroups.forward;
-    const LANES = lanesFor(lanes, geometry.outChannels);
-    const tuned = gpu.tunables(kernel, shapeOf(geometry));
-    const [gx, gz] = folded(gpu, Math.ceil(rows / ((tuned.ROWS * tuned.WORKGROUP) / LANES)));
-    const gy = Math.ceil(geometry.outChannels / (4 * LANES));
-    const options = { groups: [gx, gy, gz] as const, variant, tune: { ...tuned, LANES } };
-    gpu.run(kernel, bindings, vectorParams(geometry), options);
-  } else {
-    const kernel = kernels.conv2d.forward;
-    const tune = gpu.tunables(kernel, shapeOf(geometry));
-    const { WORKGROUP, LANES, ROWS, COLUMNS } = tune;
-    const [gx, gz] = folded(gpu, Math.ceil(rows / ((ROWS * WORKGROUP) / LANES)));
-    const gy = Math.ceil(geometry.outChannels / (COLUMNS * LANES));
-    gpu.run(kernel, bindings, scalarParams(geometry), { groups: [gx, gy, gz], variant, tune });
-  }
+  gather(plan, "forward", x, weight, bias, y, false);
 }
 
 export function backwardInput(plan: Plan, dy: Tensor, weight: Tensor, dx: Tensor, accumulate: boolean): void {
-  const { gpu } = dy;
+  gather(plan, "backwardInput", dy, weight, null, dx, accumulate);
+}
+
+/** For each pixel of the target what its taps weigh in the source. */
+function gather(
+  plan: Plan,
+  entry: "forward" | "backwardInput",
+  source: Tensor,
+  weight: Tensor,
+  bias: Tensor | null,
+  target: Tensor,
+  accumulate: boolean,
+): void {
+  const { gpu } = source;
   const { geometry, lanes } = plan;
-  const { batch, height, width, channels, stride } = geometry;
-  const rows = batch * Math.ceil(height / stride) * Math.ceil(width / stride);
-  const phases = stride * stride;
-  const flags = { accumulate: accumulate ? 1 : 0 };
-  if (lanes) {
-    const kernel = kernels.conv2dSubgroups.backwardInput;
-    const tuned = gpu.tunables(kernel, shapeOf(geometry));
-    const [gx, gz] = folded(gpu, Math.ceil(rows / ((8 * tuned.WORKGROUP) / lanes)));
-    const gy = Math.ceil(channels / (4 * lanes)) * phases;
-    const params = { ...vectorParams(geometry), ...flags };
-    gpu.run(kernel, { doutput: dy, weight, dinput: dx }, params, {
-      groups: [gx, gy, gz],
-      tune: { ...tuned, LANES: lanes },
+  const [batch, height, width, channels] = target.shape as [number, number, number, number];
+  // Backward, pixels that the same taps reach go together.
+  const step = entry === "forward" ? 1 : geometry.stride;
+  const rows = batch * Math.ceil(height / step) * Math.ceil(width / step);
+  const phases = step * step;
+  // Something has to be bound where there is no bias.
+  const bindings = { input: source, weight, bias: bias ?? weight, output: target };
+  const variant = { HAS_BIAS: bias !== null };
+  const values = { ...params(geometry, lanes ? 4 : 1), accumulate: accumulate ? 1 : 0 };
+  if (inRegisters(gpu, plan)) {
+    gpu.run(kernels.conv2dRegisters.gather, bindings, values, {
+      groups: tiles(gpu, rows, channels, phases),
+      variant: { ...variant, BACKWARD: entry !== "forward" },
     });
+  } else if (lanes) {
+    const kernel = kernels.conv2dSubgroups[entry];
+    const tuned = gpu.tunables(kernel, shapeOf(geometry));
+    const LANES = entry === "forward" ? lanesFor(lanes, channels) : lanes;
+    const [gx, gz] = folded(gpu, Math.ceil(rows / ((tuned.ROWS * tuned.WORKGROUP) / LANES)));
+    const groups = [gx, Math.ceil(channels / (4 * LANES)) * phases, gz] as const;
+    gpu.run(kernel, bindings, values, { groups, variant, tune: { ...tuned, LANES } });
   } else {
-    const kernel = kernels.conv2d.backwardInput;
+    const kernel = kernels.conv2d[entry];
     const tune = gpu.tunables(kernel, shapeOf(geometry));
     const { WORKGROUP, LANES, ROWS, COLUMNS } = tune;
     const [gx, gz] = folded(gpu, Math.ceil(rows / ((ROWS * WORKGROUP) / LANES)));
-    const gy = Math.ceil(channels / (COLUMNS * LANES)) * phases;
-    gpu.run(
-      kernel,
-      { doutput: dy, weight, dinput: dx },
-      { ...scalarParams(geometry), ...flags },
-      { groups: [gx, gy, gz], tune },
-    );
+    const groups = [gx, Math.ceil(channels / (COLUMNS * LANES)) * phases, gz] as const;
+    gpu.run(kernel, bindings, values, { groups, variant, tune });
   }
-}
-
-interface Sink {
-  tensor: Tensor;
-  accumulate: boolean;
 }
 
 export function backwardWeight(plan: Plan, x: Tensor, dy: Tensor, weight: Sink, bias: Sink): void {
   const { gpu } = x;
   const { geometry, lanes } = plan;
   const { batch, channels, outChannels, outHeight, kernelHeight, kernelWidth } = geometry;
-  const rows = kernelHeight * kernelWidth * channels + 1;
+  const weightRows = kernelHeight * kernelWidth * channels;
+  const rows = weightRows + 1;
   // The sum over pixels is split until there is work for every core of the device.
   const wanted = gpu.software ? 32 : 512;
   const splitsFor = (groups: number) =>
     Math.max(1, Math.min(Math.ceil(wanted / groups), batch * outHeight, 64));
-  const flags = { accumulate: weight.accumulate ? 1 : 0, accumulate_bias: bias.accumulate ? 1 : 0 };
-  const targets = { dweight: weight.tensor, dbias: bias.tensor };
-  const partialFor = (splits: number) =>
-    empty(gpu, [splits, rows, outChannels], "f32", "conv2d weight gradient splits");
-  if (lanes) {
+  const bindingsFor = (splits: number) => ({
+    input: x,
+    doutput: dy,
+    partial: empty(gpu, [splits, rows, outChannels], "f32", "conv2d weight gradient splits"),
+  });
+  const values = params(geometry, lanes ? 4 : 1);
+  let splits: number;
+  let bindings: ReturnType<typeof bindingsFor>;
+  if (inRegisters(gpu, plan)) {
+    splits = splitsFor(tiles(gpu, weightRows, outChannels, 1)[0]);
+    bindings = bindingsFor(splits);
+    const groups = tiles(gpu, weightRows, outChannels, splits);
+    gpu.run(kernels.conv2dRegisters.backwardWeight, bindings, { ...values, splits }, { groups });
+  } else if (lanes) {
     const kernel = kernels.conv2dSubgroups.backwardWeight;
     const tuned = gpu.tunables(kernel, shapeOf(geometry));
     const gx = Math.ceil(rows / ((8 * tuned.WORKGROUP) / lanes));
     const gy = Math.ceil(outChannels / (4 * lanes));
-    const splits = splitsFor(gx * gy);
-    const params = { ...vectorParams(geometry), ...flags, splits };
-    const partial = partialFor(splits);
-    gpu.run(kernel, { input: x, doutput: dy, partial }, params, {
-      groups: [gx, gy, splits],
-      tune: { ...tuned, LANES: lanes },
-    });
-    const reduce = kernels.conv2dSubgroups.reduceWeight;
-    gpu.run(reduce, { slices: partial, ...targets }, params, {
-      groups: gpu.groups1d((rows * outChannels) / 4, gpu.tunables(reduce).REDUCE_WORKGROUP),
-    });
+    splits = splitsFor(gx * gy);
+    bindings = bindingsFor(splits);
+    const options = { groups: [gx, gy, splits] as const, tune: { ...tuned, LANES: lanes } };
+    gpu.run(kernel, bindings, { ...values, splits }, options);
   } else {
     const kernel = kernels.conv2d.backwardWeight;
     const tune = gpu.tunables(kernel, shapeOf(geometry));
     const { WORKGROUP, LANES, ROWS, COLUMNS } = tune;
     const gx = Math.ceil(rows / ((ROWS * WORKGROUP) / LANES));
     const gy = Math.ceil(outChannels / (COLUMNS * LANES));
-    const splits = splitsFor(gx * gy);
-    const params = { ...scalarParams(geometry), ...flags, splits };
-    const partial = partialFor(splits);
-    gpu.run(kernel, { input: x, doutput: dy, partial }, params, { groups: [gx, gy, splits], tune });
-    const reduce = kernels.conv2d.reduceWeight;
-    gpu.run(reduce, { slices: partial, ...targets }, params, {
-      groups: gpu.groups1d(rows * outChannels, gpu.tunables(reduce).REDUCE_WORKGROUP),
-    });
+    splits = splitsFor(gx * gy);
+    bindings = bindingsFor(splits);
+    gpu.run(kernel, bindings, { ...values, splits }, { groups: [gx, gy, splits], tune });
   }
+  combineParts(bindings.partial, weightRows * outChannels, weight, bias);
 }
 
-function commonParams(geometry: Geometry) {
+/** Channels by `each` at once. */
+function params(geometry: Geometry, each: 1 | 4) {
   return {
     batch: geometry.batch,
     height: geometry.height,
     width: geometry.width,
+    inputs: geometry.channels / each,
+    outputs: geometry.outChannels / each,
     out_height: geometry.outHeight,
     out_width: geometry.outWidth,
     kernel_height: geometry.kernelHeight,
@@ -278,19 +280,6 @@ function commonParams(geometry: Geometry) {
     top: geometry.top,
     left: geometry.left,
     accumulate: 0,
-    accumulate_bias: 0,
     splits: 1,
   };
-}
-
-function scalarParams(geometry: Geometry) {
-  return {
-    ...commonParams(geometry),
-    channels: geometry.channels,
-    out_channels: geometry.outChannels,
-  };
-}
-
-function vectorParams(geometry: Geometry) {
-  return { ...commonParams(geometry), in4: geometry.channels / 4, out4: geometry.outChannels / 4 };
 }

@@ -19,10 +19,11 @@ import { checkTensors, optional } from "../tensor/arguments.js";
 import { noGrad, record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
+import type { Sink } from "./combine.js";
 import { contiguous } from "./copy.js";
 import { type CrossEntropyOptions, type CrossEntropyResult, crossEntropyRows } from "./cross-entropy.js";
 import { type KlOptions, type KlResult, type KlTargets, klRows } from "./kl.js";
-import { linear, linearGradients, type Sink, stackedParameterGradients } from "./matmul.js";
+import { linear, linearGradients, stackedParameterGradients } from "./matmul.js";
 import type { RowLoss } from "./row-loss.js";
 
 /** Logits = hidden·weight + bias. */

@@ -7,6 +7,7 @@ import { checkTensors } from "../tensor/arguments.js";
 import { type GradWriter, record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
+import { combineParts } from "./combine.js";
 import { rowLanes } from "./row-lanes.js";
 
 /** Chunks of rows that the column sums are split into: enough to occupy a GPU, few enough to add up serially. */
@@ -14,7 +15,7 @@ const mostChunks = 64;
 const fewestRowsAChunk = 16;
 
 function parameters(rows: number, channels: number, epsilon: number) {
-  return { rows, channels, rows_per_group: 1, groups: 1, epsilon, accumulate: 0, accumulate_bias: 0 };
+  return { rows, channels, rows_per_group: 1, epsilon, accumulate: 0 };
 }
 
 export interface LayerNormOptions<D extends Float = "f32"> {
@@ -92,19 +93,7 @@ function affineGradients(
     grads.needs(i)
       ? grads.sink(i)
       : { tensor: empty(gpu, [channels], "f32", "unused gradient"), accumulate: false };
-  const [weight, bias] = [target(1), target(2)];
-  const second = kernels.layerNorm.backwardAffine;
-  gpu.run(
-    second,
-    { partial_sums: partial, dweight: weight.tensor, dbias: bias.tensor },
-    {
-      ...base,
-      groups: chunks,
-      accumulate: weight.accumulate ? 1 : 0,
-      accumulate_bias: bias.accumulate ? 1 : 0,
-    },
-    { groups: [Math.ceil(channels / gpu.tunables(second).WORKGROUP)] },
-  );
+  combineParts(partial, channels, target(1), target(2));
 }
 
 /**

@@ -9,6 +9,7 @@ import { checkTensors, optional } from "../tensor/arguments.js";
 import { noGrad, record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
+import { combineParts, type Sink } from "./combine.js";
 import { contiguous } from "./copy.js";
 import { activationBackward } from "./elementwise.js";
 import { sumTo } from "./reduce.js";
@@ -45,12 +46,13 @@ interface Epilogue {
 }
 
 /**
- * Which kernel runs for a shape [rows, columns, length of the sums]. Exchanges between the lanes of a subgroup save
- * loads, which pays from eight lanes on; the register tile does without.
+ * Which kernel runs for a shape [rows, columns, length of the sums]: the one chosen, if subgroups have the eight lanes that it
+ * needs, else the one that needs four, else the one that needs none.
  */
 export function matmulKernel(gpu: Gpu, shape?: readonly number[]): "subgroup" | "registers" | "workgroup" {
   const { KERNEL } = gpu.tunables(choices.matmul, shape);
-  return KERNEL === "subgroup" && gpu.certainLanes < 8 ? "registers" : KERNEL;
+  if (KERNEL === "workgroup" || gpu.certainLanes < 4) return "workgroup";
+  return gpu.certainLanes < 8 ? "registers" : KERNEL;
 }
 
 /** C = epilogue(A·B) into the dense tensor `c`: the one place that launches the kernels. */
@@ -111,20 +113,26 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor<Float>, epilogue: E
   const layout = { A_TRANSPOSED: aTransposed, B_TRANSPOSED: bTransposed };
   const shape = [batch0 * batch1 * m, n, k];
   const which = matmulKernel(gpu, shape);
+  const aStride = aTransposed ? a.columnStride : a.rowStride;
+  const bStride = bTransposed ? b.columnStride : b.rowStride;
+  const divisible = (operand: Operand, stride: number, line: number) =>
+    [operand.offset, stride, line, ...operand.batchStride].every((value) => value % 4 === 0);
+  const aligned = {
+    A_VECTORS: divisible(a, aStride, aTransposed ? m : k),
+    B_VECTORS: divisible(b, bStride, bTransposed ? k : n),
+  };
+  const { c: target, bias, residual, ...read } = bindings;
+  const vectors = { ...read, c_vectors: target, bias_vectors: bias, residual_vectors: residual };
+  const byVectors = n % 4 === 0;
   if (which === "registers") {
-    const kernel = kernels.matmulRegisters.product;
-    const blocks = Math.ceil(m / 8) * Math.ceil(n / 32) * params.layers;
-    const tune = gpu.tunables(kernel, shape);
-    gpu.run(kernel, bindings, params, { groups: gpu.groups1d(4 * blocks, tune.WORKGROUP), variant, tune });
+    const { product: anyWidth, productVectors } = kernels.matmulRegisters;
+    const options = {
+      groups: grid(16, 16),
+      variant: { ...variant, ...layout, ...aligned, TAIL: k % 4 !== 0 },
+    } as const;
+    if (byVectors) gpu.run(productVectors, vectors, params, options);
+    else gpu.run(anyWidth, bindings, params, options);
   } else if (which === "subgroup") {
-    const aStride = aTransposed ? a.columnStride : a.rowStride;
-    const bStride = bTransposed ? b.columnStride : b.rowStride;
-    const divisible = (operand: Operand, stride: number, line: number) =>
-      [operand.offset, stride, line, ...operand.batchStride].every((value) => value % 4 === 0);
-    const aligned = {
-      A_VECTORS: divisible(a, aStride, aTransposed ? m : k),
-      B_VECTORS: divisible(b, bStride, bTransposed ? k : n),
-    };
     const { product: anyWidth, productVectors } = kernels.matmulSubgroup;
     const tuned = gpu.tunables(anyWidth, shape);
     const LANES = Math.min(tuned.LANES, gpu.certainLanes);
@@ -135,9 +143,7 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor<Float>, epilogue: E
       variant: { ...variant, ...layout, ...aligned },
       tune: { LANES, ROW_GROUPS },
     } as const;
-    const { c: target, bias, residual, ...read } = bindings;
-    const vectors = { ...read, c_vectors: target, bias_vectors: bias, residual_vectors: residual };
-    if (n % 4 === 0) gpu.run(productVectors, vectors, params, options);
+    if (byVectors) gpu.run(productVectors, vectors, params, options);
     else gpu.run(anyWidth, bindings, params, options);
   } else {
     const kernel = kernels.matmul.product;
@@ -442,12 +448,6 @@ export function linear<D extends Float = "f32">(
   });
 }
 
-/** Where a gradient goes: a dense tensor, overwritten or added to. */
-export interface Sink {
-  tensor: Tensor;
-  accumulate: boolean;
-}
-
 /** The gradients of z = x·weight + bias from dz, for those that have a sink; x [..., in], weight [in, out], both dense. */
 export function linearGradients(
   x: Tensor<Float>,
@@ -509,25 +509,10 @@ function parameterGradients(
     both.dispose();
     return;
   }
-  const partSize = (inputs + (bias ? 1 : 0)) * outputs;
-  const parts = empty(gpu, [splits, partSize], "f32", "parts of a weight gradient");
+  const rowsAbove = inputs + (bias ? 1 : 0);
+  const parts = empty(gpu, [splits, rowsAbove * outputs], "f32", "parts of a weight gradient");
   product(gpu, left, right, parts, { splits, columnSums: bias !== null });
-  const params = {
-    part_size: partSize,
-    head_size: inputs * outputs,
-    parts: splits,
-    accumulate_head: weight.accumulate ? 1 : 0,
-    accumulate_tail: bias?.accumulate ? 1 : 0,
-  };
-  if (bias) {
-    const kernel = kernels.combine.combineBoth;
-    const groups = gpu.groups1d(partSize, gpu.tunables(kernel).WORKGROUP);
-    gpu.run(kernel, { parts, head: weight.tensor, tail: bias.tensor }, params, { groups });
-  } else {
-    const kernel = kernels.combine.combine;
-    const groups = gpu.groups1d(partSize, gpu.tunables(kernel).WORKGROUP);
-    gpu.run(kernel, { parts, head: weight.tensor }, params, { groups });
-  }
+  combineParts(parts, inputs * outputs, weight, bias);
 }
 
 /** Cutting the sum into so few parts is not worth the dispatch that adds them up, if that could be saved. */

@@ -135,8 +135,11 @@ t.test("a choice of a table is followed as far as the device can", async (t) => 
   const gpu = Gpu.from(device, { software: true, tuning });
   t.equal(matmulKernel(gpu, [64, 64, 64]), "registers");
   t.equal(gpu.tunables(choices.weightGradient, [8, 8, 8]).SPLITS, 4);
-  Object.defineProperty(gpu, "certainLanes", { value: 0 });
-  t.equal(matmulKernel(gpu, [8, 8, 8]), "registers", "no subgroups, no subgroup kernel");
+  const lanes = { configurable: true, value: 4 };
+  Object.defineProperty(gpu, "certainLanes", lanes);
+  t.equal(matmulKernel(gpu, [8, 8, 8]), "registers", "four lanes are too few for the subgroup kernel");
+  Object.defineProperty(gpu, "certainLanes", { ...lanes, value: 0 });
+  t.equal(matmulKernel(gpu, [8, 8, 8]), "workgroup", "no subgroups, no kernel that exchanges");
   gpu.dispose();
 });
 

@@ -5,6 +5,7 @@ import {
 } from "../../dist/gpu/choices.js";
 import { Gpu } from "../../dist/gpu/gpu.js";
 import { type Check, test } from "../harness.js";
+import { fourLanesGpu } from "./matmul-kernels.js";
 
 /**
  * A test of all attention kernels: the one that this adapter takes by itself, the one without assumptions, and the one in
@@ -14,7 +15,7 @@ export function testAll(name: string, body: (t: Check, gpu: Gpu) => Promise<void
   test(name, body);
   for (const KERNEL of ["portable", "registers"] as const) {
     test(`${name} (${KERNEL} kernel)`, async (t, gpu) => {
-      const chosen = Gpu.from(gpu.device);
+      const chosen = KERNEL === "registers" ? await fourLanesGpu(gpu) : Gpu.from(gpu.device);
       for (const choice of [attentionForward, attentionBackwardQuery, attentionBackwardKeyValue])
         chosen.tuning.set(choice, { KERNEL });
       await body(t, chosen);

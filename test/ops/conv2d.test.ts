@@ -4,6 +4,7 @@ import { backwardFrom } from "../../dist/tensor/autograd.js";
 import { fromArray, type Tensor } from "../../dist/tensor/tensor.js";
 import { checkOp, randomArray, test } from "../harness.js";
 import { type ConvolutionShape, referenceConv2d, referenceConv2dGradients } from "../reference/conv2d.js";
+import { fourLanesGpu } from "./matmul-kernels.js";
 
 /** Sums of up to some hundred products of numbers near 1, in float32. */
 const tolerance = { abs: 2e-5, rel: 2e-5 };
@@ -153,8 +154,15 @@ test("conv2d: lanes of 4, and the portable kernels at vector channel counts", as
     });
   };
   if (gpu.has("subgroups"))
-    await checkLarge(t, Gpu.from(limited(["subgroups"], 4), { software: true }), convolution, "lanes of 4");
+    await checkLarge(t, Gpu.from(limited(["subgroups"], 4), { software: false }), convolution, "lanes of 4");
   await checkLarge(t, Gpu.from(limited([], 0), { software: true }), convolution, "portable");
+});
+
+test("conv2d in registers, for software adapters with subgroups of four lanes", async (t, shared) => {
+  const gpu = await fourLanesGpu(shared);
+  if (gpu.certainLanes !== 4) return t.comment("this device has no subgroups");
+  for (const convolution of [...cases, ...large]) await checkLarge(t, gpu, convolution, convolution.name);
+  await gpu.idle();
 });
 
 test("conv2d says which shapes do not fit", async (t, gpu) => {
