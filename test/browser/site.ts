@@ -15,9 +15,10 @@ export const {
 export async function buildQuickSite(folder: string, steps: number): Promise<void> {
   await buildSite(folder);
   const path = join(folder, "weights/emoji/config.json");
-  const config = JSON.parse(readFileSync(path, "utf8")) as { config: { sampling: { steps: number } } };
-  config.config.sampling.steps = steps;
-  writeFileSync(path, JSON.stringify(config));
+  const record = JSON.parse(readFileSync(path, "utf8")) as { config: { sampling: { steps: number } } };
+  record.config.sampling.steps = steps;
+  // The hash of the settings as they were.
+  writeFileSync(path, JSON.stringify({ ...record, sha256: undefined }));
 }
 
 const screenshots = fileURLToPath(new URL("../screenshots/", import.meta.url));
