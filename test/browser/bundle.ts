@@ -28,7 +28,7 @@ export async function bundle(modules: readonly string[]): Promise<Map<string, st
   for (const name of modules) {
     files.set(
       `/${name.replace(/js$/, "html")}`,
-      `<!doctype html><meta charset="utf-8"><title>${name}</title><script type="module" src="/${name}"></script>`,
+      `<!doctype html><meta charset="utf-8"><title>${name}</title><script type="module">import "/${name}"; globalThis.mcdLoaded = true;</script>`,
     );
   }
   return files;

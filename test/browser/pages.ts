@@ -46,12 +46,16 @@ export async function runInChromium(
 declare global {
   /** In a page of tests only. */
   var mcdTests: PageTests;
+  /** Set once the page's module has run, awaits at its top included: only then are all tests declared. */
+  var mcdLoaded: boolean;
 }
 
 /** Runs all tests of the page at `url` as subtests of `t`. A test during which the page complains fails. */
 export async function runPage(t: Test, browser: TestBrowser, url: string): Promise<void> {
   const { page, problems } = await openPage(browser, url);
   try {
+    // Where it never does, the test below tells why.
+    await page.waitForFunction(() => globalThis.mcdLoaded, undefined, { timeout: 60_000 }).catch(() => {});
     const names = await page.evaluate(() => globalThis.mcdTests?.names ?? []);
     t.ok(names.length > 0, `the page has tests${names.length > 0 ? "" : `: ${problems.join("; ")}`}`);
     for (const [index, name] of names.entries()) {
