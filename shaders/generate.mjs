@@ -257,7 +257,7 @@ function checkSharedRegions(shaders) {
 
 /**
  * The code of a shader without needless blanks and without comments other than marks, which cost a page half of the bytes of its
- * kernels. Lines stay those of the file, for error messages.
+ * kernels. Types of vectors get their short names. Lines stay those of the file, for error messages.
  */
 function compact(source) {
   return (

@@ -1,5 +1,6 @@
 /**
- * Reads the specs of kernels from the WGSL of a family. The other half is `shaders/generate.mjs`: it checks the declarations and writes them one a line without blanks, as the patterns here expect them.
+ * Reads the specs of kernels from the WGSL of a family. The other half is `shaders/generate.mjs`: it checks the declarations and
+ * writes them one a line without blanks, as the patterns here expect them.
  */
 
 import {
