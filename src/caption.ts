@@ -3,6 +3,7 @@
 
 import { Captioner, type CaptionOptions, type Precision } from "./captioner.js";
 import {
+  adapterOption,
   checkSteps,
   commandLine,
   integerOption,
@@ -67,7 +68,7 @@ async function main(): Promise<void> {
     .option("--show", "print the caption after every denoising step")
     .option("--json", "one JSON object a line: {file, caption, tokens, steps, seed, guidance, ms}")
     .addOption(precisionOption())
-    .option("--adapter <name>", "gpu, lavapipe, swiftshader or a part of an adapter's name")
+    .addOption(adapterOption())
     .option("--tuning <file>", tuningHelp);
   const options = program.parse().opts<Options>();
   if (options.guidance && !methods.includes(options.guidance)) {

@@ -58,6 +58,17 @@ export function checkOutput(option: string, path: string): void {
   if (problem !== null) throw new UserError(`${option} ${path}: ${problem}`, 2);
 }
 
+/** The option of commands that compute. */
+export function adapterOption(): Option {
+  return new Option("--adapter <name>", "gpu, lavapipe, swiftshader or a part of an adapter's name");
+}
+
+/** Where a run goes that is not told: a folder of the preset's name and the time. */
+export function defaultRunFolder(preset: string): string {
+  const time = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
+  return `runs/${preset}-${time}`;
+}
+
 /** The option of commands that load a model. */
 export function precisionOption(): Option {
   return new Option(

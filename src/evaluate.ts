@@ -5,6 +5,7 @@ import { basename, isAbsolute, join } from "node:path";
 import { Option } from "commander";
 import { Captioner, type CaptionOptions, type Precision } from "./captioner.js";
 import {
+  adapterOption,
   checkOutput,
   checkSteps,
   commandLine,
@@ -129,7 +130,7 @@ async function main(): Promise<void> {
     .option("--out <file>", "write scores, intervals and all settings as JSON")
     .option("--captions", "also write the captions of each picture and seed to it")
     .addOption(precisionOption())
-    .option("--adapter <name>", "gpu, lavapipe, swiftshader or a part of an adapter's name")
+    .addOption(adapterOption())
     .option("--tuning <file>", tuningHelp)
     .option("--quiet", "print no progress")
     .addHelpText(

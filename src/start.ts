@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Captioner } from "./captioner.js";
-import { commandLine, numberOption, openGpu, runCommand } from "./cli.js";
+import { adapterOption, commandLine, defaultRunFolder, numberOption, openGpu, runCommand } from "./cli.js";
 import { resolveConfig } from "./config.js";
 import { type CaptionedImage, type Dataset, imagesOf, readPictures } from "./data/dataset.js";
 import { loadDataset } from "./data/load.js";
@@ -37,11 +37,10 @@ async function main(): Promise<void> {
   )
     .option("--minutes <number>", "time for the training, its scores included", numberOption(0.1, 1e6), 4)
     .option("--out <folder>", `run folder to make (default: runs/${preset}-<time>)`)
-    .option("--adapter <name>", "gpu, lavapipe, swiftshader or a part of an adapter's name")
+    .addOption(adapterOption())
     .parse()
     .opts<Options>();
-  const time = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
-  const run = options.out ?? `runs/${preset}-${time}`;
+  const run = options.out ?? defaultRunFolder(preset);
   await RunFolder.checkFree(files, run);
 
   const shipped = relative(".", shippedWeights());

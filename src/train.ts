@@ -3,7 +3,16 @@
 
 import { Option } from "commander";
 import { Captioner } from "./captioner.js";
-import { commandLine, integerOption, numberOption, openGpu, runCommand, tuningHelp } from "./cli.js";
+import {
+  adapterOption,
+  commandLine,
+  defaultRunFolder,
+  integerOption,
+  numberOption,
+  openGpu,
+  runCommand,
+  tuningHelp,
+} from "./cli.js";
 import {
   type Config,
   describeConfig,
@@ -121,7 +130,7 @@ async function main(): Promise<void> {
       "--changed-data",
       "with --resume: go on although pictures, captions, splits or vocabulary are not those that the run began with",
     )
-    .option("--adapter <name>", "gpu, lavapipe, swiftshader or a part of an adapter's name")
+    .addOption(adapterOption())
     .option("--tuning <file>", tuningHelp)
     .option("--quiet", "print no progress")
     .option("--help-config", "list all settings with what they mean");
@@ -159,7 +168,8 @@ async function main(): Promise<void> {
   if (begun) compareData(begun.path, before, data, options);
   tellCaptions(dataset, tokenizer, config, options.quiet);
   const captioner = buildCaptioner(gpu, config, tokenizer);
-  tryRun(captioner);
+  // A plan has tried its settings already.
+  if (!plan) tryRun(captioner);
   // Nothing is written before data, settings and device fit: a mistake leaves no half-made run behind.
   const run = await opening.openRun(config);
   let stopping: StopSignal | null = null;
@@ -218,12 +228,12 @@ async function planned(
     // Settings that the device cannot have are told before they are measured.
     const captioner = buildCaptioner(gpu, of.config, of.tokenizer);
     tryRun(captioner);
-    captioner.dispose();
     const { vqvae, decoder } = of.config;
-    const costs = await measureCosts(gpu, of.config, of.tokenizer, now, ({ vqvaeStep, decoderStep }) => {
+    const costs = await measureCosts(captioner, now, ({ vqvaeStep, decoderStep }) => {
       const seconds = decoderStep + vqvaeStep * (vqvae.steps / decoder.steps);
       return least === 0 || (deadline - now()) / 1000 >= seconds * least;
     });
+    captioner.dispose();
     if (costs === null) return null;
     const work = workLoad(of.dataset, of.heldOut);
     try {
@@ -478,8 +488,7 @@ async function started(options: Options): Promise<Opening> {
       ...options.set,
     ],
   });
-  const time = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
-  const path = options.out ?? `runs/${options.preset ?? "emoji"}-${time}`;
+  const path = options.out ?? defaultRunFolder(options.preset ?? "emoji");
   await RunFolder.checkFree(files, path);
   const openRun = async (config: Config) => {
     await files.makeDirectory(path);

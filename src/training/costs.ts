@@ -1,10 +1,7 @@
 /** What the parts of a run take on this machine, measured by doing a little of each. */
 
-import { Captioner, imagesPerBatch } from "../captioner.js";
-import type { Config } from "../config.js";
+import { type Captioner, imagesPerBatch } from "../captioner.js";
 import { captionBounds } from "../diffusion/bound.js";
-import type { Gpu } from "../gpu/gpu.js";
-import type { WordTokenizer } from "../text/words.js";
 import { DecoderTraining } from "./decoder-training.js";
 import { VqVaeTraining } from "./vqvae-training.js";
 
@@ -26,17 +23,15 @@ const LEAST_SECONDS = 0.6;
 const MOST_TIMES = 20;
 
 /**
- * Measures a run of these settings on a model of its own, which is thrown away. Every part is done once before its time is
+ * Measures a run of this captioner's settings. Trains it, so that it is of no use afterwards. Every part is done once before its time is
  * taken, so that compiling kernels does not count (what it compiles, the run finds ready). The numbers in the
  * pictures and captions are zeros: no part's time depends on them. Null where `goesOn` finds steps of these times too slow to
  * measure the rest.
  */
 export async function measureCosts(
-  gpu: Gpu,
-  config: Config,
-  tokenizer: WordTokenizer,
+  captioner: Captioner,
   now: () => number,
-  goesOn: (steps: Pick<Costs, "vqvaeStep" | "decoderStep">) => boolean = () => true,
+  goesOn: (steps: Pick<Costs, "vqvaeStep" | "decoderStep">) => boolean,
 ): Promise<Costs | null> {
   const secondsOf = async (body: () => Promise<unknown>) => {
     await body();
@@ -49,46 +44,41 @@ export async function measureCosts(
     }
     return seconds / times;
   };
-  const captioner = new Captioner(gpu, config, tokenizer);
-  const { vqvae, decoder, schedule, positions } = captioner;
+  const { config, vqvae, decoder, schedule, positions } = captioner;
   const { data, sampling, seed } = config;
-  try {
-    const tokenizing = new VqVaeTraining(vqvae, config.vqvae, seed, (_, images) => void images.fill(0));
-    const captioning = new DecoderTraining(decoder, schedule, config.decoder, seed, () => ({
-      tokens: new Uint32Array(config.decoder.batch * data.maxLength),
-      codes: new Uint32Array((config.decoder.batch / config.decoder.captionsPerImage) * positions),
-    }));
-    let [vqvaeSteps, decoderSteps] = [0, 0];
-    const vqvaeStep = await secondsOf(() => tokenizing.step(++vqvaeSteps));
-    const decoderStep = await secondsOf(() => captioning.step(++decoderSteps));
-    tokenizing.dispose();
-    captioning.dispose();
-    if (!goesOn({ vqvaeStep, decoderStep })) return null;
+  const tokenizing = new VqVaeTraining(vqvae, config.vqvae, seed, (_, images) => void images.fill(0));
+  const captioning = new DecoderTraining(decoder, schedule, config.decoder, seed, () => ({
+    tokens: new Uint32Array(config.decoder.batch * data.maxLength),
+    codes: new Uint32Array((config.decoder.batch / config.decoder.captionsPerImage) * positions),
+  }));
+  let [vqvaeSteps, decoderSteps] = [0, 0];
+  const vqvaeStep = await secondsOf(() => tokenizing.step(++vqvaeSteps));
+  const decoderStep = await secondsOf(() => captioning.step(++decoderSteps));
+  tokenizing.dispose();
+  captioning.dispose();
+  if (!goesOn({ vqvaeStep, decoderStep })) return null;
 
-    const pictures = new Uint8Array(imagesPerBatch * data.imageSize ** 2 * 3);
-    const encode = await secondsOf(() => captioner.encodeAll(pictures));
-    const codes = new Uint32Array(imagesPerBatch * positions);
-    const steps = Math.min(2, sampling.steps);
-    const captions = await secondsOf(() => captioner.captionCodes(codes, { steps }));
-    const table = captioner.table(schedule.visit(schedule.steps));
-    const words = new Uint32Array(data.maxLength);
-    const bounds = await secondsOf(() =>
-      captionBounds(
-        decoder,
-        table,
-        Array(imagesPerBatch).fill(words),
-        Array(imagesPerBatch).fill(codes.subarray(0, positions)),
-        { steps: 1 },
-      ),
-    );
-    return {
-      vqvaeStep,
-      decoderStep,
-      encode: encode / imagesPerBatch,
-      caption: (captions / imagesPerBatch) * (sampling.steps / steps),
-      bound: bounds / imagesPerBatch,
-    };
-  } finally {
-    captioner.dispose();
-  }
+  const pictures = new Uint8Array(imagesPerBatch * data.imageSize ** 2 * 3);
+  const encode = await secondsOf(() => captioner.encodeAll(pictures));
+  const codes = new Uint32Array(imagesPerBatch * positions);
+  const steps = Math.min(2, sampling.steps);
+  const captions = await secondsOf(() => captioner.captionCodes(codes, { steps }));
+  const table = captioner.table(schedule.visit(schedule.steps));
+  const words = new Uint32Array(data.maxLength);
+  const bounds = await secondsOf(() =>
+    captionBounds(
+      decoder,
+      table,
+      Array(imagesPerBatch).fill(words),
+      Array(imagesPerBatch).fill(codes.subarray(0, positions)),
+      { steps: 1 },
+    ),
+  );
+  return {
+    vqvaeStep,
+    decoderStep,
+    encode: encode / imagesPerBatch,
+    caption: (captions / imagesPerBatch) * (sampling.steps / steps),
+    bound: bounds / imagesPerBatch,
+  };
 }

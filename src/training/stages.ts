@@ -30,7 +30,7 @@ export interface StageContext {
 }
 
 /** Pictures on a sheet of samples. */
-const shown = 24;
+export const shown = 24;
 
 /** Draws which variant of a picture a training example uses. */
 const variantStream = 0x76617269;

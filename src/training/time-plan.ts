@@ -10,6 +10,7 @@ import { boundSteps } from "../held-out-bound.js";
 import { UserError } from "../platform/errors.js";
 import { formatDuration } from "../report/duration.js";
 import type { Costs } from "./costs.js";
+import { shown } from "./stages.js";
 
 type Stage = "vqvae" | "decoder";
 
@@ -38,8 +39,6 @@ const CHECKPOINTS = 16;
 const WARMUP_SHARE = 0.1;
 /** Seconds at the end that do not depend on the number of pictures: weights, resampling, pages. */
 const CLOSING_SECONDS = 4;
-/** Pictures with captions in the report. */
-const SHOWN = 24;
 /** Fewer steps of the decoder than this are no training. */
 const LEAST_STEPS = 50;
 /** Corrections by less than this share are not worth another learning-rate schedule. */
@@ -88,6 +87,7 @@ export interface TimePlanOptions {
 export class TimePlan {
   readonly config: Config;
   readonly #options: TimePlanOptions;
+  readonly #costs: Costs;
   /** Steps of the decoder for each of the VQ-VAE. */
   readonly #ratio: number;
   /** Seconds that the run is planned for. */
@@ -101,6 +101,10 @@ export class TimePlan {
     const { config, vqvaeOnly } = options;
     this.#options = options;
     this.config = config;
+    const { vqvaeStep } = options.costs;
+    // What is not done costs nothing.
+    const alone = { vqvaeStep, decoderStep: 0, encode: 0, caption: 0, bound: 0 };
+    this.#costs = vqvaeOnly ? alone : options.costs;
     this.#ratio = vqvaeOnly ? 0 : config.decoder.steps / config.vqvae.steps;
     const { log, vqvae, decoder } = config;
     const total = (options.deadline - options.began) / 1000;
@@ -112,7 +116,7 @@ export class TimePlan {
     );
     const left = this.#left();
     const training = left - this.#closing() - this.#encoding() - measures * this.#measuring();
-    const { vqvaeStep, decoderStep } = options.costs;
+    const { decoderStep } = this.#costs;
     const steps = training / (vqvaeStep + this.#ratio * decoderStep);
     vqvae.steps = Math.max(1, Math.floor(steps));
     if (vqvaeOnly ? steps < LEAST_STEPS : steps * this.#ratio < LEAST_STEPS) {
@@ -137,7 +141,7 @@ export class TimePlan {
    * is over. Sets `config`, too.
    */
   after(stage: Stage, step: number, ms: number, isSaved: boolean): number {
-    const { costs } = this.#options;
+    const costs = this.#costs;
     const settings = this.config[stage];
     this.#since.steps++;
     this.#since.ms += ms;
@@ -208,7 +212,6 @@ export class TimePlan {
   /** Seconds for the steps that are left, of both stages while the first is trained. */
   #leftForSteps(stage: Stage, step: number): number {
     const { decoder, log } = this.config;
-    if (this.#options.vqvaeOnly) return this.#left() - CLOSING_SECONDS;
     const done = stage === "decoder" ? step : 0;
     const measures = Math.ceil((decoder.steps - done) / log.evaluateEvery);
     if (measures > 1 && measures * this.#measuring() > 2 * MEASURING_SHARE * this.#total) {
@@ -230,28 +233,26 @@ export class TimePlan {
 
   /** Seconds from the last step on, if `scored` pictures of each split are scored. */
   #closing(scored = this.config.log.scored): number {
-    const { costs, work, vqvaeOnly } = this.#options;
-    if (vqvaeOnly) return CLOSING_SECONDS;
+    const costs = this.#costs;
+    const { work } = this.#options;
     const { pictures, captions } = work.tested(scored);
-    const encoded = work.trainingPictures + pictures + 2 * SHOWN;
+    const encoded = work.trainingPictures + pictures + 2 * shown;
     // Each picture is captioned twice: with its own codes and, as a control, with another's.
     const seconds =
-      encoded * costs.encode + (2 * pictures + SHOWN) * costs.caption + captions * boundSteps * costs.bound;
+      encoded * costs.encode + (2 * pictures + shown) * costs.caption + captions * boundSteps * costs.bound;
     return CLOSING_SECONDS + this.#slowness * seconds;
   }
 
   /** Seconds of one measure of the decoder. */
   #measuring(): number {
-    const { costs, work, vqvaeOnly } = this.#options;
-    if (vqvaeOnly) return 0;
-    const { pictures, captions } = work.heldOut;
-    return this.#slowness * (pictures * costs.caption + captions * boundSteps * costs.bound);
+    const { caption, bound } = this.#costs;
+    const { pictures, captions } = this.#options.work.heldOut;
+    return this.#slowness * (pictures * caption + captions * boundSteps * bound);
   }
 
   /** Seconds between the stages. */
   #encoding(): number {
-    const { costs, work, vqvaeOnly, config } = this.#options;
-    if (vqvaeOnly) return 0;
-    return this.#slowness * work.trainingPictures * (1 + config.data.augment) * costs.encode;
+    const { work, config } = this.#options;
+    return this.#slowness * work.trainingPictures * (1 + config.data.augment) * this.#costs.encode;
   }
 }
