@@ -5,6 +5,7 @@ import { join } from "node:path";
 import t from "tap";
 import { writePictures } from "./pictures.js";
 import { ownLines, runCommand } from "./run.js";
+import { sizes } from "./sizes.js";
 
 t.setTimeout(900_000);
 
@@ -15,21 +16,9 @@ await writePictures(pictures);
 const run = join(root, "run");
 const cache = join(root, "cache");
 
-const settings = [
-  "data.imageSize=16",
-  "data.maxLength=5",
-  "vqvae.channels=16",
-  "vqvae.codes=16",
-  "vqvae.codeDim=8",
-  "vqvae.downsample=2",
-  "vqvae.batch=4",
-  "vqvae.steps=4",
-  "decoder.dim=16",
-  "decoder.blocks=1",
-  "decoder.heads=2",
-  "log.sampleEvery=0",
-  "log.evaluateEvery=0",
-].flatMap((setting) => ["--set", setting]);
+const settings = [...sizes, "vqvae.steps=4", "log.sampleEvery=0", "log.evaluateEvery=0"].flatMap(
+  (setting) => ["--set", setting],
+);
 const train = (args: string[], home = cache) =>
   runCommand("train", [...args, "--stage", "vqvae"], { env: { XDG_CACHE_HOME: home } });
 const begin = (out: string, ...more: string[]) =>

@@ -6,6 +6,7 @@ import t from "tap";
 import { PLANNED_KEYS } from "../../dist/training/time-plan.js";
 import { writePictures } from "./pictures.js";
 import { runCommand, runInTime } from "./run.js";
+import { sizes } from "./sizes.js";
 
 t.setTimeout(900_000);
 
@@ -14,23 +15,12 @@ t.teardown(() => rmSync(root, { recursive: true }));
 const pictures = join(root, "pictures");
 await writePictures(pictures);
 
-const sizes = [
-  "data.imageSize=16",
-  "data.maxLength=5",
-  "data.augment=1",
-  "vqvae.channels=16",
-  "vqvae.codes=16",
-  "vqvae.codeDim=8",
-  "vqvae.downsample=2",
-  "vqvae.batch=4",
-  "decoder.dim=16",
-  "decoder.blocks=1",
-  "decoder.heads=2",
-  "decoder.batch=8",
-  "sampling.steps=5",
-].flatMap((setting) => ["--set", setting]);
+const settings = [...sizes, "data.augment=1", "decoder.batch=8", "sampling.steps=5"].flatMap((setting) => [
+  "--set",
+  setting,
+]);
 const train = (...args: string[]) => runCommand("train", args);
-const beginning = (out: string) => ["--preset", "quick", "--data", pictures, "--out", out, ...sizes];
+const beginning = (out: string) => ["--preset", "quick", "--data", pictures, "--out", out, ...settings];
 const begin = (out: string, ...more: string[]) => train(...beginning(out), ...more);
 const read = (path: string) => JSON.parse(readFileSync(path, "utf8"));
 /** The last step of each stage that a run's log has. */

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import t from "tap";
 import { writePictures } from "./pictures.js";
 import { type Outcome, ownLines, runCommand } from "./run.js";
+import { sizes } from "./sizes.js";
 
 t.setTimeout(600_000);
 
@@ -18,20 +19,11 @@ await writePictures(pictures);
 const vqvaeSteps = 30;
 const decoderSteps = 40;
 const tiny = [
-  "data.imageSize=16",
-  "data.maxLength=5",
+  ...sizes,
   "data.augment=1",
-  "vqvae.channels=16",
-  "vqvae.codes=16",
-  "vqvae.codeDim=8",
-  "vqvae.downsample=2",
-  "vqvae.batch=4",
   `vqvae.steps=${vqvaeSteps}`,
   "vqvae.warmup=3",
   "vqvae.restartAfter=3",
-  "decoder.dim=16",
-  "decoder.blocks=1",
-  "decoder.heads=2",
   "decoder.mlpRatio=2",
   "decoder.dropout=0.1",
   "decoder.batch=4",
