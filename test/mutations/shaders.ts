@@ -145,6 +145,27 @@ export const shaders: readonly Mutation[] = [
     tests: ["ops/conv2d.test.ts"],
   },
   {
+    name: "attention in registers: the gradient of the scores lacks delta",
+    file: "shaders/attention-registers.wgsl",
+    find: "(dp - delta) * params.scale",
+    replace: "dp * params.scale",
+    tests: ["ops/attention.test.ts"],
+  },
+  {
+    name: "attention in registers: keys that the mask hides are seen",
+    file: "shaders/attention-registers.wgsl",
+    find: "return exists * vec4<f32>(vec4<u32>(mask[at.x], mask[at.y], mask[at.z], mask[at.w]));",
+    replace: "return exists;",
+    tests: ["ops/attention.test.ts"],
+  },
+  {
+    name: "attention in registers: a query has the delta of another",
+    file: "shaders/attention-registers.wgsl",
+    find: "rows[to_delta() + at.y] = delta.y;",
+    replace: "rows[to_delta() + at.y] = delta.x;",
+    tests: ["ops/attention.test.ts"],
+  },
+  {
     name: "conv2d in registers: the weights of the input's gradient keep their order",
     file: "shaders/conv2d-registers.wgsl",
     find: "        if (BACKWARD) { right = transpose(right); }\n",
