@@ -15,7 +15,7 @@
 // step_and_round also writes the weights as float16, for the products that read them so; w itself stays float32.
 //
 // Grids: sum_of_squares: PARTIALS workgroups, or PARTIALS / WORKGROUP with BY_LANE; finish_norm: 1 workgroup; step,
-// step_and_round: groups1d(count, WORKGROUP).
+// step_and_round: groups1d(count, WORKGROUP), four parameters an invocation.
 
 const WORKGROUP: u32 = 256; // @tune 64 128 256
 // Partial sums of a pack, summed by one more workgroup.
@@ -26,7 +26,7 @@ const BY_LANE: bool = false; // @variant
 alias Rounded = f32; // @variant f32=f32 f16=f16
 
 struct Params {
-  count: u32, // parameters of the pack; finish_norm: partial sums of all packs
+  count: u32, // parameters of the pack / 4; finish_norm: partial sums of all packs
   beta1: f32,
   beta2: f32,
   epsilon: f32,
@@ -35,14 +35,14 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> weights: array<f32>;
-@group(0) @binding(2) var<storage, read> gradients: array<f32>;
-@group(0) @binding(3) var<storage, read_write> first_moment: array<f32>;
-@group(0) @binding(4) var<storage, read_write> second_moment: array<f32>;
-@group(0) @binding(5) var<storage, read_write> average: array<f32>;
+@group(0) @binding(1) var<storage, read_write> weights: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> gradients: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> first_moment: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> second_moment: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> average: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read> block_decay: array<f32>;
 @group(0) @binding(7) var<storage, read> state: array<f32>;
-@group(0) @binding(8) var<storage, read_write> rounded: array<Rounded>;
+@group(0) @binding(8) var<storage, read_write> rounded: array<vec4<Rounded>>;
 @group(0) @binding(9) var<storage, read_write> partials: array<f32>;
 @group(0) @binding(10) var<storage, read_write> state_written: array<f32>;
 
@@ -62,7 +62,7 @@ fn sum_over_workgroup(lane: u32) -> f32 {
 fn squares(first: u32, stride: u32) -> f32 {
   var sum = 0.0;
   for (var i = first; i < params.count; i = i + stride) {
-    sum = sum + gradients[i] * gradients[i];
+    sum = sum + dot(gradients[i], gradients[i]);
   }
   return sum;
 }
@@ -107,15 +107,15 @@ fn finish_norm(@builtin(local_invocation_index) lane: u32) {
   }
 }
 
-// One parameter's step; returns the new weight.
-fn moved(i: u32) -> f32 {
+// The step of four parameters; returns their new weights.
+fn moved(i: u32) -> vec4<f32> {
   let g = gradients[i] * state[6];
   let m = params.beta1 * first_moment[i] + (1.0 - params.beta1) * g;
   let v = params.beta2 * second_moment[i] + (1.0 - params.beta2) * g * g;
   first_moment[i] = m;
   second_moment[i] = v;
   let direction = m * state[1] / (sqrt(v * state[2]) + params.epsilon);
-  let decay = params.weight_decay * block_decay[i / 64u];
+  let decay = params.weight_decay * block_decay[i / 16u];
   let w = weights[i] - state[0] * (direction + decay * weights[i]);
   weights[i] = w;
   let average_weight = state[3];
@@ -148,5 +148,5 @@ fn step_and_round(
   if (i >= params.count || state[5] != 0.0) {
     return;
   }
-  rounded[i] = Rounded(moved(i));
+  rounded[i] = vec4<Rounded>(moved(i));
 }

@@ -7,10 +7,10 @@
 //
 // Shapes: h, dh [batch, layers, channels]; weight, dweight [layers, channels, outputs]; bias, dbias [layers, outputs];
 // y, dy [layers, batch, outputs]; outputs is a multiple of 4. Few rows meet a weight that is read once: an invocation
-// keeps 4 outputs (forward) or one channel (backward_input) of ROWS rows, or 4 outputs of a row of dweight.
+// keeps 4 outputs (forward) or one channel (backward_input) of 4 rows, or 4 outputs of a row of dweight.
 //
-// Grids: z = layers; forward: x = ceil(outputs / 4 / WORKGROUP), y = ceil(batch / ROWS); backward_input:
-// x = ceil(channels / WORKGROUP), y = ceil(batch / ROWS); backward_parameters: x as forward, y = channels.
+// Grids: z = layers; forward: x = ceil(outputs / 4 / WORKGROUP), y = ceil(batch / 4); backward_input:
+// x = ceil(channels / WORKGROUP), y = ceil(batch / 4); backward_parameters: x as forward, y = channels.
 
 struct Params {
   batch: u32,
@@ -22,7 +22,6 @@ struct Params {
 }
 
 const WORKGROUP: u32 = 64; // @tune 32 64 128
-const ROWS: u32 = 4; // @tune 2 4 8
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> h: array<f32>;
@@ -30,7 +29,7 @@ const ROWS: u32 = 4; // @tune 2 4 8
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;
 
-fn silu(x: f32) -> f32 {
+fn silu(x: vec4<f32>) -> vec4<f32> {
   return x / (1.0 + exp(-x));
 }
 
@@ -39,40 +38,40 @@ fn silu_slope(x: f32) -> f32 {
   return gate * (1.0 + x * (1.0 - gate));
 }
 
-/// Where a row of h starts; rows past the end are the last one.
-fn h_at(layer: u32, row: u32) -> u32 {
-  return (min(row, params.batch - 1u) * params.layers + layer) * params.channels;
+/// Where four rows of h start; rows past the end are the last one.
+fn h_at(layer: u32, rows: vec4<u32>) -> vec4<u32> {
+  return (min(rows, vec4<u32>(params.batch - 1u)) * params.layers + layer) * params.channels;
 }
 
-/// Where a row of y or dy starts.
-fn y_at(layer: u32, row: u32) -> u32 {
-  return (layer * params.batch + min(row, params.batch - 1u)) * params.outputs;
+/// Where four rows of y or dy start.
+fn y_at(layer: u32, rows: vec4<u32>) -> vec4<u32> {
+  return (layer * params.batch + min(rows, vec4<u32>(params.batch - 1u))) * params.outputs;
 }
+
+const FOUR: vec4<u32> = vec4<u32>(0u, 1u, 2u, 3u);
 
 @compute @workgroup_size(WORKGROUP)
 fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
   let column = id.x;
-  let first = id.y * ROWS;
+  let rows = 4u * id.y + FOUR;
   let layer = id.z;
   if (column >= params.outputs) {
     return;
   }
-  var sum: array<vec4<f32>, ROWS>;
   let start = bias[layer * params.outputs + column];
-  for (var r = 0u; r < ROWS; r++) {
-    sum[r] = start;
-  }
+  var sum = mat4x4<f32>(start, start, start, start);
+  let origin = h_at(layer, rows);
   for (var c = 0u; c < params.channels; c++) {
     let w = weight[(layer * params.channels + c) * params.outputs + column];
-    for (var r = 0u; r < ROWS; r++) {
-      sum[r] += silu(h[h_at(layer, first + r) + c]) * w;
-    }
+    let x = silu(vec4<f32>(h[origin.x + c], h[origin.y + c], h[origin.z + c], h[origin.w + c]));
+    sum += mat4x4<f32>(x.x * w, x.y * w, x.z * w, x.w * w);
   }
-  for (var r = 0u; r < ROWS; r++) {
-    if (first + r < params.batch) {
-      y[y_at(layer, first + r) + column] = sum[r];
-    }
-  }
+  // Rows past the end come to the sums of the last one, which may be written more than once.
+  let to = y_at(layer, rows) + column;
+  y[to.x] = sum[0];
+  y[to.y] = sum[1];
+  y[to.z] = sum[2];
+  y[to.w] = sum[3];
 }
 
 @group(0) @binding(5) var<storage, read> dy: array<vec4<f32>>;
@@ -81,24 +80,21 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
 @compute @workgroup_size(WORKGROUP)
 fn backward_input(@builtin(global_invocation_id) id: vec3<u32>) {
   let c = id.x;
-  let first = id.y * ROWS;
+  let rows = 4u * id.y + FOUR;
   let layer = id.z;
   if (c >= params.channels) {
     return;
   }
-  var sum: array<f32, ROWS>;
-  for (var r = 0u; r < ROWS; r++) {
-    sum[r] = 0.0;
-  }
+  var sum = vec4<f32>();
+  let origin = y_at(layer, rows);
   for (var column = 0u; column < params.outputs; column++) {
     let w = weight[(layer * params.channels + c) * params.outputs + column];
-    for (var r = 0u; r < ROWS; r++) {
-      sum[r] += dot(dy[y_at(layer, first + r) + column], w);
-    }
+    sum += w * mat4x4<f32>(dy[origin.x + column], dy[origin.y + column], dy[origin.z + column], dy[origin.w + column]);
   }
-  for (var r = 0u; r < ROWS; r++) {
-    if (first + r < params.batch) {
-      let at = h_at(layer, first + r) + c;
+  let to = h_at(layer, rows) + c;
+  for (var r = 0u; r < 4u; r++) {
+    if (rows[r] < params.batch) {
+      let at = to[r];
       var value = sum[r] * silu_slope(h[at]);
       if (params.accumulate != 0u) {
         value += dh[at];
@@ -121,10 +117,14 @@ fn backward_parameters(@builtin(global_invocation_id) id: vec3<u32>) {
   }
   var sum = vec4<f32>(0.0);
   var total = vec4<f32>(0.0);
-  for (var row = 0u; row < params.batch; row++) {
-    let g = dy[y_at(layer, row) + column];
-    total += g;
-    sum += silu(h[h_at(layer, row) + c]) * g;
+  for (var first = 0u; first < params.batch; first += 4u) {
+    let rows = first + FOUR;
+    let seen = vec4<f32>(rows < vec4<u32>(params.batch));
+    let x = h_at(layer, rows) + c;
+    let at = y_at(layer, rows) + column;
+    let g = mat4x4<f32>(dy[at.x], dy[at.y], dy[at.z], dy[at.w]);
+    total += g * seen;
+    sum += g * (seen * silu(vec4<f32>(h[x.x], h[x.y], h[x.z], h[x.w])));
   }
   let at = (layer * params.channels + c) * params.outputs + column;
   if (params.accumulate != 0u) {

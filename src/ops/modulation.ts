@@ -27,21 +27,21 @@ export function modulation(h: Tensor, weight: Tensor, bias: Tensor): Tensor {
   const params = { batch, layers, channels, outputs: outputs / 4, accumulate: 0, accumulate_bias: 0 };
   const y = empty(gpu, [layers, batch, outputs], "f32", "modulation");
   const { forward, backwardInput, backwardParameters } = kernels.modulation;
-  const { WORKGROUP, ROWS } = gpu.tunables(forward);
+  const { WORKGROUP } = gpu.tunables(forward);
   gpu.run(forward, { h, weight, bias, y }, params, {
-    groups: [Math.ceil(params.outputs / WORKGROUP), Math.ceil(batch / ROWS), layers],
+    groups: [Math.ceil(params.outputs / WORKGROUP), Math.ceil(batch / 4), layers],
   });
   return record("modulation", [h, weight, bias], y, (save) => {
     const [savedH, savedWeight] = [save(h), save(weight)];
     return (dy, grads) => {
       if (grads.needs(0)) {
         const { tensor: dh, accumulate } = grads.sink(0);
-        const { WORKGROUP, ROWS } = gpu.tunables(backwardInput);
+        const { WORKGROUP } = gpu.tunables(backwardInput);
         gpu.run(
           backwardInput,
           { h: savedH, weight: savedWeight, dy, dh },
           { ...params, accumulate: accumulate ? 1 : 0 },
-          { groups: [Math.ceil(channels / WORKGROUP), Math.ceil(batch / ROWS), layers] },
+          { groups: [Math.ceil(channels / WORKGROUP), Math.ceil(batch / 4), layers] },
         );
       }
       if (!grads.needs(1) && !grads.needs(2)) return;

@@ -142,7 +142,7 @@ export class AdamW {
       gpu.run(
         sumOfSquares,
         { gradients, partials: this.#packPartials[i]! },
-        { ...params, count: gradients.size },
+        { ...params, count: gradients.size / 4 },
         { groups: [gpu.software ? partials / laneWorkgroup : partials], variant, tune },
       );
     });
@@ -163,7 +163,7 @@ export class AdamW {
         block_decay: this.#blockDecays[i]!,
         state,
       };
-      const count = values.size;
+      const count = values.size / 4;
       const all = { ...params, count };
       if (rounded) {
         const groups = gpu.groups1d(count, gpu.tunables(stepAndRound).WORKGROUP);

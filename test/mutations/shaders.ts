@@ -558,8 +558,8 @@ export const shaders: readonly Mutation[] = [
   {
     name: "modulation: the gradient of the weights misses the last row",
     file: "shaders/modulation.wgsl",
-    find: "row < params.batch; row++",
-    replace: "row + 1u < params.batch; row++",
+    find: "let seen = vec4<f32>(rows < vec4<u32>(params.batch));",
+    replace: "let seen = vec4<f32>(rows < vec4<u32>(params.batch - 1u));",
     tests: ["ops/modulation.test.ts"],
   },
   {
