@@ -164,9 +164,21 @@ function trainerOf(
   };
 }
 
-/** All weights, in one array. */
-export async function weightsOf(model: Module): Promise<Float32Array> {
-  const all = [...(await readWeights(model)).values()].map(({ data }) => data as Float32Array);
+/**
+ * All weights, in one array. `keyBiases: false` puts 0 for the biases of a decoder's keys: softmax does not see what is
+ * added to all keys, so their gradient is rounding alone, which Adam makes as large as any other.
+ */
+export async function weightsOf(
+  model: Module,
+  { keyBiases = true }: { keyBiases?: boolean } = {},
+): Promise<Float32Array> {
+  const all = [...(await readWeights(model))].map(([name, weight]) => {
+    const data = weight.data as Float32Array;
+    const dim = name.endsWith(".qkv.bias") ? data.length / 3 : data.length / 2;
+    if (!keyBiases && name.endsWith(".qkv.bias")) data.fill(0, dim, 2 * dim);
+    if (!keyBiases && name.endsWith(".keyValue.bias")) data.fill(0, 0, dim);
+    return data;
+  });
   const joined = new Float32Array(all.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const values of all) {
