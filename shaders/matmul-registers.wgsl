@@ -92,21 +92,19 @@ fn finish_column(sum: f32, c_start: u32, column: u32) {
 
 @group(0) @binding(1) var<storage, read> a: array<vec4<A>>;
 @group(0) @binding(2) var<storage, read> b: array<vec4<B>>;
-// The same buffers as c, bias and residual, by vectors.
+// The same buffers as a and b, by single numbers, and as c, bias and residual, by vectors.
+@group(0) @binding(9) var<storage, read> a_numbers: array<A>;
+@group(0) @binding(10) var<storage, read> b_numbers: array<B>;
 @group(0) @binding(6) var<storage, read_write> c_vectors: array<vec4<C>>;
 @group(0) @binding(7) var<storage, read> bias_vectors: array<vec4<f32>>;
 @group(0) @binding(8) var<storage, read> residual_vectors: array<vec4<f32>>;
 
-// One element of A or B, as long as its index is no multiple of four.
-fn a_at(i: u32) -> f32 { return f32(a[i / 4u][i % 4u]); }
-fn b_at(i: u32) -> f32 { return f32(b[i / 4u][i % 4u]); }
-
 fn a_four(at: vec4<u32>) -> vec4<f32> {
-  return vec4<f32>(a_at(at.x), a_at(at.y), a_at(at.z), a_at(at.w));
+  return vec4<f32>(vec4<A>(a_numbers[at.x], a_numbers[at.y], a_numbers[at.z], a_numbers[at.w]));
 }
 
 fn b_four(at: vec4<u32>) -> vec4<f32> {
-  return vec4<f32>(b_at(at.x), b_at(at.y), b_at(at.z), b_at(at.w));
+  return vec4<f32>(vec4<B>(b_numbers[at.x], b_numbers[at.y], b_numbers[at.z], b_numbers[at.w]));
 }
 
 // Four k of four rows of A, a row a column of the matrix.

@@ -3,25 +3,24 @@
 // source and target each have an element offset and six strides (in elements; 0 repeats an axis), so that one kernel
 // makes a view dense, writes a slice of a larger tensor, broadcasts, adds a gradient to another, and converts between
 // float32 and float16 (rounding to nearest; what is beyond float16's range becomes infinite). Integers are copied as u32
-// words, which holds for i32 too: the bits and their sums are the same.
+// words, which holds for i32 too: the bits and their sums are the same. Where all lengths and strides are multiples of four and
+// the last axis is dense on both sides, an element is four of them, and everything is counted in fours.
 // shape and strides: outermost axis first, padded in front with axes of length 1.
 //
 // Grid: one invocation an element, folded over x and y: groups1d(count, WORKGROUP).
 
 const WORKGROUP: u32 = 256; // @tune 64 128 256
-alias Source = f32; // @variant f32=f32 f16=f16 u32=u32
-alias Destination = f32; // @variant f32=f32 f16=f16 u32=u32
-alias Value = f32; // @variant f32=f32 u32=u32
+alias Source = f32; // @variant f32=f32 f16=f16 u32=u32 vector=vec4<f32>
+alias Destination = f32; // @variant f32=f32 f16=f16 u32=u32 vector=vec4<f32>
+alias Value = f32; // @variant f32=f32 u32=u32 vector=vec4<f32>
 
 struct Params {
   shape_low: vec4<u32>,   // axes 2..5
   source_low: vec4<u32>,
   target_low: vec4<u32>,
+  source_high: vec4<u32>, // axes 0 and 1
+  target_high: vec4<u32>,
   shape_1: u32,           // axis 1; axis 0 is what remains
-  source_0: u32,
-  source_1: u32,
-  target_0: u32,
-  target_1: u32,
   source_offset: u32,
   target_offset: u32,
   count: u32,
@@ -51,15 +50,10 @@ fn copy(
   rest = rest / params.shape_low.y;
   let axis_2 = rest % params.shape_low.x;
   rest = rest / params.shape_low.x;
-  let axis_1 = rest % params.shape_1;
-  let axis_0 = rest / params.shape_1;
+  let high = vec2<u32>(rest / params.shape_1, rest % params.shape_1);
   let low = vec4<u32>(axis_2, axis_3, axis_4, axis_5);
-  let from_low = low * params.source_low;
-  let to_low = low * params.target_low;
-  let origin = params.source_offset + axis_0 * params.source_0 + axis_1 * params.source_1
-    + from_low.x + from_low.y + from_low.z + from_low.w;
-  let place = params.target_offset + axis_0 * params.target_0 + axis_1 * params.target_1
-    + to_low.x + to_low.y + to_low.z + to_low.w;
+  let origin = params.source_offset + dot(high, params.source_high.xy) + dot(low, params.source_low);
+  let place = params.target_offset + dot(high, params.target_high.xy) + dot(low, params.target_low);
   var value = Value(source[origin]);
   if (params.accumulate != 0u) {
     value += Value(destination[place]);

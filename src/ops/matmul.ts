@@ -130,8 +130,9 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor<Float>, epilogue: E
       groups: grid(16, 16),
       variant: { ...variant, ...layout, ...aligned, TAIL: k % 4 !== 0 },
     } as const;
-    if (byVectors) gpu.run(productVectors, vectors, params, options);
-    else gpu.run(anyWidth, bindings, params, options);
+    const numbers = { a_numbers: a.storage, b_numbers: b.storage };
+    if (byVectors) gpu.run(productVectors, { ...vectors, ...numbers }, params, options);
+    else gpu.run(anyWidth, { ...bindings, ...numbers }, params, options);
   } else if (which === "subgroup") {
     const { product: anyWidth, productVectors } = kernels.matmulSubgroup;
     const tuned = gpu.tunables(anyWidth, shape);

@@ -36,8 +36,12 @@ function padded(values: readonly number[], filler: number): number[] {
   return [...new Array<number>(maxRank - values.length).fill(filler), ...values];
 }
 
+function firstTwo(values: readonly number[]): [number, number, number, number] {
+  return [values[0]!, values[1]!, 0, 0];
+}
+
 function lastFour(values: readonly number[]): [number, number, number, number] {
-  return [values[2]!, values[3]!, values[4]!, values[5]!];
+  return values.slice(2) as [number, number, number, number];
 }
 
 /** The type that the kernel copies elements as: integers of either kind as words. */
@@ -63,35 +67,43 @@ export function copyStrided(
   }
   if (source.rank > maxRank)
     throw new ShapeError("copy", `${source.label} has ${source.rank} axes; at most ${maxRank} are supported`);
-  const variant = { Source: copiedAs(source.dtype), Destination: copiedAs(target.dtype) };
-  const whole = variant.Source === "u32";
-  if (source.dtype !== target.dtype && (whole || variant.Destination === "u32"))
+  const [read, written] = [copiedAs(source.dtype), copiedAs(target.dtype)];
+  if (source.dtype !== target.dtype && (read === "u32" || written === "u32"))
     throw new ShapeError("copy", `${source.label} is ${source.dtype}, ${target.label} ${target.dtype}`);
   const { gpu } = source;
   const kernel = kernels.strided.copy;
   const shape = padded(source.shape, 1);
   const from = padded(source.strides, 0);
   const to = padded(target.strides, 0);
+  const numbers = [source.offset, target.offset, shape[5]!, ...from.slice(0, 5), ...to.slice(0, 5)];
+  const byFours =
+    read === "f32" && written === "f32" && from[5] === 1 && to[5] === 1 && numbers.every((n) => n % 4 === 0);
+  const unit = byFours ? 4 : 1;
+  const counted = (strides: readonly number[]) =>
+    strides.map((stride, axis) => (axis < 5 ? stride / unit : stride));
+  const [reading, writing] = [counted(from), counted(to)];
+  const count = source.size / unit;
+  shape[5]! /= unit;
   gpu.run(
     kernel,
     { source: source.storage, destination: target.storage },
     {
       shape_low: lastFour(shape),
+      source_low: lastFour(reading),
+      target_low: lastFour(writing),
+      source_high: firstTwo(reading),
+      target_high: firstTwo(writing),
       shape_1: shape[1]!,
-      source_low: lastFour(from),
-      source_0: from[0]!,
-      source_1: from[1]!,
-      target_low: lastFour(to),
-      target_0: to[0]!,
-      target_1: to[1]!,
-      source_offset: source.offset,
-      target_offset: target.offset,
-      count: source.size,
+      source_offset: source.offset / unit,
+      target_offset: target.offset / unit,
+      count,
       accumulate: options.accumulate ? 1 : 0,
     },
     {
-      groups: gpu.groups1d(source.size, gpu.tunables(kernel).WORKGROUP),
-      variant: { ...variant, Value: whole ? "u32" : "f32" },
+      groups: gpu.groups1d(count, gpu.tunables(kernel).WORKGROUP),
+      variant: byFours
+        ? { Source: "vector", Destination: "vector", Value: "vector" }
+        : { Source: read, Destination: written, Value: read === "u32" ? "u32" : "f32" },
       writes: target.region,
     },
   );

@@ -5,12 +5,18 @@ import { compilationErrors } from "../../dist/gpu/pipelines.js";
 import { deviceOf } from "../device.js";
 import { test } from "../harness.js";
 
-/** The default of a kernel, and it with each variant and each tunable candidate in turn. */
+/** The default of a kernel, and it with each variant and each tunable candidate in turn. Vectors are so in all types at once. */
 function specialisations(kernel: Kernel) {
   const all = [{ variant: {}, tune: {} }];
-  for (const [name, { values }] of Object.entries(kernel.spec.variants)) {
-    for (const value of values ? Object.keys(values) : [true, false])
-      all.push({ variant: { [name]: value }, tune: {} });
+  const variants = Object.entries(kernel.spec.variants);
+  const vectors = variants.flatMap(([name, { values }]) =>
+    values && "vector" in values ? [[name, "vector"]] : [],
+  );
+  for (const [name, { values }] of variants) {
+    for (const value of values ? Object.keys(values) : [true, false]) {
+      const variant = value === "vector" ? Object.fromEntries(vectors) : { [name]: value };
+      all.push({ variant, tune: {} });
+    }
   }
   for (const [name, { candidates }] of Object.entries(kernel.spec.tunables)) {
     for (const value of candidates) all.push({ variant: {}, tune: { [name]: value } });

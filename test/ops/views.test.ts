@@ -4,14 +4,10 @@ import { Schedule } from "../../dist/diffusion/schedule.js";
 import { stepCoefficients, stepThresholds } from "../../dist/diffusion/table.js";
 import type { Gpu } from "../../dist/gpu/gpu.js";
 import type { DType, Float } from "../../dist/gpu/kernel.js";
-import * as head from "../../dist/ops/head-loss.js";
-import * as common from "../../dist/ops/index.js";
-import * as models from "../../dist/ops/models.js";
 import { backwardFrom } from "../../dist/tensor/autograd.js";
 import { fromArray, type Tensor } from "../../dist/tensor/tensor.js";
 import { float16Test, randomArray, test } from "../harness.js";
-
-const ops = { ...common, ...models, ...head };
+import * as ops from "./every-op.js";
 
 /** An input of an op: its shape, and its elements if random floats will not do. */
 interface Input {
@@ -46,7 +42,7 @@ function size(shape: readonly number[]): number {
 
 const integers = (tensor: Tensor) => tensor as Tensor<DType> as Tensor<"u32">;
 const rng = (gpu: Gpu) => {
-  const made = new common.Rng(gpu, 1);
+  const made = new ops.Rng(gpu, 1);
   gpu.track({ kept: false, dispose: () => made.dispose() });
   return made;
 };

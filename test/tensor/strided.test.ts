@@ -30,3 +30,24 @@ test("a slice of a six-axis tensor receives another, added to what was there", a
   }
   t.near(actual, expected, { rel: 1e-6 }, "twice the source inside, zero outside");
 });
+
+for (const [name, start, width, accumulate] of [
+  ["in fours, added", 4, 12, true],
+  ["in fours but for its offset", 1, 12, false],
+  ["in fours but for its width", 4, 11, false],
+] as const) {
+  test(`a slice of rows is copied into another: ${name}`, async (t, gpu) => {
+    const [rows, from, into] = [5, 20, 16];
+    const values = randomArray(3, rows * from);
+    const before = randomArray(4, rows * into);
+    const target = fromArray(gpu, before, [rows, into]);
+    const source = fromArray(gpu, values, [rows, from]).slice(1, start, width);
+    copyStrided(source, target.slice(1, 4, width), { accumulate });
+    const expected = before.map((value, i) => {
+      const [row, column] = [Math.floor(i / into), (i % into) - 4];
+      if (column < 0 || column >= width) return value;
+      return values[row * from + start + column]! + (accumulate ? value : 0);
+    });
+    t.near(await target.read(), expected, { abs: 1e-6 }, "inside the slice alone");
+  });
+}
