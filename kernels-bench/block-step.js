@@ -11,10 +11,10 @@ import { spawnSync } from "node:child_process";
 import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { DecoderBlock } from "../dist/diffusion/decoder.js";
-import { Module } from "../dist/nn/module.js";
-import { TimestepModulation } from "../dist/nn/timestep-modulation.js";
-import { mse } from "../dist/ops/reduce.js";
-import { backward } from "../dist/tensor/autograd.js";
+import { Module } from "../dist/engine/nn/module.js";
+import { TimestepModulation } from "../dist/engine/nn/timestep-modulation.js";
+import { mse } from "../dist/engine/ops/reduce.js";
+import { backward } from "../dist/engine/tensor/autograd.js";
 import { ModelOptimizer } from "../dist/training/model-optimizer.js";
 import { quantile } from "./measure.js";
 import { input } from "./problem.js";
@@ -114,8 +114,8 @@ export function makeBlockStep(gpu, shape = {}) {
 
 /**
  * What `gpu.counters` counted between two moments, a step.
- * @param {import("../dist/gpu/gpu.js").Counters} before
- * @param {import("../dist/gpu/gpu.js").Counters} after
+ * @param {import("../dist/engine/gpu/gpu.js").Counters} before
+ * @param {import("../dist/engine/gpu/gpu.js").Counters} after
  * @param {number} steps
  */
 function perStep(before, after, steps) {

@@ -18,7 +18,7 @@ import { align, bytes, significant } from "./report.js";
 import { boundBytes } from "./traffic.js";
 
 /**
- * @typedef {import("../dist/gpu/recording.js").Dispatch} Dispatch
+ * @typedef {import("../dist/engine/gpu/recording.js").Dispatch} Dispatch
  * @typedef {Readonly<Record<string, number>>} Params
  *
  * @typedef {object} Work What one dispatch does.

@@ -1,8 +1,8 @@
 /** What the builders of cases share: inputs that are freed together, calls with and without gradients. */
 
-import { backwardFrom, zeroGrad } from "../dist/tensor/autograd.js";
-import { float16ToFloat32, float32ToFloat16 } from "../dist/tensor/float16.js";
-import { fromArray } from "../dist/tensor/tensor.js";
+import { backwardFrom, zeroGrad } from "../dist/engine/tensor/autograd.js";
+import { float16ToFloat32, float32ToFloat16 } from "../dist/engine/tensor/float16.js";
+import { fromArray } from "../dist/engine/tensor/tensor.js";
 
 /**
  * @typedef {import("./types.js").Gpu} Gpu

@@ -2,7 +2,7 @@
 
 import { Captioner } from "../dist/captioner.js";
 import { resolveConfig } from "../dist/config.js";
-import { timeline, timesByKernel } from "../dist/gpu/profiler.js";
+import { timeline, timesByKernel } from "../dist/engine/gpu/profiler.js";
 import { WordTokenizer } from "../dist/text/words.js";
 import { DecoderTraining } from "../dist/training/decoder-training.js";
 import { VqVaeTraining } from "../dist/training/vqvae-training.js";
@@ -34,7 +34,7 @@ import { align, bytes, percent, significant } from "./report.js";
  * @property {number} capturedBuffers
  * @property {{ begin: number, us: number }[] | null} timeline Microseconds from the first dispatch of the fastest of
  *   the profiled steps, in the order of `memory.dispatches`; null without timestamps.
- * @property {import("../dist/gpu/profiler.js").KernelTime[] | null} kernels The same by kernel.
+ * @property {import("../dist/engine/gpu/profiler.js").KernelTime[] | null} kernels The same by kernel.
  *
  * @typedef {object} Options
  * @property {readonly string[]} set Settings, `key=value`, over the preset's.
@@ -181,7 +181,7 @@ async function profileStep(gpu, training, { count, timestamps, progress }, title
   }
 }
 
-/** @param {readonly import("../dist/gpu/profiler.js").DispatchTime[]} dispatches */
+/** @param {readonly import("../dist/engine/gpu/profiler.js").DispatchTime[]} dispatches */
 const lasting = (dispatches) => dispatches.reduce((sum, { begin, end }) => sum + end - begin, 0);
 
 /**
@@ -189,7 +189,7 @@ const lasting = (dispatches) => dispatches.reduce((sum, { begin, end }) => sum +
  * @param {Gpu} gpu
  */
 function watchCaptures(gpu) {
-  /** @type {{ work: import("../dist/gpu/gpu.js").CapturedWork, recorder: ReturnType<typeof memoryRecorder> }[]} */
+  /** @type {{ work: import("../dist/engine/gpu/gpu.js").CapturedWork, recorder: ReturnType<typeof memoryRecorder> }[]} */
   const captures = [];
   /** @type {number[]} */
   const encodeTimes = [];

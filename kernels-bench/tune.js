@@ -1,12 +1,12 @@
 /**
- * The tuner: tries the candidates marked in the WGSL and the choices of ops (src/gpu/choices.ts) on the bench's cases.
+ * The tuner: tries the candidates marked in the WGSL and the choices of ops (src/engine/gpu/tuning/choices.ts) on the bench's cases.
  * A case is recorded, and what its ops look up are its knobs: a kernel or choice and a class of shapes. Each knob is
  * turned by coordinate descent, one tunable after the other; a candidate wins only if its results are right and it is
  * faster beyond the noise.
  */
 
-import { GpuError } from "../dist/gpu/errors.js";
-import { sourceHash, tuningFormat, valuesFault } from "../dist/gpu/tuning-table.js";
+import { GpuError } from "../dist/engine/gpu/errors.js";
+import { sourceHash, tuningFormat, valuesFault } from "../dist/engine/gpu/tuning/tuning-table.js";
 import { contest } from "./contest.js";
 import { largestError } from "./measure.js";
 import { randomSource } from "./random.js";
@@ -17,8 +17,8 @@ import { randomSource } from "./random.js";
  * @typedef {import("./types.js").Problem} Problem
  * @typedef {import("./contest.js").Sample} Sample
  * @typedef {import("./contest.js").Verdict} Verdict
- * @typedef {import("../dist/gpu/tuning-table.js").Tunable} Tunable
- * @typedef {import("../dist/gpu/tuning-table.js").TuningTable} TuningTable
+ * @typedef {import("../dist/engine/gpu/tuning/tuning-table.js").Tunable} Tunable
+ * @typedef {import("../dist/engine/gpu/tuning/tuning-table.js").TuningTable} TuningTable
  * @typedef {Record<string, string | number>} Values
  * @typedef {Map<Tunable, Map<string, Values>>} Settings Values by tunable and class of shapes.
  *
@@ -278,7 +278,7 @@ async function benchOf(gpu, entry, winners, { clock = clockOf(gpu) }) {
       return undefined;
     }
     tried?.add(signature);
-    /** @param {import("../dist/gpu/gpu.js").CapturedWork} work */
+    /** @param {import("../dist/engine/gpu/gpu.js").CapturedWork} work */
     const run = (work) => async () => {
       work.run();
       await gpu.idle();

@@ -1,11 +1,11 @@
 /**
- * Writes `src/gpu/tuning.generated.ts` from `shaders/tuning.json`, the tuning table that comes with the package, so
+ * Writes `src/engine/gpu/tuning/tuning.generated.ts` from `shaders/tuning.json`, the tuning table that comes with the package, so
  * that a browser's bundle carries it like the shaders. Run by `npm run generate` (part of `npm run build`).
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
 const source = new URL("tuning.json", import.meta.url);
-const target = new URL("../src/gpu/tuning.generated.ts", import.meta.url);
+const target = new URL("../src/engine/gpu/tuning/tuning.generated.ts", import.meta.url);
 
 let table;
 try {

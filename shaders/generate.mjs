@@ -1,5 +1,5 @@
 /**
- * Reads every `shaders/*.wgsl` with wgsl_reflect and writes `src/gpu/kernels.generated.ts`: the typed registry of
+ * Reads every `shaders/*.wgsl` with wgsl_reflect and writes `src/engine/gpu/kernels.generated.ts`: the typed registry of
  * kernels that call sites compile against. Run by `npm run generate` (part of `npm run build`).
  *
  * What it reads from a shader besides plain WGSL:
@@ -20,7 +20,7 @@ import { fileURLToPath } from "node:url";
 import { WgslReflect } from "wgsl_reflect/wgsl_reflect.module.js";
 
 const shadersFolder = dirname(fileURLToPath(import.meta.url));
-const target = join(shadersFolder, "..", "src", "gpu", "kernels.generated.ts");
+const target = join(shadersFolder, "..", "src", "engine", "gpu", "kernels.generated.ts");
 const scalarTypes = new Set(["f32", "f16", "u32", "i32"]);
 const vectorType = /^vec([234])<?(f32|f16|u32|i32|f|h|u|i)>?$/;
 

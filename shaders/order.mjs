@@ -9,7 +9,7 @@ import { deflateRawSync } from "node:zlib";
 
 const seconds = Number(process.argv[2] ?? 60);
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
-const generated = readFileSync(at("../src/gpu/kernels.generated.ts"), "utf8");
+const generated = readFileSync(at("../src/engine/gpu/kernels.generated.ts"), "utf8");
 const engine = readFileSync(at("../dist/browser/engine.js"), "utf8");
 const families = [...generated.matchAll(/\("([\w-]+)", ("(?:[^"\\]|\\.)*")/g)].map(([, name, source]) => ({
   name,

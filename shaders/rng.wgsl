@@ -8,7 +8,7 @@
 // replayed with fresh numbers by writing one word of the state.
 //
 // Everything here is integer arithmetic up to one exact conversion, because WGSL leaves the last bits of log, cos, sqrt
-// and of a*b+c to the driver: the same seed gives the same bits on every adapter and in src/ops/philox.ts.
+// and of a*b+c to the driver: the same seed gives the same bits on every adapter and in src/engine/ops/philox.ts.
 //
 // Grid of the fills: one invocation a quad (four elements), groups1d(ceil(count / 4), WORKGROUP).
 // Grid of categorical: one workgroup a row of log_probs [rows, width]; row r, entry k takes word k mod 4 of quad

@@ -6,10 +6,10 @@ import { AttentionReadout } from "./diffusion/attention-readout.js";
 import type { Decoder, PreparedCondition } from "./diffusion/decoder.js";
 import type { Guidance, GuidanceMethod } from "./diffusion/guidance.js";
 import type { SampleOptions } from "./diffusion/sampler.js";
-import { add } from "./ops/elementwise.js";
-import type { FixedWords } from "./ops/sample.js";
+import { add } from "./engine/ops/elementwise.js";
+import type { FixedWords } from "./engine/ops/sample.js";
+import { fromArray, type Tensor } from "./engine/tensor/tensor.js";
 import { UserError } from "./platform/errors.js";
-import { fromArray, type Tensor } from "./tensor/tensor.js";
 
 /** Guidance as people set it; what is left out is as in the model's configuration. */
 export interface GuidanceSettings {

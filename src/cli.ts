@@ -2,10 +2,10 @@
 
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { Config } from "./config.js";
-import { GpuError } from "./gpu/errors.js";
-import { Gpu } from "./gpu/gpu.js";
-import { tuningProblems } from "./gpu/tuning-problems.js";
-import type { TuningTable } from "./gpu/tuning-table.js";
+import { GpuError } from "./engine/gpu/errors.js";
+import { Gpu } from "./engine/gpu/gpu.js";
+import { tuningProblems } from "./engine/gpu/tuning/tuning-problems.js";
+import type { TuningTable } from "./engine/gpu/tuning/tuning-table.js";
 import { UserError } from "./platform/errors.js";
 import { outliveTerminal, outputProblem } from "./platform/node.js";
 import { openNodeDevice } from "./platform/node-adapter.js";

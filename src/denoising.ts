@@ -4,11 +4,11 @@ import type { Captioner } from "./captioner.js";
 import { Chain, chainSettings, type GuidanceSettings } from "./chain.js";
 import type { Config } from "./config.js";
 import { denoise, type SampleStep } from "./diffusion/sampler.js";
-import type { Gpu } from "./gpu/gpu.js";
-import { reportRows, reportWidth } from "./ops/alternatives.js";
-import type { PictureFit } from "./ops/picture.js";
+import type { Gpu } from "./engine/gpu/gpu.js";
+import { reportRows, reportWidth } from "./engine/ops/alternatives.js";
+import type { PictureFit } from "./engine/ops/picture.js";
+import { empty, type Tensor } from "./engine/tensor/tensor.js";
 import { UserError } from "./platform/errors.js";
-import { empty, type Tensor } from "./tensor/tensor.js";
 import { parseWords } from "./text/template.js";
 import { checkFinished } from "./text/unfinished-caption.js";
 

@@ -26,7 +26,13 @@ export * from "./diffusion/sampler.js";
 export * from "./diffusion/schedule.js";
 export * from "./diffusion/table.js";
 export * from "./diffusion/transition.js";
-export * from "./engine.js";
+export * as kernels from "./engine/gpu/kernels.generated.js";
+export { tuningProblems } from "./engine/gpu/tuning/tuning-problems.js";
+export * from "./engine/index.js";
+export { TimestepModulation } from "./engine/nn/timestep-modulation.js";
+export * from "./engine/ops/models.js";
+export { PhiloxStream, replay } from "./engine/ops/philox.js";
+export * from "./engine/weights/safetensors.js";
 export {
   type ComparedGuidance,
   differencesTable,
@@ -37,9 +43,6 @@ export {
   scoresTable,
   testSplits,
 } from "./evaluation.js";
-export * as kernels from "./gpu/kernels.generated.js";
-export { tuningProblems } from "./gpu/tuning-problems.js";
-export * from "./io/safetensors.js";
 export * from "./metrics/accuracy.js";
 export * from "./metrics/bleu.js";
 export {
@@ -52,9 +55,6 @@ export {
 export * from "./metrics/cider.js";
 export * from "./metrics/image.js";
 export * from "./metrics/scores.js";
-export { TimestepModulation } from "./nn/timestep-modulation.js";
-export * from "./ops/models.js";
-export { PhiloxStream, replay } from "./ops/philox.js";
 export * from "./picture-source.js";
 export type { PictureWatch, WatchOptions } from "./picture-watch.js";
 export { type DrawablePicture, drawablePicture } from "./platform/browser-pictures.js";

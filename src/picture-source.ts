@@ -1,10 +1,10 @@
 /** Pictures from wherever a page has them, on the GPU without a read-back. */
 
-import type { Gpu } from "./gpu/gpu.js";
-import { type PictureFit, pictureFromPixels, pictureFromTexture } from "./ops/picture.js";
+import type { Gpu } from "./engine/gpu/gpu.js";
+import { type PictureFit, pictureFromPixels, pictureFromTexture } from "./engine/ops/picture.js";
+import { fromArray, fromBuffer, type Tensor } from "./engine/tensor/tensor.js";
 import { drawablePicture } from "./platform/browser-pictures.js";
 import { UserError } from "./platform/errors.js";
-import { fromArray, fromBuffer, type Tensor } from "./tensor/tensor.js";
 
 /** Bytes of a picture, rows from the top: RGB or RGBA by their number. `ImageData` is one. */
 export interface PixelBytes {

@@ -3,11 +3,11 @@
 import type { Captioner } from "./captioner.js";
 import { inSlices } from "./denoising.js";
 import { AttentionReadout } from "./diffusion/attention-readout.js";
-import type { CapturedWork } from "./gpu/gpu.js";
-import type { PictureFit } from "./ops/picture.js";
+import type { CapturedWork } from "./engine/gpu/gpu.js";
+import type { PictureFit } from "./engine/ops/picture.js";
+import { noGrad } from "./engine/tensor/autograd.js";
+import { fromArray, type Tensor } from "./engine/tensor/tensor.js";
 import { UserError } from "./platform/errors.js";
-import { noGrad } from "./tensor/autograd.js";
-import { fromArray, type Tensor } from "./tensor/tensor.js";
 import { parseTemplate } from "./text/template.js";
 
 export interface WatchOptions {

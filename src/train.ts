@@ -24,16 +24,16 @@ import {
 import { captionTable, captionWarnings, summarizeCaptions } from "./data/caption-summary.js";
 import type { Dataset } from "./data/dataset.js";
 import { loadDataset } from "./data/load.js";
+import { DeviceLostError, GpuError, OutOfMemoryError } from "./engine/gpu/errors.js";
+import { checkFinite } from "./engine/gpu/finite-check.js";
+import type { Gpu } from "./engine/gpu/gpu.js";
+import { poison } from "./engine/gpu/poison.js";
+import { loadWeights } from "./engine/weights/weights.js";
 import { evaluate, scoresTable, tableLegend, testSplits } from "./evaluation.js";
-import { DeviceLostError, GpuError, OutOfMemoryError } from "./gpu/errors.js";
-import { checkFinite } from "./gpu/finite-check.js";
-import type { Gpu } from "./gpu/gpu.js";
-import { poison } from "./gpu/poison.js";
 import { boundSteps, boundTable, splitBounds } from "./held-out-bound.js";
 import { latestCheckpoint } from "./io/checkpoint.js";
 import type { JsonRecord } from "./io/json.js";
 import { RunFolder } from "./io/run-folder.js";
-import { loadWeights } from "./nn/weights.js";
 import { UserError } from "./platform/errors.js";
 import { lockFolder } from "./platform/lock.js";
 import {

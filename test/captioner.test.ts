@@ -1,8 +1,8 @@
 import { Captioner, type CaptionOptions } from "../dist/captioner.js";
-import { Module } from "../dist/nn/module.js";
+import { Module } from "../dist/engine/nn/module.js";
+import { noGrad } from "../dist/engine/tensor/autograd.js";
+import { fromArray } from "../dist/engine/tensor/tensor.js";
 import { UserError } from "../dist/platform/errors.js";
-import { noGrad } from "../dist/tensor/autograd.js";
-import { fromArray } from "../dist/tensor/tensor.js";
 import { UnfinishedCaption } from "../dist/text/unfinished-caption.js";
 import { type Check, randomArray, test } from "./harness.js";
 import { MemoryFiles } from "./io/memory-files.js";

@@ -2,10 +2,10 @@
 
 import type { Captioner } from "../dist/captioner.js";
 import type { DenoiseOptions, DenoiseStep } from "../dist/denoising.js";
-import type { Gpu } from "../dist/gpu/gpu.js";
-import type { Float } from "../dist/gpu/kernel.js";
-import { noGrad } from "../dist/tensor/autograd.js";
-import { fromArray, type Tensor } from "../dist/tensor/tensor.js";
+import type { Gpu } from "../dist/engine/gpu/gpu.js";
+import type { Float } from "../dist/engine/gpu/kernel.js";
+import { noGrad } from "../dist/engine/tensor/autograd.js";
+import { fromArray, type Tensor } from "../dist/engine/tensor/tensor.js";
 import { type Check, test } from "./harness.js";
 import { build, id, pictures, tokenizer } from "./tiny-captioner.js";
 

@@ -4,10 +4,10 @@
  */
 
 import { declare, sharedGpu } from "#test-host";
-import type { Gpu } from "../dist/gpu/gpu.js";
-import type { Float } from "../dist/gpu/kernel.js";
-import { backwardFrom, noGrad } from "../dist/tensor/autograd.js";
-import { fromArray, type Tensor } from "../dist/tensor/tensor.js";
+import type { Gpu } from "../dist/engine/gpu/gpu.js";
+import type { Float } from "../dist/engine/gpu/kernel.js";
+import { backwardFrom, noGrad } from "../dist/engine/tensor/autograd.js";
+import { fromArray, type Tensor } from "../dist/engine/tensor/tensor.js";
 import { randomArray } from "./random-array.js";
 
 export { randomArray };

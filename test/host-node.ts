@@ -4,8 +4,8 @@
  */
 
 import tap from "tap";
-import { Gpu } from "../dist/gpu/gpu.js";
-import { poison } from "../dist/gpu/poison.js";
+import { Gpu } from "../dist/engine/gpu/gpu.js";
+import { poison } from "../dist/engine/gpu/poison.js";
 import { UserError } from "../dist/platform/errors.js";
 import { nodePlatform } from "../dist/platform/node.js";
 import { openNodeDevice } from "../dist/platform/node-adapter.js";

@@ -1,4 +1,4 @@
-import type { Gpu } from "../dist/gpu/gpu.js";
+import type { Gpu } from "../dist/engine/gpu/gpu.js";
 import { test } from "./harness.js";
 import { build, pictures } from "./tiny-captioner.js";
 

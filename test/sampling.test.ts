@@ -1,9 +1,9 @@
 /** What joins the captioner and the sampler: whose caption is whose, which numbers are drawn, what guidance hides. */
 
 import type { Captioner, CaptionOptions } from "../dist/captioner.js";
-import { embedding } from "../dist/ops/embedding.js";
-import { mean } from "../dist/ops/reduce.js";
-import { fromArray, type Tensor } from "../dist/tensor/tensor.js";
+import { embedding } from "../dist/engine/ops/embedding.js";
+import { mean } from "../dist/engine/ops/reduce.js";
+import { fromArray, type Tensor } from "../dist/engine/tensor/tensor.js";
 import { test } from "./harness.js";
 import { build, pictures, tokenizer } from "./tiny-captioner.js";
 

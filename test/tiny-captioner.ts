@@ -1,8 +1,8 @@
 /** A captioner of a few thousand random weights, and pictures for it. */
 
 import { Captioner } from "../dist/captioner.js";
-import type { Gpu } from "../dist/gpu/gpu.js";
-import { readWeights } from "../dist/nn/weights.js";
+import type { Gpu } from "../dist/engine/gpu/gpu.js";
+import { readWeights } from "../dist/engine/weights/weights.js";
 import { WordTokenizer } from "../dist/text/words.js";
 import { randomArray } from "./random-array.js";
 import { tinyConfig } from "./training/setup.js";

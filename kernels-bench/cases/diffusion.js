@@ -3,14 +3,14 @@
 import { reverseProbabilities } from "../../dist/diffusion/posterior.js";
 import { Schedule } from "../../dist/diffusion/schedule.js";
 import { stepThresholds, transitionTable } from "../../dist/diffusion/table.js";
-import { crossEntropy } from "../../dist/ops/cross-entropy.js";
-import { headCrossEntropy, headKlLoss } from "../../dist/ops/head-loss.js";
-import { klLoss } from "../../dist/ops/kl.js";
-import { qSample } from "../../dist/ops/noise.js";
-import { below, gumbel, happens, philox, replay, seedWords } from "../../dist/ops/philox.js";
-import { posteriorLogProbs } from "../../dist/ops/posterior.js";
-import { Rng } from "../../dist/ops/rng.js";
-import { sampleStep } from "../../dist/ops/sample.js";
+import { crossEntropy } from "../../dist/engine/ops/cross-entropy.js";
+import { headCrossEntropy, headKlLoss } from "../../dist/engine/ops/head-loss.js";
+import { klLoss } from "../../dist/engine/ops/kl.js";
+import { qSample } from "../../dist/engine/ops/noise.js";
+import { below, gumbel, happens, philox, replay, seedWords } from "../../dist/engine/ops/philox.js";
+import { posteriorLogProbs } from "../../dist/engine/ops/posterior.js";
+import { Rng } from "../../dist/engine/ops/rng.js";
+import { sampleStep } from "../../dist/engine/ops/sample.js";
 import { countName, forward, input, withGradients } from "../problem.js";
 import * as reference from "../reference.js";
 

@@ -1,8 +1,8 @@
 /** Kernels that go over rows or groups: softmax and the normalisations. */
 
-import { groupNorm } from "../../dist/ops/group-norm.js";
-import { adaLayerNorm, layerNorm } from "../../dist/ops/layer-norm.js";
-import { softmax } from "../../dist/ops/softmax.js";
+import { groupNorm } from "../../dist/engine/ops/group-norm.js";
+import { adaLayerNorm, layerNorm } from "../../dist/engine/ops/layer-norm.js";
+import { softmax } from "../../dist/engine/ops/softmax.js";
 import { forward, input, withGradients } from "../problem.js";
 import * as reference from "../reference.js";
 

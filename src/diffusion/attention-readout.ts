@@ -1,9 +1,9 @@
 /** Where the words of a caption look: the decoder's cross-attention, averaged over heads and blocks. */
 
-import { attentionMap } from "../ops/attention.js";
-import { scale } from "../ops/elementwise.js";
-import { copyStrided } from "../tensor/strided.js";
-import { type Tensor, zeros } from "../tensor/tensor.js";
+import { attentionMap } from "../engine/ops/attention.js";
+import { scale } from "../engine/ops/elementwise.js";
+import { copyStrided } from "../engine/tensor/strided.js";
+import { type Tensor, zeros } from "../engine/tensor/tensor.js";
 import type { CrossAttentionWatcher, Decoder } from "./decoder.js";
 
 /**

@@ -18,14 +18,14 @@
  * equally long ranges (stratified sampling): both are unbiased.
  */
 
-import { exp, mul, sub } from "../ops/elementwise.js";
-import { below, philox, seedWords } from "../ops/philox.js";
-import { sum } from "../ops/reduce.js";
-import { Rng } from "../ops/rng.js";
-import { logSoftmax } from "../ops/softmax.js";
+import { exp, mul, sub } from "../engine/ops/elementwise.js";
+import { below, philox, seedWords } from "../engine/ops/philox.js";
+import { sum } from "../engine/ops/reduce.js";
+import { Rng } from "../engine/ops/rng.js";
+import { logSoftmax } from "../engine/ops/softmax.js";
+import { noGrad } from "../engine/tensor/autograd.js";
+import { fromArray, type Tensor } from "../engine/tensor/tensor.js";
 import { UserError } from "../platform/errors.js";
-import { noGrad } from "../tensor/autograd.js";
-import { fromArray, type Tensor } from "../tensor/tensor.js";
 import type { Decoder } from "./decoder.js";
 import { addNoise } from "./forward.js";
 import { reverseLogProbs } from "./posterior.js";

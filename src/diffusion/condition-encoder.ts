@@ -6,15 +6,15 @@
  * a sampler does it once a picture.
  */
 
-import type { Gpu } from "../gpu/gpu.js";
-import type { Float } from "../gpu/kernel.js";
-import { fanIn } from "../nn/initialisers.js";
-import { LayerNorm } from "../nn/layer-norm.js";
-import { Linear } from "../nn/linear.js";
-import { Module } from "../nn/module.js";
-import { selfAttention } from "../ops/attention.js";
-import { concat } from "../ops/copy.js";
-import type { Tensor } from "../tensor/tensor.js";
+import type { Gpu } from "../engine/gpu/gpu.js";
+import type { Float } from "../engine/gpu/kernel.js";
+import { fanIn } from "../engine/nn/initialisers.js";
+import { LayerNorm } from "../engine/nn/layer-norm.js";
+import { Linear } from "../engine/nn/linear.js";
+import { Module } from "../engine/nn/module.js";
+import { selfAttention } from "../engine/ops/attention.js";
+import { concat } from "../engine/ops/copy.js";
+import type { Tensor } from "../engine/tensor/tensor.js";
 
 export interface ConditionEncoderShape {
   /** d */

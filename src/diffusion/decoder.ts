@@ -4,24 +4,24 @@
  * adaptive-norm cross-attention to the codes, MLP.
  */
 
-import type { Gpu } from "../gpu/gpu.js";
-import type { Float } from "../gpu/kernel.js";
-import { fanIn, normal } from "../nn/initialisers.js";
-import { LayerNorm } from "../nn/layer-norm.js";
-import { Linear } from "../nn/linear.js";
-import { Module } from "../nn/module.js";
-import { TimestepModulation } from "../nn/timestep-modulation.js";
-import { crossAttention, selfAttention } from "../ops/attention.js";
-import { concat } from "../ops/copy.js";
-import { dropout } from "../ops/dropout.js";
-import { add } from "../ops/elementwise.js";
-import { embedding } from "../ops/embedding.js";
-import type { Head } from "../ops/head-loss.js";
-import { adaLayerNorm } from "../ops/layer-norm.js";
-import type { Rng } from "../ops/rng.js";
-import { checkpoint } from "../tensor/autograd.js";
-import { ShapeError } from "../tensor/errors.js";
-import { type Tensor, zeros } from "../tensor/tensor.js";
+import type { Gpu } from "../engine/gpu/gpu.js";
+import type { Float } from "../engine/gpu/kernel.js";
+import { fanIn, normal } from "../engine/nn/initialisers.js";
+import { LayerNorm } from "../engine/nn/layer-norm.js";
+import { Linear } from "../engine/nn/linear.js";
+import { Module } from "../engine/nn/module.js";
+import { TimestepModulation } from "../engine/nn/timestep-modulation.js";
+import { crossAttention, selfAttention } from "../engine/ops/attention.js";
+import { concat } from "../engine/ops/copy.js";
+import { dropout } from "../engine/ops/dropout.js";
+import { add } from "../engine/ops/elementwise.js";
+import { embedding } from "../engine/ops/embedding.js";
+import type { Head } from "../engine/ops/head-loss.js";
+import { adaLayerNorm } from "../engine/ops/layer-norm.js";
+import type { Rng } from "../engine/ops/rng.js";
+import { checkpoint } from "../engine/tensor/autograd.js";
+import { ShapeError } from "../engine/tensor/errors.js";
+import { type Tensor, zeros } from "../engine/tensor/tensor.js";
 import { ConditionEncoder } from "./condition-encoder.js";
 
 export interface DecoderShape {

@@ -1,8 +1,8 @@
 /** q: how clean tokens become noised ones (equations in reference order: q(x_t | x_0) = x_0 Q̄_t). */
 
-import { qSample, samplePrior, sampleTimesteps } from "../ops/noise.js";
-import type { Rng } from "../ops/rng.js";
-import type { Tensor } from "../tensor/tensor.js";
+import { qSample, samplePrior, sampleTimesteps } from "../engine/ops/noise.js";
+import type { Rng } from "../engine/ops/rng.js";
+import type { Tensor } from "../engine/tensor/tensor.js";
 import type { Schedule } from "./schedule.js";
 import type { TransitionTable } from "./table.js";
 

@@ -3,10 +3,10 @@
  * Algorithm 1 draws t uniformly: `drawTimesteps` is the faithful default.
  */
 
-import * as kernels from "../gpu/kernels.generated.js";
-import type { Rng } from "../ops/rng.js";
-import { ShapeError } from "../tensor/errors.js";
-import { clear, empty, type Tensor, untracked } from "../tensor/tensor.js";
+import * as kernels from "../engine/gpu/kernels.generated.js";
+import type { Rng } from "../engine/ops/rng.js";
+import { ShapeError } from "../engine/tensor/errors.js";
+import { clear, empty, type Tensor, untracked } from "../engine/tensor/tensor.js";
 
 export class ImportanceSampler {
   /** T. */

@@ -7,9 +7,9 @@
  * reported values. T · loss + priorKl is the bound in nats per token.
  */
 
-import { type ChunkOptions, type Head, headKlLoss } from "../ops/head-loss.js";
-import type { KlOptions, KlResult } from "../ops/kl.js";
-import type { Tensor } from "../tensor/tensor.js";
+import { type ChunkOptions, type Head, headKlLoss } from "../engine/ops/head-loss.js";
+import type { KlOptions, KlResult } from "../engine/ops/kl.js";
+import type { Tensor } from "../engine/tensor/tensor.js";
 import type { TransitionTable } from "./table.js";
 
 export interface DiffusionBatch {

@@ -4,8 +4,8 @@
  * different distribution wherever x_t is not [MASK].
  */
 
-import { posteriorLogProbs } from "../ops/posterior.js";
-import type { Tensor } from "../tensor/tensor.js";
+import { posteriorLogProbs } from "../engine/ops/posterior.js";
+import type { Tensor } from "../engine/tensor/tensor.js";
 import type { Schedule } from "./schedule.js";
 import type { TransitionTable } from "./table.js";
 

@@ -3,11 +3,11 @@
  * temperature, truncation, x_u ~ p_θ(x_u | x_t) by the exact jump posterior, down to u = 0.
  */
 
-import { Rng } from "../ops/rng.js";
-import { type FixedWords, fixWords, mixBranches, sampleStep } from "../ops/sample.js";
+import { Rng } from "../engine/ops/rng.js";
+import { type FixedWords, fixWords, mixBranches, sampleStep } from "../engine/ops/sample.js";
+import { noGrad } from "../engine/tensor/autograd.js";
+import { empty, type Tensor } from "../engine/tensor/tensor.js";
 import { UserError } from "../platform/errors.js";
-import { noGrad } from "../tensor/autograd.js";
-import { empty, type Tensor } from "../tensor/tensor.js";
 import { drawPrior } from "./forward.js";
 import { fullWeight, type Guidance, guidedCondition } from "./guidance.js";
 import type { TransitionTable } from "./table.js";

@@ -7,10 +7,10 @@
  *   r̃_k = p_k at every token but x_t, κ p_k at x_t;  S̃ = Σ r̃_k;  out_j = (s_j / β̄_t) (ᾱ_u r̃_j + β̄_u S̃).
  */
 
-import type { Gpu } from "../gpu/gpu.js";
-import { probabilityThreshold } from "../ops/philox.js";
+import type { Gpu } from "../engine/gpu/gpu.js";
+import { probabilityThreshold } from "../engine/ops/philox.js";
+import { type Tensor, untracked } from "../engine/tensor/tensor.js";
 import { UserError } from "../platform/errors.js";
-import { type Tensor, untracked } from "../tensor/tensor.js";
 import type { Schedule } from "./schedule.js";
 
 /** Floats a step takes in `TransitionTable.coefficients`; the order is that of `Step` in shaders/kl.wgsl. */

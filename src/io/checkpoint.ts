@@ -5,12 +5,12 @@
  * the disk damaged it; `state.json` holds the size and CRC-32 of the two other files and of itself, so that damage is seen too.
  */
 
+import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../engine/weights/safetensors.js";
 import { UserError } from "../platform/errors.js";
 import type { Files } from "../platform/platform.js";
 import { shown } from "../platform/shown.js";
 import { crc32 } from "./crc32.js";
 import { isRecord, type JsonRecord, parseJsonRecord, toJson } from "./json.js";
-import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "./safetensors.js";
 
 export interface Checkpoint {
   /** Completed optimiser steps. */

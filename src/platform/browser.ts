@@ -1,5 +1,5 @@
 /** The browser platform: files come by fetch, pictures by the browser's own decoders. Nothing can be written. */
-import { type TuningTable, tableFault } from "../gpu/tuning-table.js";
+import { type TuningTable, tableFault } from "../engine/gpu/tuning/tuning-table.js";
 import { canvasContext, drawablePicture } from "./browser-pictures.js";
 import { fetchBytes } from "./download.js";
 import { UserError } from "./errors.js";

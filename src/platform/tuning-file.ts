@@ -1,7 +1,7 @@
 /** Tuning tables in files: which one a command uses. Node only. */
 
 import { join } from "node:path";
-import { type TuningTable, tableFault } from "../gpu/tuning-table.js";
+import { type TuningTable, tableFault } from "../engine/gpu/tuning/tuning-table.js";
 import { parseJson } from "../io/json.js";
 import { UserError } from "./errors.js";
 import { cacheDirectory, nodePlatform } from "./node.js";

@@ -1,10 +1,10 @@
 /** How long a run will take: its arithmetic, over the speed measured on this adapter. */
 
 import type { Captioner } from "../captioner.js";
-import type { Gpu } from "../gpu/gpu.js";
-import { matmul } from "../ops/matmul.js";
-import { noGrad } from "../tensor/autograd.js";
-import { zeros } from "../tensor/tensor.js";
+import type { Gpu } from "../engine/gpu/gpu.js";
+import { matmul } from "../engine/ops/matmul.js";
+import { noGrad } from "../engine/tensor/autograd.js";
+import { zeros } from "../engine/tensor/tensor.js";
 
 /** A training pass is one forward and two backward products for each weight. */
 const passes = 3;

@@ -1,14 +1,14 @@
 /** AdamW on a whole model: packed parameters, learning-rate schedule, averaged weights, and all of it in a checkpoint. */
 
+import type { Module } from "../engine/nn/module.js";
+import { PackedParameters } from "../engine/nn/parameters.js";
+import { AdamW } from "../engine/optim/adamw.js";
+import { type LearningRateSchedule, learningRateAt } from "../engine/optim/learning-rate.js";
+import type { Tensor } from "../engine/tensor/tensor.js";
+import type { StoredTensor } from "../engine/weights/safetensors.js";
+import { loadWeights, readWeights } from "../engine/weights/weights.js";
 import type { Checkpoint } from "../io/checkpoint.js";
-import type { StoredTensor } from "../io/safetensors.js";
-import type { Module } from "../nn/module.js";
-import { PackedParameters } from "../nn/parameters.js";
-import { loadWeights, readWeights } from "../nn/weights.js";
-import { AdamW } from "../optim/adamw.js";
-import { type LearningRateSchedule, learningRateAt } from "../optim/learning-rate.js";
 import { UserError } from "../platform/errors.js";
-import type { Tensor } from "../tensor/tensor.js";
 
 export interface ModelOptimizerOptions {
   learningRate: LearningRateSchedule;

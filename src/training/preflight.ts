@@ -6,12 +6,12 @@
 
 import { Captioner, imagesPerBatch as pictures } from "../captioner.js";
 import type { Config } from "../config.js";
-import { DeviceLostError, formatBytes, OutOfMemoryError } from "../gpu/errors.js";
-import type { Gpu } from "../gpu/gpu.js";
-import { mixBranches } from "../ops/sample.js";
+import { DeviceLostError, formatBytes, OutOfMemoryError } from "../engine/gpu/errors.js";
+import type { Gpu } from "../engine/gpu/gpu.js";
+import { mixBranches } from "../engine/ops/sample.js";
+import { noGrad } from "../engine/tensor/autograd.js";
+import { type Tensor, untracked } from "../engine/tensor/tensor.js";
 import { UserError } from "../platform/errors.js";
-import { noGrad } from "../tensor/autograd.js";
-import { type Tensor, untracked } from "../tensor/tensor.js";
 import type { WordTokenizer } from "../text/words.js";
 import { DecoderTraining } from "./decoder-training.js";
 import { planned } from "./static-step.js";

@@ -3,11 +3,11 @@
 import type { Captioner } from "../captioner.js";
 import type { Config } from "../config.js";
 import { type Dataset, recordsInSplits } from "../data/dataset.js";
+import { readWeights } from "../engine/weights/weights.js";
 import { recordsOf, testSplits } from "../evaluation.js";
 import { latestCheckpoint } from "../io/checkpoint.js";
 import { type JsonRecord, parseJsonRecord, toJson } from "../io/json.js";
 import type { RunFolder } from "../io/run-folder.js";
-import { readWeights } from "../nn/weights.js";
 import { UserError } from "../platform/errors.js";
 import type { Files, Platform } from "../platform/platform.js";
 import { WordTokenizer } from "../text/words.js";

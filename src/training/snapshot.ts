@@ -1,8 +1,8 @@
 /** Copies of small tensors that a step changes whatever its loss, so that a step that failed can be taken back. */
 
-import type { Gpu } from "../gpu/gpu.js";
-import { bytesPerElement, type Float } from "../gpu/kernel.js";
-import { type Tensor, untracked } from "../tensor/tensor.js";
+import type { Gpu } from "../engine/gpu/gpu.js";
+import { bytesPerElement, type Float } from "../engine/gpu/kernel.js";
+import { type Tensor, untracked } from "../engine/tensor/tensor.js";
 
 export class Snapshot {
   private readonly gpu: Gpu;

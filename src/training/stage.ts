@@ -1,8 +1,8 @@
 /** The training loop of a stage: steps, log, evaluations, samples, checkpoints, a clean stop. */
 
 import type { Config } from "../config.js";
-import { formatBytes, OutOfMemoryError } from "../gpu/errors.js";
-import type { Gpu } from "../gpu/gpu.js";
+import { formatBytes, OutOfMemoryError } from "../engine/gpu/errors.js";
+import type { Gpu } from "../engine/gpu/gpu.js";
 import { type Checkpoint, latestCheckpoint, saveCheckpoint } from "../io/checkpoint.js";
 import type { JsonRecord } from "../io/json.js";
 import { asLogEntry, type LogEntry, type RunFolder } from "../io/run-folder.js";

@@ -1,7 +1,7 @@
 /** A training step of unchanging shape: recorded once and replayed, or run op by op when looking for a bad number. */
 
-import type { CapturedWork, Gpu } from "../gpu/gpu.js";
-import type { Tensor } from "../tensor/tensor.js";
+import type { CapturedWork, Gpu } from "../engine/gpu/gpu.js";
+import type { Tensor } from "../engine/tensor/tensor.js";
 
 /** The tensors that a step gives, by name. */
 export type StepTensors = Record<string, Tensor>;

@@ -1,11 +1,11 @@
 /** Training of the image tokenizer: one GPU step, captured once and replayed. */
 
 import type { Config } from "../config.js";
-import type { Gpu } from "../gpu/gpu.js";
+import type { Gpu } from "../engine/gpu/gpu.js";
+import { Rng } from "../engine/ops/rng.js";
+import { backward, noGrad } from "../engine/tensor/autograd.js";
+import { type Tensor, untracked } from "../engine/tensor/tensor.js";
 import type { Checkpoint } from "../io/checkpoint.js";
-import { Rng } from "../ops/rng.js";
-import { backward, noGrad } from "../tensor/autograd.js";
-import { type Tensor, untracked } from "../tensor/tensor.js";
 import type { VqVae } from "../vqvae/vqvae.js";
 import { ModelOptimizer } from "./model-optimizer.js";
 import { Snapshot } from "./snapshot.js";

@@ -3,11 +3,11 @@
  * encoder by moving averages instead of a gradient; codes that nobody uses are restarted from the batch.
  */
 
-import type { Gpu } from "../gpu/gpu.js";
-import { constant, fanIn, type Initialiser, normal } from "../nn/initialisers.js";
-import { Linear } from "../nn/linear.js";
-import { Module } from "../nn/module.js";
-import { selfAttention } from "../ops/attention.js";
+import type { Gpu } from "../engine/gpu/gpu.js";
+import { constant, fanIn, type Initialiser, normal } from "../engine/nn/initialisers.js";
+import { Linear } from "../engine/nn/linear.js";
+import { Module } from "../engine/nn/module.js";
+import { selfAttention } from "../engine/ops/attention.js";
 import {
   type CodebookState,
   initialiseCodes,
@@ -15,18 +15,18 @@ import {
   quantizeStraightThrough,
   restartCodes,
   updateCodebook,
-} from "../ops/codebook.js";
-import { convTranspose2d } from "../ops/conv-transpose2d.js";
-import { conv2d } from "../ops/conv2d.js";
-import { concat } from "../ops/copy.js";
-import { add } from "../ops/elementwise.js";
-import { embedding } from "../ops/embedding.js";
-import { groupNorm } from "../ops/group-norm.js";
-import { drawRestartRows } from "../ops/noise.js";
-import { l1, mse } from "../ops/reduce.js";
-import type { Rng } from "../ops/rng.js";
-import { ShapeError } from "../tensor/errors.js";
-import { type Tensor, zeros } from "../tensor/tensor.js";
+} from "../engine/ops/codebook.js";
+import { convTranspose2d } from "../engine/ops/conv-transpose2d.js";
+import { conv2d } from "../engine/ops/conv2d.js";
+import { concat } from "../engine/ops/copy.js";
+import { add } from "../engine/ops/elementwise.js";
+import { embedding } from "../engine/ops/embedding.js";
+import { groupNorm } from "../engine/ops/group-norm.js";
+import { drawRestartRows } from "../engine/ops/noise.js";
+import { l1, mse } from "../engine/ops/reduce.js";
+import type { Rng } from "../engine/ops/rng.js";
+import { ShapeError } from "../engine/tensor/errors.js";
+import { type Tensor, zeros } from "../engine/tensor/tensor.js";
 
 export interface VqVaeShape {
   /** Pictures are imageSize × imageSize RGB. */

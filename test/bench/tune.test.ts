@@ -3,9 +3,14 @@ import { execFile } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import t from "tap";
-import { Gpu } from "../../dist/gpu/gpu.js";
-import * as kernels from "../../dist/gpu/kernels.generated.js";
-import { sourceHash, type TuningTable, tableFault, tuningFormat } from "../../dist/gpu/tuning-table.js";
+import { Gpu } from "../../dist/engine/gpu/gpu.js";
+import * as kernels from "../../dist/engine/gpu/kernels.generated.js";
+import {
+  sourceHash,
+  type TuningTable,
+  tableFault,
+  tuningFormat,
+} from "../../dist/engine/gpu/tuning/tuning-table.js";
 import { sharedGpu } from "../device.js";
 
 t.setTimeout(300_000);

@@ -1,6 +1,6 @@
 /** What the captioner takes from a browser alone, for a page: pictures that only a browser has, and Cache Storage. */
 
-import type { Gpu } from "../../dist/gpu/gpu.js";
+import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import {
   Captioner,
   opfsFiles,

@@ -1,9 +1,9 @@
 /** A page without a working GPU, or that is about to lose it. */
-import { Gpu } from "../../dist/gpu/gpu.js";
-import { matmul } from "../../dist/ops/matmul.js";
+import { Gpu } from "../../dist/engine/gpu/gpu.js";
+import { matmul } from "../../dist/engine/ops/matmul.js";
+import { fromArray, zeros } from "../../dist/engine/tensor/tensor.js";
 import { browserPlatform } from "../../dist/platform/browser.js";
 import { openDevice } from "../../dist/platform/device.js";
-import { fromArray, zeros } from "../../dist/tensor/tensor.js";
 
 /** What was thrown, for the Node side to look at. */
 export interface Thrown {

@@ -3,7 +3,7 @@
  * (`pages.ts`), and takes devices from `navigator.gpu`. See `host-node.ts` for its counterpart.
  */
 
-import { Gpu } from "../../dist/gpu/gpu.js";
+import { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { browserPlatform } from "../../dist/platform/browser.js";
 import { openDevice } from "../../dist/platform/device.js";
 import type { Platform } from "../../dist/platform/platform.js";

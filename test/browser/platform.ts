@@ -1,6 +1,6 @@
 /** Tests of the browser's platform, for a page: files by fetch and in the origin's own file system, pictures, clock, hashes. */
 
-import { Gpu } from "../../dist/gpu/gpu.js";
+import { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { type Checkpoint, latestCheckpoint, saveCheckpoint } from "../../dist/io/checkpoint.js";
 import { browserPlatform } from "../../dist/platform/browser.js";
 import { openDevice } from "../../dist/platform/device.js";

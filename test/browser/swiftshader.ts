@@ -1,5 +1,5 @@
 /** SwiftShader in Node, to be compared with what Chromium has. */
-import { Gpu } from "../../dist/gpu/gpu.js";
+import { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { openNodeDevice } from "../../dist/platform/node-adapter.js";
 
 export async function swiftShader(): Promise<Gpu> {

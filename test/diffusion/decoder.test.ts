@@ -2,12 +2,12 @@ import { type CrossAttentionWatcher, Decoder, type DecoderShape } from "../../di
 import { diffusionLoss } from "../../dist/diffusion/loss.js";
 import { Schedule } from "../../dist/diffusion/schedule.js";
 import { transitionTable } from "../../dist/diffusion/table.js";
-import type { Gpu } from "../../dist/gpu/gpu.js";
-import { klLoss } from "../../dist/ops/kl.js";
-import { Rng } from "../../dist/ops/rng.js";
-import { backward, checkpoint, noGrad } from "../../dist/tensor/autograd.js";
-import { float16ToFloat32, float32ToFloat16 } from "../../dist/tensor/float16.js";
-import { fromArray, type Tensor } from "../../dist/tensor/tensor.js";
+import type { Gpu } from "../../dist/engine/gpu/gpu.js";
+import { klLoss } from "../../dist/engine/ops/kl.js";
+import { Rng } from "../../dist/engine/ops/rng.js";
+import { backward, checkpoint, noGrad } from "../../dist/engine/tensor/autograd.js";
+import { float16ToFloat32, float32ToFloat16 } from "../../dist/engine/tensor/float16.js";
+import { fromArray, type Tensor } from "../../dist/engine/tensor/tensor.js";
 import { float16Test, randomArray, test } from "../harness.js";
 import * as reference from "../reference/decoder.js";
 import { Process, softmax } from "../reference/diffusion.js";

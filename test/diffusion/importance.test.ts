@@ -1,6 +1,6 @@
 import { ImportanceSampler } from "../../dist/diffusion/importance.js";
-import { Rng } from "../../dist/ops/rng.js";
-import { fromArray } from "../../dist/tensor/tensor.js";
+import { Rng } from "../../dist/engine/ops/rng.js";
+import { fromArray } from "../../dist/engine/tensor/tensor.js";
 import { test } from "../harness.js";
 import { chiSquareZ } from "../reference/statistics.js";
 

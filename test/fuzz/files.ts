@@ -2,10 +2,14 @@
 
 import { type Config, resolveConfig } from "../../dist/config.js";
 import { parseCaptions } from "../../dist/data/folder.js";
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  type StoredTensor,
+} from "../../dist/engine/weights/safetensors.js";
 import { latestCheckpoint, saveCheckpoint } from "../../dist/io/checkpoint.js";
 import { parseJsonRecord } from "../../dist/io/json.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
-import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../../dist/io/safetensors.js";
 import { decodeText } from "../../dist/platform/text.js";
 import { renderReport } from "../../dist/report/report.js";
 import { WordTokenizer, words } from "../../dist/text/words.js";

@@ -2,8 +2,8 @@
 import t from "tap";
 import { resolveConfig } from "../../dist/config.js";
 import { parseCaptions } from "../../dist/data/folder.js";
+import { decodeSafetensors } from "../../dist/engine/weights/safetensors.js";
 import { parseJson, parseJsonRecord } from "../../dist/io/json.js";
-import { decodeSafetensors } from "../../dist/io/safetensors.js";
 import { UserError } from "../../dist/platform/errors.js";
 
 const deep = (depth: number) => `${'{"a":'.repeat(depth)}1${"}".repeat(depth)}`;

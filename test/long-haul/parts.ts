@@ -3,12 +3,12 @@
 import { mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Gpu } from "../../dist/gpu/gpu.js";
+import { Gpu } from "../../dist/engine/gpu/gpu.js";
+import { scale } from "../../dist/engine/ops/elementwise.js";
+import { fromArray } from "../../dist/engine/tensor/tensor.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
-import { scale } from "../../dist/ops/elementwise.js";
 import { nodePlatform } from "../../dist/platform/node.js";
 import { openInstances, openNodeDevice } from "../../dist/platform/node-adapter.js";
-import { fromArray } from "../../dist/tensor/tensor.js";
 import { runStage } from "../../dist/training/stage.js";
 import { launch } from "../browser/launch.js";
 import { buildQuickSite, serve } from "../browser/site.js";

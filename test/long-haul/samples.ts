@@ -1,6 +1,6 @@
 /** What is counted from time to time in long work, and whether it stays flat. */
 
-import type { Gpu } from "../../dist/gpu/gpu.js";
+import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { heapBytes } from "../garbage.js";
 
 export interface Sample {

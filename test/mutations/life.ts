@@ -2,21 +2,21 @@
 
 import type { Mutation } from "./mutation.js";
 
-const lifetimes = "gpu/lifetimes.test.ts";
+const lifetimes = "engine/gpu/lifetimes.test.ts";
 const resume = "training/resume.test.ts";
 const stage = "src/training/stage.ts";
 
 export const life: readonly Mutation[] = [
   {
     name: "engines stay with their device after dispose",
-    file: "src/gpu/device-events.ts",
+    file: "src/engine/gpu/device-events.ts",
     find: "return () => listeners.delete(listener);",
     replace: "return () => listeners.size > 1e6 && listeners.delete(listener);",
     tests: [`${lifetimes} # nothing of an engine`],
   },
   {
     name: "an engine made on a lost device is not told",
-    file: "src/gpu/device-events.ts",
+    file: "src/engine/gpu/device-events.ts",
     find: "if (lost) queueMicrotask(() => listener(lost));",
     replace: "if (lost) queueMicrotask(() => {});",
     tests: [`${lifetimes} # nothing of an engine`],
@@ -30,14 +30,14 @@ export const life: readonly Mutation[] = [
   },
   {
     name: "bind groups are kept for ever",
-    file: "src/gpu/bind-groups.ts",
+    file: "src/engine/gpu/bind-groups.ts",
     find: "if (this.#young.size === mostOfAnAge) {",
     replace: "if (this.#young.size === -mostOfAnAge) {",
     tests: [`${lifetimes} # bind groups that are kept`],
   },
   {
     name: "the buffer that came back last is handed out first",
-    file: "src/gpu/pool.ts",
+    file: "src/engine/gpu/pool.ts",
     find: "list.sort((a, b) => b.id - a.id);",
     replace: "",
     tests: [`${lifetimes} # work that is done again`],

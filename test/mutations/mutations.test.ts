@@ -59,7 +59,7 @@ t.test("outcomes: killed, survived, hung, not WGSL", async (t) => {
       file: "shaders/softmax.wgsl",
       find: "exponential(value);",
       replace: "exponential(valu);",
-      tests: ["ops/softmax.test.ts"],
+      tests: ["engine/ops/softmax.test.ts"],
     }),
     { kind: "does not compile" },
   );

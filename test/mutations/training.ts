@@ -132,7 +132,7 @@ export const training: readonly Mutation[] = [
   },
   {
     name: "weight decay on biases and norms too",
-    file: "src/nn/parameters.ts",
+    file: "src/engine/nn/parameters.ts",
     find: "if (decay) this.blockDecay",
     replace: "this.blockDecay",
     tests: [`${algorithm} # decoder: steps move`],

@@ -1,7 +1,7 @@
 /** `npm run programs`: random programs from any seeds. */
 
 import { commandLine, integerOption, openGpu, runCommand } from "../../dist/cli.js";
-import { poison } from "../../dist/gpu/poison.js";
+import { poison } from "../../dist/engine/gpu/poison.js";
 import { compare } from "./compare.js";
 import { generate } from "./generate.js";
 import { codeOf, scriptOf } from "./program.js";

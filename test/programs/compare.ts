@@ -1,6 +1,6 @@
 /** Runs a program on the engine and compares it with float64. */
 
-import type { Gpu } from "../../dist/gpu/gpu.js";
+import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import * as P from "../../dist/index.js";
 import { Tape } from "../reference/tape.js";
 import { codeOf, evaluate, type Program } from "./program.js";

@@ -1,6 +1,6 @@
 /** Random programs over the engine's ops, against a float64 tape. More of them: `npm run programs -- --help`. */
 
-import { poison } from "../../dist/gpu/poison.js";
+import { poison } from "../../dist/engine/gpu/poison.js";
 import { test } from "../harness.js";
 import { compare } from "./compare.js";
 import { generate } from "./generate.js";

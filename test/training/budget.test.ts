@@ -4,7 +4,7 @@
  */
 import { Captioner } from "../../dist/captioner.js";
 import { resolveConfig } from "../../dist/config.js";
-import { type CapturedWork, Gpu } from "../../dist/gpu/gpu.js";
+import { type CapturedWork, Gpu } from "../../dist/engine/gpu/gpu.js";
 import { WordTokenizer } from "../../dist/text/words.js";
 import { DecoderTraining } from "../../dist/training/decoder-training.js";
 import { VqVaeTraining } from "../../dist/training/vqvae-training.js";

@@ -1,7 +1,7 @@
 import { Captioner } from "../../dist/captioner.js";
-import { checkFinite } from "../../dist/gpu/finite-check.js";
-import { Gpu } from "../../dist/gpu/gpu.js";
-import { readWeights } from "../../dist/nn/weights.js";
+import { checkFinite } from "../../dist/engine/gpu/finite-check.js";
+import { Gpu } from "../../dist/engine/gpu/gpu.js";
+import { readWeights } from "../../dist/engine/weights/weights.js";
 import { WordTokenizer } from "../../dist/text/words.js";
 import type { StepResult } from "../../dist/training/stage.js";
 import { deviceOf } from "../device.js";

@@ -3,10 +3,10 @@
 import type { Decoder } from "../../dist/diffusion/decoder.js";
 import { diffusionLoss } from "../../dist/diffusion/loss.js";
 import type { TransitionTable } from "../../dist/diffusion/table.js";
-import type { CapturedWork } from "../../dist/gpu/gpu.js";
-import type { KlResult } from "../../dist/ops/kl.js";
-import { backward } from "../../dist/tensor/autograd.js";
-import { fromArray, type Tensor } from "../../dist/tensor/tensor.js";
+import type { CapturedWork } from "../../dist/engine/gpu/gpu.js";
+import type { KlResult } from "../../dist/engine/ops/kl.js";
+import { backward } from "../../dist/engine/tensor/autograd.js";
+import { fromArray, type Tensor } from "../../dist/engine/tensor/tensor.js";
 import { test } from "../harness.js";
 import { decoderTraining, tinyConfig, weightsOf } from "./setup.js";
 

@@ -1,7 +1,7 @@
 /** What training and captioning take of the device they give back, in Node and in a page. */
 import { platform } from "#test-host";
 import { Captioner } from "../../dist/captioner.js";
-import type { Gpu } from "../../dist/gpu/gpu.js";
+import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
 import { WordTokenizer } from "../../dist/text/words.js";
 import { runStage } from "../../dist/training/stage.js";

@@ -2,8 +2,8 @@
 
 import type { Config } from "../../dist/config.js";
 import type { Decoder } from "../../dist/diffusion/decoder.js";
-import type { Gpu } from "../../dist/gpu/gpu.js";
-import { type Tensor, untracked } from "../../dist/tensor/tensor.js";
+import type { Gpu } from "../../dist/engine/gpu/gpu.js";
+import { type Tensor, untracked } from "../../dist/engine/tensor/tensor.js";
 import type { VqVae } from "../../dist/vqvae/vqvae.js";
 
 /** Copies all of `source` into `target`, which may be read after the work that this is part of, captured or not. */

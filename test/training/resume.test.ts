@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { OutOfMemoryError } from "../../dist/gpu/errors.js";
-import { checkFinite } from "../../dist/gpu/finite-check.js";
-import type { Gpu } from "../../dist/gpu/gpu.js";
+import { OutOfMemoryError } from "../../dist/engine/gpu/errors.js";
+import { checkFinite } from "../../dist/engine/gpu/finite-check.js";
+import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { latestCheckpoint } from "../../dist/io/checkpoint.js";
 import { type LogEntry, RunFolder } from "../../dist/io/run-folder.js";
 import { nodePlatform as platform } from "../../dist/platform/node.js";

@@ -3,9 +3,9 @@
 import { type Config, resolveConfig } from "../../dist/config.js";
 import { Decoder, type DecoderShape } from "../../dist/diffusion/decoder.js";
 import { Schedule } from "../../dist/diffusion/schedule.js";
-import type { Gpu } from "../../dist/gpu/gpu.js";
-import type { Module } from "../../dist/nn/module.js";
-import { readWeights } from "../../dist/nn/weights.js";
+import type { Gpu } from "../../dist/engine/gpu/gpu.js";
+import type { Module } from "../../dist/engine/nn/module.js";
+import { readWeights } from "../../dist/engine/weights/weights.js";
 import type { Progress } from "../../dist/progress.js";
 import { type DecoderBatches, DecoderTraining } from "../../dist/training/decoder-training.js";
 import type { Trainer } from "../../dist/training/stage.js";

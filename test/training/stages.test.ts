@@ -2,9 +2,9 @@
 
 import { Captioner } from "../../dist/captioner.js";
 import type { Dataset } from "../../dist/data/dataset.js";
-import type { Gpu } from "../../dist/gpu/gpu.js";
+import type { Gpu } from "../../dist/engine/gpu/gpu.js";
+import { readWeights } from "../../dist/engine/weights/weights.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
-import { readWeights } from "../../dist/nn/weights.js";
 import { heldOutRecords, runVocabulary, saveTrained } from "../../dist/training/run.js";
 import {
   captionedSamples,

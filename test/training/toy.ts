@@ -4,7 +4,7 @@ import { platform } from "#test-host";
 import { Captioner } from "../../dist/captioner.js";
 import type { Config } from "../../dist/config.js";
 import { type CaptionedImage, type Dataset, MemoryPictures, splitsOf } from "../../dist/data/dataset.js";
-import type { Gpu } from "../../dist/gpu/gpu.js";
+import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
 import { heldOutRecords, runVocabulary } from "../../dist/training/run.js";
 import type { StageContext } from "../../dist/training/stages.js";

@@ -3,9 +3,9 @@
  * the compiler reports the unused directive and the test that compiles this file fails.
  */
 
-import type { Gpu } from "../../dist/gpu/gpu.js";
-import * as kernels from "../../dist/gpu/kernels.generated.js";
-import type { Tensor } from "../../dist/tensor/tensor.js";
+import type { Gpu } from "../../dist/engine/gpu/gpu.js";
+import * as kernels from "../../dist/engine/gpu/kernels.generated.js";
+import type { Tensor } from "../../dist/engine/tensor/tensor.js";
 
 export function wrongCalls(gpu: Gpu, x: Tensor, ids: Tensor<"u32">): void {
   const kernel = kernels.finite.countNonFinite;

@@ -1,9 +1,9 @@
-import type { Gpu } from "../../dist/gpu/gpu.js";
-import { PackedParameters } from "../../dist/nn/parameters.js";
-import { Rng } from "../../dist/ops/rng.js";
-import { AdamW } from "../../dist/optim/adamw.js";
-import { backward, noGrad } from "../../dist/tensor/autograd.js";
-import { fromArray, type Tensor } from "../../dist/tensor/tensor.js";
+import type { Gpu } from "../../dist/engine/gpu/gpu.js";
+import { PackedParameters } from "../../dist/engine/nn/parameters.js";
+import { Rng } from "../../dist/engine/ops/rng.js";
+import { AdamW } from "../../dist/engine/optim/adamw.js";
+import { backward, noGrad } from "../../dist/engine/tensor/autograd.js";
+import { fromArray, type Tensor } from "../../dist/engine/tensor/tensor.js";
 import { VqVae, type VqVaeShape } from "../../dist/vqvae/vqvae.js";
 import { randomArray, test } from "../harness.js";
 

@@ -1,7 +1,7 @@
 /** The Train tab: both stages in a worker, with curves and samples; what is trained goes to the Caption tab or to files. */
 
 import { Captioner } from "../../../dist/captioner.js";
-import { formatBytes } from "../../../dist/gpu/errors.js";
+import { formatBytes } from "../../../dist/engine/gpu/errors.js";
 import { pickedFiles } from "../../../dist/platform/picked-files.js";
 import { formatDuration } from "../../../dist/report/duration.js";
 import { type App, type CaptionerSource, sentence } from "../app.js";

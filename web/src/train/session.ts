@@ -5,8 +5,8 @@ import { captionWarnings, summarizeCaptions } from "../../../dist/data/caption-s
 import { type Dataset, withSubset } from "../../../dist/data/dataset.js";
 import { loadFolder } from "../../../dist/data/folder.js";
 import { readDataset, writeDataset } from "../../../dist/data/prepared.js";
-import { DeviceLostError } from "../../../dist/gpu/errors.js";
-import type { Gpu } from "../../../dist/gpu/gpu.js";
+import { DeviceLostError } from "../../../dist/engine/gpu/errors.js";
+import type { Gpu } from "../../../dist/engine/gpu/gpu.js";
 import type { JsonRecord } from "../../../dist/io/json.js";
 import { type LogEntry, RunFolder } from "../../../dist/io/run-folder.js";
 import { browserPlatform } from "../../../dist/platform/browser.js";

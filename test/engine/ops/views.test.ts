@@ -1,0 +1,498 @@
+/** Every op takes every view: the results and gradients of views are those of dense tensors with the same elements. */
+
+import { Schedule } from "../../../dist/diffusion/schedule.js";
+import { stepCoefficients, stepThresholds } from "../../../dist/diffusion/table.js";
+import type { Gpu } from "../../../dist/engine/gpu/gpu.js";
+import type { DType, Float } from "../../../dist/engine/gpu/kernel.js";
+import { backwardFrom } from "../../../dist/engine/tensor/autograd.js";
+import { fromArray, type Tensor } from "../../../dist/engine/tensor/tensor.js";
+import { float16Test, randomArray, test } from "../../harness.js";
+import * as ops from "./every-op.js";
+
+/** An input of an op: its shape, and its elements if random floats will not do. */
+interface Input {
+  shape: number[];
+  data?: ArrayLike<number>;
+  dtype?: DType;
+}
+
+interface Case {
+  /** The functions that the case covers, as the modules export them. */
+  names: readonly (keyof typeof ops)[];
+  inputs: readonly Input[];
+  /** Results; the gradient of the first one is compared if it has any. */
+  run(gpu: Gpu, ...inputs: Tensor[]): readonly Tensor<DType>[];
+}
+
+const f = (...shape: number[]): Input => ({ shape });
+const positive = (...shape: number[]): Input => ({
+  shape,
+  data: randomArray(5, size(shape)).map((x) => Math.abs(x) + 0.2),
+});
+const ids = (below: number, ...shape: number[]): Input => ({
+  shape,
+  data: Uint32Array.from({ length: size(shape) }, (_, i) => (i * 7 + 3) % below),
+  dtype: "u32",
+});
+const words = (values: number[], ...shape: number[]): Input => ({ shape, data: values, dtype: "u32" });
+
+function size(shape: readonly number[]): number {
+  return shape.reduce((product, length) => product * length, 1);
+}
+
+const integers = (tensor: Tensor) => tensor as Tensor<DType> as Tensor<"u32">;
+const rng = (gpu: Gpu) => {
+  const made = new ops.Rng(gpu, 1);
+  gpu.track({ kept: false, dispose: () => made.dispose() });
+  return made;
+};
+
+const schedule = new Schedule({ tokens: 5, steps: 3, ends: "vq-diffusion-paper" });
+const rows = (of: (schedule: Schedule, u: number, t: number) => number[], width: number) => [
+  ...new Array<number>(width).fill(0),
+  ...[1, 2, 3].flatMap((t) => of(schedule, t - 1, t)),
+];
+const coefficients: Input = { shape: [4, 20], data: rows(stepCoefficients, 20) };
+const thresholds: Input = { shape: [4, 8], data: rows(stepThresholds, 8), dtype: "u32" };
+
+const cases: Case[] = [
+  {
+    names: ["neg", "exp", "square", "abs", "relu", "silu", "gelu2", "sigmoid", "tanh", "scale", "clamp"],
+    inputs: [f(3, 5)],
+    run: (_, x) => [
+      [ops.neg, ops.exp, ops.square, ops.abs, ops.relu, ops.silu, ops.gelu2, ops.sigmoid, ops.tanh]
+        .map((op) => op(x!))
+        .concat(ops.scale(x!, 2, 1), ops.clamp(x!, -0.5, 0.5))
+        .reduce((a, b) => ops.add(a, b)),
+    ],
+  },
+  { names: ["log", "sqrt"], inputs: [positive(3, 5)], run: (_, x) => [ops.mul(ops.log(x!), ops.sqrt(x!))] },
+  {
+    names: ["add", "sub", "mul", "div", "maximum", "minimum"],
+    inputs: [f(3, 5), positive(3, 5), f(5)],
+    run: (_, x, y, z) => [
+      [ops.add, ops.sub, ops.mul, ops.div, ops.maximum, ops.minimum]
+        .flatMap((op) => [op(x!, y!), op(z!, y!)])
+        .reduce((a, b) => ops.add(a, b)),
+    ],
+  },
+  { names: ["straightThrough"], inputs: [f(3, 5), f(3, 5)], run: (_, z, q) => [ops.straightThrough(z!, q!)] },
+  {
+    names: ["activationBackward"],
+    inputs: [f(3, 5), f(3, 5)],
+    run: (_, x, dy) => [ops.activationBackward("silu", x!.detach(), dy!.detach())],
+  },
+  {
+    names: ["contiguous", "cast"],
+    inputs: [f(3, 5)],
+    run: (_, x) => [ops.mul(ops.contiguous(x!), ops.cast(x!, "f32"))],
+  },
+  {
+    names: ["concat"],
+    inputs: [f(3, 2), f(3, 5)],
+    run: (_, x, y) => [ops.concat([x!, y!, x!], 1)],
+  },
+  {
+    names: ["copyInto", "fill"],
+    inputs: [f(3, 5), f(3, 5), f(3, 5)],
+    run: (_, x, y, z) => {
+      ops.copyInto(x!, z!);
+      ops.fill(y!, 2.5);
+      return [x!.detach(), y!.detach()];
+    },
+  },
+  {
+    names: ["sum", "mean", "sumSquares", "sumAbsolute", "max", "sumTo", "countNonFinite"],
+    inputs: [f(3, 2, 5)],
+    run: (_, x) => [
+      [ops.sum, ops.mean, ops.sumSquares, ops.sumAbsolute, ops.max]
+        .map((op) => op(x!, [1]))
+        .reduce((a, b) => ops.add(a, b)),
+      ops.max(x!),
+      ops.sumTo(x!.detach(), [2, 1]),
+      ops.countNonFinite(x!),
+    ],
+  },
+  {
+    names: ["mse", "l1"],
+    inputs: [f(3, 5), f(3, 5)],
+    run: (_, a, b) => [ops.add(ops.mse(a!, b!), ops.l1(a!, b!))],
+  },
+  {
+    names: ["softmax", "logSoftmax", "logSumExp"],
+    inputs: [f(3, 5)],
+    run: (_, x) => [ops.add(ops.add(ops.softmax(x!), ops.logSoftmax(x!)), ops.logSumExp(x!).reshape([3, 1]))],
+  },
+  {
+    names: ["layerNorm"],
+    inputs: [f(3, 5), f(5), f(5)],
+    run: (_, x, weight, bias) => [ops.layerNorm(x!, weight!, bias!)],
+  },
+  {
+    names: ["adaLayerNorm"],
+    inputs: [f(2, 3, 5), f(2, 10)],
+    run: (_, x, scaleShift) => [ops.adaLayerNorm(x!, scaleShift!)],
+  },
+  ...[4, 6].map(
+    (channels): Case => ({
+      names: ["groupNorm"],
+      inputs: [f(2, 3, channels), f(channels), f(channels)],
+      run: (_, x, weight, bias) => [ops.groupNorm(x!, 2, weight!, bias!, { activation: "silu" })],
+    }),
+  ),
+  {
+    names: ["matmul"],
+    inputs: [f(2, 3, 5), f(2, 5, 4)],
+    run: (_, a, b) => [ops.matmul(a!, b!)],
+  },
+  {
+    names: ["linear"],
+    inputs: [f(3, 5), f(5, 4), f(4), f(3, 4)],
+    run: (_, x, weight, bias, residual) => [
+      ops.linear(x!, weight!, bias!, { activation: "gelu2", residual: residual! }),
+    ],
+  },
+  {
+    names: ["linearGradients", "stackedParameterGradients"],
+    inputs: [f(3, 5), f(5, 4), f(3, 4), f(3, 5), f(5, 4), f(4), f(6, 4)],
+    run: (_, x, weight, dz, dx, dweight, dbias, stack) => {
+      const sinks = [dx!, dweight!, dbias!, stack!].map((tensor) => ({ tensor, accumulate: true }));
+      ops.linearGradients(x!, weight!, dz!, { input: sinks[0]!, weight: sinks[1]!, bias: sinks[2]! });
+      ops.stackedParameterGradients(x!, dz!, sinks[3]!, true);
+      return sinks.map(({ tensor }) => tensor.detach());
+    },
+  },
+  ...[4, 3].map(
+    (channels): Case => ({
+      names: ["conv2d", "convTranspose2d", "upsample"],
+      inputs: [f(1, 3, 2, channels), f(2, 2, channels, 4), f(4), f(2, 2, channels, 4)],
+      run: (_, x, weight, bias, back) => [
+        ops.convTranspose2d(ops.conv2d(ops.upsample(x!, 2), weight!, { bias: bias!, padding: 1 }), back!, {
+          stride: 2,
+        }),
+        ops.convTranspose2d(ops.conv2d(x!, weight!), back!),
+      ],
+    }),
+  ),
+  {
+    names: ["embedding"],
+    inputs: [f(7, 5), ids(7, 2, 3), f(4, 5)],
+    run: (_, table, places, positions) => [
+      ops.embedding(table!, integers(places!), { positions: positions!, zeroId: 3 }),
+    ],
+  },
+  {
+    names: ["embedding"],
+    inputs: [f(7, 5), ids(7, 3, 12)],
+    run: (_, table, places) => [ops.embedding(table!, integers(places!))],
+  },
+  { names: ["dropout"], inputs: [f(3, 7)], run: (gpu, x) => [ops.dropout(x!, 0.4, rng(gpu))] },
+  {
+    names: ["attention", "attentionMap"],
+    inputs: [f(2, 3, 8), f(2, 5, 8), f(2, 5, 8), words([1, 0, 1, 1, 0, 1, 1, 1, 0, 0], 2, 5)],
+    run: (_, q, k, v, seen) => {
+      const options = { mask: integers(seen!) };
+      const { output, logSumExp } = ops.attention(q!, k!, v!, 2, options);
+      return [output, ops.attentionMap(q!, k!, logSumExp, 2, options)];
+    },
+  },
+  {
+    names: ["selfAttention", "crossAttention"],
+    inputs: [f(2, 3, 24), f(2, 5, 16)],
+    run: (_, qkv, kv) => [ops.crossAttention(ops.selfAttention(qkv!, 2).output, kv!, 2).output],
+  },
+  {
+    names: ["crossAttention"],
+    inputs: [f(2, 3, 8), f(2, 5, 16)],
+    run: (_, q, kv) => [ops.crossAttention(q!, kv!, 2).output],
+  },
+  {
+    names: ["crossEntropy"],
+    inputs: [f(3, 5), ids(5, 3, 1)],
+    run: (_, logits, targets) => {
+      const { loss, rows } = ops.crossEntropy(logits!, integers(targets!));
+      return [loss, rows];
+    },
+  },
+  {
+    names: ["headCrossEntropy"],
+    inputs: [f(3, 6), f(6, 5), f(5), ids(5, 3, 1)],
+    run: (_, hidden, weight, bias, targets) => {
+      const of = { hidden: hidden!, weight: weight!, bias: bias! };
+      const { loss, rows } = ops.headCrossEntropy(of, integers(targets!));
+      return [loss, rows];
+    },
+  },
+  {
+    names: ["klLoss"],
+    inputs: [f(3, 2, 5), ids(5, 3, 2), ids(6, 3, 2), words([1, 2, 3], 3, 1), coefficients, positive(3, 2)],
+    run: (_, logits, x0, xt, t, table, weights) => {
+      const targets = {
+        x0: integers(x0!),
+        xt: integers(xt!),
+        t: integers(t!),
+        coefficients: table!.detach(),
+      };
+      const { loss, terms } = ops.klLoss({ logits: logits!, ...targets }, { weights: weights!.detach() });
+      return [loss, terms];
+    },
+  },
+  {
+    names: ["headKlLoss"],
+    inputs: [f(3, 2, 6), f(6, 5), f(5), ids(5, 3, 2), ids(6, 3, 2), words([1, 2, 3], 3, 1), coefficients],
+    run: (_, hidden, weight, bias, x0, xt, t, table) => {
+      const targets = {
+        x0: integers(x0!),
+        xt: integers(xt!),
+        t: integers(t!),
+        coefficients: table!.detach(),
+      };
+      const of = { hidden: hidden!, weight: weight!, bias: bias! };
+      const { loss, terms } = ops.headKlLoss(of, targets, { chunkBytes: 40 });
+      return [loss, terms];
+    },
+  },
+  {
+    names: ["modulation"],
+    inputs: [f(3, 10), f(2, 5, 8), f(2, 1, 8)],
+    run: (_, h, weight, bias) => [ops.modulation(h!, weight!, bias!)],
+  },
+  ...[4, 3].map(
+    (width): Case => ({
+      names: ["nearestCodes", "quantizeStraightThrough"],
+      inputs: [f(2, 3, width), f(5, width)],
+      run: (_, z, codes) => {
+        const found = ops.nearestCodes(z!, codes!);
+        const { quantized, commitmentLoss } = ops.quantizeStraightThrough(z!, codes!);
+        return [ops.add(quantized, commitmentLoss), found.ids, found.distance];
+      },
+    }),
+  ),
+  ...[4, 3].map(
+    (width): Case => ({
+      names: ["updateCodebook", "restartCodes", "initialiseCodes"],
+      inputs: [f(6, width), ids(5, 2, 3), f(5, width), positive(5), f(5, width), positive(5), ids(6, 5, 1)],
+      run: (_, z, places, codes, counts, sums, idle, picks) => {
+        const state = { codes: codes!, counts: counts!, sums: sums!, idle: idle! };
+        const usage = ops.updateCodebook(state, z!, integers(places!));
+        ops.restartCodes(state, z!, integers(picks!), 1);
+        const after = Object.values(state).map((tensor) => ops.scale(tensor.detach(), 1));
+        ops.initialiseCodes(state, z!, integers(picks!));
+        return [usage, ...after, ...Object.values(state).map((tensor) => tensor.detach())];
+      },
+    }),
+  ),
+  {
+    names: ["qSample", "samplePrior"],
+    inputs: [ids(5, 3, 2), words([1, 2, 3], 3, 1), thresholds],
+    run: (gpu, x0, t, table) => [
+      ops.qSample(rng(gpu), integers(x0!), integers(t!), integers(table!), 5),
+      ops.samplePrior(rng(gpu), [3, 2], integers(table!), 5, 3),
+    ],
+  },
+  {
+    names: ["drawRestartRows"],
+    inputs: [f(3, 5)],
+    run: (gpu, idle) => [ops.drawRestartRows(rng(gpu), idle!, 4, 0.1)],
+  },
+  {
+    names: ["maskCondition"],
+    inputs: [ids(5, 3, 4)],
+    run: (gpu, y) => [
+      ops.maskCondition(rng(gpu), integers(y!), { conditionRate: 0.7, maskRate: 0.5, maskId: 5 }, true),
+    ],
+  },
+  {
+    names: ["pictureFromPixels"],
+    inputs: [ids(2 ** 31, 5, 3)],
+    run: (_, pixels) => [ops.pictureFromPixels(integers(pixels!), 4)],
+  },
+  {
+    names: ["posteriorLogProbs", "posteriorDense"],
+    inputs: [
+      f(3, 2, 5),
+      ids(6, 3, 2),
+      words([1, 2, 3], 3, 1),
+      coefficients,
+      positive(6, 6),
+      positive(6, 6),
+      positive(6, 6),
+    ],
+    run: (_, logits, xt, t, table, toT, barU, barT) => [
+      ops.posteriorLogProbs(logits!, integers(xt!), integers(t!), table!),
+      ops.posteriorDense(logits!, integers(xt!), { toT: toT!, barU: barU!, barT: barT! }),
+    ],
+  },
+  { names: ["mixBranches"], inputs: [f(4, 3, 5)], run: (_, logits) => [ops.mixBranches(logits!, 1.5)] },
+  {
+    names: ["sampleStep", "fixWords"],
+    inputs: [f(3, 2, 5), ids(6, 3, 2), thresholds, words([1, 0, 0, 1, 0, 0], 3, 2), ids(5, 3, 2)],
+    run: (gpu, scores, xt, table, at, fixed) => {
+      const options = { topR: 0.9, fixed: { at: integers(at!), words: integers(fixed!) } };
+      return [
+        ops.sampleStep(rng(gpu), scores!, integers(xt!), integers(table!), 2, options),
+        ops.fixWords(integers(xt!), options.fixed, 2),
+      ];
+    },
+  },
+  {
+    names: ["reportRows"],
+    inputs: [f(3, 2, 5), ids(6, 3, 2)],
+    run: (_, scores, tokens) => [ops.reportRows(scores!, integers(tokens!), 2)],
+  },
+  { names: ["Rng"], inputs: [f(3, 5)], run: (gpu, x) => [rng(gpu).categorical(x!)] },
+];
+
+/** What takes no tensors, or hands its own to the functions above. */
+const without: (keyof typeof ops)[] = [
+  "checkIds", // reads; below
+  "checkSteps", // reads
+  "chunkRows",
+  "defaultChunkBytes",
+  "crossEntropyRows",
+  "klRows",
+  "matmulKernel",
+  "pictureFromTexture",
+  "reportWidth",
+  "sampleTimesteps",
+];
+/** Parts of conv2d that it shares with convTranspose2d. */
+const parts: (keyof typeof ops)[] = ["forward", "backwardInput", "backwardWeight", "teamLanes"];
+
+/** A tensor that holds the elements of an input, where in it they lie, and the view of it that is the input. */
+interface Laid {
+  whole: Tensor;
+  at: number[];
+  view(whole: Tensor): Tensor;
+}
+
+/** Memory of a shape with the elements at their places and threes elsewhere. */
+function lay(gpu: Gpu, { data, dtype }: Required<Input>, shape: number[], at: number[]): Tensor {
+  const all = new Float64Array(size(shape)).fill(3);
+  at.forEach((place, i) => {
+    all[place] = data[i]!;
+  });
+  const whole = fromArray(gpu, all, shape, dtype as "f32", "whole");
+  return dtype === "f32" ? whole.requireGrad() : whole;
+}
+
+type Layout = (gpu: Gpu, input: Required<Input>) => Laid;
+
+const dense: Layout = (gpu, input) => {
+  const at = Array.from(input.data, (_, i) => i);
+  return { whole: lay(gpu, input, input.shape, at), at, view: (whole) => whole };
+};
+
+const layouts: Record<string, Layout> = {
+  "a stretch from an odd offset": (gpu, input) => {
+    const { shape } = input;
+    const count = size(shape);
+    const at = Array.from(input.data, (_, i) => i + 5);
+    const whole = lay(gpu, input, [count + 8], at);
+    return { whole, at, view: (from) => from.slice(0, 5, count).reshape(shape) };
+  },
+  "a slice of every row": (gpu, input) => {
+    const { shape } = input;
+    const width = shape.at(-1)!;
+    const at = Array.from(input.data, (_, i) => Math.floor(i / width) * (width + 3) + 1 + (i % width));
+    const whole = lay(gpu, input, [...shape.slice(0, -1), width + 3], at);
+    return { whole, at, view: (from) => from.slice(-1, 1, width) };
+  },
+  "a transposed slice": (gpu, input) => {
+    // [..., rows, width] lies as [..., width, rows + 1]; a vector as a column.
+    const { shape } = input;
+    const width = shape.at(-1)!;
+    const height = shape.at(-2) ?? 1;
+    const at = Array.from(input.data, (_, i) => {
+      const block = Math.floor(i / (height * width));
+      const [row, column] = [Math.floor(i / width) % height, i % width];
+      return (block * width + column) * (height + 1) + row + 1;
+    });
+    const whole = lay(gpu, input, [...shape.slice(0, -2), width, height + 1], at);
+    const view = (from: Tensor) => from.slice(-1, 1, height).transpose();
+    return { whole, at, view: shape.length > 1 ? view : (from) => view(from).reshape(shape) };
+  },
+};
+
+interface Outcome {
+  results: number[][];
+  /** Of each input, or null. */
+  gradients: (number[] | null)[];
+  /** Whether the gradient of what the view leaves out is zero. */
+  clean: boolean;
+}
+
+async function outcome(gpu: Gpu, { inputs, run }: Case, layout: Layout): Promise<Outcome> {
+  const made = inputs.map(({ shape, data, dtype = "f32" }, i) =>
+    layout(gpu, { shape, data: data ?? randomArray(i + 1, size(shape)), dtype }),
+  );
+  const results = gpu.scope(() => {
+    const all = run(gpu, ...made.map(({ whole, view }) => view(whole)));
+    const [first] = all as [Tensor<Float>];
+    if (first.node) backwardFrom(first, fromArray(gpu, randomArray(99, first.size), first.shape));
+    return all.map((tensor) => tensor.detach().keep());
+  });
+  const found: Outcome = { results: [], gradients: [], clean: true };
+  for (const tensor of results) found.results.push(Array.from(await tensor.read()));
+  for (const { whole, at } of made) {
+    const gradient = whole.grad ? await whole.grad.read() : null;
+    found.gradients.push(gradient && at.map((place) => gradient[place]!));
+    const own = new Set(at);
+    found.clean &&= !gradient || gradient.every((value, i) => own.has(i) || value === 0);
+    whole.grad?.dispose();
+    whole.dispose();
+  }
+  for (const tensor of results) tensor.dispose();
+  return found;
+}
+
+for (const each of cases) {
+  test(`${each.names.join(", ")} of [${each.inputs.map(({ shape }) => shape.join("×")).join("], [")}]`, async (t, gpu) => {
+    const expected = await outcome(gpu, each, dense);
+    t.ok(expected.results.flat().every(Number.isFinite), "dense: finite");
+    for (const [name, layout] of Object.entries(layouts)) {
+      const actual = await outcome(gpu, each, layout);
+      const tolerance = { abs: 1e-5, rel: 1e-5 };
+      t.near(actual.results.flat(), expected.results.flat(), tolerance, `${name}: results`);
+      t.near(
+        actual.gradients.flatMap((values) => values ?? []),
+        expected.gradients.flatMap((values) => values ?? []),
+        tolerance,
+        `${name}: gradients`,
+      );
+      t.ok(actual.clean, `${name}: no gradient beside it`);
+    }
+  });
+}
+
+test("all public ops are among these", (t) => {
+  const covered = new Set([...cases.flatMap(({ names }) => names), ...without, ...parts]);
+  t.same(
+    Object.keys(ops).filter((name) => !covered.has(name as keyof typeof ops)),
+    [],
+    "no op is left out",
+  );
+});
+
+test("views of integers are checked and read", async (t, gpu) => {
+  const tokens = fromArray(gpu, [1, 2, 3, 4, 5, 9], [2, 3], "u32", "tokens").transpose();
+  t.same([...(await tokens.read())], [1, 4, 2, 5, 3, 9], "read");
+  t.same([...(await tokens.reshape([6]).read())], [1, 4, 2, 5, 3, 9], "reshaped");
+  await ops.checkIds(tokens, 10);
+  await t.throwsMessage(ops.checkIds(tokens, 9), /element 5 is 9/, "checked in its own order");
+});
+
+float16Test("products and attention of float16 views", async (t, gpu) => {
+  const data = randomArray(1, 2 * 3 * 25);
+  const narrow = (tensor: Tensor<"f16">) => tensor.slice(2, 1, 24);
+  const run = (make: (whole: Tensor<"f16">) => Tensor<"f16">) =>
+    gpu.scope(() => {
+      const qkv = make(fromArray(gpu, data, [2, 3, 25], "f16"));
+      const weight = fromArray(gpu, randomArray(2, 24 * 5), [24, 5], "f16");
+      return [ops.selfAttention(qkv, 2).output, ops.matmul(qkv, weight)] as const;
+    });
+  const [attended, product] = run((whole) => ops.contiguous(narrow(whole)));
+  const [ofView, productOfView] = run(narrow);
+  t.near(await ofView.read(), await attended.read(), {}, "attention");
+  t.near(await productOfView.read(), await product.read(), {}, "matmul");
+});
