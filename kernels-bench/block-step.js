@@ -10,11 +10,11 @@
 import { spawnSync } from "node:child_process";
 import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { DecoderBlock } from "../dist/diffusion/decoder.js";
 import { Module } from "../dist/engine/nn/module.js";
 import { TimestepModulation } from "../dist/engine/nn/timestep-modulation.js";
 import { mse } from "../dist/engine/ops/reduce.js";
 import { backward } from "../dist/engine/tensor/autograd.js";
+import { DecoderBlock } from "../dist/models/mc-diffusion/decoder.js";
 import { ModelOptimizer } from "../dist/training/model-optimizer.js";
 import { quantile } from "./measure.js";
 import { input } from "./problem.js";
@@ -186,7 +186,7 @@ ${significant(quantile(times, 0.5))} ms a step then, at best ${significant(Math.
 }
 
 if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  const { openGpu, runCommand } = await import("../dist/cli.js");
+  const { openGpu, runCommand } = await import("../dist/cli/options.js");
   const coldStart = "--cold-start";
   await runCommand(async () => {
     if (process.argv[2] === coldStart) {

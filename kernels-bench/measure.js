@@ -53,7 +53,7 @@ const totalBudget = 130_000;
 const mostRounds = 15;
 const fewestRounds = 3;
 const mostCallsPerSample = 512;
-/** What stands for log 0 in src/diffusion/table.ts. */
+/** What stands for log 0 in src/diffusion/coefficients.ts. */
 const logZero = -1e30;
 
 /**

@@ -8,10 +8,10 @@
  */
 
 import { Command, InvalidArgumentError } from "commander";
-import { openGpu, runCommand } from "../dist/cli.js";
-import { resolveConfig } from "../dist/config.js";
-import { Decoder } from "../dist/diffusion/decoder.js";
+import { openGpu, runCommand } from "../dist/cli/options.js";
+import { resolveConfig } from "../dist/config/config.js";
 import { Schedule } from "../dist/diffusion/schedule.js";
+import { Decoder } from "../dist/models/mc-diffusion/decoder.js";
 import { DecoderTraining } from "../dist/training/decoder-training.js";
 import { memoryRecorder } from "./memory-curve.js";
 import { align, bytes, significant } from "./report.js";

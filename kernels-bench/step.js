@@ -1,7 +1,7 @@
 /** Profile of whole training steps: what they take in time, dispatches and memory, and which kernels take it. */
 
-import { Captioner } from "../dist/captioner.js";
-import { resolveConfig } from "../dist/config.js";
+import { Captioner } from "../dist/captioner/captioner.js";
+import { resolveConfig } from "../dist/config/config.js";
 import { timeline, timesByKernel } from "../dist/engine/gpu/profiler.js";
 import { WordTokenizer } from "../dist/text/words.js";
 import { DecoderTraining } from "../dist/training/decoder-training.js";

@@ -2,7 +2,7 @@
 //   t >= 2:  KL( q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t) ),   t = 1:  -log p~(x_0)
 // plus lambda * (-log p~(x_0)), where p~ = softmax(logits) and p(x_{t-1} | x_t) = sum_k q(x_{t-1} | x_t, k) p~(k).
 //
-// O(M) form, with r~, S~, kappa as in src/diffusion/table.ts and a = alphabar_{t-1}, b = betabar_{t-1}:
+// O(M) form, with r~, S~, kappa as in src/diffusion/coefficients.ts and a = alphabar_{t-1}, b = betabar_{t-1}:
 //   Z_j = a r~_j + b S~ is the model's mass at j up to a factor that the truth q shares, and q takes only three values
 //   (at x_0, at x_t, at every other token), so that
 //   KL = q_0 (log N_0 - log Z_0) + q_v (log N_v - log Z_v) - q_other [ n log(S~/kappa_0) + sum_j log(1 + c p_j) ],  c = a / (b S~).

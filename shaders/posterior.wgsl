@@ -1,7 +1,7 @@
 // log p(x_u | x_t) over the M+1 states from log p~(x_0 | x_t) over M tokens, in O(M): the posterior mean
 //   p(x_u | x_t) = sum_k q(x_u | x_t, x_0 = k) p~(k),     u < t, u = t-1 or a jump.
 //
-// With s_j = q(x_t | x_u = j), a = alphabar_u, b = betabar_u and the scaled ratios of src/diffusion/table.ts:
+// With s_j = q(x_t | x_u = j), a = alphabar_u, b = betabar_u and the scaled ratios of src/diffusion/coefficients.ts:
 //   x_t a token:  out_j = (s_j / betabar_t)  (a r~_j + b S~),  out_[MASK] = 0
 //   x_t = [MASK]: out_j = (s_j / gammabar_t) (a p_j  + b S),   out_[MASK] = S gammabar_u / gammabar_t
 // It sums to one by itself when p~ does, and is p~ at u = 0. Where beta is exactly 0 an unmasked token stays: one-hot.

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** `node dist/caption.js IMAGE…`: captions pictures with trained weights. */
 
-import { Captioner, type CaptionOptions, type Precision } from "./captioner.js";
+import { Captioner, type CaptionOptions, type Precision } from "./captioner/captioner.js";
 import {
   adapterOption,
   checkSteps,
@@ -13,11 +13,11 @@ import {
   precisionOption,
   runCommand,
   tuningHelp,
-} from "./cli.js";
+} from "./cli/options.js";
+import { say, tell } from "./cli/terminal.js";
 import { UserError } from "./platform/errors.js";
 import { isOutputGone, nodePlatform as platform, shippedWeights } from "./platform/node.js";
 import { shown } from "./platform/shown.js";
-import { say, tell } from "./terminal.js";
 
 type Method = NonNullable<CaptionOptions["guidance"]>;
 

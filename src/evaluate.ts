@@ -3,7 +3,8 @@
 
 import { basename, isAbsolute, join } from "node:path";
 import { Option } from "commander";
-import { Captioner, type CaptionOptions, type Precision } from "./captioner.js";
+import { Captioner, type CaptionOptions, type Precision } from "./captioner/captioner.js";
+import { loadDataset } from "./cli/load-dataset.js";
 import {
   adapterOption,
   checkOutput,
@@ -16,10 +17,11 @@ import {
   precisionOption,
   runCommand,
   tuningHelp,
-} from "./cli.js";
-import type { Config } from "./config.js";
+} from "./cli/options.js";
+import { withLateProgress } from "./cli/progress.js";
+import { say } from "./cli/terminal.js";
+import type { Config } from "./config/config.js";
 import type { Dataset } from "./data/dataset.js";
-import { loadDataset } from "./data/load.js";
 import { guidanceMethods } from "./diffusion/guidance.js";
 import {
   differencesTable,
@@ -29,15 +31,13 @@ import {
   scoresTable,
   tableLegend,
   testSplits,
-} from "./evaluation.js";
-import { boundSteps, boundTable, splitBounds } from "./held-out-bound.js";
+} from "./evaluation/evaluation.js";
+import { boundSteps, boundTable, splitBounds } from "./evaluation/held-out-bound.js";
 import { parseJsonRecord } from "./io/json.js";
 import { DRAWS } from "./metrics/bootstrap.js";
 import { UserError } from "./platform/errors.js";
 import { packageVersion, nodePlatform as platform, shippedWeights } from "./platform/node.js";
 import { lastName } from "./platform/path.js";
-import { withLateProgress } from "./progress.js";
-import { say } from "./terminal.js";
 
 interface Options {
   weights: string;

@@ -1,6 +1,6 @@
 /**
- * The public API: the engine (device, tensors, autograd, ops), networks, the diffusion mathematics, the captioner and
- * its metrics. Nothing here needs Node; `mc-diffusion/node` opens a device there.
+ * The public API, by name: the engine (device, tensors, autograd, ops), networks, the diffusion mathematics, the captioner
+ * and its metrics. Nothing here needs Node; `mc-diffusion/node` opens a device there.
  */
 
 export {
@@ -9,30 +9,75 @@ export {
   type CaptionOptions,
   type LoadOptions,
   type RgbaPicture,
-} from "./captioner.js";
-export type { GuidanceSettings } from "./chain.js";
-export { type Config, describeConfig, PRESET_NAMES, resolveConfig } from "./config.js";
-export * from "./data/augment.js";
-export * from "./data/batches.js";
-export * from "./data/dataset.js";
-export type { DenoiseOptions, DenoiseStep } from "./denoising.js";
-export { AttentionReadout } from "./diffusion/attention-readout.js";
-export { Decoder, type DecoderShape } from "./diffusion/decoder.js";
-export * from "./diffusion/forward.js";
-export * from "./diffusion/guidance.js";
-export * from "./diffusion/loss.js";
-export * from "./diffusion/posterior.js";
-export * from "./diffusion/sampler.js";
-export * from "./diffusion/schedule.js";
-export * from "./diffusion/table.js";
-export * from "./diffusion/transition.js";
+} from "./captioner/captioner.js";
+export type { DenoiseOptions, DenoiseStep } from "./captioner/denoise-stream.js";
+export {
+  type ExternalPicture,
+  type PictureOrFile,
+  type PictureSource,
+  type PixelBuffer,
+  type PixelBytes,
+  pictureTensor,
+} from "./captioner/picture-source.js";
+export { type PictureFit, pictureFromPixels, pictureFromTexture } from "./captioner/picture-tensor.js";
+export type { GuidanceSettings } from "./captioner/sampling.js";
+export type { PictureWatch, WatchOptions } from "./captioner/watch.js";
+export { type Config, describeConfig, PRESET_NAMES, resolveConfig } from "./config/config.js";
+export { type Augmentation, augment, LIGHT_AUGMENTATION } from "./data/augment.js";
+export { type Batch, Batches } from "./data/batches.js";
+export {
+  type CaptionedImage,
+  type Dataset,
+  imagesOf,
+  MemoryPictures,
+  type Pictures,
+  readPictures,
+  selectPictures,
+  splitsOf,
+} from "./data/dataset.js";
+export { type TransitionTable, transitionTable } from "./diffusion/coefficients.js";
+export { addNoise, drawPrior, drawTimesteps, forwardProbabilities } from "./diffusion/forward.js";
+export {
+  fullWeight,
+  type Guidance,
+  type GuidanceMethod,
+  guidanceMethods,
+  guidedCondition,
+} from "./diffusion/guidance.js";
+export { headKlLoss, type KlInputs, type KlOptions, type KlResult, klLoss } from "./diffusion/kl.js";
+export { type DiffusionBatch, defaultLambda, diffusionLoss } from "./diffusion/loss.js";
+export { type ConditionMask, maskCondition, qSample } from "./diffusion/noise.js";
+export { reverseLogProbs, reverseProbabilities } from "./diffusion/posterior.js";
+export {
+  type FixedWords,
+  fixWords,
+  mixBranches,
+  type StepOptions,
+  sampleStep,
+} from "./diffusion/sample-step.js";
+export { denoise, type Predict, type SampleOptions, type SampleStep, sample } from "./diffusion/sampler.js";
+export {
+  defaultPreset,
+  Schedule,
+  type ScheduleEnds,
+  type SchedulePreset,
+  schedulePresets,
+  type Transition,
+} from "./diffusion/schedule.js";
+export { cumulativeMatrices, type Matrix, transitionMatrix } from "./diffusion/transition-matrix.js";
 export * as kernels from "./engine/gpu/kernels.generated.js";
 export { tuningProblems } from "./engine/gpu/tuning/tuning-problems.js";
 export * from "./engine/index.js";
 export { TimestepModulation } from "./engine/nn/timestep-modulation.js";
-export * from "./engine/ops/models.js";
-export { PhiloxStream, replay } from "./engine/ops/philox.js";
-export * from "./engine/weights/safetensors.js";
+export { modulation } from "./engine/ops/modulation.js";
+export { PhiloxStream } from "./engine/ops/philox.js";
+export {
+  decodeSafetensors,
+  encodeSafetensors,
+  type SafetensorsFile,
+  type StoredDtype,
+  type StoredTensor,
+} from "./engine/weights/safetensors.js";
 export {
   type ComparedGuidance,
   differencesTable,
@@ -42,9 +87,15 @@ export {
   type SplitScores,
   scoresTable,
   testSplits,
-} from "./evaluation.js";
-export * from "./metrics/accuracy.js";
-export * from "./metrics/bleu.js";
+} from "./evaluation/evaluation.js";
+export {
+  type Accuracy,
+  exactMatch,
+  genderAccuracy,
+  objectWordAccuracy,
+  toneAccuracy,
+} from "./metrics/accuracy.js";
+export { bleu } from "./metrics/bleu.js";
 export {
   bootstrap,
   type Estimate,
@@ -52,17 +103,35 @@ export {
   type Score,
   type Statistic,
 } from "./metrics/bootstrap.js";
-export * from "./metrics/cider.js";
-export * from "./metrics/image.js";
-export * from "./metrics/scores.js";
-export * from "./picture-source.js";
-export type { PictureWatch, WatchOptions } from "./picture-watch.js";
+export { ciderD } from "./metrics/cider.js";
+export { psnr, ssim } from "./metrics/image.js";
+export {
+  type CaptionScores,
+  METRIC_NAMES,
+  METRICS,
+  type Metric,
+  type MetricName,
+  scoreCaptions,
+} from "./metrics/scores.js";
+export { AttentionReadout } from "./models/mc-diffusion/attention-readout.js";
+export { Decoder, type DecoderShape } from "./models/mc-diffusion/decoder.js";
+export {
+  type CodebookState,
+  initialiseCodes,
+  type NearestCodes,
+  nearestCodes,
+  type Quantized,
+  quantizeStraightThrough,
+  restartCodes,
+  type UpdateOptions,
+  updateCodebook,
+} from "./models/vqvae/codebook.js";
+export { VqVae, type VqVaeShape } from "./models/vqvae/vqvae.js";
 export { type DrawablePicture, drawablePicture } from "./platform/browser-pictures.js";
 export { opfsFiles } from "./platform/opfs.js";
 export type { DecodeOptions, Files, ImageCodec, Platform, RgbImage } from "./platform/platform.js";
 export type { Tokenizer } from "./text/tokenizer.js";
 export { WordTokenizer } from "./text/words.js";
 export { DecoderTraining } from "./training/decoder-training.js";
-export { saveTrained } from "./training/run.js";
+export { saveTrained } from "./training/pipeline.js";
 export { VqVaeTraining } from "./training/vqvae-training.js";
-export { VqVae, type VqVaeShape } from "./vqvae/vqvae.js";

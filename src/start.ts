@@ -4,15 +4,22 @@
 import { spawn } from "node:child_process";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Captioner } from "./captioner.js";
-import { adapterOption, commandLine, defaultRunFolder, numberOption, openGpu, runCommand } from "./cli.js";
-import { resolveConfig } from "./config.js";
+import { Captioner } from "./captioner/captioner.js";
+import { loadDataset } from "./cli/load-dataset.js";
+import {
+  adapterOption,
+  commandLine,
+  defaultRunFolder,
+  numberOption,
+  openGpu,
+  runCommand,
+} from "./cli/options.js";
+import { say } from "./cli/terminal.js";
+import { resolveConfig } from "./config/config.js";
 import { type CaptionedImage, type Dataset, imagesOf, readPictures } from "./data/dataset.js";
-import { loadDataset } from "./data/load.js";
-import { recordsOf } from "./evaluation.js";
+import { recordsOf } from "./evaluation/evaluation.js";
 import { RunFolder } from "./io/run-folder.js";
 import { nodePlatform as platform, shippedWeights } from "./platform/node.js";
-import { say } from "./terminal.js";
 
 interface Options {
   minutes: number;

@@ -2,7 +2,8 @@
 /** `node dist/train.js`: data → VQ-VAE → codes → decoder → captions, in one run folder. */
 
 import { Option } from "commander";
-import { Captioner } from "./captioner.js";
+import { Captioner } from "./captioner/captioner.js";
+import { loadDataset } from "./cli/load-dataset.js";
 import {
   adapterOption,
   commandLine,
@@ -12,7 +13,9 @@ import {
   openGpu,
   runCommand,
   tuningHelp,
-} from "./cli.js";
+} from "./cli/options.js";
+import { withLateProgress, withProgress } from "./cli/progress.js";
+import { say, tell } from "./cli/terminal.js";
 import {
   type Config,
   describeConfig,
@@ -20,17 +23,16 @@ import {
   resolveConfig,
   resumeConfig,
   smallerSizes,
-} from "./config.js";
+} from "./config/config.js";
 import { captionTable, captionWarnings, summarizeCaptions } from "./data/caption-summary.js";
 import type { Dataset } from "./data/dataset.js";
-import { loadDataset } from "./data/load.js";
 import { DeviceLostError, GpuError, OutOfMemoryError } from "./engine/gpu/errors.js";
 import { checkFinite } from "./engine/gpu/finite-check.js";
 import type { Gpu } from "./engine/gpu/gpu.js";
 import { poison } from "./engine/gpu/poison.js";
 import { loadWeights } from "./engine/weights/weights.js";
-import { evaluate, scoresTable, tableLegend, testSplits } from "./evaluation.js";
-import { boundSteps, boundTable, splitBounds } from "./held-out-bound.js";
+import { evaluate, scoresTable, tableLegend, testSplits } from "./evaluation/evaluation.js";
+import { boundSteps, boundTable, splitBounds } from "./evaluation/held-out-bound.js";
 import { latestCheckpoint } from "./io/checkpoint.js";
 import type { JsonRecord } from "./io/json.js";
 import { RunFolder } from "./io/run-folder.js";
@@ -43,15 +45,13 @@ import {
   type StopSignal,
   signalExitCode,
 } from "./platform/node.js";
-import { withLateProgress, withProgress } from "./progress.js";
 import { formatDuration } from "./report/duration.js";
 import { renderReport } from "./report/report.js";
 import { captionSheet } from "./report/sheet.js";
-import { say, tell } from "./terminal.js";
 import type { WordTokenizer } from "./text/words.js";
 import { measureCosts } from "./training/costs.js";
 import { estimateSeconds } from "./training/estimate.js";
-import { buildCaptioner, tryRun } from "./training/preflight.js";
+import { runStage, type Trainer } from "./training/loop.js";
 import {
   buildVocabulary,
   heldOutRecords,
@@ -60,9 +60,9 @@ import {
   saveTrained,
   usedRecords,
   writeVocabulary,
-} from "./training/run.js";
+} from "./training/pipeline.js";
+import { buildCaptioner, tryRun } from "./training/preflight.js";
 import { dataDifferences, describeData, keepData, keptData, type RunData } from "./training/run-data.js";
-import { runStage, type Trainer } from "./training/stage.js";
 import {
   captionedSamples,
   decoderStage,

@@ -1,6 +1,6 @@
 /** A captioner of a few thousand random weights, and pictures for it. */
 
-import { Captioner } from "../dist/captioner.js";
+import { Captioner } from "../dist/captioner/captioner.js";
 import type { Gpu } from "../dist/engine/gpu/gpu.js";
 import { readWeights } from "../dist/engine/weights/weights.js";
 import { WordTokenizer } from "../dist/text/words.js";

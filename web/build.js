@@ -5,8 +5,8 @@ import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from "node:
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { resolveConfig } from "../dist/config.js";
-import { loadDataset } from "../dist/data/load.js";
+import { loadDataset } from "../dist/cli/load-dataset.js";
+import { resolveConfig } from "../dist/config/config.js";
 import { writeDataset } from "../dist/data/prepared.js";
 import { nodePlatform, shippedWeights } from "../dist/platform/node.js";
 import { gallery } from "./gallery.js";

@@ -1,7 +1,7 @@
 /** Tables of vectors: embedding and the nearest code. */
 
-import { nearestCodes } from "../../dist/engine/ops/codebook.js";
 import { embedding } from "../../dist/engine/ops/embedding.js";
+import { nearestCodes } from "../../dist/models/vqvae/codebook.js";
 import { forward, input, withGradients } from "../problem.js";
 import * as reference from "../reference.js";
 

@@ -1,16 +1,16 @@
 /** Losses over the vocabulary, the posterior, the random steps of training and sampling, random numbers. */
 
+import { stepThresholds, transitionTable } from "../../dist/diffusion/coefficients.js";
+import { headKlLoss, klLoss } from "../../dist/diffusion/kl.js";
+import { qSample } from "../../dist/diffusion/noise.js";
 import { reverseProbabilities } from "../../dist/diffusion/posterior.js";
+import { posteriorLogProbs } from "../../dist/diffusion/posterior-sum.js";
+import { sampleStep } from "../../dist/diffusion/sample-step.js";
 import { Schedule } from "../../dist/diffusion/schedule.js";
-import { stepThresholds, transitionTable } from "../../dist/diffusion/table.js";
 import { crossEntropy } from "../../dist/engine/ops/cross-entropy.js";
-import { headCrossEntropy, headKlLoss } from "../../dist/engine/ops/head-loss.js";
-import { klLoss } from "../../dist/engine/ops/kl.js";
-import { qSample } from "../../dist/engine/ops/noise.js";
+import { headCrossEntropy } from "../../dist/engine/ops/head-loss.js";
 import { below, gumbel, happens, philox, replay, seedWords } from "../../dist/engine/ops/philox.js";
-import { posteriorLogProbs } from "../../dist/engine/ops/posterior.js";
 import { Rng } from "../../dist/engine/ops/rng.js";
-import { sampleStep } from "../../dist/engine/ops/sample.js";
 import { countName, forward, input, withGradients } from "../problem.js";
 import * as reference from "../reference.js";
 

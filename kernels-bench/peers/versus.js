@@ -3,7 +3,7 @@
 import { execFile } from "node:child_process";
 import { loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
-import { openGpu } from "../../dist/cli.js";
+import { openGpu } from "../../dist/cli/options.js";
 import { UserError } from "../../dist/platform/errors.js";
 import { largestError, quantile } from "../measure.js";
 import { randomSource } from "../random.js";

@@ -25,11 +25,11 @@ import { Rng } from "../engine/ops/rng.js";
 import { logSoftmax } from "../engine/ops/softmax.js";
 import { noGrad } from "../engine/tensor/autograd.js";
 import { fromArray, type Tensor } from "../engine/tensor/tensor.js";
+import type { Decoder } from "../models/mc-diffusion/decoder.js";
 import { UserError } from "../platform/errors.js";
-import type { Decoder } from "./decoder.js";
+import { logZero, type TransitionTable } from "./coefficients.js";
 import { addNoise } from "./forward.js";
 import { reverseLogProbs } from "./posterior.js";
-import { logZero, type TransitionTable } from "./table.js";
 
 /**
  * KL(q(x_u | x_t, x_0) ‖ p_θ(x_u | x_t)) of each sequence in nats, [B]: the sum over its positions. u is the step that

@@ -1,10 +1,10 @@
 /** q: how clean tokens become noised ones (equations in reference order: q(x_t | x_0) = x_0 Q̄_t). */
 
-import { qSample, samplePrior, sampleTimesteps } from "../engine/ops/noise.js";
 import type { Rng } from "../engine/ops/rng.js";
 import type { Tensor } from "../engine/tensor/tensor.js";
+import type { TransitionTable } from "./coefficients.js";
+import { qSample, samplePrior, sampleTimesteps } from "./noise.js";
 import type { Schedule } from "./schedule.js";
-import type { TransitionTable } from "./table.js";
 
 /**
  * q(x_t | x_0) over the M+1 states, x_0 given as a distribution over M tokens, or M+1 with mass on [MASK]:

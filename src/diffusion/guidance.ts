@@ -9,11 +9,11 @@
  *                model, so ω = 0 is the full model and ω > 1 moves away from the masked information. It is mcs(1 - ω).
  */
 
-import { maskCondition } from "../engine/ops/noise.js";
 import type { Rng } from "../engine/ops/rng.js";
-import { fixWords } from "../engine/ops/sample.js";
 import { empty, fromArray, type Tensor } from "../engine/tensor/tensor.js";
 import { UserError } from "../platform/errors.js";
+import { maskCondition } from "./noise.js";
+import { fixWords } from "./sample-step.js";
 
 export const guidanceMethods = ["none", "cfg", "mcs", "mcs-printed"] as const;
 export type GuidanceMethod = (typeof guidanceMethods)[number];

@@ -7,10 +7,10 @@
  * reported values. T · loss + priorKl is the bound in nats per token.
  */
 
-import { type ChunkOptions, type Head, headKlLoss } from "../engine/ops/head-loss.js";
-import type { KlOptions, KlResult } from "../engine/ops/kl.js";
+import type { ChunkOptions, Head } from "../engine/ops/head-loss.js";
 import type { Tensor } from "../engine/tensor/tensor.js";
-import type { TransitionTable } from "./table.js";
+import type { TransitionTable } from "./coefficients.js";
+import { headKlLoss, type KlOptions, type KlResult } from "./kl.js";
 
 export interface DiffusionBatch {
   /** What the network says of x_0: its last hidden state [B, L, d] and the layer that makes logits [B, L, M] of it. */

@@ -4,10 +4,10 @@
  * different distribution wherever x_t is not [MASK].
  */
 
-import { posteriorLogProbs } from "../engine/ops/posterior.js";
 import type { Tensor } from "../engine/tensor/tensor.js";
+import type { TransitionTable } from "./coefficients.js";
+import { posteriorLogProbs } from "./posterior-sum.js";
 import type { Schedule } from "./schedule.js";
-import type { TransitionTable } from "./table.js";
 
 /**
  * log p_θ(x_u | x_t) [B, L, M+1] on the GPU, from log p̃ [B, L, M], x_t [B, L] and t [B]; u is the step that the table

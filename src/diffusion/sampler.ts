@@ -4,13 +4,13 @@
  */
 
 import { Rng } from "../engine/ops/rng.js";
-import { type FixedWords, fixWords, mixBranches, sampleStep } from "../engine/ops/sample.js";
 import { noGrad } from "../engine/tensor/autograd.js";
 import { empty, type Tensor } from "../engine/tensor/tensor.js";
 import { UserError } from "../platform/errors.js";
+import type { TransitionTable } from "./coefficients.js";
 import { drawPrior } from "./forward.js";
 import { fullWeight, type Guidance, guidedCondition } from "./guidance.js";
-import type { TransitionTable } from "./table.js";
+import { type FixedWords, fixWords, mixBranches, sampleStep } from "./sample-step.js";
 
 /**
  * The network: logits [N, L, M] of x_0 for tokens [N, L], steps [N] and condition ids [N, S]. With guidance N is 2B, full

@@ -1,26 +1,26 @@
 /** Training of the decoder: Algorithm 1 of the paper as one GPU step, captured once and replayed. */
 
-import type { Config } from "../config.js";
-import type { Decoder } from "../diffusion/decoder.js";
+import type { Config } from "../config/config.js";
+import { type TransitionTable, transitionTable } from "../diffusion/coefficients.js";
 import { addNoise, drawTimesteps } from "../diffusion/forward.js";
 import { ImportanceSampler } from "../diffusion/importance.js";
+import type { KlResult } from "../diffusion/kl.js";
 import { diffusionLoss } from "../diffusion/loss.js";
+import { maskCondition } from "../diffusion/noise.js";
 import type { Schedule } from "../diffusion/schedule.js";
-import { type TransitionTable, transitionTable } from "../diffusion/table.js";
 import type { Gpu } from "../engine/gpu/gpu.js";
 import { add, scale } from "../engine/ops/elementwise.js";
-import type { KlResult } from "../engine/ops/kl.js";
-import { maskCondition } from "../engine/ops/noise.js";
 import { mean } from "../engine/ops/reduce.js";
 import { Rng } from "../engine/ops/rng.js";
 import { backward } from "../engine/tensor/autograd.js";
 import { type Tensor, untracked } from "../engine/tensor/tensor.js";
 import type { Checkpoint } from "../io/checkpoint.js";
+import type { Decoder } from "../models/mc-diffusion/decoder.js";
 import { UserError } from "../platform/errors.js";
+import { StaticStep } from "./captured-step.js";
+import type { StepResult } from "./loop.js";
 import { ModelOptimizer } from "./model-optimizer.js";
 import { Snapshot } from "./snapshot.js";
-import type { StepResult } from "./stage.js";
-import { StaticStep } from "./static-step.js";
 
 /** The moving averages of importance sampling in a checkpoint. */
 const historyName = "importanceHistory";

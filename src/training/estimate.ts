@@ -1,6 +1,6 @@
 /** How long a run will take: its arithmetic, over the speed measured on this adapter. */
 
-import type { Captioner } from "../captioner.js";
+import type { Captioner } from "../captioner/captioner.js";
 import type { Gpu } from "../engine/gpu/gpu.js";
 import { matmul } from "../engine/ops/matmul.js";
 import { noGrad } from "../engine/tensor/autograd.js";

@@ -4,17 +4,17 @@
  * computed, and their memory is counted but not taken.
  */
 
-import { Captioner, imagesPerBatch as pictures } from "../captioner.js";
-import type { Config } from "../config.js";
+import { Captioner, imagesPerBatch as pictures } from "../captioner/captioner.js";
+import type { Config } from "../config/config.js";
+import { mixBranches } from "../diffusion/sample-step.js";
 import { DeviceLostError, formatBytes, OutOfMemoryError } from "../engine/gpu/errors.js";
 import type { Gpu } from "../engine/gpu/gpu.js";
-import { mixBranches } from "../engine/ops/sample.js";
 import { noGrad } from "../engine/tensor/autograd.js";
 import { type Tensor, untracked } from "../engine/tensor/tensor.js";
 import { UserError } from "../platform/errors.js";
 import type { WordTokenizer } from "../text/words.js";
+import { planned } from "./captured-step.js";
 import { DecoderTraining } from "./decoder-training.js";
-import { planned } from "./static-step.js";
 import { VqVaeTraining } from "./vqvae-training.js";
 
 /** Batches of one call draw from seeds 2³² apart: so there is room for two million pictures below 2⁵³. */

@@ -1,13 +1,13 @@
 /** The two stages as the training loop sees them: batches from a data set, measures and samples on held-out pictures. */
 
-import { type Captioner, imagesPerBatch } from "../captioner.js";
-import type { Config } from "../config.js";
+import { type Captioner, imagesPerBatch } from "../captioner/captioner.js";
+import type { Config } from "../config/config.js";
 import { augment } from "../data/augment.js";
 import { Batches } from "../data/batches.js";
 import { type Dataset, imagesOf, readPictures } from "../data/dataset.js";
 import { randomBelow } from "../data/random.js";
 import { ReadAhead } from "../data/read-ahead.js";
-import { boundSteps, heldOutBound } from "../held-out-bound.js";
+import { boundSteps, heldOutBound } from "../evaluation/held-out-bound.js";
 import type { RunFolder } from "../io/run-folder.js";
 import { exactMatch } from "../metrics/accuracy.js";
 import { bleu } from "../metrics/bleu.js";
@@ -16,7 +16,7 @@ import { psnr, ssim } from "../metrics/image.js";
 import type { Platform, RgbImage } from "../platform/platform.js";
 import { type CaptionedImage, captionSheet, reconstructionSheet } from "../report/sheet.js";
 import { DecoderTraining } from "./decoder-training.js";
-import type { Trainer } from "./stage.js";
+import type { Trainer } from "./loop.js";
 import { VqVaeTraining } from "./vqvae-training.js";
 
 export interface StageContext {

@@ -3,10 +3,10 @@
  * scored, from what each of these costs on this machine; and its correction while the machine turns out faster or slower.
  */
 
-import type { Config } from "../config.js";
+import type { Config } from "../config/config.js";
 import type { Dataset } from "../data/dataset.js";
-import { recordsOf, testSplits } from "../evaluation.js";
-import { boundSteps } from "../held-out-bound.js";
+import { recordsOf, testSplits } from "../evaluation/evaluation.js";
+import { boundSteps } from "../evaluation/held-out-bound.js";
 import { UserError } from "../platform/errors.js";
 import { formatDuration } from "../report/duration.js";
 import type { Costs } from "./costs.js";

@@ -1,16 +1,16 @@
 /** Training of the image tokenizer: one GPU step, captured once and replayed. */
 
-import type { Config } from "../config.js";
+import type { Config } from "../config/config.js";
 import type { Gpu } from "../engine/gpu/gpu.js";
 import { Rng } from "../engine/ops/rng.js";
 import { backward, noGrad } from "../engine/tensor/autograd.js";
 import { type Tensor, untracked } from "../engine/tensor/tensor.js";
 import type { Checkpoint } from "../io/checkpoint.js";
-import type { VqVae } from "../vqvae/vqvae.js";
+import type { VqVae } from "../models/vqvae/vqvae.js";
+import { planned, StaticStep } from "./captured-step.js";
+import type { StepResult } from "./loop.js";
 import { ModelOptimizer } from "./model-optimizer.js";
 import { Snapshot } from "./snapshot.js";
-import type { StepResult } from "./stage.js";
-import { planned, StaticStep } from "./static-step.js";
 
 /** Fills `images` [B, S, S, 3] with the pictures of batch n (from 0), bytes 0 … 255. */
 export type ImageBatches = (step: number, images: Uint8Array) => void | Promise<void>;

@@ -3,9 +3,9 @@
  * its 512 pictures. The decoder of the page trains on the codes that Node's VQ-VAE gave the pictures after its 20 steps.
  */
 import tap from "tap";
-import { resolveConfig } from "../../dist/config.js";
+import { loadDataset } from "../../dist/cli/load-dataset.js";
+import { resolveConfig } from "../../dist/config/config.js";
 import { readPictures } from "../../dist/data/dataset.js";
-import { loadDataset } from "../../dist/data/load.js";
 import { nodePlatform } from "../../dist/platform/node.js";
 import { bundle } from "./bundle.js";
 import { sharedBrowser } from "./chromium.js";

@@ -1,19 +1,19 @@
 /** What is computed in Node and in a page to be compared, by the same code: random bits, forward results, first losses of a run. */
-import { Captioner } from "../../dist/captioner.js";
-import { resolveConfig } from "../../dist/config.js";
+import { Captioner } from "../../dist/captioner/captioner.js";
+import { resolveConfig } from "../../dist/config/config.js";
 import type { Dataset } from "../../dist/data/dataset.js";
+import { transitionTable } from "../../dist/diffusion/coefficients.js";
 import { addNoise, drawPrior, drawTimesteps } from "../../dist/diffusion/forward.js";
+import { maskCondition } from "../../dist/diffusion/noise.js";
 import { Schedule } from "../../dist/diffusion/schedule.js";
-import { transitionTable } from "../../dist/diffusion/table.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
-import { maskCondition } from "../../dist/engine/ops/noise.js";
 import { Rng } from "../../dist/engine/ops/rng.js";
 import { noGrad } from "../../dist/engine/tensor/autograd.js";
 import { fromArray, type Tensor } from "../../dist/engine/tensor/tensor.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
 import type { Platform } from "../../dist/platform/platform.js";
 import { WordTokenizer } from "../../dist/text/words.js";
-import type { StepResult, Trainer } from "../../dist/training/stage.js";
+import type { StepResult, Trainer } from "../../dist/training/loop.js";
 import { decoderStage, type StageContext, trainingCodes, vqvaeStage } from "../../dist/training/stages.js";
 import { randomArray } from "../harness.js";
 import { MemoryFiles } from "../io/memory-files.js";

@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import t, { type Test } from "tap";
-import { Captioner } from "../../dist/captioner.js";
+import { Captioner } from "../../dist/captioner/captioner.js";
 import { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { nodePlatform, shippedWeights } from "../../dist/platform/node.js";
 import { openNodeDevice } from "../../dist/platform/node-adapter.js";

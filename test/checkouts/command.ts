@@ -8,7 +8,7 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { adapterOption, commandLine, integerOption, runCommand } from "../../dist/cli.js";
+import { adapterOption, commandLine, integerOption, runCommand } from "../../dist/cli/options.js";
 import { UserError } from "../../dist/platform/errors.js";
 import { differences, guidanceMethods, type Outcome, outcomeOf, timesTable } from "./outcome.js";
 

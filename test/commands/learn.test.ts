@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import t from "tap";
-import { Captioner } from "../../dist/captioner.js";
+import { Captioner } from "../../dist/captioner/captioner.js";
 import { loadWeights } from "../../dist/engine/weights/weights.js";
 import { latestCheckpoint } from "../../dist/io/checkpoint.js";
 import { nodePlatform } from "../../dist/platform/node.js";

@@ -1,9 +1,9 @@
 /** The whole sampler with a perfect network: it has to give back the distribution of the data. */
 
+import { transitionTable } from "../../dist/diffusion/coefficients.js";
 import { guidedCondition } from "../../dist/diffusion/guidance.js";
 import { sample } from "../../dist/diffusion/sampler.js";
 import { Schedule, type SchedulePreset } from "../../dist/diffusion/schedule.js";
-import { transitionTable } from "../../dist/diffusion/table.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { kernel } from "../../dist/engine/gpu/kernel.js";
 import { Rng } from "../../dist/engine/ops/rng.js";

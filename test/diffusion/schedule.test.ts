@@ -1,7 +1,7 @@
+import { transitionTable } from "../../dist/diffusion/coefficients.js";
 import { forwardProbabilities } from "../../dist/diffusion/forward.js";
 import { Schedule, schedulePresets } from "../../dist/diffusion/schedule.js";
-import { transitionTable } from "../../dist/diffusion/table.js";
-import { cumulativeMatrices, multiply, transitionMatrix } from "../../dist/diffusion/transition.js";
+import { cumulativeMatrices, multiply, transitionMatrix } from "../../dist/diffusion/transition-matrix.js";
 import { test } from "../harness.js";
 import { Process } from "../reference/diffusion.js";
 

@@ -8,7 +8,12 @@
  * as one that nobody measured. Knows texts only.
  */
 
-import { differencesTable, type Evaluation, scoresTable, tableLegend } from "../../dist/evaluation.js";
+import {
+  differencesTable,
+  type Evaluation,
+  scoresTable,
+  tableLegend,
+} from "../../dist/evaluation/evaluation.js";
 import type { Score } from "../../dist/metrics/bootstrap.js";
 import { METRICS, type MetricName } from "../../dist/metrics/scores.js";
 

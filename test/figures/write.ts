@@ -1,6 +1,6 @@
 /** `npm run figures`: writes the figures of docs/figures/ into the documents, and says what is left to put right. */
 
-import { runCommand } from "../../dist/cli.js";
+import { runCommand } from "../../dist/cli/options.js";
 import { readDocuments, writeDocuments } from "./documents.js";
 import { problemsOf } from "./figures.js";
 

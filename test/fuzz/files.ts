@@ -1,6 +1,6 @@
 /** Targets: weights, settings, vocabularies, runs, lists of captions. */
 
-import { type Config, resolveConfig } from "../../dist/config.js";
+import { type Config, resolveConfig } from "../../dist/config/config.js";
 import { parseCaptions } from "../../dist/data/folder.js";
 import {
   decodeSafetensors,

@@ -1,6 +1,6 @@
 /** JSON from outside: deep nesting is refused before anything can run out of stack. */
 import t from "tap";
-import { resolveConfig } from "../../dist/config.js";
+import { resolveConfig } from "../../dist/config/config.js";
 import { parseCaptions } from "../../dist/data/folder.js";
 import { decodeSafetensors } from "../../dist/engine/weights/safetensors.js";
 import { parseJson, parseJsonRecord } from "../../dist/io/json.js";

@@ -1,6 +1,6 @@
 /** `npm run long-haul`: hours' worth of work of each kind in one process, and what it left behind. */
 
-import { commandLine, integerOption, runCommand } from "../../dist/cli.js";
+import { commandLine, integerOption, runCommand } from "../../dist/cli/options.js";
 import { formatDuration } from "../../dist/report/duration.js";
 import { captions, devices, engines, type OnProgress, pageLoads, trainingSteps } from "./parts.js";
 import { growth, growthTable, type Part } from "./samples.js";

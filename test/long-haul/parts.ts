@@ -9,7 +9,7 @@ import { fromArray } from "../../dist/engine/tensor/tensor.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
 import { nodePlatform } from "../../dist/platform/node.js";
 import { openInstances, openNodeDevice } from "../../dist/platform/node-adapter.js";
-import { runStage } from "../../dist/training/stage.js";
+import { runStage } from "../../dist/training/loop.js";
 import { launch } from "../browser/launch.js";
 import { buildQuickSite, serve } from "../browser/site.js";
 import { aliveOf } from "../garbage.js";

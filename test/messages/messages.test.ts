@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "tap";
+import type { Progress } from "../../dist/cli/progress.js";
 import { UserError } from "../../dist/platform/errors.js";
-import type { Progress } from "../../dist/progress.js";
 import { root } from "../mutations/mutation.js";
 import { collectMessages, messagesOfCode } from "./collect.js";
 import { DOCUMENT, documentOf } from "./document.js";

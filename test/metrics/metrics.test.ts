@@ -1,8 +1,8 @@
 import t, { type Test } from "tap";
+import { nearestCodes, nearestVectors, shrink } from "../../dist/evaluation/nearest.js";
 import { exactMatch, genderAccuracy, objectWordAccuracy, toneAccuracy } from "../../dist/metrics/accuracy.js";
 import { bleu, closestLength } from "../../dist/metrics/bleu.js";
 import { ciderD } from "../../dist/metrics/cider.js";
-import { nearestCodes, nearestVectors, shrink } from "../../dist/metrics/nearest.js";
 import { scoreCaptions } from "../../dist/metrics/scores.js";
 import { tokenizeCaption, tokenizeSaid } from "../../dist/metrics/tokenize.js";
 import { normalizeCaption } from "../../dist/text/words.js";

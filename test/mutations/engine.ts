@@ -71,7 +71,7 @@ export const engine: readonly Mutation[] = [
     file: "src/engine/tensor/autograd.ts",
     find: "    random?.setPosition(start);\n",
     replace: "",
-    tests: ["engine/tensor/autograd.test.ts", "diffusion/decoder.test.ts # checkpointed"],
+    tests: ["engine/tensor/autograd.test.ts", "models/mc-diffusion/decoder.test.ts # checkpointed"],
   },
   {
     name: "checkpoint: streams after it are drawn twice",

@@ -2,21 +2,21 @@
 
 import type { Mutation } from "./mutation.js";
 
-const sampling = "sampling.test.ts";
+const sampling = "captioner/sampling.test.ts";
 const settings = "training/settings.test.ts";
-const evaluationFile = "src/evaluation.ts";
+const evaluationFile = "src/evaluation/evaluation.ts";
 
 export const evaluation: readonly Mutation[] = [
   {
     name: "captions of a batch come in reverse",
-    file: "src/captioner.ts",
+    file: "src/captioner/captioner.ts",
     find: "ids.subarray(i * length, (i + 1) * length)",
     replace: "ids.subarray((batch - 1 - i) * length, (batch - i) * length)",
     tests: [`${sampling} # captions come`],
   },
   {
     name: "every batch of 64 pictures has the codes of the first",
-    file: "src/captioner.ts",
+    file: "src/captioner/captioner.ts",
     find: "const part = codes.subarray(first, first + imagesPerBatch * positions);\n      captions.push",
     replace:
       "const part = codes.subarray(0, Math.min(codes.length - first, imagesPerBatch * positions));\n      captions.push",
@@ -24,7 +24,7 @@ export const evaluation: readonly Mutation[] = [
   },
   {
     name: "every batch of 64 pictures has the same numbers",
-    file: "src/captioner.ts",
+    file: "src/captioner/captioner.ts",
     find: "settings.seed += first * 0x1_0000_0000;",
     replace: "",
     tests: [`${sampling} # every picture`],
@@ -66,108 +66,108 @@ export const evaluation: readonly Mutation[] = [
   },
   {
     name: "a mask that should be redrawn stays",
-    file: "src/chain.ts",
+    file: "src/captioner/sampling.ts",
     find: 'redraw: maskMode === "redrawn",',
     replace: "redraw: false,",
     tests: [`${sampling} # guidance hides`],
   },
   {
     name: "the guidance scale of the configuration ignored",
-    file: "src/chain.ts",
+    file: "src/captioner/sampling.ts",
     find: "guidance: { method, scale, maskRate, maskMode, ...given.guidance },",
     replace: "guidance: { method, maskRate, maskMode, ...given.guidance, scale: 1.25 },",
     tests: [`${settings} # options of a call`],
   },
   {
     name: "temperature ignored",
-    file: "src/chain.ts",
+    file: "src/captioner/sampling.ts",
     find: "greedy ? 1e-3 : settings.temperature,",
     replace: "1,",
     tests: [`${settings} # options of a call`],
   },
   {
     name: "top-r ignored",
-    file: "src/chain.ts",
+    file: "src/captioner/sampling.ts",
     find: "topR: settings.topR,",
     replace: "topR: 1,",
     tests: [`${settings} # options of a call`],
   },
   {
     name: "number of steps ignored",
-    file: "src/chain.ts",
+    file: "src/captioner/sampling.ts",
     find: "schedule.visit(settings.steps)",
     replace: "schedule.visit(schedule.steps)",
     tests: [`${settings} # options of a call`],
   },
   {
     name: "x_u is drawn from [MASK] with γ̄_t for γ_t",
-    file: "src/diffusion/table.ts",
+    file: "src/diffusion/coefficients.ts",
     find: "(gammaU + gamma * alphaU) / gammaT]",
     replace: "(gammaU + gammaT * alphaU) / gammaT]",
-    tests: ["diffusion/table.test.ts"],
+    tests: ["diffusion/coefficients.test.ts"],
   },
   {
     name: "x_u is drawn from another token with β̄_t for β_t",
-    file: "src/diffusion/table.ts",
+    file: "src/diffusion/coefficients.ts",
     find: "(alpha * betaU + beta * alphaU) / betaT]",
     replace: "(alpha * betaU + betaT * alphaU) / betaT]",
-    tests: ["diffusion/table.test.ts"],
+    tests: ["diffusion/coefficients.test.ts"],
   },
   {
     name: "a token that is x_0 is redrawn over M-1 tokens",
-    file: "src/diffusion/table.ts",
+    file: "src/diffusion/coefficients.ts",
     find: "1 - (schedule.tokens * beta * betaU)",
     replace: "1 - ((schedule.tokens - 1) * beta * betaU)",
-    tests: ["diffusion/table.test.ts"],
+    tests: ["diffusion/coefficients.test.ts"],
   },
   {
     name: "x_t is drawn from x_0 with a uniform share of one token less",
-    file: "src/diffusion/table.ts",
+    file: "src/diffusion/coefficients.ts",
     find: "[gammaT, gammaT + uniform,",
     replace: "[gammaT, gammaT + uniform - betaT,",
-    tests: ["diffusion/table.test.ts"],
+    tests: ["diffusion/coefficients.test.ts"],
   },
   {
     name: "scores know the first reference only",
     file: evaluationFile,
     find: "numbers.map((record) => dataset.records[record]!.captions);",
     replace: "numbers.map((record) => dataset.records[record]!.captions.slice(0, 1));",
-    tests: ["baselines.test.ts"],
+    tests: ["evaluation/baselines.test.ts"],
   },
   {
     name: "the nearest picture is the test picture itself",
     file: evaluationFile,
     find: "const train = baselines ? (dataset.splits.train ?? []) : [];",
     replace: "const train = [...dataset.records.keys()];",
-    tests: ["baselines.test.ts"],
+    tests: ["evaluation/baselines.test.ts"],
   },
   {
     name: "scores are of captions with the configuration's settings, not with those given",
     file: evaluationFile,
     find: "          ...sampling,\n          ...guidance,",
     replace: "          ...guidance,",
-    tests: ["baselines.test.ts"],
+    tests: ["evaluation/baselines.test.ts"],
   },
   {
     name: "'other picture' is the own one",
     file: evaluationFile,
     find: "order[(i + 1) % count]!",
     replace: "order[i]!",
-    tests: ["evaluation.test.ts"],
+    tests: ["evaluation/evaluation.test.ts"],
   },
   {
     name: "the nearest picture is looked for by the number of the record in training",
     file: evaluationFile,
     find: "dataset.records[train[number]!]!.captions[0]!",
     replace: "dataset.records[number]!.captions[0]!",
-    tests: ["baselines.test.ts"],
+    tests: ["evaluation/baselines.test.ts"],
   },
   {
     name: "pictures are looked up by the number of their record",
     file: "src/data/dataset.ts",
     find: "records.map((record) => dataset.records[record]!.image);",
     replace: "records.map((record) => (dataset.records[record] ? record : -1));",
-    tests: ["baselines.test.ts"],
+    tests: ["evaluation/baselines.test.ts"],
   },
   {
     name: "log.scored ignored",

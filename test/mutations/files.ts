@@ -42,10 +42,10 @@ export const files: readonly Mutation[] = [
   },
   {
     name: "captioner: words in another order are accepted",
-    file: "src/captioner.ts",
+    file: "src/captioner/captioner.ts",
     find: "JSON.stringify({ weights, config, tokenizer })",
     replace: "JSON.stringify({ weights, config })",
-    tests: ["captioner.test.ts"],
+    tests: ["captioner/captioner.test.ts"],
   },
   {
     name: "download: ten times as much as is allowed is read",

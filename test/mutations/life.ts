@@ -4,7 +4,7 @@ import type { Mutation } from "./mutation.js";
 
 const lifetimes = "engine/gpu/lifetimes.test.ts";
 const resume = "training/resume.test.ts";
-const stage = "src/training/stage.ts";
+const stage = "src/training/loop.ts";
 
 export const life: readonly Mutation[] = [
   {

@@ -1,9 +1,9 @@
 /** `npm run mutations`: plants deliberate mistakes, one at a time, and reports those that no test notices. */
 
 import { availableParallelism } from "node:os";
-import { commandLine, integerOption, runCommand } from "../../dist/cli.js";
+import { commandLine, integerOption, runCommand } from "../../dist/cli/options.js";
+import { withProgress } from "../../dist/cli/progress.js";
 import { UserError } from "../../dist/platform/errors.js";
-import { withProgress } from "../../dist/progress.js";
 import { fields } from "./list.js";
 import { type Field, type Mutation, parseTest, problemsOf, repeatedNames } from "./mutation.js";
 import { copyProject, type Result, refusedMutations, removeProject, runTest, tryMutation } from "./trial.js";

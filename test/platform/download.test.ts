@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import tap from "tap";
-import { Captioner } from "../../dist/captioner.js";
+import { Captioner } from "../../dist/captioner/captioner.js";
 import { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { download, downloadText } from "../../dist/platform/download.js";
 import { UserError } from "../../dist/platform/errors.js";

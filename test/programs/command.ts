@@ -1,6 +1,6 @@
 /** `npm run programs`: random programs from any seeds. */
 
-import { commandLine, integerOption, openGpu, runCommand } from "../../dist/cli.js";
+import { commandLine, integerOption, openGpu, runCommand } from "../../dist/cli/options.js";
 import { poison } from "../../dist/engine/gpu/poison.js";
 import { compare } from "./compare.js";
 import { generate } from "./generate.js";

@@ -6,7 +6,7 @@ import {
   type Matrix,
   posterior,
   transitionMatrix,
-} from "../../dist/diffusion/transition.js";
+} from "../../dist/diffusion/transition-matrix.js";
 
 export function softmax(logits: ArrayLike<number>): Float64Array {
   const values = Float64Array.from(logits);

@@ -1,6 +1,6 @@
 /** `npm run torture`: as many faults as wanted, at random moments, and a table of what they came to. */
 
-import { commandLine, integerOption, runCommand } from "../../dist/cli.js";
+import { commandLine, integerOption, runCommand } from "../../dist/cli/options.js";
 import { UserError } from "../../dist/platform/errors.js";
 import { nodePlatform } from "../../dist/platform/node.js";
 import { formatDuration } from "../../dist/report/duration.js";

@@ -1,13 +1,13 @@
 /** Algorithm 1 of the paper: what a step of training feeds to the network, what it costs, and how it moves the weights. */
 
-import { Decoder } from "../../dist/diffusion/decoder.js";
 import type { Module, Parameter } from "../../dist/engine/nn/module.js";
 import { blockElements } from "../../dist/engine/nn/parameters.js";
 import { noGrad } from "../../dist/engine/tensor/autograd.js";
 import { fromArray } from "../../dist/engine/tensor/tensor.js";
 import { readWeights } from "../../dist/engine/weights/weights.js";
+import { Decoder } from "../../dist/models/mc-diffusion/decoder.js";
 import type { DecoderTraining } from "../../dist/training/decoder-training.js";
-import type { StepResult } from "../../dist/training/stage.js";
+import type { StepResult } from "../../dist/training/loop.js";
 import type { VqVaeTraining } from "../../dist/training/vqvae-training.js";
 import { type Check, test } from "../harness.js";
 import { Process, softmax } from "../reference/diffusion.js";

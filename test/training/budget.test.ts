@@ -2,8 +2,8 @@
  * What a captured training step may take: dispatches, submissions, and nothing created once it is warm. Counts only, on
  * Dawn's null backend, which validates everything and computes nothing.
  */
-import { Captioner } from "../../dist/captioner.js";
-import { resolveConfig } from "../../dist/config.js";
+import { Captioner } from "../../dist/captioner/captioner.js";
+import { resolveConfig } from "../../dist/config/config.js";
 import { type CapturedWork, Gpu } from "../../dist/engine/gpu/gpu.js";
 import { WordTokenizer } from "../../dist/text/words.js";
 import { DecoderTraining } from "../../dist/training/decoder-training.js";

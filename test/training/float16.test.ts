@@ -1,9 +1,9 @@
-import { Captioner } from "../../dist/captioner.js";
+import { Captioner } from "../../dist/captioner/captioner.js";
 import { checkFinite } from "../../dist/engine/gpu/finite-check.js";
 import { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { readWeights } from "../../dist/engine/weights/weights.js";
 import { WordTokenizer } from "../../dist/text/words.js";
-import type { StepResult } from "../../dist/training/stage.js";
+import type { StepResult } from "../../dist/training/loop.js";
 import { deviceOf } from "../device.js";
 import { type Check, float16Test, randomArray, test } from "../harness.js";
 import { MemoryFiles } from "../io/memory-files.js";

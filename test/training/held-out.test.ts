@@ -1,14 +1,14 @@
 /** Whatever is chosen while training is chosen by validation pictures: nothing reads a test split before the last scores. */
 
 import { platform as hostPlatform } from "#test-host";
-import { Captioner } from "../../dist/captioner.js";
+import { Captioner } from "../../dist/captioner/captioner.js";
 import { type CaptionedImage, type Dataset, MemoryPictures, splitsOf } from "../../dist/data/dataset.js";
-import { evaluate } from "../../dist/evaluation.js";
-import { splitBounds } from "../../dist/held-out-bound.js";
+import { evaluate } from "../../dist/evaluation/evaluation.js";
+import { splitBounds } from "../../dist/evaluation/held-out-bound.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
 import { attributesOf } from "../../dist/text/attributes.js";
-import { heldOutRecords, runVocabulary, saveTrained } from "../../dist/training/run.js";
-import { runStage, type Trainer } from "../../dist/training/stage.js";
+import { runStage, type Trainer } from "../../dist/training/loop.js";
+import { heldOutRecords, runVocabulary, saveTrained } from "../../dist/training/pipeline.js";
 import {
   captionedSamples,
   decoderStage,

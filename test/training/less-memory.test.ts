@@ -1,12 +1,12 @@
 /** The two ways to train with less memory: activation checkpointing and micro-batches. */
 
-import type { Decoder } from "../../dist/diffusion/decoder.js";
+import type { TransitionTable } from "../../dist/diffusion/coefficients.js";
+import type { KlResult } from "../../dist/diffusion/kl.js";
 import { diffusionLoss } from "../../dist/diffusion/loss.js";
-import type { TransitionTable } from "../../dist/diffusion/table.js";
 import type { CapturedWork } from "../../dist/engine/gpu/gpu.js";
-import type { KlResult } from "../../dist/engine/ops/kl.js";
 import { backward } from "../../dist/engine/tensor/autograd.js";
 import { fromArray, type Tensor } from "../../dist/engine/tensor/tensor.js";
+import type { Decoder } from "../../dist/models/mc-diffusion/decoder.js";
 import { test } from "../harness.js";
 import { decoderTraining, tinyConfig, weightsOf } from "./setup.js";
 

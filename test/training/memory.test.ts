@@ -1,10 +1,10 @@
 /** What training and captioning take of the device they give back, in Node and in a page. */
 import { platform } from "#test-host";
-import { Captioner } from "../../dist/captioner.js";
+import { Captioner } from "../../dist/captioner/captioner.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
 import { WordTokenizer } from "../../dist/text/words.js";
-import { runStage } from "../../dist/training/stage.js";
+import { runStage } from "../../dist/training/loop.js";
 import { test } from "../harness.js";
 import { MemoryFiles } from "../io/memory-files.js";
 import { decoderTraining, silentProgress, tinyConfig, vqvaeTraining } from "./setup.js";

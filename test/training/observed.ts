@@ -1,10 +1,10 @@
 /** Looks at what a network is given without changing it: copies of its inputs, taken on the GPU in the middle of the work. */
 
-import type { Config } from "../../dist/config.js";
-import type { Decoder } from "../../dist/diffusion/decoder.js";
+import type { Config } from "../../dist/config/config.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { type Tensor, untracked } from "../../dist/engine/tensor/tensor.js";
-import type { VqVae } from "../../dist/vqvae/vqvae.js";
+import type { Decoder } from "../../dist/models/mc-diffusion/decoder.js";
+import type { VqVae } from "../../dist/models/vqvae/vqvae.js";
 
 /** Copies all of `source` into `target`, which may be read after the work that this is part of, captured or not. */
 function copy(gpu: Gpu, source: Tensor | Tensor<"u32">, target: Tensor | Tensor<"u32">): void {

@@ -1,5 +1,5 @@
 /** Settings that a device or an op refuses are refused before the first step, in a sentence that names them. */
-import { resolveConfig } from "../../dist/config.js";
+import { resolveConfig } from "../../dist/config/config.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { WordTokenizer } from "../../dist/text/words.js";
 import { buildCaptioner, tryRun } from "../../dist/training/preflight.js";

@@ -7,7 +7,7 @@ import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { latestCheckpoint } from "../../dist/io/checkpoint.js";
 import { type LogEntry, RunFolder } from "../../dist/io/run-folder.js";
 import { nodePlatform as platform } from "../../dist/platform/node.js";
-import { runStage, type StageOptions } from "../../dist/training/stage.js";
+import { runStage, type StageOptions } from "../../dist/training/loop.js";
 import { type Check, test } from "../harness.js";
 import {
   decoderTraining,

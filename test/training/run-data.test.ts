@@ -10,7 +10,7 @@ import {
   keptVocabulary,
   resumedVocabulary,
   writeVocabulary,
-} from "../../dist/training/run.js";
+} from "../../dist/training/pipeline.js";
 import { dataDifferences, describeData, keepData, keptData } from "../../dist/training/run-data.js";
 import { MemoryFiles } from "../io/memory-files.js";
 import { tinyConfig } from "./setup.js";

@@ -1,6 +1,6 @@
 /** Every key of the configuration does something, and the optimisers follow their schedules. */
 
-import { type Config, resolveConfig } from "../../dist/config.js";
+import { type Config, resolveConfig } from "../../dist/config/config.js";
 import { readPictures } from "../../dist/data/dataset.js";
 import { test } from "../harness.js";
 import { effects, elsewhere, testEffects } from "./effects.js";

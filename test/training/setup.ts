@@ -1,16 +1,16 @@
 /** Tiny models and batches for the tests of training. */
 
-import { type Config, resolveConfig } from "../../dist/config.js";
-import { Decoder, type DecoderShape } from "../../dist/diffusion/decoder.js";
+import type { Progress } from "../../dist/cli/progress.js";
+import { type Config, resolveConfig } from "../../dist/config/config.js";
 import { Schedule } from "../../dist/diffusion/schedule.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import type { Module } from "../../dist/engine/nn/module.js";
 import { readWeights } from "../../dist/engine/weights/weights.js";
-import type { Progress } from "../../dist/progress.js";
+import { Decoder, type DecoderShape } from "../../dist/models/mc-diffusion/decoder.js";
+import { VqVae } from "../../dist/models/vqvae/vqvae.js";
 import { type DecoderBatches, DecoderTraining } from "../../dist/training/decoder-training.js";
-import type { Trainer } from "../../dist/training/stage.js";
+import type { Trainer } from "../../dist/training/loop.js";
 import { VqVaeTraining } from "../../dist/training/vqvae-training.js";
-import { VqVae } from "../../dist/vqvae/vqvae.js";
 import { randomArray } from "../random-array.js";
 
 export const decoderShape: DecoderShape = {

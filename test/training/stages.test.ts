@@ -1,11 +1,11 @@
 /** What joins data and training: which pictures and captions go where, together, and which weights come out. */
 
-import { Captioner } from "../../dist/captioner.js";
+import { Captioner } from "../../dist/captioner/captioner.js";
 import type { Dataset } from "../../dist/data/dataset.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { readWeights } from "../../dist/engine/weights/weights.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
-import { heldOutRecords, runVocabulary, saveTrained } from "../../dist/training/run.js";
+import { heldOutRecords, runVocabulary, saveTrained } from "../../dist/training/pipeline.js";
 import {
   captionedSamples,
   decoderStage,

@@ -1,13 +1,13 @@
-import type { Decoder } from "../../dist/diffusion/decoder.js";
+import { type TransitionTable, transitionTable } from "../../dist/diffusion/coefficients.js";
+import { type KlResult, klLoss } from "../../dist/diffusion/kl.js";
 import { diffusionLoss } from "../../dist/diffusion/loss.js";
 import { sample } from "../../dist/diffusion/sampler.js";
-import { type TransitionTable, transitionTable } from "../../dist/diffusion/table.js";
 import { checkFinite } from "../../dist/engine/gpu/finite-check.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
-import { type KlResult, klLoss } from "../../dist/engine/ops/kl.js";
 import type { Rng } from "../../dist/engine/ops/rng.js";
 import { fromArray, type Tensor } from "../../dist/engine/tensor/tensor.js";
-import type { StepResult } from "../../dist/training/stage.js";
+import type { Decoder } from "../../dist/models/mc-diffusion/decoder.js";
+import type { StepResult } from "../../dist/training/loop.js";
 import { test } from "../harness.js";
 import {
   decoderShape,

@@ -1,12 +1,12 @@
 /** A data set whose pictures and captions tell which is which, and all that a stage of training takes. */
 
 import { platform } from "#test-host";
-import { Captioner } from "../../dist/captioner.js";
-import type { Config } from "../../dist/config.js";
+import { Captioner } from "../../dist/captioner/captioner.js";
+import type { Config } from "../../dist/config/config.js";
 import { type CaptionedImage, type Dataset, MemoryPictures, splitsOf } from "../../dist/data/dataset.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
-import { heldOutRecords, runVocabulary } from "../../dist/training/run.js";
+import { heldOutRecords, runVocabulary } from "../../dist/training/pipeline.js";
 import type { StageContext } from "../../dist/training/stages.js";
 import { MemoryFiles } from "../io/memory-files.js";
 import { tinyConfig } from "./setup.js";

@@ -22,7 +22,6 @@ import { empty, type Tensor } from "../tensor/tensor.js";
 import type { Sink } from "./combine.js";
 import { contiguous } from "./copy.js";
 import { type CrossEntropyOptions, type CrossEntropyResult, crossEntropyRows } from "./cross-entropy.js";
-import { type KlOptions, type KlResult, type KlTargets, klRows } from "./kl.js";
 import { linear, linearGradients, stackedParameterGradients } from "./matmul.js";
 import type { RowLoss } from "./row-loss.js";
 
@@ -78,15 +77,6 @@ export function chunkRows(
   return Math.min(rows, Math.ceil(rows / chunks / unit) * unit);
 }
 
-/** `klLoss` of the head's logits, in chunks of rows: the loss is differentiable by hidden, weight and bias. */
-export function headKlLoss(head: Head, targets: KlTargets, options: KlOptions & ChunkOptions = {}): KlResult {
-  return head.hidden.gpu.scope(() => {
-    const { rows, width, shown } = headShape("headKlLoss", head);
-    const rowLoss = klRows(rows, width, targets, options, shown);
-    return { loss: headLoss(head, rowLoss, options.chunkBytes), terms: rowLoss.terms };
-  });
-}
-
 /** `crossEntropy` of the head's logits, in chunks of rows: differentiable by hidden, weight and bias. */
 export function headCrossEntropy(
   head: Head,
@@ -100,7 +90,8 @@ export function headCrossEntropy(
   });
 }
 
-function headShape(
+/** Rows, width and names of the logits of a head; a `ShapeError` of `op` if its shapes do not fit. */
+export function headShape(
   op: string,
   { hidden, weight, bias }: Head,
 ): { rows: number; width: number; shown: string } {
@@ -114,7 +105,8 @@ function headShape(
   return { rows: hidden.size / dim, width, shown };
 }
 
-function headLoss(head: Head, rowLoss: RowLoss, chunkBytes?: number): Tensor {
+/** The loss of a head's logits, `chunkBytes` of them at a time: differentiable by hidden, weight and bias. */
+export function headLoss(head: Head, rowLoss: RowLoss, chunkBytes?: number): Tensor {
   const { gpu } = head.hidden;
   const dim = head.weight.shape[0]!;
   const { rows, width } = rowLoss;

@@ -1,4 +1,5 @@
 import t from "tap";
+import { findTuning, readTuning, userTuningPath } from "../../../dist/cli/tuning-file.js";
 import { Gpu } from "../../../dist/engine/gpu/gpu.js";
 import * as kernels from "../../../dist/engine/gpu/kernels.generated.js";
 import * as choices from "../../../dist/engine/gpu/tuning/choices.js";
@@ -24,7 +25,6 @@ import { softmax } from "../../../dist/engine/ops/softmax.js";
 import { fromArray } from "../../../dist/engine/tensor/tensor.js";
 import { storedTuning, storeTuning } from "../../../dist/platform/browser.js";
 import { UserError } from "../../../dist/platform/errors.js";
-import { findTuning, readTuning, userTuningPath } from "../../../dist/platform/tuning-file.js";
 import { freshDevice } from "../../device.js";
 import { randomArray } from "../../harness.js";
 

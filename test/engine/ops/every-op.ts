@@ -1,5 +1,11 @@
-/** Every function of the ops, those that only other ops use included. */
+/** Every function of the ops, those that only other ops use included, and those of the models. */
 
+export * from "../../../dist/captioner/picture-tensor.js";
+export * from "../../../dist/captioner/token-report.js";
+export * from "../../../dist/diffusion/kl.js";
+export * from "../../../dist/diffusion/noise.js";
+export * from "../../../dist/diffusion/posterior-sum.js";
+export * from "../../../dist/diffusion/sample-step.js";
 export * from "../../../dist/engine/ops/attention.js";
 export * from "../../../dist/engine/ops/conv-transpose2d.js";
 export * from "../../../dist/engine/ops/conv2d.js";
@@ -12,8 +18,9 @@ export * from "../../../dist/engine/ops/group-norm.js";
 export * from "../../../dist/engine/ops/head-loss.js";
 export * from "../../../dist/engine/ops/layer-norm.js";
 export * from "../../../dist/engine/ops/matmul.js";
-export * from "../../../dist/engine/ops/models.js";
+export * from "../../../dist/engine/ops/modulation.js";
 export * from "../../../dist/engine/ops/reduce.js";
 export * from "../../../dist/engine/ops/rng.js";
 export * from "../../../dist/engine/ops/softmax.js";
 export * from "../../../dist/engine/ops/upsample.js";
+export * from "../../../dist/models/vqvae/codebook.js";

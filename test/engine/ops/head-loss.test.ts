@@ -1,9 +1,9 @@
+import { transitionTable } from "../../../dist/diffusion/coefficients.js";
+import { headKlLoss, klLoss, klRows } from "../../../dist/diffusion/kl.js";
 import { Schedule } from "../../../dist/diffusion/schedule.js";
-import { transitionTable } from "../../../dist/diffusion/table.js";
 import { Gpu } from "../../../dist/engine/gpu/gpu.js";
 import { crossEntropy, crossEntropyRows } from "../../../dist/engine/ops/cross-entropy.js";
-import { chunkRows, headCrossEntropy, headKlLoss } from "../../../dist/engine/ops/head-loss.js";
-import { klLoss, klRows } from "../../../dist/engine/ops/kl.js";
+import { chunkRows, headCrossEntropy } from "../../../dist/engine/ops/head-loss.js";
 import { linear } from "../../../dist/engine/ops/matmul.js";
 import { backward, noGrad, zeroGrad } from "../../../dist/engine/tensor/autograd.js";
 import { fromArray, type Tensor } from "../../../dist/engine/tensor/tensor.js";

@@ -1,21 +1,21 @@
 /** Ids and steps out of range: NaN or no token instead of a plausible number, and a name while `checkFinite` is on. */
 
+import { transitionTable } from "../../../dist/diffusion/coefficients.js";
+import { klLoss } from "../../../dist/diffusion/kl.js";
+import { qSample } from "../../../dist/diffusion/noise.js";
+import { posteriorDense, posteriorLogProbs } from "../../../dist/diffusion/posterior-sum.js";
+import { sampleStep } from "../../../dist/diffusion/sample-step.js";
 import { Schedule } from "../../../dist/diffusion/schedule.js";
-import { transitionTable } from "../../../dist/diffusion/table.js";
 import { IdError } from "../../../dist/engine/gpu/errors.js";
 import { checkFinite } from "../../../dist/engine/gpu/finite-check.js";
 import type { Gpu } from "../../../dist/engine/gpu/gpu.js";
-import { updateCodebook } from "../../../dist/engine/ops/codebook.js";
 import { crossEntropy } from "../../../dist/engine/ops/cross-entropy.js";
 import { embedding } from "../../../dist/engine/ops/embedding.js";
-import { klLoss } from "../../../dist/engine/ops/kl.js";
-import { qSample } from "../../../dist/engine/ops/noise.js";
-import { posteriorDense, posteriorLogProbs } from "../../../dist/engine/ops/posterior.js";
 import { Rng } from "../../../dist/engine/ops/rng.js";
-import { sampleStep } from "../../../dist/engine/ops/sample.js";
 import { logSoftmax } from "../../../dist/engine/ops/softmax.js";
 import { backward } from "../../../dist/engine/tensor/autograd.js";
 import { fromArray, type Tensor, zeros } from "../../../dist/engine/tensor/tensor.js";
+import { updateCodebook } from "../../../dist/models/vqvae/codebook.js";
 import { randomArray, test } from "../../harness.js";
 
 const NONE = 2 ** 32 - 1;

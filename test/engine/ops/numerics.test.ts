@@ -2,7 +2,6 @@
 
 import { Gpu } from "../../../dist/engine/gpu/gpu.js";
 import { attention } from "../../../dist/engine/ops/attention.js";
-import { nearestCodes } from "../../../dist/engine/ops/codebook.js";
 import { crossEntropy } from "../../../dist/engine/ops/cross-entropy.js";
 import {
   clamp,
@@ -21,6 +20,7 @@ import { max, mean, sum } from "../../../dist/engine/ops/reduce.js";
 import { logSoftmax, logSumExp, softmax } from "../../../dist/engine/ops/softmax.js";
 import { backward, backwardFrom } from "../../../dist/engine/tensor/autograd.js";
 import { fromArray, type Tensor } from "../../../dist/engine/tensor/tensor.js";
+import { nearestCodes } from "../../../dist/models/vqvae/codebook.js";
 import { randomArray, test } from "../../harness.js";
 import { referenceNearest } from "../../reference/codebook.js";
 

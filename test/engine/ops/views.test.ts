@@ -1,7 +1,7 @@
 /** Every op takes every view: the results and gradients of views are those of dense tensors with the same elements. */
 
+import { stepCoefficients, stepThresholds } from "../../../dist/diffusion/coefficients.js";
 import { Schedule } from "../../../dist/diffusion/schedule.js";
-import { stepCoefficients, stepThresholds } from "../../../dist/diffusion/table.js";
 import type { Gpu } from "../../../dist/engine/gpu/gpu.js";
 import type { DType, Float } from "../../../dist/engine/gpu/kernel.js";
 import { backwardFrom } from "../../../dist/engine/tensor/autograd.js";
@@ -348,6 +348,8 @@ const without: (keyof typeof ops)[] = [
   "checkIds", // reads; below
   "checkSteps", // reads
   "chunkRows",
+  "headLoss",
+  "headShape",
   "defaultChunkBytes",
   "crossEntropyRows",
   "klRows",

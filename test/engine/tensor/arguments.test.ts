@@ -4,11 +4,11 @@ import { GpuError } from "../../../dist/engine/gpu/errors.js";
 import { Gpu } from "../../../dist/engine/gpu/gpu.js";
 import * as kernels from "../../../dist/engine/gpu/kernels.generated.js";
 import * as ops from "../../../dist/engine/ops/index.js";
-import * as models from "../../../dist/engine/ops/models.js";
 import { backward } from "../../../dist/engine/tensor/autograd.js";
 import { ArgumentError, ShapeError, UseAfterFreeError } from "../../../dist/engine/tensor/errors.js";
 import { empty, fromArray, type Tensor } from "../../../dist/engine/tensor/tensor.js";
 import { test } from "../../harness.js";
+import * as models from "../ops/every-op.js";
 
 type Op = (...given: unknown[]) => unknown;
 

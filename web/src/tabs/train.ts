@@ -1,6 +1,6 @@
 /** The Train tab: both stages in a worker, with curves and samples; what is trained goes to the Caption tab or to files. */
 
-import { Captioner } from "../../../dist/captioner.js";
+import { Captioner } from "../../../dist/captioner/captioner.js";
 import { formatBytes } from "../../../dist/engine/gpu/errors.js";
 import { pickedFiles } from "../../../dist/platform/picked-files.js";
 import { formatDuration } from "../../../dist/report/duration.js";

@@ -1,6 +1,6 @@
 /** Training in a page: the stages and files of Node's command, with the run kept in the origin's own file system. */
 
-import { type Config, resolveConfig } from "../../../dist/config.js";
+import { type Config, resolveConfig } from "../../../dist/config/config.js";
 import { captionWarnings, summarizeCaptions } from "../../../dist/data/caption-summary.js";
 import { type Dataset, withSubset } from "../../../dist/data/dataset.js";
 import { loadFolder } from "../../../dist/data/folder.js";
@@ -14,15 +14,15 @@ import { UserError } from "../../../dist/platform/errors.js";
 import { opfsFiles } from "../../../dist/platform/opfs.js";
 import { pickedFiles } from "../../../dist/platform/picked-files.js";
 import type { Platform } from "../../../dist/platform/platform.js";
-import { buildCaptioner, tryRun } from "../../../dist/training/preflight.js";
+import { runStage, type Trainer } from "../../../dist/training/loop.js";
 import {
   buildVocabulary,
   heldOutRecords,
   keptVocabulary,
   runVocabulary,
   saveTrained,
-} from "../../../dist/training/run.js";
-import { runStage, type Trainer } from "../../../dist/training/stage.js";
+} from "../../../dist/training/pipeline.js";
+import { buildCaptioner, tryRun } from "../../../dist/training/preflight.js";
 import { decoderStage, type StageContext, trainingCodes, vqvaeStage } from "../../../dist/training/stages.js";
 import { Losses, lossText, openGpu, reopenGpu } from "../gpu.js";
 import { runPath } from "./kept.js";

@@ -1,0 +1,179 @@
+/** The denoising of one caption as a page shows it: every step with its words, their probabilities and where they look. */
+
+import type { Config } from "../config/config.js";
+import { denoise, type SampleStep } from "../diffusion/sampler.js";
+import type { Gpu } from "../engine/gpu/gpu.js";
+import { empty, type Tensor } from "../engine/tensor/tensor.js";
+import { UserError } from "../platform/errors.js";
+import { parseWords } from "../text/template.js";
+import { checkFinished } from "../text/unfinished-caption.js";
+import type { Captioner } from "./captioner.js";
+import type { PictureFit } from "./picture-tensor.js";
+import { Chain, chainSettings, type GuidanceSettings } from "./sampling.js";
+import { reportRows, reportWidth } from "./token-report.js";
+
+/** What is left out is as in the model's configuration. */
+export interface DenoiseOptions {
+  /** Denoising steps, at most T. */
+  steps?: number;
+  guidance?: GuidanceSettings;
+  /** Keep the most likely words up to this probability mass; 1 = all. */
+  topR?: number;
+  /** 0 = always the most likely word. */
+  temperature?: number;
+  /** The last step takes the most likely word of each position, or draws it. */
+  last?: Config["sampling"]["last"];
+  /** Captions may hold [UNK], which stands for any word that is not in the vocabulary. */
+  allowUnknown?: boolean;
+  seed?: number;
+  /** Infilling: the word of a position ("[END]" ends the caption), or null where one is wanted. */
+  words?: readonly (string | null)[];
+  /** Go on from a noisier state: the step t and its L tokens, id M for [MASK]. */
+  from?: { t: number; tokens: ArrayLike<number> };
+  /** How many of the most probable words to tell of each position; default 0. */
+  alternatives?: number;
+  /** Tells where the words look; default false. */
+  attention?: boolean;
+  /** How a picture that is not square is fitted. */
+  fit?: PictureFit;
+  signal?: AbortSignal;
+  /**
+   * Cuts the GPU's work so that a page's own frames wait about this long for it; see `Gpu.sliceMilliseconds`. Recording a
+   * step on the CPU is not cut. Neither is a single dispatch, so the longest slice is as long as the longest dispatch:
+   * 46 ms on lavapipe and 90 ms on Chromium's SwiftShader with the shipped weights, whatever was asked. On a busy machine with
+   * two cores slices of 4, 8 and 16 ms lasted 4, 4 and 12 ms (median) and 8, 9 and 21 ms (9 of 10) on lavapipe, 6, 6 and 12 ms
+   * and 25, 17 and 27 ms on SwiftShader. Real GPUs are unmeasured.
+   */
+  slice?: { milliseconds: number };
+}
+
+export interface DenoiseStep {
+  /** The step left and the step reached, 0 at the end. */
+  t: number;
+  u: number;
+  /** The L ids of x_u; M is [MASK]. */
+  tokens: number[];
+  /** What stands at each position: a word, "[END]", "[UNK]" or "[MASK]". */
+  words: string[];
+  /** The caption so far: up to the first end, `_` for a mask. */
+  text: string;
+  /** p̃ (guided, before temperature and truncation) of the token at each position; 0 for [MASK], which is never predicted. */
+  probabilities: number[];
+  /** The most probable words of each position, falling. */
+  alternatives: { word: string; probability: number }[][];
+  /**
+   * The weights of each word on the S code positions, mean over heads and blocks, row by row; under guidance those of the full
+   * condition. What a row lacks to 1 goes to the summary of the picture.
+   */
+  attention: { rows: number; columns: number; data: Float32Array } | null;
+}
+
+/** Denoises the caption of codes [1, S]. The read-back of a step is waited for after the next step has been submitted. */
+export async function* denoiseCodes(
+  captioner: Captioner,
+  codes: Tensor<"u32">,
+  options: DenoiseOptions,
+): AsyncGenerator<DenoiseStep, void> {
+  const { decoder, tokenizer, config } = captioner;
+  const { length, vocabulary } = decoder.shape;
+  const { signal, alternatives: count = 0, attention = false } = options;
+  if (codes.rank !== 2 || codes.shape[0] !== 1 || codes.shape[1] !== captioner.positions) {
+    throw new UserError(`The codes [${codes.shape.join(", ")}] are not [1, ${captioner.positions}].`);
+  }
+  if (!Number.isInteger(count) || count < 0 || count > vocabulary) {
+    throw new UserError(
+      `${count} alternatives are not possible; choose a whole number from 0 to ${vocabulary}.`,
+    );
+  }
+  const words = options.words ? parseWords(options.words, tokenizer, length) : null;
+  const settings = chainSettings(config, options);
+  const chain = new Chain(captioner, codes, settings, { words, from: options.from, attention });
+  /** That of the step just taken, until its read-back is asked for. */
+  const reports: Tensor<"u32">[] = [];
+  const steps = denoise({
+    ...chain.options,
+    watch: (scores, tokens) => {
+      reports.push(together(reportRows(scores, tokens, count), chain.attention).keep());
+    },
+  });
+  const columns = attention ? captioner.positions : 0;
+  let before: { step: SampleStep; reading: Promise<Uint32Array> } | null = null;
+  try {
+    for (;;) {
+      const taken = inSlices(captioner.gpu, options.slice, () => steps.next());
+      if (taken.done) break;
+      const step = taken.value;
+      const report = reports.pop()!;
+      const reading = report.read();
+      report.dispose();
+      // Whoever ends the loop early leaves a read-back behind that nobody hears of.
+      reading.catch(() => {});
+      if (before) {
+        const words = await before.reading;
+        signal?.throwIfAborted();
+        yield describe(captioner, before.step, words, count, columns);
+        signal?.throwIfAborted();
+      }
+      before = { step, reading };
+    }
+    const words = await before!.reading;
+    signal?.throwIfAborted();
+    const end = describe(captioner, before!.step, words, count, columns);
+    checkFinished(end.tokens, end.tokens.length, tokenizer.vocabularySize);
+    yield end;
+  } finally {
+    steps.return();
+    for (const report of reports) report.dispose();
+    chain.dispose();
+  }
+}
+
+/** Runs `body` and submits what it recorded, in slices if there are to be any. */
+export function inSlices<T>(gpu: Gpu, slice: DenoiseOptions["slice"], body: () => T): T {
+  if (!slice) return body();
+  if (!(slice.milliseconds > 0)) {
+    throw new UserError(`A slice of ${slice.milliseconds} ms is not possible; it must be above 0.`);
+  }
+  return gpu.sliced(slice.milliseconds, body);
+}
+
+/** The report and the attention in one buffer: one read-back a step. */
+function together(report: Tensor<"u32">, attention: Tensor | null): Tensor<"u32"> {
+  if (!attention) return report;
+  const { gpu } = report;
+  const both = empty(gpu, [report.size + attention.size], "u32", "report");
+  gpu.copyBuffer(report.storage, 0, both.storage, 0, 4 * report.size);
+  gpu.copyBuffer(attention.storage, 4 * attention.offset, both.storage, 4 * report.size, 4 * attention.size);
+  return both;
+}
+
+/** A step from the words of its report: rows of `reportRows`, then the attention if `columns` is not 0. */
+function describe(
+  { tokenizer, decoder }: Captioner,
+  { t, u }: SampleStep,
+  report: Uint32Array,
+  count: number,
+  columns: number,
+): DenoiseStep {
+  const { length: rows } = decoder.shape;
+  const width = reportWidth(count);
+  const floats = new Float32Array(report.buffer);
+  const positions = Array.from({ length: rows }, (_, i) => i * width);
+  const tokens = positions.map((at) => report[at]!);
+  return {
+    t,
+    u,
+    tokens,
+    words: tokens.map((id) => tokenizer.word(id)),
+    text: tokenizer.decode(tokens),
+    probabilities: positions.map((at) => floats[at + 1]!),
+    alternatives: positions.map((at) =>
+      Array.from({ length: count }, (_, k) => ({
+        word: tokenizer.word(report[at + 2 + 2 * k]!),
+        probability: floats[at + 3 + 2 * k]!,
+      })),
+    ),
+    attention:
+      columns === 0 ? null : { rows, columns, data: floats.slice(rows * width, rows * (width + columns)) },
+  };
+}

@@ -1,0 +1,92 @@
+/** A texture that a page draws anew every frame, watched by the networks: its codes, and where given words look in it, as GPU buffers. */
+
+import type { CapturedWork } from "../engine/gpu/gpu.js";
+import { noGrad } from "../engine/tensor/autograd.js";
+import { fromArray, type Tensor } from "../engine/tensor/tensor.js";
+import { AttentionReadout } from "../models/mc-diffusion/attention-readout.js";
+import { UserError } from "../platform/errors.js";
+import { parseTemplate } from "../text/template.js";
+import type { Captioner } from "./captioner.js";
+import { inSlices } from "./denoise-stream.js";
+import type { PictureFit } from "./picture-tensor.js";
+
+export interface WatchOptions {
+  /** How a texture that is not square is fitted. */
+  fit?: PictureFit;
+  /** The step t whose noise the network takes the words for, 1 … T; default 1, the least. */
+  t?: number;
+}
+
+/**
+ * Made by `Captioner.watch`. Both tensors stay the same from update to update, so that a page binds `buffer` of them once; each
+ * is written by one dispatch, so that a frame never sees a half of it.
+ */
+export class PictureWatch {
+  /** Ids [1, S], row by row of the code grid. */
+  readonly codes: Tensor<"u32">;
+  /** [L, S]: the cross-attention of each position of the caption, mean over heads and blocks; see `DenoiseStep.attention`. */
+  readonly attention: Tensor;
+  /** L: positions of a caption, the rows of `attention`. */
+  readonly length: number;
+  private readonly captioner: Captioner;
+  private readonly tokens: Tensor<"u32">;
+  private readonly time: Tensor<"u32">;
+  private readonly work: CapturedWork;
+
+  constructor(captioner: Captioner, texture: GPUTexture, words: string, { fit, t = 1 }: WatchOptions = {}) {
+    const { gpu, decoder, vqvae } = captioner;
+    const { timesteps, length } = decoder.shape;
+    if (!Number.isInteger(t) || t < 1 || t > timesteps)
+      throw new UserError(`The step is ${t}; it must be a whole number from 1 to ${timesteps}.`);
+    this.captioner = captioner;
+    this.length = length;
+    const ids = this.ids(words);
+    this.tokens = fromArray(gpu, ids, [1, length], "u32", "watched words").keep();
+    this.time = fromArray(gpu, [t], [1], "u32", "watched step").keep();
+    const look = () =>
+      noGrad(() => {
+        const codes = vqvae.encode(captioner.picture(texture, fit)).keep();
+        const readout = new AttentionReadout(decoder);
+        decoder.forward(this.tokens, this.time, decoder.prepare(codes), readout);
+        return { codes, attention: readout.mean().keep() };
+      });
+    try {
+      const { work, result } = gpu.capture(look);
+      this.work = work;
+      this.codes = result.codes;
+      this.attention = result.attention;
+    } catch (error) {
+      this.tokens.dispose();
+      this.time.dispose();
+      throw error;
+    }
+  }
+
+  /** Other words from the next update on. Throws a `UserError` for those that the model does not know. */
+  setWords(words: string): void {
+    this.tokens.write(this.ids(words));
+  }
+
+  private ids(words: string): Uint32Array {
+    const { at, words: ids } = parseTemplate(words, this.captioner.tokenizer, this.length);
+    const { vocabulary } = this.captioner.decoder.shape;
+    // What is not given is [MASK].
+    return ids.map((id, i) => (at[i] ? id : vocabulary));
+  }
+
+  /**
+   * Looks at the texture as it is now (after what the page has submitted), and resolves when the device is done. With `slice`
+   * in parts, between which the device takes what the page submits. Nothing is read back.
+   */
+  async update({ slice }: { slice?: { milliseconds: number } } = {}): Promise<void> {
+    await this.work.ready();
+    inSlices(this.captioner.gpu, slice, () => this.work.run());
+    await this.captioner.gpu.idle();
+  }
+
+  /** Gives back all that it holds, `codes` and `attention` too. */
+  dispose(): void {
+    this.work.dispose();
+    for (const tensor of [this.codes, this.attention, this.tokens, this.time]) tensor.dispose();
+  }
+}

@@ -1,0 +1,155 @@
+/** What the commands share: usage errors, one-sentence failures, opening the device. Node only. */
+
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import type { Config } from "../config/config.js";
+import { GpuError } from "../engine/gpu/errors.js";
+import { Gpu } from "../engine/gpu/gpu.js";
+import { tuningProblems } from "../engine/gpu/tuning/tuning-problems.js";
+import type { TuningTable } from "../engine/gpu/tuning/tuning-table.js";
+import { UserError } from "../platform/errors.js";
+import { outliveTerminal, outputProblem } from "../platform/node.js";
+import { openNodeDevice } from "../platform/node-adapter.js";
+import { commandOutput, tell } from "./terminal.js";
+import { findTuning } from "./tuning-file.js";
+
+/** A command line whose mistakes end with exit code 2 and whose `--help` goes to standard output. */
+export function commandLine(name: string, description: string): Command {
+  return new Command(name)
+    .description(description)
+    .configureOutput(commandOutput)
+    .exitOverride()
+    .showHelpAfterError("(--help tells more)");
+}
+
+/** An option's whole number within bounds, for commander. */
+export function integerOption(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === "" || !Number.isInteger(value) || value < least || value > most) {
+      throw new InvalidArgumentError(
+        `It should be a whole number from ${least}${most < Number.MAX_SAFE_INTEGER ? ` to ${most}` : ""}.`,
+      );
+    }
+    return value;
+  };
+}
+
+/** An option's number within bounds, for commander. */
+export function numberOption(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === "" || !(value >= least && value <= most)) {
+      throw new InvalidArgumentError(`It should be a number from ${least} to ${most}.`);
+    }
+    return value;
+  };
+}
+
+/** Throws where `--steps` asks for more denoising steps than the model, whose settings these are, has. */
+export function checkSteps(steps: number | undefined, { decoder }: Config): void {
+  if (steps !== undefined && steps > decoder.timesteps) {
+    throw new UserError(`--steps should be at most ${decoder.timesteps}, the model's T, not ${steps}`, 2);
+  }
+}
+
+/** Throws where a file of this path could not be written at the end of the work. */
+export function checkOutput(option: string, path: string): void {
+  const problem = outputProblem(path);
+  if (problem !== null) throw new UserError(`${option} ${path}: ${problem}`, 2);
+}
+
+/** The option of commands that compute. */
+export function adapterOption(): Option {
+  return new Option("--adapter <name>", "gpu, lavapipe, swiftshader or a part of an adapter's name");
+}
+
+/** Where a run goes that is not told: a folder of the preset's name and the time. */
+export function defaultRunFolder(preset: string): string {
+  const time = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
+  return `runs/${preset}-${time}`;
+}
+
+/** The option of commands that load a model. */
+export function precisionOption(): Option {
+  return new Option(
+    "--precision <type>",
+    "storage of the decoder's weights and values (default: as trained, where the adapter can)",
+  ).choices(["float32", "float16"]);
+}
+
+/** The option of commands that draw captions. */
+export function lastOption(): Option {
+  return new Option(
+    "--last <way>",
+    "the last step takes the likeliest words, or draws them (default: the model's)",
+  ).choices(["argmax", "sample"]);
+}
+
+/**
+ * Runs a command to its end and sets the exit code: 0, 1 for what went wrong, 2 for wrong usage. People see one
+ * sentence; with MCD_DEBUG set, the stack too.
+ */
+export async function runCommand(main: () => Promise<void>): Promise<void> {
+  outliveTerminal();
+  try {
+    await main();
+    process.exitCode ??= 0;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Commander has printed it already; --help and --version are no errors.
+      process.exitCode = error.exitCode === 0 ? 0 : 2;
+    } else {
+      process.exitCode = error instanceof UserError ? error.exitCode : 1;
+      const known = error instanceof UserError || error instanceof GpuError;
+      const message = error instanceof Error ? error.message : String(error);
+      tell(
+        `error: ${known ? message : `${message} (this is a mistake in the program; MCD_DEBUG=1 shows where)`}`,
+      );
+      if (process.env.MCD_DEBUG && error instanceof Error) tell(error.stack ?? "");
+    }
+  }
+}
+
+/** The value of `--tuning`, as the commands describe it. */
+export const tuningHelp =
+  "tuning table that kernels-bench/run.js --tune wrote, or none (default: MCD_TUNING, else the user's own, if there is one)";
+
+/**
+ * Whether Dawn has written two warnings to standard error, as it does where a driver allows more dynamic buffers than Dawn does.
+ * No option of Dawn's leaves them out.
+ */
+function warnsOfDynamicBuffers({ limits }: GPUAdapter): boolean {
+  const { maxDynamicUniformBuffersPerPipelineLayout, maxDynamicStorageBuffersPerPipelineLayout } = limits;
+  return maxDynamicUniformBuffersPerPipelineLayout === 16 && maxDynamicStorageBuffersPerPipelineLayout === 16;
+}
+
+/**
+ * Opens the device for a command and says on standard error which adapter it is, and what of the user's tuning table
+ * is not used. `tuning` is the value of `--tuning`; null leaves out all that was measured.
+ */
+export async function openGpu(
+  adapter: string | undefined,
+  quiet = false,
+  tuning?: string | null,
+): Promise<Gpu> {
+  let table: TuningTable | null | undefined = null;
+  if (tuning !== null) {
+    const found = await findTuning(tuning);
+    if (found.problem !== undefined) tell(`careful: ${found.problem}`);
+    table = found.table;
+  }
+  const opened = await openNodeDevice({ adapter });
+  if (!quiet) {
+    tell(`adapter: ${opened.description}`);
+    if (opened.advice) tell(`         ${opened.advice}`);
+    if (warnsOfDynamicBuffers(opened.adapter))
+      tell(
+        "         Dawn's two warnings of dynamic buffers are normal with this driver: 16 are allowed, this engine uses one.",
+      );
+  }
+  const gpu = Gpu.from(opened.device, { ...opened, tuning: table });
+  if (table) {
+    for (const problem of tuningProblems(table, gpu.tuning.adapter, gpu.limits)) tell(`careful: ${problem}`);
+  }
+  return gpu;
+}

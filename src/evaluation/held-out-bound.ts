@@ -1,0 +1,137 @@
+/** The variational bound of a model on the captions of held-out pictures; see src/diffusion/bound.ts. */
+
+import type { Captioner } from "../captioner/captioner.js";
+import { type Dataset, imagesOf } from "../data/dataset.js";
+import { captionBounds } from "../diffusion/bound.js";
+import { encodePictures, recordsOf } from "./evaluation.js";
+
+/** Steps t a caption at which the commands and the training monitor ask the network: a tenth of the paper's T = 100. */
+export const boundSteps = 10;
+
+export interface HeldOutBound {
+  /** Nats a caption: the mean over pictures of the mean over all references of a picture. */
+  nats: number;
+  /** Standard error of `nats` over pictures; the captions of a picture are not independent. It contains the noise of the draws. */
+  standardError: number;
+  /** All nats over all words, one end a caption counted with them. The ends that pad a caption are predicted, but not counted. */
+  bitsPerToken: number;
+  /** The part of `nats` that no model can change: the prior term. */
+  prior: number;
+  pictures: number;
+  captions: number;
+  /** Steps t at which the network was asked about each caption. */
+  steps: number;
+}
+
+export interface HeldOutBoundOptions {
+  /** Steps t a caption, one from each of as many ranges; default: all T. */
+  steps?: number | undefined;
+  seed?: number | undefined;
+  onBatch?: ((captions: number) => void) | undefined;
+}
+
+export interface SplitBoundOptions extends Omit<HeldOutBoundOptions, "onBatch"> {
+  limit?: number;
+  /** Captions so far and in all. */
+  onProgress?: (done: number, total: number) => void;
+}
+
+/**
+ * The bound of every reference of the pictures of `records`, whose codes [S] stand in `codes` one after the other. The
+ * condition is whole; there is no guidance. Captions longer than the model's length are cut, as in training.
+ */
+export async function heldOutBound(
+  captioner: Captioner,
+  dataset: Dataset,
+  records: readonly number[],
+  codes: Uint32Array,
+  { steps, seed = 0, onBatch }: HeldOutBoundOptions = {},
+): Promise<HeldOutBound> {
+  const { decoder, schedule, tokenizer, positions } = captioner;
+  const { length } = decoder.shape;
+  const captions = records.flatMap((record, picture) =>
+    dataset.records[record]!.captions.map((text) => {
+      const ids = tokenizer.encodeFixed(text, length);
+      const y = codes.subarray(picture * positions, (picture + 1) * positions);
+      return { picture, ids, y, tokens: ids.indexOf(tokenizer.endId) + 1 };
+    }),
+  );
+  const table = captioner.table(schedule.visit(schedule.steps));
+  const asked = Math.min(steps ?? schedule.steps, schedule.steps);
+  const nats = await captionBounds(
+    decoder,
+    table,
+    captions.map(({ ids }) => ids),
+    captions.map(({ y }) => y),
+    { steps: asked, seed, ...(onBatch ? { onBatch } : {}) },
+  );
+  const ofPicture = records.map(() => ({ sum: 0, count: 0 }));
+  captions.forEach(({ picture }, i) => {
+    ofPicture[picture]!.sum += nats[i]!;
+    ofPicture[picture]!.count++;
+  });
+  const means = ofPicture.map(({ sum, count }) => sum / count);
+  const mean = total(means) / means.length;
+  const variance = total(means.map((value) => (value - mean) ** 2)) / (means.length - 1);
+  return {
+    nats: mean,
+    standardError: Math.sqrt(variance / means.length),
+    bitsPerToken: total(nats) / total(captions.map(({ tokens }) => tokens)) / Math.LN2,
+    prior: length * schedule.priorKl(),
+    pictures: records.length,
+    captions: captions.length,
+    steps: asked,
+  };
+}
+
+function total(values: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]!;
+  return sum;
+}
+
+export interface SplitBound extends HeldOutBound {
+  split: string;
+}
+
+/** The bound of each of the `splits` that has pictures, from at most `limit` of them, evenly spread; 0 = all. */
+export async function splitBounds(
+  captioner: Captioner,
+  dataset: Dataset,
+  splits: readonly string[],
+  { limit = 0, onProgress, ...options }: SplitBoundOptions = {},
+): Promise<SplitBound[]> {
+  const chosen = splits
+    .map((split) => ({ split, records: recordsOf(dataset, split, limit) }))
+    .filter(({ records }) => records.length > 0);
+  const captionsOf = (records: readonly number[]) =>
+    records.reduce((sum, record) => sum + dataset.records[record]!.captions.length, 0);
+  const all = chosen.reduce((sum, { records }) => sum + captionsOf(records), 0);
+  const bounds: SplitBound[] = [];
+  let done = 0;
+  for (const { split, records } of chosen) {
+    const before = done;
+    const codes = await encodePictures(captioner, dataset, imagesOf(dataset, records), {
+      onProgress: () => onProgress?.(before, all),
+    });
+    const onBatch = (captions: number) => onProgress?.(before + captions, all);
+    bounds.push({
+      split,
+      ...(await heldOutBound(captioner, dataset, records, codes, { ...options, onBatch })),
+    });
+    done += captionsOf(records);
+  }
+  return bounds;
+}
+
+/** The bounds of splits as a Markdown table. */
+export function boundTable(bounds: readonly SplitBound[]): string {
+  return [
+    "| split | captions | bound, nats a caption | bits a token |",
+    "| --- | --- | --- | --- |",
+    ...bounds.map(
+      ({ split, captions, nats, standardError, bitsPerToken }) =>
+        `| ${split} | ${captions} | ${nats.toFixed(2)} ± ${standardError.toFixed(2)} | ${bitsPerToken.toFixed(2)} |`,
+    ),
+  ].join("\n");
+}

@@ -1,0 +1,37 @@
+/** Where the words of a caption look: the decoder's cross-attention, averaged over heads and blocks. */
+
+import { attentionMap } from "../../engine/ops/attention.js";
+import { scale } from "../../engine/ops/elementwise.js";
+import { copyStrided } from "../../engine/tensor/strided.js";
+import { type Tensor, zeros } from "../../engine/tensor/tensor.js";
+import type { CrossAttentionWatcher, Decoder } from "./decoder.js";
+
+/**
+ * Collects one forward pass of a decoder with a caption a picture: give `watch` to it, then take `mean`. Of a batch only the
+ * first caption is looked at, under guidance that of the full condition. Make it in the scope of that pass.
+ */
+export class AttentionReadout {
+  readonly watch: CrossAttentionWatcher;
+  private readonly sum: Tensor;
+  private blocks = 0;
+
+  constructor({ gpu, shape }: Decoder) {
+    const [length, positions] = [shape.length, shape.side ** 2];
+    this.sum = zeros(gpu, [1, length, positions], "f32", "attention");
+    this.watch = (query, keyValue, heads, logSumExp) => {
+      const keys = keyValue.slice(0, 0, 1).slice(1, 0, positions).slice(2, 0, shape.dim);
+      const [queries, ofThese] = [query.slice(0, 0, 1), logSumExp.slice(0, 0, 1)];
+      const weights = attentionMap(queries, keys, ofThese, heads, { meanOverHeads: true });
+      copyStrided(weights, this.sum, { accumulate: true });
+      this.blocks++;
+    };
+  }
+
+  /**
+   * [L, S]: rows of the weights of each word on the S positions of the code grid. A row falls short of 1 by what the word gives
+   * to the summary entries of the condition.
+   */
+  mean(): Tensor {
+    return scale(this.sum, 1 / this.blocks).reshape(this.sum.shape.slice(1));
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * What happens to the condition before the caption looks at it. The paper's decoder reads each code by itself; with few
+ * blocks it then has to recognise things through the caption's own cross-attention. Here the positions can first look
+ * at each other (blocks of self-attention), and a few further entries can sum the whole grid up (an MLP over all
+ * positions, which finds things that stand in the same place faster than attention does). Neither depends on x_t or t, so
+ * a sampler does it once a picture.
+ */
+
+import type { Gpu } from "../../engine/gpu/gpu.js";
+import type { Float } from "../../engine/gpu/kernel.js";
+import { fanIn } from "../../engine/nn/initialisers.js";
+import { LayerNorm } from "../../engine/nn/layer-norm.js";
+import { Linear } from "../../engine/nn/linear.js";
+import { Module } from "../../engine/nn/module.js";
+import { selfAttention } from "../../engine/ops/attention.js";
+import { concat } from "../../engine/ops/copy.js";
+import type { Tensor } from "../../engine/tensor/tensor.js";
+
+export interface ConditionEncoderShape {
+  /** d */
+  dim: number;
+  heads: number;
+  mlpRatio: number;
+  /** S positions. */
+  positions: number;
+  /** Blocks of self-attention and MLP; 0: the positions stay as they are. */
+  conditionBlocks: number;
+  /** G: entries that sum up the grid; 0: none. */
+  summaryTokens: number;
+  /** As in the decoder's shape. */
+  precision?: Float;
+}
+
+class ConditionBlock extends Module {
+  private readonly heads: number;
+  private readonly precision: Float;
+  private readonly attentionNorm: LayerNorm;
+  private readonly qkv: Linear<Float>;
+  private readonly output: Linear<Float>;
+  private readonly norm: LayerNorm;
+  private readonly up: Linear<Float>;
+  private readonly down: Linear<Float>;
+
+  constructor(gpu: Gpu, { dim, heads, mlpRatio, conditionBlocks, precision = "f32" }: ConditionEncoderShape) {
+    super(gpu);
+    this.precision = precision;
+    this.heads = heads;
+    // Two branches a block are added to the stream: as in the decoder's blocks their sum is to stay near 1.
+    const input = { dtype: precision };
+    const output = { dtype: precision, initialiser: fanIn(1 / Math.sqrt(2 * conditionBlocks)) };
+    const hidden = Math.round(dim * mlpRatio);
+    this.attentionNorm = this.child("attentionNorm", new LayerNorm(gpu, dim));
+    this.qkv = this.child("qkv", new Linear(gpu, dim, 3 * dim, input));
+    this.output = this.child("output", new Linear(gpu, dim, dim, output));
+    this.norm = this.child("norm", new LayerNorm(gpu, dim));
+    this.up = this.child("up", new Linear(gpu, dim, hidden, input));
+    this.down = this.child("down", new Linear(gpu, hidden, dim, output));
+  }
+
+  forward(x: Tensor): Tensor {
+    const stored = { output: this.precision };
+    return this.gpu.scope(() => {
+      const qkv = this.qkv.forward(this.attentionNorm.forward(x, stored), stored);
+      const attended = selfAttention(qkv, this.heads).output;
+      const afterAttention = this.output.forward(attended, { residual: x });
+      const normed = this.norm.forward(afterAttention, stored);
+      const hidden = this.up.forward(normed, { activation: "gelu2", ...stored });
+      return this.down.forward(hidden, { residual: afterAttention });
+    });
+  }
+}
+
+/** Numbers that a position gives to the summary: few, so that the layer over all positions stays small. */
+const squeezedWidth = 16;
+
+/** [P, S, d] → [P, G, d]: every position squeezed, all of them together through one hidden layer. */
+class Summary extends Module {
+  private readonly shape: ConditionEncoderShape;
+  private readonly squeeze: Linear<Float>;
+  private readonly up: Linear<Float>;
+  private readonly down: Linear<Float>;
+  private readonly norm: LayerNorm;
+
+  constructor(gpu: Gpu, shape: ConditionEncoderShape) {
+    super(gpu);
+    const { dim, positions, mlpRatio, summaryTokens, precision: dtype } = shape;
+    const hidden = Math.round(dim * mlpRatio);
+    this.shape = shape;
+    this.squeeze = this.child("squeeze", new Linear(gpu, dim, squeezedWidth, { dtype }));
+    this.up = this.child("up", new Linear(gpu, positions * squeezedWidth, hidden, { dtype }));
+    this.down = this.child("down", new Linear(gpu, hidden, summaryTokens * dim, { dtype }));
+    this.norm = this.child("norm", new LayerNorm(gpu, dim));
+  }
+
+  forward(condition: Tensor): Tensor {
+    const { dim, positions, summaryTokens, precision: output } = this.shape;
+    const pictures = condition.shape[0]!;
+    return this.gpu.scope(() => {
+      const squeezed = this.squeeze.forward(condition, { output });
+      const all = squeezed.reshape([pictures, positions * squeezedWidth]);
+      const hidden = this.up.forward(all, { activation: "gelu2", output });
+      return this.norm.forward(this.down.forward(hidden).reshape([pictures, summaryTokens, dim]));
+    });
+  }
+}
+
+export class ConditionEncoder extends Module {
+  private readonly blocks: ConditionBlock[];
+  private readonly norm: LayerNorm | null;
+  private readonly summary: Summary | null;
+
+  constructor(gpu: Gpu, shape: ConditionEncoderShape) {
+    super(gpu);
+    this.blocks = Array.from({ length: shape.conditionBlocks }, (_, i) =>
+      this.child(`block${i}`, new ConditionBlock(gpu, shape)),
+    );
+    this.norm = shape.conditionBlocks > 0 ? this.child("norm", new LayerNorm(gpu, shape.dim)) : null;
+    this.summary = shape.summaryTokens > 0 ? this.child("summary", new Summary(gpu, shape)) : null;
+  }
+
+  /** The condition's vectors, masked positions included, [P, S, d] → [P, S + G, d], the summary last. */
+  forward(condition: Tensor): Tensor {
+    return this.gpu.scope(() => {
+      let x = condition;
+      for (const block of this.blocks) x = block.forward(x);
+      const positions = this.norm?.forward(x) ?? x;
+      return this.summary ? concat([positions, this.summary.forward(condition)], 1) : positions;
+    });
+  }
+}

@@ -1,0 +1,304 @@
+/**
+ * The text decoder p_θ(x_0 | x_t, y): given noisy caption tokens, the time and the image codes, a prediction of the
+ * clean token at every position. Blocks as in VQ-Diffusion: adaptive-norm self-attention over the caption,
+ * adaptive-norm cross-attention to the codes, MLP.
+ */
+
+import type { Gpu } from "../../engine/gpu/gpu.js";
+import type { Float } from "../../engine/gpu/kernel.js";
+import { fanIn, normal } from "../../engine/nn/initialisers.js";
+import { LayerNorm } from "../../engine/nn/layer-norm.js";
+import { Linear } from "../../engine/nn/linear.js";
+import { Module } from "../../engine/nn/module.js";
+import { TimestepModulation } from "../../engine/nn/timestep-modulation.js";
+import { crossAttention, selfAttention } from "../../engine/ops/attention.js";
+import { concat } from "../../engine/ops/copy.js";
+import { dropout } from "../../engine/ops/dropout.js";
+import { add } from "../../engine/ops/elementwise.js";
+import { embedding } from "../../engine/ops/embedding.js";
+import type { Head } from "../../engine/ops/head-loss.js";
+import { adaLayerNorm } from "../../engine/ops/layer-norm.js";
+import type { Rng } from "../../engine/ops/rng.js";
+import { checkpoint } from "../../engine/tensor/autograd.js";
+import { ShapeError } from "../../engine/tensor/errors.js";
+import { type Tensor, zeros } from "../../engine/tensor/tensor.js";
+import { ConditionEncoder } from "./condition-encoder.js";
+
+export interface DecoderShape {
+  /** M: ordinary tokens. Id M is the caption's [MASK], which the network reads but never predicts. */
+  vocabulary: number;
+  /** L: caption length in tokens. */
+  length: number;
+  /** K: image codes. Id K is the condition's [MASK]. */
+  codes: number;
+  /** The code grid is side × side, S = side² positions. */
+  side: number;
+  /** T */
+  timesteps: number;
+  /** d */
+  dim: number;
+  blocks: number;
+  heads: number;
+  mlpRatio: number;
+  /** Blocks of self-attention over the condition before the caption reads it; 0 as in the paper. */
+  conditionBlocks: number;
+  /** Entries that sum up the whole code grid, beside its positions; 0 as in the paper. */
+  summaryTokens: number;
+  dropout: number;
+  /** Width of a code vector, if the decoder sees the tokenizer's code vectors; null: it learns its own table. */
+  codeDim: number | null;
+  /** What a masked condition position holds: a learned vector at its place, or zeros. */
+  filler: "learned" | "zeros";
+  /**
+   * Element type of the weights of large products, and of what they read and hand on to each other; default float32.
+   * With float16 these stay float32: sums, softmax, statistics, the residual stream, embeddings, time modulation, logits,
+   * losses and all gradients.
+   */
+  precision?: Float;
+}
+
+/** What a block needs to know of the decoder it is in. */
+export type DecoderBlockShape = Pick<
+  DecoderShape,
+  "dim" | "heads" | "mlpRatio" | "blocks" | "dropout" | "precision"
+>;
+
+/** One block of the decoder: what stands between two states of the residual stream. */
+export class DecoderBlock extends Module {
+  private readonly heads: number;
+  private readonly qkv: Linear<Float>;
+  private readonly selfOutput: Linear<Float>;
+  private readonly query: Linear<Float>;
+  private readonly keyValue: Linear<Float>;
+  private readonly crossOutput: Linear<Float>;
+  private readonly norm: LayerNorm;
+  private readonly up: Linear<Float>;
+  private readonly down: Linear<Float>;
+  private readonly dropRate: number;
+  private readonly precision: Float;
+
+  constructor(gpu: Gpu, { dim, heads, mlpRatio, blocks, dropout, precision = "f32" }: DecoderBlockShape) {
+    super(gpu);
+    this.precision = precision;
+    this.heads = heads;
+    this.dropRate = dropout;
+    // Three branches a block are added to the residual stream; their outputs start small enough for the sum to stay near 1.
+    const input = { dtype: precision };
+    const output = { dtype: precision, initialiser: fanIn(1 / Math.sqrt(3 * blocks)) };
+    const hidden = Math.round(dim * mlpRatio);
+    this.qkv = this.child("qkv", new Linear(gpu, dim, 3 * dim, input));
+    this.selfOutput = this.child("selfOutput", new Linear(gpu, dim, dim, output));
+    this.query = this.child("query", new Linear(gpu, dim, dim, input));
+    this.keyValue = this.child("keyValue", new Linear(gpu, dim, 2 * dim, input));
+    this.crossOutput = this.child("crossOutput", new Linear(gpu, dim, dim, output));
+    this.norm = this.child("norm", new LayerNorm(gpu, dim));
+    this.up = this.child("up", new Linear(gpu, dim, hidden, input));
+    this.down = this.child("down", new Linear(gpu, hidden, dim, output));
+  }
+
+  /** What the cross-attention reads of a condition [B, S, d]: [B, S, 2d]. */
+  keysAndValues(condition: Tensor<Float>): Tensor<Float> {
+    return this.keyValue.forward(condition, { output: this.precision });
+  }
+
+  /**
+   * x [B, L, d]; selfModulation and crossModulation [B, 2d]; keyValue [P, S, 2d] from `keysAndValues` → [B, L, d].
+   * P pictures serve B = R·P captions, those of a picture one after the other.
+   * `watch` receives what the cross-attention was computed from.
+   */
+  forward(
+    x: Tensor,
+    selfModulation: Tensor,
+    crossModulation: Tensor,
+    keyValue: Tensor<Float>,
+    random: Rng | null,
+    watch?: CrossAttentionWatcher,
+  ): Tensor {
+    const drop = (y: Tensor) => (random && this.dropRate > 0 ? dropout(y, this.dropRate, random) : y);
+    /** The branch's last layer, added to the stream: in one dispatch unless dropout comes between. */
+    const addBranch = (stream: Tensor, layer: Linear<Float>, input: Tensor<Float>) =>
+      random && this.dropRate > 0
+        ? add(stream, drop(layer.forward(input)))
+        : layer.forward(input, { residual: stream });
+    const stored = { output: this.precision };
+    return this.gpu.scope(() => {
+      const qkv = this.qkv.forward(adaLayerNorm(x, selfModulation, stored), stored);
+      const attended = selfAttention(qkv, this.heads).output;
+      const afterSelf = addBranch(x, this.selfOutput, attended);
+      const query = this.query.forward(adaLayerNorm(afterSelf, crossModulation, stored), stored);
+      // The captions of a picture ask the same keys: they are one long row of queries.
+      const queries = query.reshape([keyValue.shape[0]!, -1, query.shape[2]!]);
+      const { output, logSumExp } = crossAttention(queries, keyValue, this.heads);
+      watch?.(queries, keyValue, this.heads, logSumExp);
+      const afterCross = addBranch(afterSelf, this.crossOutput, output.reshape(query.shape));
+      const normed = this.norm.forward(afterCross, stored);
+      const hidden = this.up.forward(normed, { activation: "gelu2", ...stored });
+      return addBranch(afterCross, this.down, hidden);
+    });
+  }
+}
+
+/** What the blocks read of a condition: independent of x_t and t, so a sampler computes it once. */
+export interface PreparedCondition {
+  /** Of each block: packed keys and values [P, S + G, 2d] of S positions, then G summary entries. */
+  readonly keyValues: readonly Tensor<Float>[] | null;
+  /** Instead of them, if each block makes its own when it runs: the condition itself, [P, S + G, d]. */
+  readonly condition: Tensor | null;
+  /** P */
+  readonly pictures: number;
+}
+
+/**
+ * Sees the cross-attention of each block: queries [P, R·L, d], packed keys and values [P, S + G, 2d], and the logarithm
+ * of what its weights were divided by, [P, heads, R·L].
+ */
+export type CrossAttentionWatcher = (
+  query: Tensor<Float>,
+  keyValue: Tensor<Float>,
+  heads: number,
+  logSumExp: Tensor,
+) => void;
+
+export interface DecoderCall {
+  /** Switches dropout on (training). */
+  random?: Rng;
+  /** Keeps only what goes into each block and runs the block again for its gradient. */
+  checkpointing?: boolean;
+  watch?: CrossAttentionWatcher;
+}
+
+export class Decoder extends Module {
+  readonly shape: DecoderShape;
+  private readonly tokens: Tensor;
+  private readonly positions: Tensor;
+  private readonly codeTable: Tensor | null;
+  private readonly codeProjection: Linear | null;
+  private readonly codeMask: Tensor | null;
+  private readonly codeRows: Tensor;
+  private readonly codeColumns: Tensor;
+  private readonly conditionEncoder: ConditionEncoder | null;
+  private readonly modulation: TimestepModulation;
+  private readonly blocks: DecoderBlock[];
+  private readonly norm: LayerNorm;
+  private readonly head: Linear<Float>;
+  private readonly codeVectors: Tensor | null;
+
+  /** `codeVectors` [K, codeDim]: the tokenizer's frozen codebook, needed if `shape.codeDim` is set. */
+  constructor(gpu: Gpu, shape: DecoderShape, codeVectors: Tensor | null = null) {
+    super(gpu);
+    const { dim, heads, vocabulary, length, codes, side, codeDim } = shape;
+    if (dim % heads !== 0)
+      throw new ShapeError("Decoder", `width ${dim} is not a multiple of ${heads} heads`);
+    if (codeDim !== null && (codeVectors?.shape[0] !== codes || codeVectors.shape[1] !== codeDim)) {
+      throw new ShapeError(
+        "Decoder",
+        `the code vectors must be [${codes}, ${codeDim}], not [${codeVectors?.shape.join(", ")}]`,
+      );
+    }
+    this.shape = shape;
+    this.codeVectors = codeVectors;
+    const table = (name: string, rows: number) =>
+      this.parameter(name, [rows, dim], normal(0.5), { decay: false });
+    this.tokens = table("tokens", vocabulary + 1);
+    this.positions = table("positions", length);
+    const learned = shape.filler === "learned";
+    this.codeTable = codeDim === null ? table("codeTable", codes) : null;
+    this.codeProjection =
+      codeDim === null ? null : this.child("codeProjection", new Linear(gpu, codeDim, dim));
+    this.codeMask = learned ? table("codeMask", 1) : null;
+    this.codeRows = table("codeRows", side);
+    this.codeColumns = table("codeColumns", side);
+    this.conditionEncoder =
+      shape.conditionBlocks + shape.summaryTokens > 0
+        ? this.child("conditionEncoder", new ConditionEncoder(gpu, { ...shape, positions: side * side }))
+        : null;
+    this.modulation = this.child(
+      "modulation",
+      new TimestepModulation(gpu, shape.timesteps, 2 * shape.blocks, dim),
+    );
+    this.blocks = Array.from({ length: shape.blocks }, (_, i) =>
+      this.child(`block${i}`, new DecoderBlock(gpu, shape)),
+    );
+    this.norm = this.child("norm", new LayerNorm(gpu, dim));
+    this.head = this.child("head", new Linear(gpu, dim, vocabulary, { dtype: shape.precision }));
+  }
+
+  /** y [B, S] with K for a masked position → [B, S, d]: the code's vector plus that of its place in the grid. */
+  private condition(codes: Tensor<"u32">): Tensor {
+    const { side, dim } = this.shape;
+    return this.gpu.scope(() => {
+      const known = this.codeTable ?? this.codeProjection!.forward(this.codeVectors!);
+      const table = concat([known, this.codeMask ?? zeros(this.gpu, [1, dim], "f32", "codeMask")], 0);
+      const places = add(this.codeRows.reshape([side, 1, dim]), this.codeColumns.reshape([1, side, dim]));
+      const positions = places.reshape([side * side, dim]);
+      // Zeros as filler means nothing at all: no place either.
+      const zeroId = this.codeMask ? undefined : this.shape.codes;
+      return embedding(table, codes, { positions, zeroId });
+    });
+  }
+
+  /**
+   * y [P, S], K for a masked position → what `forward` needs of it. `keyValues: false` leaves the keys and values to
+   * the blocks: with activation checkpointing they are then made again instead of kept.
+   */
+  prepare(codes: Tensor<"u32">, { keyValues = true } = {}): PreparedCondition {
+    const { side } = this.shape;
+    if (codes.rank !== 2 || codes.shape[1] !== side * side) {
+      throw new ShapeError("Decoder", `codes [${codes.shape.join(", ")}] do not fit [P, ${side * side}]`);
+    }
+    return this.gpu.scope(() => {
+      const places = this.condition(codes);
+      const condition = this.conditionEncoder?.forward(places) ?? places;
+      return {
+        keyValues: keyValues ? this.blocks.map((block) => block.keysAndValues(condition)) : null,
+        condition: keyValues ? null : condition,
+        pictures: codes.shape[0]!,
+      };
+    });
+  }
+
+  /**
+   * x_t [B, L] (M = [MASK]), t [B] in 1..T, the condition of P pictures → logits [B, L, M] of p̃(x_0 | x_t, y). With
+   * B = R·P the captions i·R … i·R + R-1 are of picture i.
+   */
+  forward(xt: Tensor<"u32">, t: Tensor<"u32">, condition: PreparedCondition, call: DecoderCall = {}): Tensor {
+    return this.gpu.scope(() => this.head.forward(this.beforeHead(xt, t, condition, call).hidden));
+  }
+
+  /** The same without the last product, which training leaves to the loss: all logits at once can be too many. */
+  beforeHead(
+    xt: Tensor<"u32">,
+    t: Tensor<"u32">,
+    condition: PreparedCondition,
+    call: DecoderCall = {},
+  ): Head {
+    const { length } = this.shape;
+    const batch = xt.shape[0]!;
+    if (xt.shape[1] !== length || t.shape[0] !== batch || batch % condition.pictures !== 0) {
+      throw new ShapeError(
+        "Decoder",
+        `tokens [${xt.shape.join(", ")}], times [${t.shape.join(", ")}] and a condition for ${condition.pictures} pictures do not fit [B, ${length}], [B] and a divisor of B`,
+      );
+    }
+    const hidden = this.gpu.scope((): Tensor<Float> => {
+      const modulations = this.modulation.forward(t);
+      let x = embedding(this.tokens, xt, { positions: this.positions });
+      this.blocks.forEach((block, i) => {
+        const known = condition.keyValues?.[i];
+        const run = (stream: Tensor, self: Tensor, cross: Tensor, seen: Tensor<Float>) => {
+          const keyValue = known ? seen : block.keysAndValues(seen);
+          return block.forward(stream, self, cross, keyValue, call.random ?? null, call.watch);
+        };
+        const inputs = [
+          x,
+          modulations[2 * i]!,
+          modulations[2 * i + 1]!,
+          known ?? condition.condition!,
+        ] as const;
+        x = call.checkpointing ? checkpoint(run, inputs, call.random) : run(...inputs);
+      });
+      return this.norm.forward(x, { output: this.shape.precision });
+    });
+    return { hidden, weight: this.head.weight, bias: this.head.bias };
+  }
+}

@@ -1,0 +1,278 @@
+/** Vector quantisation with a codebook that follows the vectors (shaders/codebook.wgsl, codebook-subgroups.wgsl). */
+
+import type { Gpu } from "../../engine/gpu/gpu.js";
+import * as kernels from "../../engine/gpu/kernels.generated.js";
+import * as choices from "../../engine/gpu/tuning/choices.js";
+import type { Tunable } from "../../engine/gpu/tuning/tuning-table.js";
+import { contiguous, copyInto } from "../../engine/ops/copy.js";
+import { scale, straightThrough } from "../../engine/ops/elementwise.js";
+import { embedding } from "../../engine/ops/embedding.js";
+import { mse } from "../../engine/ops/reduce.js";
+import { checkTensors } from "../../engine/tensor/arguments.js";
+import { noGrad } from "../../engine/tensor/autograd.js";
+import { ShapeError } from "../../engine/tensor/errors.js";
+import { empty, type Tensor, zeros } from "../../engine/tensor/tensor.js";
+
+/** A codebook and what its running update remembers. All are float32, so that they are saved like other weights. */
+export interface CodebookState {
+  /** e_k: [K, D]. */
+  codes: Tensor;
+  /** N_k, the running count of vectors per code: [K]. */
+  counts: Tensor;
+  /** m_k, the running sum of vectors per code: [K, D]. */
+  sums: Tensor;
+  /** Updates since a vector last chose the code: [K]. */
+  idle: Tensor;
+}
+
+export interface NearestCodes {
+  /** Shape of z without its last axis. */
+  ids: Tensor<"u32">;
+  /** |z − e_id|², same shape. */
+  distance: Tensor;
+}
+
+/** [N, D] of a tensor [..., D] and a codebook [K, D]. */
+function sizes(op: string, z: Tensor, codes: Tensor): { rows: number; width: number; codeCount: number } {
+  const width = z.shape.at(-1) ?? 0;
+  if (z.rank < 1 || codes.rank !== 2 || codes.shape[1] !== width)
+    throw new ShapeError(
+      op,
+      `z [${z.shape.join(", ")}] and codes [${codes.shape.join(", ")}]: widths differ`,
+    );
+  return { rows: z.size / width, width, codeCount: codes.shape[0]! };
+}
+
+/** [N, D] as it is if D is divisible by 4, else with zeros behind each row. */
+function paddedRows(x: Tensor, rows: number, width: number): Tensor {
+  const dense = contiguous(x.detach()).reshape([rows, width]);
+  if (width % 4 === 0) return dense;
+  const padded = zeros(x.gpu, [rows, Math.ceil(width / 4) * 4], "f32", "padded rows");
+  copyInto(padded.slice(1, 0, width), dense);
+  return padded;
+}
+
+/** The grid of a kernel with one invocation for each of `count` things. */
+function grid(gpu: Gpu, kernel: Tunable<{ WORKGROUP: number }>, count: number) {
+  return { groups: gpu.groups1d(count, gpu.tunables(kernel).WORKGROUP) };
+}
+
+/**
+ * For every vector of z [..., D] the code k of codes [K, D] with the least |z − e_k|², ties to the lowest k, and that
+ * squared distance. Not differentiable.
+ */
+export function nearestCodes(z: Tensor, codes: Tensor): NearestCodes {
+  checkTensors("nearestCodes", "f32", z, codes);
+  const { rows, width, codeCount } = sizes("nearestCodes", z, codes);
+  const { gpu } = z;
+  const shape = z.shape.slice(0, -1);
+  const ids = empty(gpu, shape, "u32", "code ids");
+  const distance = empty(gpu, shape, "f32", "code distance");
+  gpu.scope(() => {
+    const family = kernels.codebook;
+    const table = paddedRows(codes, codeCount, width);
+    const vectors = paddedRows(z, rows, width);
+    const sizes = [rows, codeCount, width];
+    const lanes = gpu.tunables(choices.nearestCodes, sizes).KERNEL === "subgroup" ? gpu.teamLanes : 0;
+    const teams = lanes ? { ...gpu.tunables(kernels.codebookSubgroups.nearest, sizes), LANES: lanes } : null;
+    const alone = gpu.tunables(family.nearest, sizes);
+    const rowBlock = teams ? (8 * teams.WORKGROUP) / lanes : alone.ROWS * alone.SEARCH_WORKGROUP;
+    const blocks = Math.ceil(rows / rowBlock);
+    // Few vectors and many codes: ranges of codes are searched side by side.
+    const wanted = gpu.software ? 8 : 256;
+    const ranges = Math.max(1, Math.min(Math.ceil(wanted / blocks), Math.ceil(codeCount / 32)));
+    const params = {
+      rows,
+      code_count: codeCount,
+      columns: Math.ceil(width / 4),
+      ranges,
+      decay: 0,
+      epsilon: 0,
+      restart_after: 0,
+    };
+    const halfNorm = empty(gpu, [codeCount], "f32", "half norms");
+    const scores = empty(gpu, [ranges, rows], "f32", "code scores");
+    const found = empty(gpu, [ranges, rows], "u32", "codes of ranges");
+    const centred = empty(gpu, table.shape, "f32", "centred codes");
+    const centre = empty(gpu, [table.shape[1]!], "f32", "centre of codes");
+    const middle = { half_norm_out: halfNorm, centred_out: centred, centre_out: centre };
+    gpu.run(
+      family.centreCodes,
+      { codes: table, ...middle },
+      params,
+      grid(gpu, family.centreCodes, codeCount),
+    );
+    const bindings = {
+      vectors,
+      codes: centred,
+      centre,
+      half_norm: halfNorm,
+      range_score: scores,
+      range_id: found,
+    };
+    const groups = [blocks, ranges] as const;
+    if (teams) gpu.run(kernels.codebookSubgroups.nearest, bindings, params, { groups, tune: teams });
+    else gpu.run(family.nearest, bindings, params, { groups, tune: alone });
+    gpu.run(
+      family.finish,
+      {
+        vectors,
+        codes: table,
+        range_scores: scores,
+        range_ids: found,
+        ids_out: ids,
+        distance_out: distance,
+      },
+      params,
+      grid(gpu, family.finish, rows),
+    );
+  });
+  return { ids, distance };
+}
+
+export interface Quantized {
+  /** The nearest codes, shape of z; its gradient passes to z unchanged. */
+  quantized: Tensor;
+  ids: Tensor<"u32">;
+  /** |z − e|² of each vector. */
+  distance: Tensor;
+  /** β · mean (z − sg(e))², a scalar; its gradient in z is β·2(z − e)/numel. */
+  commitmentLoss: Tensor;
+}
+
+/** Replaces every vector of z [..., D] by its nearest code; `beta` weighs the commitment term. */
+export function quantizeStraightThrough(z: Tensor, codes: Tensor, beta = 0.25): Quantized {
+  const { ids, distance } = nearestCodes(z, codes);
+  const nearest = noGrad(() => embedding(codes, ids));
+  return {
+    quantized: straightThrough(z, nearest),
+    ids,
+    distance,
+    commitmentLoss: scale(mse(z, nearest), beta),
+  };
+}
+
+export interface UpdateOptions {
+  /** γ of the running averages; default 0.99. */
+  decay?: number;
+  /** ε of the Laplace smoothing; default 1e-5. */
+  epsilon?: number;
+}
+
+/**
+ * Moves the codes towards the vectors z [..., D] that chose them (exponential moving averages). Returns
+ * [Σ N_k, perplexity of the batch, codes used in the batch, vectors]. Sums follow the order of the vectors: repeatable.
+ */
+export function updateCodebook(
+  state: CodebookState,
+  z: Tensor,
+  ids: Tensor<"u32">,
+  options: UpdateOptions = {},
+): Tensor {
+  checkTensors("updateCodebook", "f32", z);
+  checkTensors("updateCodebook", "u32", ids);
+  const { decay = 0.99, epsilon = 1e-5 } = options;
+  const { rows, width, codeCount } = sizes("updateCodebook", z, state.codes);
+  if (ids.size !== rows)
+    throw new ShapeError("updateCodebook", `ids [${ids.shape.join(", ")}] for z [${z.shape.join(", ")}]`);
+  const { gpu } = z;
+  gpu.checker?.ids("updateCodebook", ids, `below ${codeCount}`, (id) => id < codeCount);
+  const family = kernels.codebook;
+  const element = width % 4 === 0 ? "vector" : "scalar";
+  const columns = element === "vector" ? width / 4 : width;
+  const params = { rows, code_count: codeCount, columns, ranges: 1, decay, epsilon, restart_after: 0 };
+  const usage = empty(gpu, [4], "f32", "codebook usage");
+  gpu.scope(() => {
+    const batchRows = contiguous(z.detach());
+    const counts = empty(gpu, [codeCount], "u32", "codebook batch counts");
+    const first = empty(gpu, [codeCount], "u32", "codebook first members");
+    const next = empty(gpu, [rows], "u32", "codebook next members");
+    gpu.run(
+      family.members,
+      {
+        ids,
+        members_count: counts,
+        first_member: first,
+        next_member: next,
+        running_count: state.counts,
+        idle: state.idle,
+      },
+      params,
+      grid(gpu, family.members, codeCount),
+    );
+    gpu.run(family.usage, { usage_out: usage, running_counts: state.counts, member_counts: counts }, params, {
+      groups: [1],
+    });
+    gpu.run(
+      family.update,
+      {
+        usage_in: usage,
+        running_counts: state.counts,
+        batch_rows: batchRows,
+        running_sum: state.sums,
+        table_out: state.codes,
+        first_members: first,
+        next_members: next,
+        member_counts: counts,
+      },
+      params,
+      {
+        groups: gpu.groups1d(codeCount * columns, gpu.tunables(family.update).WORKGROUP),
+        variant: { Element: element },
+      },
+    );
+  });
+  return usage;
+}
+
+/**
+ * Gives every code that was idle for at least `restartAfter` updates a vector of z [..., D]: code k becomes vector
+ * picks[k] modulo the number of vectors, counted as seen once. `picks` is u32 [K], usually random.
+ */
+export function restartCodes(
+  state: CodebookState,
+  z: Tensor,
+  picks: Tensor<"u32">,
+  restartAfter: number,
+): void {
+  checkTensors("restartCodes", "f32", z);
+  checkTensors("restartCodes", "u32", picks);
+  const { rows, width, codeCount } = sizes("restartCodes", z, state.codes);
+  if (picks.size !== codeCount)
+    throw new ShapeError("restartCodes", `picks [${picks.shape.join(", ")}] for ${codeCount} codes`);
+  const { gpu } = z;
+  const element = width % 4 === 0 ? "vector" : "scalar";
+  const columns = element === "vector" ? width / 4 : width;
+  const kernel = kernels.codebook.restart;
+  gpu.scope(() => {
+    gpu.run(
+      kernel,
+      {
+        running_count: state.counts,
+        idle: state.idle,
+        batch_rows: contiguous(z.detach()),
+        running_sum: state.sums,
+        table_out: state.codes,
+        picks,
+      },
+      {
+        rows,
+        code_count: codeCount,
+        columns,
+        ranges: 1,
+        decay: 0,
+        epsilon: 0,
+        restart_after: restartAfter,
+      },
+      {
+        groups: gpu.groups1d(codeCount, gpu.tunables(kernel).WORKGROUP),
+        variant: { Element: element },
+      },
+    );
+  });
+}
+
+/** Starts all codes from vectors of one batch: code k becomes vector picks[k] (see `restartCodes`). */
+export function initialiseCodes(state: CodebookState, z: Tensor, picks: Tensor<"u32">): void {
+  restartCodes(state, z, picks, 0);
+}

@@ -1,0 +1,332 @@
+/**
+ * The image tokenizer (VQ-VAE, van den Oord et al. 2017): encoder, nearest code, decoder. The codebook follows the
+ * encoder by moving averages instead of a gradient; codes that nobody uses are restarted from the batch.
+ */
+
+import { drawRestartRows } from "../../diffusion/noise.js";
+import type { Gpu } from "../../engine/gpu/gpu.js";
+import { constant, fanIn, type Initialiser, normal } from "../../engine/nn/initialisers.js";
+import { Linear } from "../../engine/nn/linear.js";
+import { Module } from "../../engine/nn/module.js";
+import { selfAttention } from "../../engine/ops/attention.js";
+import { convTranspose2d } from "../../engine/ops/conv-transpose2d.js";
+import { conv2d } from "../../engine/ops/conv2d.js";
+import { concat } from "../../engine/ops/copy.js";
+import { add } from "../../engine/ops/elementwise.js";
+import { embedding } from "../../engine/ops/embedding.js";
+import { groupNorm } from "../../engine/ops/group-norm.js";
+import { l1, mse } from "../../engine/ops/reduce.js";
+import type { Rng } from "../../engine/ops/rng.js";
+import { ShapeError } from "../../engine/tensor/errors.js";
+import { type Tensor, zeros } from "../../engine/tensor/tensor.js";
+import {
+  type CodebookState,
+  initialiseCodes,
+  nearestCodes,
+  quantizeStraightThrough,
+  restartCodes,
+  updateCodebook,
+} from "./codebook.js";
+
+export interface VqVaeShape {
+  /** Pictures are imageSize × imageSize RGB. */
+  imageSize: number;
+  /** Channels after the first halving; each further one doubles them. */
+  channels: number;
+  /** K */
+  codes: number;
+  /** D, the width of a code vector. */
+  codeDim: number;
+  /** Halvings: the code grid's side is imageSize / 2^downsample. */
+  downsample: number;
+  /** Residual blocks at the code grid's resolution, in the encoder and in the decoder. */
+  resBlocks: number;
+  /** Self-attention over the grid after the residual blocks. */
+  attention: boolean;
+}
+
+const groupChannels = 8;
+/** Pictures get a fourth channel of zeros inside the networks: convolutions then read and write whole vec4s. */
+const pictureChannels = 4;
+
+/** x [B, H, W, C] → SiLU(group norm): groups of 8 channels. */
+class Norm extends Module {
+  private readonly weight: Tensor;
+  private readonly bias: Tensor;
+  private readonly groups: number;
+
+  constructor(gpu: Gpu, channels: number) {
+    super(gpu);
+    this.groups = channels % groupChannels === 0 ? channels / groupChannels : 1;
+    this.weight = this.parameter("weight", [channels], constant(1));
+    this.bias = this.parameter("bias", [channels], constant(0));
+  }
+
+  forward(x: Tensor, activation: "none" | "silu" = "silu"): Tensor {
+    return groupNorm(x, this.groups, this.weight, this.bias, { activation });
+  }
+}
+
+/** x + conv 1×1(act(norm(conv 3×3(act(norm(x)))))), with half the channels inside. */
+class ResBlock extends Module {
+  private readonly normIn: Norm;
+  private readonly spread: Tensor;
+  private readonly normMid: Norm;
+  private readonly gather: Linear;
+
+  constructor(gpu: Gpu, channels: number) {
+    super(gpu);
+    const hidden = Math.max(groupChannels, channels / 2);
+    this.normIn = this.child("normIn", new Norm(gpu, channels));
+    this.spread = this.parameter("spread", [3, 3, channels, hidden], fanIn(Math.SQRT2));
+    this.normMid = this.child("normMid", new Norm(gpu, hidden));
+    // A 1×1 convolution of channels-last pictures is a linear layer.
+    this.gather = this.child("gather", new Linear(gpu, hidden, channels, { initialiser: fanIn(0.5) }));
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.gpu.scope(() => {
+      const hidden = conv2d(this.normIn.forward(x), this.spread, { padding: 1 });
+      return this.gather.forward(this.normMid.forward(hidden), { residual: x });
+    });
+  }
+}
+
+/** x + attention over all places of the grid, one head for each 32 channels. */
+class GridAttention extends Module {
+  private readonly norm: Norm;
+  private readonly qkv: Linear;
+  private readonly output: Linear;
+  private readonly heads: number;
+
+  constructor(gpu: Gpu, channels: number) {
+    super(gpu);
+    this.heads = channels % 32 === 0 ? channels / 32 : 1;
+    this.norm = this.child("norm", new Norm(gpu, channels));
+    this.qkv = this.child("qkv", new Linear(gpu, channels, 3 * channels));
+    this.output = this.child("output", new Linear(gpu, channels, channels, { initialiser: fanIn(0.5) }));
+  }
+
+  forward(x: Tensor): Tensor {
+    const [batch, height, width, channels] = x.shape as [number, number, number, number];
+    return this.gpu.scope(() => {
+      const rows = x.reshape([batch, height * width, channels]);
+      const normed = this.norm.forward(x, "none").reshape(rows.shape);
+      const attended = selfAttention(this.qkv.forward(normed), this.heads).output;
+      return this.output.forward(attended, { residual: rows }).reshape(x.shape);
+    });
+  }
+}
+
+/** Channels at each resolution, from the first halving down to the code grid. */
+function widths({ channels, downsample }: VqVaeShape): number[] {
+  return Array.from({ length: downsample }, (_, level) => channels * 2 ** level);
+}
+
+/** What the encoder and the decoder do at the resolution of the code grid. */
+class Bottom extends Module {
+  private readonly blocks: ResBlock[];
+  private readonly attention: GridAttention | null;
+  private readonly norm: Norm;
+
+  constructor(gpu: Gpu, channels: number, { resBlocks, attention }: VqVaeShape) {
+    super(gpu);
+    this.blocks = Array.from({ length: resBlocks }, (_, i) =>
+      this.child(`block${i}`, new ResBlock(gpu, channels)),
+    );
+    this.attention = attention ? this.child("attention", new GridAttention(gpu, channels)) : null;
+    this.norm = this.child("norm", new Norm(gpu, channels));
+  }
+
+  forward(x: Tensor): Tensor {
+    let y = x;
+    for (const block of this.blocks) y = block.forward(y);
+    if (this.attention) y = this.attention.forward(y);
+    return this.norm.forward(y);
+  }
+}
+
+/** Images → grid of vectors: a 4×4 convolution with stride 2 for each halving, then the residual blocks. */
+class Encoder extends Module {
+  private readonly halvings: { weight: Tensor; bias: Tensor; norm: Norm | null }[];
+  private readonly bottom: Bottom;
+  private readonly output: Linear;
+
+  constructor(gpu: Gpu, shape: VqVaeShape) {
+    super(gpu);
+    const levels = widths(shape);
+    this.halvings = levels.map((outputs, level) => {
+      const inputs = level === 0 ? pictureChannels : levels[level - 1]!;
+      return {
+        norm: level === 0 ? null : this.child(`norm${level}`, new Norm(gpu, inputs)),
+        weight: this.parameter(`halve${level}.weight`, [4, 4, inputs, outputs], fanIn(Math.SQRT2)),
+        bias: this.parameter(`halve${level}.bias`, [outputs], constant(0)),
+      };
+    });
+    this.bottom = this.child("bottom", new Bottom(gpu, levels.at(-1)!, shape));
+    this.output = this.child("output", new Linear(gpu, levels.at(-1)!, shape.codeDim));
+  }
+
+  /** [B, S, S, 3] → [B, h, w, D] */
+  forward(images: Tensor): Tensor {
+    return this.gpu.scope(() => {
+      const [batch, height, width] = images.shape as [number, number, number, number];
+      let x = concat([images, zeros(this.gpu, [batch, height, width, 1])], 3);
+      for (const { norm, weight, bias } of this.halvings) {
+        x = conv2d(norm ? norm.forward(x) : x, weight, { stride: 2, padding: 1, bias });
+      }
+      return this.output.forward(this.bottom.forward(x));
+    });
+  }
+}
+
+/** The encoder's mirror image: residual blocks, then a 4×4 transposed convolution with stride 2 for each doubling. */
+class Decoder extends Module {
+  private readonly input: Linear;
+  private readonly bottom: Bottom;
+  private readonly doublings: { weight: Tensor; norm: Norm | null }[];
+  private readonly bias: Tensor;
+
+  constructor(gpu: Gpu, shape: VqVaeShape) {
+    super(gpu);
+    const levels = widths(shape).reverse();
+    this.input = this.child("input", new Linear(gpu, shape.codeDim, levels[0]!));
+    this.bottom = this.child("bottom", new Bottom(gpu, levels[0]!, shape));
+    this.doublings = levels.map((inputs, level) => {
+      const last = level === levels.length - 1;
+      const outputs = last ? pictureChannels : levels[level + 1]!;
+      // Four of the sixteen weights meet at each output pixel.
+      const initialiser = normal(Math.sqrt((last ? 1 : 2) / (4 * inputs)));
+      return {
+        weight: this.parameter(`double${level}.weight`, [4, 4, outputs, inputs], initialiser),
+        norm: last ? null : this.child(`norm${level}`, new Norm(gpu, outputs)),
+      };
+    });
+    this.bias = this.parameter("bias", [3], constant(0));
+  }
+
+  /** [B, h, w, D] → [B, S, S, 3] */
+  forward(grid: Tensor): Tensor {
+    return this.gpu.scope(() => {
+      let x = this.bottom.forward(this.input.forward(grid));
+      for (const { weight, norm } of this.doublings) {
+        x = convTranspose2d(x, weight, { stride: 2, padding: 1 });
+        if (norm) x = norm.forward(x);
+      }
+      return add(x.slice(3, 0, 3), this.bias);
+    });
+  }
+}
+
+export interface VqVaeLossOptions {
+  /** Weight β of the commitment loss. */
+  commitment: number;
+  /** Decay of the codebook's moving averages. */
+  decay: number;
+  /** Restarts codes that were idle for so many steps; 0 = never. */
+  restartAfter: number;
+  /** Error of the reconstruction: mean square, mean absolute, or the sum of both. */
+  reconstruction: "l2" | "l1" | "both";
+}
+
+export interface VqVaeLoss {
+  /** reconstruction + commitment; differentiable. */
+  total: Tensor;
+  reconstruction: Tensor;
+  commitment: Tensor;
+  /** [Σ N_k, perplexity, codes used, vectors] of the batch. */
+  usage: Tensor;
+}
+
+export class VqVae extends Module {
+  readonly shape: VqVaeShape;
+  /** e_k, [K, D] */
+  readonly codebook: Tensor;
+  private readonly state: CodebookState;
+  private readonly encoder: Encoder;
+  private readonly decoder: Decoder;
+
+  constructor(gpu: Gpu, shape: VqVaeShape) {
+    super(gpu);
+    const { imageSize, downsample, codes, codeDim } = shape;
+    if (imageSize % 2 ** downsample !== 0) {
+      throw new ShapeError("VqVae", `pictures of ${imageSize} pixels cannot be halved ${downsample} times`);
+    }
+    this.shape = shape;
+    this.encoder = this.child("encoder", new Encoder(gpu, shape));
+    this.decoder = this.child("decoder", new Decoder(gpu, shape));
+    const statistic = (name: string, size: number[], initialiser: Initialiser) =>
+      this.parameter(`codebook.${name}`, size, initialiser, { trained: false });
+    // As if every code had been seen once, where it is: the first update then moves the codes instead of replacing them.
+    const asCodes: Initialiser = (size, seed, name) => normal(1)(size, seed, name.replace(/sums$/, "codes"));
+    this.codebook = this.parameter("codebook.codes", [codes, codeDim], normal(1), { trained: false });
+    this.state = {
+      codes: this.codebook,
+      counts: statistic("counts", [codes], constant(1)),
+      sums: statistic("sums", [codes, codeDim], asCodes),
+      idle: statistic("idle", [codes], constant(0)),
+    };
+  }
+
+  /** Side of the code grid. */
+  get side(): number {
+    return this.shape.imageSize / 2 ** this.shape.downsample;
+  }
+
+  /** Images [B, S, S, 3] in [-1, 1] → ids [B, side²], row by row. */
+  encode(images: Tensor): Tensor<"u32"> {
+    return this.gpu.scope(() =>
+      nearestCodes(this.encoder.forward(images), this.codebook).ids.reshape([images.shape[0]!, -1]),
+    );
+  }
+
+  /** Ids [B, side²] → images [B, S, S, 3], about in [-1, 1]. */
+  decode(ids: Tensor<"u32">): Tensor {
+    const { side } = this;
+    return this.gpu.scope(() =>
+      this.decoder.forward(embedding(this.codebook, ids.reshape([ids.shape[0]!, side, side]))),
+    );
+  }
+
+  /**
+   * Sets the codebook to encoder outputs of a batch, chosen at random: codes that start among the data are used. Without it
+   * training starts from the random initial codes.
+   */
+  startCodebook(images: Tensor, random: Rng): void {
+    this.gpu.scope(() => {
+      const z = this.encoder.forward(images).detach();
+      initialiseCodes(this.state, z, this.picks(z, random, 0));
+    });
+  }
+
+  /** One training pass: the loss, and the codebook moved towards the vectors that chose its codes. */
+  loss(images: Tensor, options: VqVaeLossOptions, random: Rng): VqVaeLoss {
+    return this.gpu.scope(() => {
+      const z = this.encoder.forward(images);
+      const { quantized, ids, commitmentLoss } = quantizeStraightThrough(
+        z,
+        this.codebook,
+        options.commitment,
+      );
+      const image = this.decoder.forward(quantized);
+      const { reconstruction: kind } = options;
+      const square = kind === "l1" ? null : mse(image, images);
+      const absolute = kind === "l2" ? null : l1(image, images);
+      const reconstruction = square && absolute ? add(square, absolute) : (square ?? absolute)!;
+      const usage = updateCodebook(this.state, z, ids, { decay: options.decay });
+      const { restartAfter } = options;
+      if (restartAfter > 0) restartCodes(this.state, z, this.picks(z, random, restartAfter), restartAfter);
+      return {
+        total: add(reconstruction, commitmentLoss),
+        reconstruction,
+        commitment: commitmentLoss,
+        usage,
+      };
+    });
+  }
+
+  /** A vector of z for each code that is due for a restart, no vector twice while there are others. */
+  private picks(z: Tensor, random: Rng, restartAfter: number): Tensor<"u32"> {
+    return drawRestartRows(random, this.state.idle, z.size / this.shape.codeDim, restartAfter);
+  }
+}

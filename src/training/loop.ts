@@ -1,0 +1,244 @@
+/** The training loop of a stage: steps, log, evaluations, samples, checkpoints, a clean stop. */
+
+import type { Progress } from "../cli/progress.js";
+import type { Config } from "../config/config.js";
+import { formatBytes, OutOfMemoryError } from "../engine/gpu/errors.js";
+import type { Gpu } from "../engine/gpu/gpu.js";
+import { type Checkpoint, latestCheckpoint, saveCheckpoint } from "../io/checkpoint.js";
+import type { JsonRecord } from "../io/json.js";
+import { asLogEntry, type LogEntry, type RunFolder } from "../io/run-folder.js";
+import { UserError } from "../platform/errors.js";
+import type { Platform } from "../platform/platform.js";
+
+export interface StepResult {
+  /** `total` and its parts. */
+  losses: Record<string, number>;
+  learningRate: number;
+  /** Global L2 norm of the gradient before clipping. */
+  gradNorm: number;
+}
+
+/** What a stage trains, one step at a time. Everything random in step n depends on the seed and n alone. */
+export interface Trainer {
+  readonly gpu: Gpu;
+  readonly stage: "vqvae" | "decoder";
+  /** How many there are to be. Another number once `StageOptions.pace` has corrected it. */
+  readonly steps: number;
+  /** What a step works through, for throughput. */
+  readonly perStep: { count: number; unit: "images" | "tokens" };
+  /** Step `step` (from 1). Resolves when its numbers have been read back. */
+  step(step: number): Promise<StepResult>;
+  /** Takes back all that a step has changed whose gradient was not finite, so that it moved no weight. */
+  undo(): void;
+  /** Settings that the memory of a step grows with, as the message says that tells of too little: "vqvae.batch, …". */
+  readonly memorySettings: string;
+  /** Measures on held-out data. Calls `onBatch`, which may throw, after each batch of pictures or captions. */
+  evaluate(onBatch?: () => void): Promise<Record<string, number>>;
+  /** Writes samples under a name that contains the step; returns their path. `onBatch` as above. */
+  sample(step: number, onBatch?: () => void): Promise<string>;
+  /** Runs `body` while the model has the weights that it would be used with if training ended here. */
+  withUsedWeights<T>(body: () => Promise<T>): Promise<T>;
+  save(): Promise<Pick<Checkpoint, "model" | "optimizer">>;
+  load(checkpoint: Checkpoint, path: string): void;
+  /** Called once training is over: from now on the model has the weights that it is used with. */
+  finish?(): void;
+  dispose(): void;
+}
+
+export interface StageOptions {
+  platform: Platform;
+  run: RunFolder;
+  seed: number;
+  log: Config["log"];
+  progress: Progress;
+  /** True once the user has asked to stop. */
+  interrupted: () => boolean;
+  /** Whether to go on from the run's last checkpoint of this stage. */
+  resume: boolean;
+  /** What each checkpoint keeps besides. */
+  kept?: JsonRecord;
+  /**
+   * Called after each step with the milliseconds that it took, and whether a checkpoint follows. May change `Trainer.steps`, and
+   * then keeps that where a resume finds it.
+   */
+  pace?: (step: number, ms: number, isSaved: boolean) => Promise<void>;
+  /** Told of each step when all of it is done; the next step waits for it. */
+  onStep?: (entry: LogEntry) => void | Promise<void>;
+  /** Told where samples were written. */
+  onSample?: (path: string) => void | Promise<void>;
+}
+
+/** What `state.json` of a checkpoint holds beside the step: the seed, and the log's entry of that step. */
+interface StageState {
+  seed: number;
+  entry: LogEntry;
+}
+
+/** Thrown within measures and samples once the user has asked to stop. */
+class Interruption extends Error {}
+
+/**
+ * Trains a stage to its end, or until it is interrupted; either way the last step is saved. A step's checkpoint is written
+ * before it is measured and sampled, so that a long evaluation that fails loses nothing: the next run makes up for it.
+ * An error, too, is thrown only after the last step was saved, if the device still has it.
+ */
+export async function runStage(trainer: Trainer, options: StageOptions): Promise<"finished" | "interrupted"> {
+  const { platform, run, log, progress } = options;
+  const { gpu, stage } = trainer;
+  const folder = run.checkpointFolder(stage);
+  const resumed = options.resume ? await restore(trainer, options) : null;
+  let step = resumed?.step ?? 0;
+  const { last, damaged } = await run.truncateLog(stage, step);
+  if (damaged > 0)
+    progress.warn(`warning: ${damaged} lines of ${run.logPath} are not log entries and were left out`);
+
+  let saved = step;
+  let latest: LogEntry | null = null;
+  /** Whether the model is as it was after `step`: not while the next step runs, nor once that has failed. */
+  let isWhole = true;
+  const pending: LogEntry[] = [];
+  const save = async (entry: LogEntry) => {
+    await run.appendLog(pending.splice(0));
+    const state = { ...options.kept, seed: options.seed, entry } satisfies StageState;
+    // Through JSON, so that a NaN of the entry becomes null, as in the log.
+    const json = JSON.parse(JSON.stringify(state));
+    const weights = await trainer.save();
+    if (!allFinite(weights.model)) {
+      throw new UserError(
+        `${stage} step ${step}: some weights are infinite or NaN, and are not saved; a lower ${stage}.learningRate may help`,
+      );
+    }
+    await saveCheckpoint(platform.files, folder, { step, ...weights, state: json }, log.keep);
+    saved = step;
+  };
+  /** Saves the last step where it can, and gives back the error to throw. */
+  const failed = async (error: unknown): Promise<unknown> => {
+    try {
+      if (isWhole && latest && saved !== step) await save(latest);
+    } catch {
+      // What made the work fail (no memory, a full disk, a lost device) may well make this fail: the error says more.
+    }
+    if (!(error instanceof OutOfMemoryError)) return error;
+    return new UserError(
+      `${stage} step ${isWhole ? step : step + 1}: ${error.message}; lower ${trainer.memorySettings}`,
+    );
+  };
+  const stopIfAsked = () => {
+    if (options.interrupted()) throw new Interruption();
+  };
+  const due = (every: number) => step === trainer.steps || (every > 0 && step % every === 0);
+  /** All that follows a step: measures, samples, its line in the log. */
+  const complete = async (entry: LogEntry) => {
+    const { losses, learningRate, ms } = entry;
+    if (due(log.evaluateEvery)) {
+      entry.metrics = await trainer.evaluate(stopIfAsked);
+      progress.log(
+        `${stage} ${step}/${trainer.steps}  ${summary(losses)}  held out: ${summary(entry.metrics)}`,
+      );
+    } else if (due(log.every)) {
+      progress.log(
+        `${stage} ${step}/${trainer.steps}  ${summary(losses)}  lr ${learningRate.toExponential(1)}  ${Math.round(ms)} ms`,
+      );
+    }
+    pending.push(entry);
+    if (due(log.sampleEvery)) {
+      const path = await trainer.sample(step, stopIfAsked);
+      await options.onSample?.(path);
+    }
+    if (saved === step || pending.length >= 20) await run.appendLog(pending.splice(0));
+    await options.onStep?.(entry);
+  };
+
+  const train = async () => {
+    if (resumed?.entry && last?.step !== step) await complete(resumed.entry);
+    while (step < trainer.steps && !options.interrupted()) {
+      const began = platform.now();
+      gpu.resetPeakMemory();
+      isWhole = false;
+      const { losses, learningRate, gradNorm } = await trainer.step(step + 1);
+      const ms = platform.now() - began;
+      const { count, unit } = trainer.perStep;
+      const entry: LogEntry = {
+        stage,
+        step: step + 1,
+        losses,
+        learningRate,
+        gradNorm,
+        ms,
+        perSecond: (count * 1000) / ms,
+        unit,
+        bytes: gpu.memory.peakBytes,
+      };
+      if (!Number.isFinite(losses.total)) {
+        await run.appendLog([...pending.splice(0), entry]);
+        if (!Number.isFinite(gradNorm)) {
+          trainer.undo();
+          isWhole = true;
+        }
+        throw new UserError(
+          `${stage} step ${step + 1}: the loss is ${losses.total}; a lower ${stage}.learningRate may help, and MCD_CHECK_FINITE=1 finds the kernel`,
+        );
+      }
+      step++;
+      isWhole = true;
+      latest = entry;
+      if (options.pace) {
+        const planned = trainer.steps;
+        await options.pace(step, ms, due(log.checkpointEvery));
+        if (trainer.steps !== planned) progress.setTotal(trainer.steps);
+      }
+      progress.update(step, `loss ${losses.total!.toPrecision(4)}, ${formatBytes(entry.bytes)}`);
+      if (due(log.checkpointEvery)) await save(entry);
+      // Whoever asks to stop need not wait for measures and samples: the resumed run makes them.
+      if (options.interrupted() && (due(log.evaluateEvery) || due(log.sampleEvery))) break;
+      await complete(entry);
+    }
+  };
+  try {
+    await train();
+  } catch (error) {
+    if (!(error instanceof Interruption)) throw await failed(error);
+  }
+  if (latest && saved !== step) await save(latest);
+  await run.appendLog(pending.splice(0));
+  return step >= trainer.steps && !options.interrupted() ? "finished" : "interrupted";
+}
+
+/** Whether all weights are numbers: a checkpoint with NaN could not go on, and would push out one that can. */
+function allFinite(model: Checkpoint["model"]): boolean {
+  for (const { data } of model.values()) {
+    if (!(data instanceof Float32Array)) continue;
+    for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) return false;
+  }
+  return true;
+}
+
+/** The step of the checkpoint that a run goes on from, and its entry if it holds one; null if there is no checkpoint. */
+async function restore(
+  trainer: Trainer,
+  { platform, run, seed, progress }: StageOptions,
+): Promise<{ step: number; entry: LogEntry | null } | null> {
+  const { checkpoint, path, warnings } = await latestCheckpoint(
+    platform.files,
+    run.checkpointFolder(trainer.stage),
+  );
+  for (const warning of warnings) progress.warn(`warning: ${warning}`);
+  if (!checkpoint || !path) return null;
+  if (checkpoint.state.seed !== seed) {
+    throw new UserError(
+      `${path} was trained with seed ${checkpoint.state.seed}, not ${seed}; resume with its own seed`,
+    );
+  }
+  trainer.load(checkpoint, path);
+  progress.log(`${trainer.stage}: resumed at step ${checkpoint.step} from ${path}`);
+  return { step: checkpoint.step, entry: asLogEntry(checkpoint.state.entry) };
+}
+
+function summary(values: Readonly<Record<string, number>>): string {
+  return Object.entries(values)
+    .map(
+      ([name, value]) =>
+        `${name} ${Math.abs(value) >= 0.01 || value === 0 ? value.toFixed(3) : value.toExponential(1)}`,
+    )
+    .join("  ");
+}
