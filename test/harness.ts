@@ -6,7 +6,8 @@
 import { declare, sharedGpu } from "#test-host";
 import type { Gpu } from "../dist/engine/gpu/gpu.js";
 import type { Float } from "../dist/engine/gpu/kernel.js";
-import { backwardFrom, noGrad } from "../dist/engine/tensor/autograd.js";
+import { backwardFrom } from "../dist/engine/tensor/autograd.js";
+import { noGrad } from "../dist/engine/tensor/tape.js";
 import { fromArray, type Tensor } from "../dist/engine/tensor/tensor.js";
 import { randomArray } from "./random-array.js";
 

@@ -5,7 +5,7 @@ import { type TransitionTable, transitionTable } from "../diffusion/coefficients
 import { sample } from "../diffusion/sampler.js";
 import { Schedule } from "../diffusion/schedule.js";
 import { Gpu } from "../engine/gpu/gpu.js";
-import { noGrad } from "../engine/tensor/autograd.js";
+import { noGrad } from "../engine/tensor/tape.js";
 import { fromArray, Tensor } from "../engine/tensor/tensor.js";
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../engine/weights/safetensors.js";
 import { loadWeights } from "../engine/weights/weights.js";

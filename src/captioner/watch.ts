@@ -1,7 +1,7 @@
 /** A texture that a page draws anew every frame, watched by the networks: its codes, and where given words look in it, as GPU buffers. */
 
 import type { CapturedWork } from "../engine/gpu/gpu.js";
-import { noGrad } from "../engine/tensor/autograd.js";
+import { noGrad } from "../engine/tensor/tape.js";
 import { fromArray, type Tensor } from "../engine/tensor/tensor.js";
 import { AttentionReadout } from "../models/mc-diffusion/attention-readout.js";
 import { UserError } from "../platform/errors.js";

@@ -23,7 +23,7 @@ import { below, philox, seedWords } from "../engine/ops/philox.js";
 import { sum } from "../engine/ops/reduce.js";
 import { Rng } from "../engine/ops/rng.js";
 import { logSoftmax } from "../engine/ops/softmax.js";
-import { noGrad } from "../engine/tensor/autograd.js";
+import { noGrad } from "../engine/tensor/tape.js";
 import { fromArray, type Tensor } from "../engine/tensor/tensor.js";
 import type { Decoder } from "../models/mc-diffusion/decoder.js";
 import { UserError } from "../platform/errors.js";

@@ -4,7 +4,7 @@
  */
 
 import { Rng } from "../engine/ops/rng.js";
-import { noGrad } from "../engine/tensor/autograd.js";
+import { noGrad } from "../engine/tensor/tape.js";
 import { empty, type Tensor } from "../engine/tensor/tensor.js";
 import { UserError } from "../platform/errors.js";
 import type { TransitionTable } from "./coefficients.js";

@@ -3,7 +3,7 @@
 import type { Captioner } from "../captioner/captioner.js";
 import type { Gpu } from "../engine/gpu/gpu.js";
 import { matmul } from "../engine/ops/matmul.js";
-import { noGrad } from "../engine/tensor/autograd.js";
+import { noGrad } from "../engine/tensor/tape.js";
 import { zeros } from "../engine/tensor/tensor.js";
 
 /** A training pass is one forward and two backward products for each weight. */

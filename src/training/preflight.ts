@@ -9,7 +9,7 @@ import type { Config } from "../config/config.js";
 import { mixBranches } from "../diffusion/sample-step.js";
 import { DeviceLostError, formatBytes, OutOfMemoryError } from "../engine/gpu/errors.js";
 import type { Gpu } from "../engine/gpu/gpu.js";
-import { noGrad } from "../engine/tensor/autograd.js";
+import { noGrad } from "../engine/tensor/tape.js";
 import { type Tensor, untracked } from "../engine/tensor/tensor.js";
 import { UserError } from "../platform/errors.js";
 import type { WordTokenizer } from "../text/words.js";

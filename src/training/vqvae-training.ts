@@ -3,7 +3,8 @@
 import type { Config } from "../config/config.js";
 import type { Gpu } from "../engine/gpu/gpu.js";
 import { Rng } from "../engine/ops/rng.js";
-import { backward, noGrad } from "../engine/tensor/autograd.js";
+import { backward } from "../engine/tensor/autograd.js";
+import { noGrad } from "../engine/tensor/tape.js";
 import { type Tensor, untracked } from "../engine/tensor/tensor.js";
 import type { Checkpoint } from "../io/checkpoint.js";
 import type { VqVae } from "../models/vqvae/vqvae.js";

@@ -8,7 +8,7 @@ import { maskCondition } from "../../dist/diffusion/noise.js";
 import { Schedule } from "../../dist/diffusion/schedule.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { Rng } from "../../dist/engine/ops/rng.js";
-import { noGrad } from "../../dist/engine/tensor/autograd.js";
+import { noGrad } from "../../dist/engine/tensor/tape.js";
 import { fromArray, type Tensor } from "../../dist/engine/tensor/tensor.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
 import type { Platform } from "../../dist/platform/platform.js";

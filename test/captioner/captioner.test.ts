@@ -1,6 +1,6 @@
 import { Captioner, type CaptionOptions } from "../../dist/captioner/captioner.js";
 import { Module } from "../../dist/engine/nn/module.js";
-import { noGrad } from "../../dist/engine/tensor/autograd.js";
+import { noGrad } from "../../dist/engine/tensor/tape.js";
 import { fromArray } from "../../dist/engine/tensor/tensor.js";
 import { UserError } from "../../dist/platform/errors.js";
 import { UnfinishedCaption } from "../../dist/text/unfinished-caption.js";

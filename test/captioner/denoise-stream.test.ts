@@ -4,7 +4,7 @@ import type { Captioner } from "../../dist/captioner/captioner.js";
 import type { DenoiseOptions, DenoiseStep } from "../../dist/captioner/denoise-stream.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import type { Float } from "../../dist/engine/gpu/kernel.js";
-import { noGrad } from "../../dist/engine/tensor/autograd.js";
+import { noGrad } from "../../dist/engine/tensor/tape.js";
 import { fromArray, type Tensor } from "../../dist/engine/tensor/tensor.js";
 import { type Check, test } from "../harness.js";
 import { build, id, pictures, tokenizer } from "../tiny-captioner.js";

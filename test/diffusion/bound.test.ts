@@ -6,7 +6,7 @@ import { diffusionLoss } from "../../dist/diffusion/loss.js";
 import { Schedule, schedulePresets } from "../../dist/diffusion/schedule.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { Rng } from "../../dist/engine/ops/rng.js";
-import { noGrad } from "../../dist/engine/tensor/autograd.js";
+import { noGrad } from "../../dist/engine/tensor/tape.js";
 import { fromArray } from "../../dist/engine/tensor/tensor.js";
 import { Decoder } from "../../dist/models/mc-diffusion/decoder.js";
 import { randomArray, test } from "../harness.js";

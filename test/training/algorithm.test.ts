@@ -2,7 +2,7 @@
 
 import type { Module, Parameter } from "../../dist/engine/nn/module.js";
 import { blockElements } from "../../dist/engine/nn/parameters.js";
-import { noGrad } from "../../dist/engine/tensor/autograd.js";
+import { noGrad } from "../../dist/engine/tensor/tape.js";
 import { fromArray } from "../../dist/engine/tensor/tensor.js";
 import { readWeights } from "../../dist/engine/weights/weights.js";
 import { Decoder } from "../../dist/models/mc-diffusion/decoder.js";

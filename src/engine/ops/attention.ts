@@ -11,9 +11,9 @@ import type { Storage } from "../gpu/pool.js";
 import type { Choice } from "../gpu/tuning/choices.js";
 import * as choices from "../gpu/tuning/choices.js";
 import { checkTensors } from "../tensor/arguments.js";
-import { type GradWriter, record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { copyStrided } from "../tensor/strided.js";
+import { type GradWriter, record } from "../tensor/tape.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 
 export interface AttentionOptions {

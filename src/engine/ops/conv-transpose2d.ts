@@ -1,8 +1,8 @@
 /** Transposed convolution: the convolution that goes from small pictures to large ones (kernels of conv2d). */
 
 import { checkTensors } from "../tensor/arguments.js";
-import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
+import { record } from "../tensor/tape.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 import { backwardInput, backwardWeight, forward, type Geometry, teamLanes } from "./conv2d.js";
 

@@ -4,8 +4,8 @@ import type { Gpu } from "../gpu/gpu.js";
 import * as kernels from "../gpu/kernels.generated.js";
 import * as choices from "../gpu/tuning/choices.js";
 import { checkTensors, optional } from "../tensor/arguments.js";
-import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
+import { record } from "../tensor/tape.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 import { combineParts, type Sink } from "./combine.js";
 

@@ -3,9 +3,9 @@
 import type { DType, Float } from "../gpu/kernel.js";
 import * as kernels from "../gpu/kernels.generated.js";
 import { checkTensors } from "../tensor/arguments.js";
-import { passedOn, record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { copyStrided, sameShape } from "../tensor/strided.js";
+import { passedOn, record } from "../tensor/tape.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 
 /** The tensor itself if every kernel can bind it, else a dense copy with the same values; under `noGrad` off the tape. */

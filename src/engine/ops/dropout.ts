@@ -3,7 +3,7 @@
 import { UserError } from "../../platform/errors.js";
 import * as kernels from "../gpu/kernels.generated.js";
 import { checkTensors } from "../tensor/arguments.js";
-import { passedOn, record } from "../tensor/autograd.js";
+import { passedOn, record } from "../tensor/tape.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 import { probabilityThreshold } from "./philox.js";
 import type { Rng } from "./rng.js";

@@ -3,10 +3,10 @@
 import type { Float, Vec4 } from "../gpu/kernel.js";
 import * as kernels from "../gpu/kernels.generated.js";
 import { checkTensors } from "../tensor/arguments.js";
-import type { GradWriter } from "../tensor/autograd.js";
-import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { sameShape } from "../tensor/strided.js";
+import type { GradWriter } from "../tensor/tape.js";
+import { record } from "../tensor/tape.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 import { contiguous } from "./copy.js";
 import { sumTo } from "./reduce.js";

@@ -3,8 +3,8 @@
 import * as kernels from "../gpu/kernels.generated.js";
 import type { Tunable } from "../gpu/tuning/tuning-table.js";
 import { checkTensors } from "../tensor/arguments.js";
-import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
+import { record } from "../tensor/tape.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 
 export interface GroupNormOptions {

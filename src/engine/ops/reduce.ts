@@ -3,9 +3,9 @@
 import type { Vec4 } from "../gpu/kernel.js";
 import * as kernels from "../gpu/kernels.generated.js";
 import { checkTensors } from "../tensor/arguments.js";
-import { record } from "../tensor/autograd.js";
 import { ShapeError } from "../tensor/errors.js";
 import { denseStrides } from "../tensor/strided.js";
+import { record } from "../tensor/tape.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 import { contiguous } from "./copy.js";
 

@@ -1,6 +1,6 @@
 /** What a loss over the vocabulary is to those who feed it logits: something that takes rows, all or some at a time. */
 
-import { record, type Save } from "../tensor/autograd.js";
+import { record, type Save } from "../tensor/tape.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 
 export interface RowLossGradient {

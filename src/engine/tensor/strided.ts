@@ -1,11 +1,27 @@
 /** Strides, and the copy that reads and writes through them (shaders/strided.wgsl). */
 
+import type { Gpu } from "../gpu/gpu.js";
 import type { DType } from "../gpu/kernel.js";
 import * as kernels from "../gpu/kernels.generated.js";
+import type { Storage } from "../gpu/pool.js";
+import type { Region } from "../gpu/region.js";
 import { ShapeError } from "./errors.js";
-import type { Tensor } from "./tensor.js";
 
 const maxRank = 6;
+
+/** What `copyStrided` reads and writes: a tensor, of which it need not know more. */
+export interface Strided {
+  readonly gpu: Gpu;
+  readonly storage: Storage;
+  readonly region: Region;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly strides: readonly number[];
+  readonly offset: number;
+  readonly size: number;
+  readonly rank: number;
+  readonly label: string;
+}
 
 /** Row-major strides of a shape, in elements. */
 export function denseStrides(shape: readonly number[]): number[] {
@@ -54,11 +70,7 @@ function copiedAs(dtype: DType): "f32" | "f16" | "u32" {
  * axes) of the same shape in different memory. Their element types are the same, or float32 and float16: a conversion
  * rounds to nearest, and what is beyond float16's ±65504 becomes infinite. Not on the tape.
  */
-export function copyStrided(
-  source: Tensor<DType>,
-  target: Tensor<DType>,
-  options: { accumulate: boolean },
-): void {
+export function copyStrided(source: Strided, target: Strided, options: { accumulate: boolean }): void {
   if (!sameShape(source.shape, target.shape)) {
     throw new ShapeError(
       "copy",

@@ -4,10 +4,10 @@ import type { Bindable, Gpu, Scoped } from "../gpu/gpu.js";
 import { bytesPerElement, type DType, type Float } from "../gpu/kernel.js";
 import { borrowedId, Storage } from "../gpu/pool.js";
 import type { Region } from "../gpu/region.js";
-import { type BackwardFunction, type GradNode, record } from "./autograd.js";
 import { ArgumentError, ShapeError, UseAfterFreeError } from "./errors.js";
 import { float16ToFloat32, float32ToFloat16 } from "./float16.js";
 import { copyStrided, denseStrides, isDense } from "./strided.js";
+import { type BackwardFunction, type GradNode, record } from "./tape.js";
 
 /** What the elements of each type are read as; float16 is widened, which is exact. */
 export interface TypedArrays {

@@ -9,8 +9,8 @@ import { scale, straightThrough } from "../../engine/ops/elementwise.js";
 import { embedding } from "../../engine/ops/embedding.js";
 import { mse } from "../../engine/ops/reduce.js";
 import { checkTensors } from "../../engine/tensor/arguments.js";
-import { noGrad } from "../../engine/tensor/autograd.js";
 import { ShapeError } from "../../engine/tensor/errors.js";
+import { noGrad } from "../../engine/tensor/tape.js";
 import { empty, type Tensor, zeros } from "../../engine/tensor/tensor.js";
 
 /** A codebook and what its running update remembers. All are float32, so that they are saved like other weights. */

@@ -2,16 +2,10 @@ import { sizeClass } from "../../../dist/engine/gpu/pool.js";
 import { contiguous } from "../../../dist/engine/ops/copy.js";
 import { dropout } from "../../../dist/engine/ops/dropout.js";
 import { Rng } from "../../../dist/engine/ops/rng.js";
-import {
-  backward,
-  backwardFrom,
-  checkpoint,
-  noGrad,
-  record,
-  zeroGrad,
-} from "../../../dist/engine/tensor/autograd.js";
+import { backward, backwardFrom, checkpoint, zeroGrad } from "../../../dist/engine/tensor/autograd.js";
 import { AutogradError, ShapeError, UseAfterFreeError } from "../../../dist/engine/tensor/errors.js";
 import { copyStrided } from "../../../dist/engine/tensor/strided.js";
+import { noGrad, record } from "../../../dist/engine/tensor/tape.js";
 import { clear, empty, fromArray, type Tensor, zeros } from "../../../dist/engine/tensor/tensor.js";
 import { randomArray, test } from "../../harness.js";
 

@@ -4,8 +4,9 @@ import { diffusionLoss } from "../../../dist/diffusion/loss.js";
 import { Schedule } from "../../../dist/diffusion/schedule.js";
 import type { Gpu } from "../../../dist/engine/gpu/gpu.js";
 import { Rng } from "../../../dist/engine/ops/rng.js";
-import { backward, checkpoint, noGrad } from "../../../dist/engine/tensor/autograd.js";
+import { backward, checkpoint } from "../../../dist/engine/tensor/autograd.js";
 import { float16ToFloat32, float32ToFloat16 } from "../../../dist/engine/tensor/float16.js";
+import { noGrad } from "../../../dist/engine/tensor/tape.js";
 import { fromArray, type Tensor } from "../../../dist/engine/tensor/tensor.js";
 import {
   type CrossAttentionWatcher,

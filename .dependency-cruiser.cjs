@@ -1,0 +1,68 @@
+/**
+ * The layers of src/, lowest first: the one place that says which folder may import which. A file may import its own layer
+ * and those below it. `npm run check` enforces this, and that no files import each other in a circle.
+ */
+const layers = [
+  ["platform"],
+  ["io", "text", "metrics", "report"],
+  ["config"],
+  ["engine/gpu"],
+  ["engine/tensor"],
+  ["engine/ops"],
+  ["engine/nn", "engine/optim"],
+  ["engine/weights"],
+  ["engine/index.ts"],
+  ["diffusion"],
+  ["models"],
+  ["data"],
+  ["captioner"],
+  ["evaluation"],
+  ["training"],
+  ["index.ts"],
+  ["cli"],
+];
+
+/** What alone may import Node's modules and packages: files, and folders with a final slash. */
+const knowsNode = ["platform/", "cli/", "node.ts", "start.ts", "train.ts", "caption.ts", "evaluate.ts"];
+
+const inside = (places) =>
+  `^src/(${places.map((place) => place.replace(".", "\\.") + (place.endsWith(".ts") ? "$" : "/")).join("|")})`;
+
+const upwards = layers.slice(0, -1).map((layer, i) => ({
+  name: `${layer.join(", ")}: imports nothing above it`,
+  severity: "error",
+  from: { path: inside(layer) },
+  to: { path: [inside(layers.slice(i + 1).flat()), "^src/(node|debug|start|train|caption|evaluate)\\.ts$"] },
+}));
+
+module.exports = {
+  forbidden: [
+    ...upwards,
+    {
+      name: "every folder has a layer",
+      severity: "error",
+      from: { path: "^src/[^/]+/", pathNot: inside(layers.flat()) },
+      to: {},
+    },
+    {
+      name: "only platform, cli and the commands know Node",
+      severity: "error",
+      from: { path: "^src/", pathNot: `^src/(${knowsNode.join("|").replaceAll(".", "\\.")})` },
+      to: { dependencyTypes: ["core", "npm", "npm-dev"] },
+    },
+    {
+      name: "no circle",
+      comment: "The tape knows tensors by their type alone, and tensors record their views on the tape.",
+      severity: "error",
+      from: { pathNot: "^src/engine/tensor/(tape|tensor)\\.ts$" },
+      to: { circular: true },
+    },
+    {
+      name: "no circle at run time",
+      severity: "error",
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only"] } },
+    },
+  ],
+  options: { tsPreCompilationDeps: true, doNotFollow: { path: "node_modules" }, parser: "swc" },
+};
