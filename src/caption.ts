@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 /** `node dist/caption.js IMAGE…`: captions pictures with trained weights. */
 
-import { Captioner, type CaptionOptions, type Precision } from "./captioner/captioner.js";
+import { Captioner } from "./captioner/captioner.js";
+import type { Precision } from "./captioner/files.js";
+import type { CaptionOptions } from "./captioner/options.js";
 import {
   adapterOption,
   checkSteps,

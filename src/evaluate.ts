@@ -3,7 +3,9 @@
 
 import { basename, isAbsolute, join } from "node:path";
 import { Option } from "commander";
-import { Captioner, type CaptionOptions, type Precision } from "./captioner/captioner.js";
+import { Captioner } from "./captioner/captioner.js";
+import type { Precision } from "./captioner/files.js";
+import type { CaptionOptions } from "./captioner/options.js";
 import { loadDataset } from "./cli/load-dataset.js";
 import {
   adapterOption,

@@ -3,14 +3,9 @@
  * and its metrics. Nothing here needs Node; `mc-diffusion/node` opens a device there.
  */
 
-export {
-  type Caption,
-  Captioner,
-  type CaptionOptions,
-  type LoadOptions,
-  type RgbaPicture,
-} from "./captioner/captioner.js";
+export { Captioner, type LoadOptions } from "./captioner/captioner.js";
 export type { DenoiseOptions, DenoiseStep } from "./captioner/denoise-stream.js";
+export type { Caption, CaptionOptions, RgbaPicture } from "./captioner/options.js";
 export {
   type ExternalPicture,
   type PictureOrFile,
@@ -68,6 +63,7 @@ export { cumulativeMatrices, type Matrix, transitionMatrix } from "./diffusion/t
 export * as kernels from "./engine/gpu/kernels.generated.js";
 export { tuningProblems } from "./engine/gpu/tuning/tuning-problems.js";
 export * from "./engine/index.js";
+export { copyInto } from "./engine/ops/copy.js";
 export { TimestepModulation } from "./engine/nn/timestep-modulation.js";
 export { modulation } from "./engine/ops/modulation.js";
 export { PhiloxStream } from "./engine/ops/philox.js";

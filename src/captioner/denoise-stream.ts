@@ -7,7 +7,7 @@ import { empty, type Tensor } from "../engine/tensor/tensor.js";
 import { UserError } from "../platform/errors.js";
 import { parseWords } from "../text/template.js";
 import { checkFinished } from "../text/unfinished-caption.js";
-import type { Captioner } from "./captioner.js";
+import type { CaptionModel } from "./model.js";
 import type { PictureFit } from "./picture-tensor.js";
 import { Chain, chainSettings, type GuidanceSettings } from "./sampling.js";
 import { reportRows, reportWidth } from "./token-report.js";
@@ -70,7 +70,7 @@ export interface DenoiseStep {
 
 /** Denoises the caption of codes [1, S]. The read-back of a step is waited for after the next step has been submitted. */
 export async function* denoiseCodes(
-  captioner: Captioner,
+  captioner: CaptionModel,
   codes: Tensor<"u32">,
   options: DenoiseOptions,
 ): AsyncGenerator<DenoiseStep, void> {
@@ -149,7 +149,7 @@ function together(report: Tensor<"u32">, attention: Tensor | null): Tensor<"u32"
 
 /** A step from the words of its report: rows of `reportRows`, then the attention if `columns` is not 0. */
 function describe(
-  { tokenizer, decoder }: Captioner,
+  { tokenizer, decoder }: CaptionModel,
   { t, u }: SampleStep,
   report: Uint32Array,
   count: number,

@@ -9,7 +9,7 @@ import { fromArray, type Tensor } from "../engine/tensor/tensor.js";
 import { AttentionReadout } from "../models/mc-diffusion/attention-readout.js";
 import type { Decoder, PreparedCondition } from "../models/mc-diffusion/decoder.js";
 import { UserError } from "../platform/errors.js";
-import type { Captioner } from "./captioner.js";
+import type { CaptionModel } from "./model.js";
 
 /** Guidance as people set it; what is left out is as in the model's configuration. */
 export interface GuidanceSettings {
@@ -81,7 +81,7 @@ export class Chain {
 
   /** `condition`: codes [B, S], alive until the chain's end. */
   constructor(
-    captioner: Captioner,
+    captioner: CaptionModel,
     condition: Tensor<"u32">,
     settings: ChainSettings,
     { words = null, from, attention = false }: ChainStart = {},

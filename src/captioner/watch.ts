@@ -6,8 +6,8 @@ import { fromArray, type Tensor } from "../engine/tensor/tensor.js";
 import { AttentionReadout } from "../models/mc-diffusion/attention-readout.js";
 import { UserError } from "../platform/errors.js";
 import { parseTemplate } from "../text/template.js";
-import type { Captioner } from "./captioner.js";
 import { inSlices } from "./denoise-stream.js";
+import type { CaptionModel } from "./model.js";
 import type { PictureFit } from "./picture-tensor.js";
 
 export interface WatchOptions {
@@ -28,12 +28,17 @@ export class PictureWatch {
   readonly attention: Tensor;
   /** L: positions of a caption, the rows of `attention`. */
   readonly length: number;
-  private readonly captioner: Captioner;
+  private readonly captioner: CaptionModel;
   private readonly tokens: Tensor<"u32">;
   private readonly time: Tensor<"u32">;
   private readonly work: CapturedWork;
 
-  constructor(captioner: Captioner, texture: GPUTexture, words: string, { fit, t = 1 }: WatchOptions = {}) {
+  constructor(
+    captioner: CaptionModel,
+    texture: GPUTexture,
+    words: string,
+    { fit, t = 1 }: WatchOptions = {},
+  ) {
     const { gpu, decoder, vqvae } = captioner;
     const { timesteps, length } = decoder.shape;
     if (!Number.isInteger(t) || t < 1 || t > timesteps)

@@ -4,7 +4,9 @@
  * picture's codes. Several settings of guidance can be compared on the same pictures and seeds.
  */
 
-import { type Captioner, type CaptionOptions, imagesPerBatch } from "../captioner/captioner.js";
+import { imagesPerBatch } from "../captioner/batch.js";
+import type { Captioner } from "../captioner/captioner.js";
+import type { CaptionOptions } from "../captioner/options.js";
 import { shuffled } from "../data/batches.js";
 import { type Dataset, imagesOf, readPictures } from "../data/dataset.js";
 import { type GuidanceMethod, guidanceMethods } from "../diffusion/guidance.js";

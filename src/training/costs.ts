@@ -1,6 +1,7 @@
 /** What the parts of a run take on this machine, measured by doing a little of each. */
 
-import { type Captioner, imagesPerBatch } from "../captioner/captioner.js";
+import { imagesPerBatch } from "../captioner/batch.js";
+import type { Captioner } from "../captioner/captioner.js";
 import { captionBounds } from "../diffusion/bound.js";
 import { DecoderTraining } from "./decoder-training.js";
 import { VqVaeTraining } from "./vqvae-training.js";

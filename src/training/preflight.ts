@@ -4,7 +4,8 @@
  * computed, and their memory is counted but not taken.
  */
 
-import { Captioner, imagesPerBatch as pictures } from "../captioner/captioner.js";
+import { imagesPerBatch as pictures } from "../captioner/batch.js";
+import { Captioner } from "../captioner/captioner.js";
 import type { Config } from "../config/config.js";
 import { mixBranches } from "../diffusion/sample-step.js";
 import { DeviceLostError, formatBytes, OutOfMemoryError } from "../engine/gpu/errors.js";

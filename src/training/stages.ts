@@ -1,6 +1,7 @@
 /** The two stages as the training loop sees them: batches from a data set, measures and samples on held-out pictures. */
 
-import { type Captioner, imagesPerBatch } from "../captioner/captioner.js";
+import { imagesPerBatch } from "../captioner/batch.js";
+import type { Captioner } from "../captioner/captioner.js";
 import type { Config } from "../config/config.js";
 import { augment } from "../data/augment.js";
 import { Batches } from "../data/batches.js";

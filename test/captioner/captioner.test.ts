@@ -1,4 +1,5 @@
-import { Captioner, type CaptionOptions } from "../../dist/captioner/captioner.js";
+import { Captioner } from "../../dist/captioner/captioner.js";
+import type { CaptionOptions } from "../../dist/captioner/options.js";
 import { Module } from "../../dist/engine/nn/module.js";
 import { noGrad } from "../../dist/engine/tensor/tape.js";
 import { fromArray } from "../../dist/engine/tensor/tensor.js";

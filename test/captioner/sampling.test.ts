@@ -1,6 +1,7 @@
 /** What joins the captioner and the sampler: whose caption is whose, which numbers are drawn, what guidance hides. */
 
-import type { Captioner, CaptionOptions } from "../../dist/captioner/captioner.js";
+import type { Captioner } from "../../dist/captioner/captioner.js";
+import type { CaptionOptions } from "../../dist/captioner/options.js";
 import { embedding } from "../../dist/engine/ops/embedding.js";
 import { mean } from "../../dist/engine/ops/reduce.js";
 import { fromArray, type Tensor } from "../../dist/engine/tensor/tensor.js";

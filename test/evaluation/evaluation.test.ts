@@ -1,5 +1,6 @@
 import t from "tap";
-import type { Captioner, CaptionOptions } from "../../dist/captioner/captioner.js";
+import type { Captioner } from "../../dist/captioner/captioner.js";
+import type { CaptionOptions } from "../../dist/captioner/options.js";
 import type { CaptionedImage, Dataset } from "../../dist/data/dataset.js";
 import { MemoryPictures, splitsOf } from "../../dist/data/dataset.js";
 import {

@@ -1,0 +1,154 @@
+/** Many pictures at once: their codes, reconstructions and captions, in batches that bound memory, not results. */
+
+import { sample } from "../diffusion/sampler.js";
+import { noGrad } from "../engine/tensor/tape.js";
+import { fromArray, type Tensor } from "../engine/tensor/tensor.js";
+import { UserError } from "../platform/errors.js";
+import { parseTemplate } from "../text/template.js";
+import { checkFinished } from "../text/unfinished-caption.js";
+import type { CaptionModel } from "./model.js";
+import type { Caption, CaptionOptions } from "./options.js";
+import { Chain, type ChainSettings, chainSettings } from "./sampling.js";
+
+/** Pictures encoded and captions denoised at once; bounds memory, not results. */
+export const imagesPerBatch = 64;
+
+/** Codes of pictures given as bytes [n, size, size, 3]: ids [n · S], row by row of each grid. */
+export async function encodeAll(
+  model: CaptionModel,
+  images: Uint8Array,
+  onProgress?: (done: number, total: number) => void,
+): Promise<Uint32Array> {
+  const batches = batchesOf(model, images);
+  const count = batches.reduce((sum, { size }) => sum + size, 0);
+  const codes = new Uint32Array(count * model.positions);
+  for (const { first, size, batch } of batches) {
+    const ids = model.gpu.scope(() => noGrad(() => model.vqvae.encode(model.imageTensor(batch))));
+    codes.set(await ids.read(), first * model.positions);
+    ids.dispose();
+    onProgress?.(first + size, count);
+  }
+  return codes;
+}
+
+/** Pictures, bytes [n, size, size, 3], in batches: the place of the first, how many, and their bytes. */
+function batchesOf(
+  model: CaptionModel,
+  images: Uint8Array,
+): { first: number; size: number; batch: Uint8Array }[] {
+  const { imageSize } = model.config.data;
+  const bytes = imageSize * imageSize * 3;
+  const count = images.length / bytes;
+  if (!Number.isInteger(count)) {
+    throw new UserError(
+      `the model takes ${imageSize}×${imageSize} RGB pictures of ${bytes} bytes, not ${images.length} bytes`,
+    );
+  }
+  return Array.from({ length: Math.ceil(count / imagesPerBatch) }, (_, i) => {
+    const first = i * imagesPerBatch;
+    const size = Math.min(imagesPerBatch, count - first);
+    return { first, size, batch: images.subarray(first * bytes, (first + size) * bytes) };
+  });
+}
+
+/** Reconstructs pictures, bytes [n, size, size, 3], from ids [n · S]. */
+export async function reconstructAll(model: CaptionModel, codes: Uint32Array): Promise<Uint8Array> {
+  const { imageSize: size } = model.config.data;
+  const { positions } = model;
+  const images = new Uint8Array((codes.length / positions) * size * size * 3);
+  for (let first = 0; first < codes.length; first += imagesPerBatch * positions) {
+    const part = codes.subarray(first, first + imagesPerBatch * positions);
+    const decoded = model.gpu.scope(() =>
+      noGrad(() =>
+        model.vqvae.decode(fromArray(model.gpu, part, [part.length / positions, positions], "u32", "codes")),
+      ),
+    );
+    const values = await decoded.read();
+    decoded.dispose();
+    images.set(bytesOf(values), (first / positions) * size * size * 3);
+  }
+  return images;
+}
+
+/** Captions pictures given as bytes [n, size, size, 3]. Their codes stay on the GPU. */
+export async function captionAll(
+  model: CaptionModel,
+  images: Uint8Array,
+  options: CaptionOptions = {},
+): Promise<Caption[]> {
+  const captions: Caption[] = [];
+  for (const { first, batch } of batchesOf(model, images)) {
+    const codes = model.gpu.scope(() => noGrad(() => model.vqvae.encode(model.imageTensor(batch)))).keep();
+    captions.push(...(await captionBatch(model, codes, options, first)));
+    options.onBatch?.(captions.length);
+  }
+  return captions;
+}
+
+/** Captions pictures given as their codes [n · S]. */
+export async function captionCodes(
+  model: CaptionModel,
+  codes: Uint32Array,
+  options: CaptionOptions = {},
+): Promise<Caption[]> {
+  const { positions } = model;
+  const captions: Caption[] = [];
+  for (let first = 0; first < codes.length; first += imagesPerBatch * positions) {
+    const part = codes.subarray(first, first + imagesPerBatch * positions);
+    const condition = fromArray(model.gpu, part, [part.length / positions, positions], "u32", "codes").keep();
+    captions.push(...(await captionBatch(model, condition, options, first / positions)));
+    options.onBatch?.(captions.length);
+  }
+  return captions;
+}
+
+/** The captions of codes [n, S], the `first`-th picture's first; disposes of the codes. */
+async function captionBatch(
+  model: CaptionModel,
+  condition: Tensor<"u32">,
+  options: CaptionOptions,
+  first: number,
+): Promise<Caption[]> {
+  const { tokenizer } = model;
+  const { length } = model.decoder.shape;
+  const batch = condition.shape[0]!;
+  const { guidance, scale, maskRate, maskMode, template, onBatch: _, onStep, ...plain } = defined(options);
+  const settings: ChainSettings = chainSettings(model.config, {
+    ...plain,
+    guidance: defined({ method: guidance, scale, maskRate, maskMode }),
+  });
+  // Batches of one call draw different numbers.
+  settings.seed += first * 0x1_0000_0000;
+  const words = template === undefined ? null : parseTemplate(template, tokenizer, length);
+  let chain: Chain | null = null;
+  let ids: Uint32Array;
+  try {
+    chain = new Chain(model, condition, settings, { words });
+    const result = await sample({
+      ...chain.options,
+      onStep: onStep
+        ? async ({ u, tokens }) => onStep({ t: u, tokens: (await tokens.read()).slice(0, batch * length) })
+        : undefined,
+    });
+    ids = await result.read();
+    result.dispose();
+  } finally {
+    chain?.dispose();
+    condition.dispose();
+  }
+  checkFinished(ids, length, tokenizer.vocabularySize, first);
+  return Array.from({ length: batch }, (_, i) => {
+    const tokens = Array.from(ids.subarray(i * length, (i + 1) * length));
+    return { text: tokenizer.decode(tokens), tokens };
+  });
+}
+
+/** Values about in [-1, 1] as bytes. */
+export function bytesOf(values: Float32Array): Uint8Array {
+  return Uint8Array.from(values, (value) => Math.max(0, Math.min(255, Math.round((value + 1) * 127.5))));
+}
+
+/** Options that were given. */
+function defined<T extends object>(options: T): Partial<T> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
+}

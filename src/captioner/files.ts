@@ -1,0 +1,190 @@
+/** A captioner in a folder or at an address: `config.json` and `model.safetensors`. */
+
+import { type Config, resolveConfig } from "../config/config.js";
+import type { Gpu } from "../engine/gpu/gpu.js";
+import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../engine/weights/safetensors.js";
+import { loadWeights } from "../engine/weights/weights.js";
+import { isRecord, type JsonRecord, parseJsonRecord, toJson } from "../io/json.js";
+import { download, downloadText, sha256 } from "../platform/download.js";
+import { UserError } from "../platform/errors.js";
+import { lastName } from "../platform/path.js";
+import type { Files, FolderFiles } from "../platform/platform.js";
+import { shown } from "../platform/shown.js";
+import { WordTokenizer } from "../text/words.js";
+import type { CaptionModel } from "./model.js";
+
+const configName = "config.json";
+const weightsName = "model.safetensors";
+const format = "mc-diffusion-captioner-1";
+const configSections = ["data", "vqvae", "decoder", "sampling"] as const;
+
+export type Precision = Config["decoder"]["precision"];
+
+/** Of what `LoadOptions` say, what concerns the download. */
+export interface DownloadOptions {
+  signal?: AbortSignal | undefined;
+  /** Bytes of the weights so far and in all. */
+  onProgress?: ((progress: { loaded: number; total: number }) => void) | undefined;
+  /** Keeps the weights in the browser's Cache Storage; default true. */
+  cache?: boolean | undefined;
+}
+
+/** A captioner as it is stored: settings and words, and the bytes of the weights with the name for messages. */
+export interface StoredCaptioner extends StoredModel {
+  bytes: Uint8Array;
+  name: string;
+}
+
+/**
+ * Writes `model.safetensors` and `config.json` into a folder. `weights` are named `vqvae.…` and `decoder.…`; with
+ * `half` the decoder's and the VQ-VAE's weights are stored as float16, the codebook as float32. Of the path of the
+ * pictures only the last name is written: weights are made to be published.
+ */
+export async function saveModel(
+  model: CaptionModel,
+  files: Files,
+  folder: string,
+  weights: ReadonlyMap<string, StoredTensor>,
+  options: { half?: boolean; about?: JsonRecord } = {},
+): Promise<void> {
+  const stored = new Map<string, StoredTensor>();
+  for (const [name, tensor] of weights) {
+    const shrink = options.half && tensor.dtype === "F32" && !name.includes("codebook");
+    stored.set(name, shrink ? { ...tensor, dtype: "F16" } : tensor);
+  }
+  await files.makeDirectory(folder);
+  const bytes = encodeSafetensors(stored, { format });
+  await files.write(`${folder}/${weightsName}`, bytes);
+  const { tokenizer } = model;
+  const { data } = model.config;
+  const config = { ...model.config, data: { ...data, folder: lastName(data.folder) } };
+  const described = {
+    weights: { file: weightsName, bytes: bytes.length, sha256: await sha256(bytes) },
+    config,
+    tokenizer: tokenizer.toJSON(),
+  } as unknown as JsonRecord;
+  const record = {
+    format,
+    sha256: await modelHash(described),
+    ...(options.about ? { about: options.about } : {}),
+    ...described,
+  };
+  await files.write(`${folder}/${configName}`, toJson(record));
+}
+
+/** The settings of what `save` wrote, without a device: to check others against them. Throws as `fromFolder` does. */
+export async function settingsIn(files: FolderFiles, folder: string): Promise<Config> {
+  const path = `${folder}/${configName}`;
+  await checkFolder(files, folder);
+  return (await parseModel(await files.readText(path), path)).config;
+}
+
+async function checkFolder(files: FolderFiles, folder: string): Promise<void> {
+  for (const name of [configName, weightsName]) {
+    if (await files.exists(`${folder}/${name}`)) continue;
+    throw new UserError(
+      `${folder} holds no captioner: it needs config.json and model.safetensors, as a finished run's weights/ has`,
+    );
+  }
+}
+
+/** Reads what `saveModel` wrote. Throws a `UserError` that names the file if something is missing or does not fit. */
+export async function readFolder(files: FolderFiles, folder: string): Promise<StoredCaptioner> {
+  const configPath = `${folder}/${configName}`;
+  const weightsPath = `${folder}/${weightsName}`;
+  await checkFolder(files, folder);
+  const model = await parseModel(await files.readText(configPath), configPath);
+  const bytes = await files.read(weightsPath);
+  const { expected } = model;
+  if (expected && (bytes.length !== expected.bytes || (await sha256(bytes)) !== expected.sha256)) {
+    throw new UserError(
+      `${weightsPath} is damaged or of another version: it is not the file whose SHA-256 ${configPath} names`,
+    );
+  }
+  return { ...model, bytes, name: weightsPath };
+}
+
+/**
+ * Downloads what `saveModel` wrote from the address of the folder. The weights are checked by the hash in config.json and kept
+ * in Cache Storage where there is one. Throws a `UserError` that names the address if something does not fit.
+ */
+export async function downloadFolder(
+  url: string | URL,
+  { signal, onProgress, cache }: DownloadOptions,
+): Promise<StoredCaptioner> {
+  signal?.throwIfAborted();
+  const folder = webAddress(url);
+  if (!folder.pathname.endsWith("/")) folder.pathname += "/";
+  const address = (name: string) => {
+    const file = new URL(name, folder);
+    file.search = folder.search;
+    return file.href;
+  };
+  const model = await parseModel(await downloadText(address(configName), signal), address(configName));
+  const { expected } = model;
+  const bytes = await download(address(weightsName), { signal, onProgress, expected, cache });
+  signal?.throwIfAborted();
+  return { ...model, bytes, name: address(weightsName) };
+}
+
+/** The settings of a stored captioner on this adapter: float16 only where it is available, unless `precision` says which. */
+export function settingsFor(gpu: Gpu, { config }: StoredModel, precision?: Precision): Config {
+  config.decoder.precision = precision ?? (gpu.has("shader-f16") ? config.decoder.precision : "float32");
+  return config;
+}
+
+/** Sets the weights of a model's networks from the file's bytes. */
+export function fillModel(model: CaptionModel, { bytes, name }: StoredCaptioner): void {
+  const { tensors } = decodeSafetensors(bytes, name);
+  loadWeights(model.vqvae, tensors, name, "vqvae.");
+  loadWeights(model.decoder, tensors, name, "decoder.");
+}
+
+/** What config.json says. */
+interface StoredModel {
+  config: Config;
+  tokenizer: WordTokenizer;
+  /** Of the weights file; undefined in files of before there was a hash. */
+  expected: { sha256: string; bytes: number } | undefined;
+}
+
+async function parseModel(text: string, name: string): Promise<StoredModel> {
+  const record = parseJsonRecord(text, name);
+  if (record.format !== format) {
+    throw new UserError(
+      `${name} has format ${shown(String(JSON.stringify(record.format)))}, this version reads "${format}"`,
+    );
+  }
+  // Files of before there was a hash have none.
+  if (record.sha256 !== undefined && record.sha256 !== (await modelHash(record))) {
+    throw new UserError(
+      `${name} is damaged or was changed: its "sha256" is not that of its config, tokenizer and weights; save the captioner again (or, after a change of your own, remove "sha256")`,
+    );
+  }
+  const { config: settings, weights } = record;
+  const lacking = configSections.find((section) => !isRecord(settings) || !isRecord(settings[section]));
+  if (lacking !== undefined) throw new UserError(`${name}: "config" lacks the section "${lacking}"`);
+  const config = resolveConfig({ file: { name, text: JSON.stringify(settings) } });
+  const tokenizer = WordTokenizer.fromJSON(record.tokenizer, name);
+  if (weights === undefined) return { config, tokenizer, expected: undefined };
+  const { bytes, sha256 } = isRecord(weights) ? weights : {};
+  if (!Number.isSafeInteger(bytes) || typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256)) {
+    throw new UserError(`${name}: "weights" should hold the bytes and the sha256 of ${weightsName}`);
+  }
+  return { config, tokenizer, expected: { bytes: bytes as number, sha256 } };
+}
+
+/** SHA-256 of all that decides what a model says: settings, words in their order, the hash of the weights. */
+function modelHash({ config, tokenizer, weights }: JsonRecord): Promise<string> {
+  return sha256(new TextEncoder().encode(JSON.stringify({ weights, config, tokenizer })));
+}
+
+/** The address of a folder on the web. Throws a `UserError` for what is none, such as a folder's path in Node. */
+function webAddress(url: string | URL): URL {
+  const page = typeof location === "undefined" ? undefined : location.href;
+  const address = URL.canParse(url, page) ? new URL(url, page) : null;
+  if (address && ["http:", "https:", "blob:", "data:"].includes(address.protocol)) return address;
+  throw new UserError(
+    `${shown(String(url))} is not an address on the web; folders of this machine are read by Captioner.fromFolder(gpu, nodePlatform.files, folder)`,
+  );
+}
