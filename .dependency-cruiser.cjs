@@ -57,12 +57,6 @@ module.exports = {
       from: { pathNot: "^src/engine/tensor/(tape|tensor)\\.ts$" },
       to: { circular: true },
     },
-    {
-      name: "no circle at run time",
-      severity: "error",
-      from: {},
-      to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only"] } },
-    },
   ],
   options: { tsPreCompilationDeps: true, doNotFollow: { path: "node_modules" }, parser: "swc" },
 };

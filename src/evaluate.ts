@@ -35,9 +35,9 @@ import {
   testSplits,
 } from "./evaluation/evaluation.js";
 import { boundSteps, boundTable, splitBounds } from "./evaluation/held-out-bound.js";
-import { parseJsonRecord } from "./io/json.js";
 import { DRAWS } from "./metrics/bootstrap.js";
 import { UserError } from "./platform/errors.js";
+import { parseJsonRecord } from "./platform/json.js";
 import { packageVersion, nodePlatform as platform, shippedWeights } from "./platform/node.js";
 import { lastName } from "./platform/path.js";
 

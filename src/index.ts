@@ -61,10 +61,11 @@ export {
 } from "./diffusion/schedule.js";
 export { cumulativeMatrices, type Matrix, transitionMatrix } from "./diffusion/transition-matrix.js";
 export * as kernels from "./engine/gpu/kernels.generated.js";
+export { storedTuning, storeTuning } from "./engine/gpu/tuning/stored-tuning.js";
 export { tuningProblems } from "./engine/gpu/tuning/tuning-problems.js";
 export * from "./engine/index.js";
-export { copyInto } from "./engine/ops/copy.js";
 export { TimestepModulation } from "./engine/nn/timestep-modulation.js";
+export { copyInto } from "./engine/ops/copy.js";
 export { modulation } from "./engine/ops/modulation.js";
 export { PhiloxStream } from "./engine/ops/philox.js";
 export {

@@ -33,10 +33,9 @@ import { poison } from "./engine/gpu/poison.js";
 import { loadWeights } from "./engine/weights/weights.js";
 import { evaluate, scoresTable, tableLegend, testSplits } from "./evaluation/evaluation.js";
 import { boundSteps, boundTable, splitBounds } from "./evaluation/held-out-bound.js";
-import { latestCheckpoint } from "./io/checkpoint.js";
-import type { JsonRecord } from "./io/json.js";
 import { RunFolder } from "./io/run-folder.js";
 import { UserError } from "./platform/errors.js";
+import type { JsonRecord } from "./platform/json.js";
 import { lockFolder } from "./platform/lock.js";
 import {
   absolutePath,
@@ -49,6 +48,7 @@ import { formatDuration } from "./report/duration.js";
 import { renderReport } from "./report/report.js";
 import { captionSheet } from "./report/sheet.js";
 import type { WordTokenizer } from "./text/words.js";
+import { latestCheckpoint } from "./training/checkpoint.js";
 import { measureCosts } from "./training/costs.js";
 import { estimateSeconds } from "./training/estimate.js";
 import { runStage, type Trainer } from "./training/loop.js";

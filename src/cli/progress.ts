@@ -1,26 +1,14 @@
 /**
  * Progress of long work, the same in every command: on a terminal a bar with throughput and remaining time, elsewhere
  * (a log file, CI) a line every few seconds, with `quiet` nothing.
- *
- * Only commands import this file for more than its types: it stands on a Node library.
  */
 
 import cliProgress from "cli-progress";
 import { harmlessLines } from "../platform/shown.js";
 import { formatDuration } from "../report/duration.js";
+import type { Progress } from "../report/progress.js";
 
-export interface Progress {
-  /** Reports how much is done, in all; `detail` (such as a loss) stands at the end of the line. */
-  update(done: number, detail?: string): void;
-  /** There is now so much to do in all. */
-  setTotal(total: number): void;
-  /** Prints a line that stays, above the bar. */
-  log(line: string): void;
-  /** Prints a line that must not be missed: as `log` does, but also where all else is quiet. */
-  warn(line: string): void;
-  /** Ends the display. Nothing is printed afterwards; a second call does nothing. */
-  stop(): void;
-}
+export type { Progress } from "../report/progress.js";
 
 export interface ProgressOptions {
   /** What is being done: `vqvae`, `rendering emoji`. */

@@ -2,8 +2,8 @@
 
 import { join } from "node:path";
 import { type TuningTable, tableFault } from "../engine/gpu/tuning/tuning-table.js";
-import { parseJson } from "../io/json.js";
 import { UserError } from "../platform/errors.js";
+import { parseJson } from "../platform/json.js";
 import { cacheDirectory, nodePlatform } from "../platform/node.js";
 import { shown } from "../platform/shown.js";
 

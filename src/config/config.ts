@@ -5,8 +5,8 @@
  * `--set key=value`. Keys are dotted (`decoder.learningRate`); a JSON file may nest them or not.
  */
 
-import { isRecord, parseJson } from "../io/json.js";
 import { UserError } from "../platform/errors.js";
+import { isRecord, parseJson } from "../platform/json.js";
 import { shown } from "../platform/shown.js";
 
 interface NumberKey {

@@ -1,4 +1,4 @@
-import { randomUnit } from "./random.js";
+import { randomUnit } from "../metrics/random.js";
 
 const STREAM = 0x61756731;
 

@@ -1,6 +1,6 @@
+import { randomBelow } from "../metrics/random.js";
 import { UserError } from "../platform/errors.js";
 import type { Dataset } from "./dataset.js";
-import { randomBelow } from "./random.js";
 
 const CAPTION_STREAM = 0x63617074;
 const SHUFFLE_STREAM = 0x73687566;

@@ -13,9 +13,9 @@
  */
 
 import { crc32 } from "../io/crc32.js";
-import { parseJson } from "../io/json.js";
 import { type Disk, type DiskFile, type DiskWriter, unfinished } from "../platform/disk.js";
 import { UserError } from "../platform/errors.js";
+import { parseJson } from "../platform/json.js";
 import type { Files, Platform } from "../platform/platform.js";
 import type { Pictures } from "./dataset.js";
 

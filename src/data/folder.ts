@@ -1,5 +1,5 @@
-import { parseJson } from "../io/json.js";
 import { UserError } from "../platform/errors.js";
+import { parseJson } from "../platform/json.js";
 import type { FolderFiles, Platform } from "../platform/platform.js";
 import { shown } from "../platform/shown.js";
 import { type Attributes, attributesOf } from "../text/attributes.js";

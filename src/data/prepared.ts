@@ -1,7 +1,7 @@
 /** A data set as two files, ready to train on: for pages, which cannot render or decode thousands of pictures each time. */
 
-import { parseJsonRecord } from "../io/json.js";
 import { UserError } from "../platform/errors.js";
+import { parseJsonRecord } from "../platform/json.js";
 import type { Files, Platform } from "../platform/platform.js";
 import {
   type CaptionedImage,

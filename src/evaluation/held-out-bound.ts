@@ -1,8 +1,8 @@
-/** The variational bound of a model on the captions of held-out pictures; see src/diffusion/bound.ts. */
+/** The variational bound of a model on the captions of held-out pictures; see src/models/mc-diffusion/bound.ts. */
 
 import type { Captioner } from "../captioner/captioner.js";
 import { type Dataset, imagesOf } from "../data/dataset.js";
-import { captionBounds } from "../diffusion/bound.js";
+import { captionBounds } from "../models/mc-diffusion/bound.js";
 import { encodePictures, recordsOf } from "./evaluation.js";
 
 /** Steps t a caption at which the commands and the training monitor ask the network: a tenth of the paper's T = 100. */

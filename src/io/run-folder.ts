@@ -9,8 +9,8 @@
  */
 
 import { UserError } from "../platform/errors.js";
+import { isRecord, type JsonRecord, parseJson, parseJsonRecord, toJson } from "../platform/json.js";
 import type { Files } from "../platform/platform.js";
-import { isRecord, type JsonRecord, parseJson, parseJsonRecord, toJson } from "./json.js";
 
 /** One line of `log.jsonl`. A number that was NaN or infinite is stored as null and read back as NaN. */
 export interface LogEntry {

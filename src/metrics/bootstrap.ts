@@ -3,7 +3,7 @@
  * score is computed again; the middle 95 % of many such scores are the interval. Knows numbers only.
  */
 
-import { randomBelow } from "../data/random.js";
+import { randomBelow } from "./random.js";
 
 /** A score of a set of pictures that depends on sums over them only: a mean, a ratio of sums, BLEU. */
 export interface Statistic {

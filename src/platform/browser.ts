@@ -1,5 +1,4 @@
 /** The browser platform: files come by fetch, pictures by the browser's own decoders. Nothing can be written. */
-import { type TuningTable, tableFault } from "../engine/gpu/tuning/tuning-table.js";
 import { canvasContext, drawablePicture } from "./browser-pictures.js";
 import { fetchBytes } from "./download.js";
 import { UserError } from "./errors.js";
@@ -92,35 +91,3 @@ export const browserPlatform: Platform = {
     return [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   },
 };
-
-const tuningItem = "mc-diffusion tuning";
-
-/** Keeps a tuning table for this page's origin, in `localStorage`. Throws a `UserError` where the browser refuses to. */
-export function storeTuning(table: TuningTable): void {
-  try {
-    localStorage.setItem(tuningItem, JSON.stringify(table));
-  } catch (error) {
-    throw new UserError(
-      `The browser cannot store the tuning table: ${error instanceof Error ? error.message : error}.`,
-    );
-  }
-}
-
-/**
- * The table that `storeTuning` kept, for `Gpu.from(device, { tuning })`; undefined if there is none. What cannot be
- * used is left out, and `problem` says why in one sentence.
- */
-export function storedTuning(): { table?: TuningTable; problem?: string } {
-  let value: unknown;
-  try {
-    const text = localStorage.getItem(tuningItem);
-    if (text === null) return {};
-    value = JSON.parse(text);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : error;
-    return { problem: `The stored tuning table is not used: ${why}.` };
-  }
-  const fault = tableFault(value);
-  if (fault !== null) return { problem: `The stored tuning table is not used: ${fault}.` };
-  return { table: value as TuningTable };
-}

@@ -5,8 +5,8 @@ import * as fs from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
-import { parseJson } from "../io/json.js";
 import { UserError } from "./errors.js";
+import { parseJson } from "./json.js";
 import { cacheDirectory, findModulesDirectory } from "./node.js";
 
 /**

@@ -3,8 +3,8 @@
  * it follows the reader's light or dark scheme and fits a phone.
  */
 
-import type { JsonRecord } from "../io/json.js";
 import type { LogEntry } from "../io/run-folder.js";
+import type { JsonRecord } from "../platform/json.js";
 import type { ImageCodec, RgbImage } from "../platform/platform.js";
 import { formatDuration } from "./duration.js";
 import { lineChart, type Series, shortNumber } from "./plot.js";

@@ -2,7 +2,7 @@
 
 import { imagesPerBatch } from "../captioner/batch.js";
 import type { Captioner } from "../captioner/captioner.js";
-import { captionBounds } from "../diffusion/bound.js";
+import { captionBounds } from "../models/mc-diffusion/bound.js";
 import { DecoderTraining } from "./decoder-training.js";
 import { VqVaeTraining } from "./vqvae-training.js";
 

@@ -1,14 +1,14 @@
 /** The training loop of a stage: steps, log, evaluations, samples, checkpoints, a clean stop. */
 
-import type { Progress } from "../cli/progress.js";
 import type { Config } from "../config/config.js";
 import { formatBytes, OutOfMemoryError } from "../engine/gpu/errors.js";
 import type { Gpu } from "../engine/gpu/gpu.js";
-import { type Checkpoint, latestCheckpoint, saveCheckpoint } from "../io/checkpoint.js";
-import type { JsonRecord } from "../io/json.js";
 import { asLogEntry, type LogEntry, type RunFolder } from "../io/run-folder.js";
 import { UserError } from "../platform/errors.js";
+import type { JsonRecord } from "../platform/json.js";
 import type { Platform } from "../platform/platform.js";
+import type { Progress } from "../report/progress.js";
+import { type Checkpoint, latestCheckpoint, saveCheckpoint } from "./checkpoint.js";
 
 export interface StepResult {
   /** `total` and its parts. */

@@ -7,8 +7,8 @@ import { type LearningRateSchedule, learningRateAt } from "../engine/optim/learn
 import type { Tensor } from "../engine/tensor/tensor.js";
 import type { StoredTensor } from "../engine/weights/safetensors.js";
 import { loadWeights, readWeights } from "../engine/weights/weights.js";
-import type { Checkpoint } from "../io/checkpoint.js";
 import { UserError } from "../platform/errors.js";
+import type { Checkpoint } from "./checkpoint.js";
 
 export interface ModelOptimizerOptions {
   learningRate: LearningRateSchedule;

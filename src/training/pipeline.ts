@@ -5,12 +5,12 @@ import type { Config } from "../config/config.js";
 import { type Dataset, recordsInSplits } from "../data/dataset.js";
 import { readWeights } from "../engine/weights/weights.js";
 import { recordsOf, testSplits } from "../evaluation/evaluation.js";
-import { latestCheckpoint } from "../io/checkpoint.js";
-import { type JsonRecord, parseJsonRecord, toJson } from "../io/json.js";
 import type { RunFolder } from "../io/run-folder.js";
 import { UserError } from "../platform/errors.js";
+import { type JsonRecord, parseJsonRecord, toJson } from "../platform/json.js";
 import type { Files, Platform } from "../platform/platform.js";
 import { WordTokenizer } from "../text/words.js";
+import { latestCheckpoint } from "./checkpoint.js";
 import { type RunData, vocabularyHash } from "./run-data.js";
 
 /** Held-out pictures that are measured and shown while training. */

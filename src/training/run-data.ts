@@ -4,8 +4,8 @@
  */
 
 import type { Dataset } from "../data/dataset.js";
-import { parseJson } from "../io/json.js";
 import { UserError } from "../platform/errors.js";
+import { parseJson } from "../platform/json.js";
 import type { Files, Platform } from "../platform/platform.js";
 import type { WordTokenizer } from "../text/words.js";
 

@@ -1,12 +1,12 @@
 /** Tests of the browser's platform, for a page: files by fetch and in the origin's own file system, pictures, clock, hashes. */
 
 import { Gpu } from "../../dist/engine/gpu/gpu.js";
-import { type Checkpoint, latestCheckpoint, saveCheckpoint } from "../../dist/io/checkpoint.js";
 import { browserPlatform } from "../../dist/platform/browser.js";
 import { openDevice } from "../../dist/platform/device.js";
 import { UserError } from "../../dist/platform/errors.js";
 import { opfsFiles } from "../../dist/platform/opfs.js";
 import type { RgbImage } from "../../dist/platform/platform.js";
+import { type Checkpoint, latestCheckpoint, saveCheckpoint } from "../../dist/training/checkpoint.js";
 import { type Check, test } from "../harness.js";
 
 const { files, images } = browserPlatform;

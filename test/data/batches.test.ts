@@ -8,7 +8,7 @@ import {
   selectPictures,
   splitsOf,
 } from "../../dist/data/dataset.js";
-import { random32, randomBelow } from "../../dist/data/random.js";
+import { random32, randomBelow } from "../../dist/metrics/random.js";
 
 function dataset(count: number): Dataset {
   const records = Array.from({ length: count }, (_, image) => ({

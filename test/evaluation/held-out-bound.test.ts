@@ -1,7 +1,7 @@
 import type { Captioner } from "../../dist/captioner/captioner.js";
 import { type CaptionedImage, type Dataset, MemoryPictures, splitsOf } from "../../dist/data/dataset.js";
-import { captionBounds } from "../../dist/diffusion/bound.js";
 import { boundTable, heldOutBound, splitBounds } from "../../dist/evaluation/held-out-bound.js";
+import { captionBounds } from "../../dist/models/mc-diffusion/bound.js";
 import { attributesOf } from "../../dist/text/attributes.js";
 import { test } from "../harness.js";
 import { build, pictures, tokenizer } from "../tiny-captioner.js";

@@ -7,12 +7,12 @@ import {
   encodeSafetensors,
   type StoredTensor,
 } from "../../dist/engine/weights/safetensors.js";
-import { latestCheckpoint, saveCheckpoint } from "../../dist/io/checkpoint.js";
-import { parseJsonRecord } from "../../dist/io/json.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
+import { parseJsonRecord } from "../../dist/platform/json.js";
 import { decodeText } from "../../dist/platform/text.js";
 import { renderReport } from "../../dist/report/report.js";
 import { WordTokenizer, words } from "../../dist/text/words.js";
+import { latestCheckpoint, saveCheckpoint } from "../../dist/training/checkpoint.js";
 import { MemoryFiles } from "../io/memory-files.js";
 import type { Random } from "../programs/random.js";
 import { encodeText, mutateBytes, mutateJson } from "./mutate.js";

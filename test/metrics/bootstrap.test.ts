@@ -1,5 +1,4 @@
 import t from "tap";
-import { randomUnit } from "../../dist/data/random.js";
 import { bleu } from "../../dist/metrics/bleu.js";
 import {
   bootstrap,
@@ -12,6 +11,7 @@ import {
   scoreOf,
 } from "../../dist/metrics/bootstrap.js";
 import { ciderD } from "../../dist/metrics/cider.js";
+import { randomUnit } from "../../dist/metrics/random.js";
 import { METRICS } from "../../dist/metrics/scores.js";
 
 /** Numbers of an exponential distribution with mean 1: skewed, as scores are. */

@@ -101,7 +101,7 @@ export const data: readonly Mutation[] = [
   },
   {
     name: "the VQ-VAE is used on [0, 1] and trained on [-1, 1]",
-    file: "src/captioner/captioner.ts",
+    file: "src/captioner/model.ts",
     find: "values[i] = images[i]! / 127.5 - 1;",
     replace: "values[i] = images[i]! / 255;",
     tests: ["captioner/sampling.test.ts # bytes", "commands/learn.test.ts"],
@@ -234,9 +234,9 @@ export const data: readonly Mutation[] = [
   },
   {
     name: "pictures' codes come in reverse",
-    file: "src/captioner/captioner.ts",
-    find: "codes.set(await ids.read(), first * this.positions);",
-    replace: "codes.set((await ids.read()).reverse(), first * this.positions);",
+    file: "src/captioner/batch.ts",
+    find: "codes.set(await ids.read(), first * model.positions);",
+    replace: "codes.set((await ids.read()).reverse(), first * model.positions);",
     tests: ["captioner/captioner.test.ts # many pictures", "commands/learn.test.ts"],
   },
 ];

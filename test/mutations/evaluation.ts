@@ -9,22 +9,22 @@ const evaluationFile = "src/evaluation/evaluation.ts";
 export const evaluation: readonly Mutation[] = [
   {
     name: "captions of a batch come in reverse",
-    file: "src/captioner/captioner.ts",
+    file: "src/captioner/batch.ts",
     find: "ids.subarray(i * length, (i + 1) * length)",
     replace: "ids.subarray((batch - 1 - i) * length, (batch - i) * length)",
     tests: [`${sampling} # captions come`],
   },
   {
     name: "every batch of 64 pictures has the codes of the first",
-    file: "src/captioner/captioner.ts",
-    find: "const part = codes.subarray(first, first + imagesPerBatch * positions);\n      captions.push",
+    file: "src/captioner/batch.ts",
+    find: "const part = codes.subarray(first, first + imagesPerBatch * positions);\n    const condition",
     replace:
-      "const part = codes.subarray(0, Math.min(codes.length - first, imagesPerBatch * positions));\n      captions.push",
+      "const part = codes.subarray(0, Math.min(codes.length - first, imagesPerBatch * positions));\n    const condition",
     tests: [`${sampling} # captions come`],
   },
   {
     name: "every batch of 64 pictures has the same numbers",
-    file: "src/captioner/captioner.ts",
+    file: "src/captioner/batch.ts",
     find: "settings.seed += first * 0x1_0000_0000;",
     replace: "",
     tests: [`${sampling} # every picture`],

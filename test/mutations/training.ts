@@ -265,7 +265,7 @@ export const training: readonly Mutation[] = [
   },
   {
     name: "schedule of the configuration ignored",
-    file: "src/captioner/captioner.ts",
+    file: "src/captioner/model.ts",
     find: "ends: decoder.schedule,",
     replace: "",
     tests: [`${stages} # the decoder learns`],

@@ -2,9 +2,9 @@
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { loadCheckpoint } from "../../dist/io/checkpoint.js";
 import { asLogEntry, type LogEntry } from "../../dist/io/run-folder.js";
 import { nodePlatform } from "../../dist/platform/node.js";
+import { loadCheckpoint } from "../../dist/training/checkpoint.js";
 
 export const steps = { vqvae: 8, decoder: 8 } as const;
 

@@ -3,7 +3,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { randomBelow } from "../../dist/data/random.js";
+import { randomBelow } from "../../dist/metrics/random.js";
 import { writePictures } from "../commands/pictures.js";
 import { attempt, type Moment, type Outcome, type Phase, phaseOf, phases } from "./attempt.js";
 import { blowOf, type Fault, faults, isStruck } from "./faults.js";

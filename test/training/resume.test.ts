@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { OutOfMemoryError } from "../../dist/engine/gpu/errors.js";
 import { checkFinite } from "../../dist/engine/gpu/finite-check.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
-import { latestCheckpoint } from "../../dist/io/checkpoint.js";
 import { type LogEntry, RunFolder } from "../../dist/io/run-folder.js";
 import { nodePlatform as platform } from "../../dist/platform/node.js";
+import { latestCheckpoint } from "../../dist/training/checkpoint.js";
 import { runStage, type StageOptions } from "../../dist/training/loop.js";
 import { type Check, test } from "../harness.js";
 import {

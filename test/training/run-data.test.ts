@@ -1,10 +1,10 @@
 /** What a run keeps of its data, and what it tells when that is another. */
 import t from "tap";
 import { type Dataset, splitsOf } from "../../dist/data/dataset.js";
-import { saveCheckpoint } from "../../dist/io/checkpoint.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
 import { nodePlatform } from "../../dist/platform/node.js";
 import { WordTokenizer } from "../../dist/text/words.js";
+import { saveCheckpoint } from "../../dist/training/checkpoint.js";
 import {
   buildVocabulary,
   keptVocabulary,

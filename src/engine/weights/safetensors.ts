@@ -9,8 +9,8 @@
  * Typed arrays are used in the machine's byte order; every machine with WebGPU is little-endian.
  */
 
-import { isRecord, parseJson } from "../../io/json.js";
 import { UserError } from "../../platform/errors.js";
+import { isRecord, parseJson } from "../../platform/json.js";
 import { shown } from "../../platform/shown.js";
 import { bfloat16ToFloat32, FLOAT16_MAX, float32ToFloat16 } from "../tensor/float16.js";
 

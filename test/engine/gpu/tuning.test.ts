@@ -3,6 +3,7 @@ import { findTuning, readTuning, userTuningPath } from "../../../dist/cli/tuning
 import { Gpu } from "../../../dist/engine/gpu/gpu.js";
 import * as kernels from "../../../dist/engine/gpu/kernels.generated.js";
 import * as choices from "../../../dist/engine/gpu/tuning/choices.js";
+import { storedTuning, storeTuning } from "../../../dist/engine/gpu/tuning/stored-tuning.js";
 import { shippedTuning } from "../../../dist/engine/gpu/tuning/tuning.generated.js";
 import { reasoned } from "../../../dist/engine/gpu/tuning/tuning.js";
 import { tuningProblems } from "../../../dist/engine/gpu/tuning/tuning-problems.js";
@@ -23,7 +24,6 @@ import {
 import { matmulKernel } from "../../../dist/engine/ops/matmul.js";
 import { softmax } from "../../../dist/engine/ops/softmax.js";
 import { fromArray } from "../../../dist/engine/tensor/tensor.js";
-import { storedTuning, storeTuning } from "../../../dist/platform/browser.js";
 import { UserError } from "../../../dist/platform/errors.js";
 import { freshDevice } from "../../device.js";
 import { randomArray } from "../../harness.js";

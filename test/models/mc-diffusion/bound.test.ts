@@ -1,17 +1,22 @@
-import { captionBounds, drawVisits, logOneHot, stepDivergence } from "../../dist/diffusion/bound.js";
-import { transitionTable } from "../../dist/diffusion/coefficients.js";
-import { addNoise, drawTimesteps } from "../../dist/diffusion/forward.js";
-import { klLoss } from "../../dist/diffusion/kl.js";
-import { diffusionLoss } from "../../dist/diffusion/loss.js";
-import { Schedule, schedulePresets } from "../../dist/diffusion/schedule.js";
-import type { Gpu } from "../../dist/engine/gpu/gpu.js";
-import { Rng } from "../../dist/engine/ops/rng.js";
-import { noGrad } from "../../dist/engine/tensor/tape.js";
-import { fromArray } from "../../dist/engine/tensor/tensor.js";
-import { Decoder } from "../../dist/models/mc-diffusion/decoder.js";
-import { randomArray, test } from "../harness.js";
-import { Process, softmax } from "../reference/diffusion.js";
-import { decoderShape } from "../training/setup.js";
+import { transitionTable } from "../../../dist/diffusion/coefficients.js";
+import { addNoise, drawTimesteps } from "../../../dist/diffusion/forward.js";
+import { klLoss } from "../../../dist/diffusion/kl.js";
+import { diffusionLoss } from "../../../dist/diffusion/loss.js";
+import { Schedule, schedulePresets } from "../../../dist/diffusion/schedule.js";
+import type { Gpu } from "../../../dist/engine/gpu/gpu.js";
+import { Rng } from "../../../dist/engine/ops/rng.js";
+import { noGrad } from "../../../dist/engine/tensor/tape.js";
+import { fromArray } from "../../../dist/engine/tensor/tensor.js";
+import {
+  captionBounds,
+  drawVisits,
+  logOneHot,
+  stepDivergence,
+} from "../../../dist/models/mc-diffusion/bound.js";
+import { Decoder } from "../../../dist/models/mc-diffusion/decoder.js";
+import { randomArray, test } from "../../harness.js";
+import { Process, softmax } from "../../reference/diffusion.js";
+import { decoderShape } from "../../training/setup.js";
 
 const mean = (values: ArrayLike<number>) => Array.from(values).reduce((a, b) => a + b, 0) / values.length;
 

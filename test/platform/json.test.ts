@@ -3,8 +3,8 @@ import t from "tap";
 import { resolveConfig } from "../../dist/config/config.js";
 import { parseCaptions } from "../../dist/data/folder.js";
 import { decodeSafetensors } from "../../dist/engine/weights/safetensors.js";
-import { parseJson, parseJsonRecord } from "../../dist/io/json.js";
 import { UserError } from "../../dist/platform/errors.js";
+import { parseJson, parseJsonRecord } from "../../dist/platform/json.js";
 
 const deep = (depth: number) => `${'{"a":'.repeat(depth)}1${"}".repeat(depth)}`;
 

@@ -1,13 +1,13 @@
 import t from "tap";
+import { crc32 } from "../../dist/io/crc32.js";
+import { nodePlatform } from "../../dist/platform/node.js";
 import {
   type Checkpoint,
   latestCheckpoint,
   loadCheckpoint,
   saveCheckpoint,
-} from "../../dist/io/checkpoint.js";
-import { crc32 } from "../../dist/io/crc32.js";
-import { nodePlatform } from "../../dist/platform/node.js";
-import { MemoryFiles } from "./memory-files.js";
+} from "../../dist/training/checkpoint.js";
+import { MemoryFiles } from "../io/memory-files.js";
 
 function checkpoint(step: number): Checkpoint {
   return {

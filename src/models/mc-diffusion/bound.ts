@@ -18,18 +18,18 @@
  * equally long ranges (stratified sampling): both are unbiased.
  */
 
-import { exp, mul, sub } from "../engine/ops/elementwise.js";
-import { below, philox, seedWords } from "../engine/ops/philox.js";
-import { sum } from "../engine/ops/reduce.js";
-import { Rng } from "../engine/ops/rng.js";
-import { logSoftmax } from "../engine/ops/softmax.js";
-import { noGrad } from "../engine/tensor/tape.js";
-import { fromArray, type Tensor } from "../engine/tensor/tensor.js";
-import type { Decoder } from "../models/mc-diffusion/decoder.js";
-import { UserError } from "../platform/errors.js";
-import { logZero, type TransitionTable } from "./coefficients.js";
-import { addNoise } from "./forward.js";
-import { reverseLogProbs } from "./posterior.js";
+import { logZero, type TransitionTable } from "../../diffusion/coefficients.js";
+import { addNoise } from "../../diffusion/forward.js";
+import { reverseLogProbs } from "../../diffusion/posterior.js";
+import { exp, mul, sub } from "../../engine/ops/elementwise.js";
+import { below, philox, seedWords } from "../../engine/ops/philox.js";
+import { sum } from "../../engine/ops/reduce.js";
+import { Rng } from "../../engine/ops/rng.js";
+import { logSoftmax } from "../../engine/ops/softmax.js";
+import { noGrad } from "../../engine/tensor/tape.js";
+import { fromArray, type Tensor } from "../../engine/tensor/tensor.js";
+import { UserError } from "../../platform/errors.js";
+import type { Decoder } from "./decoder.js";
 
 /**
  * KL(q(x_u | x_t, x_0) ‖ p_θ(x_u | x_t)) of each sequence in nats, [B]: the sum over its positions. u is the step that

@@ -1,5 +1,5 @@
-import { UserError } from "../platform/errors.js";
-import { shown } from "../platform/shown.js";
+import { UserError } from "./errors.js";
+import { shown } from "./shown.js";
 
 /** What JSON can hold. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };

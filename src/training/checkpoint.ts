@@ -6,11 +6,11 @@
  */
 
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../engine/weights/safetensors.js";
+import { crc32 } from "../io/crc32.js";
 import { UserError } from "../platform/errors.js";
+import { isRecord, type JsonRecord, parseJsonRecord, toJson } from "../platform/json.js";
 import type { Files } from "../platform/platform.js";
 import { shown } from "../platform/shown.js";
-import { crc32 } from "./crc32.js";
-import { isRecord, type JsonRecord, parseJsonRecord, toJson } from "./json.js";
 
 export interface Checkpoint {
   /** Completed optimiser steps. */
