@@ -12,12 +12,12 @@ const dist = new URL("../dist/", import.meta.url);
 async function engine() {
   try {
     return {
-      ...(await import(new URL("cli.js", dist).href)),
-      ...(await import(new URL("gpu/tuning.generated.js", dist).href)),
-      ...(await import(new URL("gpu/tuning-problems.js", dist).href)),
+      ...(await import(new URL("cli/options.js", dist).href)),
+      ...(await import(new URL("engine/gpu/tuning/tuning.generated.js", dist).href)),
+      ...(await import(new URL("engine/gpu/tuning/tuning-problems.js", dist).href)),
       ...(await import(new URL("platform/errors.js", dist).href)),
       ...(await import(new URL("platform/node.js", dist).href)),
-      ...(await import(new URL("platform/tuning-file.js", dist).href)),
+      ...(await import(new URL("cli/tuning-file.js", dist).href)),
     };
   } catch (error) {
     if (/** @type {NodeJS.ErrnoException} */ (error).code !== "ERR_MODULE_NOT_FOUND") throw error;

@@ -31,25 +31,28 @@ export {
   splitsOf,
 } from "./data/dataset.js";
 export { type TransitionTable, transitionTable } from "./diffusion/coefficients.js";
-export { addNoise, drawPrior, drawTimesteps, forwardProbabilities } from "./diffusion/forward.js";
+export { forwardProbabilities, qSample, samplePrior, sampleTimesteps } from "./diffusion/forward.js";
 export {
   fullWeight,
   type Guidance,
   type GuidanceMethod,
   guidanceMethods,
   guidedCondition,
-} from "./diffusion/guidance.js";
-export { headKlLoss, type KlInputs, type KlOptions, type KlResult, klLoss } from "./diffusion/kl.js";
-export { type DiffusionBatch, defaultLambda, diffusionLoss } from "./diffusion/loss.js";
-export { type ConditionMask, maskCondition, qSample } from "./diffusion/noise.js";
-export { reverseLogProbs, reverseProbabilities } from "./diffusion/posterior.js";
-export {
-  type FixedWords,
-  fixWords,
   mixBranches,
-  type StepOptions,
-  sampleStep,
-} from "./diffusion/sample-step.js";
+} from "./diffusion/guidance.js";
+export {
+  type DiffusionBatch,
+  defaultLambda,
+  diffusionLoss,
+  headKlLoss,
+  type KlInputs,
+  type KlOptions,
+  type KlResult,
+  klLoss,
+} from "./diffusion/loss.js";
+export { type ConditionMask, maskCondition } from "./diffusion/masking.js";
+export { reverseLogProbs, reverseProbabilities } from "./diffusion/posterior.js";
+export { type FixedWords, fixWords, pSample, type StepOptions } from "./diffusion/sample-step.js";
 export { denoise, type Predict, type SampleOptions, type SampleStep, sample } from "./diffusion/sampler.js";
 export {
   defaultPreset,

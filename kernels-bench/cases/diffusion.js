@@ -1,11 +1,10 @@
 /** Losses over the vocabulary, the posterior, the random steps of training and sampling, random numbers. */
 
 import { stepThresholds, transitionTable } from "../../dist/diffusion/coefficients.js";
-import { headKlLoss, klLoss } from "../../dist/diffusion/kl.js";
-import { qSample } from "../../dist/diffusion/noise.js";
-import { reverseProbabilities } from "../../dist/diffusion/posterior.js";
-import { posteriorLogProbs } from "../../dist/diffusion/posterior-sum.js";
-import { sampleStep } from "../../dist/diffusion/sample-step.js";
+import { qSample } from "../../dist/diffusion/forward.js";
+import { headKlLoss, klLoss } from "../../dist/diffusion/loss.js";
+import { posteriorLogProbs, reverseProbabilities } from "../../dist/diffusion/posterior.js";
+import { pSample } from "../../dist/diffusion/sample-step.js";
 import { Schedule } from "../../dist/diffusion/schedule.js";
 import { crossEntropy } from "../../dist/engine/ops/cross-entropy.js";
 import { headCrossEntropy } from "../../dist/engine/ops/head-loss.js";
@@ -305,7 +304,7 @@ function noising(rows, tokens) {
       const inputs = [input(gpu, x0, [s.rows], "u32"), input(gpu, t, [t.length], "u32")];
       const call = () => {
         rng.setPosition(0);
-        return [qSample(rng, inputs[0], inputs[1], table.thresholds, s.tokens)];
+        return [qSample(rng, table, inputs[0], inputs[1])];
       };
       const expected = () => [
         x0.map((token, i) => {
@@ -348,7 +347,7 @@ function drawing(rows, width, topR) {
       const inputs = [input(gpu, scores, [s.rows, s.width]), input(gpu, xt, [s.rows], "u32")];
       const call = () => {
         rng.setPosition(0);
-        return [sampleStep(rng, inputs[0], inputs[1], table.thresholds, t, { topR: s.topR })];
+        return [pSample(rng, inputs[0], inputs[1], table.thresholds, t, { topR: s.topR })];
       };
       const expected = () => [
         xt.map((here, row) => {

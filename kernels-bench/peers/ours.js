@@ -1,7 +1,7 @@
 /** This engine's side of the comparison: each case recorded once, captured and replayed, as in training. */
 
 import { transitionTable } from "../../dist/diffusion/coefficients.js";
-import { klLoss } from "../../dist/diffusion/kl.js";
+import { klLoss } from "../../dist/diffusion/loss.js";
 import { Schedule } from "../../dist/diffusion/schedule.js";
 import { crossAttention, selfAttention } from "../../dist/engine/ops/attention.js";
 import { conv2d } from "../../dist/engine/ops/conv2d.js";

@@ -1,10 +1,18 @@
-/** q: how clean tokens become noised ones (equations in reference order: q(x_t | x_0) = x_0 Q̄_t). */
+/** q: how clean tokens become noised ones (shaders/noise.wgsl; equations in reference order: q(x_t | x_0) = x_0 Q̄_t). */
 
+import * as kernels from "../engine/gpu/kernels.generated.js";
 import type { Rng } from "../engine/ops/rng.js";
-import type { Tensor } from "../engine/tensor/tensor.js";
-import type { TransitionTable } from "./coefficients.js";
-import { qSample, samplePrior, sampleTimesteps } from "./noise.js";
+import { checkTensors } from "../engine/tensor/arguments.js";
+import { ShapeError } from "../engine/tensor/errors.js";
+import { empty, type Tensor } from "../engine/tensor/tensor.js";
+import { noiseGrid, unusedNoiseParams } from "./noise-kernel.js";
 import type { Schedule } from "./schedule.js";
+
+/** Of a `TransitionTable`, what the forward process needs. */
+export interface NoiseTable {
+  readonly thresholds: Tensor<"u32">;
+  readonly schedule: Pick<Schedule, "tokens" | "steps">;
+}
 
 /**
  * q(x_t | x_0) over the M+1 states, x_0 given as a distribution over M tokens, or M+1 with mass on [MASK]:
@@ -20,22 +28,69 @@ export function forwardProbabilities(schedule: Schedule, p: ArrayLike<number>, t
   return out;
 }
 
-/** t ~ U{1 … T} for each of `batch` sequences, as in Algorithm 1: u32 [batch]. */
-export function drawTimesteps(rng: Rng, table: TransitionTable, batch: number): Tensor<"u32"> {
-  return sampleTimesteps(rng, batch, table.schedule.steps);
+/** t ~ U{1 … T} for each of `count` sequences, as in Algorithm 1: u32 [count]. */
+export function sampleTimesteps(
+  rng: Rng,
+  { schedule }: Pick<NoiseTable, "schedule">,
+  count: number,
+): Tensor<"u32"> {
+  const kernel = kernels.noise.timesteps;
+  const drawn = empty(rng.gpu, [count], "u32", "t");
+  const params = { ...unusedNoiseParams, count, stream: rng.nextStream(), last: schedule.steps };
+  rng.gpu.run(kernel, { rng: rng.state, drawn }, params, noiseGrid(rng, kernel, count));
+  return drawn;
 }
 
-/** x_t ~ q(x_t | x_0) for x_0 [B, L] and t [B]: u32 [B, L] with M for [MASK]. */
-export function addNoise(
+/**
+ * x_t ~ q(x_t | x_0) = x_0 Q̄_t: u32 tokens shaped like `x0`, M being [MASK]. `t` holds a step for each sequence: the
+ * elements of `x0` are divided evenly among its entries. Where x_0 or t is out of range the result is 2^32 - 1, which is no
+ * token; `checkFinite` names it.
+ */
+export function qSample(
   rng: Rng,
-  table: TransitionTable,
+  { thresholds, schedule: { tokens } }: NoiseTable,
   x0: Tensor<"u32">,
   t: Tensor<"u32">,
 ): Tensor<"u32"> {
-  return qSample(rng, x0, t, table.thresholds, table.schedule.tokens);
+  checkTensors("qSample", "u32", x0, t, thresholds);
+  if (x0.size % t.size !== 0) {
+    throw new ShapeError(
+      "qSample",
+      `x0 [${x0.shape.join(", ")}] is not divisible among t [${t.shape.join(", ")}]`,
+    );
+  }
+  const { gpu } = rng;
+  gpu.checker?.ids("qSample", x0, `below ${tokens}`, (id) => id < tokens);
+  const last = thresholds.shape[0]! - 1;
+  gpu.checker?.ids("qSample", t, `a step from 1 to ${last}`, (id) => id > 0 && id <= last);
+  const kernel = kernels.noise.qSample;
+  const drawn = empty(rng.gpu, x0.shape, "u32", "x_t");
+  const params = {
+    ...unusedNoiseParams,
+    count: x0.size,
+    stream: rng.nextStream(),
+    tokens,
+    per_step: x0.size / t.size,
+  };
+  rng.gpu.run(
+    kernel,
+    { rng: rng.state, x0, time: t, thresholds, drawn },
+    params,
+    noiseGrid(rng, kernel, x0.size),
+  );
+  return drawn;
 }
 
-/** x_T ~ p(x_T), the prior that sampling starts from: u32 of the given shape. */
-export function drawPrior(rng: Rng, table: TransitionTable, shape: readonly number[]): Tensor<"u32"> {
-  return samplePrior(rng, shape, table.thresholds, table.schedule.tokens, table.schedule.steps);
+/** x_T ~ p(x_T), the prior that sampling starts from: [MASK] with γ̄_T, else a uniform token; u32 of the given shape. */
+export function samplePrior(
+  rng: Rng,
+  { thresholds, schedule: { tokens, steps } }: NoiseTable,
+  shape: readonly number[],
+): Tensor<"u32"> {
+  checkTensors("samplePrior", "u32", thresholds);
+  const kernel = kernels.noise.prior;
+  const drawn = empty(rng.gpu, shape, "u32", "x_T");
+  const params = { ...unusedNoiseParams, count: drawn.size, stream: rng.nextStream(), tokens, last: steps };
+  rng.gpu.run(kernel, { rng: rng.state, thresholds, drawn }, params, noiseGrid(rng, kernel, drawn.size));
+  return drawn;
 }

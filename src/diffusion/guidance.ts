@@ -9,11 +9,14 @@
  *                model, so ω = 0 is the full model and ω > 1 moves away from the masked information. It is mcs(1 - ω).
  */
 
+import * as kernels from "../engine/gpu/kernels.generated.js";
 import type { Rng } from "../engine/ops/rng.js";
-import { empty, fromArray, type Tensor } from "../engine/tensor/tensor.js";
+import { checkTensors } from "../engine/tensor/arguments.js";
+import { ShapeError } from "../engine/tensor/errors.js";
+import { empty, type Tensor } from "../engine/tensor/tensor.js";
 import { UserError } from "../platform/errors.js";
-import { maskCondition } from "./noise.js";
-import { fixWords } from "./sample-step.js";
+import { hiddenCondition, maskCondition } from "./masking.js";
+import { unusedSampleParams } from "./sample-step.js";
 
 export const guidanceMethods = ["none", "cfg", "mcs", "mcs-printed"] as const;
 export type GuidanceMethod = (typeof guidanceMethods)[number];
@@ -50,24 +53,27 @@ export function guidedCondition(rng: Rng, y: Tensor<"u32">, guidance: Guidance):
   return maskCondition(rng, y, { conditionRate: 1, maskRate, maskId: guidance.maskId }, true);
 }
 
-function hiddenCondition(y: Tensor<"u32">, hidden: ArrayLike<number>, maskId: number): Tensor<"u32"> {
-  const [samples, positions] = y.shape as [number, number];
-  if (hidden.length !== positions) {
-    throw new UserError(
-      `The hidden positions are ${hidden.length} numbers; the condition has ${positions} positions.`,
+/**
+ * log p = log p_partial + scale · (log p_full - log p_partial), renormalised over the tokens. `logits` [2B, ..., M]
+ * holds the full condition's half, then the partial (or empty) condition's; the result is [B, ..., M].
+ */
+export function mixBranches(logits: Tensor, scale: number): Tensor {
+  checkTensors("mixBranches", "f32", logits);
+  if (logits.shape[0]! % 2 !== 0) {
+    throw new ShapeError(
+      "mixBranches",
+      `logits [${logits.shape.join(", ")}] do not divide into a full and a partial half`,
     );
   }
-  const { gpu } = y;
-  const both = empty(gpu, [2 * samples, positions], "u32", "condition");
-  gpu.scope(() => {
-    const at = Uint32Array.from({ length: y.size }, (_, i) => (hidden[i % positions] ? 1 : 0));
-    const partial = fixWords(y, {
-      at: fromArray(gpu, at, y.shape, "u32", "hidden positions"),
-      words: fromArray(gpu, new Uint32Array(y.size).fill(maskId), y.shape, "u32", "masks"),
-    });
-    const bytes = 4 * y.size;
-    gpu.copyBuffer(y.storage, 4 * y.offset, both.storage, 0, bytes);
-    gpu.copyBuffer(partial.storage, 0, both.storage, bytes, bytes);
-  });
-  return both;
+  const { gpu } = logits;
+  const width = logits.shape.at(-1)!;
+  const mixed = empty(gpu, [logits.shape[0]! / 2, ...logits.shape.slice(1)], "f32", "guided log p");
+  const rows = mixed.size / width;
+  gpu.run(
+    kernels.sample.mixBranches,
+    { scores: logits, mixed },
+    { ...unusedSampleParams, rows, width, scale },
+    { groups: gpu.groups1d(rows, 1) },
+  );
+  return mixed;
 }

@@ -1,6 +1,6 @@
 /**
  * Importance sampling of the training step t, the option of VQ-Diffusion's code (shaders/importance.wgsl). The paper's
- * Algorithm 1 draws t uniformly: `drawTimesteps` is the faithful default.
+ * Algorithm 1 draws t uniformly: `sampleTimesteps` is the faithful default.
  */
 
 import * as kernels from "../engine/gpu/kernels.generated.js";

@@ -1,4 +1,4 @@
-/** One step of sampling and the guidance before it (shaders/sample.wgsl). */
+/** One step of sampling (shaders/sample.wgsl). */
 
 import * as kernels from "../engine/gpu/kernels.generated.js";
 import type { Rng } from "../engine/ops/rng.js";
@@ -7,7 +7,8 @@ import { ShapeError } from "../engine/tensor/errors.js";
 import { empty, type Tensor } from "../engine/tensor/tensor.js";
 import { UserError } from "../platform/errors.js";
 
-const unused = {
+/** The parameters of shaders/sample.wgsl that an entry point does not use. */
+export const unusedSampleParams = {
   rows: 0,
   width: 0,
   scale: 0,
@@ -19,31 +20,6 @@ const unused = {
   has_fixed: 0,
   copies: 1,
 };
-
-/**
- * log p = log p_partial + scale · (log p_full - log p_partial), renormalised over the tokens. `logits` [2B, ..., M]
- * holds the full condition's half, then the partial (or empty) condition's; the result is [B, ..., M].
- */
-export function mixBranches(logits: Tensor, scale: number): Tensor {
-  checkTensors("mixBranches", "f32", logits);
-  if (logits.shape[0]! % 2 !== 0) {
-    throw new ShapeError(
-      "mixBranches",
-      `logits [${logits.shape.join(", ")}] do not divide into a full and a partial half`,
-    );
-  }
-  const { gpu } = logits;
-  const width = logits.shape.at(-1)!;
-  const mixed = empty(gpu, [logits.shape[0]! / 2, ...logits.shape.slice(1)], "f32", "guided log p");
-  const rows = mixed.size / width;
-  gpu.run(
-    kernels.sample.mixBranches,
-    { scores: logits, mixed },
-    { ...unused, rows, width, scale },
-    { groups: gpu.groups1d(rows, 1) },
-  );
-  return mixed;
-}
 
 /** Words that stay as they are: `at` is not 0 where `words` holds the token. Both u32, shaped like the sequences. */
 export interface FixedWords {
@@ -69,7 +45,7 @@ export interface StepOptions {
  * for each row, or more (only the first are read). `t` is the step of x_t, u the one that the table visits next.
  * Where x_t is above M, or the table does not visit t, x_u is 2^32 - 1, which is no token.
  */
-export function sampleStep(
+export function pSample(
   rng: Rng,
   scores: Tensor,
   xt: Tensor<"u32">,
@@ -77,8 +53,8 @@ export function sampleStep(
   t: number,
   options: StepOptions = {},
 ): Tensor<"u32"> {
-  checkTensors("sampleStep", "f32", scores);
-  checkTensors("sampleStep", "u32", xt, thresholds);
+  checkTensors("pSample", "f32", scores);
+  checkTensors("pSample", "u32", xt, thresholds);
   const { temperature = 1, topR = 1, greedy = false, fixed = null, copies = 1 } = options;
   if (!(temperature > 0)) throw new UserError(`The temperature is ${temperature}; it must be above 0.`);
   if (!(topR > 0 && topR <= 1))
@@ -88,10 +64,10 @@ export function sampleStep(
     throw new UserError(`The step is ${t}; it is a whole number from 1 to ${steps}.`);
   const width = scores.shape.at(-1)!;
   const rows = scores.size / width;
-  rng.gpu.checker?.ids("sampleStep", xt, `at most ${width}`, (id) => id <= width);
+  rng.gpu.checker?.ids("pSample", xt, `at most ${width}`, (id) => id <= width);
   if (xt.size < rows) {
     throw new ShapeError(
-      "sampleStep",
+      "pSample",
       `scores [${scores.shape.join(", ")}] have ${rows} rows, x_t [${xt.shape.join(", ")}] has fewer`,
     );
   }
@@ -99,7 +75,7 @@ export function sampleStep(
   const [batch, ...rest] = scores.shape.slice(0, -1);
   const drawn = empty(rng.gpu, [copies * (batch ?? 1), ...rest], "u32", "x_u");
   const params = {
-    ...unused,
+    ...unusedSampleParams,
     rows,
     width,
     stream: rng.nextStream(),
@@ -137,7 +113,7 @@ export function fixWords(xt: Tensor<"u32">, fixed: FixedWords | null, copies = 1
   gpu.run(
     kernel,
     { xt, fixed_at: fixed?.at ?? xt, fixed_words: fixed?.words ?? xt, drawn },
-    { ...unused, rows: xt.size, has_fixed: fixed ? 1 : 0, copies },
+    { ...unusedSampleParams, rows: xt.size, has_fixed: fixed ? 1 : 0, copies },
     { groups: gpu.groups1d(xt.size, gpu.tunables(kernel).WORKGROUP) },
   );
   return drawn;

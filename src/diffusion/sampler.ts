@@ -8,9 +8,9 @@ import { noGrad } from "../engine/tensor/tape.js";
 import { empty, type Tensor } from "../engine/tensor/tensor.js";
 import { UserError } from "../platform/errors.js";
 import type { TransitionTable } from "./coefficients.js";
-import { drawPrior } from "./forward.js";
-import { fullWeight, type Guidance, guidedCondition } from "./guidance.js";
-import { type FixedWords, fixWords, mixBranches, sampleStep } from "./sample-step.js";
+import { samplePrior } from "./forward.js";
+import { fullWeight, type Guidance, guidedCondition, mixBranches } from "./guidance.js";
+import { type FixedWords, fixWords, pSample } from "./sample-step.js";
 
 /**
  * The network: logits [N, L, M] of x_0 for tokens [N, L], steps [N] and condition ids [N, S]. With guidance N is 2B, full
@@ -92,7 +92,7 @@ export function* denoise(options: SampleOptions): Generator<SampleStep, void> {
   let xt: Tensor<"u32"> | null = null;
   try {
     xt = gpu.scope(() => {
-      const first = start ?? drawPrior(rng, table, [batch, length]);
+      const first = start ?? samplePrior(rng, table, [batch, length]);
       return start || branches > 1 || fixed ? fixWords(first, fixed, branches) : first;
     });
     xt.keep();
@@ -115,7 +115,7 @@ export function* denoise(options: SampleOptions): Generator<SampleStep, void> {
           const greedy = u === 0 && last === "argmax";
           const settings = { temperature, topR, greedy, fixed, copies };
           rng.setPosition(streams.steps + i);
-          const drawn = sampleStep(rng, scores, noisy, table.thresholds, t, settings);
+          const drawn = pSample(rng, scores, noisy, table.thresholds, t, settings);
           watch?.(scores, drawn);
           return drawn;
         }),

@@ -5,6 +5,11 @@
  * transposed.)
  */
 
+import * as kernels from "../engine/gpu/kernels.generated.js";
+import { checkTensors } from "../engine/tensor/arguments.js";
+import { ShapeError } from "../engine/tensor/errors.js";
+import { empty, type Tensor } from "../engine/tensor/tensor.js";
+
 import { UserError } from "../platform/errors.js";
 import type { Schedule, Transition } from "./schedule.js";
 
@@ -101,4 +106,45 @@ export function bridge(x0: number, xt: number, toT: Matrix, barU: Matrix, barT: 
   const p = new Float64Array(toT.size);
   p[x0] = 1;
   return posterior(p, xt, toT, barU, barT);
+}
+
+/**
+ * log p_θ(x_u | x_t) of posterior.ts for any process over S states (shaders/posterior-dense.wgsl), given as [S, S] matrices (rows from, columns to): `toT` from u to t, `barU`
+ * and `barT` from 0. `logProbs` is [..., S], or [..., S-1] when the last state ([MASK]) is never an x_0.
+ */
+export function posteriorDense(
+  logProbs: Tensor,
+  xt: Tensor<"u32">,
+  matrices: { toT: Tensor; barU: Tensor; barT: Tensor },
+): Tensor {
+  checkTensors("posteriorDense", "f32", logProbs, matrices.toT, matrices.barU, matrices.barT);
+  checkTensors("posteriorDense", "u32", xt);
+  const { gpu } = logProbs;
+  const { toT, barU, barT } = matrices;
+  const width = logProbs.shape.at(-1)!;
+  const rows = logProbs.size / width;
+  const states = toT.shape[0]!;
+  for (const matrix of [toT, barU, barT]) {
+    if (matrix.rank !== 2 || matrix.shape[0] !== states || matrix.shape[1] !== states) {
+      throw new ShapeError(
+        "posteriorDense",
+        `${matrix.label} [${matrix.shape.join(", ")}] is not [${states}, ${states}]`,
+      );
+    }
+  }
+  if ((width !== states && width !== states - 1) || xt.size !== rows) {
+    throw new ShapeError(
+      "posteriorDense",
+      `log p̃ [${logProbs.shape.join(", ")}] and x_t [${xt.shape.join(", ")}] do not fit ${states} states`,
+    );
+  }
+  gpu.checker?.ids("posteriorDense", xt, `below ${states}`, (id) => id < states);
+  const result = empty(gpu, [...logProbs.shape.slice(0, -1), states], "f32", "log p(x_u)");
+  gpu.run(
+    kernels.posteriorDense.forward,
+    { log_probs: logProbs, xt, to_t: toT, bar_u: barU, bar_t: barT, result },
+    { rows, width, states },
+    { groups: gpu.groups1d(rows, 1) },
+  );
+  return result;
 }

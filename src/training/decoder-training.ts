@@ -2,11 +2,11 @@
 
 import type { Config } from "../config/config.js";
 import { type TransitionTable, transitionTable } from "../diffusion/coefficients.js";
-import { addNoise, drawTimesteps } from "../diffusion/forward.js";
+import { qSample, sampleTimesteps } from "../diffusion/forward.js";
 import { ImportanceSampler } from "../diffusion/importance.js";
-import type { KlResult } from "../diffusion/kl.js";
+import type { KlResult } from "../diffusion/loss.js";
 import { diffusionLoss } from "../diffusion/loss.js";
-import { maskCondition } from "../diffusion/noise.js";
+import { maskCondition } from "../diffusion/masking.js";
 import type { Schedule } from "../diffusion/schedule.js";
 import type { Gpu } from "../engine/gpu/gpu.js";
 import { add, scale } from "../engine/ops/elementwise.js";
@@ -138,10 +138,10 @@ export class DecoderTraining {
     const [captions] = tokens.shape as [number, number];
     const { loss, terms } = this.gpu.scope(() => {
       const { t, weights } = this.importance?.draw(captions) ?? {
-        t: drawTimesteps(random, table, captions),
+        t: sampleTimesteps(random, table, captions),
         weights: null,
       };
-      const xt = addNoise(random, table, tokens, t);
+      const xt = qSample(random, table, tokens, t);
       const { pCond, pMask, pDrop } = config;
       const rates = { conditionRate: pCond, maskRate: pMask, dropRate: pDrop, maskId: decoder.shape.codes };
       const y = maskCondition(random, codes, rates);

@@ -7,7 +7,7 @@
 import { imagesPerBatch as pictures } from "../captioner/batch.js";
 import { Captioner } from "../captioner/captioner.js";
 import type { Config } from "../config/config.js";
-import { mixBranches } from "../diffusion/sample-step.js";
+import { mixBranches } from "../diffusion/guidance.js";
 import { DeviceLostError, formatBytes, OutOfMemoryError } from "../engine/gpu/errors.js";
 import type { Gpu } from "../engine/gpu/gpu.js";
 import { noGrad } from "../engine/tensor/tape.js";

@@ -3,8 +3,8 @@ import { Captioner } from "../../dist/captioner/captioner.js";
 import { resolveConfig } from "../../dist/config/config.js";
 import type { Dataset } from "../../dist/data/dataset.js";
 import { transitionTable } from "../../dist/diffusion/coefficients.js";
-import { addNoise, drawPrior, drawTimesteps } from "../../dist/diffusion/forward.js";
-import { maskCondition } from "../../dist/diffusion/noise.js";
+import { qSample, samplePrior, sampleTimesteps } from "../../dist/diffusion/forward.js";
+import { maskCondition } from "../../dist/diffusion/masking.js";
 import { Schedule } from "../../dist/diffusion/schedule.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { Rng } from "../../dist/engine/ops/rng.js";
@@ -47,11 +47,11 @@ export async function randomBits(gpu: Gpu): Promise<Numbers> {
     "u32",
   );
   const logProbs = fromArray(gpu, randomArray(4, count * 7), [count, 7]);
-  const t = drawTimesteps(rng, table, count);
+  const t = sampleTimesteps(rng, table, count);
   const drawn = {
     timesteps: t,
-    noised: addNoise(rng, table, tokens, t),
-    prior: drawPrior(rng, table, [count]),
+    noised: qSample(rng, table, tokens, t),
+    prior: samplePrior(rng, table, [count]),
     mask: maskCondition(rng, tokens, { conditionRate: 0.5, maskRate: 0.5, dropRate: 0.1, maskId: 40 }),
     uniform: rng.uniform([count], 1.7),
     symmetric: rng.uniformSymmetric([count], 0.3),

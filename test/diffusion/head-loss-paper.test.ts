@@ -1,6 +1,6 @@
 /** The head and its loss at the paper's size, on Dawn's null backend: counted and validated, not computed. */
 
-import { headKlLoss } from "../../dist/diffusion/kl.js";
+import { headKlLoss } from "../../dist/diffusion/loss.js";
 import { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { chunkRows } from "../../dist/engine/ops/head-loss.js";
 import { backward } from "../../dist/engine/tensor/autograd.js";

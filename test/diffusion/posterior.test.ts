@@ -1,11 +1,11 @@
 import { transitionTable } from "../../dist/diffusion/coefficients.js";
-import { reverseLogProbs, reverseProbabilities } from "../../dist/diffusion/posterior.js";
-import { posteriorDense, posteriorLogProbs } from "../../dist/diffusion/posterior-sum.js";
+import { posteriorLogProbs, reverseLogProbs, reverseProbabilities } from "../../dist/diffusion/posterior.js";
 import { Schedule, schedulePresets } from "../../dist/diffusion/schedule.js";
 import {
   cumulativeMatrices,
   multiply,
   posterior,
+  posteriorDense,
   transitionMatrix,
 } from "../../dist/diffusion/transition-matrix.js";
 import { fromArray } from "../../dist/engine/tensor/tensor.js";

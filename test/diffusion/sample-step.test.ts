@@ -1,6 +1,6 @@
 import { stepThresholds, transitionTable } from "../../dist/diffusion/coefficients.js";
-import { fullWeight } from "../../dist/diffusion/guidance.js";
-import { fixWords, mixBranches, sampleStep } from "../../dist/diffusion/sample-step.js";
+import { fullWeight, mixBranches } from "../../dist/diffusion/guidance.js";
+import { fixWords, pSample } from "../../dist/diffusion/sample-step.js";
 import { Schedule, schedulePresets } from "../../dist/diffusion/schedule.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { below, gumbel, happens, philox, seedWords } from "../../dist/engine/ops/philox.js";
@@ -46,7 +46,7 @@ async function draws(
   const all = new Float32Array(count * width);
   for (let row = 0; row < count; row++) all.set(scores, row * width);
   const result = gpu.scope(() =>
-    sampleStep(
+    pSample(
       rng,
       fromArray(gpu, all, [count, width]),
       fromArray(gpu, new Uint32Array(count).fill(xt), [count], "u32"),
@@ -103,7 +103,7 @@ test("a step has the same bits in TypeScript", async (t, gpu) => {
     const rng = new Rng(gpu, 5n << 40n);
     const scores = Float32Array.from(randomArray(rows, rows * width, 2));
     const xt = Uint32Array.from({ length: rows }, (_, row) => (row % 2 ? width : row % width));
-    const drawn = await sampleStep(
+    const drawn = await pSample(
       rng,
       fromArray(gpu, scores, [rows, width]),
       fromArray(gpu, xt, [rows], "u32"),
@@ -189,7 +189,7 @@ test("top-r over a large vocabulary with scores of both signs", async (t, gpu) =
   const scores = fromArray(gpu, logits, [rows, tokens]);
   const xt = fromArray(gpu, new Array(rows).fill(tokens), [rows], "u32");
   for (let i = 0; i < 40; i++) {
-    const drawn = sampleStep(rng, scores, xt, table.thresholds, 100, { topR: 0.86 });
+    const drawn = pSample(rng, scores, xt, table.thresholds, 100, { topR: 0.86 });
     const outside = (await drawn.read()).findIndex((k, row) => kept[row]![k] === 0);
     drawn.dispose();
     if (outside >= 0) t.ok(false, `draw ${i}, row ${outside}: a token outside the prefix`);
@@ -210,18 +210,18 @@ test("greedy, fixed words, copies, and refused options", async (t, gpu) => {
     const own = logits.subarray(row * tokens, (row + 1) * tokens);
     return own.indexOf(Math.max(...own));
   });
-  const greedy = await sampleStep(rng, scores, xt, table.thresholds, 100, { greedy: true }).read();
+  const greedy = await pSample(rng, scores, xt, table.thresholds, 100, { greedy: true }).read();
   t.same([...greedy], best, "greedy takes the most probable token");
   const fixed = {
     at: fromArray(gpu, [0, 1, 0, 0, 5, 0], [2, 3], "u32"),
     words: fromArray(gpu, [9, 8, 7, 6, 5, 4], [2, 3], "u32"),
   };
-  const held = sampleStep(rng, scores, xt, table.thresholds, 100, { greedy: true, fixed, copies: 2 });
+  const held = pSample(rng, scores, xt, table.thresholds, 100, { greedy: true, fixed, copies: 2 });
   const expected = best.map((k, i) => (i === 1 ? 8 : i === 4 ? 5 : k));
   t.same([...held.shape], [4, 3], "two copies along the first axis");
   t.same([...(await held.read())], [...expected, ...expected], "fixed words stay");
   t.same([...(await fixWords(xt, fixed, 2).read())].slice(5), [11, 11, 8, 11, 11, 5, 11], "fixWords");
-  const bad = (options: object) => () => sampleStep(rng, scores, xt, table.thresholds, 100, options);
+  const bad = (options: object) => () => pSample(rng, scores, xt, table.thresholds, 100, options);
   await t.throwsMessage(bad({ temperature: 0 }), /temperature is 0/, "temperature 0");
   await t.throwsMessage(bad({ topR: 0 }), /Top-r is 0/, "top-r 0");
   await t.throwsMessage(

@@ -43,14 +43,14 @@ export const mathematics: readonly Mutation[] = [
     file: "src/diffusion/coefficients.ts",
     find: "    log(alphaU),\n",
     replace: "    log(alphaT),\n",
-    tests: ["diffusion/kl.test.ts # against explicit"],
+    tests: ["diffusion/loss.test.ts # against explicit"],
   },
   {
     name: "coefficients: the weight of the auxiliary term rises with t",
     file: "src/diffusion/coefficients.ts",
     find: "2 - (t - 1) / schedule.steps",
     replace: "1 + (t - 1) / schedule.steps",
-    tests: ["diffusion/kl.test.ts"],
+    tests: ["diffusion/loss.test.ts"],
   },
   {
     name: "coefficients: [MASK] is kept with gamma of t over gamma of u",
@@ -64,14 +64,14 @@ export const mathematics: readonly Mutation[] = [
     file: "src/diffusion/coefficients.ts",
     find: "const staying = ratio(alpha + beta, betaT);",
     replace: "const staying = ratio(alpha, betaT);",
-    tests: ["diffusion/posterior.test.ts", "diffusion/kl.test.ts # against explicit"],
+    tests: ["diffusion/posterior.test.ts", "diffusion/loss.test.ts # against explicit"],
   },
   {
     name: "coefficients: kappa compares with alpha over beta",
     file: "src/diffusion/coefficients.ts",
     find: "const kappa = betaT / (betaT + alphaT);",
     replace: "const kappa = alphaT / (betaT + alphaT);",
-    tests: ["diffusion/kl.test.ts # against explicit"],
+    tests: ["diffusion/loss.test.ts # against explicit"],
   },
   {
     name: "thresholds: x_u leaves [MASK] with the single step's gamma",
@@ -92,7 +92,7 @@ export const mathematics: readonly Mutation[] = [
     file: "src/diffusion/coefficients.ts",
     find: "[gammaT, gammaT + uniform, ...masked",
     replace: "[gammaT, gammaT + uniform / schedule.tokens, ...masked",
-    tests: ["diffusion/noise.test.ts"],
+    tests: ["diffusion/forward.test.ts"],
   },
   {
     name: "posterior: the likelihood of x_t itself lacks alpha",
@@ -138,7 +138,7 @@ export const mathematics: readonly Mutation[] = [
   },
   {
     name: "guidance: the partial condition stands in front of the full one",
-    file: "src/diffusion/guidance.ts",
+    file: "src/diffusion/masking.ts",
     find: "    gpu.copyBuffer(y.storage, 4 * y.offset, both.storage, 0, bytes);\n    gpu.copyBuffer(partial.storage, 0, both.storage, bytes, bytes);",
     replace:
       "    gpu.copyBuffer(y.storage, 4 * y.offset, both.storage, bytes, bytes);\n    gpu.copyBuffer(partial.storage, 0, both.storage, 0, bytes);",
@@ -168,9 +168,9 @@ export const mathematics: readonly Mutation[] = [
   {
     name: "forward: t is drawn up to the number of tokens",
     file: "src/diffusion/forward.ts",
-    find: "return sampleTimesteps(rng, batch, table.schedule.steps);",
-    replace: "return sampleTimesteps(rng, batch, Math.min(table.schedule.steps, table.schedule.tokens));",
-    tests: ["training/step.test.ts", "diffusion/noise.test.ts"],
+    find: "last: schedule.steps }",
+    replace: "last: Math.min(schedule.steps, schedule.tokens) }",
+    tests: ["training/step.test.ts", "diffusion/forward.test.ts"],
   },
   {
     name: "forward: a distribution with mass on [MASK] loses it",

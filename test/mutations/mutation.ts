@@ -18,7 +18,7 @@ export interface Mutation {
   /** What replaces it. The result must compile: what the compiler finds needs no test. */
   replace: string;
   /**
-   * Test files from `test/`, cheapest first, tried until one turns red. "diffusion/kl.test.ts # padding" runs only the tests
+   * Test files from `test/`, cheapest first, tried until one turns red. "diffusion/loss.test.ts # padding" runs only the tests
    * of that file whose name has "padding" in it.
    */
   tests: readonly string[];
@@ -33,7 +33,7 @@ export function filesOf({ file }: Mutation): readonly string[] {
   return typeof file === "string" ? [file] : file;
 }
 
-/** "diffusion/kl.test.ts # padding" as the compiled file, from the project's folder, and the part of a test's name. */
+/** "diffusion/loss.test.ts # padding" as the compiled file, from the project's folder, and the part of a test's name. */
 export function parseTest(test: string): { script: string; part: string | null } {
   const [file = "", part = null] = test.split(" # ");
   return { script: `dist-test/${file.replace(/\.ts$/, ".js")}`, part };

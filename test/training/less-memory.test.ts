@@ -1,7 +1,7 @@
 /** The two ways to train with less memory: activation checkpointing and micro-batches. */
 
 import type { TransitionTable } from "../../dist/diffusion/coefficients.js";
-import type { KlResult } from "../../dist/diffusion/kl.js";
+import type { KlResult } from "../../dist/diffusion/loss.js";
 import { diffusionLoss } from "../../dist/diffusion/loss.js";
 import type { CapturedWork } from "../../dist/engine/gpu/gpu.js";
 import { backward } from "../../dist/engine/tensor/autograd.js";

@@ -1,6 +1,5 @@
 import { type TransitionTable, transitionTable } from "../../dist/diffusion/coefficients.js";
-import { type KlResult, klLoss } from "../../dist/diffusion/kl.js";
-import { diffusionLoss } from "../../dist/diffusion/loss.js";
+import { diffusionLoss, type KlResult, klLoss } from "../../dist/diffusion/loss.js";
 import { sample } from "../../dist/diffusion/sampler.js";
 import { checkFinite } from "../../dist/engine/gpu/finite-check.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";

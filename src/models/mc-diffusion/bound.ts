@@ -19,7 +19,7 @@
  */
 
 import { logZero, type TransitionTable } from "../../diffusion/coefficients.js";
-import { addNoise } from "../../diffusion/forward.js";
+import { qSample } from "../../diffusion/forward.js";
 import { reverseLogProbs } from "../../diffusion/posterior.js";
 import { exp, mul, sub } from "../../engine/ops/elementwise.js";
 import { below, philox, seedWords } from "../../engine/ops/philox.js";
@@ -156,7 +156,7 @@ async function batchDivergences(
       return times.map((of) =>
         gpu.scope(() => {
           const t = fromArray(gpu, of, [size], "u32", "t");
-          const xt = addNoise(rng, table, x0, t);
+          const xt = qSample(rng, table, x0, t);
           return stepDivergence(table, clean, decoder.forward(xt, t, condition), xt, t);
         }),
       );

@@ -1,5 +1,6 @@
 /** Vector quantisation with a codebook that follows the vectors (shaders/codebook.wgsl, codebook-subgroups.wgsl). */
 
+import { noiseGrid, unusedNoiseParams } from "../../diffusion/noise-kernel.js";
 import type { Gpu } from "../../engine/gpu/gpu.js";
 import * as kernels from "../../engine/gpu/kernels.generated.js";
 import * as choices from "../../engine/gpu/tuning/choices.js";
@@ -8,6 +9,7 @@ import { contiguous, copyInto } from "../../engine/ops/copy.js";
 import { scale, straightThrough } from "../../engine/ops/elementwise.js";
 import { embedding } from "../../engine/ops/embedding.js";
 import { mse } from "../../engine/ops/reduce.js";
+import type { Rng } from "../../engine/ops/rng.js";
 import { checkTensors } from "../../engine/tensor/arguments.js";
 import { ShapeError } from "../../engine/tensor/errors.js";
 import { noGrad } from "../../engine/tensor/tape.js";
@@ -275,4 +277,23 @@ export function restartCodes(
 /** Starts all codes from vectors of one batch: code k becomes vector picks[k] (see `restartCodes`). */
 export function initialiseCodes(state: CodebookState, z: Tensor, picks: Tensor<"u32">): void {
   restartCodes(state, z, picks, 0);
+}
+
+/**
+ * A row of `rows` for each code that is due for a restart, idle[k] >= `restartAfter`: u32 shaped like `idle` (0 where it
+ * is not due). Rows are drawn without replacement. If more codes are due than there are rows, every row is drawn equally
+ * often, give or take one.
+ */
+export function drawRestartRows(rng: Rng, idle: Tensor, rows: number, restartAfter: number): Tensor<"u32"> {
+  const kernel = kernels.noise.restartRows;
+  const drawn = empty(rng.gpu, idle.shape, "u32", "restart rows");
+  const params = {
+    ...unusedNoiseParams,
+    count: idle.size,
+    stream: rng.nextStream(),
+    last: rows,
+    restart_after: restartAfter,
+  };
+  rng.gpu.run(kernel, { rng: rng.state, idle, drawn }, params, noiseGrid(rng, kernel, idle.size));
+  return drawn;
 }

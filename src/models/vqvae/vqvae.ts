@@ -3,7 +3,6 @@
  * encoder by moving averages instead of a gradient; codes that nobody uses are restarted from the batch.
  */
 
-import { drawRestartRows } from "../../diffusion/noise.js";
 import type { Gpu } from "../../engine/gpu/gpu.js";
 import { constant, fanIn, type Initialiser, normal } from "../../engine/nn/initialisers.js";
 import { Linear } from "../../engine/nn/linear.js";
@@ -21,6 +20,7 @@ import { ShapeError } from "../../engine/tensor/errors.js";
 import { type Tensor, zeros } from "../../engine/tensor/tensor.js";
 import {
   type CodebookState,
+  drawRestartRows,
   initialiseCodes,
   nearestCodes,
   quantizeStraightThrough,

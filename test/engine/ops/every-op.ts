@@ -2,10 +2,13 @@
 
 export * from "../../../dist/captioner/picture-tensor.js";
 export * from "../../../dist/captioner/token-report.js";
-export * from "../../../dist/diffusion/kl.js";
-export * from "../../../dist/diffusion/noise.js";
-export * from "../../../dist/diffusion/posterior-sum.js";
-export * from "../../../dist/diffusion/sample-step.js";
+export { qSample, samplePrior, sampleTimesteps } from "../../../dist/diffusion/forward.js";
+export { mixBranches } from "../../../dist/diffusion/guidance.js";
+export { headKlLoss, klLoss, klRows } from "../../../dist/diffusion/loss.js";
+export { maskCondition } from "../../../dist/diffusion/masking.js";
+export { checkSteps, posteriorLogProbs } from "../../../dist/diffusion/posterior.js";
+export { fixWords, pSample } from "../../../dist/diffusion/sample-step.js";
+export { posteriorDense } from "../../../dist/diffusion/transition-matrix.js";
 export * from "../../../dist/engine/ops/attention.js";
 export * from "../../../dist/engine/ops/conv-transpose2d.js";
 export * from "../../../dist/engine/ops/conv2d.js";

@@ -1,5 +1,5 @@
 import { transitionTable } from "../../../dist/diffusion/coefficients.js";
-import { headKlLoss, klLoss, klRows } from "../../../dist/diffusion/kl.js";
+import { headKlLoss, klLoss, klRows } from "../../../dist/diffusion/loss.js";
 import { Schedule } from "../../../dist/diffusion/schedule.js";
 import { Gpu } from "../../../dist/engine/gpu/gpu.js";
 import { crossEntropy, crossEntropyRows } from "../../../dist/engine/ops/cross-entropy.js";

@@ -1,11 +1,12 @@
 /** Ids and steps out of range: NaN or no token instead of a plausible number, and a name while `checkFinite` is on. */
 
 import { transitionTable } from "../../../dist/diffusion/coefficients.js";
-import { klLoss } from "../../../dist/diffusion/kl.js";
-import { qSample } from "../../../dist/diffusion/noise.js";
-import { posteriorDense, posteriorLogProbs } from "../../../dist/diffusion/posterior-sum.js";
-import { sampleStep } from "../../../dist/diffusion/sample-step.js";
+import { qSample } from "../../../dist/diffusion/forward.js";
+import { klLoss } from "../../../dist/diffusion/loss.js";
+import { posteriorLogProbs } from "../../../dist/diffusion/posterior.js";
+import { pSample } from "../../../dist/diffusion/sample-step.js";
 import { Schedule } from "../../../dist/diffusion/schedule.js";
+import { posteriorDense } from "../../../dist/diffusion/transition-matrix.js";
 import { IdError } from "../../../dist/engine/gpu/errors.js";
 import { checkFinite } from "../../../dist/engine/gpu/finite-check.js";
 import type { Gpu } from "../../../dist/engine/gpu/gpu.js";
@@ -127,11 +128,10 @@ test("posterior: tokens and steps that do not exist", async (t, gpu) => {
   table.dispose();
 });
 
-test("qSample and sampleStep: no token instead of one that looks right", async (t, gpu) => {
+test("qSample and pSample: no token instead of one that looks right", async (t, gpu) => {
   const table = transitionTable(gpu, schedule, [5, 3, 0]);
   const rng = new Rng(gpu, 1);
-  const noised = (x0: number[], t: number[]) =>
-    qSample(rng, ids(gpu, x0, "x0"), ids(gpu, t, "t"), table.thresholds, tokens);
+  const noised = (x0: number[], t: number[]) => qSample(rng, table, ids(gpu, x0, "x0"), ids(gpu, t, "t"));
   const drawn = await noised([0, 3, 1, 2, 2, 1], [5, 5, 3, 4, 0, 6]).read();
   t.same(
     [...drawn].map((id) => (id <= tokens ? "token" : id)),
@@ -141,7 +141,7 @@ test("qSample and sampleStep: no token instead of one that looks right", async (
   const error = await named(gpu, () => noised([0, 7], [5, 5]));
   t.same([error?.op, error?.tensor, error?.value], ["qSample", "x0", 7], `${error}`);
   const scores = fromArray(gpu, randomArray(4, 9), [3, tokens]);
-  const step = (xt: number[], t: number) => sampleStep(rng, scores, ids(gpu, xt, "xt"), table.thresholds, t);
+  const step = (xt: number[], t: number) => pSample(rng, scores, ids(gpu, xt, "xt"), table.thresholds, t);
   const sampled = await step([0, 4, 3], 5).read();
   t.same(
     [...sampled].map((id) => (id <= tokens ? "token" : id)),
@@ -152,7 +152,7 @@ test("qSample and sampleStep: no token instead of one that looks right", async (
   for (const bad of [0, 6, 1.5, Number.NaN])
     await t.throwsMessage(() => step([0, 1, 3], bad), /whole number from 1 to 5/, `step ${bad}`);
   const wrong = await named(gpu, () => step([0, 4, 3], 5));
-  t.same([wrong?.op, wrong?.tensor, wrong?.value], ["sampleStep", "xt", 4], `${wrong}`);
+  t.same([wrong?.op, wrong?.tensor, wrong?.value], ["pSample", "xt", 4], `${wrong}`);
   rng.dispose();
   table.dispose();
 });

@@ -36,6 +36,12 @@ const ids = (below: number, ...shape: number[]): Input => ({
 });
 const words = (values: number[], ...shape: number[]): Input => ({ shape, data: values, dtype: "u32" });
 
+/** Of a process over five tokens and three steps. */
+const noiseTable = (thresholds: Tensor) => ({
+  thresholds: integers(thresholds),
+  schedule: { tokens: 5, steps: 3 },
+});
+
 function size(shape: readonly number[]): number {
   return shape.reduce((product, length) => product * length, 1);
 }
@@ -286,8 +292,8 @@ const cases: Case[] = [
     names: ["qSample", "samplePrior"],
     inputs: [ids(5, 3, 2), words([1, 2, 3], 3, 1), thresholds],
     run: (gpu, x0, t, table) => [
-      ops.qSample(rng(gpu), integers(x0!), integers(t!), integers(table!), 5),
-      ops.samplePrior(rng(gpu), [3, 2], integers(table!), 5, 3),
+      ops.qSample(rng(gpu), noiseTable(table!), integers(x0!), integers(t!)),
+      ops.samplePrior(rng(gpu), noiseTable(table!), [3, 2]),
     ],
   },
   {
@@ -325,12 +331,12 @@ const cases: Case[] = [
   },
   { names: ["mixBranches"], inputs: [f(4, 3, 5)], run: (_, logits) => [ops.mixBranches(logits!, 1.5)] },
   {
-    names: ["sampleStep", "fixWords"],
+    names: ["pSample", "fixWords"],
     inputs: [f(3, 2, 5), ids(6, 3, 2), thresholds, words([1, 0, 0, 1, 0, 0], 3, 2), ids(5, 3, 2)],
     run: (gpu, scores, xt, table, at, fixed) => {
       const options = { topR: 0.9, fixed: { at: integers(at!), words: integers(fixed!) } };
       return [
-        ops.sampleStep(rng(gpu), scores!, integers(xt!), integers(table!), 2, options),
+        ops.pSample(rng(gpu), scores!, integers(xt!), integers(table!), 2, options),
         ops.fixWords(integers(xt!), options.fixed, 2),
       ];
     },

@@ -1,7 +1,6 @@
 import { transitionTable } from "../../../dist/diffusion/coefficients.js";
-import { addNoise, drawTimesteps } from "../../../dist/diffusion/forward.js";
-import { klLoss } from "../../../dist/diffusion/kl.js";
-import { diffusionLoss } from "../../../dist/diffusion/loss.js";
+import { qSample, sampleTimesteps } from "../../../dist/diffusion/forward.js";
+import { diffusionLoss, klLoss } from "../../../dist/diffusion/loss.js";
 import { Schedule, schedulePresets } from "../../../dist/diffusion/schedule.js";
 import type { Gpu } from "../../../dist/engine/gpu/gpu.js";
 import { Rng } from "../../../dist/engine/ops/rng.js";
@@ -168,8 +167,8 @@ test("a bound: above the exact -log p, and equal to its own expectation and to t
     const { terms } = gpu.scope(() =>
       noGrad(() => {
         const clean = fromArray(gpu, many(x0).flat(), [copies, 2], "u32");
-        const times = drawTimesteps(random, table, copies);
-        const xt = addNoise(random, table, clean, times);
+        const times = sampleTimesteps(random, table, copies);
+        const xt = qSample(random, table, clean, times);
         const y = fromArray(gpu, many([...codes]).flat(), [copies, 4], "u32");
         const head = decoder.beforeHead(xt, times, decoder.prepare(y));
         return { terms: diffusionLoss(table, { head, x0: clean, xt, t: times }, { lambda: 0 }).terms };

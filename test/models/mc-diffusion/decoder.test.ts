@@ -1,6 +1,5 @@
 import { transitionTable } from "../../../dist/diffusion/coefficients.js";
-import { klLoss } from "../../../dist/diffusion/kl.js";
-import { diffusionLoss } from "../../../dist/diffusion/loss.js";
+import { diffusionLoss, klLoss } from "../../../dist/diffusion/loss.js";
 import { Schedule } from "../../../dist/diffusion/schedule.js";
 import type { Gpu } from "../../../dist/engine/gpu/gpu.js";
 import { Rng } from "../../../dist/engine/ops/rng.js";

@@ -1,5 +1,5 @@
 import { transitionTable } from "../../dist/diffusion/coefficients.js";
-import { klLoss } from "../../dist/diffusion/kl.js";
+import { klLoss } from "../../dist/diffusion/loss.js";
 import { Schedule, type SchedulePreset, schedulePresets } from "../../dist/diffusion/schedule.js";
 import { backward } from "../../dist/engine/tensor/autograd.js";
 import { fromArray } from "../../dist/engine/tensor/tensor.js";

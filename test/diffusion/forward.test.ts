@@ -1,10 +1,11 @@
 import { stepThresholds, transitionTable } from "../../dist/diffusion/coefficients.js";
-import { addNoise, drawPrior, drawTimesteps } from "../../dist/diffusion/forward.js";
-import { drawRestartRows, maskCondition } from "../../dist/diffusion/noise.js";
+import { qSample, samplePrior, sampleTimesteps } from "../../dist/diffusion/forward.js";
+import { maskCondition } from "../../dist/diffusion/masking.js";
 import { Schedule, schedulePresets } from "../../dist/diffusion/schedule.js";
 import { below, happens, philox, probabilityThreshold, seedWords } from "../../dist/engine/ops/philox.js";
 import { Rng } from "../../dist/engine/ops/rng.js";
 import { fromArray } from "../../dist/engine/tensor/tensor.js";
+import { drawRestartRows } from "../../dist/models/vqvae/codebook.js";
 import { test } from "../harness.js";
 import { Process } from "../reference/diffusion.js";
 import { chiSquareZ } from "../reference/statistics.js";
@@ -28,14 +29,14 @@ test("q-sample draws from the row of the cumulative matrix", async (t, gpu) => {
     const rng = new Rng(gpu, 3);
     const times = [1, 7, 20];
     const x0 = fromArray(gpu, new Array(3 * perStep).fill(2), [3, perStep], "u32");
-    const xt = await addNoise(rng, table, x0, fromArray(gpu, times, [3], "u32")).read();
+    const xt = await qSample(rng, table, x0, fromArray(gpu, times, [3], "u32")).read();
     times.forEach((time, i) => {
       const counts = histogram(xt.subarray(i * perStep, (i + 1) * perStep), tokens + 1);
       // At t = 1 so little happens that its cells are pooled; products of matrices leave 1e-17 where 0 is meant.
       const exact = process.forward(2, time).map((p) => (p < 1e-12 ? 0 : p));
       t.ok(chiSquareZ(counts, exact) < 3.3, `${preset}, t = ${time}: ${counts}`);
     });
-    const prior = histogram(await drawPrior(rng, table, [perStep]).read(), tokens + 1);
+    const prior = histogram(await samplePrior(rng, table, [perStep]).read(), tokens + 1);
     const gamma = schedule.gammaBar[20]!;
     t.ok(
       chiSquareZ(prior, [...new Array(tokens).fill((1 - gamma) / tokens), gamma]) < 3.3,
@@ -51,7 +52,7 @@ test("q-sample, time steps and condition masks have the same bits in TypeScript"
   const table = transitionTable(gpu, schedule);
   const rng = new Rng(gpu, 99);
   rng.setStep(12);
-  const times = drawTimesteps(rng, table, 130);
+  const times = sampleTimesteps(rng, table, 130);
   const t130 = await times.read();
   t.same(
     [...t130],
@@ -59,7 +60,7 @@ test("q-sample, time steps and condition masks have the same bits in TypeScript"
     "time steps",
   );
   const x0 = Uint32Array.from({ length: 130 * 17 }, (_, i) => (i * 31) % 1741);
-  const xt = await addNoise(rng, table, fromArray(gpu, x0, [130, 17], "u32"), times).read();
+  const xt = await qSample(rng, table, fromArray(gpu, x0, [130, 17], "u32"), times).read();
   const expected = Array.from(x0, (token, i) => {
     const time = t130[Math.floor(i / 17)]!;
     const [mask, uniform] = stepThresholds(schedule, time - 1, time);
@@ -86,7 +87,7 @@ test("q-sample, time steps and condition masks have the same bits in TypeScript"
 test("time steps are uniform over 1 … T", async (t, gpu) => {
   const table = transitionTable(gpu, new Schedule({ tokens: 3, steps: 7 }));
   const rng = new Rng(gpu, 5);
-  const counts = histogram(await drawTimesteps(rng, table, 20_000).read(), 8);
+  const counts = histogram(await sampleTimesteps(rng, table, 20_000).read(), 8);
   t.equal(counts[0], 0, "never 0");
   t.ok(chiSquareZ(counts.slice(1), new Array(7).fill(1 / 7)) < 3.3, `uniform: ${counts}`);
   table.dispose();
