@@ -7,7 +7,8 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 
 /**
  * Bundles modules of the compiled tests for browsers, what they share in files of its own. Fails if one reaches a
- * module of Node. Returns the files to serve by path: `/ops/rng.test.js` and a page for it, `/ops/rng.test.html`.
+ * module of Node. Returns the files to serve by path: `/engine/ops/rng.test.js` and a page for it,
+ * `/engine/ops/rng.test.html`.
  */
 export async function bundle(modules: readonly string[]): Promise<Map<string, string | Uint8Array>> {
   const { outputFiles } = await build({

@@ -1,4 +1,4 @@
 /** The tests of kernels, their gradients and random numbers in headless Chromium: the compiled files that Node runs, unchanged. */
 import { runInChromium, testFiles } from "./pages.js";
 
-await runInChromium(testFiles().filter((name) => name.startsWith("ops/")));
+await runInChromium(testFiles().filter((name) => name.startsWith("engine/ops/")));

@@ -1,7 +1,7 @@
-import { test } from "../harness.js";
+import t from "tap";
 import { differences, type Outcome, timesTable, withoutTimes } from "./outcome.js";
 
-test("a comparison of checkouts tells every difference, what is missing included", (t) => {
+t.test("a comparison of checkouts tells every difference, what is missing included", (t) => {
   const old = new Map([
     ["weights", "a1"],
     ["caption", "a cat"],
@@ -20,12 +20,12 @@ test("a comparison of checkouts tells every difference, what is missing included
   );
 });
 
-test("a comparison of checkouts leaves out the clock, and nothing else of a log", (t) => {
+t.test("a comparison of checkouts leaves out the clock, and nothing else of a log", (t) => {
   const line = '{"stage":"vqvae","step":2,"losses":{"total":1.5},"ms":3.25,"perSecond":9}';
   t.equal(withoutTimes(line), '{"stage":"vqvae","step":2,"losses":{"total":1.5}}', "losses stay");
 });
 
-test("the ratio of times is that of each round, not of the medians", (t) => {
+t.test("the ratio of times is that of each round, not of the medians", (t) => {
   const of = (ms: number): Outcome => ({ results: new Map(), times: new Map([["step", ms]]) });
   const rounds = [
     { old: of(10), now: of(20) },
