@@ -1,7 +1,7 @@
 import t from "tap";
 import { differences, type Outcome, timesTable, withoutTimes } from "./outcome.js";
 
-t.test("a comparison of checkouts tells every difference, what is missing included", (t) => {
+t.test("a comparison of checkouts tells every difference, what is missing included", async (t) => {
   const old = new Map([
     ["weights", "a1"],
     ["caption", "a cat"],
@@ -20,12 +20,12 @@ t.test("a comparison of checkouts tells every difference, what is missing includ
   );
 });
 
-t.test("a comparison of checkouts leaves out the clock, and nothing else of a log", (t) => {
+t.test("a comparison of checkouts leaves out the clock, and nothing else of a log", async (t) => {
   const line = '{"stage":"vqvae","step":2,"losses":{"total":1.5},"ms":3.25,"perSecond":9}';
   t.equal(withoutTimes(line), '{"stage":"vqvae","step":2,"losses":{"total":1.5}}', "losses stay");
 });
 
-t.test("the ratio of times is that of each round, not of the medians", (t) => {
+t.test("the ratio of times is that of each round, not of the medians", async (t) => {
   const of = (ms: number): Outcome => ({ results: new Map(), times: new Map([["step", ms]]) });
   const rounds = [
     { old: of(10), now: of(20) },
