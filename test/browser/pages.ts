@@ -11,8 +11,8 @@ import { serve } from "./server.js";
 
 /** Tests written with the harness that need Node, and what of it. */
 const NODE_ONLY: Readonly<Record<string, string>> = {
-  "ops/head-loss-paper.test.js": "Dawn's null backend",
-  "gpu/kernel-lines.test.js": "the files of shaders/",
+  "diffusion/head-loss-paper.test.js": "Dawn's null backend",
+  "engine/gpu/kernel-lines.test.js": "the files of shaders/",
   "training/budget.test.js": "Dawn's null backend",
   "training/resume.test.js": "run folders on disk",
   "training/settings.test.js": "folders of pictures on disk",
@@ -24,7 +24,9 @@ export function testFiles(): string[] {
   return readdirSync(root, { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".test.js") && !(name in NODE_ONLY))
     .filter((name) =>
-      /import \{[^}]*\btest\b[^}]*\} from "\.\.?\/harness\.js"/.test(readFileSync(join(root, name), "utf8")),
+      /import \{[^}]*\btest\b[^}]*\} from "(?:\.\.?\/)+harness\.js"/.test(
+        readFileSync(join(root, name), "utf8"),
+      ),
     )
     .sort();
 }
