@@ -7,6 +7,9 @@ import { UserError } from "../../dist/platform/errors.js";
 import { attributesOf, genderOf, objectWordsOf, toneOf } from "../../dist/text/attributes.js";
 import { normalizeCaption, WordTokenizer, words } from "../../dist/text/words.js";
 
+// Every character of Unicode is tried, which takes a loaded machine longer than tap's 30 s.
+t.setTimeout(300_000);
+
 t.test("words are normalised", async (t) => {
   const cases: [string, string[]][] = [
     ["A Red APPLE!", ["a", "red", "apple"]],
