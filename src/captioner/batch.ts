@@ -79,7 +79,11 @@ export async function captionAll(
   const captions: Caption[] = [];
   for (const { first, batch } of batchesOf(model, images)) {
     const codes = model.gpu.scope(() => noGrad(() => model.vqvae.encode(model.imageTensor(batch)))).keep();
-    captions.push(...(await captionBatch(model, codes, options, first)));
+    try {
+      captions.push(...(await captionBatch(model, codes, options, first)));
+    } finally {
+      codes.dispose();
+    }
     options.onBatch?.(captions.length);
   }
   return captions;
@@ -96,13 +100,17 @@ export async function captionCodes(
   for (let first = 0; first < codes.length; first += imagesPerBatch * positions) {
     const part = codes.subarray(first, first + imagesPerBatch * positions);
     const condition = fromArray(model.gpu, part, [part.length / positions, positions], "u32", "codes").keep();
-    captions.push(...(await captionBatch(model, condition, options, first / positions)));
+    try {
+      captions.push(...(await captionBatch(model, condition, options, first / positions)));
+    } finally {
+      condition.dispose();
+    }
     options.onBatch?.(captions.length);
   }
   return captions;
 }
 
-/** The captions of codes [n, S], the `first`-th picture's first; disposes of the codes. */
+/** The captions of codes [n, S], which begin with those of picture `first`. */
 async function captionBatch(
   model: CaptionModel,
   condition: Tensor<"u32">,
@@ -134,7 +142,6 @@ async function captionBatch(
     result.dispose();
   } finally {
     chain?.dispose();
-    condition.dispose();
   }
   checkFinished(ids, length, tokenizer.vocabularySize, first);
   return Array.from({ length: batch }, (_, i) => {

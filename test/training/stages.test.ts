@@ -254,11 +254,12 @@ test("the monitor measures captions of held-out pictures, said with the averaged
   /** What was asked, with which weights. */
   let asked: { things: number[]; weights: Float32Array } | null = null;
   const answer = (say: (thing: number) => string) => {
-    captioner.captionCodes = async (codes) => {
-      const things = thingsOf(codes, captioner.positions);
+    const reply = async (things: number[]) => {
       asked = { things, weights: await weightsOf(captioner.decoder) };
       return things.map((thing) => ({ text: say(thing), tokens: [] }));
     };
+    captioner.captionCodes = (codes) => reply(thingsOf(codes, captioner.positions));
+    captioner.captionAll = (images) => reply(pictures(images).map(thingOf));
   };
   // The second caption of a picture is as good as the first.
   answer((thing) => captionOf(thing, 1));
