@@ -18,7 +18,7 @@ export interface RunOptions {
   signal?: NodeJS.Signals;
   /** Closes both outputs as soon as standard error matches, as a terminal or a pipe's reader that goes away. */
   closeOutputAt?: RegExp;
-  /** Called once standard error matches. */
+  /** Called once standard error matches. The command stands still until the call is done. */
   at?: { output: RegExp; call: () => Promise<void> };
 }
 
@@ -51,7 +51,12 @@ export function runCommand(
         child.stdout.destroy();
         child.stderr.destroy();
       }
-      if (options.at?.output.test(stderr)) called ??= options.at.call();
+      if (options.at?.output.test(stderr)) {
+        called ??= (async ({ call }) => {
+          child.kill("SIGSTOP");
+          await call().finally(() => child.kill("SIGCONT"));
+        })(options.at);
+      }
     });
     child.on("error", reject);
     child.on("close", (code) => {
