@@ -23,12 +23,17 @@ export async function encodeAll(
   const count = batches.reduce((sum, { size }) => sum + size, 0);
   const codes = new Uint32Array(count * model.positions);
   for (const { first, size, batch } of batches) {
-    const ids = model.gpu.scope(() => noGrad(() => model.vqvae.encode(model.imageTensor(batch))));
+    const ids = codesOf(model, batch);
     codes.set(await ids.read(), first * model.positions);
     ids.dispose();
     onProgress?.(first + size, count);
   }
   return codes;
+}
+
+/** Ids [n, S] of pictures, bytes [n, size, size, 3], on the GPU: the caller's to dispose of. */
+function codesOf(model: CaptionModel, images: Uint8Array): Tensor<"u32"> {
+  return model.gpu.scope(() => noGrad(() => model.vqvae.encode(model.imageTensor(images))));
 }
 
 /** Pictures, bytes [n, size, size, 3], in batches: the place of the first, how many, and their bytes. */
@@ -77,15 +82,8 @@ export async function captionAll(
   options: CaptionOptions = {},
 ): Promise<Caption[]> {
   const captions: Caption[] = [];
-  for (const { first, batch } of batchesOf(model, images)) {
-    const codes = model.gpu.scope(() => noGrad(() => model.vqvae.encode(model.imageTensor(batch)))).keep();
-    try {
-      captions.push(...(await captionBatch(model, codes, options, first)));
-    } finally {
-      codes.dispose();
-    }
-    options.onBatch?.(captions.length);
-  }
+  for (const { first, batch } of batchesOf(model, images))
+    await addCaptions(captions, model, codesOf(model, batch).keep(), options, first);
   return captions;
 }
 
@@ -100,14 +98,25 @@ export async function captionCodes(
   for (let first = 0; first < codes.length; first += imagesPerBatch * positions) {
     const part = codes.subarray(first, first + imagesPerBatch * positions);
     const condition = fromArray(model.gpu, part, [part.length / positions, positions], "u32", "codes").keep();
-    try {
-      captions.push(...(await captionBatch(model, condition, options, first / positions)));
-    } finally {
-      condition.dispose();
-    }
-    options.onBatch?.(captions.length);
+    await addCaptions(captions, model, condition, options, first / positions);
   }
   return captions;
+}
+
+/** Adds the captions of a batch's codes [n, S], which it disposes of. */
+async function addCaptions(
+  captions: Caption[],
+  model: CaptionModel,
+  codes: Tensor<"u32">,
+  options: CaptionOptions,
+  first: number,
+): Promise<void> {
+  try {
+    captions.push(...(await captionBatch(model, codes, options, first)));
+  } finally {
+    codes.dispose();
+  }
+  options.onBatch?.(captions.length);
 }
 
 /** The captions of codes [n, S], which begin with those of picture `first`. */
