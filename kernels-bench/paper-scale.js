@@ -9,9 +9,8 @@
 
 import { Command, InvalidArgumentError } from "commander";
 import { openGpu, runCommand } from "../dist/cli/options.js";
-import { resolveConfig } from "../dist/config/config.js";
-import { Schedule } from "../dist/diffusion/schedule.js";
-import { Decoder } from "../dist/models/mc-diffusion/decoder.js";
+import { resolveConfig } from "../dist/config/resolve.js";
+import { McDiffusion } from "../dist/models/mc-diffusion/mc-diffusion.js";
 import { DecoderTraining } from "../dist/training/decoder-training.js";
 import { memoryRecorder } from "./memory-curve.js";
 import { align, bytes, significant } from "./report.js";
@@ -81,7 +80,7 @@ function headWidth({ vectors, width }) {
 function recordStep(gpu, { words, length, set }) {
   const config = resolveConfig({ preset: "paper", set: [`data.maxLength=${length}`, ...set] });
   const { decoder: settings, vqvae, data } = config;
-  const decoder = new Decoder(gpu, {
+  const shape = {
     vocabulary: words,
     length,
     codes: vqvae.codes,
@@ -96,17 +95,12 @@ function recordStep(gpu, { words, length, set }) {
     dropout: settings.dropout,
     codeDim: null,
     filler: settings.filler,
-  });
+  };
+  const decoder = new McDiffusion(gpu, shape, { schedule: settings.schedule });
   const { parameterCount } = decoder;
-  const training = new DecoderTraining(
-    decoder,
-    new Schedule({ tokens: words, steps: settings.timesteps, ends: settings.schedule }),
-    settings,
-    config.seed,
-    () => {
-      throw new Error("the step is recorded, not run");
-    },
-  );
+  const training = new DecoderTraining(decoder, settings, config.seed, () => {
+    throw new Error("the step is recorded, not run");
+  });
   const memory = memoryRecorder(gpu.memory.byLabel);
   /** @type {Work[]} */
   const work = [];

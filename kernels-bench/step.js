@@ -1,11 +1,11 @@
 /** Profile of whole training steps: what they take in time, dispatches and memory, and which kernels take it. */
 
 import { Captioner } from "../dist/captioner/captioner.js";
-import { resolveConfig } from "../dist/config/config.js";
+import { resolveConfig } from "../dist/config/resolve.js";
 import { timeline, timesByKernel } from "../dist/engine/gpu/profiler.js";
 import { WordTokenizer } from "../dist/text/words.js";
 import { DecoderTraining } from "../dist/training/decoder-training.js";
-import { VqVaeTraining } from "../dist/training/vqvae-training.js";
+import { TokenizerTraining } from "../dist/training/tokenizer-training.js";
 import { quantile, spreadOf } from "./measure.js";
 import { memoryRecorder } from "./memory-curve.js";
 import { randomSource } from "./random.js";
@@ -73,13 +73,7 @@ export async function profileSteps(gpu, preset, options) {
     tokens: random.ids(config.decoder.batch * length, vocabulary),
     codes: random.ids((config.decoder.batch / config.decoder.captionsPerImage) * captioner.positions, codes),
   };
-  const decoder = new DecoderTraining(
-    captioner.decoder,
-    captioner.schedule,
-    config.decoder,
-    seed,
-    () => captions,
-  );
+  const decoder = new DecoderTraining(captioner.decoder, config.decoder, seed, () => captions);
   profiles.push(
     await profileStep(gpu, decoder, options, {
       stage: "decoder",
@@ -90,11 +84,13 @@ export async function profileSteps(gpu, preset, options) {
 
   const { imageSize } = config.data;
   const picture = Uint8Array.from(random.ids(config.vqvae.batch * imageSize ** 2 * 3, 256));
-  const vqvae = new VqVaeTraining(captioner.vqvae, config.vqvae, seed, (_, images) => images.set(picture));
+  const vqvae = new TokenizerTraining(captioner.imageTokenizer, config.vqvae, seed, (_, images) =>
+    images.set(picture),
+  );
   profiles.push(
     await profileStep(gpu, vqvae, options, {
       stage: "vqvae",
-      shape: `${config.vqvae.batch} pictures of ${imageSize}×${imageSize}, ${config.vqvae.codes} codes, ${captioner.vqvae.parameterCount} parameters`,
+      shape: `${config.vqvae.batch} pictures of ${imageSize}×${imageSize}, ${config.vqvae.codes} codes, ${captioner.imageTokenizer.parameterCount} parameters`,
     }),
   );
   vqvae.dispose();

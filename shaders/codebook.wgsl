@@ -5,16 +5,17 @@
 //           z·e − |e|²/2, tile by tile like a matrix product; no N × K matrix exists. z and e are taken from a point amid
 //           the codes, as the differences of distances would vanish in the rounding of |e|² where codes lie far from 0
 //           and near each other. distance[n] = |z_n − e_id|² is then worked out for the winner alone.
-//   Update from one batch, n_k = number of z_n with id k, decay γ:
-//     N_k ← γ·N_k + (1 − γ)·n_k,  m_k ← γ·m_k + (1 − γ)·Σ_{id[n] = k} z_n,
+//   Sums of one batch, which several processes may add up: n_k = number of z_n with id k,  s_k = Σ_{id[n] = k} z_n
+//   Update from them, decay γ:
+//     N_k ← γ·N_k + (1 − γ)·n_k,  m_k ← γ·m_k + (1 − γ)·s_k,
 //     e_k = m_k / ((N_k + ε)/(N + K·ε)·N),  N = Σ N_k   (Laplace smoothing; ε = 1e-5)
 //   perplexity = exp(−Σ p_k·log p_k),  p_k = n_k / Σ n
 //
-// z [N, D], codes [K, D] with D in vec4s for the search, Elements elsewhere. The sum over the members of a code follows
-// a list in the order of n: repeatable without atomics.
+// z [N, D], codes [K, D] with D in vec4s for the search, Elements elsewhere. The sum over the members of a code is taken
+// in the order of n: repeatable without atomics.
 //
-// Grids: centre_codes, members, restart groups1d(K, WORKGROUP); nearest x = ceil(N/(ROWS·SEARCH_WORKGROUP)),
-//   y = code ranges; finish groups1d(N, WORKGROUP); update groups1d(K·columns, WORKGROUP); usage one workgroup.
+// Grids: centre_codes, restart groups1d(K, WORKGROUP); nearest x = ceil(N/(ROWS·SEARCH_WORKGROUP)), y = code ranges;
+//   finish groups1d(N, WORKGROUP); members groups1d(K, 1); update groups1d(K·columns, WORKGROUP); usage one workgroup.
 
 alias Element = vec4<f32>; // @variant vector=vec4<f32> scalar=f32
 const WORKGROUP: u32 = 64; // @tune 64 128 256
@@ -22,7 +23,8 @@ const SEARCH_WORKGROUP: u32 = 64; // @tune 32 64 128
 const ROWS: u32 = 4; // @tune 1 2 4
 const CODES: u32 = 4u;
 const TEAM: u32 = 256u;
-const NONE: u32 = 0xffffffffu;
+/** Lanes of `members`: each looks at 32 ids at a time, a bit for each. */
+const MEMBERS: u32 = 64u;
 
 struct Params {
   rows: u32,
@@ -47,9 +49,9 @@ struct Params {
 @group(0) @binding(9) var<storage, read_write> ids_out: array<u32>;
 @group(0) @binding(10) var<storage, read_write> distance_out: array<f32>;
 @group(0) @binding(11) var<storage, read> ids: array<u32>;
-@group(0) @binding(12) var<storage, read_write> members_count: array<u32>;
-@group(0) @binding(13) var<storage, read_write> first_member: array<u32>;
-@group(0) @binding(14) var<storage, read_write> next_member: array<u32>;
+@group(0) @binding(12) var<storage, read_write> batch_count: array<f32>;
+@group(0) @binding(13) var<storage, read_write> batch_sum: array<Element>;
+@group(0) @binding(14) var<storage, read> batch_counts: array<f32>;
 @group(0) @binding(15) var<storage, read_write> running_count: array<f32>;
 @group(0) @binding(16) var<storage, read_write> idle: array<f32>;
 @group(0) @binding(17) var<storage, read_write> usage_out: array<f32>;
@@ -58,15 +60,15 @@ struct Params {
 @group(0) @binding(20) var<storage, read> batch_rows: array<Element>;
 @group(0) @binding(21) var<storage, read_write> running_sum: array<Element>;
 @group(0) @binding(22) var<storage, read_write> table_out: array<Element>;
-@group(0) @binding(23) var<storage, read> first_members: array<u32>;
-@group(0) @binding(24) var<storage, read> next_members: array<u32>;
+@group(0) @binding(23) var<storage, read> batch_sums: array<Element>;
 @group(0) @binding(25) var<storage, read> picks: array<u32>;
-@group(0) @binding(26) var<storage, read> member_counts: array<u32>;
 @group(0) @binding(27) var<storage, read> centre: array<vec4<f32>>;
 @group(0) @binding(28) var<storage, read_write> centre_out: array<vec4<f32>>;
 @group(0) @binding(29) var<storage, read_write> centred_out: array<vec4<f32>>;
 
 var<workgroup> shared_sum: array<f32, TEAM>;
+/** Which rows of a stretch of 32·MEMBERS chose the code. */
+var<workgroup> shared_members: array<u32, MEMBERS>;
 
 fn linear_index(group: vec3<u32>, groups: vec3<u32>, local: u32) -> u32 {
   return (group.y * groups.x + group.x) * WORKGROUP + local;
@@ -193,35 +195,48 @@ fn finish(
   distance_out[n] = sum;
 }
 
-/** One invocation a code: chains the rows that chose it, in order; updates N_k and the steps since its last use. */
-@compute @workgroup_size(WORKGROUP)
+/** One workgroup a code, one lane an Element of its row: n_k and s_k. */
+@compute @workgroup_size(MEMBERS)
 fn members(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let k = linear_index(group, groups, local);
+  let k = group.y * groups.x + group.x;
   if (k >= params.code_count) {
     return;
   }
-  var count = 0u;
-  var previous = NONE;
-  var head = NONE;
-  for (var n = 0u; n < params.rows; n++) {
-    if (ids[n] == k) {
-      if (count == 0u) {
-        head = n;
-      } else {
-        next_member[previous] = n;
+  for (var first = 0u; first < params.columns; first += MEMBERS) {
+    let column = first + local;
+    var count = 0u;
+    var sum = Element(0.0);
+    for (var start = 0u; start < params.rows; start += 32u * MEMBERS) {
+      var chosen = 0u;
+      let mine = start + 32u * local;
+      for (var bit = 0u; bit < 32u && mine + bit < params.rows; bit++) {
+        chosen |= select(0u, 1u << bit, ids[mine + bit] == k);
       }
-      previous = n;
-      count++;
+      workgroupBarrier();
+      shared_members[local] = chosen;
+      workgroupBarrier();
+      let words = min(MEMBERS, (params.rows - start + 31u) / 32u);
+      for (var word = 0u; word < words; word++) {
+        var left = shared_members[word];
+        count += countOneBits(left);
+        while (left != 0u && column < params.columns) {
+          let n = start + 32u * word + firstTrailingBit(left);
+          sum += batch_rows[n * params.columns + column];
+          left &= left - 1u;
+        }
+      }
+    }
+    if (column < params.columns) {
+      batch_sum[k * params.columns + column] = sum;
+    }
+    if (column == 0u) {
+      batch_count[k] = f32(count);
     }
   }
-  members_count[k] = count;
-  first_member[k] = head;
-  running_count[k] = params.decay * running_count[k] + (1.0 - params.decay) * f32(count);
-  idle[k] = select(0.0, idle[k] + 1.0, count == 0u);
 }
 
 fn team_sum(local: u32, value: f32) -> f32 {
@@ -238,15 +253,18 @@ fn team_sum(local: u32, value: f32) -> f32 {
   return total;
 }
 
-/** usage = (Σ N_k, perplexity of the batch, codes used in the batch, rows). */
+/** N_k and the steps since the last use; usage = (Σ N_k, perplexity of the batch, codes used in the batch, rows). */
 @compute @workgroup_size(TEAM)
 fn usage(@builtin(local_invocation_index) local: u32) {
   var running = 0.0;
   var entropy = 0.0;
   var used = 0.0;
   for (var k = local; k < params.code_count; k += TEAM) {
-    running += running_counts[k];
-    let count = f32(member_counts[k]);
+    let count = batch_counts[k];
+    let running_k = params.decay * running_count[k] + (1.0 - params.decay) * count;
+    running_count[k] = running_k;
+    running += running_k;
+    idle[k] = select(0.0, idle[k] + 1.0, count == 0.0);
     if (count > 0.0) {
       let p = count / f32(params.rows);
       entropy -= p * log(p);
@@ -264,7 +282,7 @@ fn usage(@builtin(local_invocation_index) local: u32) {
   }
 }
 
-/** m_k and e_k from the members of each code. */
+/** m_k and e_k from s_k. */
 @compute @workgroup_size(WORKGROUP)
 fn update(
   @builtin(workgroup_id) group: vec3<u32>,
@@ -276,18 +294,7 @@ fn update(
     return;
   }
   let k = i / params.columns;
-  let column = i - k * params.columns;
-  let count = member_counts[k];
-  var sum = Element(0.0);
-  var n = first_members[k];
-  for (var m = 0u; m < count; m++) {
-    sum += batch_rows[n * params.columns + column];
-    // The last member has no successor.
-    if (m + 1u < count) {
-      n = next_members[n];
-    }
-  }
-  let running = params.decay * running_sum[i] + (1.0 - params.decay) * sum;
+  let running = params.decay * running_sum[i] + (1.0 - params.decay) * batch_sums[i];
   running_sum[i] = running;
   let total = usage_in[0];
   let smoothed =

@@ -3,35 +3,28 @@
 
 import { Captioner } from "./captioner/captioner.js";
 import type { Precision } from "./captioner/files.js";
-import type { CaptionOptions } from "./captioner/options.js";
 import {
   adapterOption,
   checkSteps,
   commandLine,
   integerOption,
-  lastOption,
-  numberOption,
   openGpu,
   precisionOption,
   runCommand,
+  type SamplingFlags,
+  samplingFlags,
+  samplingOf,
   tuningHelp,
 } from "./cli/options.js";
 import { say, tell } from "./cli/terminal.js";
+import { samplingSettingsOf } from "./models/sampling-settings.js";
 import { UserError } from "./platform/errors.js";
 import { isOutputGone, nodePlatform as platform, shippedWeights } from "./platform/node.js";
 import { shown } from "./platform/shown.js";
 
-type Method = NonNullable<CaptionOptions["guidance"]>;
-
-interface Options {
+interface Options extends SamplingFlags {
   weights: string;
-  steps?: number;
   seed?: number;
-  guidance?: Method;
-  scale?: number;
-  topR?: number;
-  temperature?: number;
-  last?: CaptionOptions["last"];
   template?: string;
   svg?: boolean;
   show?: boolean;
@@ -41,27 +34,11 @@ interface Options {
   tuning?: string;
 }
 
-const methods: readonly Method[] = ["none", "cfg", "mcs", "mcs-printed"];
-
 async function main(): Promise<void> {
   const program = commandLine("node dist/caption.js", "Captions pictures (PNG, JPEG, WebP).")
     .argument("<image...>", "picture files")
     .option("--weights <folder>", "weights to use: a run's weights/ folder", shippedWeights())
-    .option("--steps <number>", "denoising steps, at most the model's T", integerOption(1))
     .option("--seed <number>", "seed of the random numbers", integerOption(0, 2 ** 32 - 1))
-    .option("--guidance <method>", methods.join(", "))
-    .option("--scale <number>", "guidance scale", numberOption(-100, 100))
-    .option(
-      "--top-r <share>",
-      "keep the likeliest words up to this probability mass; 1 = all",
-      numberOption(0, 1),
-    )
-    .option(
-      "--temperature <number>",
-      "of the word probabilities; 0 = always the likeliest",
-      numberOption(0, 100),
-    )
-    .addOption(lastOption())
     .option(
       "--template <text>",
       'words that stay and gaps to fill: "a _ _ cat"; a final … leaves the end open',
@@ -72,19 +49,16 @@ async function main(): Promise<void> {
     .addOption(precisionOption())
     .addOption(adapterOption())
     .option("--tuning <file>", tuningHelp);
+  samplingFlags(program);
   const options = program.parse().opts<Options>();
-  if (options.guidance && !methods.includes(options.guidance)) {
-    throw new UserError(`--guidance should be one of ${methods.join(", ")}, not ${options.guidance}`, 2);
-  }
   checkSteps(options.steps, await Captioner.settings(platform.files, options.weights));
   const gpu = await openGpu(options.adapter, options.json, options.tuning);
   const captioner = await Captioner.fromFolder(gpu, platform.files, options.weights, {
     precision: options.precision,
   });
   const { imageSize } = captioner.config.data;
-  const sampling = { ...captioner.config.sampling, seed: captioner.config.seed };
-  const { weights: _, precision: __, adapter: ___, tuning: ____, svg: _____, json, show, ...given } = options;
-  Object.assign(sampling, given);
+  const { json, show, template: words } = options;
+  const sampling = samplingOf(options);
   let failed = 0;
   for (const file of program.args) {
     // As after `| head`: captions are for nobody else.
@@ -105,11 +79,15 @@ async function main(): Promise<void> {
       ? ({ t, tokens }: { t: number; tokens: Uint32Array }) =>
           tell(`t = ${String(t).padStart(3)}  ${captioner.tokenizer.decode(tokens)}`)
       : undefined;
-    const [caption] = await captioner.captionAll(pixels, { ...sampling, onStep });
+    const [caption] = await captioner.captionAll(pixels, { ...sampling, words, onStep });
     const ms = Math.round(platform.now() - began);
     if (json) {
-      const { steps, seed, guidance, scale, topR, temperature, last } = sampling;
-      const settings = { method: guidance, scale, topR, temperature, last };
+      const { steps, seed, guidance, topR, temperature, last } = samplingSettingsOf(
+        captioner.config,
+        sampling,
+      );
+      const { method, scale } = guidance;
+      const settings = { method, scale, topR, temperature, last };
       say(
         JSON.stringify({
           file,

@@ -2,10 +2,8 @@
 /** `node dist/evaluate.js`: scores weights on the splits of a data set, against the baselines and between settings. */
 
 import { basename, isAbsolute, join } from "node:path";
-import { Option } from "commander";
 import { Captioner } from "./captioner/captioner.js";
 import type { Precision } from "./captioner/files.js";
-import type { CaptionOptions } from "./captioner/options.js";
 import { loadDataset } from "./cli/load-dataset.js";
 import {
   adapterOption,
@@ -13,18 +11,18 @@ import {
   checkSteps,
   commandLine,
   integerOption,
-  lastOption,
-  numberOption,
   openGpu,
   precisionOption,
   runCommand,
+  type SamplingFlags,
+  samplingFlags,
+  samplingOf,
   tuningHelp,
 } from "./cli/options.js";
 import { withLateProgress } from "./cli/progress.js";
 import { say } from "./cli/terminal.js";
 import type { Config } from "./config/config.js";
 import type { Dataset } from "./data/dataset.js";
-import { guidanceMethods } from "./diffusion/guidance.js";
 import {
   differencesTable,
   evaluate,
@@ -41,7 +39,7 @@ import { parseJsonRecord } from "./platform/json.js";
 import { packageVersion, nodePlatform as platform, shippedWeights } from "./platform/node.js";
 import { lastName } from "./platform/path.js";
 
-interface Options {
+interface Options extends SamplingFlags {
   weights: string;
   data?: string;
   splits?: string;
@@ -51,12 +49,6 @@ interface Options {
   baselines: boolean;
   draws: number;
   bound: number;
-  steps?: number;
-  guidance?: CaptionOptions["guidance"];
-  scale?: number;
-  topR?: number;
-  temperature?: number;
-  last?: CaptionOptions["last"];
   seed?: number;
   out?: string;
   captions?: boolean;
@@ -123,12 +115,6 @@ async function main(): Promise<void> {
       integerOption(0),
       boundSteps,
     )
-    .option("--steps <number>", "denoising steps", integerOption(1))
-    .addOption(new Option("--guidance <method>", "guidance of the model").choices(guidanceMethods))
-    .option("--scale <number>", "guidance scale", numberOption(-100, 100))
-    .option("--top-r <share>", "keep the likeliest words up to this mass", numberOption(0, 1))
-    .option("--temperature <number>", "0 = always the likeliest word", numberOption(0, 100))
-    .addOption(lastOption())
     .option("--out <file>", "write scores, intervals and all settings as JSON")
     .option("--captions", "also write the captions of each picture and seed to it")
     .addOption(precisionOption())
@@ -142,6 +128,7 @@ Each cell of the tables is: mean over the seeds [95 % interval] ± standard devi
 resampling the pictures of a split with replacement, all seeds of a picture together (bootstrap, percentiles); those of
 differences resample both sides alike. They cover the choice of pictures and the noise of sampling, not another training run.`,
     );
+  samplingFlags(program);
   const {
     weights,
     data,
@@ -183,7 +170,7 @@ differences resample both sides alike. They cover the choice of pictures and the
     throw new UserError(`--splits: ${dataset.name} has no split "${wrong}"; it has ${known.join(", ")}`, 2);
   const evaluation = await withLateProgress({ label: "scores", unit: "pictures", quiet }, (onProgress) =>
     evaluate(captioner, dataset, {
-      ...sampling,
+      ...samplingOf(sampling),
       splits: chosen,
       limit,
       seeds,

@@ -4,8 +4,14 @@
  */
 
 export { Captioner, type LoadOptions } from "./captioner/captioner.js";
-export type { DenoiseOptions, DenoiseStep } from "./captioner/denoise-stream.js";
-export type { Caption, CaptionOptions, RgbaPicture } from "./captioner/options.js";
+export type { DenoiseStep } from "./captioner/denoise-stream.js";
+export type {
+  BatchOptions,
+  Caption,
+  CaptionOptions,
+  DenoiseOptions,
+  RgbaPicture,
+} from "./captioner/options.js";
 export {
   type ExternalPicture,
   type PictureOrFile,
@@ -15,9 +21,10 @@ export {
   pictureTensor,
 } from "./captioner/picture-source.js";
 export { type PictureFit, pictureFromPixels, pictureFromTexture } from "./captioner/picture-tensor.js";
-export type { GuidanceSettings } from "./captioner/sampling.js";
 export type { PictureWatch, WatchOptions } from "./captioner/watch.js";
-export { type Config, describeConfig, PRESET_NAMES, resolveConfig } from "./config/config.js";
+export type { Config } from "./config/config.js";
+export { PRESET_NAMES } from "./config/presets.js";
+export { describeConfig, resolveConfig } from "./config/resolve.js";
 export { type Augmentation, augment, LIGHT_AUGMENTATION } from "./data/augment.js";
 export { type Batch, Batches } from "./data/batches.js";
 export {
@@ -113,9 +120,25 @@ export {
   type MetricName,
   scoreCaptions,
 } from "./metrics/scores.js";
+export type {
+  CaptionDecoder,
+  CaptionDecoderKind,
+  GeneratedStep,
+  GenerateOptions,
+  GivenWords,
+  Likelihood,
+} from "./models/caption-decoder.js";
+export type { ImageTokenizer, ImageTokenizerKind } from "./models/image-tokenizer.js";
 export { AttentionReadout } from "./models/mc-diffusion/attention-readout.js";
 export { Decoder, type DecoderShape } from "./models/mc-diffusion/decoder.js";
+export { McDiffusion } from "./models/mc-diffusion/mc-diffusion.js";
+export type { ModelKind } from "./models/model-kind.js";
+export type { BatchLoss, Figures, Objective } from "./models/objective.js";
+export { captionDecoders, imageTokenizers } from "./models/registry.js";
+export type { GuidanceOptions, SamplingOptions, SamplingSettings } from "./models/sampling-settings.js";
 export {
+  type BatchSums,
+  batchSums,
   type CodebookState,
   initialiseCodes,
   type NearestCodes,
@@ -130,8 +153,9 @@ export { VqVae, type VqVaeShape } from "./models/vqvae/vqvae.js";
 export { type DrawablePicture, drawablePicture } from "./platform/browser-pictures.js";
 export { opfsFiles } from "./platform/opfs.js";
 export type { DecodeOptions, Files, ImageCodec, Platform, RgbImage } from "./platform/platform.js";
-export type { Tokenizer } from "./text/tokenizer.js";
+export { fixLength, type Tokenizer, type TokenizerKind } from "./text/tokenizer.js";
+export { tokenizers } from "./text/tokenizers.js";
 export { WordTokenizer } from "./text/words.js";
 export { DecoderTraining } from "./training/decoder-training.js";
 export { saveTrained } from "./training/pipeline.js";
-export { VqVaeTraining } from "./training/vqvae-training.js";
+export { TokenizerTraining } from "./training/tokenizer-training.js";

@@ -15,7 +15,7 @@ import {
   runCommand,
 } from "./cli/options.js";
 import { say } from "./cli/terminal.js";
-import { resolveConfig } from "./config/config.js";
+import { resolveConfig } from "./config/resolve.js";
 import { type CaptionedImage, type Dataset, imagesOf, readPictures } from "./data/dataset.js";
 import { recordsOf } from "./evaluation/evaluation.js";
 import { RunFolder } from "./io/run-folder.js";

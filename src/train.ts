@@ -14,25 +14,17 @@ import {
   runCommand,
   tuningHelp,
 } from "./cli/options.js";
-import { withLateProgress, withProgress } from "./cli/progress.js";
+import { withProgress } from "./cli/progress.js";
 import { say, tell } from "./cli/terminal.js";
-import {
-  type Config,
-  describeConfig,
-  PRESET_NAMES,
-  resolveConfig,
-  resumeConfig,
-  smallerSizes,
-} from "./config/config.js";
+import type { Config } from "./config/config.js";
+import { PRESET_NAMES } from "./config/presets.js";
+import { describeConfig, resolveConfig, resumeConfig, smallerSizes } from "./config/resolve.js";
 import { captionTable, captionWarnings, summarizeCaptions } from "./data/caption-summary.js";
 import type { Dataset } from "./data/dataset.js";
 import { DeviceLostError, GpuError, OutOfMemoryError } from "./engine/gpu/errors.js";
 import { checkFinite } from "./engine/gpu/finite-check.js";
 import type { Gpu } from "./engine/gpu/gpu.js";
 import { poison } from "./engine/gpu/poison.js";
-import { loadWeights } from "./engine/weights/weights.js";
-import { evaluate, scoresTable, tableLegend, testSplits } from "./evaluation/evaluation.js";
-import { boundSteps, boundTable, splitBounds } from "./evaluation/held-out-bound.js";
 import { RunFolder } from "./io/run-folder.js";
 import { UserError } from "./platform/errors.js";
 import type { JsonRecord } from "./platform/json.js";
@@ -45,33 +37,18 @@ import {
   signalExitCode,
 } from "./platform/node.js";
 import { formatDuration } from "./report/duration.js";
-import { renderReport } from "./report/report.js";
-import { captionSheet } from "./report/sheet.js";
-import type { WordTokenizer } from "./text/words.js";
+import type { Tokenizer } from "./text/tokenizer.js";
 import { latestCheckpoint } from "./training/checkpoint.js";
+import { closeRun, writeReport } from "./training/closing.js";
 import { measureCosts } from "./training/costs.js";
 import { estimateSeconds } from "./training/estimate.js";
-import { runStage, type Trainer } from "./training/loop.js";
-import {
-  buildVocabulary,
-  heldOutRecords,
-  keptVocabulary,
-  resumedVocabulary,
-  saveTrained,
-  usedRecords,
-  writeVocabulary,
-} from "./training/pipeline.js";
+import { heldOutRecords, usedRecords } from "./training/held-out.js";
+import { trainCaptioner, type Watcher } from "./training/pipeline.js";
 import { buildCaptioner, tryRun } from "./training/preflight.js";
 import { dataDifferences, describeData, keepData, keptData, type RunData } from "./training/run-data.js";
-import {
-  captionedSamples,
-  decoderStage,
-  reconstructions,
-  type StageContext,
-  trainingCodes,
-  vqvaeStage,
-} from "./training/stages.js";
 import { PLANNED_KEYS, TimePlan, workLoad } from "./training/time-plan.js";
+import type { StageContext } from "./training/trainer.js";
+import { buildVocabulary, resumedVocabulary, writeVocabulary } from "./training/vocabulary.js";
 
 interface Options {
   preset?: string;
@@ -201,7 +178,7 @@ interface Material {
   config: Config;
   dataset: Dataset;
   heldOut: number[];
-  tokenizer: WordTokenizer;
+  tokenizer: Tokenizer;
   restored: string | null;
 }
 
@@ -373,62 +350,30 @@ async function train(
   goOn: () => void,
   isStopping: () => boolean,
 ): Promise<void> {
-  const { captioner, config, dataset, run, plan } = context;
-  /** Corrects the plan, and keeps what it corrected. */
-  const paceOf = (plan: TimePlan, trainer: Trainer) => async (step: number, ms: number, isSaved: boolean) => {
-    const before = trainer.steps;
-    const after = plan.after(trainer.stage, step, ms, isSaved);
-    if (after !== before) await run.setConfig(config as unknown as JsonRecord);
+  const { config, run, plan } = context;
+  const { quiet, resume, stage } = options;
+  const watcher: Watcher = {
+    track: (work, body) => withProgress({ ...work, quiet }, body),
+    interrupted: isStopping,
+    goOn,
+    pace(trainer) {
+      if (!plan) return undefined;
+      // Corrects the plan, and keeps what it corrected.
+      return async (step, ms, isSaved) => {
+        const before = trainer.steps;
+        const after = plan.after(trainer.stage, step, ms, isSaved);
+        if (after !== before) await run.setConfig(config as unknown as JsonRecord);
+      };
+    },
   };
-  const stage = (trainer: Trainer) =>
-    withProgress(
-      {
-        label: trainer.stage,
-        total: trainer.steps,
-        unit: "steps",
-        quiet: options.quiet,
-        perUnit: { factor: trainer.perStep.count, unit: trainer.perStep.unit },
-      },
-      (progress) =>
-        runStage(trainer, {
-          platform,
-          run,
-          seed: config.seed,
-          log: config.log,
-          progress,
-          interrupted: isStopping,
-          resume: options.resume,
-          kept: keptVocabulary(captioner.tokenizer),
-          ...(plan ? { pace: paceOf(plan, trainer) } : {}),
-        }),
-    );
-
-  if (options.stage !== "decoder") {
-    const trainer = vqvaeStage(context);
-    await stage(trainer);
-    goOn();
-    trainer.dispose();
-  } else {
-    await loadTrained(captioner, run);
-  }
-  if (options.stage !== "vqvae") {
-    const codes = await withProgress(
-      { label: "codes", total: dataset.splits.train!.length, unit: "pictures", quiet: options.quiet },
-      (progress) =>
-        trainingCodes(context, (done) => {
-          progress.update(done);
-          goOn();
-        }),
-    );
-    const trainer = await decoderStage(context, codes);
-    await stage(trainer);
-    goOn();
-    trainer.finish?.();
-    await finish(context, options.quiet, goOn);
-    trainer.dispose();
-  } else {
-    await writeReport(context);
-  }
+  await trainCaptioner(context, watcher, {
+    resume,
+    ...(stage === "all" ? {} : { stages: [stage] }),
+    ended: () =>
+      stage === "vqvae"
+        ? writeReport(context)
+        : closeRun(context, watcher, { say, scoring: () => plan?.scored() }),
+  });
 }
 
 /** Throws a `UserError` that tells what of the data is not as the run knows it, unless that is wanted. */
@@ -449,7 +394,7 @@ function compareData(path: string, before: RunData | null, now: RunData, { chang
 }
 
 /** Prints what training will make of the captions. Throws a `UserError` if that is nothing. */
-function tellCaptions(dataset: Dataset, tokenizer: WordTokenizer, { data }: Config, quiet?: boolean): void {
+function tellCaptions(dataset: Dataset, tokenizer: Tokenizer, { data }: Config, quiet?: boolean): void {
   const summary = summarizeCaptions(dataset, tokenizer, data.maxLength);
   const warnings = captionWarnings(summary, data);
   if (!quiet) for (const line of captionTable(summary, data.maxLength)) tell(line);
@@ -530,110 +475,18 @@ async function announce(
   );
   const count = (value: number) => `${(value / 1e6).toFixed(2)} M`;
   tell(
-    `model:   VQ-VAE ${count(captioner.vqvae.parameterCount)}, decoder ${count(captioner.decoder.parameterCount)} parameters`,
+    `model:   ${captioner.config.imageTokenizer} ${count(captioner.imageTokenizer.parameterCount)}, ${captioner.config.model} ${count(captioner.decoder.parameterCount)} parameters`,
   );
   if (plan) for (const line of plan.describe()) tell(line);
   else {
     const { vqvae, decoder } = await estimateSeconds(captioner);
-    const parts = [
-      ...(stage === "decoder" ? [] : [`vqvae ${formatDuration(vqvae)}`]),
-      ...(stage === "vqvae" ? [] : [`decoder ${formatDuration(decoder)}`]),
-    ];
-    tell(`time:    about ${parts.join(" + ")} on this adapter`);
+    const seconds = { ...(stage === "decoder" ? {} : { vqvae }), ...(stage === "vqvae" ? {} : { decoder }) };
+    const parts = Object.entries(seconds).flatMap(([name, value]) =>
+      value === null || value === 0 ? [] : [`${name} ${formatDuration(value)}`],
+    );
+    if (parts.length > 0) tell(`time:    about ${parts.join(" + ")} on this adapter`);
   }
   tell(`run:     ${run.path}`);
-}
-
-async function loadTrained(captioner: Captioner, run: RunFolder): Promise<void> {
-  const { checkpoint, path } = await latestCheckpoint(files, run.checkpointFolder("vqvae"));
-  if (!checkpoint || checkpoint.step < captioner.config.vqvae.steps) {
-    throw new UserError(
-      `${run.path} has no finished vqvae (step ${checkpoint?.step ?? 0} of ${captioner.config.vqvae.steps}); resume it without --stage decoder`,
-    );
-  }
-  loadWeights(captioner.vqvae, checkpoint.model, `${path}/model.safetensors`);
-}
-
-/** Saves the captioner, scores it on the held-out splits, prints captions beside references. */
-async function finish(context: PlannedContext, quiet: boolean | undefined, goOn: () => void): Promise<void> {
-  const { captioner, dataset, run, config, plan } = context;
-  await saveTrained(captioner, files, `${run.path}/weights`);
-  const samples = await captionedSamples(context, undefined, goOn);
-  for (const { caption, references } of samples.slice(0, 12)) {
-    say(`${caption}    (reference: ${references?.join(" | ")})`);
-  }
-  await run.writeSample(
-    "samples.svg",
-    await captionSheet(platform.images, samples, {
-      title: "Held-out pictures: the model's caption, a reference below",
-    }),
-  );
-  const splits = testSplits(dataset);
-  plan?.scored();
-  const evaluation = await withLateProgress({ label: "scores", unit: "pictures", quiet }, (onProgress) =>
-    evaluate(captioner, dataset, {
-      splits,
-      limit: config.log.scored,
-      onProgress(done, total) {
-        onProgress(done, total);
-        goOn();
-      },
-    }),
-  );
-  const table = `${scoresTable(evaluation)}\n\n${tableLegend(evaluation)}`;
-  say(`\n${table}`);
-  await files.write(`${run.path}/scores.md`, `${table}\n`);
-  await files.write(
-    `${run.path}/scores.json`,
-    JSON.stringify(
-      { ...evaluation, splits: evaluation.splits.map(({ captions: _, ...scores }) => scores) },
-      null,
-      1,
-    ),
-  );
-  const bounds = await withLateProgress({ label: "bound", unit: "captions", quiet }, (onProgress) =>
-    splitBounds(captioner, dataset, splits, {
-      limit: config.log.scored,
-      steps: boundSteps,
-      onProgress(done, total) {
-        onProgress(done, total);
-        goOn();
-      },
-    }),
-  );
-  say(`\n${boundTable(bounds)}`);
-  await files.write(`${run.path}/bound.json`, JSON.stringify(bounds, null, 1));
-  await writeReport(context, samples);
-}
-
-async function writeReport(
-  context: StageContext,
-  samples: Awaited<ReturnType<typeof captionedSamples>> = [],
-): Promise<void> {
-  const { captioner, run, dataset } = context;
-  const sheet = await reconstructions(context);
-  await run.writeSample("reconstructions.png", await platform.images.encodePng(sheet));
-  const html = await renderReport(platform.images, {
-    title: `Run ${run.path}`,
-    adapter: captioner.gpu.description,
-    config: run.config,
-    log: await run.readLog(),
-    facts: {
-      "VQ-VAE parameters": captioner.vqvae.parameterCount,
-      "Decoder parameters": captioner.decoder.parameterCount,
-      "Training pictures": dataset.splits.train!.length,
-      Words: captioner.tokenizer.vocabularySize,
-    },
-    samples: samples.length > 0 ? [{ title: "Captions of held-out pictures", items: samples }] : [],
-    sheets: [
-      {
-        title: "Held-out pictures and their reconstructions",
-        note: "Each row of originals stands above its reconstructions from the codes.",
-        image: sheet,
-      },
-    ],
-  });
-  await run.writeReport(html);
 }
 
 await runCommand(main);

@@ -3,6 +3,8 @@
 import { Captioner } from "../dist/captioner/captioner.js";
 import type { Gpu } from "../dist/engine/gpu/gpu.js";
 import { readWeights } from "../dist/engine/weights/weights.js";
+import { McDiffusion } from "../dist/models/mc-diffusion/mc-diffusion.js";
+import type { VqVae } from "../dist/models/vqvae/vqvae.js";
 import { WordTokenizer } from "../dist/text/words.js";
 import { randomArray } from "./random-array.js";
 import { tinyConfig } from "./training/setup.js";
@@ -37,6 +39,12 @@ export function pictures(count: number): Uint8Array {
 
 export const saved = async (captioner: Captioner) =>
   new Map([
-    ...(await readWeights(captioner.vqvae, "vqvae.")),
+    ...(await readWeights(captioner.imageTokenizer, "vqvae.")),
     ...(await readWeights(captioner.decoder, "decoder.")),
   ]);
+
+/** The decoder as what it is here. */
+export const decoderOf = (captioner: Captioner): McDiffusion => McDiffusion.of(captioner.decoder);
+
+/** The image tokenizer as what it is here. */
+export const vqvaeOf = (captioner: Captioner): VqVae => captioner.imageTokenizer as VqVae;

@@ -6,7 +6,7 @@ import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { loadDataset } from "../dist/cli/load-dataset.js";
-import { resolveConfig } from "../dist/config/config.js";
+import { resolveConfig } from "../dist/config/resolve.js";
 import { writeDataset } from "../dist/data/prepared.js";
 import { nodePlatform, shippedWeights } from "../dist/platform/node.js";
 import { gallery } from "./gallery.js";

@@ -1,14 +1,12 @@
 /** Many pictures at once: their codes, reconstructions and captions, in batches that bound memory, not results. */
 
-import { sample } from "../diffusion/sampler.js";
 import { noGrad } from "../engine/tensor/tape.js";
 import { fromArray, type Tensor } from "../engine/tensor/tensor.js";
+import { samplingSettingsOf } from "../models/sampling-settings.js";
 import { UserError } from "../platform/errors.js";
-import { parseTemplate } from "../text/template.js";
 import { checkFinished } from "../text/unfinished-caption.js";
 import type { CaptionModel } from "./model.js";
-import type { Caption, CaptionOptions } from "./options.js";
-import { Chain, type ChainSettings, chainSettings } from "./sampling.js";
+import { type BatchOptions, bannedTokens, type Caption, givenWords } from "./options.js";
 
 /** Pictures encoded and captions denoised at once; bounds memory, not results. */
 export const imagesPerBatch = 64;
@@ -33,7 +31,7 @@ export async function encodeAll(
 
 /** Ids [n, S] of pictures, bytes [n, size, size, 3], on the GPU: the caller's to dispose of. */
 function codesOf(model: CaptionModel, images: Uint8Array): Tensor<"u32"> {
-  return model.gpu.scope(() => noGrad(() => model.vqvae.encode(model.imageTensor(images))));
+  return model.gpu.scope(() => noGrad(() => model.imageTokenizer.encode(model.imageTensor(images))));
 }
 
 /** Pictures, bytes [n, size, size, 3], in batches: the place of the first, how many, and their bytes. */
@@ -65,7 +63,9 @@ export async function reconstructAll(model: CaptionModel, codes: Uint32Array): P
     const part = codes.subarray(first, first + imagesPerBatch * positions);
     const decoded = model.gpu.scope(() =>
       noGrad(() =>
-        model.vqvae.decode(fromArray(model.gpu, part, [part.length / positions, positions], "u32", "codes")),
+        model.imageTokenizer.decode(
+          fromArray(model.gpu, part, [part.length / positions, positions], "u32", "codes"),
+        ),
       ),
     );
     const values = await decoded.read();
@@ -79,7 +79,7 @@ export async function reconstructAll(model: CaptionModel, codes: Uint32Array): P
 export async function captionAll(
   model: CaptionModel,
   images: Uint8Array,
-  options: CaptionOptions = {},
+  options: BatchOptions = {},
 ): Promise<Caption[]> {
   const captions: Caption[] = [];
   for (const { first, batch } of batchesOf(model, images))
@@ -91,7 +91,7 @@ export async function captionAll(
 export async function captionCodes(
   model: CaptionModel,
   codes: Uint32Array,
-  options: CaptionOptions = {},
+  options: BatchOptions = {},
 ): Promise<Caption[]> {
   const { positions } = model;
   const captions: Caption[] = [];
@@ -108,7 +108,7 @@ async function addCaptions(
   captions: Caption[],
   model: CaptionModel,
   codes: Tensor<"u32">,
-  options: CaptionOptions,
+  options: BatchOptions,
   first: number,
 ): Promise<void> {
   try {
@@ -123,35 +123,28 @@ async function addCaptions(
 async function captionBatch(
   model: CaptionModel,
   condition: Tensor<"u32">,
-  options: CaptionOptions,
+  options: BatchOptions,
   first: number,
 ): Promise<Caption[]> {
-  const { tokenizer } = model;
-  const { length } = model.decoder.shape;
+  const { tokenizer, decoder } = model;
+  const { length } = decoder.shape;
   const batch = condition.shape[0]!;
-  const { guidance, scale, maskRate, maskMode, template, onBatch: _, onStep, ...plain } = defined(options);
-  const settings: ChainSettings = chainSettings(model.config, {
-    ...plain,
-    guidance: defined({ method: guidance, scale, maskRate, maskMode }),
-  });
+  const settings = samplingSettingsOf(model.config, options);
   // Batches of one call draw different numbers.
   settings.seed += first * 0x1_0000_0000;
-  const words = template === undefined ? null : parseTemplate(template, tokenizer, length);
-  let chain: Chain | null = null;
-  let ids: Uint32Array;
-  try {
-    chain = new Chain(model, condition, settings, { words });
-    const result = await sample({
-      ...chain.options,
-      onStep: onStep
-        ? async ({ u, tokens }) => onStep({ t: u, tokens: (await tokens.read()).slice(0, batch * length) })
-        : undefined,
-    });
-    ids = await result.read();
-    result.dispose();
-  } finally {
-    chain?.dispose();
+  const steps = decoder.generate(condition, settings, {
+    endId: tokenizer.endId,
+    banned: bannedTokens(model, settings.allowUnknown),
+    words: givenWords(model, options.words),
+  });
+  let last: Tensor<"u32"> | null = null;
+  for (const { u, tokens } of steps) {
+    if (options.onStep) options.onStep({ t: u, tokens: (await tokens.read()).slice(0, batch * length) });
+    // The last tokens outlive the chain.
+    if (u === 0) last = tokens.alias();
   }
+  const ids = await last!.read();
+  last!.dispose();
   checkFinished(ids, length, tokenizer.vocabularySize, first);
   return Array.from({ length: batch }, (_, i) => {
     const tokens = Array.from(ids.subarray(i * length, (i + 1) * length));
@@ -162,9 +155,4 @@ async function captionBatch(
 /** Values about in [-1, 1] as bytes. */
 export function bytesOf(values: Float32Array): Uint8Array {
   return Uint8Array.from(values, (value) => Math.max(0, Math.min(255, Math.round((value + 1) * 127.5))));
-}
-
-/** Options that were given. */
-function defined<T extends object>(options: T): Partial<T> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
 }

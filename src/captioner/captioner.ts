@@ -9,7 +9,7 @@ import { openDevice } from "../platform/device.js";
 import type { JsonRecord } from "../platform/json.js";
 import type { Files, FolderFiles } from "../platform/platform.js";
 import { bytesOf, captionAll, captionCodes, encodeAll, reconstructAll } from "./batch.js";
-import { type DenoiseOptions, type DenoiseStep, denoiseCodes, inSlices } from "./denoise-stream.js";
+import { type DenoiseStep, denoiseCodes, inSlices } from "./denoise-stream.js";
 import {
   type DownloadOptions,
   downloadFolder,
@@ -22,7 +22,7 @@ import {
   settingsIn,
 } from "./files.js";
 import { CaptionModel } from "./model.js";
-import type { Caption, CaptionOptions, RgbaPicture } from "./options.js";
+import type { BatchOptions, Caption, DenoiseOptions, RgbaPicture } from "./options.js";
 import { type PictureOrFile, usable } from "./picture-source.js";
 import type { PictureFit } from "./picture-tensor.js";
 import { PictureWatch, type WatchOptions } from "./watch.js";
@@ -85,10 +85,10 @@ export class Captioner extends CaptionModel {
     return { text, tokens };
   }
 
-  /** The picture that the VQ-VAE makes of codes [1, S]. */
+  /** The picture that the image tokenizer makes of codes [1, S]. */
   async reconstruct(codes: Tensor<"u32">): Promise<RgbaPicture> {
     const { imageSize: size } = this.config.data;
-    const decoded = this.gpu.scope(() => noGrad(() => this.vqvae.decode(codes)));
+    const decoded = this.gpu.scope(() => noGrad(() => this.imageTokenizer.decode(codes)));
     const reading = decoded.read();
     decoded.dispose();
     const rgb = bytesOf(await reading);
@@ -111,12 +111,12 @@ export class Captioner extends CaptionModel {
   }
 
   /** Captions pictures given as bytes [n, size, size, 3]. Their codes stay on the GPU. */
-  captionAll(images: Uint8Array, options: CaptionOptions = {}): Promise<Caption[]> {
+  captionAll(images: Uint8Array, options: BatchOptions = {}): Promise<Caption[]> {
     return captionAll(this, images, options);
   }
 
   /** Captions pictures given as their codes [n · S]. */
-  captionCodes(codes: Uint32Array, options: CaptionOptions = {}): Promise<Caption[]> {
+  captionCodes(codes: Uint32Array, options: BatchOptions = {}): Promise<Caption[]> {
     return captionCodes(this, codes, options);
   }
 

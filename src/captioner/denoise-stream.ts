@@ -1,51 +1,14 @@
 /** The denoising of one caption as a page shows it: every step with its words, their probabilities and where they look. */
 
-import type { Config } from "../config/config.js";
-import { denoise, type SampleStep } from "../diffusion/sampler.js";
 import type { Gpu } from "../engine/gpu/gpu.js";
 import { empty, type Tensor } from "../engine/tensor/tensor.js";
+import type { GeneratedStep } from "../models/caption-decoder.js";
+import { samplingSettingsOf } from "../models/sampling-settings.js";
 import { UserError } from "../platform/errors.js";
-import { parseWords } from "../text/template.js";
 import { checkFinished } from "../text/unfinished-caption.js";
 import type { CaptionModel } from "./model.js";
-import type { PictureFit } from "./picture-tensor.js";
-import { Chain, chainSettings, type GuidanceSettings } from "./sampling.js";
+import { bannedTokens, type DenoiseOptions, givenWords } from "./options.js";
 import { reportRows, reportWidth } from "./token-report.js";
-
-/** What is left out is as in the model's configuration. */
-export interface DenoiseOptions {
-  /** Denoising steps, at most T. */
-  steps?: number;
-  guidance?: GuidanceSettings;
-  /** Keep the most likely words up to this probability mass; 1 = all. */
-  topR?: number;
-  /** 0 = always the most likely word. */
-  temperature?: number;
-  /** The last step takes the most likely word of each position, or draws it. */
-  last?: Config["sampling"]["last"];
-  /** Captions may hold [UNK], which stands for any word that is not in the vocabulary. */
-  allowUnknown?: boolean;
-  seed?: number;
-  /** Infilling: the word of a position ("[END]" ends the caption), or null where one is wanted. */
-  words?: readonly (string | null)[];
-  /** Go on from a noisier state: the step t and its L tokens, id M for [MASK]. */
-  from?: { t: number; tokens: ArrayLike<number> };
-  /** How many of the most probable words to tell of each position; default 0. */
-  alternatives?: number;
-  /** Tells where the words look; default false. */
-  attention?: boolean;
-  /** How a picture that is not square is fitted. */
-  fit?: PictureFit;
-  signal?: AbortSignal;
-  /**
-   * Cuts the GPU's work so that a page's own frames wait about this long for it; see `Gpu.sliceMilliseconds`. Recording a
-   * step on the CPU is not cut. Neither is a single dispatch, so the longest slice is as long as the longest dispatch:
-   * 46 ms on lavapipe and 90 ms on Chromium's SwiftShader with the shipped weights, whatever was asked. On a busy machine with
-   * two cores slices of 4, 8 and 16 ms lasted 4, 4 and 12 ms (median) and 8, 9 and 21 ms (9 of 10) on lavapipe, 6, 6 and 12 ms
-   * and 25, 17 and 27 ms on SwiftShader. Real GPUs are unmeasured.
-   */
-  slice?: { milliseconds: number };
-}
 
 export interface DenoiseStep {
   /** The step left and the step reached, 0 at the end. */
@@ -74,8 +37,8 @@ export async function* denoiseCodes(
   codes: Tensor<"u32">,
   options: DenoiseOptions,
 ): AsyncGenerator<DenoiseStep, void> {
-  const { decoder, tokenizer, config } = captioner;
-  const { length, vocabulary } = decoder.shape;
+  const { decoder, tokenizer } = captioner;
+  const { vocabulary } = decoder.shape;
   const { signal, alternatives: count = 0, attention = false } = options;
   if (codes.rank !== 2 || codes.shape[0] !== 1 || codes.shape[1] !== captioner.positions) {
     throw new UserError(`The codes [${codes.shape.join(", ")}] are not [1, ${captioner.positions}].`);
@@ -85,19 +48,22 @@ export async function* denoiseCodes(
       `${count} alternatives are not possible; choose a whole number from 0 to ${vocabulary}.`,
     );
   }
-  const words = options.words ? parseWords(options.words, tokenizer, length) : null;
-  const settings = chainSettings(config, options);
-  const chain = new Chain(captioner, codes, settings, { words, from: options.from, attention });
+  checkShown(captioner, count, attention);
+  const settings = samplingSettingsOf(captioner.config, options);
   /** That of the step just taken, until its read-back is asked for. */
   const reports: Tensor<"u32">[] = [];
-  const steps = denoise({
-    ...chain.options,
-    watch: (scores, tokens) => {
-      reports.push(together(reportRows(scores, tokens, count), chain.attention).keep());
+  const steps = decoder.generate(codes, settings, {
+    endId: tokenizer.endId,
+    banned: bannedTokens(captioner, settings.allowUnknown),
+    words: givenWords(captioner, options.words),
+    from: options.from,
+    attention,
+    watch: (scores, tokens, looked) => {
+      reports.push(together(reportRows(scores, tokens, count), looked).keep());
     },
   });
   const columns = attention ? captioner.positions : 0;
-  let before: { step: SampleStep; reading: Promise<Uint32Array> } | null = null;
+  let before: { step: GeneratedStep; reading: Promise<Uint32Array> } | null = null;
   try {
     for (;;) {
       const taken = inSlices(captioner.gpu, options.slice, () => steps.next());
@@ -106,7 +72,7 @@ export async function* denoiseCodes(
       const report = reports.pop()!;
       const reading = report.read();
       report.dispose();
-      // Whoever ends the loop early leaves a read-back behind that nobody hears of.
+      // If the caller stops iterating, this read-back is abandoned: swallow its rejection.
       reading.catch(() => {});
       if (before) {
         const words = await before.reading;
@@ -124,8 +90,15 @@ export async function* denoiseCodes(
   } finally {
     steps.return();
     for (const report of reports) report.dispose();
-    chain.dispose();
   }
+}
+
+/** Throws a `UserError` if the decoder cannot show what is asked for. */
+function checkShown({ decoder, config }: CaptionModel, alternatives: number, attention: boolean): void {
+  const lacking =
+    (attention && !decoder.shows.attention && "where its words look") ||
+    (alternatives > 0 && !decoder.shows.alternatives && "alternatives to its words");
+  if (lacking) throw new UserError(`A ${config.model} decoder cannot show ${lacking}.`);
 }
 
 /** Runs `body` and submits what it recorded, in slices if there are to be any. */
@@ -150,7 +123,7 @@ function together(report: Tensor<"u32">, attention: Tensor | null): Tensor<"u32"
 /** A step from the words of its report: rows of `reportRows`, then the attention if `columns` is not 0. */
 function describe(
   { tokenizer, decoder }: CaptionModel,
-  { t, u }: SampleStep,
+  { t, u }: GeneratedStep,
   report: Uint32Array,
   count: number,
   columns: number,

@@ -1,6 +1,7 @@
 /** A captioner in a folder or at an address: `config.json` and `model.safetensors`. */
 
-import { type Config, resolveConfig } from "../config/config.js";
+import type { Config } from "../config/config.js";
+import { resolveConfig } from "../config/resolve.js";
 import type { Gpu } from "../engine/gpu/gpu.js";
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../engine/weights/safetensors.js";
 import { loadWeights } from "../engine/weights/weights.js";
@@ -10,12 +11,15 @@ import { isRecord, type JsonRecord, parseJsonRecord, toJson } from "../platform/
 import { lastName } from "../platform/path.js";
 import type { Files, FolderFiles } from "../platform/platform.js";
 import { shown } from "../platform/shown.js";
-import { WordTokenizer } from "../text/words.js";
+import type { Tokenizer } from "../text/tokenizer.js";
+import { tokenizerFromJSON } from "../text/tokenizers.js";
 import type { CaptionModel } from "./model.js";
 
 const configName = "config.json";
 const weightsName = "model.safetensors";
-const format = "mc-diffusion-captioner-1";
+/** Version 2 names its networks: `model`, `imageTokenizer`, `data.tokenizer`. Version 1, before there was a choice, had the defaults. */
+const format = "mc-diffusion-captioner-2";
+const readFormats: readonly unknown[] = ["mc-diffusion-captioner-1", format];
 const configSections = ["data", "vqvae", "decoder", "sampling"] as const;
 
 export type Precision = Config["decoder"]["precision"];
@@ -136,23 +140,23 @@ export function settingsFor(gpu: Gpu, { config }: StoredModel, precision?: Preci
 /** Sets the weights of a model's networks from the file's bytes. */
 export function fillModel(model: CaptionModel, { bytes, name }: StoredCaptioner): void {
   const { tensors } = decodeSafetensors(bytes, name);
-  loadWeights(model.vqvae, tensors, name, "vqvae.");
+  loadWeights(model.imageTokenizer, tensors, name, "vqvae.");
   loadWeights(model.decoder, tensors, name, "decoder.");
 }
 
 /** What config.json says. */
 interface StoredModel {
   config: Config;
-  tokenizer: WordTokenizer;
+  tokenizer: Tokenizer;
   /** Of the weights file; undefined in files of before there was a hash. */
   expected: { sha256: string; bytes: number } | undefined;
 }
 
 async function parseModel(text: string, name: string): Promise<StoredModel> {
   const record = parseJsonRecord(text, name);
-  if (record.format !== format) {
+  if (!readFormats.includes(record.format)) {
     throw new UserError(
-      `${name} has format ${shown(String(JSON.stringify(record.format)))}, this version reads "${format}"`,
+      `${name} has format ${shown(String(JSON.stringify(record.format)))}, this version reads ${readFormats.map((known) => `"${known}"`).join(" and ")}`,
     );
   }
   // Files of before there was a hash have none.
@@ -165,7 +169,7 @@ async function parseModel(text: string, name: string): Promise<StoredModel> {
   const lacking = configSections.find((section) => !isRecord(settings) || !isRecord(settings[section]));
   if (lacking !== undefined) throw new UserError(`${name}: "config" lacks the section "${lacking}"`);
   const config = resolveConfig({ file: { name, text: JSON.stringify(settings) } });
-  const tokenizer = WordTokenizer.fromJSON(record.tokenizer, name);
+  const tokenizer = tokenizerFromJSON(record.tokenizer, name);
   if (weights === undefined) return { config, tokenizer, expected: undefined };
   const { bytes, sha256 } = isRecord(weights) ? weights : {};
   if (!Number.isSafeInteger(bytes) || typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256)) {

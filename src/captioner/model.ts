@@ -1,80 +1,60 @@
-/** The networks of a captioner with their tokenizer and schedule: what sampling, streams, batches and files work on. */
+/** The networks of a captioner with their tokenizer: what streams, batches and files work on. */
 
-import type { Config } from "../config/config.js";
-import { type TransitionTable, transitionTable } from "../diffusion/coefficients.js";
-import { Schedule } from "../diffusion/schedule.js";
+import { type Config, settingsOf } from "../config/config.js";
 import type { Gpu } from "../engine/gpu/gpu.js";
 import { noGrad } from "../engine/tensor/tape.js";
 import { fromArray, type Tensor } from "../engine/tensor/tensor.js";
-import { Decoder } from "../models/mc-diffusion/decoder.js";
-import { VqVae } from "../models/vqvae/vqvae.js";
-import { UserError } from "../platform/errors.js";
-import type { WordTokenizer } from "../text/words.js";
+import type { CaptionDecoder } from "../models/caption-decoder.js";
+import type { ImageTokenizer } from "../models/image-tokenizer.js";
+import { captionDecoders, imageTokenizers } from "../models/registry.js";
+import type { Tokenizer } from "../text/tokenizer.js";
 import { type PictureSource, pictureTensor } from "./picture-source.js";
 import type { PictureFit } from "./picture-tensor.js";
 
 export class CaptionModel {
   readonly gpu: Gpu;
   readonly config: Config;
-  readonly tokenizer: WordTokenizer;
-  readonly schedule: Schedule;
-  readonly vqvae: VqVae;
-  readonly decoder: Decoder;
-  private readonly tables = new Map<string, TransitionTable>();
+  readonly tokenizer: Tokenizer;
+  /** Pictures → codes. */
+  readonly imageTokenizer: ImageTokenizer;
+  /** Codes → captions. */
+  readonly decoder: CaptionDecoder;
 
   /**
-   * Networks of the configured size with random weights that depend on `config.seed`; without `initialise` their weights
-   * are undefined until the caller has set them all.
+   * The networks that the configuration names, with random weights that depend on `config.seed`; without `initialise` their weights
+   * are undefined until the caller has set them all. Throws a `UserError` where the device cannot have them.
    */
-  constructor(gpu: Gpu, config: Config, tokenizer: WordTokenizer, { initialise = true } = {}) {
-    const { data, vqvae, decoder } = config;
-    if (decoder.precision === "float16" && !gpu.has("shader-f16")) {
-      throw new UserError(
-        `decoder.precision=float16 needs the WebGPU feature shader-f16, which this adapter (${gpu.description}) does not have; float32 works everywhere`,
-      );
-    }
+  constructor(gpu: Gpu, config: Config, tokenizer: Tokenizer, { initialise = true } = {}) {
     this.gpu = gpu;
     this.config = config;
     this.tokenizer = tokenizer;
-    this.schedule = new Schedule({
-      tokens: tokenizer.vocabularySize,
-      steps: decoder.timesteps,
-      ends: decoder.schedule,
-    });
-    this.vqvae = new VqVae(gpu, {
-      imageSize: data.imageSize,
-      channels: vqvae.channels,
-      codes: vqvae.codes,
-      codeDim: vqvae.codeDim,
-      downsample: vqvae.downsample,
-      resBlocks: vqvae.resBlocks,
-      attention: vqvae.attention,
-    });
-    const sees = decoder.conditionEmbedding === "vectors";
-    this.decoder = new Decoder(
-      gpu,
-      {
+    this.imageTokenizer = imageTokenizers.get(config.imageTokenizer).create(gpu, config);
+    try {
+      this.decoder = captionDecoders.get(config.model).create(gpu, config, {
         vocabulary: tokenizer.vocabularySize,
-        length: data.maxLength,
-        codes: vqvae.codes,
-        side: data.imageSize / 2 ** vqvae.downsample,
-        timesteps: decoder.timesteps,
-        dim: decoder.dim,
-        blocks: decoder.blocks,
-        heads: decoder.heads,
-        mlpRatio: decoder.mlpRatio,
-        conditionBlocks: decoder.conditionBlocks,
-        summaryTokens: decoder.summaryTokens,
-        dropout: decoder.dropout,
-        codeDim: sees ? vqvae.codeDim : null,
-        filler: decoder.filler,
-        precision: decoder.precision === "float16" ? "f16" : "f32",
-      },
-      sees ? this.vqvae.codebook : null,
-    );
+        images: this.imageTokenizer,
+      });
+    } catch (error) {
+      this.imageTokenizer.dispose();
+      throw error;
+    }
     if (!initialise) return;
-    this.vqvae.initialise(config.seed);
+    this.imageTokenizer.initialise(config.seed);
     this.decoder.initialise(config.seed);
+  }
+
+  /** The settings that the objectives of the networks take: the sections of their kinds. */
+  get settings(): { imageTokenizer: object; decoder: object } {
+    const { config } = this;
+    return {
+      imageTokenizer: settingsOf(config, imageTokenizers.get(config.imageTokenizer)),
+      decoder: settingsOf(config, captionDecoders.get(config.model)),
+    };
+  }
+
+  /** Whether the image tokenizer is trained: one without an objective is frozen. */
+  get trainsTokenizer(): boolean {
+    return this.imageTokenizer.objective !== undefined;
   }
 
   /** S: code positions of a picture. */
@@ -89,7 +69,7 @@ export class CaptionModel {
 
   /** The codes y of a picture, ids [1, S]: the caller's to dispose of. Records work, reads nothing back. */
   codesOf(source: PictureSource, fit?: PictureFit): Tensor<"u32"> {
-    return this.gpu.scope(() => noGrad(() => this.vqvae.encode(this.picture(source, fit)))).keep();
+    return this.gpu.scope(() => noGrad(() => this.imageTokenizer.encode(this.picture(source, fit)))).keep();
   }
 
   /** Bytes [n, size, size, 3] of pictures → [n, size, size, 3] in [-1, 1]. */
@@ -101,22 +81,9 @@ export class CaptionModel {
     return fromArray(this.gpu, values, [images.length / (size * size * 3), size, size, 3], "f32", "images");
   }
 
-  /** The process over the visited steps, a falling list; kept for the next time. */
-  table(visits: readonly number[]): TransitionTable {
-    const key = visits.join();
-    let table = this.tables.get(key);
-    if (!table) {
-      table = transitionTable(this.gpu, this.schedule, visits);
-      this.tables.set(key, table);
-    }
-    return table;
-  }
-
   /** Frees the networks. */
   dispose(): void {
-    for (const table of this.tables.values()) table.dispose();
-    this.tables.clear();
-    this.vqvae.dispose();
+    this.imageTokenizer.dispose();
     this.decoder.dispose();
   }
 }

@@ -1,31 +1,44 @@
-/** What can be chosen when captions are drawn. */
+/** Options of drawing captions, the same whether for one picture step by step or for many. */
 
-import type { Config } from "../config/config.js";
+import type { GivenWords } from "../models/caption-decoder.js";
+import type { SamplingOptions } from "../models/sampling-settings.js";
+import { parseTemplate, parseWords } from "../text/template.js";
+import type { CaptionModel } from "./model.js";
+import type { PictureFit } from "./picture-tensor.js";
 
-/** How the captions of many pictures are drawn. What is left out is as in the model's configuration. */
-export interface CaptionOptions {
-  /** Denoising steps, at most T. */
-  steps?: number;
-  guidance?: Config["sampling"]["guidance"];
-  /** ω */
-  scale?: number;
-  /** Keep the most likely words up to this probability mass; 1 = all. */
-  topR?: number;
-  /** 0 = always the most likely word. */
-  temperature?: number;
-  /** The last step takes the most likely word of each position, or draws it. */
-  last?: Config["sampling"]["last"];
-  maskMode?: Config["sampling"]["maskMode"];
-  maskRate?: number;
-  /** Captions may hold [UNK], which stands for any word that is not in the vocabulary. */
-  allowUnknown?: boolean;
-  seed?: number;
-  /** Words that stay and gaps (`_`) to fill, for example "a _ _ cat". */
-  template?: string;
+/** How a caption is drawn. What is left out is as in the model's configuration. */
+export interface CaptionOptions extends SamplingOptions {
+  /**
+   * Infilling: words that stay and gaps to fill, as a text ("a _ _ cat", see `parseTemplate`), or as one entry a position: a word,
+   * "[END]", or null for a gap.
+   */
+  words?: string | readonly (string | null)[] | undefined;
+}
+
+/** How the captions of many pictures are drawn. */
+export interface BatchOptions extends CaptionOptions {
   /** Called after each batch of pictures with how many are done. */
-  onBatch?: (done: number) => void;
+  onBatch?: ((done: number) => void) | undefined;
   /** Called after each denoising step with the tokens [n, L] reached. */
-  onStep?: (step: { t: number; tokens: Uint32Array }) => void;
+  onStep?: ((step: { t: number; tokens: Uint32Array }) => void) | undefined;
+}
+
+/** How the caption of one picture is drawn and shown. */
+export interface DenoiseOptions extends CaptionOptions {
+  /** Go on from a noisier state: the step t and its L tokens, id M for [MASK]. */
+  from?: { t: number; tokens: ArrayLike<number> } | undefined;
+  /** How many of the most probable words to tell of each position; default 0. */
+  alternatives?: number | undefined;
+  /** Tells where the words look; default false. */
+  attention?: boolean | undefined;
+  /** How a picture that is not square is fitted. */
+  fit?: PictureFit | undefined;
+  signal?: AbortSignal | undefined;
+  /**
+   * Cuts the GPU's work so that a page's own frames wait about this long for it; see `Gpu.sliceMilliseconds`. Recording a
+   * step on the CPU is not cut, and neither is a single dispatch: docs/architecture.md has the measured lengths.
+   */
+  slice?: { milliseconds: number } | undefined;
 }
 
 export interface Caption {
@@ -40,4 +53,21 @@ export interface RgbaPicture {
   height: number;
   /** RGBA, rows from the top. */
   data: Uint8ClampedArray<ArrayBuffer>;
+}
+
+/** The given words as the decoder takes them; null if there are none. Throws a `UserError` for those that the model does not know. */
+export function givenWords(
+  { tokenizer, decoder }: CaptionModel,
+  words: CaptionOptions["words"],
+): GivenWords | null {
+  if (words === undefined) return null;
+  const { length } = decoder.shape;
+  return typeof words === "string"
+    ? parseTemplate(words, tokenizer, length)
+    : parseWords(words, tokenizer, length);
+}
+
+/** Tokens that captions may not hold. */
+export function bannedTokens({ tokenizer }: CaptionModel, allowUnknown: boolean): number[] {
+  return allowUnknown || tokenizer.unknownId === null ? [] : [tokenizer.unknownId];
 }

@@ -3,7 +3,6 @@
 import type { CapturedWork } from "../engine/gpu/gpu.js";
 import { noGrad } from "../engine/tensor/tape.js";
 import { fromArray, type Tensor } from "../engine/tensor/tensor.js";
-import { AttentionReadout } from "../models/mc-diffusion/attention-readout.js";
 import { UserError } from "../platform/errors.js";
 import { parseTemplate } from "../text/template.js";
 import { inSlices } from "./denoise-stream.js";
@@ -39,8 +38,11 @@ export class PictureWatch {
     words: string,
     { fit, t = 1 }: WatchOptions = {},
   ) {
-    const { gpu, decoder, vqvae } = captioner;
-    const { timesteps, length } = decoder.shape;
+    const { gpu, decoder, imageTokenizer } = captioner;
+    const { length } = decoder.shape;
+    const { steps: timesteps } = decoder;
+    if (!decoder.attention)
+      throw new UserError(`A ${captioner.config.model} decoder cannot show where its words look.`);
     if (!Number.isInteger(t) || t < 1 || t > timesteps)
       throw new UserError(`The step is ${t}; it must be a whole number from 1 to ${timesteps}.`);
     this.captioner = captioner;
@@ -50,10 +52,8 @@ export class PictureWatch {
     this.time = fromArray(gpu, [t], [1], "u32", "watched step").keep();
     const look = () =>
       noGrad(() => {
-        const codes = vqvae.encode(captioner.picture(texture, fit)).keep();
-        const readout = new AttentionReadout(decoder);
-        decoder.forward(this.tokens, this.time, decoder.prepare(codes), readout);
-        return { codes, attention: readout.mean().keep() };
+        const codes = imageTokenizer.encode(captioner.picture(texture, fit)).keep();
+        return { codes, attention: decoder.attention!(this.tokens, this.time, codes).keep() };
       });
     try {
       const { work, result } = gpu.capture(look);

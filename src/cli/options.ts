@@ -2,10 +2,12 @@
 
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { Config } from "../config/config.js";
+import { type GuidanceMethod, guidanceMethods } from "../diffusion/guidance.js";
 import { GpuError } from "../engine/gpu/errors.js";
 import { Gpu } from "../engine/gpu/gpu.js";
 import { tuningProblems } from "../engine/gpu/tuning/tuning-problems.js";
 import type { TuningTable } from "../engine/gpu/tuning/tuning-table.js";
+import { type SamplingConfig, type SamplingOptions, samplingSettings } from "../models/sampling-settings.js";
 import { UserError } from "../platform/errors.js";
 import { outliveTerminal, outputProblem } from "../platform/node.js";
 import { openNodeDevice } from "../platform/node-adapter.js";
@@ -77,12 +79,55 @@ export function precisionOption(): Option {
   ).choices(["float32", "float16"]);
 }
 
-/** The option of commands that draw captions. */
-export function lastOption(): Option {
-  return new Option(
-    "--last <way>",
-    "the last step takes the likeliest words, or draws them (default: the model's)",
-  ).choices(["argmax", "sample"]);
+/** How captions are drawn, as the flags of `samplingFlags` say it. */
+export interface SamplingFlags {
+  steps?: number;
+  guidance?: GuidanceMethod;
+  scale?: number;
+  topR?: number;
+  temperature?: number;
+  last?: SamplingConfig["last"];
+}
+
+/** Adds the flags of commands that draw captions. */
+export function samplingFlags(command: Command): Command {
+  return command
+    .option("--steps <number>", "denoising steps, at most the model's T", integerOption(1))
+    .addOption(
+      new Option("--guidance <method>", "guidance of the model's predictions (default: the model's)").choices(
+        guidanceMethods,
+      ),
+    )
+    .option("--scale <number>", "guidance scale ω", numberOption(-100, 100))
+    .option(
+      "--top-r <share>",
+      "keep the likeliest words up to this probability mass; 1 = all",
+      numberOption(0, 1),
+    )
+    .option(
+      "--temperature <number>",
+      "of the word probabilities; 0 = always the likeliest",
+      numberOption(0, 100),
+    )
+    .addOption(
+      new Option(
+        "--last <way>",
+        "the last step takes the likeliest words, or draws them (default: the model's)",
+      ).choices(samplingSettings.last.allowed),
+    );
+}
+
+/** The flags as options of drawing captions. */
+export function samplingOf({
+  steps,
+  guidance: method,
+  scale,
+  topR,
+  temperature,
+  last,
+  seed,
+}: SamplingFlags & { seed?: number }): SamplingOptions {
+  return { steps, guidance: { method, scale }, topR, temperature, last, seed };
 }
 
 /**

@@ -1,7 +1,8 @@
 /** What training will make of the captions of a data set: how many are cut, how many words are unknown, in which scripts. */
 
 import { UserError } from "../platform/errors.js";
-import { UNKNOWN, type WordTokenizer, words } from "../text/words.js";
+import type { Tokenizer } from "../text/tokenizer.js";
+import { UNKNOWN, words } from "../text/words.js";
 import type { Dataset } from "./dataset.js";
 
 export interface SplitCaptions {
@@ -39,7 +40,7 @@ const MOST_CUT = 0.01;
 /** `length`: the tokens of a caption, its end included. */
 export function summarizeCaptions(
   dataset: Pick<Dataset, "records" | "splits">,
-  tokenizer: WordTokenizer,
+  tokenizer: Tokenizer,
   length: number,
 ): CaptionSummary {
   const counts = new Map<string, number>();

@@ -6,7 +6,6 @@
 
 import { imagesPerBatch } from "../captioner/batch.js";
 import type { Captioner } from "../captioner/captioner.js";
-import type { CaptionOptions } from "../captioner/options.js";
 import { shuffled } from "../data/batches.js";
 import { type Dataset, imagesOf, readPictures } from "../data/dataset.js";
 import { type GuidanceMethod, guidanceMethods } from "../diffusion/guidance.js";
@@ -21,6 +20,7 @@ import {
   scoreOf,
 } from "../metrics/bootstrap.js";
 import { METRIC_NAMES, METRICS, type MetricName } from "../metrics/scores.js";
+import { guidanceOptions, type SamplingOptions } from "../models/sampling-settings.js";
 import { UserError } from "../platform/errors.js";
 import { nearestCodes, nearestVectors, shrink } from "./nearest.js";
 
@@ -78,7 +78,7 @@ export interface Evaluation {
   readonly splits: readonly SplitScores[];
 }
 
-export interface EvaluationOptions extends Omit<CaptionOptions, "onBatch" | "onStep"> {
+export interface EvaluationOptions extends SamplingOptions {
   splits: readonly string[];
   /** At most so many pictures of a split, evenly spread; 0 = all. */
   limit?: number;
@@ -250,13 +250,20 @@ export async function evaluate(
     const ownCodes = codesOf(records);
     /** Captions of each seed. */
     const say = async (of: Uint32Array, setting: Partial<ComparedGuidance>) => {
-      const { name: _, ...guidance } = setting;
+      const own = guidanceOptions(sampling.guidance);
+      const { guidance: method = own.method, scale, maskRate } = setting;
+      const guidance = {
+        ...own,
+        method,
+        ...(scale === undefined ? {} : { scale }),
+        ...(maskRate === undefined ? {} : { maskRate }),
+      };
       const said: string[][] = [];
       for (const seed of seeds) {
         const base = done;
         const captions = await captioner.captionCodes(of, {
           ...sampling,
-          ...guidance,
+          guidance,
           seed,
           onBatch: (count) => onProgress?.(base + count, total),
         });

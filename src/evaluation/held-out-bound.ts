@@ -2,7 +2,7 @@
 
 import type { Captioner } from "../captioner/captioner.js";
 import { type Dataset, imagesOf } from "../data/dataset.js";
-import { captionBounds } from "../models/mc-diffusion/bound.js";
+import { UserError } from "../platform/errors.js";
 import { encodePictures, recordsOf } from "./evaluation.js";
 
 /** Steps t a caption at which the commands and the training monitor ask the network: a tenth of the paper's T = 100. */
@@ -47,8 +47,11 @@ export async function heldOutBound(
   codes: Uint32Array,
   { steps, seed = 0, onBatch }: HeldOutBoundOptions = {},
 ): Promise<HeldOutBound> {
-  const { decoder, schedule, tokenizer, positions } = captioner;
+  const { decoder, tokenizer, positions } = captioner;
   const { length } = decoder.shape;
+  const { likelihood } = decoder;
+  if (!likelihood)
+    throw new UserError(`A ${captioner.config.model} decoder has no bound on the likelihood of captions.`);
   const captions = records.flatMap((record, picture) =>
     dataset.records[record]!.captions.map((text) => {
       const ids = tokenizer.encodeFixed(text, length);
@@ -56,14 +59,11 @@ export async function heldOutBound(
       return { picture, ids, y, tokens: ids.indexOf(tokenizer.endId) + 1 };
     }),
   );
-  const table = captioner.table(schedule.visit(schedule.steps));
-  const asked = Math.min(steps ?? schedule.steps, schedule.steps);
-  const nats = await captionBounds(
-    decoder,
-    table,
+  const asked = Math.min(steps ?? likelihood.steps, likelihood.steps);
+  const nats = await likelihood.bound(
     captions.map(({ ids }) => ids),
     captions.map(({ y }) => y),
-    { steps: asked, seed, ...(onBatch ? { onBatch } : {}) },
+    { steps: asked, seed, onBatch },
   );
   const ofPicture = records.map(() => ({ sum: 0, count: 0 }));
   captions.forEach(({ picture }, i) => {
@@ -77,7 +77,7 @@ export async function heldOutBound(
     nats: mean,
     standardError: Math.sqrt(variance / means.length),
     bitsPerToken: total(nats) / total(captions.map(({ tokens }) => tokens)) / Math.LN2,
-    prior: length * schedule.priorKl(),
+    prior: likelihood.prior,
     pictures: records.length,
     captions: captions.length,
     steps: asked,

@@ -1,7 +1,7 @@
 /** Captions with gaps, for infilling: "a _ _ cat". */
 
 import { UserError } from "../platform/errors.js";
-import type { WordTokenizer } from "./words.js";
+import type { Tokenizer } from "./tokenizer.js";
 
 /**
  * Which of the L positions are given (`at` 1) and with which tokens. `_` is a gap of one word; a template that ends
@@ -11,7 +11,7 @@ import type { WordTokenizer } from "./words.js";
  */
 export function parseTemplate(
   template: string,
-  tokenizer: WordTokenizer,
+  tokenizer: Tokenizer,
   length: number,
 ): { at: Uint32Array; words: Uint32Array; gap: Uint32Array } {
   const open = /(…|\.\.\.)\s*$/.test(template);
@@ -64,7 +64,7 @@ export function parseTemplate(
  */
 export function parseWords(
   given: readonly (string | null)[],
-  tokenizer: WordTokenizer,
+  tokenizer: Tokenizer,
   length: number,
 ): { at: Uint32Array; words: Uint32Array; gap: Uint32Array } {
   if (given.length > length) {

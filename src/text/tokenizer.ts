@@ -1,3 +1,5 @@
+import type { JsonRecord } from "../platform/json.js";
+
 /**
  * Turns captions into token ids and back. Ids 0 … M−1 are ordinary tokens, M = `vocabularySize`; the
  * diffusion's [MASK] symbol is id M and is not part of the vocabulary.
@@ -7,20 +9,38 @@
  * END.
  */
 export interface Tokenizer {
-  /** The kind of tokenizer, as written in its JSON ("words"). */
+  /** The kind of tokenizer, as registered and as written in its JSON ("words"). */
   readonly name: string;
   /** M: the number of ordinary tokens, END included, [MASK] excluded. */
   readonly vocabularySize: number;
   /** The token that ends a caption and fills the rest of the sequence. */
   readonly endId: number;
+  /** The token of any word that the vocabulary lacks; null if there is no such token. */
+  readonly unknownId: number | null;
   /** The ids of a caption, without END. */
   encode(caption: string): number[];
   /** Text of the ids before the first END. A position that still is [MASK] (id M) reads `_`. */
   decode(ids: ArrayLike<number>): string;
   /** Exactly `length` ids: the caption, cut to `length` − 1 tokens if longer, then END to the end. */
   encodeFixed(caption: string, length: number): Uint32Array;
-  /** A plain object for `JSON.stringify`, from which the same tokenizer can be made again. */
-  toJSON(): unknown;
+  /** One token as people see it: a word or a piece of one, "[END]", "[UNK]", or "[MASK]" for id M. */
+  word(id: number): string;
+  /** The words of a text that the vocabulary cannot spell. */
+  unknownWords(text: string): string[];
+  /** The words of ids: where each begins, and the position after its last token. END and [MASK] stand alone. */
+  spans(ids: ArrayLike<number>): { from: number; to: number }[];
+  /** A plain object for `JSON.stringify`, with `tokenizer: name`, from which the same tokenizer can be made again. */
+  toJSON(): JsonRecord & { tokenizer: string };
+}
+
+/** A kind of tokenizer: how one is built from captions, and read from a file. */
+export interface TokenizerKind {
+  /** As in `data.tokenizer` and in the JSON of its tokenizers. */
+  readonly name: string;
+  /** A vocabulary for captions. `minimumCount`: how often a word must occur to have a token (`data.minCount`). */
+  build(captions: Iterable<string>, options: { minimumCount: number }): Tokenizer;
+  /** What `toJSON` described. `source` names the file in errors. Throws a `UserError`. */
+  fromJSON(value: unknown, source: string): Tokenizer;
 }
 
 /**

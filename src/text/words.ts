@@ -118,7 +118,10 @@ export class WordTokenizer implements Tokenizer {
    * A vocabulary of the words that occur at least `minimumCount` times in `captions`, most frequent first,
    * ties by code point: the same captions in any order give the same ids.
    */
-  static build(captions: Iterable<string>, options: { minimumCount?: number } = {}): WordTokenizer {
+  static build(
+    captions: Iterable<string>,
+    options: { minimumCount?: number | undefined } = {},
+  ): WordTokenizer {
     const minimum = options.minimumCount ?? 1;
     const counts = new Map<string, number>();
     for (const caption of captions) {
@@ -241,6 +244,11 @@ export class WordTokenizer implements Tokenizer {
   /** What stands for one id: its word, "[END]", "[UNK]" or "[MASK]". */
   word(id: number): string {
     return this.#tokens[id] ?? "[MASK]";
+  }
+
+  /** Every token is a word. */
+  spans(ids: ArrayLike<number>): { from: number; to: number }[] {
+    return Array.from({ length: ids.length }, (_, from) => ({ from, to: from + 1 }));
   }
 
   /** The words of a caption that this vocabulary lacks, in order. */

@@ -1,10 +1,6 @@
 /** A training step of unchanging shape: recorded once and replayed, or run op by op when looking for a bad number. */
 
 import type { CapturedWork, Gpu } from "../engine/gpu/gpu.js";
-import type { Tensor } from "../engine/tensor/tensor.js";
-
-/** The tensors that a step gives, by name. */
-export type StepTensors = Record<string, Tensor>;
 
 /**
  * Records `body` and throws the recording away: ops check their shapes and their memory is counted, but none is taken and
@@ -24,32 +20,56 @@ export function planned(gpu: Gpu, body: () => void): void {
   }
 }
 
-export class StaticStep<R extends StepTensors> {
-  private readonly gpu: Gpu;
-  private readonly record: () => R;
-  private captured: { work: CapturedWork; result: R } | null = null;
-  private uncaptured: R | null = null;
+/** The two halves of a step. Numbers that change from step to step they must read from tensors made outside of them. */
+export interface Phases<A, B> {
+  /** Forward and backward: its result (plain objects and arrays of tensors) is there until the next step. */
+  gradients(): A;
+  /** The update from it. */
+  update(gradients: A): B;
+}
 
-  /** `record` runs the ops of a step; what changes from step to step it must read from tensors made outside of it. */
-  constructor(gpu: Gpu, record: () => R) {
+interface Phase<R> {
+  result: R;
+  work: CapturedWork | null;
+}
+
+/**
+ * A step in two phases with something between them, if anything is: without it both are one capture, submitted once. With `checkFinite` on,
+ * nothing is captured: each kernel is watched, at the price of walking through the ops every time. The numbers are the same.
+ */
+export class CapturedStep<A, B> {
+  private readonly gpu: Gpu;
+  private readonly phases: Phases<A, B>;
+  private readonly between: ((gradients: A) => void | Promise<void>) | null;
+  private whole: Phase<{ first: A; second: B }> | null = null;
+  private first: Phase<A> | null = null;
+  private second: Phase<B> | null = null;
+
+  constructor(
+    gpu: Gpu,
+    phases: Phases<A, B>,
+    between: ((gradients: A) => void | Promise<void>) | null = null,
+  ) {
     this.gpu = gpu;
-    this.record = record;
+    this.phases = phases;
+    this.between = between;
   }
 
-  /**
-   * Submits the step and returns its results, which the next run overwrites. With `checkFinite` on, nothing is
-   * captured: each kernel is watched, at the price of walking through the ops every time. The numbers are the same.
-   */
-  run(): R {
-    this.release();
-    if (this.gpu.checker) {
-      this.uncaptured = this.gpu.scope(this.record);
-      this.gpu.flush();
-      return this.uncaptured;
-    }
-    this.captured ??= this.gpu.capture(this.record);
-    this.captured.work.run();
-    return this.captured.result;
+  /** Submits the step and returns the results of both phases, which the next run overwrites. */
+  async run(): Promise<{ first: A; second: B }> {
+    if (!this.between) return this.runWhole();
+    const { phases } = this;
+    this.first = this.runPhase(this.first, () => phases.gradients());
+    const { result } = this.first;
+    await this.between(result);
+    this.second = this.runPhase(this.second, () => phases.update(result));
+    return { first: result, second: this.second.result };
+  }
+
+  /** The same where nothing comes between, at once. */
+  runWhole(): { first: A; second: B } {
+    this.whole = this.runPhase(this.whole, () => this.record());
+    return this.whole.result;
   }
 
   /** Tries the step without running it; see `planned`. */
@@ -57,15 +77,39 @@ export class StaticStep<R extends StepTensors> {
     planned(this.gpu, () => this.record());
   }
 
-  private release(): void {
-    for (const tensor of Object.values(this.uncaptured ?? {})) tensor.dispose();
-    this.uncaptured = null;
+  private record(): { first: A; second: B } {
+    const first = this.phases.gradients();
+    return { first, second: this.phases.update(first) };
+  }
+
+  private runPhase<R>(phase: Phase<R> | null, body: () => R): Phase<R> {
+    if (this.gpu.checker) {
+      free(phase);
+      const result = this.gpu.scope(body);
+      this.gpu.flush();
+      return { result, work: null };
+    }
+    const captured = phase ?? this.gpu.capture(body);
+    captured.work!.run();
+    return captured;
   }
 
   dispose(): void {
-    this.release();
-    for (const tensor of Object.values(this.captured?.result ?? {})) tensor.dispose();
-    this.captured?.work.dispose();
-    this.captured = null;
+    for (const phase of [this.second, this.first, this.whole]) free(phase);
+    this.whole = this.first = this.second = null;
   }
+}
+
+/** Frees the tensors of a phase's result, and its capture. */
+function free(phase: Phase<unknown> | null): void {
+  if (!phase) return;
+  const walk = (value: unknown): void => {
+    if (typeof value !== "object" || value === null) return;
+    if (Array.isArray(value)) for (const item of value) walk(item);
+    else if (Object.getPrototypeOf(value) === Object.prototype)
+      for (const item of Object.values(value)) walk(item);
+    else if ("dispose" in value && typeof value.dispose === "function") value.dispose();
+  };
+  walk(phase.result);
+  phase.work?.dispose();
 }

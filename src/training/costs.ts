@@ -2,9 +2,8 @@
 
 import { imagesPerBatch } from "../captioner/batch.js";
 import type { Captioner } from "../captioner/captioner.js";
-import { captionBounds } from "../models/mc-diffusion/bound.js";
 import { DecoderTraining } from "./decoder-training.js";
-import { VqVaeTraining } from "./vqvae-training.js";
+import { TokenizerTraining } from "./tokenizer-training.js";
 
 /** Seconds. */
 export interface Costs {
@@ -45,17 +44,27 @@ export async function measureCosts(
     }
     return seconds / times;
   };
-  const { config, vqvae, decoder, schedule, positions } = captioner;
+  const { config, imageTokenizer, decoder, positions, settings } = captioner;
   const { data, sampling, seed } = config;
-  const tokenizing = new VqVaeTraining(vqvae, config.vqvae, seed, (_, images) => void images.fill(0));
-  const captioning = new DecoderTraining(decoder, schedule, config.decoder, seed, () => ({
-    tokens: new Uint32Array(config.decoder.batch * data.maxLength),
-    codes: new Uint32Array((config.decoder.batch / config.decoder.captionsPerImage) * positions),
-  }));
+  const tokenizing = captioner.trainsTokenizer
+    ? new TokenizerTraining(imageTokenizer, config.vqvae, seed, (_, images) => void images.fill(0), {
+        settings: settings.imageTokenizer,
+      })
+    : null;
+  const captioning = new DecoderTraining(
+    decoder,
+    config.decoder,
+    seed,
+    () => ({
+      tokens: new Uint32Array(config.decoder.batch * data.maxLength),
+      codes: new Uint32Array((config.decoder.batch / config.decoder.captionsPerImage) * positions),
+    }),
+    { settings: settings.decoder },
+  );
   let [vqvaeSteps, decoderSteps] = [0, 0];
-  const vqvaeStep = await secondsOf(() => tokenizing.step(++vqvaeSteps));
+  const vqvaeStep = tokenizing ? await secondsOf(() => tokenizing.step(++vqvaeSteps)) : 0;
   const decoderStep = await secondsOf(() => captioning.step(++decoderSteps));
-  tokenizing.dispose();
+  tokenizing?.dispose();
   captioning.dispose();
   if (!goesOn({ vqvaeStep, decoderStep })) return null;
 
@@ -64,17 +73,17 @@ export async function measureCosts(
   const codes = new Uint32Array(imagesPerBatch * positions);
   const steps = Math.min(2, sampling.steps);
   const captions = await secondsOf(() => captioner.captionCodes(codes, { steps }));
-  const table = captioner.table(schedule.visit(schedule.steps));
   const words = new Uint32Array(data.maxLength);
-  const bounds = await secondsOf(() =>
-    captionBounds(
-      decoder,
-      table,
-      Array(imagesPerBatch).fill(words),
-      Array(imagesPerBatch).fill(codes.subarray(0, positions)),
-      { steps: 1 },
-    ),
-  );
+  const { likelihood } = decoder;
+  const bounds = likelihood
+    ? await secondsOf(() =>
+        likelihood!.bound(
+          Array(imagesPerBatch).fill(words),
+          Array(imagesPerBatch).fill(codes.subarray(0, positions)),
+          { steps: 1, seed: 0 },
+        ),
+      )
+    : 0;
   return {
     vqvaeStep,
     decoderStep,

@@ -11,35 +11,6 @@ const passes = 3;
 /** The share of a large product's speed that a whole step reaches; measured on lavapipe. */
 const stepEfficiency = 0.5;
 
-/** Multiply-adds of one picture forward through the VQ-VAE's convolutions. */
-function vqvaeMultiplyAdds(captioner: Captioner): number {
-  const { channels, downsample, resBlocks, imageSize, codes, codeDim } = captioner.vqvae.shape;
-  let sum = 0;
-  let inputs = 4;
-  let side = imageSize;
-  let width = channels;
-  for (let level = 0; level < downsample; level++) {
-    side /= 2;
-    width = channels * 2 ** level;
-    sum += 2 * 16 * inputs * width * side * side; // encoder and decoder
-    inputs = width;
-  }
-  const block = (9 + 1) * width * (width / 2) * side * side;
-  return sum + 2 * resBlocks * block + (codes + 2 * width) * codeDim * side * side;
-}
-
-/** Multiply-adds of one caption forward through the decoder, its share of the work on the picture included. */
-function decoderMultiplyAdds(captioner: Captioner): number {
-  const { dim, blocks, length, side, mlpRatio, vocabulary, conditionBlocks, summaryTokens } =
-    captioner.decoder.shape;
-  const positions = side * side + summaryTokens;
-  const perToken = (3 + 1 + 1 + 1 + 2 * mlpRatio) * dim * dim + 2 * dim * (length + positions);
-  const perPosition =
-    blocks * 2 * dim * dim + conditionBlocks * ((3 + 1 + 2 * mlpRatio) * dim * dim + 2 * dim * positions);
-  const shared = (positions * perPosition) / captioner.config.decoder.captionsPerImage;
-  return blocks * length * perToken + shared + length * dim * vocabulary;
-}
-
 /** Floating-point operations a second of a 512×512 product here, the best of a few. */
 async function measureSpeed(gpu: Gpu): Promise<number> {
   const size = 512;
@@ -57,14 +28,16 @@ async function measureSpeed(gpu: Gpu): Promise<number> {
   return best;
 }
 
-/** Seconds that the steps of each stage should take. */
-export async function estimateSeconds(captioner: Captioner): Promise<{ vqvae: number; decoder: number }> {
-  const { vqvae, decoder } = captioner.config;
+/** Seconds that the steps of each stage should take; null where a network does not tell its arithmetic, 0 for a frozen one. */
+export async function estimateSeconds(
+  captioner: Captioner,
+): Promise<{ vqvae: number | null; decoder: number | null }> {
+  const { config, imageTokenizer, decoder } = captioner;
   const speed = (await measureSpeed(captioner.gpu)) * stepEfficiency;
-  const seconds = (multiplyAdds: number, { steps, batch }: { steps: number; batch: number }) =>
-    (2 * passes * multiplyAdds * steps * batch) / speed;
+  const seconds = (multiplyAdds: number | undefined, { steps, batch }: { steps: number; batch: number }) =>
+    multiplyAdds === undefined ? null : (2 * passes * multiplyAdds * steps * batch) / speed;
   return {
-    vqvae: seconds(vqvaeMultiplyAdds(captioner), vqvae),
-    decoder: seconds(decoderMultiplyAdds(captioner), decoder),
+    vqvae: captioner.trainsTokenizer ? seconds(imageTokenizer.multiplyAdds, config.vqvae) : 0,
+    decoder: seconds(decoder.multiplyAdds?.(config.decoder.captionsPerImage), config.decoder),
   };
 }

@@ -2,48 +2,13 @@
 
 import type { Config } from "../config/config.js";
 import { formatBytes, OutOfMemoryError } from "../engine/gpu/errors.js";
-import type { Gpu } from "../engine/gpu/gpu.js";
 import { asLogEntry, type LogEntry, type RunFolder } from "../io/run-folder.js";
 import { UserError } from "../platform/errors.js";
 import type { JsonRecord } from "../platform/json.js";
 import type { Platform } from "../platform/platform.js";
 import type { Progress } from "../report/progress.js";
 import { type Checkpoint, latestCheckpoint, saveCheckpoint } from "./checkpoint.js";
-
-export interface StepResult {
-  /** `total` and its parts. */
-  losses: Record<string, number>;
-  learningRate: number;
-  /** Global L2 norm of the gradient before clipping. */
-  gradNorm: number;
-}
-
-/** What a stage trains, one step at a time. Everything random in step n depends on the seed and n alone. */
-export interface Trainer {
-  readonly gpu: Gpu;
-  readonly stage: "vqvae" | "decoder";
-  /** How many there are to be. Another number once `StageOptions.pace` has corrected it. */
-  readonly steps: number;
-  /** What a step works through, for throughput. */
-  readonly perStep: { count: number; unit: "images" | "tokens" };
-  /** Step `step` (from 1). Resolves when its numbers have been read back. */
-  step(step: number): Promise<StepResult>;
-  /** Takes back all that a step has changed whose gradient was not finite, so that it moved no weight. */
-  undo(): void;
-  /** Settings that the memory of a step grows with, as the message says that tells of too little: "vqvae.batch, …". */
-  readonly memorySettings: string;
-  /** Measures on held-out data. Calls `onBatch`, which may throw, after each batch of pictures or captions. */
-  evaluate(onBatch?: () => void): Promise<Record<string, number>>;
-  /** Writes samples under a name that contains the step; returns their path. `onBatch` as above. */
-  sample(step: number, onBatch?: () => void): Promise<string>;
-  /** Runs `body` while the model has the weights that it would be used with if training ended here. */
-  withUsedWeights<T>(body: () => Promise<T>): Promise<T>;
-  save(): Promise<Pick<Checkpoint, "model" | "optimizer">>;
-  load(checkpoint: Checkpoint, path: string): void;
-  /** Called once training is over: from now on the model has the weights that it is used with. */
-  finish?(): void;
-  dispose(): void;
-}
+import type { Trainer } from "./trainer.js";
 
 export interface StageOptions {
   platform: Platform;

@@ -74,9 +74,18 @@ export class ModelOptimizer {
     for (const pack of this.packs) pack.zeroGrad();
   }
 
-  /** Records the update from the gradients of the backward pass. */
-  record(): void {
+  /** Records the end of the backward pass: from here on `gradients` hold all of it. */
+  completeGradients(): void {
     for (const pack of this.packs) pack.completeGradients();
+  }
+
+  /** The packed gradients, float32, the same tensors at every step. */
+  get gradients(): readonly Tensor[] {
+    return this.packs.map(({ gradients }) => gradients);
+  }
+
+  /** Records the update from the complete gradients. */
+  step(): void {
     this.adamw.step();
   }
 

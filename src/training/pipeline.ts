@@ -1,130 +1,133 @@
-/** What a run has beside its stages, the same on every platform: held-out pictures, a vocabulary, the trained captioner. */
+/** The training of a captioner from its data to its captions, the same for the command and in a page. */
 
 import type { Captioner } from "../captioner/captioner.js";
-import type { Config } from "../config/config.js";
-import { type Dataset, recordsInSplits } from "../data/dataset.js";
-import { readWeights } from "../engine/weights/weights.js";
-import { recordsOf, testSplits } from "../evaluation/evaluation.js";
-import type { RunFolder } from "../io/run-folder.js";
+import { loadWeights, readWeights } from "../engine/weights/weights.js";
+import type { LogEntry } from "../io/run-folder.js";
 import { UserError } from "../platform/errors.js";
-import { type JsonRecord, parseJsonRecord, toJson } from "../platform/json.js";
-import type { Files, Platform } from "../platform/platform.js";
-import { WordTokenizer } from "../text/words.js";
+import type { Files } from "../platform/platform.js";
+import type { Progress } from "../report/progress.js";
 import { latestCheckpoint } from "./checkpoint.js";
-import { type RunData, vocabularyHash } from "./run-data.js";
+import { decoderStage, trainingCodes } from "./decoder-stage.js";
+import { runStage, type StageOptions } from "./loop.js";
+import { tokenizerStage } from "./tokenizer-stage.js";
+import type { Stage, StageContext, Trainer } from "./trainer.js";
+import { keptVocabulary } from "./vocabulary.js";
 
-/** Held-out pictures that are measured and shown while training. */
-const heldOutCount = 96;
-const vocabularyFile = "vocabulary.json";
-
-/**
- * Records to measure on and to show while training: of the split `validation` alone, as whatever is chosen by these measures
- * has seen them. Throws a `UserError` where there are none, or no training pictures.
- */
-export function heldOutRecords(dataset: Dataset): number[] {
-  const records = measured(dataset);
-  if (records.length === 0)
-    throw new UserError(`data set ${dataset.name} has no pictures in split "validation" to measure on`);
-  if (!dataset.splits.train?.length) throw new UserError(`data set ${dataset.name} has no training pictures`);
-  return records;
+/** Work that takes a while, to be shown: a stage, the codes of the training pictures, scores. */
+export interface Work {
+  /** "vqvae", "decoder", "codes", "scores", "bound". */
+  label: string;
+  total: number;
+  unit: string;
+  /** How many of `perUnit.unit` one counted thing is. */
+  perUnit?: { factor: number; unit: string };
 }
 
-function measured(dataset: Dataset): number[] {
-  return recordsOf(dataset, "validation", heldOutCount);
+/** Who started the pipeline, and is told how it goes. */
+export interface Watcher {
+  /** Runs `body` with a display of its progress. */
+  track<T>(work: Work, body: (progress: Progress) => Promise<T>): Promise<T>;
+  /** True once the training is to stop: it does after its step. */
+  interrupted(): boolean;
+  /** Called after each batch of other work, and after a stage; throws what is to end the pipeline there. */
+  goOn?(): void;
+  /** See `StageOptions`. */
+  onStep?(entry: LogEntry, trainer: Trainer): void | Promise<void>;
+  onSample?(path: string, trainer: Trainer): void | Promise<void>;
+  pace?(trainer: Trainer): StageOptions["pace"];
 }
 
-/**
- * The records whose pictures a run uses, scores at the end included. Without `data.subset` all are, so that a picture which
- * cannot be read is found at the start, wherever it is.
- */
-export function usedRecords(dataset: Dataset, { data, log }: Config): number[] {
-  if (data.subset === 0) return recordsInSplits(dataset);
-  const scored = testSplits(dataset).flatMap((split) => recordsOf(dataset, split, log.scored));
-  return [...new Set([...(dataset.splits.train ?? []), ...measured(dataset), ...scored])];
+export interface PipelineOptions {
+  /** Whether each stage goes on from the run's last checkpoint of it. */
+  resume: boolean;
+  /** Default: both. `decoder` alone takes the trained image tokenizer from the run's checkpoint. */
+  stages?: readonly Stage[];
+  /** Called when training has ended or was interrupted, while the networks have the weights to be used. */
+  ended?(outcome: "finished" | "interrupted"): Promise<void>;
 }
 
-/** The vocabulary of a data set: the words of its training captions. */
-export function buildVocabulary(dataset: Dataset, config: Config): WordTokenizer {
-  const captions = (dataset.splits.train ?? []).flatMap((record) => dataset.records[record]!.captions);
-  return WordTokenizer.build(captions, { minimumCount: config.data.minCount });
-}
-
-/** The vocabulary that a run has in its folder; null if the file is not there. */
-export async function readVocabulary(files: Files, run: string): Promise<WordTokenizer | null> {
-  const path = `${run}/${vocabularyFile}`;
-  if (await files.exists(path))
-    return WordTokenizer.fromJSON(parseJsonRecord(await files.readText(path), path), path);
-  return null;
-}
-
-export async function writeVocabulary(files: Files, run: string, tokenizer: WordTokenizer): Promise<void> {
-  await files.write(`${run}/${vocabularyFile}`, toJson(tokenizer.toJSON()));
-}
-
-/** The run's vocabulary, built from the training captions when the run starts. */
-export async function runVocabulary(
-  files: Files,
-  run: Pick<RunFolder, "path">,
-  dataset: Dataset,
-  config: Config,
-): Promise<WordTokenizer> {
-  const kept = await readVocabulary(files, run.path);
-  if (kept) return kept;
-  const tokenizer = buildVocabulary(dataset, config);
-  await writeVocabulary(files, run.path, tokenizer);
-  return tokenizer;
-}
-
-/** What each checkpoint of a run keeps of its vocabulary, so that a lost file can be made again. */
-export function keptVocabulary(tokenizer: WordTokenizer): JsonRecord {
-  return { vocabulary: tokenizer.toJSON() };
-}
-
-/**
- * The vocabulary of a run that goes on: its file's, else that of a checkpoint or of its finished weights. A run that has
- * trained nothing yet builds it anew, from the data as it was when it began (or from `otherData`, if that is wanted). `restored`
- * says where it was found if not in its file. Throws a `UserError` if there is none: a model cannot go on with other words.
- */
-export async function resumedVocabulary(
-  { files, hash }: Pick<Platform, "files" | "hash">,
-  run: RunFolder,
-  dataset: Dataset,
-  config: Config,
-  { before, otherData }: { before: RunData | null; otherData: boolean },
-): Promise<{ tokenizer: WordTokenizer; restored: string | null }> {
-  const kept = await readVocabulary(files, run.path);
-  if (kept) return { tokenizer: kept, restored: null };
-  let trained = false;
-  for (const stage of ["decoder", "vqvae"]) {
-    const { checkpoint, path } = await latestCheckpoint(files, run.checkpointFolder(stage));
-    if (!checkpoint || path === null) continue;
-    trained = true;
-    const { vocabulary } = checkpoint.state;
-    if (vocabulary !== undefined) {
-      const tokenizer = WordTokenizer.fromJSON(vocabulary, `${path}/state.json`);
-      return { tokenizer, restored: path };
-    }
+/** Trains the image tokenizer, unless it is frozen, encodes the training pictures, and trains the decoder on their codes. */
+export async function trainCaptioner(
+  context: StageContext,
+  watcher: Watcher,
+  { resume, stages = ["vqvae", "decoder"], ended }: PipelineOptions,
+): Promise<"finished" | "interrupted"> {
+  const { captioner, dataset } = context;
+  if (captioner.trainsTokenizer) {
+    if (stages.includes("vqvae")) {
+      const trainer = tokenizerStage(context);
+      try {
+        const outcome = await runTracked(trainer, context, watcher, resume);
+        if (outcome === "interrupted" || !stages.includes("decoder")) {
+          await ended?.(outcome);
+          return outcome;
+        }
+      } finally {
+        trainer.dispose();
+      }
+    } else await loadTrainedTokenizer(context);
   }
-  const weights = `${run.path}/weights/config.json`;
-  if (await files.exists(weights)) {
-    const record = parseJsonRecord(await files.readText(weights), weights);
-    if (record.tokenizer !== undefined)
-      return { tokenizer: WordTokenizer.fromJSON(record.tokenizer, weights), restored: weights };
-  }
-  const tokenizer = buildVocabulary(dataset, config);
-  const same = before !== null && (await vocabularyHash(tokenizer, hash)) === before.vocabulary;
-  if (same || (!trained && otherData)) return { tokenizer, restored: "the captions" };
-  throw new UserError(
-    trained
-      ? `${run.path}/${vocabularyFile} is missing, and neither a checkpoint nor weights/ hold the words that the model was trained with; put the file back`
-      : `${run.path}/${vocabularyFile} is missing, and these captions have other words than the run began with; put the file or the captions back, or go on with --changed-data`,
+  const pictures = { label: "codes", total: dataset.splits.train!.length, unit: "pictures" };
+  const codes = await watcher.track(pictures, (progress) =>
+    trainingCodes(context, (done) => {
+      progress.update(done);
+      watcher.goOn?.();
+    }),
   );
+  const trainer = await decoderStage(context, codes);
+  try {
+    const outcome = await runTracked(trainer, context, watcher, resume);
+    trainer.finish?.();
+    await ended?.(outcome);
+    return outcome;
+  } finally {
+    trainer.dispose();
+  }
+}
+
+async function runTracked(
+  trainer: Trainer,
+  { platform, run, config, captioner }: StageContext,
+  watcher: Watcher,
+  resume: boolean,
+): Promise<"finished" | "interrupted"> {
+  const { count: factor, unit } = trainer.perStep;
+  const pace = watcher.pace?.(trainer);
+  const work = { label: trainer.stage, total: trainer.steps, unit: "steps", perUnit: { factor, unit } };
+  const outcome = await watcher.track(work, (progress) =>
+    runStage(trainer, {
+      platform,
+      run,
+      seed: config.seed,
+      log: config.log,
+      progress,
+      interrupted: () => watcher.interrupted(),
+      resume,
+      kept: keptVocabulary(captioner.tokenizer),
+      onStep: (entry) => watcher.onStep?.(entry, trainer),
+      onSample: (path) => watcher.onSample?.(path, trainer),
+      ...(pace ? { pace } : {}),
+    }),
+  );
+  watcher.goOn?.();
+  return outcome;
+}
+
+/** Gives the image tokenizer the weights of its finished stage. Throws a `UserError` if the run has none. */
+async function loadTrainedTokenizer({ captioner, run, platform, config }: StageContext): Promise<void> {
+  const { checkpoint, path } = await latestCheckpoint(platform.files, run.checkpointFolder("vqvae"));
+  if (!checkpoint || checkpoint.step < config.vqvae.steps) {
+    throw new UserError(
+      `${run.path} has no finished vqvae (step ${checkpoint?.step ?? 0} of ${config.vqvae.steps}); resume it without --stage decoder`,
+    );
+  }
+  loadWeights(captioner.imageTokenizer, checkpoint.model, `${path}/model.safetensors`);
 }
 
 /** Writes the captioner with the weights that its networks have now, as `Captioner.load` and `fromFolder` read it. */
 export async function saveTrained(captioner: Captioner, files: Files, folder: string): Promise<void> {
   const weights = new Map([
-    ...(await readWeights(captioner.vqvae, "vqvae.")),
+    ...(await readWeights(captioner.imageTokenizer, "vqvae.")),
     ...(await readWeights(captioner.decoder, "decoder.")),
   ]);
   await captioner.save(files, folder, weights, { half: true });

@@ -7,22 +7,23 @@
 import { imagesPerBatch as pictures } from "../captioner/batch.js";
 import { Captioner } from "../captioner/captioner.js";
 import type { Config } from "../config/config.js";
-import { mixBranches } from "../diffusion/guidance.js";
 import { DeviceLostError, formatBytes, OutOfMemoryError } from "../engine/gpu/errors.js";
 import type { Gpu } from "../engine/gpu/gpu.js";
 import { noGrad } from "../engine/tensor/tape.js";
-import { type Tensor, untracked } from "../engine/tensor/tensor.js";
+import { untracked } from "../engine/tensor/tensor.js";
+import { captionDecoders, imageTokenizers } from "../models/registry.js";
+import { samplingSettingsOf } from "../models/sampling-settings.js";
 import { UserError } from "../platform/errors.js";
-import type { WordTokenizer } from "../text/words.js";
+import type { Tokenizer } from "../text/tokenizer.js";
 import { planned } from "./captured-step.js";
 import { DecoderTraining } from "./decoder-training.js";
-import { VqVaeTraining } from "./vqvae-training.js";
+import { TokenizerTraining } from "./tokenizer-training.js";
 
 /** Batches of one call draw from seeds 2³² apart: so there is room for two million pictures below 2⁵³. */
 const highestSeed = 2 ** 48;
 
 /** The captioner of a run. Throws a `UserError` if the device cannot have it. */
-export function buildCaptioner(gpu: Gpu, config: Config, tokenizer: WordTokenizer): Captioner {
+export function buildCaptioner(gpu: Gpu, config: Config, tokenizer: Tokenizer): Captioner {
   checkNumbers(gpu, config);
   return named(
     "the model",
@@ -41,62 +42,51 @@ export function buildCaptioner(gpu: Gpu, config: Config, tokenizer: WordTokenize
 
 /** Tries the steps of both stages, and what measures and captions pictures between and after them. Throws a `UserError`. */
 export function tryRun(captioner: Captioner): void {
-  const { gpu, config, vqvae, decoder, schedule } = captioner;
+  const { gpu, config, imageTokenizer, decoder, settings } = captioner;
   const { imageSize } = config.data;
   const attempt = (what: string, settings: readonly string[], body: () => void) =>
     named(what, settings, config, body);
+  const memory = {
+    tokenizer: imageTokenizers.get(config.imageTokenizer).memory,
+    decoder: captionDecoders.get(config.model).memory,
+  };
 
-  attempt(
-    "a step of the VQ-VAE",
-    ["vqvae.batch", "data.imageSize", "vqvae.channels", "vqvae.downsample", "vqvae.attention"],
-    () => {
-      const training = new VqVaeTraining(vqvae, config.vqvae, config.seed, () => {});
-      try {
-        training.plan();
-      } finally {
-        training.dispose();
-      }
-    },
-  );
-  attempt(
-    "a step of the decoder",
-    ["decoder.batch", "decoder.microBatches", "decoder.dim", "data.maxLength", "data.minCount"],
-    () => {
-      const training = new DecoderTraining(decoder, schedule, config.decoder, config.seed, () => {
-        throw new Error("nothing is trained yet");
+  if (captioner.trainsTokenizer) {
+    attempt("a step of the image tokenizer", memory.tokenizer.step, () => {
+      const training = new TokenizerTraining(imageTokenizer, config.vqvae, config.seed, () => {}, {
+        settings: settings.imageTokenizer,
       });
       try {
         training.plan();
       } finally {
         training.dispose();
       }
-    },
+    });
+  }
+  attempt("a step of the decoder", memory.decoder.step, () => {
+    const nothing = () => {
+      throw new Error("nothing is trained yet");
+    };
+    const training = new DecoderTraining(decoder, config.decoder, config.seed, nothing, {
+      settings: settings.decoder,
+    });
+    try {
+      training.plan();
+    } finally {
+      training.dispose();
+    }
+  });
+  const { side } = decoder.shape;
+  attempt("measuring pictures", memory.tokenizer.use, () =>
+    planned(gpu, () => {
+      noGrad(() => {
+        imageTokenizer.encode(untracked(gpu, [pictures, imageSize, imageSize, 3], "f32", "images"));
+        imageTokenizer.decode(untracked(gpu, [pictures, side * side], "u32", "codes"));
+      });
+    }),
   );
-  const { side, length, vocabulary } = decoder.shape;
-  attempt(
-    "measuring pictures",
-    ["data.imageSize", "vqvae.channels", "vqvae.downsample", "vqvae.attention"],
-    () =>
-      planned(gpu, () => {
-        noGrad(() => {
-          vqvae.encode(untracked(gpu, [pictures, imageSize, imageSize, 3], "f32", "images"));
-          vqvae.decode(untracked(gpu, [pictures, side * side], "u32", "codes"));
-        });
-      }),
-  );
-  attempt(
-    "drawing captions",
-    ["data.maxLength", "data.minCount", "decoder.dim", "data.imageSize", "vqvae.downsample"],
-    () =>
-      planned(gpu, () => {
-        const rows = 2 * pictures;
-        const of = (shape: number[], label: string): Tensor<"u32"> => untracked(gpu, shape, "u32", label);
-        noGrad(() => {
-          const condition = decoder.prepare(of([rows, side * side], "codes"));
-          const logits = decoder.forward(of([rows, length], "x_t"), of([rows], "t"), condition);
-          mixBranches(logits.reshape([rows, length, vocabulary]), config.sampling.scale);
-        });
-      }),
+  attempt("drawing captions", memory.decoder.use, () =>
+    planned(gpu, () => decoder.planStep(pictures, samplingSettingsOf(config, {}))),
   );
   gpu.trim();
 }

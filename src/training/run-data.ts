@@ -7,7 +7,7 @@ import type { Dataset } from "../data/dataset.js";
 import { UserError } from "../platform/errors.js";
 import { parseJson } from "../platform/json.js";
 import type { Files, Platform } from "../platform/platform.js";
-import type { WordTokenizer } from "../text/words.js";
+import type { Tokenizer } from "../text/tokenizer.js";
 
 const FORMAT = "mc-diffusion-run-data-1";
 const FILE = "data.json";
@@ -32,7 +32,7 @@ export interface RunData {
 
 export async function describeData(
   dataset: Dataset,
-  tokenizer: WordTokenizer,
+  tokenizer: Tokenizer,
   hash: Platform["hash"],
 ): Promise<RunData> {
   const pictures: KeptPicture[] = [];
@@ -43,8 +43,10 @@ export async function describeData(
   return { pictures, vocabulary: await vocabularyHash(tokenizer, hash) };
 }
 
-export function vocabularyHash(tokenizer: WordTokenizer, hash: Platform["hash"]): Promise<string> {
-  return hash("sha-256", JSON.stringify(tokenizer.toJSON().words));
+export function vocabularyHash(tokenizer: Tokenizer, hash: Platform["hash"]): Promise<string> {
+  const { words, ...others } = tokenizer.toJSON();
+  // Word vocabularies are known by their words alone.
+  return hash("sha-256", JSON.stringify(words ?? others));
 }
 
 /** Writes the fingerprint into a run's folder. What the run knew of pictures that were not read this time stays. */

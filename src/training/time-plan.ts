@@ -10,9 +10,8 @@ import { boundSteps } from "../evaluation/held-out-bound.js";
 import { UserError } from "../platform/errors.js";
 import { formatDuration } from "../report/duration.js";
 import type { Costs } from "./costs.js";
-import { shown } from "./stages.js";
-
-type Stage = "vqvae" | "decoder";
+import { shown } from "./held-out.js";
+import type { Stage } from "./trainer.js";
 
 /** Settings that a plan decides. */
 export const PLANNED_KEYS: readonly string[] = [

@@ -4,7 +4,7 @@
  */
 import tap from "tap";
 import { loadDataset } from "../../dist/cli/load-dataset.js";
-import { resolveConfig } from "../../dist/config/config.js";
+import { resolveConfig } from "../../dist/config/resolve.js";
 import { readPictures } from "../../dist/data/dataset.js";
 import { nodePlatform } from "../../dist/platform/node.js";
 import { bundle } from "./bundle.js";

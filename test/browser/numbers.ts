@@ -1,6 +1,7 @@
 /** What is computed in Node and in a page to be compared, by the same code: random bits, forward results, first losses of a run. */
+
 import { Captioner } from "../../dist/captioner/captioner.js";
-import { resolveConfig } from "../../dist/config/config.js";
+import { resolveConfig } from "../../dist/config/resolve.js";
 import type { Dataset } from "../../dist/data/dataset.js";
 import { transitionTable } from "../../dist/diffusion/coefficients.js";
 import { qSample, samplePrior, sampleTimesteps } from "../../dist/diffusion/forward.js";
@@ -11,10 +12,12 @@ import { Rng } from "../../dist/engine/ops/rng.js";
 import { noGrad } from "../../dist/engine/tensor/tape.js";
 import { fromArray, type Tensor } from "../../dist/engine/tensor/tensor.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
+import { McDiffusion } from "../../dist/models/mc-diffusion/mc-diffusion.js";
 import type { Platform } from "../../dist/platform/platform.js";
 import { WordTokenizer } from "../../dist/text/words.js";
-import type { StepResult, Trainer } from "../../dist/training/loop.js";
-import { decoderStage, type StageContext, trainingCodes, vqvaeStage } from "../../dist/training/stages.js";
+import { decoderStage, trainingCodes } from "../../dist/training/decoder-stage.js";
+import { tokenizerStage } from "../../dist/training/tokenizer-stage.js";
+import type { StageContext, StepResult, Trainer } from "../../dist/training/trainer.js";
 import { randomArray } from "../harness.js";
 import { MemoryFiles } from "../io/memory-files.js";
 
@@ -69,10 +72,11 @@ export async function randomBits(gpu: Gpu): Promise<Numbers> {
 export async function forwardResults(gpu: Gpu): Promise<Numbers> {
   const words = Array.from({ length: 200 }, (_, i) => `w${i}`);
   const captioner = new Captioner(gpu, resolveConfig({ preset: "quick" }), new WordTokenizer(words));
-  const { decoder, vqvae, positions } = captioner;
+  const { positions } = captioner;
+  const [decoder, vqvae] = [McDiffusion.of(captioner.decoder), captioner.imageTokenizer];
   const { vocabulary, length, codes } = decoder.shape;
   const batch = 4;
-  const { imageSize } = vqvae.shape;
+  const { imageSize } = vqvae;
   const integers = (seed: number, count: number, below: number) =>
     Array.from(randomArray(seed, count, 1000), (x) => Math.floor(Math.abs(x)) % below);
   const images = fromArray(gpu, randomArray(1, batch * imageSize ** 2 * 3, 0.5), [
@@ -128,7 +132,7 @@ export async function firstLosses(
     trainer.dispose();
     return results;
   };
-  const vqvae = await train(vqvaeStage(context));
+  const vqvae = await train(tokenizerStage(context));
   const codes = given ?? (await trainingCodes(context, () => {}));
   const decoder = await train(await decoderStage(context, codes));
   captioner.dispose();

@@ -7,7 +7,7 @@ import { UserError } from "../../dist/platform/errors.js";
 import { UnfinishedCaption } from "../../dist/text/unfinished-caption.js";
 import { type Check, randomArray, test } from "../harness.js";
 import { MemoryFiles } from "../io/memory-files.js";
-import { build, id, pictures, saved, tokenizer } from "../tiny-captioner.js";
+import { build, decoderOf, id, pictures, saved, tokenizer, vqvaeOf } from "../tiny-captioner.js";
 
 async function texts(captioner: Captioner, options: CaptionOptions = {}, count = 8): Promise<string[]> {
   return (await captioner.captionAll(pictures(count), options)).map(({ text }) => text);
@@ -15,7 +15,8 @@ async function texts(captioner: Captioner, options: CaptionOptions = {}, count =
 
 /** Logits for some noisy captions and codes, without sampling. */
 async function logits(captioner: Captioner): Promise<Float32Array> {
-  const { gpu, decoder } = captioner;
+  const { gpu } = captioner;
+  const decoder = decoderOf(captioner);
   const { vocabulary, length, codes } = decoder.shape;
   const batch = 4;
   const random = randomArray(8, 200, 1000).map(Math.abs).map(Math.floor);
@@ -52,7 +53,7 @@ test("[UNK] is drawn only where it is allowed", async (t, gpu) => {
     const allowed = await count({ guidance: method, last: "sample", allowUnknown: true });
     t.ok(allowed > 0, `${method}: in ${allowed} of 64 where it is allowed`);
   }
-  t.equal(await count({ template: "a _ _ cat", last: "sample" }), 0, "nor in a gap");
+  t.equal(await count({ words: "a _ _ cat", last: "sample" }), 0, "nor in a gap");
   for await (const step of captioner.denoise(
     { width: 16, height: 16, data: pictures(1) },
     { alternatives: 11 },
@@ -123,8 +124,8 @@ test("half precision halves the file and costs little", async (t, gpu) => {
   t.ok(share > 0.45 && share < 0.65, `${(100 * share).toFixed(0)} % of the bytes`);
   const loaded = await Captioner.fromFolder(gpu, files, "half");
   t.same(
-    [...(await loaded.vqvae.codebook.read())],
-    [...(await captioner.vqvae.codebook.read())],
+    [...(await vqvaeOf(loaded).codebook.read())],
+    [...(await vqvaeOf(captioner).codebook.read())],
     "the codebook stays float32",
   );
   const [full, half] = [await logits(captioner), await logits(loaded)];
@@ -167,27 +168,28 @@ test("seed and settings decide the captions", async (t, gpu) => {
   );
 
   const plain = await texts(captioner, { guidance: "none" });
-  for (const options of [
-    { guidance: "mcs", scale: 1 },
-    { guidance: "cfg", scale: 1 },
-    { guidance: "mcs-printed", scale: 0 },
+  for (const guidance of [
+    { method: "mcs", scale: 1 },
+    { method: "cfg", scale: 1 },
+    { method: "mcs-printed", scale: 0 },
   ] as const) {
     t.same(
-      await texts(captioner, options),
+      await texts(captioner, { guidance }),
       plain,
-      `${options.guidance} with scale ${options.scale} is no guidance`,
+      `${guidance.method} with scale ${guidance.scale} is no guidance`,
     );
   }
   const strong = { scale: 4, maskRate: 0.9 };
-  const guided = await texts(captioner, { guidance: "mcs", ...strong });
+  const guided = await texts(captioner, { guidance: { method: "mcs", ...strong } });
   t.ok(guided.join() !== plain.join(), "with scale 4 it is some");
   t.same(
-    await texts(captioner, { guidance: "mcs-printed", ...strong, scale: -3 }),
+    await texts(captioner, { guidance: { method: "mcs-printed", ...strong, scale: -3 } }),
     guided,
     "mcs-printed is mcs with 1 - scale",
   );
   t.ok(
-    (await texts(captioner, { guidance: "mcs", ...strong, maskMode: "redrawn" })).join() !== guided.join(),
+    (await texts(captioner, { guidance: { method: "mcs", ...strong, maskMode: "redrawn" } })).join() !==
+      guided.join(),
     "a mask redrawn at every step is another mask",
   );
   captioner.dispose();
@@ -199,10 +201,14 @@ async function checkTemplate(
   template: string,
   pattern: RegExp,
 ): Promise<void> {
-  for (const options of [{ guidance: "none" }, { guidance: "mcs", scale: 3 }, { temperature: 0 }] as const) {
+  for (const options of [
+    { guidance: "none" },
+    { guidance: { method: "mcs", scale: 3 } },
+    { temperature: 0 },
+  ] as const) {
     const steps: Uint32Array[] = [];
     const captions = await captioner.captionAll(pictures(6), {
-      template,
+      words: template,
       ...options,
       onStep: ({ tokens }) => {
         steps.push(tokens);
@@ -233,7 +239,7 @@ test("a template's words stay in place, its gaps are filled with words", async (
   await checkTemplate(t, captioner, "_ dog with _ hat", /^\S+ dog with \S+ hat$/);
   await checkTemplate(t, captioner, "a black cat ...", /^a black cat$/);
   await t.throwsMessage(
-    texts(captioner, { template: "a _ cow" }),
+    texts(captioner, { words: "a _ cow" }),
     /"cow" is not in the model's vocabulary/,
     "a cow",
   );
@@ -261,10 +267,10 @@ test("many pictures go through in batches, and give back their memory", async (t
     "the last one as it is alone",
   );
   const before = gpu.memory.liveBytes;
-  await captioner.captionCodes(codes, { steps: 2, template: "a _ ..." });
-  const guided = { guidance: "mcs", scale: 3, maskMode: "redrawn" } as const;
+  await captioner.captionCodes(codes, { steps: 2, words: "a _ ..." });
+  const guided = { guidance: { method: "mcs", scale: 3, maskMode: "redrawn" } } as const;
   await captioner.captionCodes(codes.slice(0, 32), { ...guided, steps: 2 });
-  for (const wrong of [{ topR: 0 }, { ...guided, template: "a cow" }, { template: "a _", temperature: -1 }]) {
+  for (const wrong of [{ topR: 0 }, { ...guided, words: "a cow" }, { words: "a _", temperature: -1 }]) {
     await t.throwsMessage(
       captioner.captionCodes(codes.slice(0, 32), { steps: 2, ...wrong }),
       /./,

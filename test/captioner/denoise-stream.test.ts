@@ -1,13 +1,14 @@
 /** One caption as a page sees it: pictures from anywhere, every step with what is known of it. */
 
 import type { Captioner } from "../../dist/captioner/captioner.js";
-import type { DenoiseOptions, DenoiseStep } from "../../dist/captioner/denoise-stream.js";
+import type { DenoiseStep } from "../../dist/captioner/denoise-stream.js";
+import type { DenoiseOptions } from "../../dist/captioner/options.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import type { Float } from "../../dist/engine/gpu/kernel.js";
 import { noGrad } from "../../dist/engine/tensor/tape.js";
 import { fromArray, type Tensor } from "../../dist/engine/tensor/tensor.js";
 import { type Check, test } from "../harness.js";
-import { build, id, pictures, tokenizer } from "../tiny-captioner.js";
+import { build, decoderOf, id, pictures, tokenizer } from "../tiny-captioner.js";
 
 const side = 16;
 const picture = { width: side, height: side, data: pictures(1) };
@@ -34,12 +35,8 @@ test("denoise takes the steps that the batch path takes", async (t, gpu) => {
     { last: "sample", steps: 5, topR: 1 },
   ] as const) {
     const expected: number[][] = [];
-    const { guidance, ...rest } = { guidance: {}, ...options };
-    const { method, ...others } = { method: undefined, ...guidance };
     const [caption] = await captioner.captionAll(picture.data, {
-      ...rest,
-      ...others,
-      ...(method ? { guidance: method } : {}),
+      ...options,
       onStep: ({ tokens }) => expected.push([...tokens]),
     });
     const all = await steps(captioner, picture, options);
@@ -68,7 +65,8 @@ test("denoise takes the steps that the batch path takes", async (t, gpu) => {
 
 /** What the decoder says of tokens at time t without sampling: logits, and queries and keys of each block. */
 async function forward(captioner: Captioner, codes: Tensor<"u32">, tokens: number[], time: number) {
-  const { gpu, decoder } = captioner;
+  const { gpu } = captioner;
+  const decoder = decoderOf(captioner);
   const kept: { query: Tensor<Float>; keyValue: Tensor<Float>; heads: number }[] = [];
   const xt = fromArray(gpu, tokens, [1, tokens.length], "u32");
   const at = fromArray(gpu, [time], [1], "u32");

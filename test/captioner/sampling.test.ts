@@ -6,7 +6,7 @@ import { embedding } from "../../dist/engine/ops/embedding.js";
 import { mean } from "../../dist/engine/ops/reduce.js";
 import { fromArray, type Tensor } from "../../dist/engine/tensor/tensor.js";
 import { test } from "../harness.js";
-import { build, pictures, tokenizer } from "../tiny-captioner.js";
+import { build, decoderOf, pictures, tokenizer } from "../tiny-captioner.js";
 
 const length = 6;
 const vocabulary = tokenizer.vocabularySize;
@@ -17,7 +17,8 @@ const flat = (captioner: Captioner, codes: readonly number[]) =>
 
 /** Replaces the network: of a picture whose codes are all k it predicts p̃ = softmax of row k, whatever x_t is. */
 function predictRows(captioner: Captioner, row: (code: number) => number[]): () => void {
-  const { decoder, gpu } = captioner;
+  const { gpu } = captioner;
+  const decoder = decoderOf(captioner);
   const { codes } = decoder.shape;
   const data = Array.from({ length: codes + 1 }, (_, code) => row(code)).flat();
   const table = fromArray(gpu, data, [codes + 1, length * vocabulary]);
@@ -69,7 +70,7 @@ test("bytes b go into the networks as b / 127.5 - 1 and come out as they went in
   const expected = Float64Array.from(bytes, (byte) => byte / 127.5 - 1);
   const tensor = captioner.imageTensor(bytes);
   t.near(await tensor.read(), expected, { abs: 1e-6 }, "many pictures at once");
-  captioner.vqvae.decode = () => tensor;
+  captioner.imageTokenizer.decode = () => tensor;
   t.same([...(await captioner.reconstructAll(new Uint32Array(captioner.positions)))], [...bytes], "and back");
   captioner.dispose();
 });
@@ -128,7 +129,7 @@ test("every picture of every batch of 64 has its own random numbers", async (t, 
 
 /** The conditions that the network was given: [N · S] each, in the order of the calls. */
 async function conditions(captioner: Captioner, codes: Uint32Array, options: CaptionOptions) {
-  const { decoder } = captioner;
+  const decoder = decoderOf(captioner);
   const { prepare } = decoder;
   const given: Tensor<"u32">[] = [];
   decoder.prepare = (ids, call) => {
@@ -153,7 +154,7 @@ test("guidance hides what it should: nothing, all, or a share of the positions o
   const [plain] = await conditions(captioner, codes, { guidance: "none" });
   t.same([...plain!], [...codes], "none: the codes themselves");
 
-  const cfg = await conditions(captioner, codes, { guidance: "cfg", scale: 2 });
+  const cfg = await conditions(captioner, codes, { guidance: { method: "cfg", scale: 2 } });
   t.equal(cfg.length, 1, "cfg: one condition for all steps");
   t.same([...cfg[0]!.subarray(0, codes.length)], [...codes], "the whole condition first");
   t.ok(
@@ -161,11 +162,11 @@ test("guidance hides what it should: nothing, all, or a share of the positions o
     "then one without any code",
   );
 
-  for (const guidance of ["mcs", "mcs-printed"] as const) {
+  for (const method of ["mcs", "mcs-printed"] as const) {
     for (const maskRate of [0.25, 0.6]) {
-      const options = { guidance, scale: 3, maskRate };
-      const [both, ...more] = await conditions(captioner, codes, options);
-      const name = `${guidance} ${maskRate}`;
+      const guidance = { method, scale: 3, maskRate };
+      const [both, ...more] = await conditions(captioner, codes, { guidance });
+      const name = `${method} ${maskRate}`;
       t.equal(more.length, 0, `${name}: one mask for all steps`);
       t.same([...both!.subarray(0, codes.length)], [...codes], `${name}: the whole condition first`);
       const partial = both!.subarray(codes.length);
@@ -180,7 +181,9 @@ test("guidance hides what it should: nothing, all, or a share of the positions o
         Array.from(partial.subarray(i * positions, (i + 1) * positions), (code) => code === mask).join(),
       );
       t.ok(new Set(masks).size > 50, `${name}: each picture loses other positions`);
-      const redrawn = await conditions(captioner, codes, { ...options, maskMode: "redrawn" });
+      const redrawn = await conditions(captioner, codes, {
+        guidance: { ...guidance, maskMode: "redrawn" },
+      });
       t.equal(new Set(redrawn.map(String)).size, 4, `${name}, redrawn: another mask at each of 4 steps`);
     }
   }

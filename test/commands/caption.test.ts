@@ -131,7 +131,7 @@ t.test("odd and hostile pictures are a sentence each; their names cannot command
 t.test("wrong usage is one sentence and exit code 2", async (t) => {
   for (const [words, pattern] of [
     [[], /missing required argument 'image'/],
-    [["x.png", "--guidance", "more"], /--guidance should be one of none, cfg, mcs, mcs-printed/],
+    [["x.png", "--guidance", "more"], /Allowed choices are none, cfg, mcs, mcs-printed/],
     [
       ["x.png", "--last", "best"],
       /'--last <way>' argument 'best' is invalid. Allowed choices are argmax, sample/,

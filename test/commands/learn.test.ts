@@ -140,9 +140,9 @@ t.test("train.js on a folder, then caption.js with its weights", async (t) => {
 t.test("shipped are the VQ-VAE and the averaged decoder of the last checkpoints", async (t) => {
   const { files } = nodePlatform;
   const captioner = await Captioner.fromFolder(await sharedGpu(), files, join(run, "weights"));
-  const { decoder, schedule, config } = captioner;
+  const { decoder, config } = captioner;
   const shipped = await weightsOf(decoder);
-  const training = new DecoderTraining(decoder, schedule, config.decoder, config.seed, () => {
+  const training = new DecoderTraining(decoder, config.decoder, config.seed, () => {
     throw new Error("nothing is trained here");
   });
   const latest = (stage: string) => latestCheckpoint(files, join(run, "checkpoints", stage));
@@ -159,9 +159,9 @@ t.test("shipped are the VQ-VAE and the averaged decoder of the last checkpoints"
     averaged < 0.2 * trained,
     `off by ${averaged.toPrecision(2)}, the trained ones by ${trained.toPrecision(2)}`,
   );
-  const vqvae = await weightsOf(captioner.vqvae);
-  loadWeights(captioner.vqvae, (await latest("vqvae")).checkpoint!.model, "checkpoint");
-  const stored = await weightsOf(captioner.vqvae);
+  const vqvae = await weightsOf(captioner.imageTokenizer);
+  loadWeights(captioner.imageTokenizer, (await latest("vqvae")).checkpoint!.model, "checkpoint");
+  const stored = await weightsOf(captioner.imageTokenizer);
   t.ok(
     stored.every((value, i) => Math.abs(value - vqvae[i]!) <= 1e-3 * Math.abs(value) + 1e-6),
     "the VQ-VAE is that of its checkpoint, to the bits of float16",

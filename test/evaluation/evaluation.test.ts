@@ -1,6 +1,6 @@
 import t from "tap";
 import type { Captioner } from "../../dist/captioner/captioner.js";
-import type { CaptionOptions } from "../../dist/captioner/options.js";
+import type { BatchOptions } from "../../dist/captioner/options.js";
 import type { CaptionedImage, Dataset } from "../../dist/data/dataset.js";
 import { MemoryPictures, splitsOf } from "../../dist/data/dataset.js";
 import {
@@ -14,6 +14,7 @@ import {
   testSplits,
 } from "../../dist/evaluation/evaluation.js";
 import { ciderD } from "../../dist/metrics/cider.js";
+import { guidanceOptions } from "../../dist/models/sampling-settings.js";
 import { UserError } from "../../dist/platform/errors.js";
 import { attributesOf } from "../../dist/text/attributes.js";
 
@@ -76,8 +77,9 @@ const captioner = {
   },
   async captionCodes(
     codes: Uint32Array,
-    { onBatch, seed = 1, guidance = "cfg", scale }: CaptionOptions,
+    { onBatch, seed = 1, guidance: given }: BatchOptions,
   ): Promise<{ text: string }[]> {
+    const { method: guidance = "cfg", scale } = guidanceOptions(given);
     const things = Array.from({ length: codes.length / 2 }, (_, i) => codes[2 * i]!);
     asked.push({ things, seed, guidance, scale });
     onBatch?.(things.length);

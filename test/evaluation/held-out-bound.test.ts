@@ -4,7 +4,7 @@ import { boundTable, heldOutBound, splitBounds } from "../../dist/evaluation/hel
 import { captionBounds } from "../../dist/models/mc-diffusion/bound.js";
 import { attributesOf } from "../../dist/text/attributes.js";
 import { test } from "../harness.js";
-import { build, pictures, tokenizer } from "../tiny-captioner.js";
+import { build, decoderOf, pictures, tokenizer } from "../tiny-captioner.js";
 
 /** Five pictures, with one caption to three each. The third is longer than the model's 6 tokens. */
 function dataset(): Dataset {
@@ -36,12 +36,13 @@ test("the bound of held-out captions: all references, means over pictures, bits 
   const codes = await captioner.encodeAll(pictures(5));
   const codesOf = (picture: number) => codes.slice(picture * 16, (picture + 1) * 16);
   const records = [1, 2, 3];
-  const table = captioner.table(captioner.schedule.visit(10));
+  const decoder = decoderOf(captioner);
+  const table = decoder.table(decoder.schedule.visit(10));
   const pairs = records.flatMap((record) =>
     data.records[record]!.captions.map((text) => ({ record, ids: tokenizer.encodeFixed(text, length) })),
   );
   const nats = await captionBounds(
-    captioner.decoder,
+    decoder,
     table,
     pairs.map(({ ids }) => ids),
     pairs.map(({ record }) => codesOf(record)),
@@ -72,7 +73,7 @@ test("the bound of held-out captions: all references, means over pictures, bits 
     { rel: 1e-12 },
     "bits a token",
   );
-  t.near([bound.prior], [length * captioner.schedule.priorKl()], { rel: 1e-12 }, "the prior's part");
+  t.near([bound.prior], [length * decoder.schedule.priorKl()], { rel: 1e-12 }, "the prior's part");
   t.same([bound.captions, bound.pictures, bound.steps], [6, 3, 4], "captions, pictures, steps");
   t.same(done, [6], "it tells how far it is");
   t.equal((await heldOutBound(captioner, data, records, of)).steps, 10, "all steps where none are given");

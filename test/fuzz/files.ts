@@ -1,6 +1,7 @@
 /** Targets: weights, settings, vocabularies, runs, lists of captions. */
 
-import { type Config, resolveConfig } from "../../dist/config/config.js";
+import type { Config } from "../../dist/config/config.js";
+import { resolveConfig } from "../../dist/config/resolve.js";
 import { parseCaptions } from "../../dist/data/folder.js";
 import {
   decodeSafetensors,

@@ -1,5 +1,5 @@
 import t from "tap";
-import { resolveConfig } from "../../dist/config/config.js";
+import { resolveConfig } from "../../dist/config/resolve.js";
 import type { LogEntry } from "../../dist/io/run-folder.js";
 import { renderReport } from "../../dist/report/report.js";
 

@@ -7,8 +7,8 @@ import { fromArray } from "../../dist/engine/tensor/tensor.js";
 import { readWeights } from "../../dist/engine/weights/weights.js";
 import { Decoder } from "../../dist/models/mc-diffusion/decoder.js";
 import type { DecoderTraining } from "../../dist/training/decoder-training.js";
-import type { StepResult } from "../../dist/training/loop.js";
-import type { VqVaeTraining } from "../../dist/training/vqvae-training.js";
+import type { TokenizerTraining } from "../../dist/training/tokenizer-training.js";
+import type { StepResult } from "../../dist/training/trainer.js";
 import { type Check, test } from "../harness.js";
 import { Process, softmax } from "../reference/diffusion.js";
 import { chiSquareZ } from "../reference/statistics.js";
@@ -282,7 +282,7 @@ for (const adaptive of [true, false]) {
 }
 
 /** The moments of a checkpoint, all parameters in one. */
-async function momentsOf(training: DecoderTraining | VqVaeTraining) {
+async function momentsOf(training: DecoderTraining | TokenizerTraining) {
   const { optimizer } = await training.save();
   const values = (name: string) => Float64Array.from(optimizer.get(name)!.data as Float32Array);
   return { first: values("firstMoment"), second: values("secondMoment") };

@@ -3,11 +3,11 @@
  * Dawn's null backend, which validates everything and computes nothing.
  */
 import { Captioner } from "../../dist/captioner/captioner.js";
-import { resolveConfig } from "../../dist/config/config.js";
+import { resolveConfig } from "../../dist/config/resolve.js";
 import { type CapturedWork, Gpu } from "../../dist/engine/gpu/gpu.js";
 import { WordTokenizer } from "../../dist/text/words.js";
 import { DecoderTraining } from "../../dist/training/decoder-training.js";
-import { VqVaeTraining } from "../../dist/training/vqvae-training.js";
+import { TokenizerTraining } from "../../dist/training/tokenizer-training.js";
 import { type Check, test } from "../harness.js";
 import { deviceOf } from "../host-node.js";
 
@@ -89,13 +89,7 @@ test("budget of the quick preset's decoder step", async (t) => {
     tokens: new Uint32Array(batch * captioner.decoder.shape.length),
     codes: new Uint32Array((batch / captionsPerImage) * captioner.positions),
   };
-  const training = new DecoderTraining(
-    captioner.decoder,
-    captioner.schedule,
-    config.decoder,
-    1,
-    () => captions,
-  );
+  const training = new DecoderTraining(captioner.decoder, config.decoder, 1, () => captions);
   let step = 0;
   await checkBudget(t, gpu, () => training.step(++step), { dispatches: 140 });
   training.dispose();
@@ -106,7 +100,12 @@ test("budget of the quick preset's VQ-VAE step", async (t) => {
   const gpu = await nullGpu(t);
   if (!gpu) return;
   const { config, captioner } = quickPreset(gpu);
-  const training = new VqVaeTraining(captioner.vqvae, config.vqvae, 1, (_, images) => void images.fill(128));
+  const training = new TokenizerTraining(
+    captioner.imageTokenizer,
+    config.vqvae,
+    1,
+    (_, images) => void images.fill(128),
+  );
   let step = 0;
   await checkBudget(t, gpu, () => training.step(++step), { dispatches: 128 });
   training.dispose();

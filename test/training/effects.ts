@@ -9,8 +9,9 @@ import { readPictures } from "../../dist/data/dataset.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
 import { nodePlatform } from "../../dist/platform/node.js";
+import { decoderStage, trainingCodes } from "../../dist/training/decoder-stage.js";
 import { runStage } from "../../dist/training/loop.js";
-import { decoderStage, trainingCodes, vqvaeStage } from "../../dist/training/stages.js";
+import { tokenizerStage } from "../../dist/training/tokenizer-stage.js";
 import { writePictures } from "../commands/pictures.js";
 import { test } from "../harness.js";
 import { MemoryFiles } from "../io/memory-files.js";
@@ -54,7 +55,7 @@ const probes = {
   /** Losses, learning rates and gradients of the VQ-VAE's training. */
   async vqvae(gpu, set) {
     const context = await toyContext(gpu, toyDataset(12), `vqvae.steps=${steps}`, ...set);
-    const trainer = vqvaeStage(context);
+    const trainer = tokenizerStage(context);
     const results = [];
     for (let step = 1; step <= steps; step++) results.push(await trainer.step(step));
     trainer.dispose();

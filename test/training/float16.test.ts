@@ -3,7 +3,7 @@ import { checkFinite } from "../../dist/engine/gpu/finite-check.js";
 import { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { readWeights } from "../../dist/engine/weights/weights.js";
 import { WordTokenizer } from "../../dist/text/words.js";
-import type { StepResult } from "../../dist/training/loop.js";
+import type { StepResult } from "../../dist/training/trainer.js";
 import { deviceOf } from "../device.js";
 import { type Check, float16Test, randomArray, test } from "../harness.js";
 import { MemoryFiles } from "../io/memory-files.js";
@@ -90,7 +90,7 @@ const build = (gpu: Gpu, precision: string) =>
   );
 const saved = async (captioner: Captioner) =>
   new Map([
-    ...(await readWeights(captioner.vqvae, "vqvae.")),
+    ...(await readWeights(captioner.imageTokenizer, "vqvae.")),
     ...(await readWeights(captioner.decoder, "decoder.")),
   ]);
 const pictures = Uint8Array.from(randomArray(1, 2 * 768, 60), (value) =>

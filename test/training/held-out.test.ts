@@ -7,16 +7,13 @@ import { evaluate } from "../../dist/evaluation/evaluation.js";
 import { splitBounds } from "../../dist/evaluation/held-out-bound.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
 import { attributesOf } from "../../dist/text/attributes.js";
-import { runStage, type Trainer } from "../../dist/training/loop.js";
-import { heldOutRecords, runVocabulary, saveTrained } from "../../dist/training/pipeline.js";
-import {
-  captionedSamples,
-  decoderStage,
-  reconstructions,
-  type StageContext,
-  trainingCodes,
-  vqvaeStage,
-} from "../../dist/training/stages.js";
+import { decoderStage, trainingCodes } from "../../dist/training/decoder-stage.js";
+import { captionedSamples, heldOutRecords, reconstructions } from "../../dist/training/held-out.js";
+import { runStage } from "../../dist/training/loop.js";
+import { saveTrained } from "../../dist/training/pipeline.js";
+import { tokenizerStage } from "../../dist/training/tokenizer-stage.js";
+import type { StageContext, Trainer } from "../../dist/training/trainer.js";
+import { runVocabulary } from "../../dist/training/vocabulary.js";
 import { test } from "../harness.js";
 import { MemoryFiles } from "../io/memory-files.js";
 import { pictures } from "../tiny-captioner.js";
@@ -107,7 +104,7 @@ test("nothing of a test split is read until the model is trained and saved", asy
       resume: false,
     });
   const tests = () => ["test", "render"].flatMap((split) => [...(read.get(split) ?? [])]);
-  const vqvae = vqvaeStage(context);
+  const vqvae = tokenizerStage(context);
   t.equal(await train(vqvae), "finished", "the VQ-VAE is trained, measured and shown");
   t.same(tests(), [], "the vocabulary and the VQ-VAE read nothing of the test splits");
   const decoder = await decoderStage(context, await trainingCodes(context, () => {}));

@@ -29,7 +29,7 @@ test("ten captions take no more than two, and the captioner gives all back", asy
   const captioner = new Captioner(gpu, config, new WordTokenizer(["a", "red", "cat"]));
   const picture = Uint8Array.from({ length: 16 * 16 * 3 }, (_, i) => (i * 37) % 256);
   const caption = async (seed: number) => {
-    const [made] = await captioner.captionAll(picture, { seed, guidance: "mcs", scale: 2 });
+    const [made] = await captioner.captionAll(picture, { seed, guidance: { method: "mcs", scale: 2 } });
     return made!.tokens.length;
   };
   t.equal(await caption(0), 6, "a caption");

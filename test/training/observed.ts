@@ -67,9 +67,9 @@ export function observeVqvae(vqvae: VqVae, batch: number) {
     copy(gpu, images, start);
     startCodebook.call(vqvae, images, random);
   };
-  vqvae.loss = (images, options, random) => {
+  vqvae.loss = (images, options) => {
     copy(gpu, images, step);
-    return loss.call(vqvae, images, options, random);
+    return loss.call(vqvae, images, options);
   };
   return {
     start: () => start.read(),

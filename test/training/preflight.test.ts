@@ -1,5 +1,5 @@
 /** Settings that a device or an op refuses are refused before the first step, in a sentence that names them. */
-import { resolveConfig } from "../../dist/config/config.js";
+import { resolveConfig } from "../../dist/config/resolve.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { WordTokenizer } from "../../dist/text/words.js";
 import { buildCaptioner, tryRun } from "../../dist/training/preflight.js";
@@ -38,9 +38,12 @@ test("settings that work are fine, cost no dispatch and leave nothing", async (t
     t.equal(gpu.memory.liveBytes, before, `${set.join(" ") || "plain"}: memory is as before`);
   }
   const captioner = buildCaptioner(gpu, tinyConfig(), vocabulary(20));
-  const weights = [await weightsOf(captioner.vqvae), await weightsOf(captioner.decoder)];
+  const weights = [await weightsOf(captioner.imageTokenizer), await weightsOf(captioner.decoder)];
   tryRun(captioner);
-  t.ok(sameBits(await weightsOf(captioner.vqvae), weights[0]!), "the VQ-VAE's weights are as they were");
+  t.ok(
+    sameBits(await weightsOf(captioner.imageTokenizer), weights[0]!),
+    "the VQ-VAE's weights are as they were",
+  );
   t.ok(sameBits(await weightsOf(captioner.decoder), weights[1]!), "and the decoder's");
   captioner.dispose();
 });

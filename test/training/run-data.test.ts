@@ -1,17 +1,19 @@
 /** What a run keeps of its data, and what it tells when that is another. */
+
 import t from "tap";
 import { type Dataset, splitsOf } from "../../dist/data/dataset.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
 import { nodePlatform } from "../../dist/platform/node.js";
+import type { Tokenizer } from "../../dist/text/tokenizer.js";
 import { WordTokenizer } from "../../dist/text/words.js";
 import { saveCheckpoint } from "../../dist/training/checkpoint.js";
+import { dataDifferences, describeData, keepData, keptData } from "../../dist/training/run-data.js";
 import {
   buildVocabulary,
   keptVocabulary,
   resumedVocabulary,
   writeVocabulary,
-} from "../../dist/training/pipeline.js";
-import { dataDifferences, describeData, keepData, keptData } from "../../dist/training/run-data.js";
+} from "../../dist/training/vocabulary.js";
 import { MemoryFiles } from "../io/memory-files.js";
 import { tinyConfig } from "./setup.js";
 import { toyDataset } from "./toy.js";
@@ -109,7 +111,7 @@ t.test("a lost vocabulary is restored from a checkpoint, and never made of other
   const zebra = dataset((records) => (records[1] = { ...records[1]!, captions: ["a zebra"] }));
   const resume = (of: Dataset, otherData = false, known: typeof before | null = before) =>
     resumedVocabulary({ files, hash }, run, of, config, { before: known, otherData });
-  const wordsOf = ({ tokenizer }: { tokenizer: WordTokenizer }) => tokenizer.toJSON().words;
+  const wordsOf = ({ tokenizer }: { tokenizer: Tokenizer }) => tokenizer.toJSON().words as string[];
 
   t.same(
     wordsOf(await resume(data)),

@@ -1,6 +1,7 @@
 /** Every key of the configuration does something, and the optimisers follow their schedules. */
 
-import { type Config, resolveConfig } from "../../dist/config/config.js";
+import type { Config } from "../../dist/config/config.js";
+import { resolveConfig } from "../../dist/config/resolve.js";
 import { readPictures } from "../../dist/data/dataset.js";
 import { test } from "../harness.js";
 import { effects, elsewhere, testEffects } from "./effects.js";

@@ -1,16 +1,18 @@
 /** Tiny models and batches for the tests of training. */
 
 import type { Progress } from "../../dist/cli/progress.js";
-import { type Config, resolveConfig } from "../../dist/config/config.js";
-import { Schedule } from "../../dist/diffusion/schedule.js";
+import type { Config } from "../../dist/config/config.js";
+import { resolveConfig } from "../../dist/config/resolve.js";
+import { defaultPreset } from "../../dist/diffusion/schedule.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import type { Module } from "../../dist/engine/nn/module.js";
 import { readWeights } from "../../dist/engine/weights/weights.js";
-import { Decoder, type DecoderShape } from "../../dist/models/mc-diffusion/decoder.js";
+import type { DecoderShape } from "../../dist/models/mc-diffusion/decoder.js";
+import { McDiffusion } from "../../dist/models/mc-diffusion/mc-diffusion.js";
 import { VqVae } from "../../dist/models/vqvae/vqvae.js";
 import { type DecoderBatches, DecoderTraining } from "../../dist/training/decoder-training.js";
-import type { Trainer } from "../../dist/training/loop.js";
-import { VqVaeTraining } from "../../dist/training/vqvae-training.js";
+import { TokenizerTraining } from "../../dist/training/tokenizer-training.js";
+import type { Trainer } from "../../dist/training/trainer.js";
 import { randomArray } from "../random-array.js";
 
 export const decoderShape: DecoderShape = {
@@ -67,7 +69,7 @@ export function tinyConfig(...set: string[]): Config {
 }
 
 export interface Training {
-  training: DecoderTraining | VqVaeTraining;
+  training: DecoderTraining | TokenizerTraining;
   model: Module;
   trainer: Trainer;
   dispose(): void;
@@ -86,9 +88,9 @@ export interface TrainingChanges {
 /** A decoder with its training, as a trainer that evaluates nothing. */
 export function decoderTraining(gpu: Gpu, config: Config, changes: TrainingChanges = {}) {
   const shape = { ...decoderShape, ...changes.shape };
-  const decoder = new Decoder(gpu, shape);
+  const decoder = new McDiffusion(gpu, shape, { schedule: defaultPreset });
   decoder.initialise(config.seed);
-  const schedule = new Schedule({ tokens: shape.vocabulary, steps: shape.timesteps });
+  const { schedule } = decoder;
   const { batch } = config.decoder;
   const fromPairs: DecoderBatches = (step) => {
     const tokens = new Uint32Array(batch * shape.length);
@@ -101,7 +103,7 @@ export function decoderTraining(gpu: Gpu, config: Config, changes: TrainingChang
     return { tokens, codes };
   };
   const batches = changes.batches ?? fromPairs;
-  const training = new DecoderTraining(decoder, schedule, config.decoder, config.seed, batches);
+  const training = new DecoderTraining(decoder, config.decoder, config.seed, batches);
   return {
     training,
     decoder,
@@ -121,7 +123,7 @@ export function vqvaeTraining(gpu: Gpu, config: Config, changes: TrainingChanges
   const { imageSize } = config.data;
   const vqvae = new VqVae(gpu, { imageSize, channels, codes, codeDim, downsample, resBlocks, attention });
   vqvae.initialise(config.seed);
-  const training = new VqVaeTraining(vqvae, config.vqvae, config.seed, (step, images) => {
+  const training = new TokenizerTraining(vqvae, config.vqvae, config.seed, (step, images) => {
     const noise = randomArray(step + 1, images.length / 48, 70);
     for (let i = 0; i < images.length; i++) {
       images[i] = Math.max(0, Math.min(255, 128 + noise[Math.floor(i / 48)]!));
@@ -143,7 +145,7 @@ function trainerOf(
   gpu: Gpu,
   stage: "vqvae" | "decoder",
   steps: number,
-  training: DecoderTraining | VqVaeTraining,
+  training: DecoderTraining | TokenizerTraining,
   changes: Partial<Trainer> = {},
 ): Trainer {
   return {

@@ -5,16 +5,14 @@ import type { Dataset } from "../../dist/data/dataset.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { readWeights } from "../../dist/engine/weights/weights.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
-import { heldOutRecords, runVocabulary, saveTrained } from "../../dist/training/pipeline.js";
-import {
-  captionedSamples,
-  decoderStage,
-  reconstructions,
-  trainingCodes,
-  vqvaeStage,
-} from "../../dist/training/stages.js";
+import { decoderStage, trainingCodes } from "../../dist/training/decoder-stage.js";
+import { captionedSamples, heldOutRecords, reconstructions } from "../../dist/training/held-out.js";
+import { saveTrained } from "../../dist/training/pipeline.js";
+import { tokenizerStage } from "../../dist/training/tokenizer-stage.js";
+import { runVocabulary } from "../../dist/training/vocabulary.js";
 import { test } from "../harness.js";
 import { MemoryFiles } from "../io/memory-files.js";
+import { decoderOf, vqvaeOf } from "../tiny-captioner.js";
 import { observeDecoder, observeVqvae } from "./observed.js";
 import { sameBits, tinyConfig, weightsOf } from "./setup.js";
 import {
@@ -59,8 +57,8 @@ test("the VQ-VAE learns from training pictures only, each as often, augmented an
   const dataset = toyDataset(24);
   const context = await toyContext(gpu, dataset, "vqvae.batch=6", "vqvae.steps=6");
   const { captioner } = context;
-  const observed = observeVqvae(captioner.vqvae, 6);
-  const trainer = vqvaeStage(context);
+  const observed = observeVqvae(vqvaeOf(captioner), 6);
+  const trainer = tokenizerStage(context);
   const seen: number[][] = [];
   let [worst, outside] = [0, 0];
   for (let step = 1; step <= 6; step++) {
@@ -163,7 +161,7 @@ for (const captionsPerImage of [1, 2]) {
       const row = Math.floor(i / positions);
       return [train[Math.floor(row / variants)]!, row % variants][i % positions] ?? 0;
     });
-    const observed = observeDecoder(captioner.decoder, config.decoder);
+    const observed = observeDecoder(decoderOf(captioner), config.decoder);
     const trainer = await decoderStage(context, codes);
     const shown: number[] = [];
     const seen = new Set<string>();
@@ -309,9 +307,9 @@ test("averaged weights are in the checkpoint, and are what ships", async (t, gpu
   const loaded = await Captioner.fromFolder(gpu, platform.files, "weights");
   // Stored in float16.
   t.near(await weightsOf(loaded.decoder), averaged, { rel: 1e-3, abs: 1e-7 }, "which the shipped file holds");
-  const codebook = (of: Captioner) => of.vqvae.codebook.read();
+  const codebook = (of: Captioner) => vqvaeOf(of).codebook.read();
   t.ok(sameBits(await codebook(loaded), await codebook(captioner)), "with the codebook, exactly");
-  const names = (of: Captioner) => readWeights(of.vqvae).then((weights) => [...weights.keys()]);
+  const names = (of: Captioner) => readWeights(of.imageTokenizer).then((weights) => [...weights.keys()]);
   t.same(await names(loaded), await names(captioner), "and the rest of the VQ-VAE");
   loaded.dispose();
   trainer.dispose();
@@ -322,7 +320,7 @@ test("the VQ-VAE is measured on held-out pictures beside their reconstructions",
   const dataset = toyDataset(24);
   const context = await toyContext(gpu, dataset);
   const { captioner, heldOut } = context;
-  const trainer = vqvaeStage(context);
+  const trainer = tokenizerStage(context);
   const encoded: number[][] = [];
   tellingCodes(captioner, encoded);
   const image = (thing: number) => {

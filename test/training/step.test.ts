@@ -6,7 +6,7 @@ import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import type { Rng } from "../../dist/engine/ops/rng.js";
 import { fromArray, type Tensor } from "../../dist/engine/tensor/tensor.js";
 import type { Decoder } from "../../dist/models/mc-diffusion/decoder.js";
-import type { StepResult } from "../../dist/training/loop.js";
+import type { StepResult } from "../../dist/training/trainer.js";
 import { test } from "../harness.js";
 import {
   decoderShape,

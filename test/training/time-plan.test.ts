@@ -1,6 +1,7 @@
 /** Plans of runs in a given time, on machines that a clock of the test's own makes. */
 import t from "tap";
-import { type Config, resolveConfig } from "../../dist/config/config.js";
+import type { Config } from "../../dist/config/config.js";
+import { resolveConfig } from "../../dist/config/resolve.js";
 import type { Costs } from "../../dist/training/costs.js";
 import { TimePlan, type WorkLoad } from "../../dist/training/time-plan.js";
 

@@ -6,8 +6,9 @@ import type { Config } from "../../dist/config/config.js";
 import { type CaptionedImage, type Dataset, MemoryPictures, splitsOf } from "../../dist/data/dataset.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
-import { heldOutRecords, runVocabulary } from "../../dist/training/pipeline.js";
-import type { StageContext } from "../../dist/training/stages.js";
+import { heldOutRecords } from "../../dist/training/held-out.js";
+import type { StageContext } from "../../dist/training/trainer.js";
+import { runVocabulary } from "../../dist/training/vocabulary.js";
 import { MemoryFiles } from "../io/memory-files.js";
 import { tinyConfig } from "./setup.js";
 

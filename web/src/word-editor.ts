@@ -1,6 +1,6 @@
 /** What can be done with one word of a caption: lock it, mask it, take another one. */
 
-import type { DenoiseStep, WordTokenizer } from "../../dist/index.js";
+import type { DenoiseStep, Tokenizer } from "../../dist/index.js";
 import { button, h, percent } from "./dom.js";
 import { Messages } from "./messages.js";
 import type { Mark } from "./word-row.js";
@@ -30,7 +30,7 @@ export class WordEditor {
   }
 
   /** Shows what can be done with a position of the last step. */
-  show(position: number, step: DenoiseStep, mark: Mark | undefined, tokenizer: WordTokenizer): void {
+  show(position: number, step: DenoiseStep, mark: Mark | undefined, tokenizer: Tokenizer): void {
     const word = step.words[position]!;
     const edit = (mark: Mark | null) => this.onEdit({ position, mark });
     const toggle = (text: string, on: boolean, mark: Mark) =>
@@ -69,7 +69,7 @@ export class WordEditor {
     );
   }
 
-  private anyWord(tokenizer: WordTokenizer, use: (word: string) => void): HTMLFormElement {
+  private anyWord(tokenizer: Tokenizer, use: (word: string) => void): HTMLFormElement {
     const input = h("input", {
       type: "text",
       size: 10,

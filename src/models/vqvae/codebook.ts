@@ -54,6 +54,12 @@ function paddedRows(x: Tensor, rows: number, width: number): Tensor {
   return padded;
 }
 
+/** Members of Params that some kernels of the family do not read. */
+const unusedParams = { ranges: 1, decay: 0, epsilon: 0, restart_after: 0 };
+
+const elementOf = (width: number) => (width % 4 === 0 ? "vector" : "scalar");
+const columnsOf = (width: number) => (width % 4 === 0 ? width / 4 : width);
+
 /** The grid of a kernel with one invocation for each of `count` things. */
 function grid(gpu: Gpu, kernel: Tunable<{ WORKGROUP: number }>, count: number) {
   return { groups: gpu.groups1d(count, gpu.tunables(kernel).WORKGROUP) };
@@ -83,15 +89,7 @@ export function nearestCodes(z: Tensor, codes: Tensor): NearestCodes {
     // Few vectors and many codes: ranges of codes are searched side by side.
     const wanted = gpu.software ? 8 : 256;
     const ranges = Math.max(1, Math.min(Math.ceil(wanted / blocks), Math.ceil(codeCount / 32)));
-    const params = {
-      rows,
-      code_count: codeCount,
-      columns: Math.ceil(width / 4),
-      ranges,
-      decay: 0,
-      epsilon: 0,
-      restart_after: 0,
-    };
+    const params = { ...unusedParams, rows, code_count: codeCount, columns: Math.ceil(width / 4), ranges };
     const halfNorm = empty(gpu, [codeCount], "f32", "half norms");
     const scores = empty(gpu, [ranges, rows], "f32", "code scores");
     const found = empty(gpu, [ranges, rows], "u32", "codes of ranges");
@@ -161,69 +159,81 @@ export interface UpdateOptions {
   epsilon?: number;
 }
 
+/** What an update needs of a batch. Several processes add theirs up, element by element. */
+export interface BatchSums {
+  /** n_k, the vectors that chose each code: [K]. */
+  counts: Tensor;
+  /** s_k, the sum of these vectors: [K, D]. */
+  sums: Tensor;
+}
+
+/** Counts and sums of the vectors z [..., D] by the code of `codeCount` that each chose. Sums follow the order of the vectors: repeatable. */
+export function batchSums(z: Tensor, ids: Tensor<"u32">, codeCount: number): BatchSums {
+  checkTensors("batchSums", "f32", z);
+  checkTensors("batchSums", "u32", ids);
+  const width = z.shape.at(-1) ?? 0;
+  const rows = z.size / width;
+  if (ids.size !== rows)
+    throw new ShapeError("batchSums", `ids [${ids.shape.join(", ")}] for z [${z.shape.join(", ")}]`);
+  const { gpu } = z;
+  gpu.checker?.ids("batchSums", ids, `below ${codeCount}`, (id) => id < codeCount);
+  const counts = empty(gpu, [codeCount], "f32", "codebook batch counts");
+  const sums = empty(gpu, [codeCount, width], "f32", "codebook batch sums");
+  gpu.scope(() => {
+    gpu.run(
+      kernels.codebook.members,
+      { ids, batch_rows: contiguous(z.detach()), batch_count: counts, batch_sum: sums },
+      { ...unusedParams, rows, code_count: codeCount, columns: columnsOf(width) },
+      { groups: gpu.groups1d(codeCount, 1), variant: { Element: elementOf(width) } },
+    );
+  });
+  return { counts, sums };
+}
+
 /**
- * Moves the codes towards the vectors z [..., D] that chose them (exponential moving averages). Returns
- * [Σ N_k, perplexity of the batch, codes used in the batch, vectors]. Sums follow the order of the vectors: repeatable.
+ * Moves the codes towards the vectors that chose them (exponential moving averages), given as the sums of `rows` vectors. Returns
+ * [Σ N_k, perplexity of the batch, codes used in the batch, vectors].
  */
 export function updateCodebook(
   state: CodebookState,
-  z: Tensor,
-  ids: Tensor<"u32">,
+  { counts, sums }: BatchSums,
+  rows: number,
   options: UpdateOptions = {},
 ): Tensor {
-  checkTensors("updateCodebook", "f32", z);
-  checkTensors("updateCodebook", "u32", ids);
+  checkTensors("updateCodebook", "f32", counts, sums);
   const { decay = 0.99, epsilon = 1e-5 } = options;
-  const { rows, width, codeCount } = sizes("updateCodebook", z, state.codes);
-  if (ids.size !== rows)
-    throw new ShapeError("updateCodebook", `ids [${ids.shape.join(", ")}] for z [${z.shape.join(", ")}]`);
-  const { gpu } = z;
-  gpu.checker?.ids("updateCodebook", ids, `below ${codeCount}`, (id) => id < codeCount);
+  const [codeCount, width] = state.codes.shape as [number, number];
+  if (counts.size !== codeCount || sums.size !== state.codes.size)
+    throw new ShapeError(
+      "updateCodebook",
+      `counts [${counts.shape.join(", ")}] and sums [${sums.shape.join(", ")}] for codes [${codeCount}, ${width}]`,
+    );
+  const { gpu } = sums;
   const family = kernels.codebook;
-  const element = width % 4 === 0 ? "vector" : "scalar";
-  const columns = element === "vector" ? width / 4 : width;
-  const params = { rows, code_count: codeCount, columns, ranges: 1, decay, epsilon, restart_after: 0 };
+  const columns = columnsOf(width);
+  const params = { ...unusedParams, rows, code_count: codeCount, columns, decay, epsilon };
   const usage = empty(gpu, [4], "f32", "codebook usage");
-  gpu.scope(() => {
-    const batchRows = contiguous(z.detach());
-    const counts = empty(gpu, [codeCount], "u32", "codebook batch counts");
-    const first = empty(gpu, [codeCount], "u32", "codebook first members");
-    const next = empty(gpu, [rows], "u32", "codebook next members");
-    gpu.run(
-      family.members,
-      {
-        ids,
-        members_count: counts,
-        first_member: first,
-        next_member: next,
-        running_count: state.counts,
-        idle: state.idle,
-      },
-      params,
-      grid(gpu, family.members, codeCount),
-    );
-    gpu.run(family.usage, { usage_out: usage, running_counts: state.counts, member_counts: counts }, params, {
-      groups: [1],
-    });
-    gpu.run(
-      family.update,
-      {
-        usage_in: usage,
-        running_counts: state.counts,
-        batch_rows: batchRows,
-        running_sum: state.sums,
-        table_out: state.codes,
-        first_members: first,
-        next_members: next,
-        member_counts: counts,
-      },
-      params,
-      {
-        groups: gpu.groups1d(codeCount * columns, gpu.tunables(family.update).WORKGROUP),
-        variant: { Element: element },
-      },
-    );
-  });
+  gpu.run(
+    family.usage,
+    { usage_out: usage, batch_counts: counts, running_count: state.counts, idle: state.idle },
+    params,
+    { groups: [1] },
+  );
+  gpu.run(
+    family.update,
+    {
+      usage_in: usage,
+      running_counts: state.counts,
+      batch_sums: sums,
+      running_sum: state.sums,
+      table_out: state.codes,
+    },
+    params,
+    {
+      groups: gpu.groups1d(codeCount * columns, gpu.tunables(family.update).WORKGROUP),
+      variant: { Element: elementOf(width) },
+    },
+  );
   return usage;
 }
 
@@ -243,8 +253,6 @@ export function restartCodes(
   if (picks.size !== codeCount)
     throw new ShapeError("restartCodes", `picks [${picks.shape.join(", ")}] for ${codeCount} codes`);
   const { gpu } = z;
-  const element = width % 4 === 0 ? "vector" : "scalar";
-  const columns = element === "vector" ? width / 4 : width;
   const kernel = kernels.codebook.restart;
   gpu.scope(() => {
     gpu.run(
@@ -258,17 +266,15 @@ export function restartCodes(
         picks,
       },
       {
+        ...unusedParams,
         rows,
         code_count: codeCount,
-        columns,
-        ranges: 1,
-        decay: 0,
-        epsilon: 0,
+        columns: columnsOf(width),
         restart_after: restartAfter,
       },
       {
         groups: gpu.groups1d(codeCount, gpu.tunables(kernel).WORKGROUP),
-        variant: { Element: element },
+        variant: { Element: elementOf(width) },
       },
     );
   });

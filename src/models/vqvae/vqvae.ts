@@ -18,7 +18,11 @@ import { l1, mse } from "../../engine/ops/reduce.js";
 import type { Rng } from "../../engine/ops/rng.js";
 import { ShapeError } from "../../engine/tensor/errors.js";
 import { type Tensor, zeros } from "../../engine/tensor/tensor.js";
+import type { ImageTokenizer } from "../image-tokenizer.js";
+import type { Objective } from "../objective.js";
 import {
+  type BatchSums,
+  batchSums,
   type CodebookState,
   drawRestartRows,
   initialiseCodes,
@@ -234,11 +238,12 @@ export interface VqVaeLoss {
   total: Tensor;
   reconstruction: Tensor;
   commitment: Tensor;
-  /** [Σ N_k, perplexity, codes used, vectors] of the batch. */
-  usage: Tensor;
+  /** The encoder's outputs z [B, h, w, D], off the tape, and their sums by code: what the codebook learns from. */
+  vectors: Tensor;
+  sums: BatchSums;
 }
 
-export class VqVae extends Module {
+export class VqVae extends Module implements ImageTokenizer {
   readonly shape: VqVaeShape;
   /** e_k, [K, D] */
   readonly codebook: Tensor;
@@ -273,6 +278,59 @@ export class VqVae extends Module {
     return this.shape.imageSize / 2 ** this.shape.downsample;
   }
 
+  get imageSize(): number {
+    return this.shape.imageSize;
+  }
+
+  /** K */
+  get codeCount(): number {
+    return this.shape.codes;
+  }
+
+  get codeVectors(): Tensor {
+    return this.codebook;
+  }
+
+  /** Of one picture through the convolutions of encoder and decoder. */
+  get multiplyAdds(): number {
+    const { channels, downsample, resBlocks, imageSize, codes, codeDim } = this.shape;
+    let sum = 0;
+    let inputs = pictureChannels;
+    let side = imageSize;
+    let width = channels;
+    for (let level = 0; level < downsample; level++) {
+      side /= 2;
+      width = channels * 2 ** level;
+      sum += 2 * 16 * inputs * width * side * side; // encoder and decoder
+      inputs = width;
+    }
+    const block = (9 + 1) * width * (width / 2) * side * side;
+    return sum + 2 * resBlocks * block + (codes + 2 * width) * codeDim * side * side;
+  }
+
+  /** Reconstruction and commitment by gradients; the codebook by moving averages, after them. It starts from the first batch. */
+  objective(settings: VqVaeLossOptions, random: Rng): Objective<[images: Tensor]> {
+    return {
+      start: (images) => this.startCodebook(images, random),
+      loss: (images) => {
+        const { total, reconstruction, commitment, vectors, sums } = this.loss(images, settings);
+        return {
+          total,
+          figures: [
+            { tensor: reconstruction.detach(), names: ["reconstruction"] },
+            { tensor: commitment.detach(), names: ["commitment"] },
+          ],
+          sums: [sums.counts, sums.sums],
+          kept: [vectors],
+          apply: (processes) => {
+            const usage = this.updateCodebook({ vectors, sums }, settings, random, processes);
+            return [{ tensor: usage, names: [null, "perplexity", "used", null] }];
+          },
+        };
+      },
+    };
+  }
+
   /** Images [B, S, S, 3] in [-1, 1] → ids [B, side²], row by row. */
   encode(images: Tensor): Tensor<"u32"> {
     return this.gpu.scope(() =>
@@ -299,8 +357,11 @@ export class VqVae extends Module {
     });
   }
 
-  /** One training pass: the loss, and the codebook moved towards the vectors that chose its codes. */
-  loss(images: Tensor, options: VqVaeLossOptions, random: Rng): VqVaeLoss {
+  /**
+   * L = error(x, x̂) + β·mean (z − sg(e))², the error as `options.reconstruction` says; gradients pass from x̂'s codes to z unchanged. The codebook
+   * does not move: see `updateCodebook`.
+   */
+  loss(images: Tensor, options: Pick<VqVaeLossOptions, "commitment" | "reconstruction">): VqVaeLoss {
     return this.gpu.scope(() => {
       const z = this.encoder.forward(images);
       const { quantized, ids, commitmentLoss } = quantizeStraightThrough(
@@ -313,15 +374,32 @@ export class VqVae extends Module {
       const square = kind === "l1" ? null : mse(image, images);
       const absolute = kind === "l2" ? null : l1(image, images);
       const reconstruction = square && absolute ? add(square, absolute) : (square ?? absolute)!;
-      const usage = updateCodebook(this.state, z, ids, { decay: options.decay });
-      const { restartAfter } = options;
-      if (restartAfter > 0) restartCodes(this.state, z, this.picks(z, random, restartAfter), restartAfter);
       return {
         total: add(reconstruction, commitmentLoss),
         reconstruction,
         commitment: commitmentLoss,
-        usage,
+        vectors: z.detach(),
+        sums: batchSums(z, ids, this.shape.codes),
       };
+    });
+  }
+
+  /**
+   * Moves the codebook towards the vectors that chose its codes, then restarts idle codes from `vectors`. `sums` may be those of several
+   * `processes` with as many vectors each. Returns [Σ N_k, perplexity, codes used, vectors] of the batch.
+   */
+  updateCodebook(
+    { vectors, sums }: Pick<VqVaeLoss, "vectors" | "sums">,
+    { decay, restartAfter }: Pick<VqVaeLossOptions, "decay" | "restartAfter">,
+    random: Rng,
+    processes = 1,
+  ): Tensor {
+    const rows = (processes * vectors.size) / this.shape.codeDim;
+    return this.gpu.scope(() => {
+      const usage = updateCodebook(this.state, sums, rows, { decay });
+      if (restartAfter > 0)
+        restartCodes(this.state, vectors, this.picks(vectors, random, restartAfter), restartAfter);
+      return usage;
     });
   }
 

@@ -48,7 +48,8 @@ function step(model: Model, optimizer: ModelOptimizer, number: number, x: Float3
     const input = fromArray(gpu, x, [1, 3], "f16");
     const hidden = model.first.forward(input, { output: "f16" });
     backward(sum(model.second.forward(hidden)));
-    optimizer.record();
+    optimizer.completeGradients();
+    optimizer.step();
   });
 }
 

@@ -276,11 +276,11 @@ const cases: Case[] = [
   ),
   ...[4, 3].map(
     (width): Case => ({
-      names: ["updateCodebook", "restartCodes", "initialiseCodes"],
+      names: ["batchSums", "updateCodebook", "restartCodes", "initialiseCodes"],
       inputs: [f(6, width), ids(5, 2, 3), f(5, width), positive(5), f(5, width), positive(5), ids(6, 5, 1)],
       run: (_, z, places, codes, counts, sums, idle, picks) => {
         const state = { codes: codes!, counts: counts!, sums: sums!, idle: idle! };
-        const usage = ops.updateCodebook(state, z!, integers(places!));
+        const usage = ops.updateCodebook(state, ops.batchSums(z!, integers(places!), 5), 6);
         ops.restartCodes(state, z!, integers(picks!), 1);
         const after = Object.values(state).map((tensor) => ops.scale(tensor.detach(), 1));
         ops.initialiseCodes(state, z!, integers(picks!));

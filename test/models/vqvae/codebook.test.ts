@@ -4,6 +4,7 @@ import { sum } from "../../../dist/engine/ops/reduce.js";
 import { backward } from "../../../dist/engine/tensor/autograd.js";
 import { fromArray } from "../../../dist/engine/tensor/tensor.js";
 import {
+  batchSums,
   type CodebookState,
   initialiseCodes,
   nearestCodes,
@@ -118,7 +119,7 @@ for (const width of [3, 8]) {
       );
       const vectors = fromArray(gpu, z, [rows, width]);
       const ids = fromArray(gpu, picks, [rows], "u32");
-      const usage = updateCodebook(state, vectors, ids, { decay, epsilon });
+      const usage = updateCodebook(state, batchSums(vectors, ids, codeCount), rows, { decay, epsilon });
       const expected = reference.update(z, picks, decay, epsilon);
       t.near(
         await usage.read(),

@@ -5,7 +5,7 @@ import { AdamW } from "../../../dist/engine/optim/adamw.js";
 import { backward } from "../../../dist/engine/tensor/autograd.js";
 import { noGrad } from "../../../dist/engine/tensor/tape.js";
 import { fromArray, type Tensor } from "../../../dist/engine/tensor/tensor.js";
-import { VqVae, type VqVaeShape } from "../../../dist/models/vqvae/vqvae.js";
+import { VqVae, type VqVaeLossOptions, type VqVaeShape } from "../../../dist/models/vqvae/vqvae.js";
 import { randomArray, test } from "../../harness.js";
 
 const shape: VqVaeShape = {
@@ -98,13 +98,18 @@ test("shapes of codes and pictures", async (t, gpu) => {
   );
 });
 
+/** A training pass without gradients: what the codebook does, and its use. */
+function pass(vqvae: VqVae, pictures: Tensor, settings: VqVaeLossOptions, random: Rng): Tensor {
+  return vqvae.updateCodebook(vqvae.loss(pictures, settings), settings, random);
+}
+
 test("the gradient passes the codes straight through to the encoder", async (t, gpu) => {
   const vqvae = new VqVae(gpu, shape);
   vqvae.initialise(2);
   const random = new Rng(gpu, 1);
   const pictures = images(gpu, 4);
   // Without the commitment loss nothing else could reach the encoder.
-  gpu.scope(() => backward(vqvae.loss(pictures, { ...options, commitment: 0 }, random).total));
+  gpu.scope(() => backward(vqvae.loss(pictures, { ...options, commitment: 0 }).total));
   for (const { name, tensor, trained } of vqvae.parameters()) {
     if (!trained) {
       t.equal(tensor.grad, null, `${name} is not trained by a gradient`);
@@ -129,7 +134,7 @@ test("a training pass moves the codes that were chosen and reports their use", a
   const ids = gpu.scope(() => noGrad(() => vqvae.encode(pictures)));
   const chosen = await ids.read();
   const before = await vqvae.codebook.read();
-  const usage = gpu.scope(() => noGrad(() => vqvae.loss(pictures, options, random).usage));
+  const usage = gpu.scope(() => noGrad(() => pass(vqvae, pictures, options, random)));
   const after = await vqvae.codebook.read();
   const counts = new Array<number>(shape.codes).fill(0);
   for (const id of chosen) counts[id]!++;
@@ -177,7 +182,7 @@ test("dead codes are restarted among the data", async (t, gpu) => {
     for (let step = 1; step <= 5; step++) {
       random.setStep(step);
       const usage = gpu.scope(() =>
-        noGrad(() => vqvae.loss(pictures, { ...options, restartAfter }, random).usage),
+        noGrad(() => pass(vqvae, pictures, { ...options, restartAfter }, random)),
       );
       used = (await usage.read())[2]!;
       usage.dispose();
@@ -227,7 +232,7 @@ test("no two codes restart at one encoder output in one step", async (t, gpu) =>
   state("codebook.counts").write(new Float32Array(codes).fill(1));
   state("codebook.idle").write(new Float32Array(codes));
   random.setStep(9);
-  gpu.scope(() => noGrad(() => vqvae.loss(noise, { ...options, restartAfter: 1 }, random)));
+  gpu.scope(() => noGrad(() => pass(vqvae, noise, { ...options, restartAfter: 1 }, random)));
   const after = await vqvae.codebook.read();
   const restarted = Array.from({ length: codes - 1 }, (_, k) =>
     after.subarray((k + 1) * codeDim, (k + 2) * codeDim),
@@ -257,7 +262,11 @@ test("eight pictures are learned by heart", async (t, gpu) => {
   });
   const { work } = gpu.capture(() => {
     packed.zeroGrad();
-    gpu.scope(() => backward(vqvae.loss(pictures, { ...options, restartAfter: 10 }, random).total));
+    gpu.scope(() => {
+      const result = vqvae.loss(pictures, options);
+      backward(result.total);
+      vqvae.updateCodebook(result, { ...options, restartAfter: 10 }, random);
+    });
     packed.completeGradients();
     adamw.step();
   });
@@ -285,7 +294,7 @@ test("a codebook that nothing has started is moved by the first update, not repl
   const before = await vqvae.codebook.read();
   const pictures = images(gpu, 4);
   const used = new Set(await vqvae.encode(pictures).read());
-  const usage = await gpu.scope(() => noGrad(() => vqvae.loss(pictures, options, random).usage)).read();
+  const usage = await gpu.scope(() => noGrad(() => pass(vqvae, pictures, options, random))).read();
   const after = await vqvae.codebook.read();
   t.equal(usage[2], used.size, "some codes are used");
   t.ok(used.size < shape.codes, `and ${shape.codes - used.size} are not`);

@@ -1,6 +1,7 @@
 /** What to train on and how: the choices in front of a run. */
 
-import { describeConfig, PRESET_NAMES } from "../../../dist/config/config.js";
+import { PRESET_NAMES } from "../../../dist/config/presets.js";
+import { describeConfig } from "../../../dist/config/resolve.js";
 import { sentence } from "../app.js";
 import { button, field, h } from "../dom.js";
 import type { Messages } from "../messages.js";

@@ -1,6 +1,7 @@
 /** Training in a page: the stages and files of Node's command, with the run kept in the origin's own file system. */
 
-import { type Config, resolveConfig } from "../../../dist/config/config.js";
+import type { Config } from "../../../dist/config/config.js";
+import { resolveConfig } from "../../../dist/config/resolve.js";
 import { captionWarnings, summarizeCaptions } from "../../../dist/data/caption-summary.js";
 import { type Dataset, withSubset } from "../../../dist/data/dataset.js";
 import { loadFolder } from "../../../dist/data/folder.js";
@@ -14,16 +15,11 @@ import type { JsonRecord } from "../../../dist/platform/json.js";
 import { opfsFiles } from "../../../dist/platform/opfs.js";
 import { pickedFiles } from "../../../dist/platform/picked-files.js";
 import type { Platform } from "../../../dist/platform/platform.js";
-import { runStage, type Trainer } from "../../../dist/training/loop.js";
-import {
-  buildVocabulary,
-  heldOutRecords,
-  keptVocabulary,
-  runVocabulary,
-  saveTrained,
-} from "../../../dist/training/pipeline.js";
+import { heldOutRecords } from "../../../dist/training/held-out.js";
+import { saveTrained, trainCaptioner, type Watcher } from "../../../dist/training/pipeline.js";
 import { buildCaptioner, tryRun } from "../../../dist/training/preflight.js";
-import { decoderStage, type StageContext, trainingCodes, vqvaeStage } from "../../../dist/training/stages.js";
+import type { StageContext } from "../../../dist/training/trainer.js";
+import { buildVocabulary, runVocabulary } from "../../../dist/training/vocabulary.js";
 import { Losses, lossText, openGpu, reopenGpu } from "../gpu.js";
 import { runPath } from "./kept.js";
 import type { MemoryReturned, News, Order, Pictures, Stage } from "./messages.js";
@@ -36,6 +32,8 @@ const weightsFolder = `${runPath}/weights`;
 const emojiSizes: readonly number[] = [32, 64];
 /** Two tabs must not train into one folder. A page that holds a lock is not frozen in the background either. */
 const lockName = "mc-diffusion training";
+/** The page draws its own. */
+const silentProgress = { update() {}, setTotal() {}, log() {}, warn() {}, stop() {} };
 /** Steps are told in bundles, so that quick ones do not flood the page. */
 const bundleMilliseconds = 100;
 
@@ -217,7 +215,7 @@ export class TrainingSession {
           pictures: dataset.splits.train!.length,
           words: tokenizer.vocabularySize,
           parameters: {
-            vqvae: captioner.vqvae.parameterCount,
+            vqvae: captioner.imageTokenizer.parameterCount,
             decoder: captioner.decoder.parameterCount,
           },
           steps: { vqvae: config.vqvae.steps, decoder: config.decoder.steps },
@@ -234,58 +232,42 @@ export class TrainingSession {
   }
 
   private async stages(context: StageContext, resume: boolean): Promise<Outcome> {
-    const tokenizerStage = vqvaeStage(context);
+    const watcher: Watcher = {
+      track: (work, body) => {
+        const { label } = work;
+        if (label !== "codes") this.post({ type: "phase", phase: label as Stage });
+        return body({
+          ...silentProgress,
+          update: (done) => {
+            if (label === "codes") this.post({ type: "phase", phase: "codes", done, total: work.total });
+          },
+        });
+      },
+      interrupted: () => this.stopping,
+      goOn: () => this.tellSteps(),
+      onStep: async (entry, trainer) => {
+        const { stage } = trainer;
+        this.steps[stage] = entry.step;
+        this.untold.push(entry);
+        if (performance.now() - this.lastTold > bundleMilliseconds) this.tellSteps();
+        if (!this.exporting) return;
+        this.exporting = false;
+        await trainer.withUsedWeights(() => this.save(context));
+        this.post({ type: "phase", phase: stage });
+      },
+      onSample: async (path, { stage }) => {
+        const bytes = await opfsFiles.read(path);
+        const type = path.endsWith(".svg") ? "image/svg+xml" : "image/png";
+        const picture = new Blob([bytes.slice()], { type });
+        this.post({ type: "sample", stage, step: Number(/(\d+)\.\w+$/.exec(path)?.[1]), picture });
+      },
+    };
     try {
-      if ((await this.stage(tokenizerStage, context, resume)) === "interrupted") {
-        await this.save(context);
-        return "interrupted";
-      }
-    } finally {
-      tokenizerStage.dispose();
-    }
-    const codes = await trainingCodes(context, (done, total) =>
-      this.post({ type: "phase", phase: "codes", done, total }),
-    );
-    const captionStage = await decoderStage(context, codes);
-    try {
-      const outcome = await this.stage(captionStage, context, resume);
-      // A pause ends like the end: the checkpoint has the weights to go on with, the captioner gets those to be used.
-      captionStage.finish?.();
-      await this.save(context);
-      return outcome;
-    } finally {
-      captionStage.dispose();
-    }
-  }
-
-  private async stage(trainer: Trainer, context: StageContext, resume: boolean): Promise<Outcome> {
-    const { run, config } = context;
-    const { stage } = trainer;
-    this.post({ type: "phase", phase: stage });
-    try {
-      return await runStage(trainer, {
-        platform,
-        run,
-        seed: config.seed,
-        log: config.log,
-        progress: { update() {}, setTotal() {}, log() {}, warn() {}, stop() {} },
-        interrupted: () => this.stopping,
+      return await trainCaptioner(context, watcher, {
         resume,
-        kept: keptVocabulary(context.captioner.tokenizer),
-        onStep: async (entry) => {
-          this.steps[stage] = entry.step;
-          this.untold.push(entry);
-          if (performance.now() - this.lastTold > bundleMilliseconds) this.tellSteps();
-          if (!this.exporting) return;
-          this.exporting = false;
-          await trainer.withUsedWeights(() => this.save(context));
-          this.post({ type: "phase", phase: stage });
-        },
-        onSample: async (path) => {
-          const bytes = await opfsFiles.read(path);
-          const type = path.endsWith(".svg") ? "image/svg+xml" : "image/png";
-          const picture = new Blob([bytes.slice()], { type });
-          this.post({ type: "sample", stage, step: Number(/(\d+)\.\w+$/.exec(path)?.[1]), picture });
+        ended: () => {
+          this.tellSteps();
+          return this.save(context);
         },
       });
     } finally {

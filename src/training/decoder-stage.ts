@@ -1,116 +1,24 @@
-/** The two stages as the training loop sees them: batches from a data set, measures and samples on held-out pictures. */
+/** Stage 2 as the training loop sees it: the caption decoder, on the codes of the training pictures. */
 
 import { imagesPerBatch } from "../captioner/batch.js";
-import type { Captioner } from "../captioner/captioner.js";
-import type { Config } from "../config/config.js";
 import { augment } from "../data/augment.js";
 import { Batches } from "../data/batches.js";
-import { type Dataset, imagesOf, readPictures } from "../data/dataset.js";
+import { imagesOf } from "../data/dataset.js";
 import { ReadAhead } from "../data/read-ahead.js";
 import { boundSteps, heldOutBound } from "../evaluation/held-out-bound.js";
-import type { RunFolder } from "../io/run-folder.js";
 import { exactMatch } from "../metrics/accuracy.js";
 import { bleu } from "../metrics/bleu.js";
 import { ciderD } from "../metrics/cider.js";
-import { psnr, ssim } from "../metrics/image.js";
 import { randomBelow } from "../metrics/random.js";
-import type { Platform, RgbImage } from "../platform/platform.js";
-import { type CaptionedImage, captionSheet, reconstructionSheet } from "../report/sheet.js";
+import { captionSheet } from "../report/sheet.js";
 import { DecoderTraining } from "./decoder-training.js";
-import type { Trainer } from "./loop.js";
-import { VqVaeTraining } from "./vqvae-training.js";
-
-export interface StageContext {
-  platform: Platform;
-  config: Config;
-  captioner: Captioner;
-  dataset: Dataset;
-  run: RunFolder;
-  /** Records of held-out pictures that are measured and shown while training. */
-  heldOut: readonly number[];
-}
-
-/** Pictures on a sheet of samples. */
-export const shown = 24;
+import { captionedSamples, heldOutImages, shown } from "./held-out.js";
+import type { StageContext, Trainer } from "./trainer.js";
 
 /** Draws which variant of a picture a training example uses. */
 const variantStream = 0x76617269;
 /** Draws the further captions of a picture. */
 const captionStream = 0x66757274;
-
-export function rgb(size: number, data: Uint8Array): RgbImage {
-  return { width: size, height: size, data };
-}
-
-function heldOutImages({ dataset, heldOut }: StageContext, count = heldOut.length): Promise<Uint8Array> {
-  return readPictures(dataset, imagesOf(dataset, heldOut.slice(0, count)));
-}
-
-/** Held-out pictures above their reconstructions. */
-export async function reconstructions(context: StageContext): Promise<RgbImage> {
-  const { captioner, dataset } = context;
-  const { size } = dataset;
-  const bytes = size * size * 3;
-  const originals = await heldOutImages(context, shown);
-  const decoded = await captioner.reconstructAll(await captioner.encodeAll(originals));
-  const split = (all: Uint8Array) =>
-    Array.from({ length: all.length / bytes }, (_, i) => rgb(size, all.subarray(i * bytes, (i + 1) * bytes)));
-  return reconstructionSheet(split(originals), split(decoded), { columns: 12 });
-}
-
-/** Stage 1: the image tokenizer, on augmented training pictures. */
-export function vqvaeStage(context: StageContext): Trainer {
-  const { config, captioner, dataset, run, platform } = context;
-  const { size } = dataset;
-  const bytes = size * size * 3;
-  const batches = new Batches(dataset, { split: "train", batchSize: config.vqvae.batch, seed: config.seed });
-  const { batch } = config.vqvae;
-  const reader = new ReadAhead(
-    dataset,
-    batch,
-    () => config.vqvae.steps,
-    (step) => batches.at(step).images,
-  );
-  const training = new VqVaeTraining(captioner.vqvae, config.vqvae, config.seed, async (step, target) => {
-    const read = await reader.at(step);
-    for (let index = 0; index < batch; index++) {
-      const [picture, place] = [read, target].map((all) => all.subarray(index * bytes, (index + 1) * bytes));
-      augment(picture!, size, { seed: config.seed, step, index }, undefined, place);
-    }
-  });
-  return {
-    gpu: captioner.gpu,
-    stage: "vqvae",
-    get steps() {
-      return config.vqvae.steps;
-    },
-    perStep: { count: config.vqvae.batch, unit: "images" },
-    step: (step) => training.step(step),
-    undo: () => training.undo(),
-    memorySettings: "vqvae.batch, vqvae.channels or data.imageSize",
-    async evaluate(onBatch) {
-      const originals = await heldOutImages(context);
-      const codes = await captioner.encodeAll(originals, onBatch);
-      const decoded = await captioner.reconstructAll(codes);
-      const count = originals.length / bytes;
-      let [peak, structure] = [0, 0];
-      for (let i = 0; i < count; i++) {
-        const part = (all: Uint8Array) => rgb(size, all.subarray(i * bytes, (i + 1) * bytes));
-        peak += psnr(part(originals), part(decoded)) / count;
-        structure += ssim(part(originals), part(decoded)) / count;
-      }
-      return { psnr: peak, ssim: structure, usedCodes: new Set(codes).size };
-    },
-    async sample(step) {
-      const png = await platform.images.encodePng(await reconstructions(context));
-      return run.writeSample(`vqvae-${String(step).padStart(6, "0")}.png`, png);
-    },
-    withUsedWeights: (body) => body(),
-    save: () => training.save(),
-    load: (checkpoint, path) => training.load(checkpoint, path),
-    dispose: () => training.dispose(),
-  };
-}
 
 /**
  * The codes [n·S] of every training picture and of `augment` variants of each, picture by picture. `onProgress` is called after
@@ -158,24 +66,6 @@ export async function trainingCodes(
   return codes;
 }
 
-/** Held-out pictures with what the model says of them. */
-export async function captionedSamples(
-  context: StageContext,
-  count = shown,
-  onBatch?: () => void,
-): Promise<CaptionedImage[]> {
-  const { captioner, dataset, heldOut } = context;
-  const records = heldOut.slice(0, count).map((record) => dataset.records[record]!);
-  const images = await heldOutImages(context, count);
-  const bytes = dataset.size ** 2 * 3;
-  const captions = await captioner.captionAll(images, { onBatch });
-  return records.map(({ captions: references }, i) => ({
-    image: rgb(dataset.size, images.subarray(i * bytes, (i + 1) * bytes)),
-    caption: captions[i]!.text,
-    references,
-  }));
-}
-
 /** Stage 2: the caption decoder, on the codes of the training pictures (see `trainingCodes`). */
 export async function decoderStage(context: StageContext, codes: Uint32Array): Promise<Trainer> {
   const { config, captioner, dataset, run, platform, heldOut } = context;
@@ -189,7 +79,6 @@ export async function decoderStage(context: StageContext, codes: Uint32Array): P
   const batches = new Batches(dataset, { split: "train", batchSize: pictures, seed: config.seed });
   const training = new DecoderTraining(
     captioner.decoder,
-    captioner.schedule,
     config.decoder,
     config.seed,
     (step) => {
@@ -211,6 +100,7 @@ export async function decoderStage(context: StageContext, codes: Uint32Array): P
       }
       return { tokens, codes: conditions };
     },
+    { settings: captioner.settings.decoder },
   );
   const heldOutCodes = await captioner.encodeAll(await heldOutImages(context));
   const references = heldOut.map((record) => dataset.records[record]!.captions);
@@ -229,12 +119,14 @@ export async function decoderStage(context: StageContext, codes: Uint32Array): P
       training.optimizer.withAverages(async () => {
         const captions = (await captioner.captionCodes(heldOutCodes, { onBatch })).map(({ text }) => text);
         const options = { steps: boundSteps, seed: config.seed, onBatch };
-        const bound = await heldOutBound(captioner, dataset, heldOut, heldOutCodes, options);
+        const bound: Record<string, number> = captioner.decoder.likelihood
+          ? { bound: (await heldOutBound(captioner, dataset, heldOut, heldOutCodes, options)).nats }
+          : {};
         return {
           ciderD: ciderD(captions, references).score,
           bleu4: bleu(captions, references)[3],
           exact: exactMatch(captions, references).accuracy,
-          bound: bound.nats,
+          ...bound,
         };
       }),
     sample: (step, onBatch) =>

@@ -1,0 +1,78 @@
+/** Settings to start from, by name. */
+
+import type { Config, PartialConfig } from "./config.js";
+
+export const PRESETS = {
+  /**
+   * Both stages in minutes on two processor cores: shows that everything works, not how good it gets. So few steps want
+   * high learning rates; a network that has seen so little captions best where it takes its likeliest words, without guidance.
+   */
+  quick: {
+    data: { imageSize: 32, subset: 512, maxLength: 12, augment: 2 },
+    vqvae: {
+      channels: 24,
+      codes: 128,
+      codeDim: 32,
+      downsample: 2,
+      decay: 0.95,
+      steps: 250,
+      batch: 16,
+      learningRate: 4e-3,
+      warmup: 30,
+      restartAfter: 40,
+    },
+    decoder: {
+      dim: 96,
+      blocks: 2,
+      steps: 1500,
+      batch: 32,
+      learningRate: 2e-3,
+      warmup: 100,
+      emaEvery: 5,
+    },
+    sampling: { guidance: "none", temperature: 0.1 },
+    log: { every: 20, sampleEvery: 0, evaluateEvery: 300, checkpointEvery: 300, keep: 1, scored: 24 },
+  },
+  /** The model whose weights ship. It is trained for both ways of guidance; cfg is what scored best on it (model card). */
+  emoji: { decoder: { pDrop: 0.1 }, sampling: { guidance: "cfg", scale: 1.25 } },
+  /**
+   * What the paper states (reference: 122 M parameters on CUB-200 at 256×256), for --data with a folder of photographs
+   * and a real GPU. What it leaves open is as in VQ-Diffusion; its VQGAN is a VQ-VAE here. 200 epochs of 88 550 captions.
+   */
+  paper: {
+    data: { imageSize: 256, augment: 0, maxLength: 32 },
+    vqvae: { channels: 64, codes: 2886, codeDim: 256, downsample: 3, resBlocks: 2, steps: 50_000, batch: 16 },
+    decoder: {
+      dim: 512,
+      blocks: 18,
+      heads: 8,
+      summaryTokens: 0,
+      conditionEmbedding: "codes",
+      lambda: 5e-4,
+      steps: 138_400,
+      batch: 128,
+      microBatches: 8,
+      learningRate: 4.5e-4,
+      warmup: 1000,
+      learningRateDecay: "constant",
+      emaEvery: 25,
+    },
+    sampling: { steps: 100 },
+    log: { every: 100, sampleEvery: 5000, evaluateEvery: 5000, checkpointEvery: 2000 },
+  },
+} satisfies Record<string, PartialConfig<Config>>;
+
+/** Sizes that a preset takes instead in a run in a given time (`minutes`) which would have fewer decoder steps than `below`. */
+export const SMALLER: { [name in keyof typeof PRESETS]?: { below: number; sizes: PartialConfig<Config> } } = {
+  quick: {
+    below: 1200,
+    sizes: {
+      vqvae: { channels: 16, steps: 250 },
+      decoder: { dim: 64, blocks: 1, batch: 16, captionsPerImage: 2, steps: 1400 },
+      sampling: { steps: 12 },
+    },
+  },
+};
+
+export type PresetName = keyof typeof PRESETS;
+export const PRESET_NAMES = Object.keys(PRESETS) as PresetName[];

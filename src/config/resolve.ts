@@ -1,0 +1,262 @@
+/**
+ * The configuration of a run: one schema from which the types, the defaults, the checks and the help text come.
+ *
+ * Values are resolved in this order, later ones win: the schema's defaults, a preset, a JSON file (`--config`),
+ * `--set key=value`. Keys are dotted (`decoder.learningRate`); a JSON file may nest them or not.
+ */
+
+import { UserError } from "../platform/errors.js";
+import { isRecord, parseJson } from "../platform/json.js";
+import { shown } from "../platform/shown.js";
+import { allKeys, type Config, chosenKinds, ownSections } from "./config.js";
+import { PRESET_NAMES, PRESETS, type PresetName, SMALLER } from "./presets.js";
+import { accepts, allowed, type Key } from "./schema.js";
+import { suggestion } from "./suggest.js";
+
+export interface ConfigSources {
+  /** A name of `PRESET_NAMES`; default `emoji`. */
+  preset?: string;
+  /** Contents of a `--config` file, and its name for messages. */
+  file?: { name: string; text: string };
+  /** `key=value` of each `--set`, in order. */
+  set?: readonly string[];
+}
+
+/**
+ * Resolves and checks a configuration. Throws a `UserError` that names the source (preset, file or `--set`), the key
+ * and what is allowed; the exit code is 2 for a command line and 1 for a file.
+ */
+export function resolveConfig(sources: ConfigSources = {}): Config {
+  const KEYS = allKeys();
+  const check = (key: string, value: unknown, where: string, exitCode: 1 | 2) =>
+    checked(KEYS, key, value, where, exitCode);
+  const values = new Map<string, unknown>();
+  for (const [key, spec] of KEYS) values.set(key, spec.default);
+  /** Whose settings were given, and where. */
+  const given = new Map<string, string>();
+
+  const preset = sources.preset ?? "emoji";
+  if (!Object.hasOwn(PRESETS, preset)) {
+    throw new UserError(
+      `there is no preset "${preset}"${suggestion(preset, PRESET_NAMES)}; presets: ${PRESET_NAMES.join(", ")}`,
+      2,
+    );
+  }
+  for (const [key, value] of flatten(PRESETS[preset as PresetName])) {
+    values.set(key, check(key, value, `preset ${preset}`, 1));
+  }
+  if (sources.file !== undefined) {
+    const { name, text } = sources.file;
+    for (const [key, value] of flatten(parseFile(name, text))) {
+      values.set(key, check(key, value, name, 1));
+      given.set(key.split(".")[0]!, `${name}: ${key}`);
+    }
+  }
+  for (const assignment of sources.set ?? []) {
+    const [key, value] = parseAssignment(KEYS, assignment);
+    values.set(key, check(key, value, `--set ${assignment}`, 2));
+    given.set(key.split(".")[0]!, `--set ${assignment}`);
+  }
+
+  const exitCode = sources.file === undefined ? 2 : 1;
+  const config = nest(values);
+  // Sections of networks that the run does not have would only be in the way.
+  for (const kind of ownSections()) {
+    if (chosenKinds(config).some(({ section }) => section === kind.section)) continue;
+    const where = given.get(kind.section);
+    if (where)
+      throw new UserError(
+        `${where}: ${kind.section} belongs to ${kind.name}, which this run does not use`,
+        exitCode,
+      );
+    delete (config as Record<string, unknown>)[kind.section];
+  }
+  checkTogether(config, exitCode);
+  return config;
+}
+
+/**
+ * The configuration with a preset's smaller sizes, where `set` does not say otherwise, and what they are; null if the preset has
+ * none. See `SMALLER`.
+ */
+export function smallerSizes(
+  config: Config,
+  preset: string | undefined,
+  set: readonly string[],
+): { below: number; set: string[]; config: Config } | null {
+  const smaller = preset !== undefined && Object.hasOwn(PRESETS, preset) && SMALLER[preset as PresetName];
+  if (!smaller) return null;
+  const KEYS = allKeys();
+  const given = new Set(set.map((assignment) => parseAssignment(KEYS, assignment)[0]));
+  const sizes = flatten(smaller.sizes).filter(([key]) => !given.has(key));
+  const values = new Map<string, unknown>([...flatten(config), ...sizes]);
+  const changed = nest(values);
+  checkTogether(changed, 2);
+  return { below: smaller.below, set: sizes.map(([key, value]) => `${key}=${value}`), config: changed };
+}
+
+function parseFile(name: string, text: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = parseJson(text);
+  } catch (error) {
+    throw new UserError(`${name} is not valid JSON: ${shown((error as Error).message)}`);
+  }
+  if (!isRecord(value))
+    throw new UserError(`${name} should hold a JSON object, for example {"decoder": {"dim": 128}}`);
+  return value;
+}
+
+/** `key=value` to the key and the value in the type that the key has; a value of a wrong form stays text. */
+function parseAssignment(KEYS: ReadonlyMap<string, Key>, assignment: string): [string, unknown] {
+  const equals = assignment.indexOf("=");
+  if (equals < 1) {
+    throw new UserError(`--set ${assignment} should be key=value, for example --set decoder.dim=128`, 2);
+  }
+  const key = assignment.slice(0, equals).trim();
+  const value = assignment.slice(equals + 1).trim();
+  const kind = KEYS.get(key)?.kind;
+  if (kind === "flag" && (value === "true" || value === "false")) return [key, value === "true"];
+  if ((kind === "integer" || kind === "number") && value !== "" && !Number.isNaN(Number(value))) {
+    return [key, Number(value)];
+  }
+  return [key, value];
+}
+
+function flatten(record: Record<string, unknown>, prefix = ""): [string, unknown][] {
+  return Object.entries(record).flatMap(([name, value]): [string, unknown][] =>
+    isRecord(value) ? flatten(value, `${prefix}${name}.`) : [[prefix + name, value]],
+  );
+}
+
+function nest(values: ReadonlyMap<string, unknown>): Config {
+  const config: Record<string, unknown> = {};
+  for (const [key, value] of values) {
+    const [section, name] = key.split(".") as [string, string | undefined];
+    if (name === undefined) config[section] = value;
+    else {
+      config[section] ??= {};
+      (config[section] as Record<string, unknown>)[name] = value;
+    }
+  }
+  return config as Config;
+}
+
+function checked(
+  KEYS: ReadonlyMap<string, Key>,
+  key: string,
+  value: unknown,
+  where: string,
+  exitCode: 1 | 2,
+): unknown {
+  const spec = KEYS.get(key);
+  if (spec === undefined) throw new UserError(`${where}: ${unknownKey(KEYS, key)}`, exitCode);
+  if (!accepts(spec, value)) {
+    throw new UserError(
+      `${where}: ${key} should be ${allowed(spec)}, not ${shown(JSON.stringify(value))}`,
+      exitCode,
+    );
+  }
+  return value;
+}
+
+function unknownKey(KEYS: ReadonlyMap<string, Key>, key: string): string {
+  const section = key.split(".")[0]!;
+  const names = (of: string) => {
+    return [...KEYS.keys()].flatMap((other) =>
+      other.startsWith(`${of}.`) ? [other.slice(of.length + 1)] : [],
+    );
+  };
+  const list =
+    names(section).length > 0
+      ? `keys of ${section}: ${names(section).join(", ")}`
+      : `keys: ${[...new Set([...KEYS.keys()].map((whole) => whole.split(".")[0]!))]
+          .map((name) => (KEYS.has(name) ? name : `${name}.{${names(name).join(", ")}}`))
+          .join(", ")}`;
+  // The distance to a key of a megabyte would take hours, and tell nothing.
+  const near = key.length > 100 ? "" : suggestion(key, [...KEYS.keys()]);
+  return `there is no key "${shown(key)}"${near}; ${list}`;
+}
+
+/** Checks that need several keys. */
+function checkTogether(config: Config, exitCode: 1 | 2): void {
+  const { data, decoder } = config;
+  const fail = (message: string): never => {
+    throw new UserError(message, exitCode);
+  };
+  for (const kind of chosenKinds(config)) {
+    const problem = kind.check?.(config);
+    if (problem) fail(problem);
+  }
+  if (decoder.batch % decoder.captionsPerImage !== 0) {
+    fail(`decoder.captionsPerImage=${decoder.captionsPerImage} should divide decoder.batch=${decoder.batch}`);
+  }
+  if ((decoder.batch / decoder.captionsPerImage) % decoder.microBatches !== 0) {
+    fail(
+      `decoder.microBatches=${decoder.microBatches} should divide the ${decoder.batch / decoder.captionsPerImage} pictures of a batch (decoder.batch over decoder.captionsPerImage)`,
+    );
+  }
+  if (decoder.warmupFrom > decoder.learningRate) {
+    fail(
+      `decoder.warmupFrom=${decoder.warmupFrom} should be at most decoder.learningRate=${decoder.learningRate}`,
+    );
+  }
+  if (data.source === "folder" && data.folder === "") {
+    fail("data.source=folder needs data.folder, the path of your pictures");
+  }
+}
+
+/** What a trained network's weights or a run's random numbers depend on: a run keeps these settings to its end. */
+const FIXED: readonly string[] = [
+  "seed",
+  "minutes",
+  "model",
+  "imageTokenizer",
+  "data.tokenizer",
+  "data.imageSize",
+  "data.maxLength",
+  "data.minCount",
+];
+
+/**
+ * The configuration of a run that goes on with some settings changed. Throws a `UserError` for a setting that a run keeps.
+ */
+export function resumeConfig(file: { name: string; text: string }, set: readonly string[]): Config {
+  const before = new Map(flatten(resolveConfig({ file })));
+  const config = resolveConfig({ file, set });
+  const after = new Map(flatten(config));
+  const fixed = [...FIXED, ...chosenKinds(config).flatMap((kind) => kind.fixed)];
+  for (const key of fixed) {
+    if (after.get(key) !== before.get(key)) {
+      throw new UserError(
+        `--set ${key}=${after.get(key)}: a run keeps its ${key}, ${before.get(key)}; start another run to change it`,
+        2,
+      );
+    }
+  }
+  return config;
+}
+
+/** All keys with their defaults, what they allow and what they mean: the text of `--help-config`. */
+export function describeConfig(): string {
+  const presets = PRESET_NAMES.map((name) => [name, new Map(flatten(PRESETS[name]))] as const);
+  const lines = [
+    "Configuration keys, with their defaults (the preset emoji). Set them with --set key=value, or in a JSON",
+    'file given with --config, for example {"decoder": {"dim": 128}}. Later ones win: preset, file, --set.',
+  ];
+  let section = "";
+  for (const [key, spec] of allKeys()) {
+    const [head, tail] = key.split(".") as [string, string | undefined];
+    if (tail !== undefined && head !== section) {
+      section = head;
+      lines.push("", head);
+    } else if (tail === undefined) lines.push("");
+    lines.push(`  ${key} = ${spec.default === "" ? '""' : spec.default}`);
+    lines.push(`      ${spec.doc}; ${allowed(spec)}`);
+    const others = presets.flatMap(([name, values]) =>
+      values.has(key) ? [`${name}: ${values.get(key)}`] : [],
+    );
+    if (others.length > 0) lines.push(`      ${others.join(", ")}`);
+  }
+  return `${lines.join("\n")}\n`;
+}

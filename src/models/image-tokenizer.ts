@@ -1,0 +1,36 @@
+/** Turns pictures into discrete codes and back: the first half of a captioner. */
+
+import type { Gpu } from "../engine/gpu/gpu.js";
+import type { Module } from "../engine/nn/module.js";
+import type { Rng } from "../engine/ops/rng.js";
+import type { Tensor } from "../engine/tensor/tensor.js";
+import type { ModelKind } from "./model-kind.js";
+import type { Objective } from "./objective.js";
+
+export interface ImageTokenizer extends Module {
+  /** Pictures are imageSize × imageSize RGB. */
+  readonly imageSize: number;
+  /** Codes form a grid of side × side, S = side² of them a picture. */
+  readonly side: number;
+  /** K: ids are 0 … K−1. */
+  readonly codeCount: number;
+  /** The vectors of the codes, [K, D], for decoders that see them; null if there are none. */
+  readonly codeVectors: Tensor | null;
+  /** Images [B, imageSize, imageSize, 3] in [-1, 1] → ids [B, S], row by row. Not differentiable. */
+  encode(images: Tensor): Tensor<"u32">;
+  /** Ids [B, S] → images [B, imageSize, imageSize, 3], about in [-1, 1]. */
+  decode(ids: Tensor<"u32">): Tensor;
+  /**
+   * How it learns from images [B, imageSize, imageSize, 3] in [-1, 1]; `settings` are those of its kind. Absent: it is frozen, and its
+   * weights come with it.
+   */
+  objective?(settings: object, random: Rng): Objective<[images: Tensor]>;
+  /** Multiply-adds of a picture forward, there and back; for estimates. Absent: unknown. */
+  readonly multiplyAdds?: number;
+}
+
+/** A kind of image tokenizer, as `imageTokenizer` names it. */
+export interface ImageTokenizerKind extends ModelKind {
+  /** With undefined weights: `initialise` or a file sets them. */
+  create(gpu: Gpu, config: Readonly<Record<string, unknown>>): ImageTokenizer;
+}

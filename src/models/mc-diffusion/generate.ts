@@ -1,0 +1,147 @@
+/** Captions drawn by the reverse process: fixed words and the prepared condition are held until the end of the chain. */
+
+import type { TransitionTable } from "../../diffusion/coefficients.js";
+import type { Guidance } from "../../diffusion/guidance.js";
+import type { FixedWords } from "../../diffusion/sample-step.js";
+import { denoise } from "../../diffusion/sampler.js";
+import type { Schedule } from "../../diffusion/schedule.js";
+import { add } from "../../engine/ops/elementwise.js";
+import { fromArray, type Tensor } from "../../engine/tensor/tensor.js";
+import { UserError } from "../../platform/errors.js";
+import type { GeneratedStep, GenerateOptions, GivenWords } from "../caption-decoder.js";
+import type { SamplingSettings } from "../sampling-settings.js";
+import { AttentionReadout } from "./attention-readout.js";
+import type { Decoder, PreparedCondition } from "./decoder.js";
+
+/** Added to a logit: a word that cannot come. */
+const impossible = -1e4;
+/** A temperature of 0 would divide by it. */
+const greedyTemperature = 1e-3;
+
+/** The noise process of a decoder: its schedule, and its tables over visited steps, which stay its own. */
+export interface Process {
+  readonly schedule: Schedule;
+  table(visits: readonly number[]): TransitionTable;
+}
+
+/** Ancestral sampling for codes [B, S]; see `CaptionDecoder.generate`. Under guidance the tokens of a step have 2B rows. */
+export function* generate(
+  decoder: Decoder & Process,
+  codes: Tensor<"u32">,
+  settings: SamplingSettings,
+  { endId, banned = [], words = null, from, attention = false, watch }: GenerateOptions,
+): Generator<GeneratedStep, void> {
+  const { schedule } = decoder;
+  const { length, codes: maskId } = decoder.shape;
+  const batch = codes.shape[0]!;
+  const { maskMode, ...rest } = settings.guidance;
+  const guidance: Guidance = { ...rest, maskId, redraw: maskMode === "redrawn" };
+  const visits = schedule.visit(settings.steps);
+  if (from) checkStart(from, schedule.steps, decoder);
+  const table = decoder.table(from ? [from.t, ...visits.filter((t) => t < from.t)] : visits);
+  const held: Tensor<"f32" | "u32">[] = [];
+  const hold = <T extends Tensor | Tensor<"u32">>(tensor: T): T => {
+    tensor.keep();
+    held.push(tensor as Tensor<"f32" | "u32">);
+    return tensor;
+  };
+  const prepared = new PreparedOnce(decoder);
+  /** The attention [L, S] of the step being taken. */
+  let looked: Tensor | null = null;
+  try {
+    const fixed: FixedWords | null = words && {
+      at: hold(repeated(decoder, words.at, batch, "fixed positions")),
+      words: hold(repeated(decoder, words.words, batch, "fixed words")),
+    };
+    const penalty = penaltyOf(decoder, endId, banned, words?.gap);
+    if (penalty) hold(penalty);
+    const start = from ? hold(repeated(decoder, from.tokens, batch, "x_t")) : null;
+    yield* denoise({
+      table,
+      predict: (xt, t, y) => {
+        const readout = attention ? new AttentionReadout(decoder) : null;
+        const logits = decoder.forward(xt, t, prepared.of(y!), readout ?? {});
+        looked = readout?.mean() ?? null;
+        return penalty ? add(logits, penalty) : logits;
+      },
+      batch,
+      length,
+      condition: codes,
+      guidance,
+      seed: settings.seed,
+      temperature: settings.temperature === 0 ? greedyTemperature : settings.temperature,
+      topR: settings.topR,
+      last: settings.last,
+      fixed,
+      start,
+      ...(watch ? { watch: (scores, tokens) => watch(scores, tokens, looked) } : {}),
+    });
+  } finally {
+    prepared.dispose();
+    for (const tensor of held) tensor.dispose();
+  }
+}
+
+/** Numbers [L, M] to add to the logits so that no caption holds a banned token or ends in a gap; null if there is nothing to forbid. */
+function penaltyOf(
+  { gpu, shape: { length, vocabulary } }: Decoder,
+  endId: number,
+  banned: readonly number[],
+  gap: GivenWords["gap"] | undefined,
+): Tensor | null {
+  if (banned.length === 0 && !gap) return null;
+  const penalty = new Float32Array(length * vocabulary);
+  for (let i = 0; i < length; i++) {
+    for (const token of banned) penalty[i * vocabulary + token] = impossible;
+    if (gap?.[i]) penalty[i * vocabulary + endId] = impossible;
+  }
+  return fromArray(gpu, penalty, [length, vocabulary], "f32", "impossible words");
+}
+
+/** A row of L numbers for each of a batch: u32 [B, L]. */
+function repeated(decoder: Decoder, row: ArrayLike<number>, batch: number, label: string): Tensor<"u32"> {
+  const data = Uint32Array.from({ length: batch * row.length }, (_, i) => row[i % row.length]!);
+  return fromArray(decoder.gpu, data, [batch, row.length], "u32", label);
+}
+
+function checkStart(
+  { t, tokens }: { t: number; tokens: ArrayLike<number> },
+  steps: number,
+  { shape }: Decoder,
+): void {
+  if (!Number.isInteger(t) || t < 1 || t > steps) {
+    throw new UserError(`The step to go on from is ${t}; it must be a whole number from 1 to ${steps}.`);
+  }
+  const valid = Array.from(tokens).every((id) => Number.isInteger(id) && id >= 0 && id <= shape.vocabulary);
+  if (tokens.length !== shape.length || !valid) {
+    throw new UserError(
+      `The tokens to go on from must be ${shape.length} ids from 0 to ${shape.vocabulary} ([MASK]).`,
+    );
+  }
+}
+
+/** Prepares a condition once for as long as the sampler gives the same tensor. */
+class PreparedOnce {
+  private readonly decoder: Decoder;
+  private source: Tensor<"u32"> | null = null;
+  private prepared: PreparedCondition | null = null;
+
+  constructor(decoder: Decoder) {
+    this.decoder = decoder;
+  }
+
+  of(codes: Tensor<"u32">): PreparedCondition {
+    if (this.source !== codes || !this.prepared) {
+      this.dispose();
+      this.source = codes;
+      this.prepared = this.decoder.prepare(codes);
+      for (const tensor of this.prepared.keyValues ?? []) tensor.keep();
+    }
+    return this.prepared;
+  }
+
+  dispose(): void {
+    for (const tensor of this.prepared?.keyValues ?? []) tensor.dispose();
+    this.prepared = null;
+  }
+}

@@ -1,0 +1,66 @@
+/** Masked conditional diffusion as a configuration chooses it: `model=mc-diffusion`. */
+
+import { UserError } from "../../platform/errors.js";
+import type { CaptionDecoderKind } from "../caption-decoder.js";
+import { McDiffusion } from "./mc-diffusion.js";
+import { type McDiffusionSettings, mcDiffusionSettings } from "./settings.js";
+
+interface McDiffusionConfig {
+  data: { maxLength: number };
+  decoder: McDiffusionSettings;
+  sampling: { steps: number };
+}
+
+const SIZES = [
+  "dim",
+  "blocks",
+  "heads",
+  "mlpRatio",
+  "conditionBlocks",
+  "summaryTokens",
+  "conditionEmbedding",
+];
+const PROCESS = ["schedule", "timesteps", "filler", "importanceSampling"];
+
+export const mcDiffusion: CaptionDecoderKind = {
+  name: "mc-diffusion",
+  section: "decoder",
+  settings: mcDiffusionSettings,
+  fixed: [...SIZES, ...PROCESS].map((key) => `decoder.${key}`),
+  memory: {
+    step: ["decoder.batch", "decoder.microBatches", "decoder.dim", "data.maxLength", "data.minCount"],
+    use: ["data.maxLength", "data.minCount", "decoder.dim", "data.imageSize", "vqvae.downsample"],
+  },
+  check(config) {
+    const { decoder, sampling } = config as unknown as McDiffusionConfig;
+    if (decoder.dim % decoder.heads !== 0)
+      return `decoder.heads=${decoder.heads} should divide decoder.dim=${decoder.dim}`;
+    const headWidth = decoder.dim / decoder.heads;
+    if (headWidth % 4 !== 0 || headWidth > 512)
+      return `decoder.dim=${decoder.dim} over decoder.heads=${decoder.heads} is ${headWidth}; a head needs a multiple of 4, at most 512`;
+    if (sampling.steps > decoder.timesteps)
+      return `sampling.steps=${sampling.steps} should be at most decoder.timesteps=${decoder.timesteps}`;
+    return null;
+  },
+  create(gpu, config, { vocabulary, images }) {
+    const { data, decoder } = config as unknown as McDiffusionConfig;
+    if (decoder.precision === "float16" && !gpu.has("shader-f16")) {
+      throw new UserError(
+        `decoder.precision=float16 needs the WebGPU feature shader-f16, which this adapter (${gpu.description}) does not have; float32 works everywhere`,
+      );
+    }
+    const codeVectors = decoder.conditionEmbedding === "vectors" ? images.codeVectors : null;
+    const { dim, blocks, heads, mlpRatio, conditionBlocks, summaryTokens, dropout, filler, timesteps } =
+      decoder;
+    const shape = {
+      vocabulary,
+      length: data.maxLength,
+      codes: images.codeCount,
+      side: images.side,
+      ...{ timesteps, dim, blocks, heads, mlpRatio, conditionBlocks, summaryTokens, dropout, filler },
+      codeDim: codeVectors ? codeVectors.shape[1]! : null,
+      precision: decoder.precision === "float16" ? ("f16" as const) : ("f32" as const),
+    };
+    return new McDiffusion(gpu, shape, { schedule: decoder.schedule, codeVectors });
+  },
+};

@@ -1,0 +1,66 @@
+/** One micro-batch of the paper's Algorithm 1: t, x_t and the condition's mask are drawn, and the loss is taken. */
+
+import { type TransitionTable, transitionTable } from "../../diffusion/coefficients.js";
+import { qSample, sampleTimesteps } from "../../diffusion/forward.js";
+import { ImportanceSampler } from "../../diffusion/importance.js";
+import { diffusionLoss } from "../../diffusion/loss.js";
+import { maskCondition } from "../../diffusion/masking.js";
+import type { Schedule } from "../../diffusion/schedule.js";
+import { mean } from "../../engine/ops/reduce.js";
+import type { Rng } from "../../engine/ops/rng.js";
+import type { Tensor } from "../../engine/tensor/tensor.js";
+import type { BatchLoss, Objective } from "../objective.js";
+import type { Decoder } from "./decoder.js";
+import type { McDiffusionSettings } from "./settings.js";
+
+export type DiffusionSettings = Pick<
+  McDiffusionSettings,
+  "pCond" | "pMask" | "pDrop" | "lambda" | "adaptiveAuxiliary" | "importanceSampling" | "checkpointing"
+>;
+
+export class DiffusionObjective implements Objective<[tokens: Tensor<"u32">, codes: Tensor<"u32">]> {
+  /** The moving averages of importance sampling, which learn from losses also where no weight moves. */
+  readonly state: ReadonlyMap<string, Tensor>;
+  private readonly decoder: Decoder;
+  private readonly settings: DiffusionSettings;
+  private readonly random: Rng;
+  private readonly table: TransitionTable;
+  private readonly importance: ImportanceSampler | null;
+
+  constructor(decoder: Decoder, schedule: Schedule, settings: DiffusionSettings, random: Rng) {
+    this.decoder = decoder;
+    this.settings = settings;
+    this.random = random;
+    this.table = transitionTable(decoder.gpu, schedule);
+    this.importance = settings.importanceSampling ? new ImportanceSampler(random, schedule.steps) : null;
+    this.state = new Map(this.importance ? [["importanceHistory", this.importance.history]] : []);
+  }
+
+  /** x_0 [B, L], y [P, S] of P pictures. */
+  loss(x0: Tensor<"u32">, codes: Tensor<"u32">): BatchLoss {
+    const { decoder, settings, random, table, importance } = this;
+    const [captions] = x0.shape as [number, number];
+    const { t, weights } = importance?.draw(captions) ?? {
+      t: sampleTimesteps(random, table, captions),
+      weights: null,
+    };
+    const xt = qSample(random, table, x0, t);
+    const { pCond, pMask, pDrop, checkpointing } = settings;
+    const rates = { conditionRate: pCond, maskRate: pMask, dropRate: pDrop, maskId: decoder.shape.codes };
+    const y = maskCondition(random, codes, rates);
+    const condition = decoder.prepare(y, { keyValues: !checkpointing });
+    const head = decoder.beforeHead(xt, t, condition, { random, checkpointing });
+    const options = { lambda: settings.lambda, adaptive: settings.adaptiveAuxiliary, weights };
+    const { loss, terms } = diffusionLoss(table, { head, x0, xt, t }, options);
+    importance?.update(t, terms);
+    return {
+      total: loss,
+      figures: [{ tensor: mean(terms.detach(), [1]), names: ["kl", "auxiliary"] }],
+    };
+  }
+
+  dispose(): void {
+    this.table.dispose();
+    this.importance?.dispose();
+  }
+}

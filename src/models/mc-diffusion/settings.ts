@@ -1,0 +1,104 @@
+/** Settings of the D3PM decoder and of the stage that trains a caption decoder: the section `decoder`. */
+
+import { type ConfigOf, choice, DECAYS, flag, integer, MANY, number } from "../../config/schema.js";
+import { schedulePresets } from "../../diffusion/schedule.js";
+
+export const mcDiffusionSettings = {
+  dim: integer(128, 8, 4096, "width d (paper: 512)"),
+  blocks: integer(4, 1, 64, "transformer blocks (paper: 18)"),
+  heads: integer(4, 1, 64, "attention heads; must divide decoder.dim"),
+  mlpRatio: number(4, 0.25, 16, "hidden width of the MLP over decoder.dim"),
+  conditionBlocks: integer(
+    0,
+    0,
+    64,
+    "blocks of self-attention over the codes, before the caption looks at them (paper: 0)",
+  ),
+  summaryTokens: integer(
+    8,
+    0,
+    1024,
+    "entries beside the codes' that sum up the whole code grid for the caption to look at (paper: 0)",
+  ),
+  dropout: number(0, 0, 0.9, "dropout probability in training"),
+  precision: choice(
+    "float32",
+    ["float32", "float16"],
+    "what the weights of large products and the values between them are stored in; sums, softmax, losses, gradients and the weights that the optimiser moves are float32 (float16 needs the WebGPU feature shader-f16)",
+  ),
+  conditionEmbedding: choice(
+    "vectors",
+    ["codes", "vectors"],
+    "what the decoder sees of a code: its own learned table by index, or the VQ-VAE's frozen code vector",
+  ),
+  schedule: choice(
+    "vq-diffusion-paper",
+    schedulePresets,
+    "how the words get lost: masked and replaced (cumulative mask rate 0 → 0.9), the public code's end points (0.99999, hardly any replacement), masked only, replaced only",
+  ),
+  timesteps: integer(100, 2, 10000, "diffusion steps T (paper: 100)"),
+  lambda: number(
+    0.5,
+    0,
+    100,
+    "weight λ of the auxiliary loss −log p(x0|xt) (VQ-Diffusion: 5e-4, for 200 passes over the data)",
+  ),
+  adaptiveAuxiliary: flag(true, "auxiliary weight falls with t: from 2λ at t = 1 towards λ"),
+  pCond: number(
+    0.1,
+    0,
+    1,
+    "share of the captions whose condition is masked in training, of the pictures if captionsPerImage is above 1 (paper: 0.1)",
+  ),
+  pMask: number(
+    0.1,
+    0,
+    1,
+    "of those, share of the positions masked (paper: 0.1); 1 = classifier-free training",
+  ),
+  pDrop: number(
+    0,
+    0,
+    1,
+    "share of the captions (as for pCond) that lose the whole condition besides (paper: 0): with it, cfg works on a model trained for mcs",
+  ),
+  filler: choice("learned", ["learned", "zeros"], "what a masked condition position holds"),
+  steps: integer(6000, 1, MANY, "training steps"),
+  batch: integer(64, 1, 65535, "captions a step (paper: 128)"),
+  captionsPerImage: integer(
+    1,
+    1,
+    MANY,
+    "captions of a picture in a batch, each with its own noise and step t; more than 1 save work on the condition, but share its mask, which Algorithm 1 draws for each. Must divide decoder.batch",
+  ),
+  microBatches: integer(
+    1,
+    1,
+    65535,
+    "parts that a batch is worked through in, their gradients added up: less memory, the same mean. Must divide decoder.batch / decoder.captionsPerImage",
+  ),
+  checkpointing: flag(
+    false,
+    "keep only what goes into each block and run the block again for its gradient: less memory, about a third more work",
+  ),
+  learningRate: number(1e-3, 0, 1, "peak learning rate of AdamW (paper: 4.5e-4)"),
+  warmup: integer(150, 0, MANY, "steps of linear warm-up (paper: 1000)"),
+  learningRateDecay: choice(
+    "cosine",
+    DECAYS,
+    "the learning rate after the warm-up (paper: constant); the last two end at 0",
+  ),
+  warmupFrom: number(1e-6, 0, 1, "learning rate at the first step of the warm-up (paper: 1e-6)"),
+  beta1: number(0.9, 0, 0.99999, "AdamW β1"),
+  beta2: number(0.96, 0, 0.99999, "AdamW β2"),
+  weightDecay: number(0.045, 0, 10, "AdamW weight decay of the matrices; tables, biases and norms have none"),
+  clip: number(0.5, 0, MANY, "largest global gradient norm; 0 = no clipping"),
+  emaDecay: number(0.99, 0, 0.999999, "decay of the averaged weights that sampling uses; 0 = no averaging"),
+  emaEvery: integer(5, 1, MANY, "steps between two updates of the averaged weights"),
+  importanceSampling: flag(
+    false,
+    "draw t by its KL instead of uniformly (paper: uniform), once each t was trained more than 10 times; the total loss is weighted to make up for it, the logged parts are not",
+  ),
+} as const;
+
+export type McDiffusionSettings = ConfigOf<typeof mcDiffusionSettings>;

@@ -1,0 +1,11 @@
+/** The networks that a configuration can choose: `imageTokenizer` and `model`. The one place that knows them by name. */
+
+import { Registry } from "../platform/registry.js";
+import type { CaptionDecoderKind } from "./caption-decoder.js";
+import type { ImageTokenizerKind } from "./image-tokenizer.js";
+import { mcDiffusion } from "./mc-diffusion/kind.js";
+import { vqVae } from "./vqvae/kind.js";
+
+export const imageTokenizers = new Registry<ImageTokenizerKind>("image tokenizer", [vqVae]);
+
+export const captionDecoders = new Registry<CaptionDecoderKind>("caption decoder", [mcDiffusion]);

@@ -1,0 +1,39 @@
+/** Things that a configuration chooses by name, and that others may add to. */
+
+import { UserError } from "./errors.js";
+import { shown } from "./shown.js";
+
+export class Registry<T extends { readonly name: string }> {
+  /** The kind of thing, for messages: "image tokenizer". */
+  readonly kind: string;
+  private readonly entries = new Map<string, T>();
+
+  constructor(kind: string, entries: readonly T[]) {
+    this.kind = kind;
+    for (const entry of entries) this.add(entry);
+  }
+
+  /** Adds an entry. Throws a `UserError` if another one has its name. */
+  add(entry: T): void {
+    const known = this.entries.get(entry.name);
+    if (known && known !== entry) throw new UserError(`There is a ${this.kind} "${entry.name}" already.`);
+    this.entries.set(entry.name, entry);
+  }
+
+  get names(): string[] {
+    return [...this.entries.keys()];
+  }
+
+  get all(): T[] {
+    return [...this.entries.values()];
+  }
+
+  /** The entry of a name. Throws a `UserError` that lists the names; `where` says who asks. */
+  get(name: string, where?: string): T {
+    const entry = this.entries.get(name);
+    if (entry) return entry;
+    throw new UserError(
+      `${where ? `${where}: ` : ""}there is no ${this.kind} "${shown(name)}"; there are ${this.names.join(", ")}`,
+    );
+  }
+}

@@ -1,0 +1,101 @@
+/** The end of a run: its weights, samples, scores and report. */
+
+import { evaluate, scoresTable, tableLegend, testSplits } from "../evaluation/evaluation.js";
+import { boundSteps, boundTable, splitBounds } from "../evaluation/held-out-bound.js";
+import { renderReport } from "../report/report.js";
+import { type CaptionedImage, captionSheet } from "../report/sheet.js";
+import { captionedSamples, reconstructions } from "./held-out.js";
+import { saveTrained, type Watcher } from "./pipeline.js";
+import type { StageContext } from "./trainer.js";
+
+/**
+ * Saves the captioner, scores it on the held-out splits and writes the report. `say` prints captions beside references, then the tables;
+ * `scoring` is called before the scores.
+ */
+export async function closeRun(
+  context: StageContext,
+  watcher: Pick<Watcher, "goOn" | "track">,
+  { say, scoring }: { say: (text: string) => void; scoring?: () => void },
+): Promise<void> {
+  const { captioner, dataset, run, config, platform } = context;
+  const { files } = platform;
+  await saveTrained(captioner, files, `${run.path}/weights`);
+  const samples = await captionedSamples(context, undefined, () => watcher.goOn?.());
+  for (const { caption, references } of samples.slice(0, 12)) {
+    say(`${caption}    (reference: ${references?.join(" | ")})`);
+  }
+  await run.writeSample(
+    "samples.svg",
+    await captionSheet(platform.images, samples, {
+      title: "Held-out pictures: the model's caption, a reference below",
+    }),
+  );
+  const splits = testSplits(dataset);
+  scoring?.();
+  /** Shows work that tells its total only while it runs. */
+  const track = <T>(
+    label: string,
+    unit: string,
+    body: (onProgress: (done: number, total: number) => void) => Promise<T>,
+  ) =>
+    watcher.track({ label, total: 1, unit }, (progress) =>
+      body((done, total) => {
+        progress.setTotal(total);
+        progress.update(done);
+        watcher.goOn?.();
+      }),
+    );
+  const evaluation = await track("scores", "pictures", (onProgress) =>
+    evaluate(captioner, dataset, { splits, limit: config.log.scored, onProgress }),
+  );
+  const table = `${scoresTable(evaluation)}\n\n${tableLegend(evaluation)}`;
+  say(`\n${table}`);
+  await files.write(`${run.path}/scores.md`, `${table}\n`);
+  await files.write(
+    `${run.path}/scores.json`,
+    JSON.stringify(
+      { ...evaluation, splits: evaluation.splits.map(({ captions: _, ...scores }) => scores) },
+      null,
+      1,
+    ),
+  );
+  if (captioner.decoder.likelihood) {
+    const bounds = await track("bound", "captions", (onProgress) =>
+      splitBounds(captioner, dataset, splits, { limit: config.log.scored, steps: boundSteps, onProgress }),
+    );
+    say(`\n${boundTable(bounds)}`);
+    await files.write(`${run.path}/bound.json`, JSON.stringify(bounds, null, 1));
+  }
+  await writeReport(context, samples);
+}
+
+/** Writes the report of a run: curves, reconstructions, and captioned samples if there are any. */
+export async function writeReport(
+  context: StageContext,
+  samples: readonly CaptionedImage[] = [],
+): Promise<void> {
+  const { captioner, run, dataset, platform } = context;
+  const sheet = await reconstructions(context);
+  await run.writeSample("reconstructions.png", await platform.images.encodePng(sheet));
+  const html = await renderReport(platform.images, {
+    title: `Run ${run.path}`,
+    adapter: captioner.gpu.description,
+    config: run.config,
+    log: await run.readLog(),
+    facts: {
+      "Image tokenizer parameters": captioner.imageTokenizer.parameterCount,
+      "Decoder parameters": captioner.decoder.parameterCount,
+      "Training pictures": dataset.splits.train!.length,
+      Words: captioner.tokenizer.vocabularySize,
+    },
+    samples: samples.length > 0 ? [{ title: "Captions of held-out pictures", items: samples }] : [],
+    sheets: [
+      {
+        title: "Held-out pictures and their reconstructions",
+        note: "Each row of originals stands above its reconstructions from the codes.",
+        image: sheet,
+      },
+    ],
+  });
+  await run.writeReport(html);
+}

@@ -1,0 +1,171 @@
+/** Training of any network by its objective: gradients of the parts of a batch, then the optimiser, with a hook between. */
+
+import type { Gpu } from "../engine/gpu/gpu.js";
+import type { Module } from "../engine/nn/module.js";
+import { add, scale } from "../engine/ops/elementwise.js";
+import type { Rng } from "../engine/ops/rng.js";
+import { backward } from "../engine/tensor/autograd.js";
+import type { Tensor } from "../engine/tensor/tensor.js";
+import type { BatchLoss, Figures, Objective } from "../models/objective.js";
+import { UserError } from "../platform/errors.js";
+import { CapturedStep } from "./captured-step.js";
+import type { Checkpoint } from "./checkpoint.js";
+import { ModelOptimizer, type ModelOptimizerOptions } from "./model-optimizer.js";
+import { Snapshot } from "./snapshot.js";
+import type { StepResult } from "./trainer.js";
+
+/** Runs between the phases of every step, as where several processes train one network together. */
+export interface StepHook {
+  /** Processes whose gradients and sums are added up; 1 = this one alone. */
+  readonly processes: number;
+  /**
+   * Given the packed gradients of the mean over this process's batch, which it turns into those of the mean over all, and the sums of the
+   * objective (`BatchLoss.sums`), which it turns into those over all. The tensors are the same at every step.
+   */
+  reduce(gradients: readonly Tensor[], sums: readonly Tensor[]): void | Promise<void>;
+}
+
+/** Results of the first phase. */
+type Gradients = Pick<BatchLoss, "total" | "figures" | "sums" | "kept" | "apply">;
+
+export class ModelTraining<Inputs extends readonly unknown[]> {
+  readonly optimizer: ModelOptimizer;
+  private readonly gpu: Gpu;
+  private readonly objective: Objective<Inputs>;
+  private readonly random: Rng;
+  private readonly parts: readonly Inputs[];
+  private readonly hook: StepHook | null;
+  private readonly state: readonly [name: string, tensor: Tensor][];
+  /** Of statistics and the objective's state, which change also where no weight moves. */
+  private readonly snapshot: Snapshot;
+  private readonly work: CapturedStep<Gradients, Figures>;
+
+  /** `parts`: the tensors of each micro-batch, written before `step` by the caller, whose they stay. */
+  constructor(
+    model: Module,
+    objective: Objective<Inputs>,
+    random: Rng,
+    parts: readonly Inputs[],
+    optimizer: ModelOptimizerOptions,
+    hook: StepHook | null = null,
+  ) {
+    this.gpu = model.gpu;
+    this.objective = objective;
+    this.random = random;
+    this.parts = parts;
+    this.hook = hook;
+    this.state = [...(objective.state ?? [])];
+    const statistics = model.parameters().flatMap(({ trained, tensor }) => (trained ? [] : [tensor]));
+    this.snapshot = new Snapshot(this.gpu, [...statistics, ...this.state.map(([, tensor]) => tensor)]);
+    this.optimizer = new ModelOptimizer(model, optimizer);
+    this.work = new CapturedStep(
+      this.gpu,
+      { gradients: () => this.gradients(), update: (gradients) => this.update(gradients) },
+      hook && (({ sums = [] }) => hook.reduce(this.optimizer.gradients, sums)),
+    );
+  }
+
+  /** Step `step` (from 1) on the batch that the parts hold. `submitted` is called while the GPU works on it. */
+  async step(step: number, submitted?: () => void): Promise<StepResult> {
+    this.random.setStep(step);
+    const learningRate = this.optimizer.prepare(step);
+    const { first, second } = this.hook ? await this.work.run() : this.work.runWhole();
+    submitted?.();
+    const figures = [...first.figures, ...second];
+    const [[total], gradNorm, ...values] = await Promise.all([
+      first.total.read(),
+      this.optimizer.gradientNorm(),
+      ...figures.map(({ tensor }) => tensor.read()),
+    ]);
+    const losses: Record<string, number> = { total: total! };
+    figures.forEach(({ names }, i) => {
+      names.forEach((name, k) => {
+        if (name !== null) losses[name] = values[i]![k]!;
+      });
+    });
+    return { losses, learningRate, gradNorm };
+  }
+
+  /** Takes back a step whose gradient was not finite: the weights have not moved, statistics and the objective's state move back. */
+  undo(): void {
+    this.snapshot.restore();
+  }
+
+  /** Tries a step without running it; see `planned`. */
+  plan(): void {
+    this.work.plan();
+  }
+
+  /** The first phase. */
+  private gradients(): Gradients {
+    this.snapshot.take();
+    this.optimizer.zeroGrad();
+    const [first, ...others] = this.parts.map((part) => this.gpu.scope(() => this.accumulate(part)));
+    const sum = others.reduce(joined, first!);
+    this.optimizer.completeGradients();
+    return sum;
+  }
+
+  /** Adds a part's share to the gradients; returns its share of the batch's mean loss, and of the figures. */
+  private accumulate(part: Inputs): Gradients {
+    const share = 1 / this.parts.length;
+    const {
+      loss,
+      total: _,
+      ...rest
+    } = this.gpu.scope(() => {
+      const loss = this.objective.loss(...part);
+      return { ...loss, loss: share === 1 ? loss.total : scale(loss.total, share) };
+    });
+    backward(loss);
+    const figures = rest.figures.map(({ tensor, names }) => ({
+      tensor: share === 1 ? tensor : scale(tensor, share),
+      names,
+    }));
+    return { ...rest, total: loss.detach(), figures };
+  }
+
+  /** The second phase. */
+  private update({ apply }: Gradients): Figures {
+    this.optimizer.step();
+    return apply?.(this.hook?.processes ?? 1) ?? [];
+  }
+
+  /** The network's weights, the optimiser's moments and the objective's state. */
+  async save(): Promise<Pick<Checkpoint, "model" | "optimizer">> {
+    const saved = await this.optimizer.save();
+    for (const [name, tensor] of this.state)
+      saved.optimizer.set(name, { dtype: "F32", shape: tensor.shape, data: await tensor.read() });
+    return saved;
+  }
+
+  load(checkpoint: Checkpoint, path: string): void {
+    this.optimizer.load(checkpoint, path);
+    for (const [name, tensor] of this.state) {
+      const stored = checkpoint.optimizer.get(name);
+      if (!(stored?.data instanceof Float32Array) || stored.data.length !== tensor.size) {
+        throw new UserError(
+          `${path}/optimizer.safetensors has no ${name} of ${tensor.size} numbers; it was trained with other settings`,
+        );
+      }
+      tensor.write(stored.data);
+    }
+  }
+
+  dispose(): void {
+    this.work.dispose();
+    this.snapshot.dispose();
+    this.objective.dispose?.();
+    this.optimizer.dispose();
+  }
+}
+
+/** Two parts of a batch as one. */
+function joined(a: Gradients, b: Gradients): Gradients {
+  // What is applied after the gradients belongs to a whole batch.
+  if (a.apply || b.apply) throw new Error("an objective that changes statistics takes its batch whole");
+  return {
+    total: add(a.total, b.total),
+    figures: a.figures.map(({ tensor, names }, i) => ({ tensor: add(tensor, b.figures[i]!.tensor), names })),
+  };
+}

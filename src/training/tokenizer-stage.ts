@@ -1,0 +1,66 @@
+/** Stage 1 as the training loop sees it: the image tokenizer, on augmented training pictures. */
+
+import { augment } from "../data/augment.js";
+import { Batches } from "../data/batches.js";
+import { ReadAhead } from "../data/read-ahead.js";
+import { psnr, ssim } from "../metrics/image.js";
+import { heldOutImages, reconstructions, rgb } from "./held-out.js";
+import { TokenizerTraining } from "./tokenizer-training.js";
+import type { StageContext, Trainer } from "./trainer.js";
+
+/** Stage 1: the image tokenizer, on augmented training pictures. */
+export function tokenizerStage(context: StageContext): Trainer {
+  const { config, captioner, dataset, run, platform } = context;
+  const { size } = dataset;
+  const bytes = size * size * 3;
+  const batches = new Batches(dataset, { split: "train", batchSize: config.vqvae.batch, seed: config.seed });
+  const { batch } = config.vqvae;
+  const reader = new ReadAhead(
+    dataset,
+    batch,
+    () => config.vqvae.steps,
+    (step) => batches.at(step).images,
+  );
+  const fill = async (step: number, target: Uint8Array) => {
+    const read = await reader.at(step);
+    for (let index = 0; index < batch; index++) {
+      const [picture, place] = [read, target].map((all) => all.subarray(index * bytes, (index + 1) * bytes));
+      augment(picture!, size, { seed: config.seed, step, index }, undefined, place);
+    }
+  };
+  const training = new TokenizerTraining(captioner.imageTokenizer, config.vqvae, config.seed, fill, {
+    settings: captioner.settings.imageTokenizer,
+  });
+  return {
+    gpu: captioner.gpu,
+    stage: "vqvae",
+    get steps() {
+      return config.vqvae.steps;
+    },
+    perStep: { count: config.vqvae.batch, unit: "images" },
+    step: (step) => training.step(step),
+    undo: () => training.undo(),
+    memorySettings: "vqvae.batch, vqvae.channels or data.imageSize",
+    async evaluate(onBatch) {
+      const originals = await heldOutImages(context);
+      const codes = await captioner.encodeAll(originals, onBatch);
+      const decoded = await captioner.reconstructAll(codes);
+      const count = originals.length / bytes;
+      let [peak, structure] = [0, 0];
+      for (let i = 0; i < count; i++) {
+        const part = (all: Uint8Array) => rgb(size, all.subarray(i * bytes, (i + 1) * bytes));
+        peak += psnr(part(originals), part(decoded)) / count;
+        structure += ssim(part(originals), part(decoded)) / count;
+      }
+      return { psnr: peak, ssim: structure, usedCodes: new Set(codes).size };
+    },
+    async sample(step) {
+      const png = await platform.images.encodePng(await reconstructions(context));
+      return run.writeSample(`vqvae-${String(step).padStart(6, "0")}.png`, png);
+    },
+    withUsedWeights: (body) => body(),
+    save: () => training.save(),
+    load: (checkpoint, path) => training.load(checkpoint, path),
+    dispose: () => training.dispose(),
+  };
+}

@@ -1,0 +1,140 @@
+/** Training of an image tokenizer on pictures. */
+
+import type { Config } from "../config/config.js";
+import { Rng } from "../engine/ops/rng.js";
+import { noGrad } from "../engine/tensor/tape.js";
+import { type Tensor, untracked } from "../engine/tensor/tensor.js";
+import type { ImageTokenizer } from "../models/image-tokenizer.js";
+import type { Objective } from "../models/objective.js";
+import { planned } from "./captured-step.js";
+import type { Checkpoint } from "./checkpoint.js";
+import { ModelTraining, type StepHook } from "./model-training.js";
+import type { StepResult } from "./trainer.js";
+
+/** Fills `images` [B, S, S, 3] with the pictures of batch n (from 0), bytes 0 … 255. */
+export type ImageBatches = (step: number, images: Uint8Array) => void | Promise<void>;
+
+export interface TokenizerTrainingOptions {
+  /** Settings of the tokenizer's kind; default: `config`, which holds those of the VQ-VAE. */
+  settings?: object;
+  hook?: StepHook | null;
+}
+
+export class TokenizerTraining {
+  readonly tokenizer: ImageTokenizer;
+  private readonly config: Config["vqvae"];
+  private readonly batches: ImageBatches;
+  private readonly random: Rng;
+  private readonly bytes: Uint8Array;
+  private readonly values: Float32Array;
+  /** The step whose batch `values` holds, or is going to. */
+  private filled = 0;
+  private filling: Promise<void> = Promise.resolve();
+  private readonly images: Tensor;
+  private readonly objective: Objective<[images: Tensor]>;
+  private readonly training: ModelTraining<[images: Tensor]>;
+
+  /** Throws where the tokenizer is frozen: it has no objective. */
+  constructor(
+    tokenizer: ImageTokenizer,
+    config: Config["vqvae"],
+    seed: number,
+    batches: ImageBatches,
+    { settings = config, hook = null }: TokenizerTrainingOptions = {},
+  ) {
+    const { gpu, imageSize } = tokenizer;
+    if (!tokenizer.objective) throw new Error("a frozen image tokenizer cannot be trained");
+    this.tokenizer = tokenizer;
+    this.config = config;
+    this.batches = batches;
+    this.random = new Rng(gpu, seed);
+    const elements = config.batch * imageSize ** 2 * 3;
+    this.bytes = new Uint8Array(elements);
+    this.values = new Float32Array(elements);
+    this.images = untracked(gpu, [config.batch, imageSize, imageSize, 3], "f32", "images");
+    this.objective = tokenizer.objective(settings, this.random);
+    const optimizer = optimizerOf(config);
+    this.training = new ModelTraining(
+      tokenizer,
+      this.objective,
+      this.random,
+      [[this.images]],
+      optimizer,
+      hook,
+    );
+  }
+
+  get optimizer() {
+    return this.training.optimizer;
+  }
+
+  /** Puts the batch of a step into `values`, in [-1, 1]. */
+  private fill(step: number): void {
+    this.filled = step;
+    this.filling = this.filling
+      .catch(() => {})
+      .then(async () => {
+        await this.batches(step - 1, this.bytes);
+        for (let i = 0; i < this.bytes.length; i++) this.values[i] = this.bytes[i]! / 127.5 - 1;
+      });
+    // Whoever takes the step is told.
+    this.filling.catch(() => {});
+  }
+
+  /** One step (from 1). Step 1 first starts the objective's statistics from its batch. */
+  async step(step: number): Promise<StepResult> {
+    if (this.filled !== step) this.fill(step);
+    await this.filling;
+    this.images.write(this.values);
+    if (step === 1) {
+      this.random.setStep(step);
+      noGrad(() => this.objective.start?.(this.images));
+    }
+    return this.training.step(step, () => {
+      // The GPU is busy with this step: the time to prepare the next batch.
+      if (step < this.config.steps) this.fill(step + 1);
+    });
+  }
+
+  undo(): void {
+    this.training.undo();
+  }
+
+  /** Tries the first step without running it; see `planned`. */
+  plan(): void {
+    planned(this.images.gpu, () => noGrad(() => this.objective.start?.(this.images)));
+    this.training.plan();
+  }
+
+  save(): Promise<Pick<Checkpoint, "model" | "optimizer">> {
+    return this.training.save();
+  }
+
+  load(checkpoint: Checkpoint, path: string): void {
+    this.training.load(checkpoint, path);
+  }
+
+  dispose(): void {
+    this.training.dispose();
+    this.images.dispose();
+    this.random.dispose();
+  }
+}
+
+function optimizerOf(config: Config["vqvae"]) {
+  return {
+    learningRate: {
+      peak: config.learningRate,
+      warmup: config.warmup,
+      decay: config.learningRateDecay,
+      // Read at each step: a run in a given time corrects it.
+      get steps() {
+        return config.steps;
+      },
+    },
+    betas: [0.9, 0.99] as const,
+    weightDecay: 0,
+    clip: 1,
+    average: { decay: 0, every: 1 },
+  };
+}
