@@ -8,17 +8,14 @@
  */
 
 import { Command, InvalidArgumentError } from "commander";
-import { openGpu, runCommand } from "../dist/cli/options.js";
-import { resolveConfig } from "../dist/config/config.js";
-import { Schedule } from "../dist/diffusion/schedule.js";
-import { Decoder } from "../dist/models/mc-diffusion/decoder.js";
-import { DecoderTraining } from "../dist/training/decoder-training.js";
+import { openGpu, runCommand } from "../dist/cli.js";
+import { Decoder, DecoderTraining, resolveConfig, Schedule } from "../dist/index.js";
 import { memoryRecorder } from "./memory-curve.js";
 import { align, bytes, significant } from "./report.js";
 import { boundBytes } from "./traffic.js";
 
 /**
- * @typedef {import("../dist/engine/gpu/recording.js").Dispatch} Dispatch
+ * @typedef {import("../dist/debug.js").Dispatch} Dispatch
  * @typedef {Readonly<Record<string, number>>} Params
  *
  * @typedef {object} Work What one dispatch does.

@@ -1,6 +1,6 @@
 /** What to train on and how: the choices in front of a run. */
 
-import { describeConfig, PRESET_NAMES } from "../../../dist/config/config.js";
+import { describeConfig, PRESET_NAMES } from "../../../dist/index.js";
 import { sentence } from "../app.js";
 import { button, field, h } from "../dom.js";
 import type { Messages } from "../messages.js";
