@@ -33,7 +33,10 @@ const upwards = layers.slice(0, -1).map((layer, i) => ({
   severity: "error",
   from: { path: inside(layer) },
   to: {
-    path: [inside(layers.slice(i + 1).flat()), "^src/(node|debug|start|train|caption|evaluate)\\.ts$"],
+    path: [
+      inside(layers.slice(i + 1).flat()),
+      "^src/(training|report|node|cli|debug|start|train|caption|evaluate)\\.ts$",
+    ],
     // A file that is named apart from its folder.
     pathNot: inside(layers.slice(0, i + 1).flat()),
   },

@@ -10,12 +10,9 @@
 import { spawnSync } from "node:child_process";
 import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { Module } from "../dist/engine/nn/module.js";
-import { TimestepModulation } from "../dist/engine/nn/timestep-modulation.js";
-import { mse } from "../dist/engine/ops/reduce.js";
-import { backward } from "../dist/engine/tensor/autograd.js";
-import { DecoderBlock } from "../dist/models/mc-diffusion/decoder.js";
-import { ModelOptimizer } from "../dist/training/model-optimizer.js";
+import { DecoderBlock, ModelOptimizer } from "../dist/debug.js";
+import { backward, Module, mse } from "../dist/engine/index.js";
+import { TimestepModulation } from "../dist/index.js";
 import { quantile } from "./measure.js";
 import { input } from "./problem.js";
 import { randomSource } from "./random.js";
@@ -114,8 +111,8 @@ export function makeBlockStep(gpu, shape = {}) {
 
 /**
  * What `gpu.counters` counted between two moments, a step.
- * @param {import("../dist/engine/gpu/gpu.js").Counters} before
- * @param {import("../dist/engine/gpu/gpu.js").Counters} after
+ * @param {import("../dist/engine/index.js").Counters} before
+ * @param {import("../dist/engine/index.js").Counters} after
  * @param {number} steps
  */
 function perStep(before, after, steps) {
@@ -186,7 +183,7 @@ ${significant(quantile(times, 0.5))} ms a step then, at best ${significant(Math.
 }
 
 if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  const { openGpu, runCommand } = await import("../dist/cli/options.js");
+  const { openGpu, runCommand } = await import("../dist/cli.js");
   const coldStart = "--cold-start";
   await runCommand(async () => {
     if (process.argv[2] === coldStart) {

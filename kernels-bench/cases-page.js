@@ -1,6 +1,6 @@
 /** The report of a run as one HTML page: facts, roofline, table. */
 
-import { escapeXml } from "../dist/report/text.js";
+import { escapeXml } from "../dist/debug.js";
 import { page } from "./page.js";
 import { bytes, percent, ratio, significant } from "./report.js";
 import { byProcessorTime, roofline } from "./roofline.js";

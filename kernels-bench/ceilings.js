@@ -1,6 +1,6 @@
 /** What the adapter can do at most: multiply-adds in registers, and a copy. Measured as cases beside the others. */
 
-import { empty, fromArray } from "../dist/engine/tensor/tensor.js";
+import { empty, fromArray } from "../dist/engine/index.js";
 
 /**
  * @typedef {import("./types.js").Case} Case

@@ -158,7 +158,7 @@ function record(gpu, problem) {
 /**
  * Milliseconds from submitting until the device is idle.
  * @param {Gpu} gpu
- * @param {import("../dist/engine/gpu/gpu.js").CapturedWork} work
+ * @param {import("../dist/engine/index.js").CapturedWork} work
  */
 async function timeOnce(gpu, work) {
   const began = performance.now();

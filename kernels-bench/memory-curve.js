@@ -38,7 +38,7 @@ export function memoryRecorder(atStart) {
   /** @type {Map<string, number>[]} */
   const moments = [];
   return {
-    /** @type {import("../dist/engine/gpu/recording.js").Observer} */
+    /** @type {import("../dist/debug.js").Observer} */
     observer: {
       memory(label, bytes) {
         total += bytes;

@@ -1,6 +1,6 @@
 /** The frame of the bench's HTML pages: one file, nothing loaded from elsewhere, light or dark as the reader likes. */
 
-import { escapeXml } from "../dist/report/text.js";
+import { escapeXml } from "../dist/debug.js";
 
 /** Colours that the colour-blind tell apart (after Okabe and Ito), readable on light and dark. */
 export const colours = [

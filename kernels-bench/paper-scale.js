@@ -8,16 +8,14 @@
  */
 
 import { Command, InvalidArgumentError } from "commander";
-import { openGpu, runCommand } from "../dist/cli/options.js";
-import { resolveConfig } from "../dist/config/resolve.js";
-import { McDiffusion } from "../dist/models/mc-diffusion/mc-diffusion.js";
-import { DecoderTraining } from "../dist/training/decoder-training.js";
+import { openGpu, runCommand } from "../dist/cli.js";
+import { DecoderTraining, McDiffusion, resolveConfig } from "../dist/index.js";
 import { memoryRecorder } from "./memory-curve.js";
 import { align, bytes, significant } from "./report.js";
 import { boundBytes } from "./traffic.js";
 
 /**
- * @typedef {import("../dist/engine/gpu/recording.js").Dispatch} Dispatch
+ * @typedef {import("../dist/debug.js").Dispatch} Dispatch
  * @typedef {Readonly<Record<string, number>>} Params
  *
  * @typedef {object} Work What one dispatch does.

@@ -1,8 +1,7 @@
 /** What the builders of cases share: inputs that are freed together, calls with and without gradients. */
 
-import { backwardFrom, zeroGrad } from "../dist/engine/tensor/autograd.js";
-import { float16ToFloat32, float32ToFloat16 } from "../dist/engine/tensor/float16.js";
-import { fromArray } from "../dist/engine/tensor/tensor.js";
+import { float16ToFloat32, float32ToFloat16 } from "../dist/debug.js";
+import { backwardFrom, fromArray, zeroGrad } from "../dist/engine/index.js";
 
 /**
  * @typedef {import("./types.js").Gpu} Gpu

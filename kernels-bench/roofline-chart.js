@@ -1,6 +1,6 @@
 /** The roofline as a picture: both ceilings, and a numbered point for each case. */
 
-import { escapeXml } from "../dist/report/text.js";
+import { escapeXml } from "../dist/debug.js";
 import { colours, drawing, fixed, text } from "./page.js";
 import { percent, significant } from "./report.js";
 

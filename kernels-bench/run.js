@@ -6,22 +6,19 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Argument, InvalidArgumentError } from "commander";
 
-const dist = new URL("../dist/", import.meta.url);
-
 /** Loads the built engine, or says in one sentence how to build it. */
 async function engine() {
   try {
     return {
-      ...(await import(new URL("cli/options.js", dist).href)),
-      ...(await import(new URL("engine/gpu/tuning/tuning.generated.js", dist).href)),
-      ...(await import(new URL("engine/gpu/tuning/tuning-problems.js", dist).href)),
-      ...(await import(new URL("platform/errors.js", dist).href)),
-      ...(await import(new URL("platform/node.js", dist).href)),
-      ...(await import(new URL("cli/tuning-file.js", dist).href)),
+      ...(await import("../dist/cli.js")),
+      ...(await import("../dist/debug.js")),
+      ...(await import("../dist/index.js")),
+      ...(await import("../dist/node.js")),
     };
   } catch (error) {
     if (/** @type {NodeJS.ErrnoException} */ (error).code !== "ERR_MODULE_NOT_FOUND") throw error;
-    console.error(`error: ${fileURLToPath(dist)} is missing or incomplete; run npm run build first.`);
+    const dist = fileURLToPath(new URL("../dist/", import.meta.url));
+    console.error(`error: ${dist} is missing or incomplete; run npm run build first.`);
     process.exit(1);
   }
 }

@@ -1,6 +1,6 @@
 /** Pictures of a profiled step: a lane for each kernel along time, and the memory in use over the dispatches. */
 
-import { escapeXml } from "../dist/report/text.js";
+import { escapeXml } from "../dist/debug.js";
 import { colours, drawing, fixed, text } from "./page.js";
 import { bytes, percent, significant } from "./report.js";
 

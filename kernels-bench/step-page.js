@@ -1,6 +1,6 @@
 /** The profile of training steps as one HTML page: timelines, memory curves, kernels. */
 
-import { escapeXml } from "../dist/report/text.js";
+import { escapeXml } from "../dist/debug.js";
 import { page } from "./page.js";
 import { bytes, percent, significant } from "./report.js";
 import { peakPlace } from "./step.js";

@@ -1,11 +1,13 @@
 /** Profile of whole training steps: what they take in time, dispatches and memory, and which kernels take it. */
 
-import { Captioner } from "../dist/captioner/captioner.js";
-import { resolveConfig } from "../dist/config/resolve.js";
-import { timeline, timesByKernel } from "../dist/engine/gpu/profiler.js";
-import { WordTokenizer } from "../dist/text/words.js";
-import { DecoderTraining } from "../dist/training/decoder-training.js";
-import { TokenizerTraining } from "../dist/training/tokenizer-training.js";
+import { timeline, timesByKernel } from "../dist/debug.js";
+import {
+  Captioner,
+  DecoderTraining,
+  resolveConfig,
+  TokenizerTraining,
+  WordTokenizer,
+} from "../dist/index.js";
 import { quantile, spreadOf } from "./measure.js";
 import { memoryRecorder } from "./memory-curve.js";
 import { randomSource } from "./random.js";
@@ -34,7 +36,7 @@ import { align, bytes, percent, significant } from "./report.js";
  * @property {number} capturedBuffers
  * @property {{ begin: number, us: number }[] | null} timeline Microseconds from the first dispatch of the fastest of
  *   the profiled steps, in the order of `memory.dispatches`; null without timestamps.
- * @property {import("../dist/engine/gpu/profiler.js").KernelTime[] | null} kernels The same by kernel.
+ * @property {import("../dist/engine/index.js").KernelTime[] | null} kernels The same by kernel.
  *
  * @typedef {object} Options
  * @property {readonly string[]} set Settings, `key=value`, over the preset's.
@@ -177,7 +179,7 @@ async function profileStep(gpu, training, { count, timestamps, progress }, title
   }
 }
 
-/** @param {readonly import("../dist/engine/gpu/profiler.js").DispatchTime[]} dispatches */
+/** @param {readonly import("../dist/engine/index.js").DispatchTime[]} dispatches */
 const lasting = (dispatches) => dispatches.reduce((sum, { begin, end }) => sum + end - begin, 0);
 
 /**
@@ -185,7 +187,7 @@ const lasting = (dispatches) => dispatches.reduce((sum, { begin, end }) => sum +
  * @param {Gpu} gpu
  */
 function watchCaptures(gpu) {
-  /** @type {{ work: import("../dist/engine/gpu/gpu.js").CapturedWork, recorder: ReturnType<typeof memoryRecorder> }[]} */
+  /** @type {{ work: import("../dist/engine/index.js").CapturedWork, recorder: ReturnType<typeof memoryRecorder> }[]} */
   const captures = [];
   /** @type {number[]} */
   const encodeTimes = [];

@@ -2,8 +2,8 @@
 
 /**
  * @typedef {import("./types.js").Gpu} Gpu
- * @typedef {import("../dist/engine/gpu/recording.js").Dispatch} Dispatch
- * @typedef {import("../dist/engine/gpu/recording.js").BoundRange} BoundRange
+ * @typedef {import("../dist/debug.js").Dispatch} Dispatch
+ * @typedef {import("../dist/debug.js").BoundRange} BoundRange
  * @typedef {Readonly<Record<string, unknown>>} Values
  */
 
@@ -11,7 +11,7 @@
  * Bytes of one dispatch just recorded: every range that it binds once, and once more if its old content is read
  * before it is written. What a kernel reads again through its caches does not count; a range of which it uses a part
  * counts whole.
- * @param {Pick<Dispatch, "bindings"> & { pipeline: { kernel: { spec: Pick<import("../dist/engine/gpu/kernel.js").KernelSpec, "bindings"> } } }} dispatch
+ * @param {Pick<Dispatch, "bindings"> & { pipeline: { kernel: { spec: Pick<import("../dist/debug.js").KernelSpec, "bindings"> } } }} dispatch
  * @param {Values} params
  * @param {Values} variant
  */

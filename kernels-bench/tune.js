@@ -5,8 +5,8 @@
  * faster beyond the noise.
  */
 
-import { GpuError } from "../dist/engine/gpu/errors.js";
-import { sourceHash, tuningFormat, valuesFault } from "../dist/engine/gpu/tuning/tuning-table.js";
+import { sourceHash, valuesFault } from "../dist/debug.js";
+import { GpuError, tuningFormat } from "../dist/engine/index.js";
 import { contest } from "./contest.js";
 import { largestError } from "./measure.js";
 import { randomSource } from "./random.js";
@@ -17,8 +17,8 @@ import { randomSource } from "./random.js";
  * @typedef {import("./types.js").Problem} Problem
  * @typedef {import("./contest.js").Sample} Sample
  * @typedef {import("./contest.js").Verdict} Verdict
- * @typedef {import("../dist/engine/gpu/tuning/tuning-table.js").Tunable} Tunable
- * @typedef {import("../dist/engine/gpu/tuning/tuning-table.js").TuningTable} TuningTable
+ * @typedef {import("../dist/debug.js").Tunable} Tunable
+ * @typedef {import("../dist/engine/index.js").TuningTable} TuningTable
  * @typedef {Record<string, string | number>} Values
  * @typedef {Map<Tunable, Map<string, Values>>} Settings Values by tunable and class of shapes.
  *
@@ -278,7 +278,7 @@ async function benchOf(gpu, entry, winners, { clock = clockOf(gpu) }) {
       return undefined;
     }
     tried?.add(signature);
-    /** @param {import("../dist/engine/gpu/gpu.js").CapturedWork} work */
+    /** @param {import("../dist/engine/index.js").CapturedWork} work */
     const run = (work) => async () => {
       work.run();
       await gpu.idle();

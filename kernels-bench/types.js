@@ -1,8 +1,8 @@
 /**
  * What a case is. Types only; nothing runs here.
  *
- * @typedef {import("../dist/engine/gpu/gpu.js").Gpu} Gpu
- * @typedef {import("../dist/engine/tensor/tensor.js").Tensor<any>} Tensor
+ * @typedef {import("../dist/engine/index.js").Gpu} Gpu
+ * @typedef {import("../dist/engine/index.js").Tensor<any>} Tensor
  * @typedef {Readonly<Record<string, number>>} Size
  *
  * @typedef {object} Problem A case at one size, with its data on the GPU.

@@ -1,5 +1,32 @@
-/** Debug modes and the profiler, `mc-diffusion/debug`: apart from the other entries, so that no page downloads them unasked. */
+/**
+ * Debug modes, the profiler and the engine's internals, `mc-diffusion/debug`: apart from the other entries, so that no page
+ * downloads them unasked. The internals are for tools that look below the public API, as the bench does. They follow the
+ * implementation and may change in any release.
+ */
+
+// Debug modes and the profiler.
 
 export { checkFinite } from "./engine/gpu/finite-check.js";
 export { poison } from "./engine/gpu/poison.js";
-export { profile, timeline } from "./engine/gpu/profiler.js";
+export { profile, timeline, timesByKernel } from "./engine/gpu/profiler.js";
+
+// Internals: what an observer of the device is told, and tuning tables.
+
+export type { KernelSpec } from "./engine/gpu/kernel.js";
+export type { BoundRange, Dispatch, Observer } from "./engine/gpu/recording.js";
+export { shippedTuning } from "./engine/gpu/tuning/tuning.generated.js";
+export { sourceHash, type Tunable, valuesFault } from "./engine/gpu/tuning/tuning-table.js";
+
+// Internals: float16 and random numbers exactly as the kernels compute them.
+
+export { below, gumbel, happens, philox, replay, seedWords } from "./engine/ops/philox.js";
+export { float16ToFloat32, float32ToFloat16 } from "./engine/tensor/float16.js";
+
+// Internals: parts of the models, of their training step and of reports.
+
+export { stepCoefficients, stepThresholds } from "./diffusion/coefficients.js";
+export { posteriorLogProbs } from "./diffusion/posterior.js";
+export { headCrossEntropy } from "./engine/ops/head-loss.js";
+export { DecoderBlock } from "./models/mc-diffusion/decoder.js";
+export { escapeXml } from "./report/text.js";
+export { ModelOptimizer } from "./training/model-optimizer.js";

@@ -152,6 +152,7 @@ export {
 export { VqVae, type VqVaeShape } from "./models/vqvae/vqvae.js";
 export { type DrawablePicture, drawablePicture } from "./platform/browser-pictures.js";
 export { opfsFiles } from "./platform/opfs.js";
+export { pickedFiles } from "./platform/picked-files.js";
 export type { DecodeOptions, Files, ImageCodec, Platform, RgbImage } from "./platform/platform.js";
 export { fixLength, type Tokenizer, type TokenizerKind } from "./text/tokenizer.js";
 export { tokenizers } from "./text/tokenizers.js";

@@ -1,4 +1,4 @@
 /** What the package adds in Node, `mc-diffusion/node`: devices by Dawn, files, decoding of pictures, the shipped weights. */
 
-export { nodePlatform, shippedWeights } from "./platform/node.js";
+export { modulesDirectory, nodePlatform, shippedWeights } from "./platform/node.js";
 export { type NodeDevice, type NodeDeviceOptions, openNodeDevice } from "./platform/node-adapter.js";

@@ -5,10 +5,10 @@ import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from "node:
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { loadDataset } from "../dist/cli/load-dataset.js";
-import { resolveConfig } from "../dist/config/resolve.js";
-import { writeDataset } from "../dist/data/prepared.js";
-import { nodePlatform, shippedWeights } from "../dist/platform/node.js";
+import { loadDataset } from "../dist/cli.js";
+import { resolveConfig } from "../dist/index.js";
+import { nodePlatform, shippedWeights } from "../dist/node.js";
+import { writeDataset } from "../dist/training.js";
 import { gallery } from "./gallery.js";
 
 /** @param {string} name */

@@ -1,8 +1,8 @@
 /** The gallery of the page: held-out emoji as small pictures, from the data packages. */
 
 import sharp from "sharp";
-import { buildEmojiIndex } from "../dist/data/emoji.js";
-import { modulesDirectory, nodePlatform } from "../dist/platform/node.js";
+import { modulesDirectory, nodePlatform } from "../dist/node.js";
+import { buildEmojiIndex } from "../dist/training.js";
 
 /** Twice what the model takes, so that they are crisp to look at. */
 const size = 128;

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** `npm run web`: builds the demo page and serves it on this machine's own address. */
 
-import { commandLine, integerOption, runCommand } from "../dist/cli/options.js";
+import { commandLine, integerOption, runCommand } from "../dist/cli.js";
 import { buildSite, siteFolder } from "./build.js";
 import { serve } from "./server.js";
 

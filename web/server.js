@@ -5,7 +5,7 @@ import { stat } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { pipeline } from "node:stream";
-import { UserError } from "../dist/platform/errors.js";
+import { UserError } from "../dist/index.js";
 
 /** @type {Readonly<Record<string, string>>} */
 const types = {

@@ -1,6 +1,6 @@
 /** Self- and cross-attention on packed projections. */
 
-import { crossAttention, selfAttention } from "../../dist/engine/ops/attention.js";
+import { crossAttention, selfAttention } from "../../dist/engine/index.js";
 import { forward, input, roundedToHalf, withGradients } from "../problem.js";
 import * as reference from "../reference.js";
 

@@ -1,7 +1,7 @@
 /** Tables of vectors: embedding and the nearest code. */
 
-import { embedding } from "../../dist/engine/ops/embedding.js";
-import { nearestCodes } from "../../dist/models/vqvae/codebook.js";
+import { embedding } from "../../dist/engine/index.js";
+import { nearestCodes } from "../../dist/index.js";
 import { forward, input, withGradients } from "../problem.js";
 import * as reference from "../reference.js";
 

@@ -1,6 +1,6 @@
 /** Convolutions of channels-last pictures. */
 
-import { conv2d } from "../../dist/engine/ops/conv2d.js";
+import { conv2d } from "../../dist/engine/index.js";
 import { forward, input, withGradients } from "../problem.js";
 import * as reference from "../reference.js";
 

@@ -1,15 +1,26 @@
 /** Losses over the vocabulary, the posterior, the random steps of training and sampling, random numbers. */
 
-import { stepThresholds, transitionTable } from "../../dist/diffusion/coefficients.js";
-import { qSample } from "../../dist/diffusion/forward.js";
-import { headKlLoss, klLoss } from "../../dist/diffusion/loss.js";
-import { posteriorLogProbs, reverseProbabilities } from "../../dist/diffusion/posterior.js";
-import { pSample } from "../../dist/diffusion/sample-step.js";
-import { Schedule } from "../../dist/diffusion/schedule.js";
-import { crossEntropy } from "../../dist/engine/ops/cross-entropy.js";
-import { headCrossEntropy } from "../../dist/engine/ops/head-loss.js";
-import { below, gumbel, happens, philox, replay, seedWords } from "../../dist/engine/ops/philox.js";
-import { Rng } from "../../dist/engine/ops/rng.js";
+import {
+  below,
+  gumbel,
+  happens,
+  headCrossEntropy,
+  philox,
+  posteriorLogProbs,
+  replay,
+  seedWords,
+  stepThresholds,
+} from "../../dist/debug.js";
+import { crossEntropy, Rng } from "../../dist/engine/index.js";
+import {
+  headKlLoss,
+  klLoss,
+  pSample,
+  qSample,
+  reverseProbabilities,
+  Schedule,
+  transitionTable,
+} from "../../dist/index.js";
 import { countName, forward, input, withGradients } from "../problem.js";
 import * as reference from "../reference.js";
 

@@ -1,6 +1,6 @@
 /** Matrix products and fully connected layers. */
 
-import { linear, matmul } from "../../dist/engine/ops/matmul.js";
+import { linear, matmul } from "../../dist/engine/index.js";
 import { forward, input, roundedToHalf, withGradients } from "../problem.js";
 import * as reference from "../reference.js";
 

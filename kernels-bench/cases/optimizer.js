@@ -1,6 +1,6 @@
 /** The optimiser over packed parameters. */
 
-import { AdamW } from "../../dist/engine/optim/adamw.js";
+import { AdamW } from "../../dist/engine/index.js";
 import { countName, input } from "../problem.js";
 
 /**

@@ -1,8 +1,6 @@
 /** Kernels that go over rows or groups: softmax and the normalisations. */
 
-import { groupNorm } from "../../dist/engine/ops/group-norm.js";
-import { adaLayerNorm, layerNorm } from "../../dist/engine/ops/layer-norm.js";
-import { softmax } from "../../dist/engine/ops/softmax.js";
+import { adaLayerNorm, groupNorm, layerNorm, softmax } from "../../dist/engine/index.js";
 import { forward, input, withGradients } from "../problem.js";
 import * as reference from "../reference.js";
 

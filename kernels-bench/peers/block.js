@@ -1,6 +1,6 @@
 /** What the engines share of the transformer block's training step (kernels-bench/block-step.js). */
 
-import { openGpu } from "../../dist/cli/options.js";
+import { openGpu } from "../../dist/cli.js";
 import { makeBlockStep } from "../block-step.js";
 import { randomSource } from "../random.js";
 

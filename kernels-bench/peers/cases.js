@@ -1,7 +1,7 @@
 /** What is compared with the peers: shapes, inputs as plain arrays, and the bar each case has to reach. */
 
-import { stepCoefficients } from "../../dist/diffusion/coefficients.js";
-import { Schedule } from "../../dist/diffusion/schedule.js";
+import { stepCoefficients } from "../../dist/debug.js";
+import { Schedule } from "../../dist/index.js";
 
 /**
  * @typedef {object} PeerCase

@@ -4,7 +4,7 @@
  * transformer block. Prints the seconds as JSON. Called by `--vs` with Mesa's shader cache off.
  */
 
-import { openGpu } from "../../dist/cli/options.js";
+import { openGpu } from "../../dist/cli.js";
 import { blockData } from "./block.js";
 import { peerCases } from "./cases.js";
 import { openPeer } from "./engines.js";

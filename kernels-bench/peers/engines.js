@@ -3,8 +3,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { UserError } from "../../dist/platform/errors.js";
-import { openNodeDevice } from "../../dist/platform/node-adapter.js";
+import { UserError } from "../../dist/engine/index.js";
+import { openNodeDevice } from "../../dist/node.js";
 
 /**
  * @typedef {object} Runner One case on one engine.
@@ -103,7 +103,7 @@ export async function openPeer(name, adapter) {
 
 /**
  * Both peers ask a browser's `navigator.gpu` for an adapter and that for a device; in Node there is none.
- * @param {import("../../dist/platform/node-adapter.js").NodeDevice} opened
+ * @param {import("../../dist/node.js").NodeDevice} opened
  */
 function offer({ adapter, device }) {
   const { features, limits, info } = adapter;

@@ -1,17 +1,18 @@
 /** This engine's side of the comparison: each case recorded once, captured and replayed, as in training. */
 
-import { transitionTable } from "../../dist/diffusion/coefficients.js";
-import { klLoss } from "../../dist/diffusion/loss.js";
-import { Schedule } from "../../dist/diffusion/schedule.js";
-import { crossAttention, selfAttention } from "../../dist/engine/ops/attention.js";
-import { conv2d } from "../../dist/engine/ops/conv2d.js";
-import { crossEntropy } from "../../dist/engine/ops/cross-entropy.js";
-import { embedding } from "../../dist/engine/ops/embedding.js";
-import { groupNorm } from "../../dist/engine/ops/group-norm.js";
-import { adaLayerNorm, layerNorm } from "../../dist/engine/ops/layer-norm.js";
-import { matmul } from "../../dist/engine/ops/matmul.js";
-import { softmax } from "../../dist/engine/ops/softmax.js";
-import { nearestCodes } from "../../dist/models/vqvae/codebook.js";
+import {
+  adaLayerNorm,
+  conv2d,
+  crossAttention,
+  crossEntropy,
+  embedding,
+  groupNorm,
+  layerNorm,
+  matmul,
+  selfAttention,
+  softmax,
+} from "../../dist/engine/index.js";
+import { klLoss, nearestCodes, Schedule, transitionTable } from "../../dist/index.js";
 import { makeBlockStep } from "../block-step.js";
 import { forward, input, withGradients } from "../problem.js";
 import { pack, unpack } from "./arrays.js";

@@ -3,8 +3,8 @@
 import { execFile } from "node:child_process";
 import { loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
-import { openGpu } from "../../dist/cli/options.js";
-import { UserError } from "../../dist/platform/errors.js";
+import { openGpu } from "../../dist/cli.js";
+import { UserError } from "../../dist/engine/index.js";
 import { largestError, quantile } from "../measure.js";
 import { randomSource } from "../random.js";
 import { align, percent, significant } from "../report.js";

@@ -1,7 +1,6 @@
 /** The GPU of the page or of a worker, and what happens when the browser loses it. */
 
-import { Gpu } from "../../dist/engine/gpu/gpu.js";
-import { openDevice } from "../../dist/platform/device.js";
+import { Gpu, openDevice } from "../../dist/index.js";
 
 /** Opens a device of its own. Throws a `UserError` where there is no WebGPU. */
 export async function openGpu(): Promise<Gpu> {

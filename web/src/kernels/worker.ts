@@ -1,6 +1,6 @@
 /** The worker that measures kernels: the bench of kernels-bench/, by wall clock, as browsers do not tell processor time. */
 
-import { UserError } from "../../../dist/platform/errors.js";
+import { UserError } from "../../../dist/index.js";
 import { chosen, parseSizes, sizesRule } from "../../../kernels-bench/cases.js";
 import { ceilings } from "../../../kernels-bench/ceilings.js";
 import copy from "../../../kernels-bench/copy.wgsl";

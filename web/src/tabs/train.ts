@@ -1,9 +1,7 @@
 /** The Train tab: both stages in a worker, with curves and samples; what is trained goes to the Caption tab or to files. */
 
-import { Captioner } from "../../../dist/captioner/captioner.js";
-import { formatBytes } from "../../../dist/engine/gpu/errors.js";
-import { pickedFiles } from "../../../dist/platform/picked-files.js";
-import { formatDuration } from "../../../dist/report/duration.js";
+import { Captioner, formatBytes, pickedFiles } from "../../../dist/index.js";
+import { formatDuration } from "../../../dist/report.js";
 import { type App, type CaptionerSource, sentence } from "../app.js";
 import { button, h } from "../dom.js";
 import { Messages } from "../messages.js";

@@ -1,7 +1,6 @@
 /** The numbers of a run as they come in, and the curves of them. */
 
-import type { LogEntry } from "../../../dist/io/run-folder.js";
-import { lineChart, type Series } from "../../../dist/report/plot.js";
+import { type LogEntry, lineChart, type Series } from "../../../dist/report.js";
 import type { Stage } from "./messages.js";
 
 const titles: Readonly<Record<Stage, string>> = { vqvae: "VQ-VAE", decoder: "Decoder" };

@@ -1,7 +1,6 @@
 /** What to train on and how: the choices in front of a run. */
 
-import { PRESET_NAMES } from "../../../dist/config/presets.js";
-import { describeConfig } from "../../../dist/config/resolve.js";
+import { describeConfig, PRESET_NAMES } from "../../../dist/index.js";
 import { sentence } from "../app.js";
 import { button, field, h } from "../dom.js";
 import type { Messages } from "../messages.js";

@@ -1,7 +1,7 @@
 /** The run that the browser keeps for this page, between reloads. */
 
-import { type LogEntry, RunFolder } from "../../../dist/io/run-folder.js";
-import { opfsFiles } from "../../../dist/platform/opfs.js";
+import { opfsFiles } from "../../../dist/index.js";
+import { type LogEntry, RunFolder } from "../../../dist/report.js";
 
 /** Its place in the origin's own file system; there is one at a time. */
 export const runPath = "training";

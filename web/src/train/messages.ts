@@ -1,6 +1,6 @@
 /** What the Train tab and its worker tell each other. */
 
-import type { LogEntry } from "../../../dist/io/run-folder.js";
+import type { LogEntry } from "../../../dist/report.js";
 
 export type Pictures =
   /** The prepared emoji that the page brings along. */

@@ -1,25 +1,36 @@
 /** Training in a page: the stages and files of Node's command, with the run kept in the origin's own file system. */
 
-import type { Config } from "../../../dist/config/config.js";
-import { resolveConfig } from "../../../dist/config/resolve.js";
-import { captionWarnings, summarizeCaptions } from "../../../dist/data/caption-summary.js";
-import { type Dataset, withSubset } from "../../../dist/data/dataset.js";
-import { loadFolder } from "../../../dist/data/folder.js";
-import { readDataset, writeDataset } from "../../../dist/data/prepared.js";
-import { DeviceLostError } from "../../../dist/engine/gpu/errors.js";
-import type { Gpu } from "../../../dist/engine/gpu/gpu.js";
-import { type LogEntry, RunFolder } from "../../../dist/io/run-folder.js";
-import { browserPlatform } from "../../../dist/platform/browser.js";
-import { UserError } from "../../../dist/platform/errors.js";
-import type { JsonRecord } from "../../../dist/platform/json.js";
-import { opfsFiles } from "../../../dist/platform/opfs.js";
-import { pickedFiles } from "../../../dist/platform/picked-files.js";
-import type { Platform } from "../../../dist/platform/platform.js";
-import { heldOutRecords } from "../../../dist/training/held-out.js";
-import { saveTrained, trainCaptioner, type Watcher } from "../../../dist/training/pipeline.js";
-import { buildCaptioner, tryRun } from "../../../dist/training/preflight.js";
-import type { StageContext } from "../../../dist/training/trainer.js";
-import { buildVocabulary, runVocabulary } from "../../../dist/training/vocabulary.js";
+import {
+  type Config,
+  type Dataset,
+  DeviceLostError,
+  type Gpu,
+  opfsFiles,
+  type Platform,
+  pickedFiles,
+  resolveConfig,
+  saveTrained,
+  UserError,
+} from "../../../dist/index.js";
+import { type LogEntry, RunFolder } from "../../../dist/report.js";
+import {
+  browserPlatform,
+  buildCaptioner,
+  buildVocabulary,
+  captionWarnings,
+  heldOutRecords,
+  type JsonRecord,
+  loadFolder,
+  readDataset,
+  runVocabulary,
+  type StageContext,
+  summarizeCaptions,
+  trainCaptioner,
+  tryRun,
+  type Watcher,
+  withSubset,
+  writeDataset,
+} from "../../../dist/training.js";
 import { Losses, lossText, openGpu, reopenGpu } from "../gpu.js";
 import { runPath } from "./kept.js";
 import type { MemoryReturned, News, Order, Pictures, Stage } from "./messages.js";

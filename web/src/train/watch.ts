@@ -1,6 +1,6 @@
 /** What became of the training while nobody looked: browsers slow down hidden pages, or stop them altogether. */
 
-import { formatDuration } from "../../../dist/report/duration.js";
+import { formatDuration } from "../../../dist/report.js";
 
 /** Below this share of the pace before, a hidden page counts as throttled. */
 const throttled = 0.5;

@@ -1,0 +1,5 @@
+/** What command-line programs in Node share, `mc-diffusion/cli`: options, exit codes, the device and the data set by name. */
+
+export { loadDataset } from "./cli/load-dataset.js";
+export { commandLine, integerOption, openGpu, runCommand, tuningHelp } from "./cli/options.js";
+export { readTuning, userTuningPath } from "./cli/tuning-file.js";

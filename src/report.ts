@@ -1,0 +1,5 @@
+/** A run as people see it, `mc-diffusion/report`: its log, curves, durations. Nothing here needs Node. */
+
+export { type LogEntry, RunFolder } from "./io/run-folder.js";
+export { formatDuration } from "./report/duration.js";
+export { lineChart, type Series } from "./report/plot.js";

@@ -1,0 +1,42 @@
+/**
+ * Training as the commands and the page do it, `mc-diffusion/training`: data sets, the pipeline with its parts, and the folder of a run. Apart
+ * from `mc-diffusion`, so that no page that only captions downloads it. Nothing here needs Node.
+ */
+
+export { captionWarnings, summarizeCaptions } from "./data/caption-summary.js";
+export { withSubset } from "./data/dataset.js";
+export { buildEmojiIndex } from "./data/emoji.js";
+export { loadFolder } from "./data/folder.js";
+export { readDataset, writeDataset } from "./data/prepared.js";
+export { asLogEntry, type LogEntry, RunFolder } from "./io/run-folder.js";
+export { browserPlatform } from "./platform/browser.js";
+export type { JsonRecord } from "./platform/json.js";
+export type { Progress } from "./report/progress.js";
+export { type Checkpoint, latestCheckpoint, saveCheckpoint } from "./training/checkpoint.js";
+export { closeRun, writeReport } from "./training/closing.js";
+export { decoderStage, trainingCodes } from "./training/decoder-stage.js";
+export {
+  type DecoderBatches,
+  DecoderTraining,
+  type DecoderTrainingOptions,
+} from "./training/decoder-training.js";
+export { heldOutRecords, usedRecords } from "./training/held-out.js";
+export { runStage, type StageOptions } from "./training/loop.js";
+export { type Averaging, ModelOptimizer, type ModelOptimizerOptions } from "./training/model-optimizer.js";
+export { ModelTraining, type StepHook } from "./training/model-training.js";
+export {
+  type PipelineOptions,
+  saveTrained,
+  trainCaptioner,
+  type Watcher,
+  type Work,
+} from "./training/pipeline.js";
+export { buildCaptioner, tryRun } from "./training/preflight.js";
+export { tokenizerStage } from "./training/tokenizer-stage.js";
+export {
+  type ImageBatches,
+  TokenizerTraining,
+  type TokenizerTrainingOptions,
+} from "./training/tokenizer-training.js";
+export type { Stage, StageContext, StepResult, Trainer } from "./training/trainer.js";
+export { buildVocabulary, readVocabulary, runVocabulary, writeVocabulary } from "./training/vocabulary.js";
