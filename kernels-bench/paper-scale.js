@@ -9,7 +9,8 @@
 
 import { Command, InvalidArgumentError } from "commander";
 import { openGpu, runCommand } from "../dist/cli.js";
-import { DecoderTraining, McDiffusion, resolveConfig } from "../dist/index.js";
+import { McDiffusion, resolveConfig } from "../dist/index.js";
+import { DecoderTraining } from "../dist/training.js";
 import { memoryRecorder } from "./memory-curve.js";
 import { align, bytes, significant } from "./report.js";
 import { boundBytes } from "./traffic.js";

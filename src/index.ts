@@ -157,6 +157,3 @@ export type { DecodeOptions, Files, ImageCodec, Platform, RgbImage } from "./pla
 export { fixLength, type Tokenizer, type TokenizerKind } from "./text/tokenizer.js";
 export { tokenizers } from "./text/tokenizers.js";
 export { WordTokenizer } from "./text/words.js";
-export { DecoderTraining } from "./training/decoder-training.js";
-export { saveTrained } from "./training/pipeline.js";
-export { TokenizerTraining } from "./training/tokenizer-training.js";

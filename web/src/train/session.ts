@@ -9,7 +9,6 @@ import {
   type Platform,
   pickedFiles,
   resolveConfig,
-  saveTrained,
   UserError,
 } from "../../../dist/index.js";
 import { type LogEntry, RunFolder } from "../../../dist/report.js";
@@ -24,6 +23,7 @@ import {
   readDataset,
   runVocabulary,
   type StageContext,
+  saveTrained,
   summarizeCaptions,
   trainCaptioner,
   tryRun,
