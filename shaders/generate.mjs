@@ -10,6 +10,8 @@
  *   alias A = f32; // @variant f32=f32 f16=f16          the type of a binding's elements, array<A> or array<vec4<A>>;
  *                                                       the default must not be f16, so that the file is valid without it
  *   // @shared NAME … // @end shared                    text that must be identical in every file that has it
+ *   // @more                                            a line: the family goes to `more-kernels.generated.ts`, which only
+ *                                                       `mc-diffusion/ops` names, so that no other bundle carries it
  *
  * Fails with file:line when a shader breaks a rule, so that no half-typed kernel reaches the compiler.
  */
@@ -20,7 +22,7 @@ import { fileURLToPath } from "node:url";
 import { WgslReflect } from "wgsl_reflect/wgsl_reflect.module.js";
 
 const shadersFolder = dirname(fileURLToPath(import.meta.url));
-const target = join(shadersFolder, "..", "src", "engine", "gpu", "kernels.generated.ts");
+const generated = (name) => join(shadersFolder, "..", "src", "engine", "gpu", `${name}.generated.ts`);
 const scalarTypes = new Set(["f32", "f16", "u32", "i32"]);
 const vectorType = /^vec([234])<?(f32|f16|u32|i32|f|h|u|i)>?$/;
 
@@ -310,21 +312,36 @@ function typescriptFor({ file, source, entries }) {
   return `export const ${camelCase(name)} = /* @__PURE__ */ family<{\n${types.join("")}}>("${name}", ${JSON.stringify(compact(source))});`;
 }
 
+function write(name, about, shaders) {
+  const families = shaders.map(typescriptFor);
+  const output = `${about}
+// Generated from shaders/*.wgsl by shaders/generate.mjs. Do not edit; edit the shader.
+import type { Kernel${families.some((text) => text.includes("Vec4")) ? ", Vec4" : ""} } from "./kernel.js";
+import { family } from "./spec-text.js";
+
+${families.join("\n\n")}
+`;
+  const target = generated(name);
+  if (!existsSync(target) || readFileSync(target, "utf8") !== output) writeFileSync(target, output);
+}
+
 try {
   const shaders = readdirSync(shadersFolder)
     .filter((name) => name.endsWith(".wgsl"))
     .sort()
     .map(readShader);
   checkSharedRegions(shaders);
-  const families = ordered(shaders).map(typescriptFor);
-  const output = `/** Every kernel of the engine: \`kernels.<file>.<entryPoint>\`. A bundle carries the families that its ops name. */
-// Generated from shaders/*.wgsl by shaders/generate.mjs. Do not edit; edit the shader.
-import type { Kernel, Vec4 } from "./kernel.js";
-import { family } from "./spec-text.js";
-
-${families.join("\n\n")}
-`;
-  if (!existsSync(target) || readFileSync(target, "utf8") !== output) writeFileSync(target, output);
+  const more = ({ source }) => /^\/\/ @more$/m.test(source);
+  write(
+    "kernels",
+    "/** Every kernel of the engine: `kernels.<file>.<entryPoint>`. A bundle carries the families that its ops name. */",
+    ordered(shaders.filter((shader) => !more(shader))),
+  );
+  write(
+    "more-kernels",
+    "/** The kernels of `mc-diffusion/ops`: `kernels.<file>.<entryPoint>`. */",
+    shaders.filter(more),
+  );
 } catch (error) {
   if (!(error instanceof ShaderError)) throw error;
   console.error(error.message);

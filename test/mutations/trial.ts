@@ -87,7 +87,11 @@ async function translate(folder: string, files: readonly string[]): Promise<stri
       const { code, output } = await node(folder, [script], {}, 300);
       if (code !== 0) return firstLine(output);
     }
-    scripts.push("src/engine/gpu/kernels.generated.ts", "src/engine/gpu/tuning/tuning.generated.ts");
+    scripts.push(
+      "src/engine/gpu/kernels.generated.ts",
+      "src/engine/gpu/more-kernels.generated.ts",
+      "src/engine/gpu/tuning/tuning.generated.ts",
+    );
   }
   for (const file of scripts) {
     try {

@@ -29,7 +29,7 @@ type UnaryOp =
 const maxRank = 5;
 
 /** A shape or strides as a kernel takes them: axis 0 apart, axes 1 to 4 as a vector, padded in front. */
-function fiveAxes(values: readonly number[], filler: number): { first: number; rest: Vec4 } {
+export function fiveAxes(values: readonly number[], filler: number): { first: number; rest: Vec4 } {
   const all = [...new Array<number>(maxRank - values.length).fill(filler), ...values];
   return { first: all[0]!, rest: [all[1]!, all[2]!, all[3]!, all[4]!] };
 }
@@ -153,7 +153,7 @@ export function activationBackward(
 type BinaryOp = "add" | "sub" | "mul" | "div" | "max" | "min";
 
 /** The strides of an operand along a result's axes: 0 where it repeats. */
-function repeatedStrides(x: Tensor, shape: readonly number[]): number[] {
+export function repeatedStrides(x: Tensor, shape: readonly number[]): number[] {
   const lead = shape.length - x.rank;
   return shape.map((_, axis) => (axis < lead || x.shape[axis - lead] === 1 ? 0 : x.strides[axis - lead]!));
 }
@@ -174,8 +174,10 @@ function binaryParams(x: Tensor, y: Tensor, shape: readonly number[], accumulate
   };
 }
 
+type Shaped = Pick<Tensor, "shape" | "rank" | "label">;
+
 /** The shape two shapes broadcast to. Throws a `ShapeError` that names both. */
-function broadcastShape(op: string, x: Tensor, y: Tensor): number[] {
+export function broadcastShape(op: string, x: Shaped, y: Shaped): number[] {
   const rank = Math.max(x.rank, y.rank);
   const shape: number[] = [];
   for (let axis = 0; axis < rank; axis++) {

@@ -2,10 +2,11 @@
 import { readFileSync } from "node:fs";
 import type { Kernel } from "../../../dist/engine/gpu/kernel.js";
 import * as kernels from "../../../dist/engine/gpu/kernels.generated.js";
+import * as moreKernels from "../../../dist/engine/gpu/more-kernels.generated.js";
 import { test } from "../../harness.js";
 
 test("lines of the WGSL that runs are those of the file", (t) => {
-  for (const [name, entries] of Object.entries(kernels)) {
+  for (const [name, entries] of Object.entries({ ...kernels, ...moreKernels })) {
     const { source, spec } = Object.values(entries)[0] as Kernel;
     const file = readFileSync(new URL(`../../../${spec.file}`, import.meta.url), "utf8");
     // Types of vectors are shortened (vec3<u32> to vec3u), and the second operand takes its type from the first (2u to 2).

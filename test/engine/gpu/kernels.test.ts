@@ -1,6 +1,7 @@
 import { Gpu } from "../../../dist/engine/gpu/gpu.js";
 import { type Kernel, specialise } from "../../../dist/engine/gpu/kernel.js";
 import * as kernels from "../../../dist/engine/gpu/kernels.generated.js";
+import * as moreKernels from "../../../dist/engine/gpu/more-kernels.generated.js";
 import { compilationErrors } from "../../../dist/engine/gpu/pipelines.js";
 import { deviceOf } from "../../device.js";
 import { test } from "../../harness.js";
@@ -32,7 +33,7 @@ for (const adapter of ["lavapipe", "swiftshader"]) {
       return;
     }
     const gpu = Gpu.from(device);
-    for (const [family, entries] of Object.entries(kernels)) {
+    for (const [family, entries] of Object.entries({ ...kernels, ...moreKernels })) {
       const problems: string[] = [];
       const seen = new Set<string>();
       for (const kernel of Object.values(entries) as Kernel[]) {

@@ -3,26 +3,11 @@
 import { stepCoefficients, stepThresholds } from "../../../dist/diffusion/coefficients.js";
 import { Schedule } from "../../../dist/diffusion/schedule.js";
 import type { Gpu } from "../../../dist/engine/gpu/gpu.js";
-import type { DType, Float } from "../../../dist/engine/gpu/kernel.js";
-import { backwardFrom } from "../../../dist/engine/tensor/autograd.js";
+import type { DType } from "../../../dist/engine/gpu/kernel.js";
 import { fromArray, type Tensor } from "../../../dist/engine/tensor/tensor.js";
 import { float16Test, randomArray, test } from "../../harness.js";
 import * as ops from "./every-op.js";
-
-/** An input of an op: its shape, and its elements if random floats will not do. */
-interface Input {
-  shape: number[];
-  data?: ArrayLike<number>;
-  dtype?: DType;
-}
-
-interface Case {
-  /** The functions that the case covers, as the modules export them. */
-  names: readonly (keyof typeof ops)[];
-  inputs: readonly Input[];
-  /** Results; the gradient of the first one is compared if it has any. */
-  run(gpu: Gpu, ...inputs: Tensor[]): readonly Tensor<DType>[];
-}
+import { type Case, checkViews, type Input, size } from "./views.js";
 
 const f = (...shape: number[]): Input => ({ shape });
 const positive = (...shape: number[]): Input => ({
@@ -42,10 +27,6 @@ const noiseTable = (thresholds: Tensor) => ({
   schedule: { tokens: 5, steps: 3 },
 });
 
-function size(shape: readonly number[]): number {
-  return shape.reduce((product, length) => product * length, 1);
-}
-
 const integers = (tensor: Tensor) => tensor as Tensor<DType> as Tensor<"u32">;
 const rng = (gpu: Gpu) => {
   const made = new ops.Rng(gpu, 1);
@@ -61,7 +42,7 @@ const rows = (of: (schedule: Schedule, u: number, t: number) => number[], width:
 const coefficients: Input = { shape: [4, 20], data: rows(stepCoefficients, 20) };
 const thresholds: Input = { shape: [4, 8], data: rows(stepThresholds, 8), dtype: "u32" };
 
-const cases: Case[] = [
+const cases: Case<keyof typeof ops>[] = [
   {
     names: ["neg", "exp", "square", "abs", "relu", "silu", "gelu2", "sigmoid", "tanh", "scale", "clamp"],
     inputs: [f(3, 5)],
@@ -140,7 +121,7 @@ const cases: Case[] = [
     run: (_, x, scaleShift) => [ops.adaLayerNorm(x!, scaleShift!)],
   },
   ...[4, 6].map(
-    (channels): Case => ({
+    (channels): Case<keyof typeof ops> => ({
       names: ["groupNorm"],
       inputs: [f(2, 3, channels), f(channels), f(channels)],
       run: (_, x, weight, bias) => [ops.groupNorm(x!, 2, weight!, bias!, { activation: "silu" })],
@@ -169,7 +150,7 @@ const cases: Case[] = [
     },
   },
   ...[4, 3].map(
-    (channels): Case => ({
+    (channels): Case<keyof typeof ops> => ({
       names: ["conv2d", "convTranspose2d", "upsample"],
       inputs: [f(1, 3, 2, channels), f(2, 2, channels, 4), f(4), f(2, 2, channels, 4)],
       run: (_, x, weight, bias, back) => [
@@ -264,7 +245,7 @@ const cases: Case[] = [
     run: (_, h, weight, bias) => [ops.modulation(h!, weight!, bias!)],
   },
   ...[4, 3].map(
-    (width): Case => ({
+    (width): Case<keyof typeof ops> => ({
       names: ["nearestCodes", "quantizeStraightThrough"],
       inputs: [f(2, 3, width), f(5, width)],
       run: (_, z, codes) => {
@@ -275,7 +256,7 @@ const cases: Case[] = [
     }),
   ),
   ...[4, 3].map(
-    (width): Case => ({
+    (width): Case<keyof typeof ops> => ({
       names: ["batchSums", "updateCodebook", "restartCodes", "initialiseCodes"],
       inputs: [f(6, width), ids(5, 2, 3), f(5, width), positive(5), f(5, width), positive(5), ids(6, 5, 1)],
       run: (_, z, places, codes, counts, sums, idle, picks) => {
@@ -366,115 +347,13 @@ const without: (keyof typeof ops)[] = [
 ];
 /** Parts of conv2d that it shares with convTranspose2d. */
 const parts: (keyof typeof ops)[] = ["forward", "backwardInput", "backwardWeight", "teamLanes"];
+/** Parts of functions of several tensors that those of `mc-diffusion/ops` share. */
+const broadcasting: (keyof typeof ops)[] = ["broadcastShape", "fiveAxes", "repeatedStrides"];
 
-/** A tensor that holds the elements of an input, where in it they lie, and the view of it that is the input. */
-interface Laid {
-  whole: Tensor;
-  at: number[];
-  view(whole: Tensor): Tensor;
-}
-
-/** Memory of a shape with the elements at their places and threes elsewhere. */
-function lay(gpu: Gpu, { data, dtype }: Required<Input>, shape: number[], at: number[]): Tensor {
-  const all = new Float64Array(size(shape)).fill(3);
-  at.forEach((place, i) => {
-    all[place] = data[i]!;
-  });
-  const whole = fromArray(gpu, all, shape, dtype as "f32", "whole");
-  return dtype === "f32" ? whole.requireGrad() : whole;
-}
-
-type Layout = (gpu: Gpu, input: Required<Input>) => Laid;
-
-const dense: Layout = (gpu, input) => {
-  const at = Array.from(input.data, (_, i) => i);
-  return { whole: lay(gpu, input, input.shape, at), at, view: (whole) => whole };
-};
-
-const layouts: Record<string, Layout> = {
-  "a stretch from an odd offset": (gpu, input) => {
-    const { shape } = input;
-    const count = size(shape);
-    const at = Array.from(input.data, (_, i) => i + 5);
-    const whole = lay(gpu, input, [count + 8], at);
-    return { whole, at, view: (from) => from.slice(0, 5, count).reshape(shape) };
-  },
-  "a slice of every row": (gpu, input) => {
-    const { shape } = input;
-    const width = shape.at(-1)!;
-    const at = Array.from(input.data, (_, i) => Math.floor(i / width) * (width + 3) + 1 + (i % width));
-    const whole = lay(gpu, input, [...shape.slice(0, -1), width + 3], at);
-    return { whole, at, view: (from) => from.slice(-1, 1, width) };
-  },
-  "a transposed slice": (gpu, input) => {
-    // [..., rows, width] lies as [..., width, rows + 1]; a vector as a column.
-    const { shape } = input;
-    const width = shape.at(-1)!;
-    const height = shape.at(-2) ?? 1;
-    const at = Array.from(input.data, (_, i) => {
-      const block = Math.floor(i / (height * width));
-      const [row, column] = [Math.floor(i / width) % height, i % width];
-      return (block * width + column) * (height + 1) + row + 1;
-    });
-    const whole = lay(gpu, input, [...shape.slice(0, -2), width, height + 1], at);
-    const view = (from: Tensor) => from.slice(-1, 1, height).transpose();
-    return { whole, at, view: shape.length > 1 ? view : (from) => view(from).reshape(shape) };
-  },
-};
-
-interface Outcome {
-  results: number[][];
-  /** Of each input, or null. */
-  gradients: (number[] | null)[];
-  /** Whether the gradient of what the view leaves out is zero. */
-  clean: boolean;
-}
-
-async function outcome(gpu: Gpu, { inputs, run }: Case, layout: Layout): Promise<Outcome> {
-  const made = inputs.map(({ shape, data, dtype = "f32" }, i) =>
-    layout(gpu, { shape, data: data ?? randomArray(i + 1, size(shape)), dtype }),
-  );
-  const results = gpu.scope(() => {
-    const all = run(gpu, ...made.map(({ whole, view }) => view(whole)));
-    const [first] = all as [Tensor<Float>];
-    if (first.node) backwardFrom(first, fromArray(gpu, randomArray(99, first.size), first.shape));
-    return all.map((tensor) => tensor.detach().keep());
-  });
-  const found: Outcome = { results: [], gradients: [], clean: true };
-  for (const tensor of results) found.results.push(Array.from(await tensor.read()));
-  for (const { whole, at } of made) {
-    const gradient = whole.grad ? await whole.grad.read() : null;
-    found.gradients.push(gradient && at.map((place) => gradient[place]!));
-    const own = new Set(at);
-    found.clean &&= !gradient || gradient.every((value, i) => own.has(i) || value === 0);
-    whole.grad?.dispose();
-    whole.dispose();
-  }
-  for (const tensor of results) tensor.dispose();
-  return found;
-}
-
-for (const each of cases) {
-  test(`${each.names.join(", ")} of [${each.inputs.map(({ shape }) => shape.join("×")).join("], [")}]`, async (t, gpu) => {
-    const expected = await outcome(gpu, each, dense);
-    t.ok(expected.results.flat().every(Number.isFinite), "dense: finite");
-    for (const [name, layout] of Object.entries(layouts)) {
-      const actual = await outcome(gpu, each, layout);
-      const tolerance = { abs: 1e-5, rel: 1e-5 };
-      t.near(actual.results.flat(), expected.results.flat(), tolerance, `${name}: results`);
-      t.near(
-        actual.gradients.flatMap((values) => values ?? []),
-        expected.gradients.flatMap((values) => values ?? []),
-        tolerance,
-        `${name}: gradients`,
-      );
-      t.ok(actual.clean, `${name}: no gradient beside it`);
-    }
-  });
-}
+for (const each of cases) checkViews(each);
 
 test("all public ops are among these", (t) => {
-  const covered = new Set([...cases.flatMap(({ names }) => names), ...without, ...parts]);
+  const covered = new Set([...cases.flatMap(({ names }) => names), ...without, ...parts, ...broadcasting]);
   t.same(
     Object.keys(ops).filter((name) => !covered.has(name as keyof typeof ops)),
     [],

@@ -1,0 +1,26 @@
+/** A tensor as a kernel along one axis sees it. */
+
+import type { DType } from "../gpu/kernel.js";
+import { ShapeError } from "../tensor/errors.js";
+import type { Tensor } from "../tensor/tensor.js";
+
+/** [outer, length, inner]: the elements in front of an axis, along it, and behind it. */
+export interface AxesAround {
+  outer: number;
+  length: number;
+  inner: number;
+  /** Counted from the first. */
+  axis: number;
+}
+
+export function axesAround(op: string, x: Tensor<DType>, axis: number): AxesAround {
+  if (x.rank === 0) throw new ShapeError(op, `${x.label} is a scalar; an axis is needed`);
+  const a = x.axis(op, axis);
+  const size = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1);
+  return {
+    outer: size(x.shape.slice(0, a)),
+    length: x.shape[a]!,
+    inner: size(x.shape.slice(a + 1)),
+    axis: a,
+  };
+}

@@ -1,0 +1,17 @@
+/**
+ * More ops, `mc-diffusion/ops`: the functions of tensors that the captioner does not need, own kernels, and help with
+ * gradients. Apart from `mc-diffusion/engine`, whose bundle does not carry them; a bundle carries the kernels of the ops that
+ * it names. Where both doors have a name, the op here takes more: numbers beside tensors, any axis.
+ */
+
+export { argmax, argmin } from "./engine/ops/argmax.js";
+export { add, div, maximum, minimum, mul, type Operand, pow, sub } from "./engine/ops/arithmetic.js";
+export { logSoftmax, logSumExp, softmax } from "./engine/ops/axis-softmax.js";
+export { eq, ge, gt, le, lt, ne, where } from "./engine/ops/compare.js";
+export { type CumsumOptions, cumsum } from "./engine/ops/cumsum.js";
+export { gelu2 as quickGelu } from "./engine/ops/elementwise.js";
+export { cos, gelu, geluTanh, rsqrt, sign, sin, softplus } from "./engine/ops/functions.js";
+export { gather, oneHot, scatterAdd, take } from "./engine/ops/gather.js";
+export { min, type VarianceOptions, variance } from "./engine/ops/reductions.js";
+export { broadcastTo, pad, permute, split, squeeze, stack, unsqueeze } from "./engine/ops/shapes.js";
+export { type TopK, topK } from "./engine/ops/top-k.js";
