@@ -6,9 +6,9 @@ import {
   opfsFiles,
   type PictureOrFile,
   type PictureSource,
-  saveTrained,
   UserError,
 } from "../../dist/index.js";
+import { saveTrained } from "../../dist/training.js";
 import { type Check, randomArray, test } from "../harness.js";
 
 const address = "/weights/emoji";
