@@ -25,6 +25,7 @@ export type { PictureWatch, WatchOptions } from "./captioner/watch.js";
 export type { Config } from "./config/config.js";
 export { PRESET_NAMES } from "./config/presets.js";
 export { describeConfig, resolveConfig } from "./config/resolve.js";
+export { choice, flag, integer, type Key, number, type Settings, text } from "./config/schema.js";
 export { type Augmentation, augment, LIGHT_AUGMENTATION } from "./data/augment.js";
 export { type Batch, Batches } from "./data/batches.js";
 export {

@@ -16,7 +16,7 @@ export class Registry<T extends { readonly name: string }> {
   /** Adds an entry. Throws a `UserError` if another one has its name. */
   add(entry: T): void {
     const known = this.entries.get(entry.name);
-    if (known && known !== entry) throw new UserError(`There is a ${this.kind} "${entry.name}" already.`);
+    if (known && known !== entry) throw new UserError(`There is another ${this.kind} named "${entry.name}".`);
     this.entries.set(entry.name, entry);
   }
 
