@@ -104,7 +104,9 @@ function parseFile(name: string, text: string): Record<string, unknown> {
   }
   if (!isRecord(value))
     throw new UserError(`${name} should hold a JSON object, for example {"decoder": {"dim": 128}}`);
-  return value;
+  // The config.json of a run says its format besides.
+  const { format: _, ...settings } = value;
+  return settings;
 }
 
 /** `key=value` to the key and the value in the type that the key has; a value of a wrong form stays text. */

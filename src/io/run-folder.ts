@@ -11,6 +11,10 @@
 import { UserError } from "../platform/errors.js";
 import { isRecord, type JsonRecord, parseJson, parseJsonRecord, toJson } from "../platform/json.js";
 import type { Files } from "../platform/platform.js";
+import { shown } from "../platform/shown.js";
+
+/** What `config.json` begins with. Folders of before there was a version have none. */
+const format = "mc-diffusion-run-2";
 
 /** One line of `log.jsonl`. A number that was NaN or infinite is stored as null and read back as NaN. */
 export interface LogEntry {
@@ -45,7 +49,7 @@ export class RunFolder {
     this.#config = config;
   }
 
-  /** What `config.json` holds. */
+  /** What `config.json` holds beside its format. */
   get config(): JsonRecord {
     return this.#config;
   }
@@ -53,7 +57,7 @@ export class RunFolder {
   /** Keeps settings that a resume changed, for the report and the next resume. */
   async setConfig(config: JsonRecord): Promise<void> {
     this.#config = config;
-    await this.#files.write(`${this.path}/config.json`, toJson(config));
+    await this.#files.write(`${this.path}/config.json`, toJson({ format, ...config }));
   }
 
   /** Throws a `UserError` when the folder already holds a run. */
@@ -73,7 +77,7 @@ export class RunFolder {
     const run = new RunFolder(files, path, config);
     await files.makeDirectory(path);
     await files.makeDirectory(run.samplesFolder);
-    await files.write(`${path}/config.json`, toJson(config));
+    await files.write(`${path}/config.json`, toJson({ format, ...config }));
     return run;
   }
 
@@ -83,7 +87,12 @@ export class RunFolder {
     if (!(await files.exists(configPath))) {
       throw new UserError(`${path} holds no run: there is no ${configPath}`);
     }
-    const config = parseJsonRecord(await files.readText(configPath), configPath);
+    const { format: found, ...config } = parseJsonRecord(await files.readText(configPath), configPath);
+    if (found !== undefined && found !== format) {
+      throw new UserError(
+        `${configPath} has format ${shown(JSON.stringify(found) ?? "")}, this version goes on with "${format}" and with folders of before there was one`,
+      );
+    }
     await files.makeDirectory(`${path}/samples`);
     return new RunFolder(files, path, config);
   }

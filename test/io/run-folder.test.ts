@@ -27,6 +27,16 @@ t.test("a run is made once and opened again with its configuration", async (t) =
     message: /already holds a run.*--resume/,
   });
   await t.rejects(RunFolder.open(files, "runs/b"), { name: "UserError", message: /runs\/b holds no run/ });
+  const written = JSON.parse(await files.readText("runs/a/config.json"));
+  t.equal(written.format, "mc-diffusion-run-2", "the version of the format is written");
+  await files.write("runs/a/config.json", JSON.stringify({ seed: 4 }));
+  t.same((await RunFolder.open(files, "runs/a")).config, { seed: 4 }, "folders of before there was one open");
+  await files.write("runs/a/config.json", JSON.stringify({ ...written, format: "mc-diffusion-run-9" }));
+  await t.rejects(RunFolder.open(files, "runs/a"), {
+    name: "UserError",
+    message:
+      /runs\/a\/config\.json has format "mc-diffusion-run-9", this version goes on with "mc-diffusion-run-2"/,
+  });
   await files.write("runs/a/config.json", "[1]");
   await t.rejects(RunFolder.open(files, "runs/a"), { message: /config\.json should hold a JSON object/ });
 });

@@ -1,26 +1,34 @@
 /** The two ways to train with less memory: activation checkpointing and micro-batches. */
 
-import type { TransitionTable } from "../../dist/diffusion/coefficients.js";
 import type { KlResult } from "../../dist/diffusion/loss.js";
 import { diffusionLoss } from "../../dist/diffusion/loss.js";
-import type { CapturedWork } from "../../dist/engine/gpu/gpu.js";
+import type { CapturedWork, Gpu } from "../../dist/engine/gpu/gpu.js";
 import { backward } from "../../dist/engine/tensor/autograd.js";
-import { fromArray, type Tensor } from "../../dist/engine/tensor/tensor.js";
+import { fromArray } from "../../dist/engine/tensor/tensor.js";
 import type { Decoder } from "../../dist/models/mc-diffusion/decoder.js";
+import { DiffusionObjective, type Drawn } from "../../dist/models/mc-diffusion/objective.js";
 import { test } from "../harness.js";
 import { decoderTraining, tinyConfig, weightsOf } from "./setup.js";
 
 /** Enough blocks for what they save to be most of the memory. */
 const deep = { blocks: 6, dropout: 0.2 };
 
-/** The step that a training has captured. */
-function capturedWork(training: object): CapturedWork {
-  return (training as { work: { captured: { work: CapturedWork } } }).work.captured.work;
+/** Keeps what is captured on a device from now on. */
+function captures(gpu: Gpu): CapturedWork[] {
+  const works: CapturedWork[] = [];
+  const { capture } = gpu;
+  gpu.capture = (body) => {
+    const captured = capture.call(gpu, body) as ReturnType<typeof gpu.capture<ReturnType<typeof body>>>;
+    works.push(captured.work);
+    return captured;
+  };
+  return works;
 }
 
 test("activation checkpointing trains the same with less memory", async (t, gpu) => {
   const train = async (checkpointing: boolean) => {
     const config = tinyConfig("decoder.dropout=0.2", `decoder.checkpointing=${checkpointing}`);
+    const works = captures(gpu);
     const tiny = decoderTraining(gpu, config, { shape: deep });
     const numbers = [];
     for (let step = 1; step <= 4; step++) {
@@ -28,7 +36,8 @@ test("activation checkpointing trains the same with less memory", async (t, gpu)
       numbers.push(...Object.values(losses), gradNorm);
     }
     const weights = await weightsOf(tiny.model);
-    const { peakBytes } = capturedWork(tiny.training).memory;
+    t.equal(works.length, 1, "the step is one capture");
+    const { peakBytes } = works[0]!.memory;
     tiny.dispose();
     return { numbers, weights, peakBytes };
   };
@@ -41,22 +50,19 @@ test("activation checkpointing trains the same with less memory", async (t, gpu)
 });
 
 test("micro-batches give the whole batch's loss and gradient", async (t, gpu) => {
-  type Drawn = Record<"x0" | "xt" | "t" | "y", Tensor<"u32">> & { weights: Tensor | null };
-  interface Inside {
-    table: TransitionTable;
-    loss(drawn: Drawn): KlResult;
-  }
   const config = tinyConfig("decoder.batch=6", "decoder.microBatches=3");
   const { lambda, adaptiveAuxiliary: adaptive } = config.decoder;
-  const tiny = decoderTraining(gpu, config);
-  const inside = tiny.training as unknown as Inside;
   const seen: Drawn[] = [];
-  const { loss } = inside;
-  inside.loss = (drawn) => {
-    for (const name of ["xt", "t", "y"] as const) drawn[name].keep();
-    seen.push(drawn);
-    return loss.call(inside, drawn);
-  };
+  class Watched extends DiffusionObjective {
+    override lossOf(drawn: Drawn): KlResult {
+      for (const name of ["xt", "t", "y"] as const) drawn[name].keep();
+      seen.push(drawn);
+      return super.lossOf(drawn);
+    }
+  }
+  const tiny = decoderTraining(gpu, config, {
+    objective: (decoder, settings, random) => new Watched(decoder, decoder.schedule, settings, random),
+  });
   const { losses, gradNorm } = await tiny.training.step(1);
   t.equal(seen.length, 3, "three parts");
 
@@ -75,7 +81,7 @@ test("micro-batches give the whole batch's loss and gradient", async (t, gpu) =>
   const decoder: Decoder = whole.decoder;
   const total = gpu.scope(() => {
     const head = decoder.beforeHead(all.xt, all.t, decoder.prepare(all.y));
-    const { table } = whole.training as unknown as Inside;
+    const table = whole.decoder.table(whole.schedule.visit(whole.schedule.steps));
     const result = diffusionLoss(table, { head, ...all }, { lambda, adaptive });
     backward(result.loss);
     return result.loss.detach().keep();

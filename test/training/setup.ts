@@ -6,12 +6,15 @@ import { resolveConfig } from "../../dist/config/resolve.js";
 import { defaultPreset } from "../../dist/diffusion/schedule.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import type { Module } from "../../dist/engine/nn/module.js";
+import type { Rng } from "../../dist/engine/ops/rng.js";
 import { readWeights } from "../../dist/engine/weights/weights.js";
 import type { DecoderShape } from "../../dist/models/mc-diffusion/decoder.js";
 import { McDiffusion } from "../../dist/models/mc-diffusion/mc-diffusion.js";
+import type { DiffusionObjective, DiffusionSettings } from "../../dist/models/mc-diffusion/objective.js";
 import { VqVae } from "../../dist/models/vqvae/vqvae.js";
 import { type DecoderBatches, DecoderTraining } from "../../dist/training/decoder-training.js";
-import { TokenizerTraining } from "../../dist/training/tokenizer-training.js";
+import type { StepHook } from "../../dist/training/model-training.js";
+import { type ImageBatches, TokenizerTraining } from "../../dist/training/tokenizer-training.js";
 import type { Trainer } from "../../dist/training/trainer.js";
 import { randomArray } from "../random-array.js";
 
@@ -82,7 +85,11 @@ export interface TrainingChanges {
   sameBatch?: boolean;
   /** Batches of the test's own. */
   batches?: DecoderBatches;
+  images?: ImageBatches;
   trainer?: Partial<Trainer>;
+  /** How the decoder learns; default: as it does. */
+  objective?: (decoder: McDiffusion, settings: DiffusionSettings, random: Rng) => DiffusionObjective;
+  hook?: StepHook;
 }
 
 /** A decoder with its training, as a trainer that evaluates nothing. */
@@ -103,7 +110,9 @@ export function decoderTraining(gpu: Gpu, config: Config, changes: TrainingChang
     return { tokens, codes };
   };
   const batches = changes.batches ?? fromPairs;
-  const training = new DecoderTraining(decoder, config.decoder, config.seed, batches);
+  const { objective, hook = null } = changes;
+  if (objective) decoder.objective = (settings, random) => objective(decoder, settings, random);
+  const training = new DecoderTraining(decoder, config.decoder, config.seed, batches, { hook });
   return {
     training,
     decoder,
@@ -123,12 +132,14 @@ export function vqvaeTraining(gpu: Gpu, config: Config, changes: TrainingChanges
   const { imageSize } = config.data;
   const vqvae = new VqVae(gpu, { imageSize, channels, codes, codeDim, downsample, resBlocks, attention });
   vqvae.initialise(config.seed);
-  const training = new TokenizerTraining(vqvae, config.vqvae, config.seed, (step, images) => {
-    const noise = randomArray(step + 1, images.length / 48, 70);
+  const noise = (step: number, images: Uint8Array) => {
+    const values = randomArray(step + 1, images.length / 48, 70);
     for (let i = 0; i < images.length; i++) {
-      images[i] = Math.max(0, Math.min(255, 128 + noise[Math.floor(i / 48)]!));
+      images[i] = Math.max(0, Math.min(255, 128 + values[Math.floor(i / 48)]!));
     }
-  });
+  };
+  const { images = noise, hook = null } = changes;
+  const training = new TokenizerTraining(vqvae, config.vqvae, config.seed, images, { hook });
   return {
     training,
     vqvae,

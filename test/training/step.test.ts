@@ -4,8 +4,9 @@ import { sample } from "../../dist/diffusion/sampler.js";
 import { checkFinite } from "../../dist/engine/gpu/finite-check.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import type { Rng } from "../../dist/engine/ops/rng.js";
-import { fromArray, type Tensor } from "../../dist/engine/tensor/tensor.js";
+import { fromArray } from "../../dist/engine/tensor/tensor.js";
 import type { Decoder } from "../../dist/models/mc-diffusion/decoder.js";
+import { DiffusionObjective, type Drawn } from "../../dist/models/mc-diffusion/objective.js";
 import type { StepResult } from "../../dist/training/trainer.js";
 import { test } from "../harness.js";
 import {
@@ -112,35 +113,40 @@ for (const [stage, make] of Object.entries(stages)) {
 
 test("decoder: head and loss in one, in one chunk or several, train as logits and then the loss", async (t, gpu) => {
   const config = tinyConfig("decoder.dropout=0.2");
-  type Drawn = Record<"x0" | "xt" | "t" | "y", Tensor<"u32">> & { weights: Tensor | null };
-  interface Inside {
-    random: Rng;
-    table: TransitionTable;
-    loss(drawn: Drawn): KlResult;
-  }
-  type Way = (decoder: Decoder, own: Inside, drawn: Drawn) => KlResult;
+  type Way = (decoder: Decoder, random: Rng, table: TransitionTable, drawn: Drawn) => KlResult;
   const { lambda } = config.decoder;
   const train = async (way?: Way) => {
-    const tiny = decoderTraining(gpu, config, { shape: { dropout: 0.2 } });
-    const own = tiny.training as unknown as Inside;
-    if (way) own.loss = (drawn) => way(tiny.decoder, own, drawn);
+    let asked = 0;
+    class Other extends DiffusionObjective {
+      override lossOf(drawn: Drawn): KlResult {
+        asked++;
+        return way!(this.decoder, this.random, this.table, drawn);
+      }
+    }
+    const tiny = decoderTraining(gpu, config, {
+      shape: { dropout: 0.2 },
+      ...(way && {
+        objective: (decoder, settings, random) => new Other(decoder, decoder.schedule, settings, random),
+      }),
+    });
     const results = [];
     for (let step = 1; step <= 5; step++) results.push(await tiny.training.step(step));
     const weights = await weightsOf(tiny.model, { keyBiases: false });
     tiny.dispose();
+    t.equal(asked > 0, way !== undefined, "the other way was taken where there is one");
     return {
       losses: results.flatMap(({ losses, gradNorm }) => [...Object.values(losses), gradNorm]),
       weights,
     };
   };
-  const apart = await train((decoder, { random, table }, { x0, xt, t, y, weights }) => {
+  const apart = await train((decoder, random, table, { x0, xt, t, y, weights }) => {
     const logits = decoder.forward(xt, t, decoder.prepare(y), { random });
     return klLoss(
       { logits, x0, xt, t, coefficients: table.coefficients },
       { lambda, adaptive: config.decoder.adaptiveAuxiliary, weights },
     );
   });
-  const chunked = await train((decoder, { random, table }, { x0, xt, t, y, weights }) => {
+  const chunked = await train((decoder, random, table, { x0, xt, t, y, weights }) => {
     const head = decoder.beforeHead(xt, t, decoder.prepare(y), { random });
     const options = { lambda, adaptive: config.decoder.adaptiveAuxiliary, weights };
     return diffusionLoss(table, { head, x0, xt, t }, { ...options, chunkBytes: 4 * 9 * 10 });

@@ -3,7 +3,7 @@
 import { type TransitionTable, transitionTable } from "../../diffusion/coefficients.js";
 import { qSample, sampleTimesteps } from "../../diffusion/forward.js";
 import { ImportanceSampler } from "../../diffusion/importance.js";
-import { diffusionLoss } from "../../diffusion/loss.js";
+import { diffusionLoss, type KlResult } from "../../diffusion/loss.js";
 import { maskCondition } from "../../diffusion/masking.js";
 import type { Schedule } from "../../diffusion/schedule.js";
 import { mean } from "../../engine/ops/reduce.js";
@@ -18,13 +18,23 @@ export type DiffusionSettings = Pick<
   "pCond" | "pMask" | "pDrop" | "lambda" | "adaptiveAuxiliary" | "importanceSampling" | "checkpointing"
 >;
 
+/** What Algorithm 1 draws for a batch. */
+export interface Drawn {
+  x0: Tensor<"u32">;
+  xt: Tensor<"u32">;
+  t: Tensor<"u32">;
+  y: Tensor<"u32">;
+  /** Of each caption's loss, where t is not drawn uniformly. */
+  weights: Tensor | null;
+}
+
 export class DiffusionObjective implements Objective<[tokens: Tensor<"u32">, codes: Tensor<"u32">]> {
   /** The moving averages of importance sampling, which learn from losses also where no weight moves. */
   readonly state: ReadonlyMap<string, Tensor>;
-  private readonly decoder: Decoder;
-  private readonly settings: DiffusionSettings;
-  private readonly random: Rng;
-  private readonly table: TransitionTable;
+  protected readonly decoder: Decoder;
+  protected readonly settings: DiffusionSettings;
+  protected readonly random: Rng;
+  protected readonly table: TransitionTable;
   private readonly importance: ImportanceSampler | null;
 
   constructor(decoder: Decoder, schedule: Schedule, settings: DiffusionSettings, random: Rng) {
@@ -45,18 +55,24 @@ export class DiffusionObjective implements Objective<[tokens: Tensor<"u32">, cod
       weights: null,
     };
     const xt = qSample(random, table, x0, t);
-    const { pCond, pMask, pDrop, checkpointing } = settings;
+    const { pCond, pMask, pDrop } = settings;
     const rates = { conditionRate: pCond, maskRate: pMask, dropRate: pDrop, maskId: decoder.shape.codes };
     const y = maskCondition(random, codes, rates);
-    const condition = decoder.prepare(y, { keyValues: !checkpointing });
-    const head = decoder.beforeHead(xt, t, condition, { random, checkpointing });
-    const options = { lambda: settings.lambda, adaptive: settings.adaptiveAuxiliary, weights };
-    const { loss, terms } = diffusionLoss(table, { head, x0, xt, t }, options);
+    const { loss, terms } = this.lossOf({ x0, xt, t, y, weights });
     importance?.update(t, terms);
     return {
       total: loss,
       figures: [{ tensor: mean(terms.detach(), [1]), names: ["kl", "auxiliary"] }],
     };
+  }
+
+  /** The loss of the noised tokens x_t [B, L] at t [B], given the codes y that are left. */
+  protected lossOf({ x0, xt, t, y, weights }: Drawn): KlResult {
+    const { decoder, settings, random, table } = this;
+    const { checkpointing, lambda, adaptiveAuxiliary: adaptive } = settings;
+    const condition = decoder.prepare(y, { keyValues: !checkpointing });
+    const head = decoder.beforeHead(xt, t, condition, { random, checkpointing });
+    return diffusionLoss(table, { head, x0, xt, t }, { lambda, adaptive, weights });
   }
 
   dispose(): void {
