@@ -75,14 +75,14 @@ export const bound: readonly Mutation[] = [
   },
   {
     name: "last step: what the configuration says is ignored",
-    file: "src/captioner/sampling.ts",
+    file: "src/models/mc-diffusion/generate.ts",
     find: "last: settings.last,",
     replace: 'last: "argmax",',
     tests: ["captioner/denoise-stream.test.ts # last step"],
   },
   {
     name: "last step: the option is ignored",
-    file: "src/captioner/sampling.ts",
+    file: "src/models/sampling-settings.ts",
     find: "last: given.last ?? sampling.last,",
     replace: "last: sampling.last,",
     tests: ["captioner/denoise-stream.test.ts # last step"],
@@ -117,7 +117,7 @@ export const bound: readonly Mutation[] = [
   },
   {
     name: "held out: measures while training look at another split",
-    file: "src/training/pipeline.ts",
+    file: "src/training/held-out.ts",
     find: 'recordsOf(dataset, "validation", heldOutCount)',
     replace: 'recordsOf(dataset, "test", heldOutCount)',
     tests: ["training/held-out.test.ts"],

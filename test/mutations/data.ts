@@ -4,26 +4,25 @@ import type { Mutation } from "./mutation.js";
 
 const stages = "training/stages.test.ts";
 const settings = "training/settings.test.ts";
-const stagesFile = "src/training/stages.ts";
 
 export const data: readonly Mutation[] = [
   {
     name: "captions are trained with the next picture's codes",
-    file: stagesFile,
+    file: "src/training/decoder-stage.ts",
     find: "(at * variants + variant) * positions;",
     replace: "(((at + 1) % train.length) * variants + variant) * positions;",
     tests: [`${stages} # the decoder learns`],
   },
   {
     name: "a picture's further captions are those of the next picture",
-    file: stagesFile,
+    file: "src/training/decoder-stage.ts",
     find: "dataset.records[train[at]!]!.captions",
     replace: "dataset.records[train[(at + 1) % train.length]!]!.captions",
     tests: [`${stages} # the decoder learns`],
   },
   {
     name: "a picture's second caption is always its first one",
-    file: stagesFile,
+    file: "src/training/decoder-stage.ts",
     find: "known[randomBelow(known.length, config.seed, captionStream, number)]!",
     replace: "known[0]!",
     tests: [`${stages} # the decoder learns`],
@@ -38,13 +37,13 @@ export const data: readonly Mutation[] = [
   {
     name: "every micro-batch has the first one's captions",
     file: "src/training/decoder-training.ts",
-    find: "all.subarray(i * target.size, (i + 1) * target.size)",
-    replace: "all.subarray(0, target.size)",
+    find: "tokens.subarray(i * x0.size, (i + 1) * x0.size)",
+    replace: "tokens.subarray(0, x0.size)",
     tests: [`${stages} # the decoder learns`],
   },
   {
     name: "the decoder sees no variants of pictures",
-    file: stagesFile,
+    file: "src/training/decoder-stage.ts",
     find: "const variant = randomBelow(variants,",
     replace: "const variant = 0 * randomBelow(variants,",
     tests: [`${stages} # the decoder learns`],
@@ -58,7 +57,7 @@ export const data: readonly Mutation[] = [
   },
   {
     name: "variants are not augmented",
-    file: stagesFile,
+    file: "src/training/decoder-stage.ts",
     find: "{ seed: config.seed, step: record, index: variant },\n          undefined,",
     replace:
       "{ seed: config.seed, step: record, index: variant },\n          { shift: 0, scale: 0, brightness: 0 },",
@@ -66,35 +65,35 @@ export const data: readonly Mutation[] = [
   },
   {
     name: "variants are of another picture",
-    file: stagesFile,
+    file: "src/training/decoder-stage.ts",
     find: "        augment(\n          source,",
     replace: "        augment(\n          images.subarray(0, bytes),",
     tests: [`${stages} # codes of training pictures`],
   },
   {
     name: "all variants of a picture are the same one",
-    file: stagesFile,
+    file: "src/training/decoder-stage.ts",
     find: "step: record, index: variant }",
     replace: "step: record, index: 0 }",
     tests: [`${stages} # codes of training pictures`],
   },
   {
     name: "codes of the second chunk of pictures lie over those of the first",
-    file: stagesFile,
+    file: "src/training/decoder-stage.ts",
     find: "first * variants * captioner.positions);",
     replace: "first * captioner.positions);",
     tests: [`${stages} # codes of training pictures`],
   },
   {
     name: "the VQ-VAE learns from test pictures",
-    file: stagesFile,
+    file: "src/training/tokenizer-stage.ts",
     find: '{ split: "train", batchSize: config.vqvae.batch,',
     replace: '{ split: dataset.splits.test ? "test" : "train", batchSize: config.vqvae.batch,',
     tests: [`${stages} # the VQ-VAE learns`],
   },
   {
     name: "the VQ-VAE is trained on [0, 1] and used on [-1, 1]",
-    file: "src/training/vqvae-training.ts",
+    file: "src/training/tokenizer-training.ts",
     find: "this.bytes[i]! / 127.5 - 1;",
     replace: "this.bytes[i]! / 255;",
     tests: [`${stages} # the VQ-VAE learns`],
@@ -108,28 +107,28 @@ export const data: readonly Mutation[] = [
   },
   {
     name: "the VQ-VAE learns from pictures that are not augmented",
-    file: stagesFile,
+    file: "src/training/tokenizer-stage.ts",
     find: "augment(picture!, size, { seed: config.seed, step, index }, undefined, place);",
     replace: "place!.set(picture!);",
     tests: [`${stages} # the VQ-VAE learns`],
   },
   {
     name: "pictures of one place in the VQ-VAE's batches are always augmented the same way",
-    file: stagesFile,
+    file: "src/training/tokenizer-stage.ts",
     find: "{ seed: config.seed, step, index }",
     replace: "{ seed: config.seed, step: 0, index }",
     tests: [`${stages} # the VQ-VAE learns`],
   },
   {
     name: "every step of the VQ-VAE has the first batch",
-    file: "src/training/vqvae-training.ts",
+    file: "src/training/tokenizer-training.ts",
     find: "this.batches(step - 1, this.bytes);",
     replace: "this.batches(0, this.bytes);",
     tests: [`${stages} # the VQ-VAE learns`],
   },
   {
     name: "the VQ-VAE never gets the batch that was prepared while it worked",
-    file: "src/training/vqvae-training.ts",
+    file: "src/training/tokenizer-training.ts",
     find: "this.images.write(this.values);",
     replace: "if (step === 1) this.images.write(this.values);",
     tests: [`${stages} # the VQ-VAE learns`],
@@ -157,30 +156,30 @@ export const data: readonly Mutation[] = [
   },
   {
     name: "the vocabulary is built from all captions",
-    file: "src/training/pipeline.ts",
+    file: "src/training/vocabulary.ts",
     find: "(dataset.splits.train ?? []).flatMap((record) => dataset.records[record]!.captions)",
     replace: "dataset.records.flatMap((record) => record.captions)",
     tests: [`${stages} # the vocabulary`],
   },
   {
     name: "minCount ignored",
-    file: "src/training/pipeline.ts",
+    file: "src/training/vocabulary.ts",
     find: "{ minimumCount: config.data.minCount }",
-    replace: "{}",
+    replace: "{ minimumCount: 1 }",
     tests: [`${stages} # the vocabulary`],
   },
   {
     name: "a resumed run builds its vocabulary anew",
-    file: "src/training/pipeline.ts",
+    file: "src/training/vocabulary.ts",
     find: "if (await files.exists(path))",
     replace: "if (path === vocabularyFile)",
     tests: [`${stages} # the vocabulary`],
   },
   {
     name: "[UNK] may be drawn",
-    file: "src/captioner/sampling.ts",
-    find: "settings.allowUnknown ? [] : [tokenizer.unknownId]",
-    replace: "settings.allowUnknown ? [] : [tokenizer.vocabularySize - 1]",
+    file: "src/captioner/options.ts",
+    find: "[] : [tokenizer.unknownId]",
+    replace: "[] : [tokenizer.vocabularySize - 1]",
     tests: ["captioner/captioner.test.ts # [UNK] is drawn"],
   },
   {
@@ -213,7 +212,7 @@ export const data: readonly Mutation[] = [
   },
   {
     name: "a lost vocabulary is made anew",
-    file: "src/training/pipeline.ts",
+    file: "src/training/vocabulary.ts",
     find: "if (vocabulary !== undefined) {",
     replace: "if (vocabulary === null) {",
     tests: ["training/run-data.test.ts # a lost vocabulary"],

@@ -153,8 +153,8 @@ export const evaluationStatistics: readonly Mutation[] = [
   {
     name: "evaluation: settings are compared without their guidance",
     file: "src/evaluation/evaluation.ts",
-    find: "          ...guidance,",
-    replace: "          ...(guidance.scale === undefined ? guidance : {}),",
+    find: "          guidance,",
+    replace: "          guidance: own,",
     tests: ["evaluation/evaluation.test.ts"],
   },
   {

@@ -400,10 +400,24 @@ export const shaders: readonly Mutation[] = [
     tests: ["models/vqvae/codebook.test.ts # nearest"],
   },
   {
+    name: "codebook: rows beyond the first stretch are those of the first",
+    file: "shaders/codebook.wgsl",
+    find: "let n = start + 32u * word + firstTrailingBit(left);",
+    replace: "let n = 32u * word + firstTrailingBit(left);",
+    tests: ["models/vqvae/codebook.test.ts # running update"],
+  },
+  {
+    name: "codebook: only the first lanes' columns are summed",
+    file: "shaders/codebook.wgsl",
+    find: "first < params.columns; first += MEMBERS",
+    replace: "first < 1u; first += MEMBERS",
+    tests: ["models/vqvae/codebook.test.ts # running update"],
+  },
+  {
     name: "codebook: the running sums decay the wrong way round",
     file: "shaders/codebook.wgsl",
-    find: "params.decay * running_sum[i] + (1.0 - params.decay) * sum;",
-    replace: "(1.0 - params.decay) * running_sum[i] + params.decay * sum;",
+    find: "params.decay * running_sum[i] + (1.0 - params.decay) * batch_sums[i];",
+    replace: "(1.0 - params.decay) * running_sum[i] + params.decay * batch_sums[i];",
     tests: ["models/vqvae/codebook.test.ts # running update"],
   },
   {
