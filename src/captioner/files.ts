@@ -19,7 +19,9 @@ const configName = "config.json";
 const weightsName = "model.safetensors";
 /** Version 2 names its networks: `model`, `imageTokenizer`, `data.tokenizer`. Version 1, before there was a choice, had the defaults. */
 const format = "mc-diffusion-captioner-2";
-const readFormats: readonly unknown[] = ["mc-diffusion-captioner-1", format];
+/** The layout of the weights file itself, which is as it was. */
+const weightsFormat = "mc-diffusion-captioner-1";
+const readFormats: readonly unknown[] = [weightsFormat, format];
 const configSections = ["data", "vqvae", "decoder", "sampling"] as const;
 
 export type Precision = Config["decoder"]["precision"];
@@ -57,7 +59,7 @@ export async function saveModel(
     stored.set(name, shrink ? { ...tensor, dtype: "F16" } : tensor);
   }
   await files.makeDirectory(folder);
-  const bytes = encodeSafetensors(stored, { format });
+  const bytes = encodeSafetensors(stored, { format: weightsFormat });
   await files.write(`${folder}/${weightsName}`, bytes);
   const { tokenizer } = model;
   const { data } = model.config;

@@ -55,9 +55,9 @@ function filesIn(folder: string): string[] {
     .sort();
 }
 
-/** What a line of a log says without what depends on the clock. */
+/** A line of a log without its measures: what depends on the clock, and peak memory. */
 export function withoutTimes(line: string): string {
-  const { ms: _, perSecond: __, ...rest } = JSON.parse(line) as Record<string, unknown>;
+  const { ms: _, perSecond: __, bytes: ___, ...rest } = JSON.parse(line) as Record<string, unknown>;
   return JSON.stringify(rest, (key, value: unknown) =>
     key === "seconds" || key === "time" ? undefined : value,
   );
@@ -89,9 +89,12 @@ function train(checkout: string, { folder, steps, adapter }: OutcomeOptions): Ou
     results.set(`log.jsonl, line ${i + 1}`, withoutTimes(line));
   });
   for (const stage of ["vqvae", "decoder"]) {
-    const measured = lines.map((line) => JSON.parse(line) as { stage: string; step: number; ms: number });
+    const measured = lines.map(
+      (line) => JSON.parse(line) as { stage: string; step: number; ms: number; bytes: number },
+    );
     const steady = measured.filter((entry) => entry.stage === stage && entry.step > steps / 3);
-    times.set(`${stage} step`, median(steady.map(({ ms }) => ms)));
+    times.set(`${stage} step, ms`, median(steady.map(({ ms }) => ms)));
+    times.set(`${stage} step, peak KiB`, Math.max(...steady.map(({ bytes }) => bytes)) / 1024);
   }
   for (const part of ["weights", "checkpoints"]) {
     for (const path of filesIn(join(folder, part)).filter((name) => name.endsWith(".safetensors")))
@@ -122,8 +125,8 @@ function caption(checkout: string, { pictures, seeds, adapter }: OutcomeOptions)
     }
   }
   const times = new Map([
-    ["caption, a picture", median(perPicture)],
-    ["caption.js, start to end", median(whole)],
+    ["caption of a picture, ms", median(perPicture)],
+    ["caption.js, start to end, ms", median(whole)],
   ]);
   return { results, times };
 }
@@ -156,5 +159,5 @@ export function timesTable(rounds: readonly { old: Outcome; now: Outcome }[]): s
     const [before, after] = [0, 1].map((side) => median(pairs.map((pair) => pair[side]!)).toFixed(1));
     return `| ${name} | ${before} | ${after} | ${median(ratios).toFixed(2)} | ${range} |`;
   });
-  return ["| ms | old | new | new / old | rounds |", "| --- | --- | --- | --- | --- |", ...rows].join("\n");
+  return ["| measure | old | new | new / old | rounds |", "| --- | --- | --- | --- | --- |", ...rows].join("\n");
 }
