@@ -10,7 +10,7 @@ const layers = [
   ["engine/ops"],
   ["engine/nn", "engine/optim"],
   ["engine/weights"],
-  ["engine/index.ts", "ops.ts"],
+  ["engine/index.ts", "ops.ts", "chain.ts"],
   ["diffusion"],
   ["models"],
   ["config"],
@@ -23,7 +23,16 @@ const layers = [
 ];
 
 /** What alone may import Node's modules and packages: files, and folders with a final slash. */
-const knowsNode = ["platform/", "cli/", "node.ts", "start.ts", "train.ts", "caption.ts", "evaluate.ts"];
+const knowsNode = [
+  "platform/",
+  "cli/",
+  "node.ts",
+  "start.ts",
+  "train.ts",
+  "caption.ts",
+  "evaluate.ts",
+  "kernel-types.ts",
+];
 
 const inside = (places) =>
   `^src/(${places.map((place) => place.replace(".", "\\.") + (place.endsWith(".ts") ? "$" : "/")).join("|")})`;
@@ -35,7 +44,7 @@ const upwards = layers.slice(0, -1).map((layer, i) => ({
   to: {
     path: [
       inside(layers.slice(i + 1).flat()),
-      "^src/(training|report|node|cli|debug|start|train|caption|evaluate)\\.ts$",
+      "^src/(training|report|node|cli|debug|start|train|caption|evaluate|kernel-types)\\.ts$",
     ],
     // A file that is named apart from its folder.
     pathNot: inside(layers.slice(0, i + 1).flat()),

@@ -111,17 +111,23 @@ function compare<D extends Compared>(OP: Relation, x: Tensor<D> | number, y: Ten
 }
 
 /** 1 where x = y, else 0, as float32: comparisons count, average and multiply. Shapes broadcast. No gradient. */
-export const eq = <D extends Compared>(x: Tensor<D>, y: Tensor<D> | number): Tensor => compare("eq", x, y);
+export const eq = <D extends Compared>(x: Tensor<D>, y: Tensor<NoInfer<D>> | number): Tensor =>
+  compare("eq", x, y);
 /** 1 where x ≠ y, else 0. */
-export const ne = <D extends Compared>(x: Tensor<D>, y: Tensor<D> | number): Tensor => compare("ne", x, y);
+export const ne = <D extends Compared>(x: Tensor<D>, y: Tensor<NoInfer<D>> | number): Tensor =>
+  compare("ne", x, y);
 /** 1 where x < y, else 0. */
-export const lt = <D extends Compared>(x: Tensor<D>, y: Tensor<D> | number): Tensor => compare("lt", x, y);
+export const lt = <D extends Compared>(x: Tensor<D>, y: Tensor<NoInfer<D>> | number): Tensor =>
+  compare("lt", x, y);
 /** 1 where x ≤ y, else 0. */
-export const le = <D extends Compared>(x: Tensor<D>, y: Tensor<D> | number): Tensor => compare("le", x, y);
+export const le = <D extends Compared>(x: Tensor<D>, y: Tensor<NoInfer<D>> | number): Tensor =>
+  compare("le", x, y);
 /** 1 where x > y, else 0. */
-export const gt = <D extends Compared>(x: Tensor<D>, y: Tensor<D> | number): Tensor => compare("gt", x, y);
+export const gt = <D extends Compared>(x: Tensor<D>, y: Tensor<NoInfer<D>> | number): Tensor =>
+  compare("gt", x, y);
 /** 1 where x ≥ y, else 0. */
-export const ge = <D extends Compared>(x: Tensor<D>, y: Tensor<D> | number): Tensor => compare("ge", x, y);
+export const ge = <D extends Compared>(x: Tensor<D>, y: Tensor<NoInfer<D>> | number): Tensor =>
+  compare("ge", x, y);
 
 /**
  * x where `condition` is not 0, else y: element by element with broadcasting; x or y may be a number. The gradient goes to
