@@ -171,16 +171,15 @@ function attend(
   record(op, [...inputs, bias], output, (save) => {
     const saved = partsOf(sources.map((tensor) => save(tensor)));
     const [savedOutput, savedRows] = [save(output), save(rows)];
-    if (mask) save(mask);
-    if (bias) save(bias);
+    const own = { ...problem, mask: mask && save(mask), bias: bias && save(bias) };
     return (dy, grads) => {
-      runDelta(problem, params, { output: savedOutput, rows: savedRows, dy });
-      const state = { problem, params, parts: saved, rows: savedRows, dy };
+      runDelta(own, params, { output: savedOutput, rows: savedRows, dy });
+      const state = { problem: own, params, parts: saved, rows: savedRows, dy };
       const sinks = sinksOf(state, channels, grads);
       if (sinks.query) backwardQuery(state, sinks.query);
       if (sinks.key && sinks.value) backwardKeyValue(state, sinks.key, sinks.value);
       sinks.finish();
-      if (bias && grads.needs(inputs.length)) backwardBias(state, bias, grads.sink(inputs.length));
+      if (own.bias && grads.needs(inputs.length)) backwardBias(state, own.bias, grads.sink(inputs.length));
     };
   });
   const logSumExp = rows.slice(0, 0, 1).reshape([batches, heads, queries]);
