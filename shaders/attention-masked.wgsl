@@ -18,6 +18,7 @@
 // Grids: forward, backward_query, backward_key_value: one-dimensional over (batch, head, block of owned rows), the block
 // fastest; delta: groups1d(B H T, WORKGROUP); backward_bias: groups1d(elements of dbias, WORKGROUP).
 // Arrays are initialised in so many words: left out inside a loop, lavapipe keeps the values of the turn before.
+// @more
 
 struct Params {
   mask_stride: vec4<u32>, // of batch, head, query, key

@@ -5,6 +5,7 @@
 //
 // The form on the right has no logarithm of a number that rounds to 0. elements, x, t, dx [count]; dloss [1] is the gradient
 // of the mean. Grids: groups1d(count, WORKGROUP).
+// @more
 
 const WORKGROUP: u32 = 64; // @tune 64 128 256
 

@@ -10,6 +10,7 @@
 // partial [splits, KH·KW·I + 1, O]: the last row of each part is that of the bias; shaders/combine.wgsl adds up the parts.
 // Grids: forward: groups1d(B·OH·⌈OW / PIXELS⌉·O, WORKGROUP); backward_input: groups1d(B·H·⌈W / PIXELS⌉·groups·I, WORKGROUP);
 // backward_weight: groups1d(splits·(KH·KW·I + 1)·O, WORKGROUP).
+// @more
 
 const WORKGROUP: u32 = 64; // @tune 32 64 128 256
 const PIXELS: u32 = 4; // @tune 1 2 4 8

@@ -10,6 +10,7 @@
 // on. kept [T, B, 4H] are the gates i, f, g, o. dhidden [B, H] is the gradient of h' from the step behind, dcell [B, H] that of
 // c', which becomes that of c; with FIRST (the last step, the first to go back through) neither is read.
 // Grids: groups1d(B·H, WORKGROUP).
+// @more
 
 const WORKGROUP: u32 = 64; // @tune 32 64 128 256
 const FIRST: bool = false; // @variant

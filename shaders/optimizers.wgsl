@@ -10,6 +10,7 @@
 // (lr, decay, -, -) of each group. The CPU writes them before a step, so that a captured step can be replayed.
 // state [7], of shaders/adamw.wgsl: [5] is 1 if the step is skipped, since the norm is not finite, [6] is the factor.
 // Grids: groups1d(count, WORKGROUP), four parameters an invocation.
+// @more
 
 const WORKGROUP: u32 = 256; // @tune 64 128 256
 const NESTEROV: bool = false; // @variant

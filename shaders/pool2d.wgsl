@@ -9,6 +9,7 @@
 // x, dx [B, H, W, C], y, dy [B, OH, OW, C]; `places` [B, OH, OW, C]: ky·kernel_width + kx of the maximum. One invocation an
 // element; neighbours have neighbouring channels, so loads are coalesced.
 // Grids: maximum, mean: groups1d(elements of y, WORKGROUP); backward_maximum, backward_mean: groups1d(elements of x, WORKGROUP).
+// @more
 
 const WORKGROUP: u32 = 64; // @tune 64 128 256
 // Whether a mean divides by the size of the window also where that lies partly outside.

@@ -8,6 +8,7 @@
 // A target of `width` or more makes the row not a number.
 // Grids: LANES invocations share a row, groups1d(rows LANES, WORKGROUP); one lane a row needs no barrier (software adapters).
 // reduce: one workgroup.
+// @more
 
 const WORKGROUP: u32 = 64; // @tune 8 16 32 64 128 256
 const LANES: u32 = 32; // @tune 1 8 16 32 64

@@ -1,6 +1,6 @@
 /** Binary cross-entropy of logits (shaders/binary-cross-entropy.wgsl). */
 
-import * as kernels from "../gpu/kernels.generated.js";
+import * as kernels from "../gpu/more-kernels.generated.js";
 import { checkTensors } from "../tensor/arguments.js";
 import { ArgumentError, ShapeError } from "../tensor/errors.js";
 import { sameShape } from "../tensor/strided.js";

@@ -1,6 +1,6 @@
 /** Convolution in groups of channels, depthwise convolution among them (shaders/conv2d-groups.wgsl). */
 
-import * as kernels from "../gpu/kernels.generated.js";
+import * as kernels from "../gpu/more-kernels.generated.js";
 import { checkTensors, optional } from "../tensor/arguments.js";
 import { ShapeError } from "../tensor/errors.js";
 import { record } from "../tensor/tape.js";

@@ -1,6 +1,6 @@
 /** The LSTM behind its products: one step, and a sequence of steps as one op (shaders/lstm.wgsl). */
 
-import * as kernels from "../gpu/kernels.generated.js";
+import * as kernels from "../gpu/more-kernels.generated.js";
 import { checkTensors, optional } from "../tensor/arguments.js";
 import { ShapeError } from "../tensor/errors.js";
 import { copyStrided } from "../tensor/strided.js";

@@ -4,7 +4,7 @@
  */
 
 import type { Vec4 } from "../gpu/kernel.js";
-import * as kernels from "../gpu/kernels.generated.js";
+import * as kernels from "../gpu/more-kernels.generated.js";
 import { checkTensors, optional } from "../tensor/arguments.js";
 import { ShapeError } from "../tensor/errors.js";
 import { copyStrided } from "../tensor/strided.js";

@@ -1,6 +1,6 @@
 /** Average and max pooling of pictures, channels last, and their gradients (shaders/pool2d.wgsl). */
 
-import * as kernels from "../gpu/kernels.generated.js";
+import * as kernels from "../gpu/more-kernels.generated.js";
 import { checkTensors } from "../tensor/arguments.js";
 import { ShapeError } from "../tensor/errors.js";
 import { record } from "../tensor/tape.js";

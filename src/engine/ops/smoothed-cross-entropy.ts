@@ -1,7 +1,7 @@
 /** Cross-entropy with label smoothing (shaders/smoothed-cross-entropy.wgsl). */
 
 import type { Gpu } from "../gpu/gpu.js";
-import * as kernels from "../gpu/kernels.generated.js";
+import * as kernels from "../gpu/more-kernels.generated.js";
 import { checkTensors } from "../tensor/arguments.js";
 import { ArgumentError, ShapeError } from "../tensor/errors.js";
 import { record } from "../tensor/tape.js";

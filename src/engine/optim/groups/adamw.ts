@@ -3,7 +3,7 @@
  * that the caller has packed, and averages weights.
  */
 
-import * as kernels from "../../gpu/kernels.generated.js";
+import * as kernels from "../../gpu/more-kernels.generated.js";
 import { ArgumentError } from "../../tensor/errors.js";
 import type { Tensor } from "../../tensor/tensor.js";
 import { Optimizer, type OptimizerOptions, type PackBindings, type Trained } from "./optimizer.js";

@@ -1,6 +1,6 @@
 /** Stochastic gradient descent with momentum (shaders/optimizers.wgsl). */
 
-import * as kernels from "../../gpu/kernels.generated.js";
+import * as kernels from "../../gpu/more-kernels.generated.js";
 import { ArgumentError } from "../../tensor/errors.js";
 import type { Tensor } from "../../tensor/tensor.js";
 import { Optimizer, type OptimizerOptions, type PackBindings, type Trained } from "./optimizer.js";
