@@ -29,6 +29,7 @@ function maskOf(shape: readonly number[]): Uint32Array {
   return Uint32Array.from(random, (x, i) => (x > -0.4 && !(perQuery && i < keys) ? 1 : 0));
 }
 
+/** A bias varies along the keys: one that does not changes no weight. */
 const cases: Case[] = [
   { batches: 2, queries: 5, keys: 5, heads: 2, width: 4, causal: true },
   { batches: 1, queries: 17, keys: 17, heads: 1, width: 3, causal: true },
@@ -41,8 +42,8 @@ const cases: Case[] = [
   { batches: 2, queries: 5, keys: 3, heads: 2, width: 4, bias: [2, 5, 3] },
   { batches: 2, queries: 3, keys: 5, heads: 2, width: 3, bias: [2, 2, 3, 5], mask: [3, 5] },
   { batches: 2, queries: 4, keys: 4, heads: 2, width: 6, bias: [4], causal: true },
-  { batches: 2, queries: 3, keys: 4, heads: 2, width: 12, bias: [2, 1, 3, 1] },
-  { batches: 2, queries: 3, keys: 3, heads: 3, width: 1, bias: [3, 1, 1], mask: [2, 1, 3, 3], causal: true },
+  { batches: 2, queries: 3, keys: 4, heads: 2, width: 12, bias: [2, 1, 1, 4] },
+  { batches: 2, queries: 3, keys: 3, heads: 3, width: 1, bias: [3, 1, 3], mask: [2, 1, 3, 3], causal: true },
   { batches: 1, queries: 2, keys: 2, heads: 1, width: 130 },
 ];
 

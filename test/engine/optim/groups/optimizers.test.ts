@@ -241,7 +241,6 @@ test("captured work replays steps with the rates of each", async (t, gpu) => {
 float16Test("parameters in float16 have masters in float32", async (t, gpu) => {
   const w = fromArray(gpu, [1, 1, 1], [3], "f16").requireGrad();
   const optimizer = new Sgd([w], { learningRate: 1e-4 });
-  const g = fromArray(gpu, [1, 2, 3], [3], "f32");
   for (let step = 0; step < 10; step++) {
     w.grad!.write([1, 2, 3]);
     w.gradIsCurrent = true;
@@ -251,7 +250,6 @@ float16Test("parameters in float16 have masters in float32", async (t, gpu) => {
   t.near(await w.read(), [0.999, 0.998, 0.997], { abs: 3e-4 }, "small steps add up");
   optimizer.dispose();
   w.dispose();
-  g.dispose();
 });
 
 test("optimisers say what does not fit", async (t, gpu) => {
