@@ -10,7 +10,7 @@ const layers = [
   ["engine/ops"],
   ["engine/nn", "engine/optim"],
   ["engine/weights"],
-  ["engine/index.ts", "ops.ts", "chain.ts"],
+  ["engine/index.ts", "ops.ts", "chain.ts", "nn.ts"],
   ["diffusion"],
   ["models"],
   ["config"],

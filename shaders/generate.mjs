@@ -11,7 +11,7 @@
  *                                                       the default must not be f16, so that the file is valid without it
  *   // @shared NAME … // @end shared                    text that must be identical in every file that has it
  *   // @more                                            a line: the family goes to `more-kernels.generated.ts`, which only
- *                                                       `mc-diffusion/ops` names, so that no other bundle carries it
+ *                                                       `mc-diffusion/ops` and `/nn` name, so that no other bundle carries it
  *
  * Fails with file:line when a shader breaks a rule, so that no half-typed kernel reaches the compiler.
  */
@@ -339,7 +339,7 @@ try {
   );
   write(
     "more-kernels",
-    "/** The kernels of `mc-diffusion/ops`: `kernels.<file>.<entryPoint>`. */",
+    "/** The kernels of `mc-diffusion/ops` and `mc-diffusion/nn`: `kernels.<file>.<entryPoint>`. */",
     shaders.filter(more),
   );
 } catch (error) {

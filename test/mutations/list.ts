@@ -9,6 +9,7 @@ import { files } from "./files.js";
 import { life } from "./life.js";
 import { mathematics } from "./mathematics.js";
 import type { Field } from "./mutation.js";
+import { networks } from "./networks.js";
 import { page } from "./page.js";
 import { shaders } from "./shaders.js";
 import { training } from "./training.js";
@@ -16,6 +17,7 @@ import { training } from "./training.js";
 export const fields: readonly Field[] = [
   { name: "shaders", mutations: shaders },
   { name: "engine", mutations: engine },
+  { name: "networks", mutations: networks },
   { name: "mathematics", mutations: mathematics },
   { name: "bound", mutations: bound },
   { name: "training", mutations: training },

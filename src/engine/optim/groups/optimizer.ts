@@ -1,0 +1,277 @@
+/**
+ * What optimisers over groups of parameters share: they take modules or tensors, move them into few buffers
+ * (nn/parameters.ts), and step all of them in one dispatch a buffer, each group with its own rates (shaders/optimizers.wgsl).
+ */
+
+import type { Gpu } from "../../gpu/gpu.js";
+import type { Float } from "../../gpu/kernel.js";
+import * as kernels from "../../gpu/kernels.generated.js";
+import { Module, type Parameter } from "../../nn/module.js";
+import { blockElements, PackedParameters } from "../../nn/parameters.js";
+import { ArgumentError } from "../../tensor/errors.js";
+import { clear, Tensor, untracked } from "../../tensor/tensor.js";
+import type { Schedule } from "../schedules.js";
+
+export interface ParameterGroup {
+  parameters: Module | readonly Tensor<Float>[];
+  /** A rate, or a function of the step's number. Default: the optimiser's. */
+  learningRate?: number | Schedule;
+  /** Default: the optimiser's. */
+  weightDecay?: number;
+}
+
+/** A module's trained parameters, tensors that require gradients, or groups of either with rates of their own. */
+export type Trained = Module | readonly Tensor<Float>[] | readonly ParameterGroup[];
+
+export interface OptimizerOptions {
+  /** A rate, or a function of the step's number, counted from 1. */
+  learningRate: number | Schedule;
+  /** Applies to parameters that decay: those of a module as it says, tensors with at least two axes. Default 0. */
+  weightDecay?: number;
+  /** Largest L2 norm of the gradient, over all groups. Default 0: no clipping, and no norm is computed. */
+  clip?: number;
+}
+
+interface Rates {
+  learningRate: number | Schedule;
+  weightDecay: number;
+}
+
+/** A group's parameters as those of a module, which is what `PackedParameters` takes. */
+class ParameterList extends Module {
+  readonly #list: readonly Parameter[];
+
+  constructor(gpu: Gpu, list: readonly Parameter[]) {
+    super(gpu);
+    this.#list = list;
+  }
+
+  override parameters(): Parameter[] {
+    return [...this.#list];
+  }
+}
+
+function listOf(op: string, group: Module | readonly Tensor<Float>[]): Parameter[] {
+  if (group instanceof Module) return group.parameters().filter(({ trained }) => trained);
+  return group.map((tensor, i) => {
+    if (!(tensor instanceof Tensor)) throw new ArgumentError(op, `parameter ${i} is not a tensor`);
+    return {
+      name: tensor.label,
+      tensor,
+      initialiser: () => new Float32Array(0),
+      trained: true,
+      decay: tensor.rank >= 2,
+    };
+  });
+}
+
+function check(op: string, parameters: readonly Parameter[]): void {
+  const seen = new Set<Tensor<Float>>();
+  for (const { name, tensor } of parameters) {
+    const shown = `${name} [${tensor.shape.join(", ")}]`;
+    if (!tensor.isLeafWithGrad)
+      throw new ArgumentError(op, `${shown} does not require a gradient; call requireGrad() on it first`);
+    if (!tensor.contiguous) throw new ArgumentError(op, `${shown} is a strided view, not a parameter`);
+    if (tensor.gpu !== parameters[0]!.tensor.gpu)
+      throw new ArgumentError(op, `${shown} is not on the Gpu of ${parameters[0]!.name}`);
+    if (seen.has(tensor)) throw new ArgumentError(op, `${shown} is given twice`);
+    seen.add(tensor);
+  }
+}
+
+/** Partial sums of a pack's norm, as in shaders/adamw.wgsl. */
+const partials = 1024;
+/** Invocations a workgroup that makes partial sums one by one: enough workgroups for the cores of a software adapter. */
+const laneWorkgroup = 64;
+/** Numbers of a row of rates, as in shaders/optimizers.wgsl. */
+const rowLength = 4;
+
+/** What a step's kernels bind of one pack. */
+export interface PackBindings {
+  weights: Tensor;
+  gradients: Tensor;
+  block_rates: Tensor<"u32">;
+  rates: Tensor;
+  state: Tensor;
+}
+
+/** Takes a step on everything that it was given: `zeroGrad`, `backward(loss)`, `step`. */
+export abstract class Optimizer {
+  readonly gpu: Gpu;
+  /** Steps taken. Set it when training goes on from a checkpoint: schedules and bias corrections count it. */
+  stepsTaken = 0;
+  /** [3], with `clip`: the gradient's norm before clipping, 1 if the step was skipped as it was not finite, the factor. */
+  readonly norm: Tensor | null;
+  /** The buffers that the parameters lie in from now on, with their gradients. */
+  protected readonly packs: readonly PackedParameters[];
+  readonly #groups: readonly Rates[];
+  readonly #clip: number;
+  readonly #blockRates: readonly Tensor<"u32">[];
+  /** One row for the step, then two for each group: parameters that decay, and those that do not. */
+  readonly #rates: Tensor;
+  readonly #rateValues: Float32Array;
+  readonly #state: Tensor;
+  readonly #partials: Tensor | null;
+  readonly #packPartials: readonly Tensor[];
+
+  protected constructor(op: string, trained: Trained, options: OptimizerOptions) {
+    const given: readonly ParameterGroup[] =
+      trained instanceof Module || trained[0] instanceof Tensor
+        ? [{ parameters: trained as Module | readonly Tensor<Float>[] }]
+        : (trained as readonly ParameterGroup[]);
+    const { learningRate, weightDecay = 0, clip = 0 } = options;
+    const lists = given.map(({ parameters }) => listOf(op, parameters));
+    const all = lists.flat();
+    const [first] = all;
+    if (!first) throw new ArgumentError(op, "no parameters were given");
+    check(op, all);
+    const { gpu } = first.tensor;
+    this.gpu = gpu;
+    this.#clip = clip;
+    this.#groups = given.map((group) => ({
+      learningRate: group.learningRate ?? learningRate,
+      weightDecay: group.weightDecay ?? weightDecay,
+    }));
+    const rowOf = new Map<Tensor<Float>, number>();
+    lists.forEach((list, i) => {
+      for (const { tensor, decay } of list) rowOf.set(tensor, 1 + 2 * i + (decay ? 0 : 1));
+    });
+    for (const { tensor } of all) {
+      tensor.grad?.dispose();
+      tensor.grad = null;
+      tensor.gradIsCurrent = false;
+    }
+    this.packs = PackedParameters.of(new ParameterList(gpu, withUniqueNames(all)));
+    this.#blockRates = this.packs.map(({ parameters, values }) => {
+      const rows = parameters.flatMap(({ tensor }) =>
+        new Array<number>(Math.ceil(tensor.size / blockElements)).fill(rowOf.get(tensor)!),
+      );
+      const tensor = untracked(gpu, [values.size / blockElements], "u32", "rates of blocks");
+      tensor.write(Uint32Array.from(rows));
+      return tensor;
+    });
+    this.#rateValues = new Float32Array(rowLength * (1 + 2 * given.length));
+    this.#rates = untracked(gpu, [this.#rateValues.length], "f32", "rates");
+    this.#state = untracked(gpu, [7], "f32", "optimizer state");
+    // Without clipping no step is skipped and the factor is 1.
+    this.#state.write([0, 0, 0, 0, 0, 0, 1]);
+    this.norm = clip > 0 ? this.#state.alias([3], [1], 4) : null;
+    this.#partials = clip > 0 ? untracked(gpu, [this.packs.length * partials], "f32", "norm partials") : null;
+    this.#packPartials = this.#partials
+      ? this.packs.map((_, i) => this.#partials!.alias([partials], [1], i * partials))
+      : [];
+  }
+
+  /** A tensor [n] of zeros for each pack: moments and the like. */
+  protected moments(label: string): Tensor[] {
+    return this.packs.map(({ values }) => {
+      const tensor = untracked(this.gpu, [values.size], "f32", label);
+      clear(tensor);
+      return tensor;
+    });
+  }
+
+  /** The first two numbers of `rates`, for step `step`. */
+  protected corrections(_step: number): readonly [number, number] {
+    return [1, 1];
+  }
+
+  /** Records the step of one pack. */
+  protected abstract run(pack: number, bindings: PackBindings): void;
+
+  /** The learning rate of a group at step `step`. */
+  rateAt(step: number, group = 0): number {
+    const { learningRate } = this.#groups[group]!;
+    return typeof learningRate === "number" ? learningRate : learningRate(step);
+  }
+
+  /** The next backward pass overwrites the gradients instead of adding to them. */
+  zeroGrad(): void {
+    for (const pack of this.packs) pack.zeroGrad();
+  }
+
+  /** Takes a step from the gradients as they are: `advance`, then `apply`. */
+  step(): void {
+    this.advance();
+    this.apply();
+  }
+
+  /** Counts a step and writes its rates, after all work recorded so far. Call it before each run of captured work. */
+  advance(): void {
+    this.stepsTaken++;
+    const step = this.stepsTaken;
+    this.#rateValues.set(this.corrections(step));
+    this.#groups.forEach(({ weightDecay }, i) => {
+      const rate = this.rateAt(step, i);
+      const row = rowLength * (1 + 2 * i);
+      this.#rateValues.set([rate, weightDecay], row);
+      this.#rateValues.set([rate, 0], row + rowLength);
+    });
+    this.#rates.write(this.#rateValues);
+  }
+
+  /**
+   * Records the step with the rates that `advance` wrote; captured work may hold it. Parameters that the backward pass did not
+   * reach have gradient 0. One dispatch for each buffer of parameters (one as a rule), two more with `clip`.
+   */
+  apply(): void {
+    const { packs } = this;
+    for (const pack of packs) pack.completeGradients();
+    if (this.#partials) this.#computeNorm(this.#partials);
+    packs.forEach((pack, i) => {
+      this.run(i, {
+        weights: pack.values,
+        gradients: pack.gradients,
+        block_rates: this.#blockRates[i]!,
+        rates: this.#rates,
+        state: this.#state,
+      });
+      pack.round();
+    });
+  }
+
+  #computeNorm(sums: Tensor): void {
+    const { gpu } = this;
+    const { sumOfSquares, finishNorm } = kernels.adamw;
+    const variant = { BY_LANE: gpu.software };
+    const tune = gpu.software ? { WORKGROUP: laneWorkgroup } : {};
+    const params = { beta1: 0, beta2: 0, epsilon: 0, weight_decay: 0, clip: this.#clip };
+    this.packs.forEach(({ gradients }, i) => {
+      gpu.run(
+        sumOfSquares,
+        { gradients, partials: this.#packPartials[i]! },
+        { ...params, count: gradients.size / 4 },
+        { groups: [gpu.software ? partials / laneWorkgroup : partials], variant, tune },
+      );
+    });
+    gpu.run(
+      finishNorm,
+      { partials: sums, state_written: this.#state },
+      { ...params, count: sums.size },
+      { groups: [1], variant, tune },
+    );
+  }
+
+  /** The grid of a step, four parameters an invocation. */
+  protected grid(pack: number, workgroup: number): { count: number; groups: [number, number, number] } {
+    const count = this.packs[pack]!.values.size / 4;
+    return { count, groups: this.gpu.groups1d(count, workgroup) };
+  }
+
+  /** Frees gradients, moments and tables. The parameters keep their values. */
+  dispose(): void {
+    for (const pack of this.packs) pack.dispose();
+    const own = [this.#rates, this.#state, ...this.#blockRates, ...this.#packPartials];
+    for (const tensor of [...own, this.norm, this.#partials]) tensor?.dispose();
+  }
+}
+
+/** Parameters by distinct names: that of a tensor that another has, too, gets its place behind it. */
+function withUniqueNames(parameters: readonly Parameter[]): Parameter[] {
+  const seen = new Set<string>();
+  return parameters.map((parameter, i) => {
+    const name = seen.has(parameter.name) ? `${parameter.name} ${i}` : parameter.name;
+    seen.add(name);
+    return { ...parameter, name };
+  });
+}
