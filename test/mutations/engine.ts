@@ -204,9 +204,23 @@ export const engine: readonly Mutation[] = [
   {
     name: "initial values: every parameter of one shape has the same",
     file: "src/engine/nn/initialisers.ts",
-    find: "  for (const letter of name) state = Math.imul(state ^ letter.codePointAt(0)!, 0x01000193);\n",
+    find: "    for (const letter of name) start = Math.imul(start ^ letter.codePointAt(0)!, 0x01000193);\n",
     replace: "",
     tests: ["engine/nn/parameters.test.ts # initial"],
+  },
+  {
+    name: "initial values: the series decides where its margin does not",
+    file: "src/engine/nn/initialisers.ts",
+    find: "value === Math.fround(length * (h - 1 + 2 ** -40))",
+    replace: "value <= Math.fround(length * (h - 1 + 2 ** -40))",
+    tests: ["engine/nn/initialisers.test.ts"],
+  },
+  {
+    name: "initial values: a series that is too short for its margin",
+    file: "src/engine/nn/initialisers.ts",
+    find: "(1 - (square / 12) * (1 - square / 30))",
+    replace: "(1 - square / 12)",
+    tests: ["engine/nn/initialisers.test.ts"],
   },
   {
     name: "AdamW: bias correction counts from 0",
