@@ -11,7 +11,8 @@ import { join } from "node:path";
 import { fillModel, readFolder, saveModel } from "../../dist/captioner/files.js";
 import { CaptionModel } from "../../dist/captioner/model.js";
 import { adapterOption, commandLine, integerOption, openGpu, runCommand } from "../../dist/cli/options.js";
-import { PRESET_NAMES, resolveConfig } from "../../dist/config/config.js";
+import { PRESET_NAMES } from "../../dist/config/presets.js";
+import { resolveConfig } from "../../dist/config/resolve.js";
 import type { StoredTensor } from "../../dist/engine/weights/safetensors.js";
 import { nodePlatform } from "../../dist/platform/node.js";
 import { WordTokenizer } from "../../dist/text/words.js";
@@ -52,10 +53,8 @@ await runCommand(async () => {
   const networks = () => new CaptionModel(gpu, config, tokenizer, { initialise: false });
   try {
     const first = await timed("networks without weights", networks);
-    const parts = { vqvae: first.vqvae, decoder: first.decoder };
-    await timed("random weights", () => {
-      for (const part of Object.values(parts)) part.initialise(config.seed);
-    });
+    const parts = { vqvae: first.imageTokenizer, decoder: first.decoder };
+    await timed("random weights", () => first.initialise());
 
     // Made here, since the null backend reads zeros; any finite numbers do.
     const weights = new Map<string, StoredTensor>();
