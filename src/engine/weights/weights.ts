@@ -20,10 +20,10 @@ export async function readWeights(module: Parameters, prefix = ""): Promise<Map<
   return weights;
 }
 
-/** Sets all parameters of `module` from `weights`. Throws a `UserError` that names file and tensor if one does not fit or is not finite. */
+/** Sets all parameters of `module` from `weights` (a map, or what `mapWeights` gives). Throws a `UserError` that names file and tensor if one does not fit or is not finite. */
 export function loadWeights(
   module: Parameters,
-  weights: ReadonlyMap<string, StoredTensor>,
+  weights: Pick<ReadonlyMap<string, StoredTensor>, "get">,
   fileName: string,
   prefix = "",
 ): void {
