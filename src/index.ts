@@ -86,6 +86,7 @@ export {
   type StoredDtype,
   type StoredTensor,
 } from "./engine/weights/safetensors.js";
+export { mapWeights, oihwToHwio, transposed, type WeightMap } from "./engine/weights/weight-map.js";
 export {
   type ComparedGuidance,
   differencesTable,

@@ -144,7 +144,7 @@ async function main(): Promise<void> {
   const data = await describeData(dataset, tokenizer, platform.hash);
   if (begun) compareData(begun.path, before, data, options);
   tellCaptions(dataset, tokenizer, config, options.quiet);
-  const captioner = buildCaptioner(gpu, config, tokenizer);
+  const captioner = buildCaptioner(gpu, config, tokenizer, { initialise: false });
   // A plan has tried its settings already.
   if (!plan) tryRun(captioner);
   // Nothing is written before data, settings and device fit: a mistake leaves no half-made run behind.
@@ -271,6 +271,7 @@ async function trainThroughLosses(
           await openTrainingGpu({ ...options, quiet: true }),
           config,
           captioner.tokenizer,
+          { initialise: false },
         );
       }
       return await train(

@@ -174,7 +174,7 @@ export class Captioner extends CaptionModel {
 
   private static assemble(gpu: Gpu, stored: StoredCaptioner, precision?: Precision): Captioner {
     const config = settingsFor(gpu, stored, precision);
-    // Random weights would cost ten times the time of reading those of the file, which sets every parameter.
+    // The file sets every parameter: random weights before would take longer than reading it.
     const captioner = new Captioner(gpu, config, stored.tokenizer, { initialise: false });
     try {
       fillModel(captioner, stored);

@@ -144,6 +144,7 @@ export function fillModel(model: CaptionModel, { bytes, name }: StoredCaptioner)
   const { tensors } = decodeSafetensors(bytes, name);
   loadWeights(model.imageTokenizer, tensors, name, "vqvae.");
   loadWeights(model.decoder, tensors, name, "decoder.");
+  model.unset.clear();
 }
 
 /** What config.json says. */

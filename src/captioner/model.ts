@@ -19,10 +19,12 @@ export class CaptionModel {
   readonly imageTokenizer: ImageTokenizer;
   /** Codes → captions. */
   readonly decoder: CaptionDecoder;
+  /** The networks whose weights are undefined: whoever loads them from a file takes them out. */
+  readonly unset: Set<ImageTokenizer | CaptionDecoder>;
 
   /**
    * The networks that the configuration names, with random weights that depend on `config.seed`; without `initialise` their weights
-   * are undefined until the caller has set them all. Throws a `UserError` where the device cannot have them.
+   * are undefined until a file or `initialise()` sets them. Throws a `UserError` where the device cannot have them.
    */
   constructor(gpu: Gpu, config: Config, tokenizer: Tokenizer, { initialise = true } = {}) {
     this.gpu = gpu;
@@ -38,9 +40,13 @@ export class CaptionModel {
       this.imageTokenizer.dispose();
       throw error;
     }
-    if (!initialise) return;
-    this.imageTokenizer.initialise(config.seed);
-    this.decoder.initialise(config.seed);
+    this.unset = new Set([this.imageTokenizer, this.decoder]);
+    if (initialise) this.initialise();
+  }
+
+  /** Gives those of the networks random weights that have none. */
+  initialise(networks: readonly (ImageTokenizer | CaptionDecoder)[] = [...this.unset]): void {
+    for (const network of networks) if (this.unset.delete(network)) network.initialise(this.config.seed);
   }
 
   /** The settings that the objectives of the networks take: the sections of their kinds. */

@@ -8,10 +8,10 @@
 import { UserError } from "../platform/errors.js";
 import { isRecord, parseJson } from "../platform/json.js";
 import { shown } from "../platform/shown.js";
+import { suggestion } from "../platform/suggest.js";
 import { allKeys, type Config, chosenKinds, ownSections } from "./config.js";
 import { PRESET_NAMES, PRESETS, type PresetName, SMALLER } from "./presets.js";
 import { accepts, allowed, type Key } from "./schema.js";
-import { suggestion } from "./suggest.js";
 
 export interface ConfigSources {
   /** A name of `PRESET_NAMES`; default `emoji`. */

@@ -16,8 +16,12 @@ export interface DownloadOptions {
 
 const cacheName = "mc-diffusion-weights";
 
+/** Where this is Node, from version 20.16 on: its own hash takes a sixth of the time of its `crypto.subtle`. */
+const nodeCrypto = (globalThis as { process?: NodeJS.Process }).process?.getBuiltinModule?.("node:crypto");
+
 /** Lower-case hexadecimal SHA-256. */
 export async function sha256(bytes: Uint8Array): Promise<string> {
+  if (nodeCrypto) return nodeCrypto.createHash("sha256").update(bytes).digest("hex");
   // A view of a SharedArrayBuffer is not accepted by every browser.
   const digest = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -112,14 +112,18 @@ export async function loadCheckpoint(files: Files, path: string): Promise<Checkp
   return { step: step as number, model: await read(MODEL), optimizer: await read(OPTIMIZER), state };
 }
 
+export interface FoundCheckpoint {
+  checkpoint: Checkpoint | null;
+  path: string | null;
+  /** One for each newer checkpoint that cannot be read. */
+  warnings: string[];
+}
+
 /**
  * The checkpoint of `folder` that was written last of those that can be read, or null when there is none. Each newer one
  * that cannot be read gives a warning to print.
  */
-export async function latestCheckpoint(
-  files: Files,
-  folder: string,
-): Promise<{ checkpoint: Checkpoint | null; path: string | null; warnings: string[] }> {
+export async function latestCheckpoint(files: Files, folder: string): Promise<FoundCheckpoint> {
   const warnings: string[] = [];
   if (!(await files.isDirectory(folder))) return { checkpoint: null, path: null, warnings };
   const found = await checkpointsByAge(files, folder);

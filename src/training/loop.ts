@@ -7,7 +7,7 @@ import { UserError } from "../platform/errors.js";
 import type { JsonRecord } from "../platform/json.js";
 import type { Platform } from "../platform/platform.js";
 import type { Progress } from "../report/progress.js";
-import { type Checkpoint, latestCheckpoint, saveCheckpoint } from "./checkpoint.js";
+import { type Checkpoint, type FoundCheckpoint, latestCheckpoint, saveCheckpoint } from "./checkpoint.js";
 import type { Trainer } from "./trainer.js";
 
 export interface StageOptions {
@@ -18,8 +18,11 @@ export interface StageOptions {
   progress: Progress;
   /** True once the user has asked to stop. */
   interrupted: () => boolean;
-  /** Whether to go on from the run's last checkpoint of this stage. */
-  resume: boolean;
+  /**
+   * Whether to go on from the run's last checkpoint of this stage; or gives the one that was found. It is called once, so that
+   * nothing keeps the checkpoint in memory.
+   */
+  resume: boolean | (() => FoundCheckpoint);
   /** What each checkpoint keeps besides. */
   kept?: JsonRecord;
   /**
@@ -51,7 +54,7 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
   const { platform, run, log, progress } = options;
   const { gpu, stage } = trainer;
   const folder = run.checkpointFolder(stage);
-  const resumed = options.resume ? await restore(trainer, options) : null;
+  const resumed = options.resume === false ? null : await restore(trainer, options);
   let step = resumed?.step ?? 0;
   const { last, damaged } = await run.truncateLog(stage, step);
   if (damaged > 0)
@@ -181,12 +184,12 @@ function allFinite(model: Checkpoint["model"]): boolean {
 /** The step of the checkpoint that a run goes on from, and its entry if it holds one; null if there is no checkpoint. */
 async function restore(
   trainer: Trainer,
-  { platform, run, seed, progress }: StageOptions,
+  { platform, run, seed, progress, resume }: StageOptions,
 ): Promise<{ step: number; entry: LogEntry | null } | null> {
-  const { checkpoint, path, warnings } = await latestCheckpoint(
-    platform.files,
-    run.checkpointFolder(trainer.stage),
-  );
+  const { checkpoint, path, warnings } =
+    typeof resume === "function"
+      ? resume()
+      : await latestCheckpoint(platform.files, run.checkpointFolder(trainer.stage));
   for (const warning of warnings) progress.warn(`warning: ${warning}`);
   if (!checkpoint || !path) return null;
   if (checkpoint.state.seed !== seed) {

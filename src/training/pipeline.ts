@@ -6,7 +6,7 @@ import type { LogEntry } from "../io/run-folder.js";
 import { UserError } from "../platform/errors.js";
 import type { Files } from "../platform/platform.js";
 import type { Progress } from "../report/progress.js";
-import { latestCheckpoint } from "./checkpoint.js";
+import { type FoundCheckpoint, latestCheckpoint } from "./checkpoint.js";
 import { decoderStage, trainingCodes } from "./decoder-stage.js";
 import { runStage, type StageOptions } from "./loop.js";
 import { tokenizerStage } from "./tokenizer-stage.js";
@@ -46,7 +46,10 @@ export interface PipelineOptions {
   ended?(outcome: "finished" | "interrupted"): Promise<void>;
 }
 
-/** Trains the image tokenizer, unless it is frozen, encodes the training pictures, and trains the decoder on their codes. */
+/**
+ * Trains the image tokenizer, unless it is frozen, encodes the training pictures, and trains the decoder on their codes. Networks of the
+ * captioner without weights get those of their checkpoint, else random ones.
+ */
 export async function trainCaptioner(
   context: StageContext,
   watcher: Watcher,
@@ -55,9 +58,10 @@ export async function trainCaptioner(
   const { captioner, dataset } = context;
   if (captioner.trainsTokenizer) {
     if (stages.includes("vqvae")) {
+      const start = await startOf("vqvae", context, resume);
       const trainer = tokenizerStage(context);
       try {
-        const outcome = await runTracked(trainer, context, watcher, resume);
+        const outcome = await runTracked(trainer, context, watcher, start);
         if (outcome === "interrupted" || !stages.includes("decoder")) {
           await ended?.(outcome);
           return outcome;
@@ -66,7 +70,7 @@ export async function trainCaptioner(
         trainer.dispose();
       }
     } else await loadTrainedTokenizer(context);
-  }
+  } else captioner.initialise([captioner.imageTokenizer]);
   const pictures = { label: "codes", total: dataset.splits.train!.length, unit: "pictures" };
   const codes = await watcher.track(pictures, (progress) =>
     trainingCodes(context, (done) => {
@@ -74,9 +78,10 @@ export async function trainCaptioner(
       watcher.goOn?.();
     }),
   );
+  const start = await startOf("decoder", context, resume);
   const trainer = await decoderStage(context, codes);
   try {
-    const outcome = await runTracked(trainer, context, watcher, resume);
+    const outcome = await runTracked(trainer, context, watcher, start);
     trainer.finish?.();
     await ended?.(outcome);
     return outcome;
@@ -85,11 +90,30 @@ export async function trainCaptioner(
   }
 }
 
+/** What `StageOptions.resume` says; where no checkpoint sets the weights of the stage's network, they are random from here on. */
+async function startOf(
+  stage: Stage,
+  { captioner, platform, run }: StageContext,
+  resume: boolean,
+): Promise<StageOptions["resume"]> {
+  const network = stage === "vqvae" ? captioner.imageTokenizer : captioner.decoder;
+  const found = resume ? await latestCheckpoint(platform.files, run.checkpointFolder(stage)) : null;
+  if (found?.checkpoint) captioner.unset.delete(network);
+  else captioner.initialise([network]);
+  return found ? handOver(found) : false;
+}
+
+/** Gives a checkpoint once and keeps it no longer. */
+function handOver(found: FoundCheckpoint): () => FoundCheckpoint {
+  const held = [found];
+  return () => held.pop()!;
+}
+
 async function runTracked(
   trainer: Trainer,
   { platform, run, config, captioner }: StageContext,
   watcher: Watcher,
-  resume: boolean,
+  resume: StageOptions["resume"],
 ): Promise<"finished" | "interrupted"> {
   const { count: factor, unit } = trainer.perStep;
   const pace = watcher.pace?.(trainer);
@@ -122,10 +146,12 @@ async function loadTrainedTokenizer({ captioner, run, platform, config }: StageC
     );
   }
   loadWeights(captioner.imageTokenizer, checkpoint.model, `${path}/model.safetensors`);
+  captioner.unset.delete(captioner.imageTokenizer);
 }
 
-/** Writes the captioner with the weights that its networks have now, as `Captioner.load` and `fromFolder` read it. */
+/** Writes the captioner with the weights that its networks have now (random where they have none yet), as `Captioner.load` and `fromFolder` read it. */
 export async function saveTrained(captioner: Captioner, files: Files, folder: string): Promise<void> {
+  captioner.initialise();
   const weights = new Map([
     ...(await readWeights(captioner.imageTokenizer, "vqvae.")),
     ...(await readWeights(captioner.decoder, "decoder.")),

@@ -22,8 +22,13 @@ import { TokenizerTraining } from "./tokenizer-training.js";
 /** Batches of one call draw from seeds 2³² apart: so there is room for two million pictures below 2⁵³. */
 const highestSeed = 2 ** 48;
 
-/** The captioner of a run. Throws a `UserError` if the device cannot have it. */
-export function buildCaptioner(gpu: Gpu, config: Config, tokenizer: Tokenizer): Captioner {
+/** The captioner of a run, with weights or without; see `CaptionModel`. Throws a `UserError` if the device cannot have it. */
+export function buildCaptioner(
+  gpu: Gpu,
+  config: Config,
+  tokenizer: Tokenizer,
+  options: { initialise?: boolean } = {},
+): Captioner {
   checkNumbers(gpu, config);
   return named(
     "the model",
@@ -36,7 +41,7 @@ export function buildCaptioner(gpu: Gpu, config: Config, tokenizer: Tokenizer): 
       "data.minCount",
     ],
     config,
-    () => new Captioner(gpu, config, tokenizer),
+    () => new Captioner(gpu, config, tokenizer, options),
   );
 }
 

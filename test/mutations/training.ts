@@ -375,6 +375,27 @@ export const training: readonly Mutation[] = [
     tests: ["commands/minutes.test.ts"],
   },
   {
+    name: "a stage without a checkpoint begins with weights that nobody set",
+    file: "src/training/pipeline.ts",
+    find: "  else captioner.initialise([network]);\n",
+    replace: "",
+    tests: ["training/pipeline.test.ts"],
+  },
+  {
+    name: "a stage draws random weights also where its checkpoint sets them",
+    file: "src/training/pipeline.ts",
+    find: "if (found?.checkpoint) captioner.unset.delete(network);\n  else ",
+    replace: "",
+    tests: ["training/pipeline.test.ts"],
+  },
+  {
+    name: "a captioner is saved with weights that nobody set",
+    file: "src/training/pipeline.ts",
+    find: "  captioner.initialise();\n  const weights",
+    replace: "  const weights",
+    tests: ["training/pipeline.test.ts"],
+  },
+  {
     name: "a stage does not ask its pace",
     file: "src/training/loop.ts",
     find: "if (options.pace) {",

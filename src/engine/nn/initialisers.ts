@@ -8,11 +8,41 @@ export function constant(value: number): Initialiser {
   return (shape) => new Float32Array(count(shape)).fill(value);
 }
 
-/** Independent normal numbers with mean 0. */
+/**
+ * Independent normal numbers with mean 0, by Box and Muller: σ · (√(−2 ln(1 − u)) · cos 2πv) of two uniform numbers, in
+ * float64, rounded to float32.
+ *
+ * A series gives the cosine in a third of the time of `Math.cos`, to less than a tenth of 2⁻⁴⁰. Where both ends of the margin
+ * ±2⁻⁴⁰ round to the same float32, that is the formula's value, to the bit; else `Math.cos` decides.
+ */
 export function normal(standardDeviation: number): Initialiser {
   return (shape, seed, name) => {
-    const random = generator(seed, name);
-    return Float32Array.from({ length: count(shape) }, () => standardDeviation * gaussian(random));
+    const values = new Float32Array(count(shape));
+    let start = 0x811c9dc5;
+    for (const letter of name) start = Math.imul(start ^ letter.codePointAt(0)!, 0x01000193);
+    start += Math.imul(seed, 0x9e3779b9);
+    /** Word n, from 1, of splitmix32, started from the seed and the FNV-1a hash of the name. */
+    const word = (n: number) => {
+      let z = (start + Math.imul(n, 0x9e3779b9)) | 0;
+      z = Math.imul(z ^ (z >>> 16), 0x21f0aaad);
+      z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
+      return (z ^ (z >>> 15)) >>> 0;
+    };
+    for (let i = 0; i < values.length; i++) {
+      const radius = Math.sqrt(-2 * Math.log(1 - word(2 * i + 1) / 2 ** 32));
+      const turn = word(2 * i + 2) / 2 ** 32;
+      // h = 1 − cos of a 128th of the angle; 1 − cos 2x = h (4 − 2h) doubles it seven times.
+      const square = ((turn - 0.5) * (Math.PI / 64)) ** 2;
+      let h = (square / 2) * (1 - (square / 12) * (1 - square / 30));
+      for (let doubling = 0; doubling < 7; doubling++) h *= 4 - 2 * h;
+      const length = standardDeviation * radius;
+      const value = Math.fround(length * (h - 1 - 2 ** -40));
+      values[i] =
+        value === Math.fround(length * (h - 1 + 2 ** -40))
+          ? value
+          : standardDeviation * (radius * Math.cos(2 * Math.PI * turn));
+    }
+    return values;
   };
 }
 
@@ -22,22 +52,4 @@ export function normal(standardDeviation: number): Initialiser {
  */
 export function fanIn(gain = 1): Initialiser {
   return (shape, seed, name) => normal(gain / Math.sqrt(count(shape.slice(0, -1))))(shape, seed, name);
-}
-
-/** splitmix32, started from the seed and the FNV-1a hash of the name. */
-function generator(seed: number, name: string): () => number {
-  let state = 0x811c9dc5;
-  for (const letter of name) state = Math.imul(state ^ letter.codePointAt(0)!, 0x01000193);
-  state = (state + Math.imul(seed, 0x9e3779b9)) >>> 0;
-  return () => {
-    state = (state + 0x9e3779b9) >>> 0;
-    let z = state;
-    z = Math.imul(z ^ (z >>> 16), 0x21f0aaad);
-    z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
-    return ((z ^ (z >>> 15)) >>> 0) / 2 ** 32;
-  };
-}
-
-function gaussian(random: () => number): number {
-  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }

@@ -20,10 +20,10 @@ export async function readWeights(module: Parameters, prefix = ""): Promise<Map<
   return weights;
 }
 
-/** Sets all parameters of `module` from `weights`. Throws a `UserError` that names file and tensor if one does not fit or is not finite. */
+/** Sets all parameters of `module` from `weights` (a map, or what `mapWeights` gives). Throws a `UserError` that names file and tensor if one does not fit or is not finite. */
 export function loadWeights(
   module: Parameters,
-  weights: ReadonlyMap<string, StoredTensor>,
+  weights: Pick<ReadonlyMap<string, StoredTensor>, "get">,
   fileName: string,
   prefix = "",
 ): void {
@@ -31,34 +31,22 @@ export function loadWeights(
     const stored = weights.get(prefix + name);
     if (!stored)
       throw new UserError(`${fileName} has no tensor ${prefix}${name}; it belongs to another model`);
+    const fail: (what: string) => never = (what) => {
+      throw new UserError(`${fileName}: ${prefix}${name} ${what}`);
+    };
     if (stored.shape.join() !== tensor.shape.join()) {
-      throw new UserError(
-        `${fileName}: ${prefix}${name} is [${stored.shape.join(", ")}], this model's is [${tensor.shape.join(", ")}]`,
-      );
+      fail(`is [${stored.shape.join(", ")}], this model's is [${tensor.shape.join(", ")}]`);
     }
-    const bits = stored.dtype === "F16" && stored.data instanceof Uint16Array ? stored.data : null;
-    if (!bits && !(stored.data instanceof Float32Array)) {
-      throw new UserError(
-        `${fileName}: ${prefix}${name} is ${stored.dtype}, a model's weights are F32 or F16`,
-      );
-    }
-    const bad = bits
-      ? firstNotFiniteHalf(bits)
-      : (stored.data as Float32Array).findIndex((x) => !Number.isFinite(x));
-    if (bad >= 0) {
-      const value = bits ? float16ToFloat32(bits.subarray(bad, bad + 1))[0] : stored.data[bad];
-      throw new UserError(
-        `${fileName}: ${prefix}${name} holds ${value} at element ${bad}; weights must be finite numbers`,
-      );
+    const { data } = stored;
+    const numbers = data instanceof Uint16Array ? float16ToFloat32(data) : data;
+    if (!(numbers instanceof Float32Array)) fail(`is ${stored.dtype}, a model's weights are F32 or F16`);
+    // A plain loop: a callback for each element would take longer than all else.
+    for (let i = 0; i < numbers.length; i++) {
+      if (!Number.isFinite(numbers[i]))
+        fail(`holds ${numbers[i]} at element ${i}; weights must be finite numbers`);
     }
     tensor.label = name;
-    if (!bits) tensor.write(stored.data as Float32Array);
-    else if (tensor.dtype === "f16") tensor.writeHalves(bits);
-    else tensor.write(float16ToFloat32(bits));
+    if (data instanceof Uint16Array && tensor.dtype === "f16") tensor.writeHalves(data);
+    else tensor.write(numbers);
   }
-}
-
-/** Where the first infinity or NaN stands among float16 values given by their bits; -1 if there is none. */
-function firstNotFiniteHalf(bits: Uint16Array): number {
-  return bits.findIndex((half) => (half & 0x7c00) === 0x7c00);
 }

@@ -150,7 +150,7 @@ export class TrainingSession {
       this.post({ type: "note", text: `careful: ${warning}` });
     this.post({ type: "phase", phase: "opening" });
     this.gpu ??= await openGpu();
-    const trial = buildCaptioner(this.gpu, config, tokenizer);
+    const trial = buildCaptioner(this.gpu, config, tokenizer, { initialise: false });
     try {
       tryRun(trial);
     } finally {
@@ -215,7 +215,7 @@ export class TrainingSession {
     const { gpu } = this;
     const before = gpu.memory.liveBytes;
     const tokenizer = await runVocabulary(opfsFiles, run, dataset, config);
-    const captioner = buildCaptioner(gpu, config, tokenizer);
+    const captioner = buildCaptioner(gpu, config, tokenizer, { initialise: false });
     let outcome: Outcome;
     try {
       this.post({
