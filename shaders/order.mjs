@@ -11,7 +11,7 @@ const seconds = Number(process.argv[2] ?? 60);
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 const generated = readFileSync(at("../src/engine/gpu/kernels.generated.ts"), "utf8");
 const engine = readFileSync(at("../dist/browser/engine.js"), "utf8");
-const families = [...generated.matchAll(/\("([\w-]+)", ("(?:[^"\\]|\\.)*")/g)].map(([, name, source]) => ({
+const families = [...generated.matchAll(/\("([\w/-]+)", ("(?:[^"\\]|\\.)*")/g)].map(([, name, source]) => ({
   name,
   source: JSON.parse(source),
   inEngine: engine.includes(`"${name}"`),

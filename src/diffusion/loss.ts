@@ -5,7 +5,7 @@
  *   L = mean over tokens of  KL(q(x_{t-1} | x_t, x_0) ‖ p_θ(x_{t-1} | x_t, y))  for t ≥ 2,  -log p̃(x_0 | x_t, y)  for t = 1,
  *       each + λ · (-log p̃(x_0 | x_t, y))
  *
- * One kernel makes it from the logits, log-softmax included (shaders/kl.wgsl).
+ * One kernel makes it from the logits, log-softmax included (shaders/diffusion/loss.wgsl).
  *
  * Reduction: the mean over all B·L tokens of the batch. VQ-Diffusion divides each term by p(t) = 1/T instead, which
  * makes its loss T times this one; AdamW hides the factor except through its epsilon, through gradient clipping and in
@@ -120,7 +120,7 @@ export function klRows(
     width,
     terms,
     forward(logits, firstRow) {
-      const kernel = kernels.kl.forward;
+      const kernel = kernels.loss.forward;
       const params = part(logits, firstRow);
       gpu.run(
         kernel,
@@ -139,13 +139,13 @@ export function klRows(
       );
     },
     total(loss) {
-      gpu.run(kernels.kl.reduce, { terms, loss }, all, { groups: [1] });
+      gpu.run(kernels.loss.reduce, { terms, loss }, all, { groups: [1] });
     },
     differentiable(save) {
       const kept = { x0: save(x0), xt: save(xt), t: save(t), steps: save(coefficients), saved: save(stats) };
       return {
         into(logits, dloss, { tensor, accumulate }) {
-          const kernel = kernels.kl.backward;
+          const kernel = kernels.loss.backward;
           const params = part(logits, 0);
           gpu.run(kernel, { ...kept, logits, dloss, dlogits: tensor }, params, {
             ...rowLanes(gpu, gpu.tunables(kernel, [rows, width]), Math.ceil(rows / params.span_rows)),
@@ -153,7 +153,7 @@ export function klRows(
           });
         },
         inPlace(logits, firstRow, dloss) {
-          const kernel = kernels.kl.backwardInPlace;
+          const kernel = kernels.loss.backwardInPlace;
           const params = part(logits, firstRow);
           const options = rowLanes(
             gpu,

@@ -1,4 +1,4 @@
-/** Cross-entropy with class indices (shaders/cross-entropy.wgsl). */
+/** Cross-entropy with class indices (shaders/softmax/cross-entropy.wgsl). */
 
 import * as kernels from "../gpu/kernels.generated.js";
 import { checkTensors } from "../tensor/arguments.js";
