@@ -1,5 +1,5 @@
 /**
- * Reads every `shaders/*.wgsl` with wgsl_reflect and writes `src/engine/gpu/kernels.generated.ts`: the typed registry of
+ * Reads every WGSL file below `shaders/` with wgsl_reflect and writes `src/engine/gpu/kernels.generated.ts`: the typed registry of
  * kernels that call sites compile against. Run by `npm run generate` (part of `npm run build`).
  *
  * What it reads from a shader besides plain WGSL:
@@ -16,7 +16,7 @@
  * Fails with file:line when a shader breaks a rule, so that no half-typed kernel reaches the compiler.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 // The package marks its CommonJS main as an ES module; its real ES module has to be named.
 import { WgslReflect } from "wgsl_reflect/wgsl_reflect.module.js";
@@ -305,17 +305,30 @@ function typeOf({ bindings, textures, uniform, variants, tunables }) {
   return `Kernel<${types.map(members).join(", ")}>`;
 }
 
+/** Kernels are named by their file without its folder: `matmul/matmul-registers.wgsl` is `kernels.matmulRegisters`. */
+const familyName = (file) => camelCase(basename(file, ".wgsl"));
+
+function checkNames(shaders) {
+  const files = new Map();
+  for (const { file } of shaders) {
+    const name = familyName(file);
+    if (files.has(name))
+      fail(file, 1, `shaders/${files.get(name)} has the same name; kernels are named without their folder`);
+    files.set(name, file);
+  }
+}
+
 /** The TypeScript of one family; marked as pure, so that bundlers leave out those that nobody names. */
 function typescriptFor({ file, source, entries }) {
-  const name = file.replace(/\.wgsl$/, "");
+  const path = file.replace(/\.wgsl$/, "");
   const types = entries.map((entry) => `  ${camelCase(entry.name)}: ${typeOf(entry)};\n`);
-  return `export const ${camelCase(name)} = /* @__PURE__ */ family<{\n${types.join("")}}>("${name}", ${JSON.stringify(compact(source))});`;
+  return `export const ${familyName(file)} = /* @__PURE__ */ family<{\n${types.join("")}}>("${path}", ${JSON.stringify(compact(source))});`;
 }
 
 function write(name, about, shaders) {
   const families = shaders.map(typescriptFor);
   const output = `${about}
-// Generated from shaders/*.wgsl by shaders/generate.mjs. Do not edit; edit the shader.
+// Generated from the WGSL in shaders/ by shaders/generate.mjs. Do not edit; edit the shader.
 import type { Kernel${families.some((text) => text.includes("Vec4")) ? ", Vec4" : ""} } from "./kernel.js";
 import { family } from "./spec-text.js";
 
@@ -326,10 +339,12 @@ ${families.join("\n\n")}
 }
 
 try {
-  const shaders = readdirSync(shadersFolder)
-    .filter((name) => name.endsWith(".wgsl"))
+  const shaders = readdirSync(shadersFolder, { recursive: true, encoding: "utf8" })
+    .map((path) => path.replaceAll("\\", "/"))
+    .filter((path) => path.endsWith(".wgsl"))
     .sort()
     .map(readShader);
+  checkNames(shaders);
   checkSharedRegions(shaders);
   const more = ({ source }) => /^\/\/ @more$/m.test(source);
   write(

@@ -1,4 +1,4 @@
-/** Pictures of any size as the networks take them, scaled on the GPU (shaders/picture.wgsl). */
+/** Pictures of any size as the networks take them, scaled on the GPU (shaders/captioner/picture.wgsl). */
 
 import type { Gpu } from "../engine/gpu/gpu.js";
 import * as kernels from "../engine/gpu/kernels.generated.js";

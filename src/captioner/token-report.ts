@@ -1,4 +1,4 @@
-/** What a distribution over tokens looks like at each position, for people (shaders/alternatives.wgsl). */
+/** What a distribution over tokens looks like at each position, for people (shaders/captioner/alternatives.wgsl). */
 
 import * as kernels from "../engine/gpu/kernels.generated.js";
 import { checkTensors } from "../engine/tensor/arguments.js";

@@ -13,9 +13,9 @@ import { type Tensor, untracked } from "../engine/tensor/tensor.js";
 import { UserError } from "../platform/errors.js";
 import type { Schedule } from "./schedule.js";
 
-/** Floats a step takes in `TransitionTable.coefficients`; the order is that of `Step` in shaders/kl.wgsl. */
+/** Floats a step takes in `TransitionTable.coefficients`; the order is that of `Step` in shaders/diffusion/loss.wgsl. */
 export const coefficientsPerStep = 20;
-/** Words a step takes in `TransitionTable.thresholds`; the order is in shaders/sample.wgsl. */
+/** Words a step takes in `TransitionTable.thresholds`; the order is in shaders/diffusion/sample-step.wgsl. */
 export const thresholdsPerStep = 8;
 
 /** Stands for log 0: far below any log-probability, yet finite, so that sums and differences stay finite. */

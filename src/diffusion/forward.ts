@@ -1,4 +1,4 @@
-/** q: how clean tokens become noised ones (shaders/noise.wgsl; equations in reference order: q(x_t | x_0) = x_0 Q̄_t). */
+/** q: how clean tokens become noised ones (shaders/diffusion/forward.wgsl; equations in reference order: q(x_t | x_0) = x_0 Q̄_t). */
 
 import * as kernels from "../engine/gpu/kernels.generated.js";
 import type { Rng } from "../engine/ops/rng.js";
@@ -34,7 +34,7 @@ export function sampleTimesteps(
   { schedule }: Pick<NoiseTable, "schedule">,
   count: number,
 ): Tensor<"u32"> {
-  const kernel = kernels.noise.timesteps;
+  const kernel = kernels.forward.timesteps;
   const drawn = empty(rng.gpu, [count], "u32", "t");
   const params = { ...unusedNoiseParams, count, stream: rng.nextStream(), last: schedule.steps };
   rng.gpu.run(kernel, { rng: rng.state, drawn }, params, noiseGrid(rng, kernel, count));
@@ -63,7 +63,7 @@ export function qSample(
   gpu.checker?.ids("qSample", x0, `below ${tokens}`, (id) => id < tokens);
   const last = thresholds.shape[0]! - 1;
   gpu.checker?.ids("qSample", t, `a step from 1 to ${last}`, (id) => id > 0 && id <= last);
-  const kernel = kernels.noise.qSample;
+  const kernel = kernels.forward.qSample;
   const drawn = empty(rng.gpu, x0.shape, "u32", "x_t");
   const params = {
     ...unusedNoiseParams,
@@ -88,7 +88,7 @@ export function samplePrior(
   shape: readonly number[],
 ): Tensor<"u32"> {
   checkTensors("samplePrior", "u32", thresholds);
-  const kernel = kernels.noise.prior;
+  const kernel = kernels.forward.prior;
   const drawn = empty(rng.gpu, shape, "u32", "x_T");
   const params = { ...unusedNoiseParams, count: drawn.size, stream: rng.nextStream(), tokens, last: steps };
   rng.gpu.run(kernel, { rng: rng.state, thresholds, drawn }, params, noiseGrid(rng, kernel, drawn.size));

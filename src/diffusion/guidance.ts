@@ -70,7 +70,7 @@ export function mixBranches(logits: Tensor, scale: number): Tensor {
   const mixed = empty(gpu, [logits.shape[0]! / 2, ...logits.shape.slice(1)], "f32", "guided log p");
   const rows = mixed.size / width;
   gpu.run(
-    kernels.sample.mixBranches,
+    kernels.sampleStep.mixBranches,
     { scores: logits, mixed },
     { ...unusedSampleParams, rows, width, scale },
     { groups: gpu.groups1d(rows, 1) },

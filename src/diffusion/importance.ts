@@ -1,5 +1,5 @@
 /**
- * Importance sampling of the training step t, the option of VQ-Diffusion's code (shaders/importance.wgsl). The paper's
+ * Importance sampling of the training step t, the option of VQ-Diffusion's code (shaders/diffusion/importance.wgsl). The paper's
  * Algorithm 1 draws t uniformly: `sampleTimesteps` is the faithful default.
  */
 

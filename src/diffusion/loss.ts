@@ -5,7 +5,7 @@
  *   L = mean over tokens of  KL(q(x_{t-1} | x_t, x_0) ‖ p_θ(x_{t-1} | x_t, y))  for t ≥ 2,  -log p̃(x_0 | x_t, y)  for t = 1,
  *       each + λ · (-log p̃(x_0 | x_t, y))
  *
- * One kernel makes it from the logits, log-softmax included (shaders/kl.wgsl).
+ * One kernel makes it from the logits, log-softmax included (shaders/diffusion/loss.wgsl).
  *
  * Reduction: the mean over all B·L tokens of the batch. VQ-Diffusion divides each term by p(t) = 1/T instead, which
  * makes its loss T times this one; AdamW hides the factor except through its epsilon, through gradient clipping and in
@@ -13,10 +13,8 @@
  */
 
 import * as kernels from "../engine/gpu/kernels.generated.js";
-import { contiguous } from "../engine/ops/copy.js";
-import { type ChunkOptions, type Head, headLoss, headShape } from "../engine/ops/head-loss.js";
-import { rowLanes } from "../engine/ops/row-lanes.js";
-import { lossOfLogits, type RowLoss, spanRows } from "../engine/ops/row-loss.js";
+import { type ChunkOptions, type Head, headLoss } from "../engine/ops/head-loss.js";
+import { lossOfLogits, type RowLossMaker, rowGrid, spanRows } from "../engine/ops/row-loss.js";
 import { checkTensors, optional } from "../engine/tensor/arguments.js";
 import { ShapeError } from "../engine/tensor/errors.js";
 import { empty, type Tensor } from "../engine/tensor/tensor.js";
@@ -57,115 +55,112 @@ export interface KlResult {
   readonly terms: Tensor;
 }
 
-/** The loss of logits [rows, width] that need not exist all at once; `shown` describes them in errors. */
-export function klRows(
-  rows: number,
-  width: number,
-  targets: KlTargets,
-  options: KlOptions,
-  shown: string,
-): RowLoss & { readonly terms: Tensor } {
-  checkTensors("klLoss", "u32", targets.x0, targets.xt, targets.t);
-  checkTensors("klLoss", "f32", targets.coefficients, ...optional(options.weights));
-  const { x0, xt, t, coefficients } = targets;
-  const { lambda = 0, adaptive = false, maskWeight = [1, 1], weights = null } = options;
-  const { gpu } = coefficients;
-  if (width < 2) throw new ShapeError("klLoss", `${shown}: a vocabulary needs at least 2 tokens`);
-  for (const [name, tensor] of [
-    ["x0", x0],
-    ["xt", xt],
-  ] as const) {
-    if (tensor.size !== rows)
-      throw new ShapeError(
-        "klLoss",
-        `${shown} have ${rows} rows, ${name} [${tensor.shape.join(", ")}] does not`,
-      );
-  }
-  for (const [name, tensor] of [
-    ["t", t],
-    ["weights", weights],
-  ] as const) {
-    if (tensor && rows % tensor.size !== 0)
-      throw new ShapeError(
-        "klLoss",
-        `the ${rows} rows of ${shown} are not divisible among ${name} [${tensor.shape.join(", ")}]`,
-      );
-  }
-  gpu.checker?.ids("klLoss", x0, `below ${width}`, (id) => id < width);
-  gpu.checker?.ids("klLoss", xt, `at most ${width}`, (id) => id <= width);
-  checkSteps("klLoss", t, coefficients);
-  const terms = empty(gpu, [3, rows], "f32", "kl terms");
-  const stats = empty(gpu, [rows, 4], "f32", "kl stats");
-  const all = {
-    rows,
-    first_row: 0,
-    all_rows: rows,
-    width,
-    span_rows: spanRows(width),
-    per_step: rows / t.size,
-    per_weight: weights ? rows / weights.size : 0,
-    lambda,
-    adaptive: adaptive ? 1 : 0,
-    mask_weight: maskWeight[0],
-    token_weight: maskWeight[1],
+/** The loss of logits that need not exist all at once. */
+export const klRows =
+  (targets: KlTargets, options: KlOptions): RowLossMaker =>
+  (rows, width, shown) => {
+    checkTensors("klLoss", "u32", targets.x0, targets.xt, targets.t);
+    checkTensors("klLoss", "f32", targets.coefficients, ...optional(options.weights));
+    const { x0, xt, t, coefficients } = targets;
+    const { lambda = 0, adaptive = false, maskWeight = [1, 1], weights = null } = options;
+    const { gpu } = coefficients;
+    if (width < 2) throw new ShapeError("klLoss", `${shown}: a vocabulary needs at least 2 tokens`);
+    for (const [name, tensor] of [
+      ["x0", x0],
+      ["xt", xt],
+    ] as const) {
+      if (tensor.size !== rows)
+        throw new ShapeError(
+          "klLoss",
+          `${shown} have ${rows} rows, ${name} [${tensor.shape.join(", ")}] does not`,
+        );
+    }
+    for (const [name, tensor] of [
+      ["t", t],
+      ["weights", weights],
+    ] as const) {
+      if (tensor && rows % tensor.size !== 0)
+        throw new ShapeError(
+          "klLoss",
+          `the ${rows} rows of ${shown} are not divisible among ${name} [${tensor.shape.join(", ")}]`,
+        );
+    }
+    gpu.checker?.ids("klLoss", x0, `below ${width}`, (id) => id < width);
+    gpu.checker?.ids("klLoss", xt, `at most ${width}`, (id) => id <= width);
+    checkSteps("klLoss", t, coefficients);
+    const terms = empty(gpu, [3, rows], "f32", "kl terms");
+    const stats = empty(gpu, [rows, 4], "f32", "kl stats");
+    const all = {
+      rows,
+      first_row: 0,
+      all_rows: rows,
+      width,
+      span_rows: spanRows(width),
+      per_step: rows / t.size,
+      per_weight: weights ? rows / weights.size : 0,
+      lambda,
+      adaptive: adaptive ? 1 : 0,
+      mask_weight: maskWeight[0],
+      token_weight: maskWeight[1],
+    };
+    const part = (logits: Tensor, firstRow: number) => ({
+      ...all,
+      rows: logits.size / width,
+      first_row: firstRow,
+    });
+    return {
+      name: "klLoss",
+      rows,
+      width,
+      terms,
+      forward(logits, firstRow) {
+        const kernel = kernels.loss.forward;
+        const params = part(logits, firstRow);
+        gpu.run(
+          kernel,
+          {
+            logits,
+            x0,
+            xt,
+            t,
+            steps: coefficients,
+            weights: weights ?? coefficients,
+            terms,
+            stats,
+          },
+          params,
+          rowGrid(gpu, kernel, params),
+        );
+      },
+      total(loss) {
+        gpu.run(kernels.loss.reduce, { terms, loss }, all, { groups: [1] });
+      },
+      differentiable(save) {
+        const kept = {
+          x0: save(x0),
+          xt: save(xt),
+          t: save(t),
+          steps: save(coefficients),
+          saved: save(stats),
+        };
+        return {
+          into(logits, dloss, { tensor, accumulate }) {
+            const kernel = kernels.loss.backward;
+            gpu.run(kernel, { ...kept, logits, dloss, dlogits: tensor }, all, {
+              ...rowGrid(gpu, kernel, all, all.span_rows),
+              variant: { ACCUMULATE: accumulate },
+            });
+          },
+          inPlace(logits, firstRow, dloss) {
+            const kernel = kernels.loss.backwardInPlace;
+            const params = part(logits, firstRow);
+            const grid = rowGrid(gpu, kernel, params, params.span_rows);
+            gpu.run(kernel, { ...kept, dloss, vectors: logits }, params, grid);
+          },
+        };
+      },
+    };
   };
-  const part = (logits: Tensor, firstRow: number) => ({
-    ...all,
-    rows: logits.size / width,
-    first_row: firstRow,
-  });
-  return {
-    name: "klLoss",
-    rows,
-    width,
-    terms,
-    forward(logits, firstRow) {
-      const kernel = kernels.kl.forward;
-      const params = part(logits, firstRow);
-      gpu.run(
-        kernel,
-        {
-          logits,
-          x0,
-          xt,
-          t,
-          steps: coefficients,
-          weights: weights ?? coefficients,
-          terms,
-          stats,
-        },
-        params,
-        rowLanes(gpu, gpu.tunables(kernel, [params.rows, width]), params.rows),
-      );
-    },
-    total(loss) {
-      gpu.run(kernels.kl.reduce, { terms, loss }, all, { groups: [1] });
-    },
-    differentiable(save) {
-      const kept = { x0: save(x0), xt: save(xt), t: save(t), steps: save(coefficients), saved: save(stats) };
-      return {
-        into(logits, dloss, { tensor, accumulate }) {
-          const kernel = kernels.kl.backward;
-          const params = part(logits, 0);
-          gpu.run(kernel, { ...kept, logits, dloss, dlogits: tensor }, params, {
-            ...rowLanes(gpu, gpu.tunables(kernel, [rows, width]), Math.ceil(rows / params.span_rows)),
-            variant: { ACCUMULATE: accumulate },
-          });
-        },
-        inPlace(logits, firstRow, dloss) {
-          const kernel = kernels.kl.backwardInPlace;
-          const params = part(logits, firstRow);
-          const options = rowLanes(
-            gpu,
-            gpu.tunables(kernel, [params.rows, width]),
-            Math.ceil(params.rows / params.span_rows),
-          );
-          gpu.run(kernel, { ...kept, dloss, vectors: logits }, params, options);
-        },
-      };
-    },
-  };
-}
 
 /**
  * KL(q(x_{t-1}|x_t,x_0) ‖ p_θ(x_{t-1}|x_t)) + λ (-log p̃(x_0)) per row, in nats, and its mean. Two dispatches forward;
@@ -174,21 +169,12 @@ export function klRows(
  * the id.
  */
 export function klLoss(inputs: KlInputs, options: KlOptions = {}): KlResult {
-  checkTensors("klLoss", "f32", inputs.logits);
-  const logits = contiguous(inputs.logits);
-  const width = logits.shape.at(-1)!;
-  const shown = `logits [${logits.shape.join(", ")}]`;
-  const rowLoss = klRows(logits.size / width, width, inputs, options, shown);
-  return { loss: lossOfLogits(logits, rowLoss), terms: rowLoss.terms };
+  return lossOfLogits("klLoss", inputs.logits, klRows(inputs, options));
 }
 
 /** `klLoss` of the head's logits, in chunks of rows: the loss is differentiable by hidden, weight and bias. */
 export function headKlLoss(head: Head, targets: KlTargets, options: KlOptions & ChunkOptions = {}): KlResult {
-  return head.hidden.gpu.scope(() => {
-    const { rows, width, shown } = headShape("headKlLoss", head);
-    const rowLoss = klRows(rows, width, targets, options, shown);
-    return { loss: headLoss(head, rowLoss, options.chunkBytes), terms: rowLoss.terms };
-  });
+  return headLoss("headKlLoss", head, klRows(targets, options), options);
 }
 
 export interface DiffusionBatch {

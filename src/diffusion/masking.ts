@@ -1,4 +1,4 @@
-/** The Masked Condition Strategy's masks: which positions of y a network does not see (shaders/noise.wgsl; Algorithm 1). */
+/** The Masked Condition Strategy's masks: which positions of y a network does not see (shaders/diffusion/forward.wgsl; Algorithm 1). */
 
 import * as kernels from "../engine/gpu/kernels.generated.js";
 import { probabilityThreshold } from "../engine/ops/philox.js";
@@ -47,7 +47,7 @@ export function maskCondition(
       throw new UserError(`The probability ${name} is ${rate}; it must lie between 0 and 1.`);
   }
   const [samples, positions] = y.shape as [number, number];
-  const kernel = kernels.noise.maskCondition;
+  const kernel = kernels.forward.maskCondition;
   const drawn = empty(rng.gpu, [pair ? 2 * samples : samples, positions], "u32", "condition");
   const params = {
     ...unusedNoiseParams,

@@ -1,4 +1,4 @@
-/** What the entry points of shaders/noise.wgsl share: one struct of parameters, one invocation an element. */
+/** What the entry points of shaders/diffusion/forward.wgsl share: one struct of parameters, one invocation an element. */
 
 import type { Tunable } from "../engine/gpu/tuning/tuning-table.js";
 import type { Rng } from "../engine/ops/rng.js";

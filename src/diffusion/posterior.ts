@@ -3,7 +3,7 @@
  * each k), for u = t-1 or any earlier u. D3PM's own form, Σ_k q(x_u, x_t | k) p̃(k) normalised once at the end, is a
  * different distribution wherever x_t is not [MASK].
  *
- * Training does not call this: shaders/kl.wgsl has the posterior in the loss (loss.ts). Sampling draws x_0 and then x_u from
+ * Training does not call this: shaders/diffusion/loss.wgsl has the posterior in the loss (loss.ts). Sampling draws x_0 and then x_u from
  * q(x_u | x_t, x_0) (sample-step.ts), which is a draw from the same distribution. The bound and the tests use it.
  */
 

@@ -1,4 +1,4 @@
-/** One step of sampling (shaders/sample.wgsl). */
+/** One step of sampling (shaders/diffusion/sample-step.wgsl). */
 
 import * as kernels from "../engine/gpu/kernels.generated.js";
 import type { Rng } from "../engine/ops/rng.js";
@@ -7,7 +7,7 @@ import { ShapeError } from "../engine/tensor/errors.js";
 import { empty, type Tensor } from "../engine/tensor/tensor.js";
 import { UserError } from "../platform/errors.js";
 
-/** The parameters of shaders/sample.wgsl that an entry point does not use. */
+/** The parameters of shaders/diffusion/sample-step.wgsl that an entry point does not use. */
 export const unusedSampleParams = {
   rows: 0,
   width: 0,
@@ -87,7 +87,7 @@ export function pSample(
     copies,
   };
   rng.gpu.run(
-    kernels.sample.step,
+    kernels.sampleStep.step,
     {
       rng: rng.state,
       scores,
@@ -108,7 +108,7 @@ export function fixWords(xt: Tensor<"u32">, fixed: FixedWords | null, copies = 1
   checkTensors("fixWords", "u32", xt);
   checkFixed(fixed, xt.size);
   const { gpu } = xt;
-  const kernel = kernels.sample.fix;
+  const kernel = kernels.sampleStep.fix;
   const drawn = empty(gpu, [copies * xt.shape[0]!, ...xt.shape.slice(1)], "u32", "x_t");
   gpu.run(
     kernel,

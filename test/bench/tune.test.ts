@@ -195,7 +195,7 @@ t.test("results in a table", async (t) => {
       "software/a/b/8": {
         measured: "earlier",
         kernels: {
-          "kl.forward": { source: "stays", shapes: { any: { values: { LANES: 1 } } } },
+          "loss.forward": { source: "stays", shapes: { any: { values: { LANES: 1 } } } },
           "softmax.backward": { source: "stale", shapes: { "2x2": { values: { LANES: 8 } } } },
           "softmax.forward": {
             source,
@@ -215,7 +215,7 @@ t.test("results in a table", async (t) => {
   const own = table.adapters["software/a/b/8"]!;
   t.equal(own.measured, "an adapter, 2026-01-02");
   t.same(own.kernels, {
-    "kl.forward": { source: "stays", shapes: { any: { values: { LANES: 1 } } } },
+    "loss.forward": { source: "stays", shapes: { any: { values: { LANES: 1 } } } },
     "softmax.backward": { source, shapes: { "4x4": { values: { LANES: 1 }, speedup: 2, noise: 0.05 } } },
     "softmax.forward": {
       source,

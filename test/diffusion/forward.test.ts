@@ -94,7 +94,7 @@ test("time steps are uniform over 1 … T", async (t, gpu) => {
   rng.dispose();
 });
 
-/** Row of rank `rank` in the permutation of shaders/noise.wgsl. */
+/** Row of rank `rank` in the permutation of shaders/diffusion/forward.wgsl. */
 function permuted(rng: Rng, stream: number, rank: number, rows: number): number {
   const half = Math.ceil(Math.log2(rows) / 2);
   const low = 2 ** half - 1;

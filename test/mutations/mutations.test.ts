@@ -56,7 +56,7 @@ t.test("outcomes: killed, survived, hung, not WGSL", async (t) => {
   t.match(
     await outcome({
       name: "an unknown name",
-      file: "shaders/softmax.wgsl",
+      file: "shaders/softmax/softmax.wgsl",
       find: "exponential(value);",
       replace: "exponential(valu);",
       tests: ["engine/ops/softmax.test.ts"],

@@ -61,7 +61,7 @@ export const training: readonly Mutation[] = [
   },
   {
     name: "one t for a whole batch",
-    file: "shaders/noise.wgsl",
+    file: "shaders/diffusion/forward.wgsl",
     find: "drawn[i] = 1u + mul_hi(words_of(i, 0u).x, params.last);",
     replace: "drawn[i] = 1u + mul_hi(words_of(0u, 0u).x, params.last);",
     tests: [`${algorithm} # a step draws`],

@@ -184,7 +184,7 @@ export async function runTest(folder: string, test: string, limit: number): Prom
   return {
     failure,
     hung,
-    shaderError: /shaders\/[\w-]+\.wgsl:\d+: [^\n]*/.exec(output)?.[0] ?? null,
+    shaderError: /shaders\/[\w/-]+\.wgsl:\d+: [^\n]*/.exec(output)?.[0] ?? null,
     passed: output.match(/^ +ok \d+(?!.* # SKIP)/gm)?.length ?? 0,
     seconds: (performance.now() - start) / 1000,
   };

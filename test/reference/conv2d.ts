@@ -1,4 +1,4 @@
-/** Convolution in float64, one output at a time, straight from the formula in shaders/conv2d-subgroups.wgsl. */
+/** Convolution in float64, one output at a time, straight from the formula in shaders/conv2d/conv2d-subgroups.wgsl. */
 
 export interface ConvolutionShape {
   batch: number;

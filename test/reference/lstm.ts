@@ -1,4 +1,4 @@
-/** An LSTM in float64, straight from the formula in shaders/lstm.wgsl. */
+/** An LSTM in float64, straight from the formula in shaders/lstm/lstm.wgsl. */
 
 import { sigmoid } from "./dense.js";
 

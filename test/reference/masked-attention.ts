@@ -1,4 +1,4 @@
-/** Attention with a causal order, a mask and a bias in float64, straight from the formula in shaders/attention-masked.wgsl. */
+/** Attention with a causal order, a mask and a bias in float64, straight from the formula in shaders/attention/attention-masked.wgsl. */
 
 import type { AttentionShape } from "./attention.js";
 import { broadcastIndex } from "./dense.js";

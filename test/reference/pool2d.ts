@@ -1,4 +1,4 @@
-/** Pooling in float64, one window at a time, straight from the formula in shaders/pool2d.wgsl. */
+/** Pooling in float64, one window at a time, straight from the formula in shaders/pool/pool2d.wgsl. */
 
 export interface PoolShape {
   batch: number;

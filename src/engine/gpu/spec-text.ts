@@ -106,7 +106,7 @@ function parseSpec(
   const reached = <T>(all: Readonly<Record<string, T>>) =>
     Object.fromEntries(Object.entries(all).filter(([name]) => names.has(name)));
   return {
-    name: `${file}.${entryPoint}`,
+    name: `${file.split("/").pop()}.${entryPoint}`,
     file: `shaders/${file}.wgsl`,
     entryPoint,
     bindings: bindings.sort((a, b) => a.binding - b.binding),

@@ -1,4 +1,4 @@
-/** Where the largest and smallest elements along an axis lie (shaders/extreme.wgsl). */
+/** Where the largest and smallest elements along an axis lie (shaders/reduce/extreme.wgsl). */
 
 import * as kernels from "../gpu/more-kernels.generated.js";
 import { checkTensors } from "../tensor/arguments.js";

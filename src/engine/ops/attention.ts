@@ -1,7 +1,7 @@
 /**
  * Scaled dot-product attention that never holds a T×S matrix (FlashAttention, arXiv 2205.14135), and a separate
- * read-out of its weights: shaders/attention.wgsl; for software adapters shaders/attention-subgroup.wgsl (subgroups of
- * eight lanes and more) and shaders/attention-registers.wgsl.
+ * read-out of its weights: shaders/attention/attention.wgsl; for software adapters shaders/attention/attention-subgroup.wgsl (subgroups of
+ * eight lanes and more) and shaders/attention/attention-registers.wgsl.
  */
 
 import type { Gpu } from "../gpu/gpu.js";

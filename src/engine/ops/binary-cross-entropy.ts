@@ -1,4 +1,4 @@
-/** Binary cross-entropy of logits (shaders/binary-cross-entropy.wgsl). */
+/** Binary cross-entropy of logits (shaders/elementwise/binary-cross-entropy.wgsl). */
 
 import * as kernels from "../gpu/more-kernels.generated.js";
 import { checkTensors } from "../tensor/arguments.js";

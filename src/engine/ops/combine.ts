@@ -1,4 +1,4 @@
-/** Sums of parts that were computed side by side, as gradients of parameters are (shaders/combine.wgsl). */
+/** Sums of parts that were computed side by side, as gradients of parameters are (shaders/reduce/combine.wgsl). */
 
 import * as kernels from "../gpu/kernels.generated.js";
 import type { Tensor } from "../tensor/tensor.js";

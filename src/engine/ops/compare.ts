@@ -1,4 +1,4 @@
-/** Comparisons, choices by a condition, and powers of two tensors (shaders/compare.wgsl). */
+/** Comparisons, choices by a condition, and powers of two tensors (shaders/elementwise/compare.wgsl). */
 
 import type { DType } from "../gpu/kernel.js";
 import * as kernels from "../gpu/more-kernels.generated.js";

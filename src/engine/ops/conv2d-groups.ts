@@ -1,4 +1,4 @@
-/** Convolution in groups of channels, depthwise convolution among them (shaders/conv2d-groups.wgsl). */
+/** Convolution in groups of channels, depthwise convolution among them (shaders/conv2d/conv2d-groups.wgsl). */
 
 import * as kernels from "../gpu/more-kernels.generated.js";
 import { checkTensors, optional } from "../tensor/arguments.js";

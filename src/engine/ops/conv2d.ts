@@ -1,4 +1,4 @@
-/** Two-dimensional convolution, channels last, and its gradients (shaders/conv2d.wgsl, conv2d-subgroups.wgsl, conv2d-registers.wgsl). */
+/** Two-dimensional convolution, channels last, and its gradients (shaders/conv2d/conv2d.wgsl, conv2d-subgroups.wgsl, conv2d-registers.wgsl). */
 
 import type { Gpu } from "../gpu/gpu.js";
 import * as kernels from "../gpu/kernels.generated.js";

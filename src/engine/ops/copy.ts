@@ -1,4 +1,4 @@
-/** Making views dense, copying, joining and filling. The strided copy itself is shaders/strided.wgsl. */
+/** Making views dense, copying, joining and filling. The strided copy itself is shaders/common/strided.wgsl. */
 
 import type { DType, Float } from "../gpu/kernel.js";
 import * as kernels from "../gpu/kernels.generated.js";

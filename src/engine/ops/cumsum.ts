@@ -1,4 +1,4 @@
-/** Running sums along an axis (shaders/cumsum.wgsl). */
+/** Running sums along an axis (shaders/reduce/cumsum.wgsl). */
 
 import type { DType } from "../gpu/kernel.js";
 import * as kernels from "../gpu/more-kernels.generated.js";

@@ -1,4 +1,4 @@
-/** Inverted dropout whose mask is recomputed instead of stored (shaders/dropout.wgsl). */
+/** Inverted dropout whose mask is recomputed instead of stored (shaders/elementwise/dropout.wgsl). */
 
 import { UserError } from "../../platform/errors.js";
 import * as kernels from "../gpu/kernels.generated.js";

@@ -1,4 +1,4 @@
-/** Elementwise functions of one tensor (shaders/unary.wgsl) and of two with broadcasting (shaders/binary.wgsl). */
+/** Elementwise functions of one tensor (shaders/elementwise/unary.wgsl) and of two with broadcasting (shaders/elementwise/binary.wgsl). */
 
 import type { Float, Vec4 } from "../gpu/kernel.js";
 import * as kernels from "../gpu/kernels.generated.js";

@@ -1,4 +1,4 @@
-/** Rows of a table by index, with position embeddings (shaders/embedding.wgsl). */
+/** Rows of a table by index, with position embeddings (shaders/embedding/embedding.wgsl). */
 
 import { UserError } from "../../platform/errors.js";
 import * as kernels from "../gpu/kernels.generated.js";

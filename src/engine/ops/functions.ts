@@ -1,4 +1,4 @@
-/** More functions of one tensor (shaders/functions.wgsl). */
+/** More functions of one tensor (shaders/elementwise/functions.wgsl). */
 
 import * as kernels from "../gpu/more-kernels.generated.js";
 import { checkTensors } from "../tensor/arguments.js";

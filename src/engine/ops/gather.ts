@@ -1,4 +1,4 @@
-/** Elements by their index along an axis, and sums of elements by such an index (shaders/gather.wgsl). */
+/** Elements by their index along an axis, and sums of elements by such an index (shaders/gather/gather.wgsl). */
 
 import type { DType } from "../gpu/kernel.js";
 import * as kernels from "../gpu/more-kernels.generated.js";

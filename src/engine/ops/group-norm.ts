@@ -1,4 +1,4 @@
-/** Group normalisation with an optional SiLU behind it, and its gradients (shaders/group-norm.wgsl). */
+/** Group normalisation with an optional SiLU behind it, and its gradients (shaders/norm/group-norm.wgsl). */
 
 import * as kernels from "../gpu/kernels.generated.js";
 import type { Tunable } from "../gpu/tuning/tuning-table.js";

@@ -23,7 +23,7 @@ import type { Sink } from "./combine.js";
 import { contiguous } from "./copy.js";
 import { type CrossEntropyOptions, type CrossEntropyResult, crossEntropyRows } from "./cross-entropy.js";
 import { linear, linearGradients, stackedParameterGradients } from "./matmul.js";
-import type { RowLoss } from "./row-loss.js";
+import type { RowLoss, RowLossMaker, RowLossResult } from "./row-loss.js";
 
 /** Logits = hidden·weight + bias. */
 export interface Head {
@@ -83,43 +83,43 @@ export function headCrossEntropy(
   targets: Tensor<"u32">,
   options: CrossEntropyOptions & ChunkOptions = {},
 ): CrossEntropyResult {
-  return head.hidden.gpu.scope(() => {
-    const { rows, width, shown } = headShape("headCrossEntropy", head);
-    const rowLoss = crossEntropyRows(rows, width, targets, options, shown);
-    return { loss: headLoss(head, rowLoss, options.chunkBytes), rows: rowLoss.rowLoss };
-  });
+  const { loss, terms } = headLoss("headCrossEntropy", head, crossEntropyRows(targets, options), options);
+  return { loss, rows: terms };
 }
 
-/** Rows, width and names of the logits of a head; a `ShapeError` of `op` if its shapes do not fit. */
-export function headShape(
+/**
+ * Any loss of the rows of a head's logits, `chunkBytes` of them at a time: differentiable by hidden, weight and bias. A
+ * `ShapeError` of `op` if the shapes of the head do not fit.
+ */
+export function headLoss(
   op: string,
-  { hidden, weight, bias }: Head,
-): { rows: number; width: number; shown: string } {
-  checkTensors(op, "float", hidden, weight, ...optional(bias));
-  const [dim, width] = weight.shape as [number, number];
-  const shown = `hidden [${hidden.shape.join(", ")}] times weight [${weight.shape.join(", ")}]`;
-  if (weight.rank !== 2 || hidden.shape.at(-1) !== dim || (bias && bias.size !== width)) {
-    const added = bias ? ` plus bias [${bias.shape.join(", ")}]` : "";
-    throw new ShapeError(op, `${shown}${added}: needs [..., d], [d, M] and [M]`);
-  }
-  return { rows: hidden.size / dim, width, shown };
-}
-
-/** The loss of a head's logits, `chunkBytes` of them at a time: differentiable by hidden, weight and bias. */
-export function headLoss(head: Head, rowLoss: RowLoss, chunkBytes?: number): Tensor {
-  const { gpu } = head.hidden;
-  const dim = head.weight.shape[0]!;
-  const { rows, width } = rowLoss;
-  const chunk = chunkRows(rows, dim, width, gpu.limits, chunkBytes);
-  const dense = noGrad(() => ({
-    hidden: contiguous(head.hidden).reshape([rows, dim]),
-    weight: contiguous(head.weight),
-    bias: head.bias && contiguous(head.bias),
-  }));
-  const loss = empty(gpu, [1], "f32", rowLoss.name);
-  return chunk === rows
-    ? inOneChunk(head, dense, rowLoss, loss)
-    : inChunks(head, dense, rowLoss, loss, chunk);
+  head: Head,
+  rowLossOf: RowLossMaker,
+  { chunkBytes }: ChunkOptions = {},
+): RowLossResult {
+  const { hidden, weight, bias } = head;
+  const { gpu } = hidden;
+  return gpu.scope(() => {
+    checkTensors(op, "float", hidden, weight, ...optional(bias));
+    const [dim, width] = weight.shape as [number, number];
+    const shown = `hidden [${hidden.shape.join(", ")}] times weight [${weight.shape.join(", ")}]`;
+    if (weight.rank !== 2 || hidden.shape.at(-1) !== dim || (bias && bias.size !== width)) {
+      const added = bias ? ` plus bias [${bias.shape.join(", ")}]` : "";
+      throw new ShapeError(op, `${shown}${added}: needs [..., d], [d, M] and [M]`);
+    }
+    const rows = hidden.size / dim;
+    const rowLoss = rowLossOf(rows, width, shown);
+    const chunk = chunkRows(rows, dim, width, gpu.limits, chunkBytes);
+    const dense = noGrad(() => ({
+      hidden: contiguous(hidden).reshape([rows, dim]),
+      weight: contiguous(weight),
+      bias: bias && contiguous(bias),
+    }));
+    const loss = empty(gpu, [1], "f32", rowLoss.name);
+    const recorded =
+      chunk === rows ? inOneChunk(head, dense, rowLoss, loss) : inChunks(head, dense, rowLoss, loss, chunk);
+    return { loss: recorded, terms: rowLoss.terms };
+  });
 }
 
 /** Few rows: as `linear` and then the loss, but that one buffer holds the logits and later their gradient. */

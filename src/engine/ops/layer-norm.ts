@@ -1,4 +1,4 @@
-/** Layer norm and adaptive layer norm over the last axis (shaders/layer-norm.wgsl). */
+/** Layer norm and adaptive layer norm over the last axis (shaders/norm/layer-norm.wgsl). */
 
 import type { Gpu } from "../gpu/gpu.js";
 import type { Float } from "../gpu/kernel.js";

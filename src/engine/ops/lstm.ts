@@ -1,4 +1,4 @@
-/** The LSTM behind its products: one step, and a sequence of steps as one op (shaders/lstm.wgsl). */
+/** The LSTM behind its products: one step, and a sequence of steps as one op (shaders/lstm/lstm.wgsl). */
 
 import * as kernels from "../gpu/more-kernels.generated.js";
 import { checkTensors, optional } from "../tensor/arguments.js";

@@ -1,4 +1,4 @@
-/** Matrix products (shaders/matmul.wgsl, matmul-subgroup.wgsl, matmul-registers.wgsl): batched, transposed, with an epilogue; and the linear layer. */
+/** Matrix products (shaders/matmul/matmul.wgsl, matmul-subgroup.wgsl, matmul-registers.wgsl): batched, transposed, with an epilogue; and the linear layer. */
 
 import type { Gpu } from "../gpu/gpu.js";
 import { bytesPerElement, type Float } from "../gpu/kernel.js";

@@ -1,4 +1,4 @@
-/** The scales and shifts of adaptive layer norms from features (shaders/modulation.wgsl). */
+/** The scales and shifts of adaptive layer norms from features (shaders/norm/modulation.wgsl). */
 
 import * as kernels from "../gpu/kernels.generated.js";
 import { checkTensors } from "../tensor/arguments.js";

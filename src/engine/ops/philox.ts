@@ -1,5 +1,5 @@
 /**
- * The random numbers of shaders/rng.wgsl in plain TypeScript, bit for bit: Philox4x32-10 (Salmon et al., 2011) and the
+ * The random numbers of shaders/common/rng.wgsl in plain TypeScript, bit for bit: Philox4x32-10 (Salmon et al., 2011) and the
  * integer constructions of uniform, normal and Gumbel numbers on top of it. For tests, for the CPU side of data
  * loading, and for anyone who wants to replay a step.
  */

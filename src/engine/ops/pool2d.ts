@@ -1,4 +1,4 @@
-/** Average and max pooling of pictures, channels last, and their gradients (shaders/pool2d.wgsl). */
+/** Average and max pooling of pictures, channels last, and their gradients (shaders/pool/pool2d.wgsl). */
 
 import * as kernels from "../gpu/more-kernels.generated.js";
 import { checkTensors } from "../tensor/arguments.js";

@@ -1,4 +1,4 @@
-/** Sums, means and maxima over axes (shaders/reduce.wgsl), and the losses and counts that are such sums. */
+/** Sums, means and maxima over axes (shaders/reduce/reduce.wgsl), and the losses and counts that are such sums. */
 
 import type { Vec4 } from "../gpu/kernel.js";
 import * as kernels from "../gpu/kernels.generated.js";

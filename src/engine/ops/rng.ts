@@ -1,4 +1,4 @@
-/** Random numbers on the GPU (shaders/rng.wgsl), the same bits as src/engine/ops/philox.ts on every adapter. */
+/** Random numbers on the GPU (shaders/common/rng.wgsl), the same bits as src/engine/ops/philox.ts on every adapter. */
 
 import { UserError } from "../../platform/errors.js";
 import type { Gpu } from "../gpu/gpu.js";

@@ -1,4 +1,4 @@
-/** The grid of row-wise kernels, where LANES invocations share a row (shaders/layer-norm.wgsl, shaders/softmax.wgsl). */
+/** The grid of row-wise kernels, where LANES invocations share a row (shaders/norm/layer-norm.wgsl, shaders/softmax/softmax.wgsl). */
 
 import type { Gpu } from "../gpu/gpu.js";
 

@@ -1,7 +1,12 @@
-/** What a loss over the vocabulary is to those who feed it logits: something that takes rows, all or some at a time. */
+/** A loss over vocabulary logits that can be computed in chunks of rows. */
 
+import type { Gpu } from "../gpu/gpu.js";
+import type { Tunable } from "../gpu/tuning/tuning-table.js";
+import { checkTensors } from "../tensor/arguments.js";
 import { record, type Save } from "../tensor/tape.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
+import { contiguous } from "./copy.js";
+import { rowLanes } from "./row-lanes.js";
 
 export interface RowLossGradient {
   /** Writes or adds d(loss)/d(logits) · dloss for the logits of all rows. */
@@ -11,11 +16,13 @@ export interface RowLossGradient {
 }
 
 export interface RowLoss {
-  /** What the loss is called on the tape and in errors. */
+  /** Name of the loss on the tape and in errors. */
   readonly name: string;
   readonly rows: number;
   /** M, logits a row. */
   readonly width: number;
+  /** The loss of each row, without gradient. */
+  readonly terms: Tensor;
   /** Takes the logits [n, M] of the rows from `firstRow` on, dense. Each row once. */
   forward(logits: Tensor, firstRow: number): void;
   /** Writes the loss [1], once all rows have been taken. */
@@ -26,16 +33,41 @@ export interface RowLoss {
   differentiable(save: Save): RowLossGradient;
 }
 
-/** The loss [1] of logits that exist, all rows at once; differentiable. */
-export function lossOfLogits(logits: Tensor, rowLoss: RowLoss): Tensor {
+/** Makes the loss of logits [rows, width] that need not exist all at once; `shown` describes them in errors. */
+export type RowLossMaker = (rows: number, width: number, shown: string) => RowLoss;
+
+export interface RowLossResult {
+  /** [1]; differentiable. */
+  readonly loss: Tensor;
+  /** The loss of each row, without gradient. */
+  readonly terms: Tensor;
+}
+
+/** The loss of logits [..., M] that exist, all rows at once. */
+export function lossOfLogits(op: string, logits: Tensor, rowLossOf: RowLossMaker): RowLossResult {
+  checkTensors(op, "f32", logits);
+  const dense = contiguous(logits);
+  const width = logits.shape.at(-1)!;
+  const rowLoss = rowLossOf(logits.size / width, width, `logits [${logits.shape.join(", ")}]`);
   const loss = empty(logits.gpu, [1], "f32", rowLoss.name);
-  rowLoss.forward(logits, 0);
+  rowLoss.forward(dense, 0);
   rowLoss.total(loss);
-  return record(rowLoss.name, [logits], loss, (save) => {
-    const saved = save(logits);
+  const recorded = record(rowLoss.name, [dense], loss, (save) => {
+    const saved = save(dense);
     const gradient = rowLoss.differentiable(save);
     return (dloss, grads) => gradient.into(saved, dloss, grads.sink(0));
   });
+  return { loss: recorded, terms: rowLoss.terms };
+}
+
+/** Grid and tunables of a kernel over `rows` rows of `width` logits, in which LANES invocations take `span` rows together. */
+export function rowGrid<T extends { WORKGROUP: number; LANES: number }>(
+  gpu: Gpu,
+  kernel: Tunable<T>,
+  { rows, width }: { rows: number; width: number },
+  span = 1,
+): { groups: [number, number, number]; tune: T } {
+  return rowLanes(gpu, gpu.tunables(kernel, [rows, width]), Math.ceil(rows / span));
 }
 
 /** The fewest rows of M logits that end with a whole vector of four: what the kernels of the gradient take together. */

@@ -1,4 +1,4 @@
-/** Cross-entropy with label smoothing (shaders/smoothed-cross-entropy.wgsl). */
+/** Cross-entropy with label smoothing (shaders/softmax/smoothed-cross-entropy.wgsl). */
 
 import type { Gpu } from "../gpu/gpu.js";
 import * as kernels from "../gpu/more-kernels.generated.js";

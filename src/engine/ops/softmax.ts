@@ -1,4 +1,4 @@
-/** Softmax, log-softmax and log-sum-exp over the last axis (shaders/softmax.wgsl). */
+/** Softmax, log-softmax and log-sum-exp over the last axis (shaders/softmax/softmax.wgsl). */
 
 import * as kernels from "../gpu/kernels.generated.js";
 import { checkTensors } from "../tensor/arguments.js";

@@ -1,4 +1,4 @@
-/** The largest elements along an axis (shaders/top-k.wgsl). */
+/** The largest elements along an axis (shaders/gather/top-k.wgsl). */
 
 import * as kernels from "../gpu/more-kernels.generated.js";
 import { checkTensors } from "../tensor/arguments.js";

@@ -1,4 +1,4 @@
-/** Nearest-neighbour enlargement of images and its gradient (shaders/upsample.wgsl). */
+/** Nearest-neighbour enlargement of images and its gradient (shaders/upsample/upsample.wgsl). */
 
 import * as kernels from "../gpu/kernels.generated.js";
 import { checkTensors } from "../tensor/arguments.js";

@@ -1,5 +1,5 @@
 /**
- * AdamW over packed parameters (shaders/adamw.wgsl): three dispatches whatever the number of tensors, and two more for
+ * AdamW over packed parameters (shaders/optim/adamw.wgsl): three dispatches whatever the number of tensors, and two more for
  * each further pack. A model needs more than one pack only beyond what a binding may hold: 33.5 M parameters with
  * WebGPU's default limits.
  */

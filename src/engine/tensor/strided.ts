@@ -1,4 +1,4 @@
-/** Strides, and the copy that reads and writes through them (shaders/strided.wgsl). */
+/** Strides, and the copy that reads and writes through them (shaders/common/strided.wgsl). */
 
 import type { Gpu } from "../gpu/gpu.js";
 import type { DType } from "../gpu/kernel.js";

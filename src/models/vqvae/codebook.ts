@@ -1,4 +1,4 @@
-/** Vector quantisation with a codebook that follows the vectors (shaders/codebook.wgsl, codebook-subgroups.wgsl). */
+/** Vector quantisation with a codebook that follows the vectors (shaders/vqvae/codebook.wgsl, codebook-subgroups.wgsl). */
 
 import { noiseGrid, unusedNoiseParams } from "../../diffusion/noise-kernel.js";
 import type { Gpu } from "../../engine/gpu/gpu.js";
@@ -291,7 +291,7 @@ export function initialiseCodes(state: CodebookState, z: Tensor, picks: Tensor<"
  * often, give or take one.
  */
 export function drawRestartRows(rng: Rng, idle: Tensor, rows: number, restartAfter: number): Tensor<"u32"> {
-  const kernel = kernels.noise.restartRows;
+  const kernel = kernels.forward.restartRows;
   const drawn = empty(rng.gpu, idle.shape, "u32", "restart rows");
   const params = {
     ...unusedNoiseParams,

@@ -210,8 +210,8 @@ test("many lanes a row, as on a real GPU, give what one lane a row gives", async
       const one = fromArray(device, [1], [1]);
       const all: Float32Array[] = [];
       for (const rowLoss of [
-        klRows(rows, width, targets, { lambda: 0.1 }, "logits"),
-        crossEntropyRows(rows, width, targets.x0, {}, "logits"),
+        klRows(targets, { lambda: 0.1 })(rows, width, "logits"),
+        crossEntropyRows(targets.x0, {})(rows, width, "logits"),
       ]) {
         const loss = fromArray(device, [0], [1]);
         rowLoss.forward(logits, 0);

@@ -336,7 +336,6 @@ const without: (keyof typeof ops)[] = [
   "checkSteps", // reads
   "chunkRows",
   "headLoss",
-  "headShape",
   "defaultChunkBytes",
   "crossEntropyRows",
   "klRows",

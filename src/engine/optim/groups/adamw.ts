@@ -1,5 +1,5 @@
 /**
- * AdamW over modules or tensors, with groups of parameters (shaders/optimizers.wgsl). The one of ../adamw.ts works on buffers
+ * AdamW over modules or tensors, with groups of parameters (shaders/optim/optimizers.wgsl). The one of ../adamw.ts works on buffers
  * that the caller has packed, and averages weights.
  */
 

@@ -1,6 +1,6 @@
 /**
  * What optimisers over groups of parameters share: they take modules or tensors, move them into few buffers
- * (nn/parameters.ts), and step all of them in one dispatch a buffer, each group with its own rates (shaders/optimizers.wgsl).
+ * (nn/parameters.ts), and step all of them in one dispatch a buffer, each group with its own rates (shaders/optim/optimizers.wgsl).
  */
 
 import type { Gpu } from "../../gpu/gpu.js";
@@ -83,7 +83,7 @@ function check(op: string, parameters: readonly Parameter[]): void {
 const partials = 1024;
 /** Invocations a workgroup that makes partial sums one by one: enough workgroups for the cores of a software adapter. */
 const laneWorkgroup = 64;
-/** Numbers of a row of rates, as in shaders/optimizers.wgsl. */
+/** Numbers of a row of rates, as in shaders/optim/optimizers.wgsl. */
 const rowLength = 4;
 
 /** What a step's kernels bind of one pack. */

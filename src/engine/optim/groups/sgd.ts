@@ -1,4 +1,4 @@
-/** Stochastic gradient descent with momentum (shaders/optimizers.wgsl). */
+/** Stochastic gradient descent with momentum (shaders/optim/optimizers.wgsl). */
 
 import * as kernels from "../../gpu/more-kernels.generated.js";
 import { ArgumentError } from "../../tensor/errors.js";

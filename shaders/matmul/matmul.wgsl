@@ -2,12 +2,12 @@
 //
 // A and B are read through strides, so that a transposed operand or a broadcast batch costs no copy; one of the two
 // inner strides of each operand is 1. C, residual are dense [batch, m, n], bias is [n].
-// A long sum over k may be cut into `splits`, each with a C of its own, which shaders/combine.wgsl adds up in a fixed order.
+// A long sum over k may be cut into `splits`, each with a C of its own, which shaders/reduce/combine.wgsl adds up in a fixed order.
 // With `column_sums` every C has one more row: the sums of B over k, which is the gradient of a bias when B is dY.
 //
 // `product`: tiles of TILE × TILE of C by 256 invocations, each of MICRO × MICRO with MICRO = TILE / 16; strips of
 // TILE × DEPTH of A and B go through workgroup memory. Grid: groups1d(⌈m / TILE⌉ · ⌈n / TILE⌉ · batches · splits, 1).
-// The same product for software adapters: shaders/matmul-subgroup.wgsl.
+// The same product for software adapters: shaders/matmul/matmul-subgroup.wgsl.
 
 const TILE: u32 = 64; // @tune 32 64
 const DEPTH: u32 = 16; // @tune 8 16

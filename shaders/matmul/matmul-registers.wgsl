@@ -1,5 +1,5 @@
 enable subgroups;
-// C = activation(alpha · A·B + bias) + residual, as shaders/matmul.wgsl, for software adapters with subgroups of four lanes.
+// C = activation(alpha · A·B + bias) + residual, as shaders/matmul/matmul.wgsl, for software adapters with subgroups of four lanes.
 //
 // Four lanes compute 16 rows × 16 columns of C. A lane loads four k of four rows of A and of four columns of B, each as a
 // matrix, and gets the columns of the other three by exchanges, which cost such an adapter next to nothing, while it loads a

@@ -8,7 +8,7 @@
 // Log 0 is -1e30, so that no infinity arises. Where x_t or t is out of range, or t a step that the table does not visit,
 // the row is NaN.
 //
-// Shapes: log_probs [rows, width]; xt [rows]; t [rows / per_step]; steps as in kl.wgsl; result [rows, width + 1].
+// Shapes: log_probs [rows, width]; xt [rows]; t [rows / per_step]; steps as in loss.wgsl; result [rows, width + 1].
 // Grid: one workgroup a row.
 
 const WORKGROUP: u32 = 32; // @tune 8 16 32 64 128 256

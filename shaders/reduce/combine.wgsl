@@ -1,6 +1,6 @@
 // Adds up the parts of a product that was cut along k, in a fixed order:
 // head[i] (+)= Σ_s parts[s, i] for i < head_size, tail[i - head_size] (+)= Σ_s parts[s, i] for the rest of a part.
-// The tail is the row of column sums that shaders/matmul.wgsl appends; `combine` is the same without one.
+// The tail is the row of column sums that shaders/matmul/matmul.wgsl appends; `combine` is the same without one.
 //
 // Grid: one invocation an element of a part, groups1d(part_size, WORKGROUP).
 

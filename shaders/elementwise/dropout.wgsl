@@ -3,7 +3,7 @@
 //   y_i = x_i scale  if word_i says keep, else 0          scale = 1 / P(keep)
 //   dx_i = dy_i scale  for the same i                     (the same kernel, with dy for x)
 //
-// word_i is word i mod 4 of Philox block i / 4 of the stream (shaders/rng.wgsl); its upper 31 bits are compared with
+// word_i is word i mod 4 of Philox block i / 4 of the stream (shaders/common/rng.wgsl); its upper 31 bits are compared with
 // threshold = P(keep) 2^31. Shapes: input, output [count].
 // Grid: one invocation a block of four elements, groups1d(ceil(count / 4), WORKGROUP).
 

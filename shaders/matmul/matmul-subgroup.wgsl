@@ -1,4 +1,4 @@
-// C = activation(alpha · A·B + bias) + residual, as shaders/matmul.wgsl, for adapters on which loads are what costs:
+// C = activation(alpha · A·B + bias) + residual, as shaders/matmul/matmul.wgsl, for adapters on which loads are what costs:
 // a software adapter fetches lane by lane, so a value fetched once is passed on to all lanes by subgroup shuffles.
 //
 // A workgroup is one subgroup (or the first LANES lanes of one). Its tile of C is ROWS × 4·LANES: a lane owns four
