@@ -25,6 +25,7 @@ const layers = [
 /** What alone may import Node's modules and packages: files, and folders with a final slash. */
 const knowsNode = ["platform/", "cli/", "node.ts", "start.ts", "train.ts", "caption.ts", "evaluate.ts"];
 
+/** @param {readonly string[]} places */
 const inside = (places) =>
   `^src/(${places.map((place) => place.replace(".", "\\.") + (place.endsWith(".ts") ? "$" : "/")).join("|")})`;
 

@@ -10,9 +10,10 @@
 import { spawnSync } from "node:child_process";
 import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { DecoderBlock, ModelOptimizer } from "../dist/debug.js";
+import { DecoderBlock } from "../dist/debug.js";
 import { backward, Module, mse } from "../dist/engine/index.js";
 import { TimestepModulation } from "../dist/index.js";
+import { ModelOptimizer } from "../dist/training.js";
 import { quantile } from "./measure.js";
 import { at } from "./numbers.js";
 import { input } from "./problem.js";
@@ -84,7 +85,8 @@ export function makeBlockStep(gpu, shape = {}) {
     optimizer.zeroGrad();
     const loss = mse(model.forward(x, t, condition), target);
     backward(loss);
-    optimizer.record();
+    optimizer.completeGradients();
+    optimizer.step();
     return loss.detach();
   });
   return {

@@ -116,11 +116,7 @@ function recordStep(gpu, { words, length, set }) {
       });
     },
   };
-  const { record } = /** @type {{ record(): void }} */ (/** @type {unknown} */ (training));
-  gpu.capture(() => {
-    record.call(training);
-    return null;
-  });
+  training.plan();
   gpu.observer = null;
   return { config, parameterCount, work, memory: memory.curve() };
 }

@@ -1,13 +1,8 @@
 /** Profile of whole training steps: what they take in time, dispatches and memory, and which kernels take it. */
 
 import { timeline, timesByKernel } from "../dist/debug.js";
-import {
-  Captioner,
-  DecoderTraining,
-  resolveConfig,
-  TokenizerTraining,
-  WordTokenizer,
-} from "../dist/index.js";
+import { Captioner, resolveConfig, WordTokenizer } from "../dist/index.js";
+import { DecoderTraining, TokenizerTraining } from "../dist/training.js";
 import { quantile, spreadOf } from "./measure.js";
 import { memoryRecorder } from "./memory-curve.js";
 import { add } from "./numbers.js";
@@ -68,7 +63,8 @@ export async function profileSteps(gpu, preset, options) {
   const words = Array.from({ length: vocabulary - 2 }, (_, i) => `word${i}`);
   const captioner = new Captioner(gpu, config, new WordTokenizer(words));
   const random = randomSource(1);
-  const { length, codes, dim, blocks } = captioner.decoder.shape;
+  const { length, codes } = captioner.decoder.shape;
+  const { dim, blocks } = config.decoder;
   const profiles = [];
 
   progress("decoder step");

@@ -8,17 +8,27 @@ import { fileURLToPath } from "node:url";
 import { deflateRawSync } from "node:zlib";
 
 const seconds = Number(process.argv[2] ?? 60);
+/** @typedef {{ name: string, source: string, inEngine: boolean }} Kernels A family. */
+
+/** @param {string} path */
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 const generated = readFileSync(at("../src/engine/gpu/kernels.generated.ts"), "utf8");
 const engine = readFileSync(at("../dist/browser/engine.js"), "utf8");
-const families = [...generated.matchAll(/\("([\w-]+)", ("(?:[^"\\]|\\.)*")/g)].map(([, name, source]) => ({
-  name,
-  source: JSON.parse(source),
-  inEngine: engine.includes(`"${name}"`),
-}));
+/** @type {Kernels[]} */
+const families = [...generated.matchAll(/\("([\w-]+)", ("(?:[^"\\]|\\.)*")/g)].map(
+  ([, name = "", source = ""]) => ({
+    name,
+    source: JSON.parse(source),
+    inEngine: engine.includes(`"${name}"`),
+  }),
+);
 
-/** Bytes of the engine's kernels, which have the tighter budget; of those of all only as much as decides between equals. */
+/**
+ * Bytes of the engine's kernels, which have the tighter budget; of those of all only as much as decides between equals.
+ * @param {readonly Kernels[]} order
+ */
 function cost(order) {
+  /** @param {readonly Kernels[]} list */
   const size = (list) => deflateRawSync(list.map(({ source }) => source).join("\n"), { level: 9 }).length;
   return size(order.filter(({ inEngine }) => inEngine)) + size(order) / 16;
 }
@@ -32,6 +42,7 @@ for (;;) {
   // Annealing: at first a few bytes more are taken, too, in the end none.
   const left = 1 - (Date.now() - begin) / 1000 / seconds;
   if (left <= 0) break;
+  /** @param {number} below */
   const random = (below) => Math.floor(Math.random() * below);
   const tried = [...kept];
   const moved = tried.splice(random(tried.length), 1 + random(3));

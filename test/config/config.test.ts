@@ -53,7 +53,11 @@ t.test("wrong keys and values say what is allowed", async (t) => {
       /no key "decoder\.scedule" \(did you mean decoder\.schedule\?\); keys of decoder: dim, /,
       2,
     ],
-    [set("dim=3"), /did you mean decoder\.dim\?\); keys: seed, minutes, model, imageTokenizer, data\.\{source, /, 2],
+    [
+      set("dim=3"),
+      /did you mean decoder\.dim\?\); keys: seed, minutes, model, imageTokenizer, data\.\{source, /,
+      2,
+    ],
     [set("learningRate=1"), /did you mean vqvae\.learningRate or decoder\.learningRate\?/, 2],
     [set("decoder.xyzzyplugh=1"), /no key "decoder\.xyzzyplugh"; keys of decoder/, 2],
     [
