@@ -34,6 +34,7 @@ const knowsNode = [
   "kernel-types.ts",
 ];
 
+/** @param {readonly string[]} places */
 const inside = (places) =>
   `^src/(${places.map((place) => place.replace(".", "\\.") + (place.endsWith(".ts") ? "$" : "/")).join("|")})`;
 

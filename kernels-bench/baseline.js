@@ -1,7 +1,7 @@
 /** Comparison of a run with an earlier one. */
 
 import { align, format, percent, significant } from "./report.js";
-import { byProcessorTime } from "./roofline.js";
+import { byProcessorTime, timeBy } from "./roofline.js";
 
 /**
  * @typedef {import("./report.js").Report} Report
@@ -24,20 +24,21 @@ const positive = (value) => typeof value === "number" && value > 0;
 
 /**
  * Why something read from a file cannot be a baseline; null if it can.
- * @param {any} report
+ * @param {unknown} content
  */
-export function baselineFault(report) {
+export function baselineFault(content) {
+  const report = /** @type {Partial<Report> | null | undefined} */ (content);
   if (report?.format !== format) {
     return `it was not written by kernels-bench/run.js --json for kernels (format ${format})`;
   }
   const median = report.ceilings?.median;
   if (!positive(median?.gflops) || !positive(median?.gbs)) return "it does not say what the ceilings were";
-  /** @param {any} result */
+  /** @param {Partial<Result> | null | undefined} result */
   const usable = (result) =>
     typeof result?.name === "string" &&
     positive(result.ms) &&
     positive(result.samples) &&
-    result.spread >= 0 &&
+    (result.spread ?? -1) >= 0 &&
     typeof result.size === "object" &&
     result.size !== null;
   if (!Array.isArray(report.cases) || !report.cases.every(usable)) {
@@ -72,7 +73,7 @@ export function compare(before, after) {
       after: now.ms,
       wall: { ratio: now.ms / then.ms, noise: noise(then, now, "spread") },
       cpu: cpuMoved && {
-        ratio: now.cpuMs / then.cpuMs,
+        ratio: timeBy("cpuMs", now) / timeBy("cpuMs", then),
         noise: noise(then, now, "cpuSpread"),
       },
     });
@@ -97,7 +98,9 @@ export function compare(before, after) {
  * @param {"spread" | "cpuSpread"} spread
  */
 function noise(then, now, spread) {
-  const errors = [then, now].map((result) => (1.25 * 1.48 * result[spread]) / Math.sqrt(result.samples));
+  const errors = [then, now].map(
+    (result) => (1.25 * 1.48 * (result[spread] ?? Number.NaN)) / Math.sqrt(result.samples),
+  );
   return Math.max(least, 4 * Math.hypot(...errors));
 }
 
@@ -132,11 +135,13 @@ function cpuMachine(before, now) {
   const complete = [before, now].every(
     ({ software, cpuSeconds, ceilings, cases }) =>
       byProcessorTime({ software, cpuSeconds }) &&
-      ceilings.measured?.every(({ cpuMs }) => cpuMs > 0) &&
-      cases.every(({ cpuMs, cpuSpread }) => cpuMs > 0 && cpuSpread >= 0),
+      ceilings.measured?.every(({ cpuMs }) => positive(cpuMs)) &&
+      cases.every(({ cpuMs, cpuSpread }) => positive(cpuMs) && (cpuSpread ?? -1) >= 0),
   );
   if (!complete) return null;
-  return now.ceilings.measured.map(({ cpuMs }, i) => before.ceilings.measured[i].cpuMs / cpuMs);
+  const [fma, copy] = now.ceilings.measured;
+  const [oldFma, oldCopy] = before.ceilings.measured;
+  return [timeBy("cpuMs", oldFma) / timeBy("cpuMs", fma), timeBy("cpuMs", oldCopy) / timeBy("cpuMs", copy)];
 }
 
 /**

@@ -10,15 +10,17 @@
 import { spawnSync } from "node:child_process";
 import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { DecoderBlock, ModelOptimizer } from "../dist/debug.js";
+import { DecoderBlock } from "../dist/debug.js";
 import { backward, Module, mse } from "../dist/engine/index.js";
 import { TimestepModulation } from "../dist/index.js";
+import { ModelOptimizer } from "../dist/training.js";
 import { quantile } from "./measure.js";
+import { at } from "./numbers.js";
 import { input } from "./problem.js";
 import { randomSource } from "./random.js";
 import { bytes, significant } from "./report.js";
 
-/** @typedef {import("./types.js").Gpu} Gpu */
+/** @import { Counters, Gpu, Tensor } from "../dist/engine/index.js" */
 
 const timesteps = 100;
 const mlpRatio = 4;
@@ -45,14 +47,14 @@ class BlockModel extends Module {
 
   /**
    * x [B, L, d], t [B], condition [B, S, d] → [B, L, d].
-   * @param {import("./types.js").Tensor} x
-   * @param {import("./types.js").Tensor} t
-   * @param {import("./types.js").Tensor} condition
+   * @param {Tensor} x
+   * @param {Tensor<"u32">} t
+   * @param {Tensor} condition
    */
   forward(x, t, condition) {
     return this.gpu.scope(() => {
-      const [first, second] = this.modulation.forward(t);
-      return this.block.forward(x, first, second, this.block.keysAndValues(condition), null);
+      const scales = this.modulation.forward(t);
+      return this.block.forward(x, at(scales, 0), at(scales, 1), this.block.keysAndValues(condition), null);
     });
   }
 }
@@ -83,7 +85,8 @@ export function makeBlockStep(gpu, shape = {}) {
     optimizer.zeroGrad();
     const loss = mse(model.forward(x, t, condition), target);
     backward(loss);
-    optimizer.record();
+    optimizer.completeGradients();
+    optimizer.step();
     return loss.detach();
   });
   return {
@@ -111,12 +114,19 @@ export function makeBlockStep(gpu, shape = {}) {
 
 /**
  * What `gpu.counters` counted between two moments, a step.
- * @param {import("../dist/engine/index.js").Counters} before
- * @param {import("../dist/engine/index.js").Counters} after
+ * @param {Counters} before
+ * @param {Counters} after
  * @param {number} steps
  */
 function perStep(before, after, steps) {
-  return Object.fromEntries(Object.keys(before).map((name) => [name, (after[name] - before[name]) / steps]));
+  /** @param {keyof Counters} name */
+  const of = (name) => (after[name] - before[name]) / steps;
+  return {
+    dispatches: of("dispatches"),
+    submits: of("submits"),
+    buffers: of("buffers"),
+    bindGroups: of("bindGroups"),
+  };
 }
 
 const warmup = 3;

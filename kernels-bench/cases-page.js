@@ -2,7 +2,7 @@
 
 import { escapeXml } from "../dist/debug.js";
 import { page } from "./page.js";
-import { bytes, percent, ratio, significant } from "./report.js";
+import { bytes, coresBusy, percent, ratio, significant } from "./report.js";
 import { byProcessorTime, roofline } from "./roofline.js";
 import { colourKey, familyColour, rooflineChart } from "./roofline-chart.js";
 
@@ -116,7 +116,7 @@ function row(result, number, report) {
   const cells = [
     significant(result.ms),
     percent(result.spread),
-    ...(byProcessor ? [(result.cpuMs / result.ms).toFixed(1)] : []),
+    ...(byProcessor ? [coresBusy(result)] : []),
     result.flops > 0 ? significant(result.gflops) : "–",
     significant(result.gbs),
     fma === null ? "–" : percent(fma),

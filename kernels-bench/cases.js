@@ -17,8 +17,13 @@ import { families as rows } from "./cases/rows.js";
 /** @type {readonly import("./types.js").Family[]} */
 export const families = [...matmul, ...attention, ...rows, ...conv2d, ...codes, ...diffusion, ...optimizer];
 
-/** What `--sizes` calls the sets of cases. @type {Readonly<Record<string, SetName>>} */
-const setNames = { small: "small", default: "medium", large: "large", presets: "presets" };
+/** What `--sizes` calls the sets of cases. @type {ReadonlyMap<string, SetName>} */
+const setNames = new Map([
+  ["small", "small"],
+  ["default", "medium"],
+  ["large", "large"],
+  ["presets", "presets"],
+]);
 
 /** Rows of fewer numbers have gradients that are all rounding; larger sizes have tensors beyond what a device binds. */
 const [smallestSize, largestSize] = [4, 8192];
@@ -31,7 +36,8 @@ export const sizesRule = `It should be small, default, large, presets, or whole 
  * @returns {Sizes | null}
  */
 export function parseSizes(text) {
-  if (Object.hasOwn(setNames, text)) return setNames[text];
+  const set = setNames.get(text);
+  if (set !== undefined) return set;
   const numbers = text.split(",").map((part) => (/^\s*\d+\s*$/.test(part) ? Number(part) : 0));
   return numbers.every((n) => n >= smallestSize && n <= largestSize) ? [...new Set(numbers)] : null;
 }

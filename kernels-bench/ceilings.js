@@ -1,9 +1,11 @@
 /** What the adapter can do at most: multiply-adds in registers, and a copy. Measured as cases beside the others. */
 
 import { empty, fromArray } from "../dist/engine/index.js";
+import { at } from "./numbers.js";
+
+/** @import { Case } from "./types.js" */
 
 /**
- * @typedef {import("./types.js").Case} Case
  * @typedef {{ fma: string, copy: string }} Sources The WGSL of fma.wgsl and copy.wgsl; Node reads them, a page bundles them.
  */
 
@@ -41,7 +43,7 @@ function ownKernel(name, source, bindings, parameter) {
   };
 }
 
-/** @type {(source: string) => Case} */
+/** @type {(source: string) => Case<Record<"invocations" | "rounds", number>>} */
 const fma = (source) => ({
   family: "ceiling",
   name: "FMA peak",
@@ -74,7 +76,7 @@ const fma = (source) => ({
   },
 });
 
-/** @type {(source: string) => Case} */
+/** @type {(source: string) => Case<{ bytes: number }>} */
 const copy = (source) => ({
   family: "ceiling",
   name: "copy bandwidth",
@@ -93,7 +95,7 @@ const copy = (source) => ({
       "count",
     );
     const values = random.floats(1024);
-    const data = Float32Array.from({ length: bytes / 4 }, (_, i) => values[i % 1024]);
+    const data = Float32Array.from({ length: bytes / 4 }, (_, i) => at(values, i % 1024));
     const from = fromArray(gpu, data, [bytes / 4], "f32", "copy source").keep();
     return {
       call() {

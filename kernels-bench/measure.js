@@ -1,7 +1,8 @@
 /** Timing: repeated calls in one submission, wall clock around idle, rounds that alternate between the cases. */
 
+import { at } from "./numbers.js";
 import { randomSource } from "./random.js";
-import { bytesMoved } from "./traffic.js";
+import { captureTraffic } from "./traffic.js";
 
 /**
  * @typedef {import("./types.js").Case} Case
@@ -106,12 +107,12 @@ async function prepare(gpu, entry, rounds) {
   for (let i = 0; i < 2; i++) record(gpu, problem);
   await gpu.idle();
   const before = gpu.counters;
-  const movedBytes = bytesMoved(gpu, () => record(gpu, problem));
+  record(gpu, problem);
   await gpu.idle();
   const after = gpu.counters;
 
   // Timed calls are captured and replayed, as training does: JavaScript then costs next to nothing.
-  const one = gpu.capture(() => record(gpu, problem)).work;
+  const { work: one, bytes: movedBytes } = captureTraffic(gpu, () => record(gpu, problem));
   await timeOnce(gpu, one);
   const single = Math.min(await timeOnce(gpu, one), await timeOnce(gpu, one));
   const calls = Math.max(1, Math.min(mostCallsPerSample, Math.round(sampleLength / single)));
@@ -215,15 +216,16 @@ export function spreadOf(values) {
 }
 
 /**
- * Linear between the sorted values.
+ * Linear between the sorted values; not a number where there are none.
  * @param {readonly number[]} values
  * @param {number} share
  */
 export function quantile(values, share) {
   const sorted = [...values].sort((a, b) => a - b);
-  const at = share * (sorted.length - 1);
-  const low = Math.floor(at);
-  return sorted[low] + (at - low) * (sorted[Math.ceil(at)] - sorted[low]);
+  if (sorted.length === 0) return Number.NaN;
+  const place = share * (sorted.length - 1);
+  const low = Math.floor(place);
+  return at(sorted, low) + (place - low) * (at(sorted, Math.ceil(place)) - at(sorted, low));
 }
 
 /**
@@ -233,7 +235,7 @@ export function quantile(values, share) {
  * @returns {Promise<{ error: number, tolerance: number, ok: boolean }>}
  */
 export async function check(gpu, entry) {
-  const size = { ...entry.size, ...entry.checkSize };
+  const size = entry.checkSize ?? entry.size;
   const problem = entry.build(gpu, size, randomSource(2));
   try {
     const outputs = gpu.scope(() => problem.call());
@@ -242,9 +244,9 @@ export async function check(gpu, entry) {
       throw new Error(`${entry.name} returns ${outputs.length} tensors, its reference ${expected.length}`);
     }
     let error = 0;
-    for (let i = 0; i < outputs.length; i++) {
-      error = Math.max(error, largestError(await outputs[i].read(), expected[i]));
-      outputs[i].dispose();
+    for (const [i, output] of outputs.entries()) {
+      error = Math.max(error, largestError(await output.read(), at(expected, i)));
+      output.dispose();
     }
     return { error, tolerance: entry.tolerance, ok: error <= entry.tolerance };
   } finally {
@@ -268,11 +270,13 @@ export function largestError(actual, expected) {
   let difference = 0;
   let magnitude = 0;
   for (let i = 0; i < actual.length; i++) {
-    if (expected[i] <= logZero && actual[i] <= logZero / 2) continue;
-    const apart = Math.abs(actual[i] - expected[i]);
+    const is = at(actual, i);
+    const should = at(expected, i);
+    if (should <= logZero && is <= logZero / 2) continue;
+    const apart = Math.abs(is - should);
     if (!(apart < Number.POSITIVE_INFINITY)) return Number.POSITIVE_INFINITY;
     difference = Math.max(difference, apart);
-    magnitude = Math.max(magnitude, Math.abs(expected[i]));
+    magnitude = Math.max(magnitude, Math.abs(should));
   }
   return difference === 0 ? 0 : difference / Math.max(magnitude, Number.MIN_VALUE);
 }

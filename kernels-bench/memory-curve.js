@@ -1,6 +1,7 @@
 /** Memory in use over the dispatches of captured work, by label, as the allocator accounts for it while recording. */
 
-import { boundBytes } from "./traffic.js";
+import { at } from "./numbers.js";
+import { trafficCounter } from "./traffic.js";
 
 /**
  * @typedef {object} RecordedDispatch
@@ -29,6 +30,7 @@ export const rest = "others";
  */
 export function memoryRecorder(atStart) {
   const live = new Map(atStart);
+  const count = trafficCounter();
   let total = atStart.reduce((sum, [, bytes]) => sum + bytes, 0);
   let peakBytes = total;
   let peakAt = 0;
@@ -52,7 +54,7 @@ export function memoryRecorder(atStart) {
         dispatches.push({
           kernel: dispatch.pipeline.kernel.spec.name,
           groups: dispatch.groups,
-          bytes: boundBytes(dispatch, params, variant),
+          bytes: count(dispatch, params, variant),
           liveBytes: total,
         });
         moments.push(new Map(live));
@@ -67,7 +69,7 @@ export function memoryRecorder(atStart) {
         bytes: moments.map((moment) => moment.get(label) ?? 0),
       }));
       const others = dispatches.map(
-        ({ liveBytes }, i) => liveBytes - byLabel.reduce((sum, { bytes }) => sum + bytes[i], 0),
+        ({ liveBytes }, i) => liveBytes - byLabel.reduce((sum, { bytes }) => sum + at(bytes, i), 0),
       );
       if (others.some((bytes) => bytes > 0)) byLabel.push({ label: rest, bytes: others });
       return { peakBytes, peakAt, peakByLabel, byLabel, dispatches };

@@ -13,11 +13,11 @@ import { McDiffusion, resolveConfig } from "../dist/index.js";
 import { DecoderTraining } from "../dist/training.js";
 import { memoryRecorder } from "./memory-curve.js";
 import { align, bytes, significant } from "./report.js";
-import { boundBytes } from "./traffic.js";
+import { trafficCounter } from "./traffic.js";
 
 /**
  * @typedef {import("../dist/debug.js").Dispatch} Dispatch
- * @typedef {Readonly<Record<string, number>>} Params
+ * @typedef {Readonly<Record<string, unknown>>} Params Uniforms of a dispatch.
  *
  * @typedef {object} Work What one dispatch does.
  * @property {string} kernel
@@ -56,19 +56,20 @@ const isAttention = (/** @type {string} */ kernel) => kernel.startsWith("attenti
  */
 function operations({ pipeline }, params) {
   const { name, entryPoint } = pipeline.kernel.spec;
+  /** @param {string} uniform */
+  const of = (uniform) => {
+    const value = params[uniform];
+    if (typeof value !== "number") throw new Error(`${name} has no number ${uniform} among its uniforms`);
+    return value;
+  };
   if (name.startsWith("matmul")) {
-    return 2 * params.m * params.n * params.k * (params.layers / params.splits);
+    return 2 * of("m") * of("n") * of("k") * (of("layers") / of("splits"));
   }
   if (!isAttention(name)) return 0;
-  const { batches, heads, queries, keys } = params;
-  const pairs = batches * heads * queries * keys * headWidth(params);
+  const headWidth = "vectors" in params ? 4 * of("vectors") : of("width");
+  const pairs = of("batches") * of("heads") * of("queries") * of("keys") * headWidth;
   const products = entryPoint.includes("key_value") ? 4 : entryPoint.includes("backward") ? 3 : 2;
   return 2 * products * pairs;
-}
-
-/** @param {Params} params */
-function headWidth({ vectors, width }) {
-  return vectors === undefined ? width : 4 * vectors;
 }
 
 /**
@@ -101,6 +102,7 @@ function recordStep(gpu, { words, length, set }) {
     throw new Error("the step is recorded, not run");
   });
   const memory = memoryRecorder(gpu.memory.byLabel);
+  const traffic = trafficCounter();
   /** @type {Work[]} */
   const work = [];
   gpu.observer = {
@@ -109,16 +111,12 @@ function recordStep(gpu, { words, length, set }) {
       memory.observer.dispatch?.(dispatch, params, variant);
       work.push({
         kernel: dispatch.pipeline.kernel.spec.name,
-        flops: operations(dispatch, /** @type {Params} */ (params)),
-        bytes: boundBytes(dispatch, params, variant),
+        flops: operations(dispatch, params),
+        bytes: traffic(dispatch, params, variant),
       });
     },
   };
-  const { record } = /** @type {{ record(): void }} */ (/** @type {unknown} */ (training));
-  gpu.capture(() => {
-    record.call(training);
-    return null;
-  });
+  training.plan();
   gpu.observer = null;
   return { config, parameterCount, work, memory: memory.curve() };
 }
@@ -218,8 +216,8 @@ await runCommand(async () => {
     .option(
       "--set <key=value>",
       "a setting over the preset paper; may be repeated",
-      (value, all) => [...all, value],
-      [],
+      (/** @type {string} */ value, /** @type {string[]} */ all) => [...all, value],
+      /** @type {string[]} */ ([]),
     )
     .parse();
   const options = /** @type {{ words: number, length: number, set: string[] }} */ (program.opts());

@@ -4,9 +4,8 @@ import { float16ToFloat32, float32ToFloat16 } from "../dist/debug.js";
 import { backwardFrom, fromArray, zeroGrad } from "../dist/engine/index.js";
 
 /**
- * @typedef {import("./types.js").Gpu} Gpu
- * @typedef {import("./types.js").Tensor} Tensor
- * @typedef {import("./types.js").Problem} Problem
+ * @import { Float, Tensor } from "../dist/engine/index.js"
+ * @import { AnyTensor, DType, Gpu, Problem } from "./types.js"
  */
 
 /** @param {readonly number[]} shape */
@@ -20,13 +19,15 @@ export const countName = (count) => (count % 2 ** 20 === 0 ? `${count / 2 ** 20}
 
 /**
  * A tensor that lives until the problem is disposed of.
+ * @template {DType} [D="f32"]
  * @param {Gpu} gpu
  * @param {ArrayLike<number>} data
  * @param {readonly number[]} shape
- * @param {"f32" | "f16" | "u32"} [dtype]
- * @returns {Tensor}
+ * @param {D} [dtype]
+ * @returns {Tensor<D>}
  */
-export const input = (gpu, data, shape, dtype = "f32") => fromArray(gpu, data, shape, dtype, "input").keep();
+export const input = (gpu, data, shape, dtype = /** @type {D} */ ("f32")) =>
+  fromArray(gpu, data, shape, dtype, "input").keep();
 
 /**
  * What float16 holds of numbers.
@@ -36,8 +37,8 @@ export const roundedToHalf = (values) => float16ToFloat32(float32ToFloat16(value
 
 /**
  * A problem that only goes forward.
- * @param {readonly Tensor[]} inputs
- * @param {() => Tensor[]} call
+ * @param {readonly AnyTensor[]} inputs
+ * @param {() => AnyTensor[]} call
  * @param {() => ArrayLike<number>[]} reference
  * @returns {Problem}
  */
@@ -48,9 +49,9 @@ export function forward(inputs, call, reference) {
 /**
  * A problem that goes forward and back: results are the output, then the gradient of each leaf. The gradients are
  * overwritten from call to call, as in training after `zeroGrad`.
- * @param {readonly Tensor[]} leaves Inputs whose gradients are taken.
- * @param {readonly Tensor[]} others
- * @param {() => Tensor} op
+ * @param {readonly Tensor<Float>[]} leaves Inputs whose gradients are taken.
+ * @param {readonly AnyTensor[]} others
+ * @param {() => Tensor<Float>} op
  * @param {Tensor} dy Gradient with respect to the op's output.
  * @param {() => ArrayLike<number>[]} reference
  * @returns {Problem}

@@ -1,5 +1,7 @@
 /** Float64 references, straight from the formulas, slow and plain. Arrays are flat, row by row. */
 
+import { add, at } from "./numbers.js";
+
 /**
  * [m, k] · [k, n]; `ta`: a is stored [k, m]; `tb`: b is stored [n, k]. `batch` products one after the other.
  * @param {ArrayLike<number>} a
@@ -13,7 +15,8 @@ export function matmul(a, b, { m, k, n, batch = 1, ta = false, tb = false }) {
       for (let j = 0; j < n; j++) {
         let sum = 0;
         for (let p = 0; p < k; p++) {
-          sum += a[l * m * k + (ta ? p * m + i : i * k + p)] * b[l * k * n + (tb ? j * k + p : p * n + j)];
+          sum +=
+            at(a, l * m * k + (ta ? p * m + i : i * k + p)) * at(b, l * k * n + (tb ? j * k + p : p * n + j));
         }
         c[(l * m + i) * n + j] = sum;
       }
@@ -29,7 +32,7 @@ export function matmul(a, b, { m, k, n, batch = 1, ta = false, tb = false }) {
  */
 export function columnSums(x, width) {
   const sums = new Float64Array(width);
-  for (let i = 0; i < x.length; i++) sums[i % width] += x[i];
+  for (let i = 0; i < x.length; i++) add(sums, i % width, at(x, i));
   return sums;
 }
 
@@ -58,11 +61,13 @@ export function softmax(x, width) {
     const row = p.subarray(first, first + width);
     const top = row.reduce((high, value) => Math.max(high, value), Number.NEGATIVE_INFINITY);
     let total = 0;
-    for (let i = 0; i < width; i++) {
-      row[i] = Math.exp(row[i] - top);
-      total += row[i];
-    }
-    for (let i = 0; i < width; i++) row[i] /= total;
+    row.forEach((value, i) => {
+      row[i] = Math.exp(value - top);
+      total += at(row, i);
+    });
+    row.forEach((value, i) => {
+      row[i] = value / total;
+    });
   }
   return p;
 }
@@ -77,8 +82,8 @@ export function softmaxBackward(p, dy, width) {
   const dx = new Float64Array(p.length);
   for (let first = 0; first < p.length; first += width) {
     let dot = 0;
-    for (let i = first; i < first + width; i++) dot += p[i] * dy[i];
-    for (let i = first; i < first + width; i++) dx[i] = p[i] * (dy[i] - dot);
+    for (let i = first; i < first + width; i++) dot += at(p, i) * at(dy, i);
+    for (let i = first; i < first + width; i++) dx[i] = at(p, i) * (at(dy, i) - dot);
   }
   return dx;
 }
@@ -92,11 +97,11 @@ export function normalise(x, groups, epsilon = 1e-5) {
   const normal = new Float64Array(x.length);
   const inverse = groups.map((members) => {
     let mean = 0;
-    for (const i of members) mean += x[i] / members.length;
+    for (const i of members) mean += at(x, i) / members.length;
     let variance = 0;
-    for (const i of members) variance += (x[i] - mean) ** 2 / members.length;
+    for (const i of members) variance += (at(x, i) - mean) ** 2 / members.length;
     const factor = 1 / Math.sqrt(variance + epsilon);
-    for (const i of members) normal[i] = (x[i] - mean) * factor;
+    for (const i of members) normal[i] = (at(x, i) - mean) * factor;
     return factor;
   });
   return {
@@ -111,10 +116,10 @@ export function normalise(x, groups, epsilon = 1e-5) {
         let mean = 0;
         let dot = 0;
         for (const i of members) {
-          mean += d[i] / members.length;
-          dot += (d[i] * normal[i]) / members.length;
+          mean += at(d, i) / members.length;
+          dot += (at(d, i) * at(normal, i)) / members.length;
         }
-        for (const i of members) dx[i] = (d[i] - mean - normal[i] * dot) * inverse[g];
+        for (const i of members) dx[i] = (at(d, i) - mean - at(normal, i) * dot) * at(inverse, g);
       });
       return dx;
     },
@@ -140,7 +145,9 @@ export const rowGroups = (rows, width) =>
 export function attention(q, k, v, { batch, queries, keys, heads, width }, dy) {
   const channels = heads * width;
   const output = new Float64Array(q.length);
-  const [dq, dk, dv] = [q, k, v].map((array) => new Float64Array(array.length));
+  const dq = new Float64Array(q.length);
+  const dk = new Float64Array(k.length);
+  const dv = new Float64Array(v.length);
   const scale = 1 / Math.sqrt(width);
   for (let b = 0; b < batch; b++) {
     for (let h = 0; h < heads; h++) {
@@ -150,25 +157,25 @@ export function attention(q, k, v, { batch, queries, keys, heads, width }, dy) {
         const key = (s) => (b * keys + s) * channels + h * width;
         const scores = new Float64Array(keys);
         for (let s = 0; s < keys; s++) {
-          for (let d = 0; d < width; d++) scores[s] += scale * q[query + d] * k[key(s) + d];
+          for (let d = 0; d < width; d++) add(scores, s, scale * at(q, query + d) * at(k, key(s) + d));
         }
         const p = softmax(scores, keys);
         for (let s = 0; s < keys; s++) {
-          for (let d = 0; d < width; d++) output[query + d] += p[s] * v[key(s) + d];
+          for (let d = 0; d < width; d++) add(output, query + d, at(p, s) * at(v, key(s) + d));
         }
         if (!dy) continue;
         const dp = new Float64Array(keys);
         for (let s = 0; s < keys; s++) {
           for (let d = 0; d < width; d++) {
-            dp[s] += dy[query + d] * v[key(s) + d];
-            dv[key(s) + d] += p[s] * dy[query + d];
+            add(dp, s, at(dy, query + d) * at(v, key(s) + d));
+            add(dv, key(s) + d, at(p, s) * at(dy, query + d));
           }
         }
         const ds = softmaxBackward(p, dp, keys);
         for (let s = 0; s < keys; s++) {
           for (let d = 0; d < width; d++) {
-            dq[query + d] += scale * ds[s] * k[key(s) + d];
-            dk[key(s) + d] += scale * ds[s] * q[query + d];
+            add(dq, query + d, scale * at(ds, s) * at(k, key(s) + d));
+            add(dk, key(s) + d, scale * at(ds, s) * at(q, query + d));
           }
         }
       }
@@ -195,7 +202,7 @@ export function conv2d(x, weight, bias, shape, dy) {
     for (let oy = 0; oy < outSide; oy++) {
       for (let ox = 0; ox < outSide; ox++) {
         const out = ((b * outSide + oy) * outSide + ox) * outputs;
-        for (let o = 0; o < outputs; o++) y[out + o] = bias[o];
+        for (let o = 0; o < outputs; o++) y[out + o] = at(bias, o);
         for (let ky = 0; ky < kernel; ky++) {
           const iy = oy * stride + ky - padding;
           if (iy < 0 || iy >= side) continue;
@@ -206,10 +213,10 @@ export function conv2d(x, weight, bias, shape, dy) {
               const pixel = ((b * side + iy) * side + ix) * inputs + i;
               const filter = ((ky * kernel + kx) * inputs + i) * outputs;
               for (let o = 0; o < outputs; o++) {
-                y[out + o] += x[pixel] * weight[filter + o];
+                add(y, out + o, at(x, pixel) * at(weight, filter + o));
                 if (!dy) continue;
-                dx[pixel] += dy[out + o] * weight[filter + o];
-                dweight[filter + o] += dy[out + o] * x[pixel];
+                add(dx, pixel, at(dy, out + o) * at(weight, filter + o));
+                add(dweight, filter + o, at(dy, out + o) * at(x, pixel));
               }
             }
           }
@@ -233,7 +240,7 @@ export function nearest(z, codes, width) {
     let best = Number.POSITIVE_INFINITY;
     for (let k = 0; k < codes.length / width; k++) {
       let sum = 0;
-      for (let d = 0; d < width; d++) sum += (z[n * width + d] - codes[k * width + d]) ** 2;
+      for (let d = 0; d < width; d++) sum += (at(z, n * width + d) - at(codes, k * width + d)) ** 2;
       if (sum < best) {
         best = sum;
         ids[n] = k;

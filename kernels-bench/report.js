@@ -1,5 +1,6 @@
 /** The table of results as text, and the file of them as JSON. */
 
+import { at } from "./numbers.js";
 import { byProcessorTime, withShares } from "./roofline.js";
 
 /**
@@ -16,7 +17,7 @@ import { byProcessorTime, withShares } from "./roofline.js";
  * @property {boolean} software
  * @property {string} [node] Its version, where it ran in Node.
  * @property {string} platform
- * @property {{ peak: Ceiling, median: Ceiling, measured: Result[] }} ceilings Best and median rates, and their samples.
+ * @property {{ peak: Ceiling, median: Ceiling, measured: [fma: Result, copy: Result] }} ceilings Best and median rates, and their samples.
  * @property {string} [sizes] What `--sizes` said.
  * @property {number} seconds That the run took, and of them `cpuSeconds` of processor time.
  * @property {number | null} cpuSeconds Null where the platform does not tell it.
@@ -31,7 +32,8 @@ export const format = "mc-diffusion-bench-1";
  * @param {Pick<Report, "date" | "adapter" | "software" | "node" | "platform" | "sizes" | "seconds" | "cpuSeconds">} about
  * @returns {Report}
  */
-export function reportOf([fma, copy, ...results], about) {
+export function reportOf(results, about) {
+  const [fma, copy] = [at(results, 0), at(results, 1)];
   return {
     format,
     ...about,
@@ -40,7 +42,7 @@ export function reportOf([fma, copy, ...results], about) {
       median: { gflops: fma.gflops, gbs: copy.gbs },
       measured: [fma, copy],
     },
-    cases: results.map((result) => withShares(result, fma, copy, byProcessorTime(about))),
+    cases: results.slice(2).map((result) => withShares(result, fma, copy, byProcessorTime(about))),
   };
 }
 
@@ -84,7 +86,7 @@ export function table(report) {
       result.name,
       significant(result.ms),
       percent(result.spread),
-      ...(byProcessor ? [(result.cpuMs / result.ms).toFixed(1)] : []),
+      ...(byProcessor ? [coresBusy(result)] : []),
       result.flops > 0 ? significant(result.gflops) : "–",
       significant(result.gbs),
       fma === null ? "–" : percent(fma),
@@ -108,15 +110,20 @@ export function table(report) {
   ].join("\n");
 }
 
+/** Processor time over time: how many cores a kernel keeps busy. @param {Result} result */
+export const coresBusy = ({ cpuMs, ms }) => (cpuMs === null ? "–" : (cpuMs / ms).toFixed(1));
+
 /**
  * Lines of a table whose first column is text and whose others are numbers.
  * @param {readonly (readonly string[])[]} rows
  */
 export function align(rows) {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  const widths = at(rows, 0).map((_, column) => Math.max(...rows.map((row) => at(row, column).length)));
   return rows.map((row) =>
     row
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column])))
+      .map((cell, column) =>
+        column === 0 ? cell.padEnd(at(widths, column)) : cell.padStart(at(widths, column)),
+      )
       .join("  ")
       .trimEnd(),
   );

@@ -1,6 +1,7 @@
 /** The roofline as a picture: both ceilings, and a numbered point for each case. */
 
 import { escapeXml } from "../dist/debug.js";
+import { at } from "./numbers.js";
 import { colours, drawing, fixed, text } from "./page.js";
 import { percent, significant } from "./report.js";
 
@@ -58,18 +59,18 @@ export function rooflineChart({ peak, bandwidth, ridge, perCore, points }) {
   ];
 
   for (const { value, name } of ticks(xLow, xHigh)) {
-    const at = fixed(x(value));
+    const place = fixed(x(value));
     parts.push(
-      `<path d="M${at} ${plot.top}V${plot.bottom}" stroke="currentColor" stroke-opacity="${name ? 0.13 : 0.05}"/>`,
+      `<path d="M${place} ${plot.top}V${plot.bottom}" stroke="currentColor" stroke-opacity="${name ? 0.13 : 0.05}"/>`,
     );
-    if (name) parts.push(text(at, plot.bottom + 18, name, 'text-anchor="middle"'));
+    if (name) parts.push(text(place, plot.bottom + 18, name, 'text-anchor="middle"'));
   }
   for (const { value, name } of ticks(yLow, yHigh)) {
-    const at = fixed(y(value));
+    const place = fixed(y(value));
     parts.push(
-      `<path d="M${plot.left} ${at}H${plot.right}" stroke="currentColor" stroke-opacity="${name ? 0.13 : 0.05}"/>`,
+      `<path d="M${plot.left} ${place}H${plot.right}" stroke="currentColor" stroke-opacity="${name ? 0.13 : 0.05}"/>`,
     );
-    if (name) parts.push(text(plot.left - 8, at + 4, name, 'text-anchor="end"'));
+    if (name) parts.push(text(plot.left - 8, place + 4, name, 'text-anchor="end"'));
   }
   const middle = (plot.left + plot.right) / 2;
   parts.push(
@@ -120,7 +121,7 @@ export function rooflineChart({ peak, bandwidth, ridge, perCore, points }) {
   const places = layOut(
     points.map(({ number, intensity, rate }) => ({ x: x(intensity), y: y(rate), half: badgeHalf(number) })),
   );
-  parts.push(...points.map((point, i) => marker(point, places[i], unit)));
+  parts.push(...points.map((point, i) => marker(point, at(places, i), unit)));
   return drawing(width, height, "Roofline", parts);
 }
 
@@ -177,9 +178,9 @@ export function layOut(points) {
     search: for (let radius = badge + 5; radius < 130; radius += 5) {
       for (let step = 0; step < 24; step++) {
         const angle = (step * Math.PI) / 12;
-        const at = [point.x + radius * Math.sin(angle), point.y - radius * Math.cos(angle)];
-        if (!free(at[0], at[1])) continue;
-        [toX, toY] = at;
+        const [x, y] = [point.x + radius * Math.sin(angle), point.y - radius * Math.cos(angle)];
+        if (!free(x, y)) continue;
+        [toX, toY] = [x, y];
         break search;
       }
     }
@@ -191,6 +192,7 @@ export function layOut(points) {
 /**
  * @param {readonly number[]} values
  * @param {number} margin
+ * @returns {[low: number, high: number]}
  */
 function decades(values, margin) {
   const positive = values.filter((value) => value > 0 && Number.isFinite(value));

@@ -31,6 +31,13 @@ export const byProcessorTime = ({ software, cpuSeconds }) => software && cpuSeco
 const clock = (byProcessor) => (byProcessor ? "cpuMs" : "best");
 
 /**
+ * Milliseconds of one call by a clock; not a number where the platform does not tell them.
+ * @param {"best" | "cpuMs"} time
+ * @param {Result} result
+ */
+export const timeBy = (time, result) => result[time] ?? Number.NaN;
+
+/**
  * A result with its shares of the ceilings.
  * @param {Result} result
  * @param {Result} fma
@@ -45,7 +52,9 @@ export function withShares(result, fma, copy, byProcessor) {
    * @param {Result} ceiling
    */
   const share = (amount, time, ceiling) =>
-    result[amount] > 0 ? result[amount] / result[time] / (ceiling[amount] / ceiling[time]) : null;
+    result[amount] > 0
+      ? result[amount] / timeBy(time, result) / (ceiling[amount] / timeBy(time, ceiling))
+      : null;
   const time = clock(byProcessor);
   return {
     ...result,
@@ -67,8 +76,8 @@ export function roofline(report) {
   const perCore = byProcessorTime(report);
   const time = clock(perCore);
   const [fma, copy] = ceilings.measured;
-  const peak = fma.flops / fma[time] / 1e6;
-  const bandwidth = copy.leastBytes / copy[time] / 1e6;
+  const peak = fma.flops / timeBy(time, fma) / 1e6;
+  const bandwidth = copy.leastBytes / timeBy(time, copy) / 1e6;
   /** @type {Point[]} */
   const points = [];
   cases.forEach((result, i) => {
@@ -79,7 +88,7 @@ export function roofline(report) {
       name: result.name,
       family: result.family,
       intensity,
-      rate: result.flops / result[time] / 1e6,
+      rate: result.flops / timeBy(time, result) / 1e6,
       roof: Math.min(peak, intensity * bandwidth),
       limit: intensity * bandwidth < peak ? "copy" : "FMA",
     });

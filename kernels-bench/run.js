@@ -40,6 +40,7 @@ const { chosen, families, parseSizes, sizesRule } = await import("./cases.js");
 const { casesPage } = await import("./cases-page.js");
 const { ceilings } = await import("./ceilings.js");
 const { check, measure } = await import("./measure.js");
+const { at } = await import("./numbers.js");
 const { baselineFault, compare, describe } = await import("./baseline.js");
 const { format, reportOf, table } = await import("./report.js");
 
@@ -208,7 +209,7 @@ async function benchmark(wanted, options) {
   if (options.check) {
     for (const [i, entry] of selected.entries()) {
       progress(`checking ${i + 1} of ${selected.length}: ${entry.name}`);
-      results[limits.length + i].check = await check(gpu, entry);
+      at(results, limits.length + i).check = await check(gpu, entry);
     }
     progress("");
   }

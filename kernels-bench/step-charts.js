@@ -1,6 +1,7 @@
 /** Pictures of a profiled step: a lane for each kernel along time, and the memory in use over the dispatches. */
 
 import { escapeXml } from "../dist/debug.js";
+import { at as elementAt } from "./numbers.js";
 import { colours, drawing, fixed, text } from "./page.js";
 import { bytes, percent, significant } from "./report.js";
 
@@ -48,7 +49,7 @@ export function timelineChart({ stage, memory, timeline, kernels }) {
     parts.push(text(width - 8, y + 14, percent(microseconds / total), 'text-anchor="end"'));
   });
   timeline.forEach(({ begin, us }, i) => {
-    const { kernel, groups, bytes: moved } = memory.dispatches[i];
+    const { kernel, groups, bytes: moved } = elementAt(memory.dispatches, i);
     const found = own.findIndex((entry) => entry.kernel === kernel);
     const lane = found < 0 ? own.length : found;
     const title = `${kernel}, dispatch ${i + 1} of ${timeline.length}\n${significant(us / 1000)} ms, ${groups.join("×")} workgroups, ${bytes(moved)} moved`;
@@ -95,7 +96,7 @@ export function memoryChart({ stage, memory }) {
   /** @type {{ label: string, colour: string, atPeak: number }[]} */
   const key = [];
   ordered.forEach(({ label, bytes: sizes }, i) => {
-    const colour = colours[i % colours.length];
+    const colour = elementAt(colours, i % colours.length);
     const ceiling = floor.map((size, at) => size + (sizes[at] ?? 0));
     parts.push(
       `<path d="M${stairs(ceiling, x, y)}L${stairs(floor, x, y, true)}Z" fill="${colour}" fill-opacity="0.75"><title>${escapeXml(label)}</title></path>`,

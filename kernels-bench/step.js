@@ -1,15 +1,11 @@
 /** Profile of whole training steps: what they take in time, dispatches and memory, and which kernels take it. */
 
 import { timeline, timesByKernel } from "../dist/debug.js";
-import {
-  Captioner,
-  DecoderTraining,
-  resolveConfig,
-  TokenizerTraining,
-  WordTokenizer,
-} from "../dist/index.js";
+import { Captioner, resolveConfig, WordTokenizer } from "../dist/index.js";
+import { DecoderTraining, TokenizerTraining } from "../dist/training.js";
 import { quantile, spreadOf } from "./measure.js";
 import { memoryRecorder } from "./memory-curve.js";
+import { add } from "./numbers.js";
 import { randomSource } from "./random.js";
 import { align, bytes, percent, significant } from "./report.js";
 
@@ -67,7 +63,8 @@ export async function profileSteps(gpu, preset, options) {
   const words = Array.from({ length: vocabulary - 2 }, (_, i) => `word${i}`);
   const captioner = new Captioner(gpu, config, new WordTokenizer(words));
   const random = randomSource(1);
-  const { length, codes, dim, blocks } = captioner.decoder.shape;
+  const { length, codes } = captioner.decoder.shape;
+  const { dim, blocks } = config.decoder;
   const profiles = [];
 
   progress("decoder step");
@@ -139,7 +136,8 @@ async function profileStep(gpu, training, { count, timestamps, progress }, title
     const encodeBestMs = Math.min(...watched.encodeTimes);
 
     const [captured] = watched.captures;
-    if (watched.captures.length !== 1) throw new Error(`${title.stage}: a step is not one captured work`);
+    if (!captured || watched.captures.length !== 1)
+      throw new Error(`${title.stage}: a step is not one captured work`);
     const memory = captured.recorder.curve();
     let fastest = null;
     for (let i = 0; timestamps && i < profiledSteps; i++) {
@@ -192,11 +190,16 @@ function watchCaptures(gpu) {
   /** @type {number[]} */
   const encodeTimes = [];
   const original = gpu.capture;
-  gpu.capture = (body) => {
+  /**
+   * @template T
+   * @param {() => T} body
+   */
+  const watched = (body) => {
     const recorder = memoryRecorder(gpu.memory.byLabel);
     gpu.observer = recorder.observer;
     try {
-      const captured = original.call(gpu, body);
+      gpu.capture = original;
+      const captured = gpu.capture(body);
       const { work } = captured;
       const run = work.run;
       work.run = () => {
@@ -205,11 +208,13 @@ function watchCaptures(gpu) {
         encodeTimes.push(performance.now() - began);
       };
       captures.push({ work, recorder });
-      return /** @type {any} */ (captured);
+      return captured;
     } finally {
+      gpu.capture = watched;
       gpu.observer = null;
     }
   };
+  gpu.capture = watched;
   return {
     captures,
     encodeTimes,
@@ -292,9 +297,9 @@ function strip({ timeline, memory }, kernel) {
   const column = duration / stripWidth;
   const busy = new Float64Array(stripWidth);
   all.forEach(({ begin, us }, i) => {
-    if (memory.dispatches[i].kernel !== kernel) return;
+    if (memory.dispatches[i]?.kernel !== kernel) return;
     for (let at = Math.floor(begin / column); at < stripWidth && at * column < begin + us; at++) {
-      busy[at] += Math.min(begin + us, (at + 1) * column) - Math.max(begin, at * column);
+      add(busy, at, Math.min(begin + us, (at + 1) * column) - Math.max(begin, at * column));
     }
   });
   const marks = "·░▒▓█";

@@ -3,6 +3,8 @@
  * an event for each dispatch, the memory in use as a counter.
  */
 
+import { at } from "./numbers.js";
+
 /**
  * @typedef {import("./step.js").StepProfile} StepProfile
  */
@@ -28,7 +30,7 @@ function stageEvents({ stage, shape, timeline, memory }, pid) {
     { ...common, ph: "M", name: "thread_name", args: { name: "dispatches" } },
   ];
   (timeline ?? []).forEach(({ begin, us }, i) => {
-    const { kernel, groups, bytes } = memory.dispatches[i];
+    const { kernel, groups, bytes } = at(memory.dispatches, i);
     const labels = Object.fromEntries(memory.byLabel.map((curve) => [curve.label, curve.bytes[i]]));
     events.push(
       {

@@ -9,6 +9,7 @@ import { sourceHash, valuesFault } from "../dist/debug.js";
 import { GpuError, tuningFormat } from "../dist/engine/index.js";
 import { contest } from "./contest.js";
 import { largestError } from "./measure.js";
+import { at } from "./numbers.js";
 import { randomSource } from "./random.js";
 
 /**
@@ -18,6 +19,7 @@ import { randomSource } from "./random.js";
  * @typedef {import("./contest.js").Sample} Sample
  * @typedef {import("./contest.js").Verdict} Verdict
  * @typedef {import("../dist/debug.js").Tunable} Tunable
+ * @typedef {import("../dist/engine/index.js").TunedAdapter} TunedAdapter
  * @typedef {import("../dist/engine/index.js").TuningTable} TuningTable
  * @typedef {Record<string, string | number>} Values
  * @typedef {Map<Tunable, Map<string, Values>>} Settings Values by tunable and class of shapes.
@@ -47,6 +49,14 @@ import { randomSource } from "./random.js";
  * @property {(tuned: readonly Tuned[]) => Promise<void>} [keep] Given all results so far after each case, so that a
  *   long run that is stopped has not been in vain.
  * @property {Clock} [clock] For tests.
+ *
+ * @typedef {object} Entrant A case recorded with a candidate's values, warmed up.
+ * @property {Values} values
+ * @property {string} signature Its pipelines and grids.
+ * @property {number} compileMs
+ * @property {number} single Milliseconds of one call, by the clock that verdicts prefer.
+ * @property {() => Promise<Sample>} sample Times one call.
+ * @property {() => void} dispose
  *
  * @typedef {(run: () => Promise<void>, values: Values, calls: number) => Promise<Sample>} Clock Times work of
  *   so many calls with these values.
@@ -261,6 +271,7 @@ async function benchOf(gpu, entry, winners, { clock = clockOf(gpu) }) {
    * @param {Values} values
    * @param {Knob} [knob]
    * @param {Set<string>} [tried]
+   * @returns {Promise<Entrant | undefined>}
    */
   async function entrant(values, knob, tried) {
     apply(settingsWith(values, knob));
@@ -321,7 +332,7 @@ async function benchOf(gpu, entry, winners, { clock = clockOf(gpu) }) {
    */
   async function verify(values, knob) {
     if (small === null) {
-      small = entry.build(gpu, { ...entry.size, ...entry.checkSize }, randomSource(2));
+      small = entry.build(gpu, entry.checkSize ?? entry.size, randomSource(2));
       expected = small.reference();
     }
     // The reduced size may be of another class of shapes.
@@ -340,7 +351,7 @@ async function benchOf(gpu, entry, winners, { clock = clockOf(gpu) }) {
   return {
     gpu,
     apply,
-    entrant: /** @type {typeof entrant & ((values: Values) => Promise<Entrant>)} */ (entrant),
+    entrant: /** @type {((values: Values) => Promise<Entrant>) & typeof entrant} */ (entrant),
     verify,
     /** A knob of the case that is not done yet. Winners may bring new ones. @param {ReadonlySet<unknown>} done */
     next(done) {
@@ -364,8 +375,6 @@ async function benchOf(gpu, entry, winners, { clock = clockOf(gpu) }) {
   };
 }
 
-/** @typedef {NonNullable<Awaited<ReturnType<Awaited<ReturnType<typeof benchOf>>["entrant"]>>>} Entrant */
-
 /**
  * @param {readonly (Float32Array | Uint32Array | Int32Array)[]} actual
  * @param {readonly ArrayLike<number>[]} expected
@@ -373,7 +382,7 @@ async function benchOf(gpu, entry, winners, { clock = clockOf(gpu) }) {
  * @param {string} what
  */
 function faultOf(actual, expected, tolerance, what) {
-  const error = Math.max(...actual.map((values, i) => largestError(values, expected[i])));
+  const error = Math.max(...actual.map((values, i) => largestError(values, at(expected, i))));
   return error <= tolerance ? null : `${error.toExponential(1)} from ${what}, where ${tolerance} is allowed`;
 }
 
@@ -400,12 +409,14 @@ function clockOf(gpu) {
 export function mergedTable(old, { key, description, date }, results) {
   /** @type {TuningTable} */
   const table = old ? structuredClone(old) : { format: tuningFormat, adapters: {} };
-  const { kernels } = table.adapters[key] ?? { kernels: {} };
+  /** @type {TunedAdapter["kernels"]} */
+  const kernels = table.adapters[key]?.kernels ?? {};
   for (const { tunable, shape, values, verdict } of results) {
     const { name } = tunable.spec;
     const source = sourceHash(tunable.source);
-    if (kernels[name]?.source !== source) kernels[name] = { source, shapes: {} };
-    const { shapes } = kernels[name];
+    const before = kernels[name];
+    const { shapes } = before?.source === source ? before : { shapes: {} };
+    kernels[name] = { source, shapes };
     delete shapes[shape];
     if (values && verdict) {
       const { ratio, noise } = verdict.steadier;

@@ -11,7 +11,7 @@ let table;
 try {
   table = JSON.parse(readFileSync(source, "utf8"));
 } catch (error) {
-  console.error(`shaders/tuning.json: ${error.message}`);
+  console.error(`shaders/tuning.json: ${/** @type {Error} */ (error).message}`);
   process.exit(1);
 }
 // What only people read (reasons, gains) stays in the file, and of what was measured the date is enough.

@@ -19,62 +19,105 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 // The package marks its CommonJS main as an ES module; its real ES module has to be named.
-import { WgslReflect } from "wgsl_reflect/wgsl_reflect.module.js";
+import { StructInfo, WgslReflect } from "wgsl_reflect/wgsl_reflect.module.js";
+
+/**
+ * @typedef {"f32" | "f16" | "u32" | "i32"} Scalar
+ *
+ * @typedef {object} Variant A compile-time choice.
+ * @property {string} type Of its constant; `alias` for an element type.
+ * @property {string | boolean} fallback Its value in the file.
+ * @property {Record<string, string | number> | null} values By name; null for a boolean.
+ *
+ * @typedef {Record<string, Variant>} Variants
+ * @typedef {Record<string, { fallback: number, candidates: number[] }>} Tunables
+ * @typedef {{ name: string, offset: number, type: Scalar, width: number }} Member
+ * @typedef {{ name: string, binding: number, access: "read" | "read_write", dtype: string, choice?: { variant: string, dtypes: Record<string, Scalar> } }} Binding
+ *
+ * @typedef {object} Entry An entry point and what it uses.
+ * @property {string} name
+ * @property {Binding[]} bindings
+ * @property {{ name: string, binding: number }[]} textures
+ * @property {{ size: number, members: Member[] } | null} uniform
+ * @property {(string | number)[]} workgroupSize
+ * @property {Tunables} tunables
+ * @property {Variants} variants
+ *
+ * @typedef {{ file: string, source: string, entries: Entry[] }} Shader
+ */
 
 const shadersFolder = dirname(fileURLToPath(import.meta.url));
+/** @param {string} name */
 const generated = (name) => join(shadersFolder, "..", "src", "engine", "gpu", `${name}.generated.ts`);
-const scalarTypes = new Set(["f32", "f16", "u32", "i32"]);
-const vectorType = /^vec([234])<?(f32|f16|u32|i32|f|h|u|i)>?$/;
+const elementType = /^(?:vec([234])<?)?(f32|f16|u32|i32|(?<=vec[234])[fhui])>?$/;
+/** By the names that types of WGSL have them under. @type {ReadonlyMap<string, Scalar>} */
+const scalars = new Map([
+  ["f32", "f32"],
+  ["f16", "f16"],
+  ["u32", "u32"],
+  ["i32", "i32"],
+  ["f", "f32"],
+  ["h", "f16"],
+  ["u", "u32"],
+  ["i", "i32"],
+]);
 
 class ShaderError extends Error {}
 
+/**
+ * @param {string} file
+ * @param {number} line
+ * @param {string} message
+ * @returns {never}
+ */
 function fail(file, line, message) {
   throw new ShaderError(`shaders/${file}:${line}: ${message}`);
 }
 
+/** @param {string} name */
 const camelCase = (name) => name.replace(/[-_](.)/g, (_, letter) => letter.toUpperCase());
 
-/** "f32", "vec4<u32>" or "vec4f" → { scalar: "f32" | "f16" | "u32" | "i32", width: 1..4 }, else null. */
+/**
+ * "f32", "vec4<u32>" or "vec4f" → { scalar: "f32" | "f16" | "u32" | "i32", width: 1..4 }, else null.
+ * @param {string} typeName
+ * @returns {{ scalar: Scalar, width: number } | null}
+ */
 function elementOf(typeName) {
-  if (scalarTypes.has(typeName)) return { scalar: typeName, width: 1 };
-  const match = vectorType.exec(typeName);
-  if (!match) return null;
-  const scalar = { f: "f32", h: "f16", u: "u32", i: "i32" }[match[2]] ?? match[2];
-  return { scalar, width: Number(match[1]) };
+  const [, width = "1", name = ""] = elementType.exec(typeName) ?? [];
+  const scalar = scalars.get(name);
+  return scalar ? { scalar, width: Number(width) } : null;
 }
 
+/**
+ * @param {string} file
+ * @param {string} source
+ */
 function readConstants(file, source) {
+  /** @type {Tunables} */
   const tunables = {};
+  /** @type {Variants} */
   const variants = {};
   source.split("\n").forEach((text, index) => {
     const marked = /\/\/\s*@(tune|variant)\b(.*)$/.exec(text);
     if (!marked) return;
+    const [, mark, rest = ""] = marked;
     const line = index + 1;
     const alias = /^alias\s+(\w+)\s*=\s*([^;]+);/.exec(text);
-    if (alias && marked[1] === "variant") {
-      const values = Object.fromEntries(
-        marked[2]
-          .trim()
-          .split(/\s+/)
-          .map((word) => word.split("=")),
-      );
-      const fallback = Object.keys(values).find((key) => values[key] === alias[2].trim());
-      if (!fallback)
-        fail(file, line, `alias ${alias[1]}: its type ${alias[2]} is not among ${marked[2].trim()}`);
-      if (/f16|vec\dh/.test(values[fallback]))
-        fail(
-          file,
-          line,
-          `alias ${alias[1]}: its type in the file must not be f16, which not every device has`,
-        );
-      variants[alias[1]] = { type: "alias", fallback, values };
+    if (alias && mark === "variant") {
+      const [, name = "", type = ""] = alias;
+      const values = pairs(rest.trim().split(/\s+/));
+      const fallback = Object.keys(values).find((key) => values[key] === type.trim());
+      if (!fallback) fail(file, line, `alias ${name}: its type ${type} is not among ${rest.trim()}`);
+      if (/f16|vec\dh/.test(type))
+        fail(file, line, `alias ${name}: its type in the file must not be f16, which not every device has`);
+      variants[name] = { type: "alias", fallback, values };
       return;
     }
     const declared = /^const\s+([A-Z][A-Z0-9_]*)\s*:\s*(u32|i32|f32|bool)\s*=\s*([^;]+);/.exec(text);
-    if (!declared) fail(file, line, `a line marked @${marked[1]} must read "const NAME: type = value;"`);
-    const [, name, type, value] = declared;
-    const words = marked[2].trim().split(/\s+/).filter(Boolean);
-    if (marked[1] === "tune") {
+    if (!declared) fail(file, line, `a line marked @${mark} must read "const NAME: type = value;"`);
+    const [, name = "", type = "", value = ""] = declared;
+    const words = rest.trim().split(/\s+/).filter(Boolean);
+    if (mark === "tune") {
       if (type !== "u32") fail(file, line, `tunable ${name} must be u32, not ${type}`);
       const fallback = Number(value);
       const candidates = words.map(Number);
@@ -85,7 +128,7 @@ function readConstants(file, source) {
       variants[name] = { type, fallback: value.trim() === "true", values: null };
     } else {
       const values = Object.fromEntries(
-        words.map((word) => word.split("=")).map(([key, number]) => [key, Number(number)]),
+        Object.entries(pairs(words)).map(([key, number]) => [key, Number(number)]),
       );
       const fallback = Object.keys(values).find((key) => values[key] === Number(value));
       if (fallback === undefined)
@@ -96,9 +139,24 @@ function readConstants(file, source) {
   return { tunables, variants };
 }
 
-/** Names that `name` (an entry point or function) reaches, itself included: decides which bindings it uses. */
+/** Words like `name=value` by their names. @param {readonly string[]} words */
+function pairs(words) {
+  return Object.fromEntries(
+    words.map((word) => {
+      const [name = "", value = ""] = word.split("=");
+      return [name, value];
+    }),
+  );
+}
+
+/**
+ * Names that `name` (an entry point or function) reaches, itself included: decides which bindings it uses.
+ * @param {string} source
+ * @param {string} entry
+ */
 function usedIdentifiers(source, entry) {
   const code = source.replace(/\/\/.*$/gm, "").replace(/\/\*[\s\S]*?\*\//g, "");
+  /** @type {Map<string, Set<string>>} */
   const bodies = new Map();
   const header = /\bfn\s+(\w+)\s*\(/g;
   for (let match = header.exec(code); match; match = header.exec(code)) {
@@ -109,13 +167,13 @@ function usedIdentifiers(source, entry) {
       if (code[end] === "{") depth++;
       else if (code[end] === "}" && --depth === 0) break;
     }
-    bodies.set(match[1], new Set(code.slice(open, end).match(/(?<!\.)\b[A-Za-z_]\w*\b/g) ?? []));
+    bodies.set(match[1] ?? "", new Set(code.slice(open, end).match(/(?<!\.)\b[A-Za-z_]\w*\b/g) ?? []));
   }
   const seen = new Set();
   const pending = [entry];
+  /** @type {Set<string>} */
   const words = new Set();
-  while (pending.length > 0) {
-    const name = pending.pop();
+  for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
     if (seen.has(name)) continue;
     seen.add(name);
     for (const word of bodies.get(name) ?? []) {
@@ -126,19 +184,30 @@ function usedIdentifiers(source, entry) {
   return words;
 }
 
-/** For a binding whose element type is a variant: the variant's name, and the dtype that each of its values gives. */
+/**
+ * For a binding whose element type is a variant: the variant's name, and the dtype that each of its values gives.
+ * @param {string} source
+ * @param {string} name
+ * @param {Variants} variants
+ * @returns {Pick<Binding, "choice">}
+ */
 function dtypeChoice(source, name, variants) {
-  const alias = new RegExp(`var<storage[^>]*>\\s+${name}\\s*:\\s*array<(?:vec[234]<)?(\\w+)>`).exec(
-    source,
-  )?.[1];
+  const [, alias = ""] =
+    new RegExp(`var<storage[^>]*>\\s+${name}\\s*:\\s*array<(?:vec[234]<)?(\\w+)>`).exec(source) ?? [];
   const variant = variants[alias];
   if (variant?.type !== "alias") return {};
-  const dtypes = Object.fromEntries(
-    Object.entries(variant.values).map(([value, type]) => [value, elementOf(type).scalar]),
-  );
+  /** @type {Record<string, Scalar>} */
+  const dtypes = {};
+  for (const [value, type] of Object.entries(variant.values ?? {})) {
+    const element = elementOf(String(type));
+    if (!element)
+      throw new ShaderError(`alias ${alias}: ${type} is not f32, f16, u32, i32 or a vector of these`);
+    dtypes[value] = element.scalar;
+  }
   return new Set(Object.values(dtypes)).size > 1 ? { choice: { variant: alias, dtypes } } : {};
 }
 
+/** @param {string} file @param {StructInfo} struct @returns {Member[]} */
 function uniformLayout(file, struct) {
   return struct.members.map((member) => {
     const element = elementOf(member.type.getTypeName());
@@ -153,18 +222,22 @@ function uniformLayout(file, struct) {
   });
 }
 
+/** @param {string} file @returns {Shader} */
 function readShader(file) {
   const source = readFileSync(join(shadersFolder, file), "utf8");
   let reflected;
   try {
     reflected = new WgslReflect(source);
-  } catch (error) {
+  } catch (thrown) {
+    const error = /** @type {Error & { line?: number, token?: { line?: number } }} */ (thrown);
     fail(file, error.line ?? error.token?.line ?? 1, `wgsl_reflect cannot read it: ${error.message}`);
   }
   const { tunables, variants } = readConstants(file, source);
   const entries = reflected.entry.compute.map((entry) => {
     const words = usedIdentifiers(source, entry.name);
+    /** @type {Entry["uniform"]} */
     let uniform = null;
+    /** @type {Binding[]} */
     const bindings = [];
     for (const variable of [...reflected.uniforms, ...reflected.storage]) {
       if (!words.has(variable.name)) continue;
@@ -172,6 +245,8 @@ function readShader(file) {
       if (variable.resourceType === 0) {
         if (variable.binding !== 0)
           fail(file, entry.startLine, `the uniform ${variable.name} must be at @binding(0)`);
+        if (!(variable.type instanceof StructInfo))
+          fail(file, entry.startLine, `the uniform ${variable.name} must be a struct`);
         uniform = { size: Math.ceil(variable.size / 16) * 16, members: uniformLayout(file, variable.type) };
         continue;
       }
@@ -187,7 +262,7 @@ function readShader(file) {
         name: variable.name,
         binding: variable.binding,
         access: variable.access === "read_write" ? "read_write" : "read",
-        dtype: element?.scalar ?? atomic[1],
+        dtype: element?.scalar ?? atomic?.[1] ?? "",
         ...dtypeChoice(source, variable.name, variants),
       });
     }
@@ -206,11 +281,13 @@ function readShader(file) {
         entry.startLine,
         `${entry.name} binds ${bindings.length} storage buffers; 8 is what every device offers`,
       );
-    const size = entry.attributes.find((attribute) => attribute.name === "workgroup_size").value;
-    const workgroupSize = (Array.isArray(size) ? size : [size]).map((value) =>
-      /^\d+u?$/.test(value) ? Number.parseInt(value, 10) : value,
-    );
+    const size = entry.attributes?.find((attribute) => attribute.name === "workgroup_size")?.value;
+    /** @type {(string | number)[]} */
+    const workgroupSize = [size ?? []]
+      .flat()
+      .map((value) => (/^\d+u?$/.test(value) ? Number.parseInt(value, 10) : value));
     while (workgroupSize.length < 3) workgroupSize.push(1);
+    /** @template T @param {Record<string, T>} all */
     const own = (all) =>
       Object.fromEntries(Object.entries(all).filter(([name]) => reaches(source, words, workgroupSize, name)));
     return {
@@ -226,13 +303,21 @@ function readShader(file) {
   return { file, source, entries };
 }
 
-/** Whether a constant matters to an entry point: named by it, by its workgroup size, or by another constant or workgroup array. */
+/**
+ * Whether a constant matters to an entry point: named by it, by its workgroup size, or by another constant or workgroup array.
+ * @param {string} source
+ * @param {ReadonlySet<string>} words
+ * @param {readonly (string | number)[]} workgroupSize
+ * @param {string} name
+ * @returns {boolean}
+ */
 function reaches(source, words, workgroupSize, name) {
   if (words.has(name) || workgroupSize.includes(name)) return true;
   const globals = source.match(/^(?:const|var<workgroup>|var<private>|@group.*var<[^>]*>)[^;]*;/gm) ?? [];
   return globals.some((line) => {
-    const declared = /(?:^const|var<[^>]*>)\s+(\w+)/.exec(line)[1];
+    const [, declared] = /(?:^const|var<[^>]*>)\s+(\w+)/.exec(line) ?? [];
     return (
+      declared !== undefined &&
       declared !== name &&
       new RegExp(`\\b${name}\\b`).test(line.replace(/\/\/.*$/, "")) &&
       reaches(source, words, workgroupSize, declared)
@@ -240,18 +325,21 @@ function reaches(source, words, workgroupSize, name) {
   });
 }
 
+/** @param {readonly Shader[]} shaders */
 function checkSharedRegions(shaders) {
+  /** @type {Map<string, { file: string, text: string }>} */
   const regions = new Map();
   for (const { file, source } of shaders) {
     for (const match of source.matchAll(/\/\/ @shared (\S+)\n([\s\S]*?)\/\/ @end shared/g)) {
       const line = source.slice(0, match.index).split("\n").length;
-      const first = regions.get(match[1]);
-      if (!first) regions.set(match[1], { file, text: match[2] });
-      else if (first.text !== match[2])
+      const [, name = "", text = ""] = match;
+      const first = regions.get(name);
+      if (!first) regions.set(name, { file, text });
+      else if (first.text !== text)
         fail(
           file,
           line,
-          `the shared region "${match[1]}" differs from the one in shaders/${first.file}; both must be the same text`,
+          `the shared region "${name}" differs from the one in shaders/${first.file}; both must be the same text`,
         );
     }
   }
@@ -260,6 +348,7 @@ function checkSharedRegions(shaders) {
 /**
  * The code of a shader without needless blanks and without comments other than marks, which cost a page half of the bytes of its
  * kernels. Types of vectors get their short names. Lines stay those of the file, for error messages.
+ * @param {string} source
  */
 function compact(source) {
   return (
@@ -277,38 +366,50 @@ function compact(source) {
   );
 }
 
-/** Whether a blank keeps two tokens apart: two words, or two operators (`- -` is not `--`). */
+/** Whether a blank keeps two tokens apart: two words, or two operators (`- -` is not `--`). @param {string} left @param {string} right */
 function separates(left, right) {
   return [/\w/, /[-+*/%&|<>=!^~]/].some((kind) => kind.test(left) && kind.test(right));
 }
 
-/** As `order.json` has them, where `order.mjs` put those next to each other that gzip makes least of; new ones come last. */
+/**
+ * As `order.json` has them, where `order.mjs` put those next to each other that gzip makes least of; new ones come last.
+ * @param {readonly Shader[]} shaders
+ */
 function ordered(shaders) {
   const order = JSON.parse(readFileSync(join(shadersFolder, "order.json"), "utf8"));
+  /** @param {Shader} shader */
   const place = ({ file }) => (order.indexOf(file) + order.length + 1) % (order.length + 1);
   return shaders.toSorted((a, b) => place(a) - place(b));
 }
 
-/** The type of an entry point: its bindings, uniforms, variants and tunables. */
+/** The type of an entry point: its bindings, uniforms, variants and tunables. @param {Entry} entry */
 function typeOf({ bindings, textures, uniform, variants, tunables }) {
+  /** @param {readonly (readonly [name: string, type: string])[]} entries */
   const members = (entries) => `{ ${entries.map(([name, type]) => `${name}: ${type}`).join("; ")} }`;
+  /** @param {readonly string[]} words */
   const union = (words) => [...new Set(words)].map((word) => JSON.stringify(word)).join(" | ");
+  /** @type {(name: string, type: string) => readonly [string, string]} */
+  const row = (name, type) => [name, type];
   const types = [
     [
-      ...bindings.map((b) => [b.name, union(b.choice ? Object.values(b.choice.dtypes) : [b.dtype])]),
-      ...textures.map((t) => [t.name, union(["texture"])]),
+      ...bindings.map((b) => row(b.name, union(b.choice ? Object.values(b.choice.dtypes) : [b.dtype]))),
+      ...textures.map((t) => row(t.name, union(["texture"]))),
     ],
-    (uniform?.members ?? []).map((m) => [m.name, m.width === 1 ? "number" : "Vec4"]),
-    Object.entries(variants).map(([name, v]) => [name, v.values ? union(Object.keys(v.values)) : "boolean"]),
-    Object.keys(tunables).map((name) => [name, "number"]),
+    (uniform?.members ?? []).map((m) => row(m.name, m.width === 1 ? "number" : "Vec4")),
+    Object.entries(variants).map(([name, v]) =>
+      row(name, v.values ? union(Object.keys(v.values)) : "boolean"),
+    ),
+    Object.keys(tunables).map((name) => row(name, "number")),
   ];
   return `Kernel<${types.map(members).join(", ")}>`;
 }
 
 /** Kernels are named by their file without its folder: `matmul/matmul-registers.wgsl` is `kernels.matmulRegisters`. */
-const familyName = (file) => camelCase(basename(file, ".wgsl"));
+const familyName = (/** @type {string} */ file) => camelCase(basename(file, ".wgsl"));
 
+/** @param {readonly Shader[]} shaders */
 function checkNames(shaders) {
+  /** @type {Map<string, string>} */
   const files = new Map();
   for (const { file } of shaders) {
     const name = familyName(file);
@@ -318,13 +419,18 @@ function checkNames(shaders) {
   }
 }
 
-/** The TypeScript of one family; marked as pure, so that bundlers leave out those that nobody names. */
+/** The TypeScript of one family; marked as pure, so that bundlers leave out those that nobody names. @param {Shader} shader */
 function typescriptFor({ file, source, entries }) {
   const path = file.replace(/\.wgsl$/, "");
   const types = entries.map((entry) => `  ${camelCase(entry.name)}: ${typeOf(entry)};\n`);
   return `export const ${familyName(file)} = /* @__PURE__ */ family<{\n${types.join("")}}>("${path}", ${JSON.stringify(compact(source))});`;
 }
 
+/**
+ * @param {string} name
+ * @param {string} about
+ * @param {readonly Shader[]} shaders
+ */
 function write(name, about, shaders) {
   const families = shaders.map(typescriptFor);
   const output = `${about}
@@ -346,6 +452,7 @@ try {
     .map(readShader);
   checkNames(shaders);
   checkSharedRegions(shaders);
+  /** @param {Shader} shader */
   const more = ({ source }) => /^\/\/ @more$/m.test(source);
   write(
     "kernels",

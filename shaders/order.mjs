@@ -8,19 +8,30 @@ import { fileURLToPath } from "node:url";
 import { deflateRawSync } from "node:zlib";
 
 const seconds = Number(process.argv[2] ?? 60);
+/** @typedef {{ name: string, source: string }} Kernels A family. */
+
+/** @param {string} path */
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 const generated = readFileSync(at("../src/engine/gpu/kernels.generated.ts"), "utf8");
 const engine = readFileSync(at("../dist/browser/engine.js"), "utf8");
-const families = [...generated.matchAll(/\("([\w/-]+)", ("(?:[^"\\]|\\.)*")/g)].map(([, name, source]) => ({
-  name,
-  source: JSON.parse(source),
-}));
+/** @type {Kernels[]} */
+const families = [...generated.matchAll(/\("([\w/-]+)", ("(?:[^"\\]|\\.)*")/g)].map(
+  ([, name = "", source = ""]) => ({
+    name,
+    source: JSON.parse(source),
+  }),
+);
 /** The bundle of the engine, which has the tighter budget, cut around the arguments of its families, in their order. */
 const pieces = engine.split(/(\("[\w-]+\/[\w-]+",(?:"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`)\))/);
+/** @type {Map<string | undefined, string>} */
 const inEngine = new Map(pieces.map((text) => [/^\("([\w/-]+)",/.exec(text)?.[1], text]));
 
-/** Bytes of the engine with its families in this order; of all kernels only as much as decides between equals. */
+/**
+ * Bytes of the engine with its families in this order; of all kernels only as much as decides between equals.
+ * @param {readonly Kernels[]} order
+ */
 function cost(order) {
+  /** @param {string} text */
   const size = (text) => deflateRawSync(text, { level: 9 }).length;
   const inOrder = order.flatMap(({ name }) => inEngine.get(name) ?? []).values();
   const bundle = pieces.map((text, i) => (i % 2 === 0 ? text : inOrder.next().value)).join("");
@@ -36,6 +47,7 @@ for (;;) {
   // Annealing: at first a few bytes more are taken, too, in the end none.
   const left = 1 - (Date.now() - begin) / 1000 / seconds;
   if (left <= 0) break;
+  /** @param {number} below */
   const random = (below) => Math.floor(Math.random() * below);
   const tried = [...kept];
   const moved = tried.splice(random(tried.length), 1 + random(3));

@@ -22,11 +22,10 @@ export { sourceHash, type Tunable, valuesFault } from "./engine/gpu/tuning/tunin
 export { below, gumbel, happens, philox, replay, seedWords } from "./engine/ops/philox.js";
 export { float16ToFloat32, float32ToFloat16 } from "./engine/tensor/float16.js";
 
-// Internals: parts of the models, of their training step and of reports.
+// Internals: parts of the models and of reports.
 
 export { stepCoefficients, stepThresholds } from "./diffusion/coefficients.js";
 export { posteriorLogProbs } from "./diffusion/posterior.js";
 export { headCrossEntropy } from "./engine/ops/head-loss.js";
 export { DecoderBlock } from "./models/mc-diffusion/decoder.js";
 export { escapeXml } from "./report/text.js";
-export { ModelOptimizer } from "./training/model-optimizer.js";

@@ -1,12 +1,13 @@
 /** Self- and cross-attention on packed projections. */
 
 import { crossAttention, selfAttention } from "../../dist/engine/index.js";
+import { at } from "../numbers.js";
 import { forward, input, roundedToHalf, withGradients } from "../problem.js";
 import * as reference from "../reference.js";
 
+/** @import { Case, Family } from "../types.js" */
+
 /**
- * @typedef {import("../types.js").Case} Case
- * @typedef {import("../types.js").Family} Family
  * @typedef {{ batch: number, queries: number, keys: number, heads: number, width: number }} Shape
  */
 
@@ -16,12 +17,12 @@ import * as reference from "../reference.js";
  * @param {number} channels
  */
 function pack(parts, channels) {
-  const rows = parts[0].length / channels;
+  const rows = at(parts, 0).length / channels;
   const packed = new Float64Array(rows * parts.length * channels);
   for (let r = 0; r < rows; r++) {
     parts.forEach((part, i) => {
       for (let c = 0; c < channels; c++)
-        packed[(r * parts.length + i) * channels + c] = part[r * channels + c];
+        packed[(r * parts.length + i) * channels + c] = at(part, r * channels + c);
     });
   }
   return packed;
@@ -32,7 +33,7 @@ function pack(parts, channels) {
  * @param {Shape} size
  * @param {boolean} gradients
  * @param {"f32" | "f16"} [dtype] Of q, k, v and the output.
- * @returns {Case}
+ * @returns {Case<Shape>}
  */
 function attention(kind, size, gradients, dtype = "f32") {
   const { batch, queries, keys, heads, width } = size;
@@ -43,7 +44,7 @@ function attention(kind, size, gradients, dtype = "f32") {
     name: `attention ${kind} ${batch}×${heads} heads, ${lengths}, ${width}${half ? " float16" : ""}${gradients ? ", gradients" : ""}`,
     needs: half ? "shader-f16" : undefined,
     size,
-    checkSize: { batch: 2, queries: Math.min(queries, 65), keys: Math.min(keys, 65) },
+    checkSize: { ...size, batch: 2, queries: Math.min(queries, 65), keys: Math.min(keys, 65) },
     // Forward: q·k and p·v. Back: q·k again, dy·v, and one product for each of dq, dk, dv.
     flops: (s) => (gradients ? 14 : 4) * s.batch * s.heads * s.queries * s.keys * s.width,
     // Gradients are float32.
@@ -51,12 +52,12 @@ function attention(kind, size, gradients, dtype = "f32") {
       ((half ? 2 : 4) + (gradients ? 4 : 0)) * s.batch * s.heads * s.width * (2 * s.queries + 2 * s.keys),
     // A float16 output is rounded to eleven bits, and the gradients are those at the rounded output.
     tolerance: half ? 2 ** -11 : 2e-5,
-    build(gpu, s, random) {
-      const shape = /** @type {Shape} */ (s);
+    build(gpu, shape, random) {
       const channels = shape.heads * shape.width;
       const kept = half ? roundedToHalf : (/** @type {Float32Array} */ values) => values;
       const q = kept(random.floats(shape.batch * shape.queries * channels));
-      const [k, v] = [0, 1].map(() => kept(random.floats(shape.batch * shape.keys * channels)));
+      const k = kept(random.floats(shape.batch * shape.keys * channels));
+      const v = kept(random.floats(shape.batch * shape.keys * channels));
       const dy = random.floats(q.length);
       const own = kind === "self";
       const leaves = own
@@ -66,8 +67,10 @@ function attention(kind, size, gradients, dtype = "f32") {
             input(gpu, pack([k, v], channels), [shape.batch, shape.keys, 2 * channels], dtype),
           ];
       const op = () =>
-        (own ? selfAttention(leaves[0], shape.heads) : crossAttention(leaves[0], leaves[1], shape.heads))
-          .output;
+        (own
+          ? selfAttention(at(leaves, 0), shape.heads)
+          : crossAttention(at(leaves, 0), at(leaves, 1), shape.heads)
+        ).output;
       const expected = () => {
         const { output, dq, dk, dv } = reference.attention(q, k, v, shape, gradients ? dy : undefined);
         if (!gradients) return [output];

@@ -2,18 +2,16 @@
 
 import { embedding } from "../../dist/engine/index.js";
 import { nearestCodes } from "../../dist/index.js";
+import { add, at } from "../numbers.js";
 import { forward, input, withGradients } from "../problem.js";
 import * as reference from "../reference.js";
 
-/**
- * @typedef {import("../types.js").Case} Case
- * @typedef {import("../types.js").Family} Family
- */
+/** @import { Case, Family } from "../types.js" */
 
 /**
  * @param {{ count: number, rows: number, width: number }} size
  * @param {boolean} gradients
- * @returns {Case}
+ * @returns {Case<typeof size>}
  */
 function gather(size, gradients) {
   const { count, rows, width } = size;
@@ -36,14 +34,13 @@ function gather(size, gradients) {
       const places = input(gpu, ids, [s.count], "u32");
       const op = () => embedding(leaf, places);
       const expected = () => {
-        const y = Float64Array.from(
-          dy,
-          (_, i) => table[ids[Math.floor(i / s.width)] * s.width + (i % s.width)],
-        );
+        /** Where the i-th number of the result lies in the table. @param {number} i */
+        const place = (i) => at(ids, Math.floor(i / s.width)) * s.width + (i % s.width);
+        const y = Float64Array.from(dy, (_, i) => at(table, place(i)));
         if (!gradients) return [y];
         const sums = new Float64Array(table.length);
         dy.forEach((value, i) => {
-          sums[ids[Math.floor(i / s.width)] * s.width + (i % s.width)] += value;
+          add(sums, place(i), value);
         });
         return [y, sums];
       };
@@ -55,14 +52,14 @@ function gather(size, gradients) {
 
 /**
  * @param {{ rows: number, codes: number, width: number }} size
- * @returns {Case}
+ * @returns {Case<typeof size>}
  */
 function nearest(size) {
   return {
     family: "codebook",
     name: `codebook nearest ${size.rows}×${size.codes}×${size.width}`,
     size,
-    checkSize: { rows: Math.min(size.rows, 131), codes: Math.min(size.codes, 523) },
+    checkSize: { ...size, rows: Math.min(size.rows, 131), codes: Math.min(size.codes, 523) },
     // As a matrix product: distances by their definition would be 3 operations an element.
     flops: (s) => 2 * s.rows * s.codes * s.width,
     bytes: (s) => 4 * ((s.rows + s.codes) * s.width + 2 * s.rows),

@@ -4,19 +4,19 @@ import { conv2d } from "../../dist/engine/index.js";
 import { forward, input, withGradients } from "../problem.js";
 import * as reference from "../reference.js";
 
+/** @import { Case, Family } from "../types.js" */
+
 /**
- * @typedef {import("../types.js").Case} Case
- * @typedef {import("../types.js").Family} Family
  * @typedef {Record<"batch" | "side" | "inputs" | "outputs" | "kernel" | "stride" | "padding", number>} Shape
  */
 
-/** @param {import("../types.js").Size} s */
+/** @param {Shape} s */
 const outSide = (s) => Math.floor((s.side + 2 * s.padding - s.kernel) / s.stride) + 1;
 
 /**
  * @param {Shape} size
  * @param {boolean} gradients
- * @returns {Case}
+ * @returns {Case<Shape>}
  */
 function convolution(size, gradients) {
   const { batch, side, inputs, outputs, kernel, stride } = size;
@@ -25,7 +25,7 @@ function convolution(size, gradients) {
     family: "conv2d",
     name: `conv2d ${kernel}×${kernel}${step} ${batch}×${side}×${side}×${inputs}→${outputs}${gradients ? ", gradients" : ""}`,
     size,
-    checkSize: { batch: Math.min(batch, 2), side: Math.min(side, 14) },
+    checkSize: { ...size, batch: Math.min(batch, 2), side: Math.min(side, 14) },
     // Forward, and as much again for each of the gradients of input and weight. Padding counts as work.
     flops: (s) => (gradients ? 6 : 2) * s.batch * outSide(s) ** 2 * s.kernel ** 2 * s.inputs * s.outputs,
     bytes(s) {
@@ -34,7 +34,6 @@ function convolution(size, gradients) {
     },
     tolerance: 2e-5,
     build(gpu, s, random) {
-      const shape = /** @type {Shape} */ (s);
       const x = random.floats(s.batch * s.side ** 2 * s.inputs);
       const weight = random.floats(
         s.kernel ** 2 * s.inputs * s.outputs,
@@ -42,15 +41,13 @@ function convolution(size, gradients) {
       );
       const bias = random.floats(s.outputs);
       const dy = random.floats(s.batch * outSide(s) ** 2 * s.outputs);
-      const leaves = [
-        input(gpu, x, [s.batch, s.side, s.side, s.inputs]),
-        input(gpu, weight, [s.kernel, s.kernel, s.inputs, s.outputs]),
-        input(gpu, bias, [s.outputs]),
-      ];
-      const op = () =>
-        conv2d(leaves[0], leaves[1], { bias: leaves[2], stride: s.stride, padding: s.padding });
+      const pixels = input(gpu, x, [s.batch, s.side, s.side, s.inputs]);
+      const filters = input(gpu, weight, [s.kernel, s.kernel, s.inputs, s.outputs]);
+      const offsets = input(gpu, bias, [s.outputs]);
+      const leaves = [pixels, filters, offsets];
+      const op = () => conv2d(pixels, filters, { bias: offsets, stride: s.stride, padding: s.padding });
       const expected = () => {
-        const all = reference.conv2d(x, weight, bias, shape, gradients ? dy : undefined);
+        const all = reference.conv2d(x, weight, bias, s, gradients ? dy : undefined);
         return gradients ? [all.y, all.dx, all.dweight, all.dbias] : [all.y];
       };
       if (!gradients) return forward(leaves, () => [op()], expected);

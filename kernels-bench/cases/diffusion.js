@@ -21,14 +21,13 @@ import {
   Schedule,
   transitionTable,
 } from "../../dist/index.js";
+import { add, at } from "../numbers.js";
 import { countName, forward, input, withGradients } from "../problem.js";
 import * as reference from "../reference.js";
 
-/**
- * @typedef {import("../types.js").Case} Case
- * @typedef {import("../types.js").Family} Family
- * @typedef {import("../types.js").Problem} Problem
- */
+/** @import { Case, Family, Problem } from "../types.js" */
+
+/** @typedef {Record<"rows" | "width", number>} Rows */
 
 const seed = 12345;
 const positions = 16;
@@ -56,14 +55,14 @@ function alsoFreeing(problem, others) {
  * @param {number} rows
  * @param {number} width
  * @param {boolean} gradients
- * @returns {Case}
+ * @returns {Case<Rows>}
  */
 function entropy(rows, width, gradients) {
   return {
     family: "cross-entropy",
     name: `cross-entropy ${rows}×${width}${suffix(gradients)}`,
     size: { rows, width },
-    checkSize: { rows: Math.min(rows, 67) },
+    checkSize: { rows: Math.min(rows, 67), width },
     flops: (s) => (gradients ? 7 : 4) * s.rows * s.width,
     bytes: (s) => 4 * ((gradients ? 2 : 1) * s.rows * s.width + s.rows),
     tolerance: 1e-5,
@@ -73,12 +72,15 @@ function entropy(rows, width, gradients) {
       const leaf = input(gpu, logits, [s.rows, s.width]);
       const classes = input(gpu, targets, [s.rows], "u32");
       const op = () => crossEntropy(leaf, classes).loss;
-      const expected = () => referenceEntropy(logits, targets, s.width, gradients);
+      const expected = () => lossAndGradient(referenceEntropy(logits, targets, s.width, gradients));
       if (!gradients) return forward([leaf, classes], () => [op()], expected);
       return withGradients([leaf], [classes], op, input(gpu, [1], [1]), expected);
     },
   };
 }
+
+/** Results of a loss: itself and, if it was wanted, its gradient. @param {{ loss: number, dlogits: Float64Array | null }} of */
+const lossAndGradient = ({ loss, dlogits }) => (dlogits ? [[loss], dlogits] : [[loss]]);
 
 /**
  * @param {ArrayLike<number>} logits
@@ -89,12 +91,12 @@ function entropy(rows, width, gradients) {
 function referenceEntropy(logits, targets, width, gradients) {
   const rows = targets.length;
   const p = reference.softmax(logits, width);
-  const loss = targets.reduce((sum, target, row) => sum - Math.log(p[row * width + target]) / rows, 0);
-  if (!gradients) return [[loss]];
+  const loss = targets.reduce((sum, target, row) => sum - Math.log(at(p, row * width + target)) / rows, 0);
+  if (!gradients) return { loss, dlogits: null };
   targets.forEach((target, row) => {
-    p[row * width + target] -= 1;
+    add(p, row * width + target, -1);
   });
-  return [[loss], p.map((value) => value / rows)];
+  return { loss, dlogits: p.map((value) => value / rows) };
 }
 
 /**
@@ -106,7 +108,7 @@ function referenceEntropy(logits, targets, width, gradients) {
 function noised(rows, width, random) {
   const x0 = random.ids(rows, width);
   const other = random.ids(rows, width);
-  const xt = x0.map((token, row) => [width, token, other[row]][row % 3]);
+  const xt = x0.map((token, row) => at([width, token, at(other, row)], row % 3));
   const t = random.ids(rows / positions, 100).map((step) => step + 1);
   return { x0, xt, t };
 }
@@ -117,7 +119,7 @@ const lambda = 0.01;
  * @param {number} rows
  * @param {number} width
  * @param {boolean} gradients
- * @returns {Case}
+ * @returns {Case<Rows>}
  */
 function divergence(rows, width, gradients) {
   return {
@@ -134,18 +136,19 @@ function divergence(rows, width, gradients) {
       const logits = random.floats(s.rows * s.width, 2);
       const { x0, xt, t } = noised(s.rows, s.width, random);
       const leaf = input(gpu, logits, [s.rows, s.width]);
-      const tokens = [x0, xt].map((ids) => input(gpu, ids, [s.rows], "u32"));
+      const start = input(gpu, x0, [s.rows], "u32");
+      const noisy = input(gpu, xt, [s.rows], "u32");
       const steps = input(gpu, t, [t.length], "u32");
       const inputs = {
         logits: leaf,
-        x0: tokens[0],
-        xt: tokens[1],
+        x0: start,
+        xt: noisy,
         t: steps,
         coefficients: table.coefficients,
       };
       const op = () => klLoss(inputs, { lambda }).loss;
-      const expected = () => referenceDivergence(schedule, logits, { x0, xt, t }, gradients);
-      const others = [...tokens, steps];
+      const expected = () => lossAndGradient(referenceDivergence(schedule, logits, { x0, xt, t }, gradients));
+      const others = [start, noisy, steps];
       const problem = gradients
         ? withGradients([leaf], others, op, input(gpu, [1], [1]), expected)
         : forward([leaf, ...others], () => [op()], expected);
@@ -160,7 +163,7 @@ function divergence(rows, width, gradients) {
  * @param {{ rows: number, dim: number, width: number }} size
  * @param {number} chunks In how many chunks; 1: the logits exist at once.
  * @param {boolean} gradients
- * @returns {Case}
+ * @returns {Case<typeof size>}
  */
 function head(kind, size, chunks, gradients) {
   const chunked = chunks > 1 ? ` in ${chunks} chunks` : "";
@@ -168,24 +171,26 @@ function head(kind, size, chunks, gradients) {
     family: "head-loss",
     name: `head + ${kind} ${size.rows}×${size.dim}×${size.width}${chunked}${suffix(gradients)}`,
     size,
-    checkSize: { rows: 4 * positions, width: Math.min(size.width, 61) },
+    checkSize: { ...size, rows: 4 * positions, width: Math.min(size.width, 61) },
     flops: (s) => (gradients ? 6 : 2) * s.rows * s.dim * s.width,
     bytes: (s) => 4 * (gradients ? 2 : 1) * (s.rows * s.dim + (s.dim + 1) * s.width),
     tolerance: 5e-5,
     build(gpu, s, random) {
       const schedule = new Schedule({ tokens: s.width });
       const table = transitionTable(gpu, schedule);
-      const values = [
-        random.floats(s.rows * s.dim, 1),
-        random.floats(s.dim * s.width, 2 / Math.sqrt(s.dim)),
-        random.floats(s.width, 1),
-      ];
-      const shapes = [[s.rows, s.dim], [s.dim, s.width], [s.width]];
-      const leaves = values.map((value, i) => input(gpu, value, shapes[i]));
-      const [hidden, weight, bias] = leaves;
+      const h = random.floats(s.rows * s.dim, 1);
+      const w = random.floats(s.dim * s.width, 2 / Math.sqrt(s.dim));
+      const b = random.floats(s.width, 1);
+      const hidden = input(gpu, h, [s.rows, s.dim]);
+      const weight = input(gpu, w, [s.dim, s.width]);
+      const bias = input(gpu, b, [s.width]);
+      const leaves = [hidden, weight, bias];
       const { x0, xt, t } = noised(s.rows, s.width, random);
-      const tokens = [x0, xt, t].map((ids) => input(gpu, ids, [ids.length], "u32"));
-      const targets = { x0: tokens[0], xt: tokens[1], t: tokens[2], coefficients: table.coefficients };
+      const start = input(gpu, x0, [x0.length], "u32");
+      const noisy = input(gpu, xt, [xt.length], "u32");
+      const steps = input(gpu, t, [t.length], "u32");
+      const tokens = [start, noisy, steps];
+      const targets = { x0: start, xt: noisy, t: steps, coefficients: table.coefficients };
       const chunkBytes = (4 * s.rows * s.width) / chunks;
       const layer = { hidden, weight, bias };
       const op = () =>
@@ -194,18 +199,16 @@ function head(kind, size, chunks, gradients) {
           : headCrossEntropy(layer, targets.x0, { chunkBytes }).loss;
       const expected = () => {
         const [m, k, n] = [s.rows, s.dim, s.width];
-        const logits = reference
-          .matmul(values[0], values[1], { m, k, n })
-          .map((value, i) => value + values[2][i % n]);
-        const [loss, dlogits] =
+        const logits = reference.matmul(h, w, { m, k, n }).map((value, i) => value + at(b, i % n));
+        const { loss, dlogits } =
           kind === "KL"
             ? referenceDivergence(schedule, logits, { x0, xt, t }, gradients)
             : referenceEntropy(logits, x0, s.width, gradients);
-        if (!dlogits) return [loss];
+        if (!dlogits) return [[loss]];
         return [
-          loss,
-          reference.matmul(dlogits, values[1], { m, k: n, n: k, tb: true }),
-          reference.matmul(values[0], dlogits, { m: k, k: m, n, ta: true }),
+          [loss],
+          reference.matmul(dlogits, w, { m, k: n, n: k, tb: true }),
+          reference.matmul(h, dlogits, { m: k, k: m, n, ta: true }),
           reference.columnSums(dlogits, n),
         ];
       };
@@ -233,37 +236,38 @@ function referenceDivergence(schedule, logits, { x0, xt, t }, gradients) {
   /** @param {number} k */
   const certain = (k) => Float64Array.from({ length: width }, (_, i) => (i === k ? 1 : 0));
   for (let row = 0; row < rows; row++) {
-    const step = t[Math.floor(row / positions)];
+    const step = at(t, Math.floor(row / positions));
     const own = p.subarray(row * width, (row + 1) * width);
-    const truth = reverseProbabilities(schedule, certain(x0[row]), xt[row], step - 1, step);
-    const model = reverseProbabilities(schedule, own, xt[row], step - 1, step);
+    const [start, noisy] = [at(x0, row), at(xt, row)];
+    const truth = reverseProbabilities(schedule, certain(start), noisy, step - 1, step);
+    const model = reverseProbabilities(schedule, own, noisy, step - 1, step);
     truth.forEach((q, j) => {
-      if (q > 0) loss += (q * Math.log(q / model[j])) / rows;
+      if (q > 0) loss += (q * Math.log(q / at(model, j))) / rows;
     });
-    loss -= (lambda * Math.log(own[x0[row]])) / rows;
+    loss -= (lambda * Math.log(at(own, start))) / rows;
     if (!gradients) continue;
-    dp[row * width + x0[row]] -= lambda / own[x0[row]] / rows;
+    add(dp, row * width + start, -lambda / at(own, start) / rows);
     for (let k = 0; k < width; k++) {
-      const part = reverseProbabilities(schedule, certain(k), xt[row], step - 1, step);
+      const part = reverseProbabilities(schedule, certain(k), noisy, step - 1, step);
       truth.forEach((q, j) => {
-        if (q > 0) dp[row * width + k] -= ((q / model[j]) * part[j]) / rows;
+        if (q > 0) add(dp, row * width + k, (-(q / at(model, j)) * at(part, j)) / rows);
       });
     }
   }
-  return gradients ? [[loss], reference.softmaxBackward(p, dp, width)] : [[loss]];
+  return { loss, dlogits: gradients ? reference.softmaxBackward(p, dp, width) : null };
 }
 
 /**
  * @param {number} rows
  * @param {number} width
- * @returns {Case}
+ * @returns {Case<Rows>}
  */
 function posterior(rows, width) {
   return {
     family: "posterior",
     name: `posterior ${rows}×${width}`,
     size: { rows, width },
-    checkSize: { rows: Math.min(rows, 4 * positions) },
+    checkSize: { rows: Math.min(rows, 4 * positions), width },
     flops: (s) => 8 * s.rows * s.width,
     bytes: (s) => 4 * (2 * s.rows * s.width + 3 * s.rows),
     tolerance: 1e-5,
@@ -273,23 +277,21 @@ function posterior(rows, width) {
       const logits = random.floats(s.rows * s.width, 2);
       const logProbs = Float32Array.from(reference.softmax(logits, s.width), Math.log);
       const { xt, t } = noised(s.rows, s.width, random);
-      const inputs = [
-        input(gpu, logProbs, [s.rows, s.width]),
-        input(gpu, xt, [s.rows], "u32"),
-        input(gpu, t, [t.length], "u32"),
-      ];
+      const start = input(gpu, logProbs, [s.rows, s.width]);
+      const noisy = input(gpu, xt, [s.rows], "u32");
+      const steps = input(gpu, t, [t.length], "u32");
       const expected = () => {
         const result = new Float64Array(s.rows * (s.width + 1));
         for (let row = 0; row < s.rows; row++) {
           const p = Float64Array.from(logProbs.subarray(row * s.width, (row + 1) * s.width), Math.exp);
-          const step = t[Math.floor(row / positions)];
-          result.set(reverseProbabilities(schedule, p, xt[row], step - 1, step), row * (s.width + 1));
+          const step = at(t, Math.floor(row / positions));
+          result.set(reverseProbabilities(schedule, p, at(xt, row), step - 1, step), row * (s.width + 1));
         }
         // Log 0 is -1e30 there.
         return [result.map((value) => (value > 0 ? Math.log(value) : -1e30))];
       };
-      const call = () => [posteriorLogProbs(inputs[0], inputs[1], inputs[2], table.coefficients)];
-      return alsoFreeing(forward(inputs, call, expected), [table]);
+      const call = () => [posteriorLogProbs(start, noisy, steps, table.coefficients)];
+      return alsoFreeing(forward([start, noisy, steps], call, expected), [table]);
     },
   };
 }
@@ -297,7 +299,7 @@ function posterior(rows, width) {
 /**
  * @param {number} rows
  * @param {number} tokens
- * @returns {Case}
+ * @returns {Case<Record<"rows" | "tokens", number>>}
  */
 function noising(rows, tokens) {
   return {
@@ -312,21 +314,22 @@ function noising(rows, tokens) {
       const table = transitionTable(gpu, schedule);
       const rng = new Rng(gpu, seed);
       const { x0, t } = noised(s.rows, s.tokens, random);
-      const inputs = [input(gpu, x0, [s.rows], "u32"), input(gpu, t, [t.length], "u32")];
+      const start = input(gpu, x0, [s.rows], "u32");
+      const steps = input(gpu, t, [t.length], "u32");
       const call = () => {
         rng.setPosition(0);
-        return [qSample(rng, table, inputs[0], inputs[1])];
+        return [qSample(rng, table, start, steps)];
       };
       const expected = () => [
         x0.map((token, i) => {
-          const step = t[Math.floor(i / positions)];
-          const [mask, replace] = stepThresholds(schedule, step - 1, step);
+          const step = at(t, Math.floor(i / positions));
+          const thresholds = stepThresholds(schedule, step - 1, step);
           const [decision, uniform] = philox([i, 0, 0, 0], seedWords(seed));
-          if (happens(decision, mask)) return s.tokens;
-          return happens(decision, replace) ? below(uniform, s.tokens) : token;
+          if (happens(decision, at(thresholds, 0))) return s.tokens;
+          return happens(decision, at(thresholds, 1)) ? below(uniform, s.tokens) : token;
         }),
       ];
-      return alsoFreeing(forward(inputs, call, expected), [table, rng]);
+      return alsoFreeing(forward([start, steps], call, expected), [table, rng]);
     },
   };
 }
@@ -335,7 +338,7 @@ function noising(rows, tokens) {
  * @param {number} rows
  * @param {number} width
  * @param {number} topR
- * @returns {Case}
+ * @returns {Case<Record<"rows" | "width" | "topR", number>>}
  */
 function drawing(rows, width, topR) {
   const t = 70;
@@ -343,7 +346,7 @@ function drawing(rows, width, topR) {
     family: "sample",
     name: `sampling step ${rows}×${width}${topR < 1 ? `, top-r ${topR}` : ""}`,
     size: { rows, width, topR },
-    checkSize: { rows: Math.min(rows, 61) },
+    checkSize: { rows: Math.min(rows, 61), width, topR },
     // Ten rounds of Philox make four numbers; integer work, counted as one operation a token.
     flops: (s) => s.rows * s.width,
     bytes: (s) => 4 * (s.rows * s.width + 2 * s.rows),
@@ -355,22 +358,23 @@ function drawing(rows, width, topR) {
       const rng = new Rng(gpu, seed);
       const scores = random.floats(s.rows * s.width, 2);
       const xt = Uint32Array.from({ length: s.rows }, (_, row) => (row % 2 ? s.width : row % s.width));
-      const inputs = [input(gpu, scores, [s.rows, s.width]), input(gpu, xt, [s.rows], "u32")];
+      const logProbs = input(gpu, scores, [s.rows, s.width]);
+      const noisy = input(gpu, xt, [s.rows], "u32");
       const call = () => {
         rng.setPosition(0);
-        return [pSample(rng, inputs[0], inputs[1], table.thresholds, t, { topR: s.topR })];
+        return [pSample(rng, logProbs, noisy, table.thresholds, t, { topR: s.topR })];
       };
       const expected = () => [
         xt.map((here, row) => {
           const x0 = drawn(scores.subarray(row * s.width, (row + 1) * s.width), row, s.topR);
           const limits = stepThresholds(schedule, t - 1, t);
-          const at = here === s.width ? 2 : here === x0 ? 6 : 4;
+          const first = here === s.width ? 2 : here === x0 ? 6 : 4;
           const [decision, uniform] = philox([row, 0, 0, 1], seedWords(seed));
-          if (happens(decision, limits[at])) return here;
-          return happens(decision, limits[at + 1]) ? x0 : below(uniform, s.width);
+          if (happens(decision, at(limits, first))) return here;
+          return happens(decision, at(limits, first + 1)) ? x0 : below(uniform, s.width);
         }),
       ];
-      return alsoFreeing(forward(inputs, call, expected), [table, rng]);
+      return alsoFreeing(forward([logProbs, noisy], call, expected), [table, rng]);
     },
   };
 }
@@ -384,15 +388,15 @@ function drawing(rows, width, topR) {
 function drawn(scores, row, topR) {
   const width = scores.length;
   const p = reference.softmax(scores, width);
-  const order = Array.from(p, (_, k) => k).sort((a, b) => p[b] - p[a] || a - b);
+  const order = Array.from(p, (_, k) => k).sort((a, b) => at(p, b) - at(p, a) || a - b);
   let mass = 0;
   let kept = 0;
-  while (kept < width && mass < topR) mass += p[order[kept++]];
+  while (kept < width && mass < topR) mass += at(p, at(order, kept++));
   let best = Number.NEGATIVE_INFINITY;
   let choice = 0;
   for (const k of order.slice(0, topR < 1 ? kept : width)) {
     const words = philox([row * Math.ceil(width / 4) + Math.floor(k / 4), 0, 0, 0], seedWords(seed));
-    const value = Math.fround(scores[k] + gumbel(words[k % 4]));
+    const value = Math.fround(at(scores, k) + gumbel(at(words, k % 4)));
     if (value > best || (value === best && k < choice)) [best, choice] = [value, k];
   }
   return choice;
@@ -401,7 +405,7 @@ function drawn(scores, row, topR) {
 /**
  * @param {"uniform" | "normal" | "gumbel"} kind
  * @param {number} numbers
- * @returns {Case}
+ * @returns {Case<{ count: number }>}
  */
 function filling(kind, numbers) {
   return {

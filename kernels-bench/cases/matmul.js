@@ -1,19 +1,17 @@
 /** Matrix products and fully connected layers. */
 
 import { linear, matmul } from "../../dist/engine/index.js";
+import { at } from "../numbers.js";
 import { forward, input, roundedToHalf, withGradients } from "../problem.js";
 import * as reference from "../reference.js";
 
-/**
- * @typedef {import("../types.js").Case} Case
- * @typedef {import("../types.js").Family} Family
- */
+/** @import { Case, Family } from "../types.js" */
 
 /**
  * @param {string} name
  * @param {{ m: number, k: number, n: number, batch?: number, ta?: boolean, tb?: boolean }} shape
  * @param {"f32" | "f16"} [dtype] Of both operands and the product.
- * @returns {Case}
+ * @returns {Case<Record<"batch" | "m" | "k" | "n", number>>}
  */
 function product(name, { m, k, n, batch = 1, ta = false, tb = false }, dtype = "f32") {
   const half = dtype === "f16";
@@ -23,7 +21,7 @@ function product(name, { m, k, n, batch = 1, ta = false, tb = false }, dtype = "
     name: `matmul ${name}${half ? " float16" : ""}`,
     needs: half ? "shader-f16" : undefined,
     size: { batch, m, k, n },
-    checkSize: large ? { m: Math.min(m, 129), k: Math.min(k, 257), n: Math.min(n, 131) } : undefined,
+    checkSize: large ? { batch, m: Math.min(m, 129), k: Math.min(k, 257), n: Math.min(n, 131) } : undefined,
     flops: (s) => 2 * s.batch * s.m * s.k * s.n,
     bytes: (s) => (half ? 2 : 4) * s.batch * (s.m * s.k + s.k * s.n + s.m * s.n),
     // A float16 product is rounded to eleven bits.
@@ -49,7 +47,7 @@ function product(name, { m, k, n, batch = 1, ta = false, tb = false }, dtype = "
  * @param {string} name
  * @param {{ rows: number, inputs: number, outputs: number }} size
  * @param {{ activation: "none" | "gelu2", gradients: boolean, dtype?: "f32" | "f16" }} options
- * @returns {Case}
+ * @returns {Case<typeof size>}
  */
 function layer(name, size, { activation, gradients, dtype = "f32" }) {
   const half = dtype === "f16";
@@ -77,21 +75,19 @@ function layer(name, size, { activation, gradients, dtype = "f32" }) {
       const w = kept(random.floats(inputs * outputs, 1 / Math.sqrt(inputs)));
       const bias = random.floats(outputs);
       const dy = random.floats(rows * outputs);
-      const leaves = [
-        input(gpu, x, [rows, inputs], dtype),
-        input(gpu, w, [inputs, outputs], dtype),
-        input(gpu, bias, [outputs]),
-      ];
-      const [gx, gw, gb] = leaves;
+      const gx = input(gpu, x, [rows, inputs], dtype);
+      const gw = input(gpu, w, [inputs, outputs], dtype);
+      const gb = input(gpu, bias, [outputs]);
+      const leaves = [gx, gw, gb];
       const op = () => linear(gx, gw, gb, { activation, output: dtype });
       const expected = () => {
         const before = reference
           .matmul(x, w, { m: rows, k: inputs, n: outputs })
-          .map((value, i) => value + bias[i % outputs]);
+          .map((value, i) => value + at(bias, i % outputs));
         const curved = activation === "gelu2";
         const d = Float64Array.from(
           dy,
-          (value, i) => value * (curved ? reference.gelu2.slope(before[i]) : 1),
+          (value, i) => value * (curved ? reference.gelu2.slope(at(before, i)) : 1),
         );
         return [
           curved ? before.map(reference.gelu2.value) : before,
@@ -173,7 +169,7 @@ export const families = [
     medium: [...layers(384, 160, 640, "gelu2"), halfLayer, ...layers(1024, 512, 512, "none")],
     // Of the blocks, of the condition's summary, of the VQ-VAE: what occurs in every block comes first.
     presets: [
-      ...[
+      .../** @type {[number, number, number][]} */ ([
         [384, 96, 96],
         [384, 96, 288],
         [384, 96, 384],
@@ -194,7 +190,7 @@ export const families = [
         [2048, 64, 128],
         [2048, 128, 64],
         [512, 64, 128],
-      ].map(([rows, inputs, outputs]) =>
+      ]).map(([rows, inputs, outputs]) =>
         layer(
           `${rows}×${inputs}→${outputs}`,
           { rows, inputs, outputs },

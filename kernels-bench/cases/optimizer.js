@@ -1,12 +1,10 @@
 /** The optimiser over packed parameters. */
 
 import { AdamW } from "../../dist/engine/index.js";
+import { at } from "../numbers.js";
 import { countName, input } from "../problem.js";
 
-/**
- * @typedef {import("../types.js").Case} Case
- * @typedef {import("../types.js").Family} Family
- */
+/** @import { Case, Family } from "../types.js" */
 
 const [beta1, beta2] = [0.9, 0.96];
 const epsilon = 1e-8;
@@ -18,7 +16,7 @@ const averageWeight = 0.01;
 /**
  * One step from zero moments, with global-norm clipping and averaged weights.
  * @param {number} parameters A multiple of 64, as packed parameters are.
- * @returns {Case}
+ * @returns {Case<{ count: number }>}
  */
 function adamw(parameters) {
   return {
@@ -49,7 +47,7 @@ function adamw(parameters) {
       return {
         call() {
           optimizer.step();
-          const [{ firstMoment, secondMoment, average }] = optimizer.states;
+          const { firstMoment, secondMoment, average } = at(optimizer.states, 0);
           return [parameters, firstMoment, secondMoment, average];
         },
         reference() {
@@ -58,14 +56,14 @@ function adamw(parameters) {
           const first = g.map((value) => (1 - beta1) * value);
           const second = g.map((value) => (1 - beta2) * value * value);
           const moved = Float64Array.from(weights, (w, i) => {
-            const direction = first[i] / (1 - beta1) / (Math.sqrt(second[i] / (1 - beta2)) + epsilon);
-            return w - learningRate * (direction + weightDecay * blockDecay[Math.floor(i / 64)] * w);
+            const direction = at(first, i) / (1 - beta1) / (Math.sqrt(at(second, i) / (1 - beta2)) + epsilon);
+            return w - learningRate * (direction + weightDecay * at(blockDecay, Math.floor(i / 64)) * w);
           });
           return [
             moved,
             first,
             second,
-            moved.map((w, i) => (1 - averageWeight) * weights[i] + averageWeight * w),
+            moved.map((w, i) => (1 - averageWeight) * at(weights, i) + averageWeight * w),
           ];
         },
         dispose() {

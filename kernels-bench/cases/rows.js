@@ -1,13 +1,13 @@
 /** Kernels that go over rows or groups: softmax and the normalisations. */
 
 import { adaLayerNorm, groupNorm, layerNorm, softmax } from "../../dist/engine/index.js";
+import { add, at } from "../numbers.js";
 import { forward, input, withGradients } from "../problem.js";
 import * as reference from "../reference.js";
 
-/**
- * @typedef {import("../types.js").Case} Case
- * @typedef {import("../types.js").Family} Family
- */
+/** @import { Case, Family } from "../types.js" */
+
+/** @typedef {Record<"rows" | "width", number>} Rows */
 
 /** @param {boolean} gradients */
 const suffix = (gradients) => (gradients ? ", gradients" : "");
@@ -16,14 +16,14 @@ const suffix = (gradients) => (gradients ? ", gradients" : "");
  * @param {number} rows
  * @param {number} width
  * @param {boolean} gradients
- * @returns {Case}
+ * @returns {Case<Rows>}
  */
 function softmaxRows(rows, width, gradients) {
   return {
     family: "softmax",
     name: `softmax ${rows}×${width}${suffix(gradients)}`,
     size: { rows, width },
-    checkSize: { rows: Math.min(rows, 65) },
+    checkSize: { rows: Math.min(rows, 65), width },
     flops: (s) => (gradients ? 8 : 4) * s.rows * s.width,
     bytes: (s) => 4 * (gradients ? 4 : 2) * s.rows * s.width,
     tolerance: 1e-5,
@@ -45,14 +45,14 @@ function softmaxRows(rows, width, gradients) {
  * @param {number} rows
  * @param {number} width
  * @param {boolean} gradients
- * @returns {Case}
+ * @returns {Case<Rows>}
  */
 function layerNormRows(rows, width, gradients) {
   return {
     family: "layer-norm",
     name: `layer norm ${rows}×${width}${suffix(gradients)}`,
     size: { rows, width },
-    checkSize: { rows: Math.min(rows, 129) },
+    checkSize: { rows: Math.min(rows, 129), width },
     flops: (s) => (gradients ? 20 : 8) * s.rows * s.width,
     bytes: (s) => 4 * (gradients ? 2 : 1) * (2 * s.rows * s.width + 2 * s.width),
     tolerance: 2e-5,
@@ -60,21 +60,20 @@ function layerNormRows(rows, width, gradients) {
       const x = random.floats(s.rows * s.width);
       const dy = random.floats(x.length);
       const [weight, bias] = [random.floats(s.width), random.floats(s.width)];
-      const leaves = [
-        input(gpu, x, [s.rows, s.width]),
-        input(gpu, weight, [s.width]),
-        input(gpu, bias, [s.width]),
-      ];
-      const op = () => layerNorm(leaves[0], leaves[1], leaves[2]);
+      const leaf = input(gpu, x, [s.rows, s.width]);
+      const factors = input(gpu, weight, [s.width]);
+      const offsets = input(gpu, bias, [s.width]);
+      const leaves = [leaf, factors, offsets];
+      const op = () => layerNorm(leaf, factors, offsets);
       const expected = () => {
         const { normal, backward } = reference.normalise(x, reference.rowGroups(s.rows, s.width));
-        const y = normal.map((value, i) => value * weight[i % s.width] + bias[i % s.width]);
+        const y = normal.map((value, i) => value * at(weight, i % s.width) + at(bias, i % s.width));
         if (!gradients) return [y];
         return [
           y,
-          backward(dy.map((value, i) => value * weight[i % s.width])),
+          backward(dy.map((value, i) => value * at(weight, i % s.width))),
           reference.columnSums(
-            normal.map((value, i) => value * dy[i]),
+            normal.map((value, i) => value * at(dy, i)),
             s.width,
           ),
           reference.columnSums(dy, s.width),
@@ -91,14 +90,14 @@ function layerNormRows(rows, width, gradients) {
  * @param {number} positions
  * @param {number} width
  * @param {boolean} gradients
- * @returns {Case}
+ * @returns {Case<Record<"batch" | "positions" | "width", number>>}
  */
 function adaptive(batch, positions, width, gradients) {
   return {
     family: "adaln",
     name: `AdaLN ${batch}×${positions}×${width}${suffix(gradients)}`,
     size: { batch, positions, width },
-    checkSize: { batch: Math.min(batch, 3), positions: Math.min(positions, 65) },
+    checkSize: { batch: Math.min(batch, 3), positions: Math.min(positions, 65), width },
     flops: (s) => (gradients ? 20 : 8) * s.batch * s.positions * s.width,
     bytes: (s) => 4 * (gradients ? 2 : 1) * s.batch * s.width * (2 * s.positions + 2),
     tolerance: 2e-5,
@@ -108,22 +107,24 @@ function adaptive(batch, positions, width, gradients) {
       const dy = random.floats(x.length);
       const scaleShift = random.floats(s.batch * 2 * s.width);
       const shape = [s.batch, s.positions, s.width];
-      const leaves = [input(gpu, x, shape), input(gpu, scaleShift, [s.batch, 2 * s.width])];
-      const op = () => adaLayerNorm(leaves[0], leaves[1]);
+      const leaf = input(gpu, x, shape);
+      const modulator = input(gpu, scaleShift, [s.batch, 2 * s.width]);
+      const leaves = [leaf, modulator];
+      const op = () => adaLayerNorm(leaf, modulator);
       const expected = () => {
         const { normal, backward } = reference.normalise(x, reference.rowGroups(rows, s.width));
         /** @param {number} i */
         const scaleAt = (i) => Math.floor(i / (s.positions * s.width)) * 2 * s.width + (i % s.width);
         const y = normal.map(
-          (value, i) => value * (1 + scaleShift[scaleAt(i)]) + scaleShift[scaleAt(i) + s.width],
+          (value, i) => value * (1 + at(scaleShift, scaleAt(i))) + at(scaleShift, scaleAt(i) + s.width),
         );
         if (!gradients) return [y];
         const modulation = new Float64Array(scaleShift.length);
         for (let i = 0; i < x.length; i++) {
-          modulation[scaleAt(i)] += normal[i] * dy[i];
-          modulation[scaleAt(i) + s.width] += dy[i];
+          add(modulation, scaleAt(i), at(normal, i) * at(dy, i));
+          add(modulation, scaleAt(i) + s.width, at(dy, i));
         }
-        return [y, backward(dy.map((value, i) => value * (1 + scaleShift[scaleAt(i)]))), modulation];
+        return [y, backward(dy.map((value, i) => value * (1 + at(scaleShift, scaleAt(i))))), modulation];
       };
       if (!gradients) return forward(leaves, () => [op()], expected);
       return withGradients(leaves, [], op, input(gpu, dy, shape), expected);
@@ -137,14 +138,14 @@ function adaptive(batch, positions, width, gradients) {
  * @param {number} side
  * @param {number} channels
  * @param {boolean} gradients
- * @returns {Case}
+ * @returns {Case<Record<"batch" | "side" | "channels" | "groups", number>>}
  */
 function groups(batch, side, channels, gradients) {
   return {
     family: "group-norm",
     name: `group norm + SiLU ${batch}×${side}×${side}×${channels}${suffix(gradients)}`,
     size: { batch, side, channels, groups: channels / 8 },
-    checkSize: { batch: Math.min(batch, 2), side: Math.min(side, 17) },
+    checkSize: { batch: Math.min(batch, 2), side: Math.min(side, 17), channels, groups: channels / 8 },
     flops: (s) => (gradients ? 30 : 12) * s.batch * s.side ** 2 * s.channels,
     bytes: (s) => 4 * (gradients ? 2 : 1) * (2 * s.batch * s.side ** 2 + 2) * s.channels,
     tolerance: 2e-5,
@@ -154,8 +155,11 @@ function groups(batch, side, channels, gradients) {
       const dy = random.floats(x.length);
       const [weight, bias] = [random.floats(s.channels), random.floats(s.channels)];
       const shape = [s.batch, s.side, s.side, s.channels];
-      const leaves = [input(gpu, x, shape), input(gpu, weight, [s.channels]), input(gpu, bias, [s.channels])];
-      const op = () => groupNorm(leaves[0], s.groups, leaves[1], leaves[2], { activation: "silu" });
+      const leaf = input(gpu, x, shape);
+      const factors = input(gpu, weight, [s.channels]);
+      const offsets = input(gpu, bias, [s.channels]);
+      const leaves = [leaf, factors, offsets];
+      const op = () => groupNorm(leaf, s.groups, factors, offsets, { activation: "silu" });
       const expected = () => {
         const width = s.channels / s.groups;
         const members = Array.from({ length: s.batch * s.groups }, (_, g) =>
@@ -165,18 +169,20 @@ function groups(batch, side, channels, gradients) {
           }),
         );
         const { normal, backward } = reference.normalise(x, members);
-        const scaled = normal.map((value, i) => value * weight[i % s.channels] + bias[i % s.channels]);
+        const scaled = normal.map(
+          (value, i) => value * at(weight, i % s.channels) + at(bias, i % s.channels),
+        );
         const y = scaled.map((value) => value * reference.sigmoid(value));
         if (!gradients) return [y];
         const d = scaled.map((value, i) => {
           const gate = reference.sigmoid(value);
-          return dy[i] * (gate + value * gate * (1 - gate));
+          return at(dy, i) * (gate + value * gate * (1 - gate));
         });
         return [
           y,
-          backward(d.map((value, i) => value * weight[i % s.channels])),
+          backward(d.map((value, i) => value * at(weight, i % s.channels))),
           reference.columnSums(
-            d.map((value, i) => value * normal[i]),
+            d.map((value, i) => value * at(normal, i)),
             s.channels,
           ),
           reference.columnSums(d, s.channels),

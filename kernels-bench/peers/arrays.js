@@ -1,5 +1,7 @@
 /** Rearranging plain arrays, to compare engines that lay the same numbers out differently. */
 
+import { at } from "../numbers.js";
+
 /**
  * [first, second, third] → [first, third, second]; channels-last pictures become channels-first and back.
  * @template {Float32Array | Float64Array} A
@@ -12,7 +14,7 @@ export function swapLast(array, [first, second, third]) {
   for (let i = 0; i < first; i++) {
     for (let j = 0; j < second; j++) {
       for (let k = 0; k < third; k++) {
-        result[(i * third + k) * second + j] = array[(i * second + j) * third + k];
+        result[(i * third + k) * second + j] = at(array, (i * second + j) * third + k);
       }
     }
   }

@@ -2,6 +2,7 @@
 
 import { openGpu } from "../../dist/cli.js";
 import { makeBlockStep } from "../block-step.js";
+import { at } from "../numbers.js";
 import { randomSource } from "../random.js";
 
 /** Steps whose losses are compared before timing. */
@@ -56,4 +57,4 @@ export async function blockData({ batch, length, conditionLength, dim }) {
  * @param {ArrayLike<number>} before
  * @param {ArrayLike<number>} after
  */
-export const movement = (before, after) => Float32Array.from(before, (value, i) => after[i] - value);
+export const movement = (before, after) => Float32Array.from(before, (value, i) => at(after, i) - value);

@@ -3,18 +3,12 @@
 import { stepCoefficients } from "../../dist/debug.js";
 import { Schedule } from "../../dist/index.js";
 
+import { at } from "../numbers.js";
+import { blockData } from "./block.js";
+
 /**
- * @typedef {object} PeerCase
- * @property {string} family What `--vs … FAMILY` chooses.
- * @property {string} name
- * @property {string} kind The function of an engine that prepares it.
- * @property {Record<string, number>} size
- * @property {boolean} gradients
- * @property {number} bar The least that the time of the better peer over ours should be.
- * @property {number} tolerance Largest difference from our result, over the largest magnitude in it.
- * @property {(random: import("../random.js").Random) => Inputs} data
- *
- * @typedef {Record<string, Float32Array | Uint32Array>} Inputs
+ * @import { Random } from "../random.js"
+ * @import { Data, Kind, NoisedIds, PeerCase } from "./types.js"
  */
 
 /** Weight of the auxiliary loss in the diffusion loss. */
@@ -28,7 +22,7 @@ const suffix = (gradients) => (gradients ? ", gradients" : "");
 /**
  * @param {string} name
  * @param {{ m: number, k: number, n: number, ta?: number, tb?: number }} shape
- * @returns {PeerCase}
+ * @returns {PeerCase<"matmul">}
  */
 function matmul(name, { m, k, n, ta = 0, tb = 0 }) {
   return {
@@ -47,7 +41,7 @@ function matmul(name, { m, k, n, ta = 0, tb = 0 }) {
  * @param {string} name
  * @param {{ batch: number, heads: number, queries: number, keys: number, width: number }} size
  * @param {boolean} gradients
- * @returns {PeerCase}
+ * @returns {PeerCase<"selfAttention" | "crossAttention">}
  */
 function attention(name, size, gradients) {
   const channels = size.heads * size.width;
@@ -73,7 +67,7 @@ function attention(name, size, gradients) {
  * @param {number} rows
  * @param {number} width
  * @param {boolean} gradients
- * @returns {PeerCase}
+ * @returns {PeerCase<"crossEntropy">}
  */
 function crossEntropy(rows, width, gradients) {
   return {
@@ -93,7 +87,7 @@ function crossEntropy(rows, width, gradients) {
  * @param {number} rows
  * @param {number} width
  * @param {boolean} gradients
- * @returns {PeerCase}
+ * @returns {PeerCase<"divergence">}
  */
 function divergence(rows, width, gradients) {
   return {
@@ -107,7 +101,7 @@ function divergence(rows, width, gradients) {
     data(random) {
       const x0 = random.ids(rows, width);
       const other = random.ids(rows, width);
-      const xt = x0.map((token, row) => [width, token, other[row]][row % 3]);
+      const xt = x0.map((token, row) => at([width, token, at(other, row)], row % 3));
       const t = random.ids(rows / positions, 99).map((step) => step + 2);
       return { logits: random.floats(rows * width, 2), x0, xt, t };
     },
@@ -118,38 +112,55 @@ function divergence(rows, width, gradients) {
  * What a row of the diffusion loss needs besides the logits, with Z_j = a·r_j + b·Σr, r_j = p_j, but κ p_j at x_t:
  *   KL = constant − Σ_j q_j log Z_j,  q = at0 at x_0, atT at x_t (unless that is x_0), other elsewhere.
  * The constant is Σ_j q_j log N_j, N being Z for p one-hot at x_0. κ = 1 where x_t is [MASK].
- * @param {Inputs} data
+ * @param {NoisedIds} data
  * @param {number} width
  */
 export function divergenceRows({ x0, xt, t }, width) {
   const schedule = new Schedule({ tokens: width });
-  const names = /** @type {const} */ (["a", "b", "kappa", "at0", "atT", "other", "constant"]);
-  const rows = Object.fromEntries(names.map((name) => [name, new Float32Array(x0.length)]));
+  const column = () => new Float32Array(x0.length);
+  const rows = {
+    a: column(),
+    b: column(),
+    kappa: column(),
+    at0: column(),
+    atT: column(),
+    other: column(),
+    constant: column(),
+  };
   x0.forEach((start, row) => {
-    const step = t[Math.floor(row / (x0.length / t.length))];
-    const c = stepCoefficients(schedule, step - 1, step);
-    const [a, b] = [Math.exp(c[0]), Math.exp(c[1])];
+    const step = at(t, Math.floor(row / (x0.length / t.length)));
+    const coefficients = stepCoefficients(schedule, step - 1, step);
+    /** @param {number} slot */
+    const c = (slot) => at(coefficients, slot);
+    const [a, b] = [Math.exp(c(0)), Math.exp(c(1))];
     const masked = xt[row] === width;
     const same = xt[row] === start;
-    const kappa = masked ? 1 : c[5];
-    const [at0, atT, other] = masked ? [c[8], 0, c[9]] : same ? [c[16], 0, c[17]] : [c[12], c[14], c[13]];
+    const kappa = masked ? 1 : c(5);
+    /** @type {[at0: number, atT: number, other: number]} */
+    const [at0, atT, other] = masked ? [c(8), 0, c(9)] : same ? [c(16), 0, c(17)] : [c(12), c(14), c(13)];
     const scale = same ? kappa : 1;
     const others = width - 1 - (masked || same ? 0 : 1);
     const constant =
       at0 * Math.log(scale * (a + b)) + atT * Math.log(b) + others * other * Math.log(scale * b);
-    const values = { a, b, kappa, at0, atT, other, constant };
-    for (const name of names) rows[name][row] = values[name];
+    rows.a[row] = a;
+    rows.b[row] = b;
+    rows.kappa[row] = kappa;
+    rows.at0[row] = at0;
+    rows.atT[row] = atT;
+    rows.other[row] = other;
+    rows.constant[row] = constant;
   });
-  return /** @type {Record<(typeof names)[number], Float32Array>} */ (rows);
+  return rows;
 }
 
 /**
- * @param {string} kind
+ * @template {Kind} K
+ * @param {K} kind
  * @param {string} family
  * @param {string} name
- * @param {Record<string, number>} size
- * @param {(random: import("../random.js").Random) => Inputs} data
- * @returns {PeerCase}
+ * @param {PeerCase<K>["size"]} size
+ * @param {(random: Random) => Data<K>} data
+ * @returns {PeerCase<K>}
  */
 const rowwise = (kind, family, name, size, data) => ({
   family,
@@ -204,7 +215,7 @@ const gather = (count, rows, width) =>
     ids: random.ids(count, rows),
   }));
 
-/** @param {number} rows @param {number} codes @param {number} width @returns {PeerCase} */
+/** @param {number} rows @param {number} codes @param {number} width @returns {PeerCase<"nearest">} */
 const nearest = (rows, codes, width) => ({
   ...rowwise(
     "nearest",
@@ -220,7 +231,7 @@ const nearest = (rows, codes, width) => ({
 /**
  * @param {{ batch: number, side: number, inputs: number, outputs: number }} size
  * @param {boolean} gradients
- * @returns {PeerCase}
+ * @returns {PeerCase<"conv2d">}
  */
 function convolution(size, gradients) {
   const { batch, side, inputs, outputs } = size;
@@ -241,8 +252,8 @@ function convolution(size, gradients) {
   };
 }
 
-/** @type {PeerCase} */
-const block = {
+/** @type {PeerCase<"block">} */
+export const block = {
   family: "step",
   name: "transformer block, training step with AdamW",
   kind: "block",
@@ -251,7 +262,7 @@ const block = {
   bar: 3,
   // Of the losses of the first steps and of how far the weights moved, each as a whole vector.
   tolerance: 1e-3,
-  data: () => ({}),
+  data: () => blockData(block.size),
 };
 
 /** How long a cold start of that step may take at most. */

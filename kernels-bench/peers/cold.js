@@ -6,13 +6,12 @@
 
 import { openGpu } from "../../dist/cli.js";
 import { blockData } from "./block.js";
-import { peerCases } from "./cases.js";
+import { block } from "./cases.js";
 import { openPeer } from "./engines.js";
 import { ourEngine } from "./ours.js";
 
 const [name, adapter] = process.argv.slice(2);
-const entry = /** @type {import("./cases.js").PeerCase} */ (peerCases.find(({ kind }) => kind === "block"));
-const data = /** @type {any} */ (await blockData(/** @type {any} */ (entry.size)));
+const data = await blockData(block.size);
 const engine =
   name === "ours"
     ? ourEngine(await openGpu(adapter, true))
@@ -22,7 +21,7 @@ const cpuBefore = process.cpuUsage();
 const began = performance.now();
 let complaint = null;
 try {
-  const runner = await engine.prepare(entry, data);
+  const runner = await engine.prepare(block, data);
   await runner.sample(1);
   complaint = engine.complaint?.() ?? null;
 } catch (error) {

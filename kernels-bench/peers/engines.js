@@ -6,25 +6,13 @@ import { join } from "node:path";
 import { UserError } from "../../dist/engine/index.js";
 import { openNodeDevice } from "../../dist/node.js";
 
-/**
- * @typedef {object} Runner One case on one engine.
- * @property {(calls: number) => Promise<void>} sample Does the case so many times and waits until the device is idle.
- * @property {() => Promise<ArrayLike<number>[]>} results Of one call; for a training step, of its first steps.
- * @property {() => void} dispose
- *
- * @typedef {object} Engine
- * @property {string} name
- * @property {(entry: import("./cases.js").PeerCase, data: import("./cases.js").Inputs) => Promise<Runner>} prepare
- *   Throws where the engine cannot do the case.
- * @property {() => Promise<void>} trim Waits, and gives memory back where the engine can.
- * @property {() => string | null} [complaint] The first WebGPU error since the last call.
- */
+/** @import { Engine } from "./types.js" */
 
 /** npm packages of each peer; the first carries the version. */
-const packages = {
+const packages = /** @type {const} */ ({
   tfjs: ["@tensorflow/tfjs-backend-webgpu", "@tensorflow/tfjs"],
   jax: ["@jax-js/jax"],
-};
+});
 
 /** @typedef {keyof typeof packages} PeerName */
 
@@ -81,7 +69,7 @@ export async function openPeer(name, adapter) {
   let complaint = null;
   opened.device.addEventListener("uncapturederror", (event) => {
     event.preventDefault();
-    complaint ??= event.error.message.split("\n")[0];
+    complaint ??= event.error.message.split("\n")[0] ?? "";
   });
   opened.device.lost.then(({ message }) => {
     complaint ??= `the device was lost: ${message}`;

@@ -8,12 +8,12 @@ import { divergenceRows, lambda } from "./cases.js";
 const { numpy: np, nn, lax, jit, vjp } = jax;
 
 /**
- * @typedef {import("@jax-js/jax").Array} Array
- * @typedef {import("./cases.js").PeerCase} PeerCase
+ * @import { BlockData, BlockWeight } from "./block.js"
+ * @import { Data, Engine, Makers, PeerCase, Runner } from "./types.js"
  *
  * @typedef {object} Problem
- * @property {Array[]} inputs
- * @property {(...inputs: any[]) => Array[]} call Owns its arguments, as all functions of this library do.
+ * @property {any[]} inputs
+ * @property {(...inputs: any[]) => any[]} call Owns its arguments, as all functions of this library do.
  * @property {(arrays: any[]) => any[]} [arrange] Puts what was read into our layout.
  */
 
@@ -36,7 +36,7 @@ function problem({ gradients }, leaves, op) {
   return (/** @type {any[]} */ ...inputs) => {
     const dy = inputs.pop();
     const others = inputs.splice(leaves);
-    const [value, back] = vjp((...own) => op(...own, ...others), inputs);
+    const [value, back] = vjp((/** @type {any[]} */ ...own) => op(...own, ...others), inputs);
     const grads = back(dy);
     back.dispose();
     return [value, ...grads];
@@ -55,7 +55,20 @@ const attend = (heads) => (/** @type {any} */ q, /** @type {any} */ k, /** @type
 /** (x − mean)/√(variance + ε) over the last axis. */
 const standardize = (/** @type {any} */ x) => nn.standardize(x, -1, { epsilon });
 
-/** @type {Record<string, (entry: PeerCase, data: any) => Problem>} */
+/**
+ * @param {PeerCase<"selfAttention" | "crossAttention">} entry
+ * @param {Data<"selfAttention">} data
+ * @returns {Problem}
+ */
+function attention(entry, { q, k, v, dy }) {
+  const { batch, heads, queries, keys, width } = entry.size;
+  const shape = [batch, queries, heads * width];
+  const inputs = [floats(q, shape), ...[k, v].map((x) => floats(x, [batch, keys, heads * width]))];
+  if (entry.gradients) inputs.push(floats(dy, shape));
+  return { inputs, call: problem(entry, 3, attend(heads)) };
+}
+
+/** @type {Makers<Problem>} */
 const kinds = {
   matmul({ size: { m, k, n, ta, tb } }, { a, b }) {
     const turned = (/** @type {any} */ x, /** @type {number} */ turn) => (turn ? np.matrixTranspose(x) : x);
@@ -64,13 +77,8 @@ const kinds = {
       call: (left, right) => [np.matmul(turned(left, ta), turned(right, tb))],
     };
   },
-  attention(entry, { q, k, v, dy }) {
-    const { batch, heads, queries, keys, width } = entry.size;
-    const shape = [batch, queries, heads * width];
-    const inputs = [floats(q, shape), ...[k, v].map((x) => floats(x, [batch, keys, heads * width]))];
-    if (entry.gradients) inputs.push(floats(dy, shape));
-    return { inputs, call: problem(entry, 3, attend(heads)) };
-  },
+  selfAttention: attention,
+  crossAttention: attention,
   crossEntropy(entry, { logits, targets }) {
     const { rows, width } = entry.size;
     const inputs = [floats(logits, [rows, width]), integers(targets)];
@@ -178,10 +186,8 @@ const kinds = {
       },
     };
   },
+  block: blockRunner,
 };
-kinds.selfAttention = kinds.attention;
-kinds.crossAttention = kinds.attention;
-
 /** Its einsum calls `map` and `filter` on iterators, which Node can from version 22 on. */
 function helpIterators() {
   const iterators = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()));
@@ -195,7 +201,7 @@ function helpIterators() {
   }
 }
 
-/** @returns {Promise<import("./engines.js").Engine>} */
+/** @returns {Promise<Engine>} */
 export async function jaxEngine() {
   helpIterators();
   const devices = await jax.init("webgpu");
@@ -204,8 +210,9 @@ export async function jaxEngine() {
   return {
     name: "jax",
     async prepare(entry, data) {
-      if (entry.kind === "block") return blockRunner(entry, /** @type {any} */ (data));
-      const { inputs, call, arrange } = kinds[entry.kind](entry, data);
+      const made = await kinds[entry.kind](entry, data);
+      if ("sample" in made) return made;
+      const { inputs, call, arrange } = made;
       const compiled = jit(call);
       await jax.blockUntilReady(inputs);
       const once = () => /** @type {any[]} */ (compiled(...inputs.map((array) => array.ref)));
@@ -233,15 +240,15 @@ export async function jaxEngine() {
 }
 
 /**
- * @param {PeerCase} entry
- * @param {import("./block.js").BlockData} data
- * @returns {Promise<import("./engines.js").Runner>}
+ * @param {PeerCase<"block">} entry
+ * @param {BlockData} data
+ * @returns {Promise<Runner>}
  */
 async function blockRunner(entry, data) {
   const { batch, length, conditionLength, dim, heads } = entry.size;
   const { learningRate, beta1, beta2, epsilon: tiny, decay, clip } = optimizer;
   const decays = new Map(data.weights.map(({ name, decay: applies }) => [name, applies]));
-  const collect = (/** @type {(weight: import("./block.js").BlockWeight) => any} */ make) =>
+  const collect = (/** @type {(weight: BlockWeight) => any} */ make) =>
     Object.fromEntries(data.weights.map((weight) => [weight.name, make(weight)]));
   let state = {
     weights: collect(({ values, shape }) => floats(values, shape)),
@@ -288,7 +295,7 @@ async function blockRunner(entry, data) {
       const norm = np.sqrt(squares.reduce((sum, square) => sum.add(square)));
       const factor = np.minimum(np.reciprocal(norm).mul(clip), 1);
       const [bias1, bias2] = np.split(bias, 2, 0);
-      /** @type {Record<string, Record<string, any>>} */
+      /** @type {Record<"weights" | "first" | "second", Record<string, any>>} */
       const next = { weights: {}, first: {}, second: {} };
       for (const name of names) {
         const gradient = gradients[name].mul(factor.ref);
@@ -325,9 +332,7 @@ async function blockRunner(entry, data) {
     async results() {
       const losses = [];
       for (let i = 0; i < checkedSteps; i++) losses.push((await step().data())[0]);
-      const { values } = /** @type {import("./block.js").BlockWeight} */ (
-        data.weights.find(({ name }) => name === trackedWeight)
-      );
+      const { values } = /** @type {BlockWeight} */ (data.weights.find(({ name }) => name === trackedWeight));
       return [Float32Array.from(losses), movement(values, await state.weights[trackedWeight].ref.data())];
     },
     dispose() {

@@ -20,22 +20,23 @@ import { checkedSteps, movement, trackedWeight } from "./block.js";
 import { lambda } from "./cases.js";
 
 /**
- * @typedef {import("../types.js").Gpu} Gpu
- * @typedef {import("../types.js").Tensor} Tensor
- * @typedef {import("./cases.js").PeerCase} PeerCase
- * @typedef {import("./cases.js").Inputs} Inputs
+ * @import { Tensor } from "../../dist/engine/index.js"
+ * @import { AnyTensor, Gpu } from "../types.js"
+ * @import { Engine, Makers, PeerCase, Runner } from "./types.js"
+ *
+ * @typedef {Awaited<ReturnType<AnyTensor["read"]>>} Read
  *
  * @typedef {object} Problem
- * @property {() => Tensor[]} call
+ * @property {() => AnyTensor[]} call
  * @property {() => void} dispose
- * @property {(arrays: any[]) => any[]} [arrange] Puts what was read into the order of the comparison.
+ * @property {(arrays: Read[]) => ArrayLike<number>[]} [arrange] Puts what was read into the order of the comparison.
  */
 
 /**
  * Forward, or forward and back from dy.
  * @param {PeerCase} entry
  * @param {Tensor[]} leaves
- * @param {Tensor[]} others
+ * @param {AnyTensor[]} others
  * @param {() => Tensor} op
  * @param {() => Tensor} dy
  * @returns {Problem}
@@ -49,9 +50,9 @@ const problem = ({ gradients }, leaves, others, op, dy) =>
         () => [],
       );
 
-/** @type {Record<string, (gpu: Gpu, entry: PeerCase, data: any) => Problem>} */
+/** @type {Makers<Problem, [gpu: Gpu]>} */
 const kinds = {
-  matmul(gpu, entry, { a, b }) {
+  matmul(entry, { a, b }, gpu) {
     const { m, k, n, ta, tb } = entry.size;
     const left = input(gpu, a, ta ? [k, m] : [m, k]);
     const right = input(gpu, b, tb ? [n, k] : [k, n]);
@@ -62,7 +63,7 @@ const kinds = {
       () => [],
     );
   },
-  selfAttention(gpu, entry, { q, k, v, dy }) {
+  selfAttention(entry, { q, k, v, dy }, gpu) {
     const { batch, heads, queries, width } = entry.size;
     const rows = batch * queries;
     const shape = [batch, queries, heads * width];
@@ -70,10 +71,13 @@ const kinds = {
     const op = () => selfAttention(qkv, heads).output;
     return {
       ...problem(entry, [qkv], [], op, () => input(gpu, dy, shape)),
-      arrange: ([output, gradient]) => [output, ...(gradient ? unpack(gradient, rows, 3) : [])],
+      arrange: ([output, gradient]) => [
+        floats(output),
+        ...(gradient ? unpack(floats(gradient), rows, 3) : []),
+      ],
     };
   },
-  crossAttention(gpu, entry, { q, k, v, dy }) {
+  crossAttention(entry, { q, k, v, dy }, gpu) {
     const { batch, heads, queries, keys, width } = entry.size;
     const rows = batch * keys;
     const shape = [batch, queries, heads * width];
@@ -82,24 +86,26 @@ const kinds = {
     const op = () => crossAttention(asked, kv, heads).output;
     return {
       ...problem(entry, [asked, kv], [], op, () => input(gpu, dy, shape)),
-      arrange: ([output, dq, dkv]) => [output, ...(dq ? [dq, ...unpack(dkv, rows, 2)] : [])],
+      arrange: ([output, dq, dkv]) => [floats(output), ...(dq ? [dq, ...unpack(floats(dkv), rows, 2)] : [])],
     };
   },
-  crossEntropy(gpu, entry, { logits, targets }) {
+  crossEntropy(entry, { logits, targets }, gpu) {
     const { rows, width } = entry.size;
     const leaf = input(gpu, logits, [rows, width]);
     const classes = input(gpu, targets, [rows], "u32");
     const op = () => crossEntropy(leaf, classes).loss;
     return problem(entry, [leaf], [classes], op, () => input(gpu, [1], [1]));
   },
-  divergence(gpu, entry, { logits, x0, xt, t }) {
+  divergence(entry, { logits, x0, xt, t }, gpu) {
     const { rows, width } = entry.size;
     const table = transitionTable(gpu, new Schedule({ tokens: width }));
     const leaf = input(gpu, logits, [rows, width]);
-    const ids = [x0, xt, t].map((values) => input(gpu, values, [values.length], "u32"));
-    const inputs = { logits: leaf, x0: ids[0], xt: ids[1], t: ids[2], coefficients: table.coefficients };
+    const start = input(gpu, x0, [x0.length], "u32");
+    const noisy = input(gpu, xt, [xt.length], "u32");
+    const steps = input(gpu, t, [t.length], "u32");
+    const inputs = { logits: leaf, x0: start, xt: noisy, t: steps, coefficients: table.coefficients };
     const op = () => klLoss(inputs, { lambda }).loss;
-    const main = problem(entry, [leaf], ids, op, () => input(gpu, [1], [1]));
+    const main = problem(entry, [leaf], [start, noisy, steps], op, () => input(gpu, [1], [1]));
     return {
       ...main,
       dispose() {
@@ -108,7 +114,7 @@ const kinds = {
       },
     };
   },
-  softmax(gpu, { size: { rows, width } }, { x }) {
+  softmax({ size: { rows, width } }, { x }, gpu) {
     const leaf = input(gpu, x, [rows, width]);
     return forward(
       [leaf],
@@ -116,7 +122,7 @@ const kinds = {
       () => [],
     );
   },
-  layerNorm(gpu, { size: { rows, width } }, { x, weight, bias }) {
+  layerNorm({ size: { rows, width } }, { x, weight, bias }, gpu) {
     const [a, w, b] = [input(gpu, x, [rows, width]), input(gpu, weight, [width]), input(gpu, bias, [width])];
     return forward(
       [a, w, b],
@@ -124,7 +130,7 @@ const kinds = {
       () => [],
     );
   },
-  adaLN(gpu, { size: { batch, length, width } }, { x, scaleShift }) {
+  adaLN({ size: { batch, length, width } }, { x, scaleShift }, gpu) {
     const [a, s] = [input(gpu, x, [batch, length, width]), input(gpu, scaleShift, [batch, 2 * width])];
     return forward(
       [a, s],
@@ -132,20 +138,17 @@ const kinds = {
       () => [],
     );
   },
-  groupNorm(gpu, { size: { batch, side, channels, groups } }, { x, weight, bias }) {
-    const inputs = [
-      input(gpu, x, [batch, side, side, channels]),
-      input(gpu, weight, [channels]),
-      input(gpu, bias, [channels]),
-    ];
-    const [a, w, b] = inputs;
+  groupNorm({ size: { batch, side, channels, groups } }, { x, weight, bias }, gpu) {
+    const a = input(gpu, x, [batch, side, side, channels]);
+    const w = input(gpu, weight, [channels]);
+    const b = input(gpu, bias, [channels]);
     return forward(
-      inputs,
+      [a, w, b],
       () => [groupNorm(a, groups, w, b, { activation: "silu" })],
       () => [],
     );
   },
-  gather(gpu, { size: { count, rows, width } }, { table, ids }) {
+  gather({ size: { count, rows, width } }, { table, ids }, gpu) {
     const [all, places] = [input(gpu, table, [rows, width]), input(gpu, ids, [count], "u32")];
     return forward(
       [all, places],
@@ -153,7 +156,7 @@ const kinds = {
       () => [],
     );
   },
-  nearest(gpu, { size: { rows, codes: count, width } }, { z, codes }) {
+  nearest({ size: { rows, codes: count, width } }, { z, codes }, gpu) {
     const [vectors, table] = [input(gpu, z, [rows, width]), input(gpu, codes, [count, width])];
     return forward(
       [vectors, table],
@@ -161,27 +164,36 @@ const kinds = {
       () => [],
     );
   },
-  conv2d(gpu, entry, { x, weight, bias, dy }) {
+  conv2d(entry, { x, weight, bias, dy }, gpu) {
     const { batch, side, inputs, outputs } = entry.size;
-    const leaves = [
-      input(gpu, x, [batch, side, side, inputs]),
-      input(gpu, weight, [3, 3, inputs, outputs]),
-      input(gpu, bias, [outputs]),
-    ];
-    const op = () => conv2d(leaves[0], leaves[1], { bias: leaves[2], padding: 1 });
-    return problem(entry, leaves, [], op, () => input(gpu, dy, [batch, side, side, outputs]));
+    const picture = input(gpu, x, [batch, side, side, inputs]);
+    const filters = input(gpu, weight, [3, 3, inputs, outputs]);
+    const offsets = input(gpu, bias, [outputs]);
+    const op = () => conv2d(picture, filters, { bias: offsets, padding: 1 });
+    return problem(entry, [picture, filters, offsets], [], op, () =>
+      input(gpu, dy, [batch, side, side, outputs]),
+    );
   },
+  block: (_entry, _data, gpu) => blockRunner(gpu),
 };
+
+/** What a float32 tensor read, there or it is a mistake. @param {Read | undefined} array */
+function floats(array) {
+  if (!(array instanceof Float32Array)) throw new TypeError("not the array of a float32 tensor");
+  return array;
+}
 
 /**
  * @param {Gpu} gpu
- * @returns {import("./engines.js").Engine}
+ * @returns {Engine}
  */
 export function ourEngine(gpu) {
   return {
     name: "ours",
-    prepare: async (entry, data) =>
-      entry.kind === "block" ? blockRunner(gpu) : runner(gpu, kinds[entry.kind](gpu, entry, data)),
+    async prepare(entry, data) {
+      const made = await kinds[entry.kind](entry, data, gpu);
+      return "sample" in made ? made : runner(gpu, made);
+    },
     async trim() {
       await gpu.idle();
       gpu.trim();
@@ -192,7 +204,7 @@ export function ourEngine(gpu) {
 /**
  * @param {Gpu} gpu
  * @param {Problem} problem
- * @returns {import("./engines.js").Runner}
+ * @returns {Runner}
  */
 function runner(gpu, problem) {
   const record = () => {
@@ -227,7 +239,7 @@ function runner(gpu, problem) {
 
 /**
  * @param {Gpu} gpu
- * @returns {import("./engines.js").Runner}
+ * @returns {Runner}
  */
 function blockRunner(gpu) {
   const step = makeBlockStep(gpu);

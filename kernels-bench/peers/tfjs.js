@@ -7,12 +7,12 @@ import { checkedSteps, movement, optimizer, trackedWeight } from "./block.js";
 import { divergenceRows, lambda } from "./cases.js";
 
 /**
- * @typedef {import("@tensorflow/tfjs").Tensor} Tensor
- * @typedef {import("./cases.js").PeerCase} PeerCase
+ * @import { BlockData, BlockWeight } from "./block.js"
+ * @import { Data, Engine, Makers, PeerCase, Runner } from "./types.js"
  *
  * @typedef {object} Problem
- * @property {Tensor[]} inputs
- * @property {() => Tensor[]} call
+ * @property {any[]} inputs
+ * @property {() => any[]} call
  * @property {(arrays: any[]) => any[]} [arrange] Puts what was read into our layout.
  */
 
@@ -27,9 +27,9 @@ const integers = (values, shape = [values.length]) => tf.tensor(Int32Array.from(
 /**
  * The op alone, or its value and the gradients of all leaves.
  * @param {PeerCase} entry
- * @param {Tensor[]} leaves
- * @param {(...leaves: any[]) => Tensor} op
- * @param {Tensor} [dy]
+ * @param {any[]} leaves
+ * @param {(...leaves: any[]) => any} op
+ * @param {any} [dy]
  */
 const problem =
   ({ gradients }, leaves, op, dy) =>
@@ -65,19 +65,27 @@ function adaptive(x, scale, shift) {
   return normal.mul(scale.add(1)).add(shift);
 }
 
-/** @type {Record<string, (entry: PeerCase, data: any) => Problem>} */
+/**
+ * @param {PeerCase<"selfAttention" | "crossAttention">} entry
+ * @param {Data<"selfAttention">} data
+ * @returns {Problem}
+ */
+function attention(entry, { q, k, v, dy }) {
+  const { batch, heads, queries, keys, width } = entry.size;
+  const shape = [batch, queries, heads * width];
+  const leaves = [floats(q, shape), ...[k, v].map((x) => floats(x, [batch, keys, heads * width]))];
+  const given = floats(dy, shape);
+  return { inputs: [...leaves, given], call: problem(entry, leaves, attend(heads), given) };
+}
+
+/** @type {Makers<Problem, [idle: () => Promise<void>]>} */
 const kinds = {
   matmul({ size: { m, k, n, ta, tb } }, { a, b }) {
     const [left, right] = [floats(a, ta ? [k, m] : [m, k]), floats(b, tb ? [n, k] : [k, n])];
     return { inputs: [left, right], call: () => [tf.matMul(left, right, ta === 1, tb === 1)] };
   },
-  attention(entry, { q, k, v, dy }) {
-    const { batch, heads, queries, keys, width } = entry.size;
-    const shape = [batch, queries, heads * width];
-    const leaves = [floats(q, shape), ...[k, v].map((x) => floats(x, [batch, keys, heads * width]))];
-    const given = floats(dy, shape);
-    return { inputs: [...leaves, given], call: problem(entry, leaves, attend(heads), given) };
-  },
+  selfAttention: attention,
+  crossAttention: attention,
   crossEntropy(entry, { logits, targets }) {
     const { rows, width } = entry.size;
     const leaf = floats(logits, [rows, width]);
@@ -203,13 +211,11 @@ const kinds = {
       tf.fused.conv2d({ x: pixels, filter, strides: 1, pad: "same", bias: shift });
     return { inputs: [...leaves, given], call: problem(entry, leaves, op, given) };
   },
+  block: blockRunner,
 };
-kinds.selfAttention = kinds.attention;
-kinds.crossAttention = kinds.attention;
-
 /**
  * @param {GPUDevice} device
- * @returns {Promise<import("./engines.js").Engine>}
+ * @returns {Promise<Engine>}
  */
 export async function tfjsEngine(device) {
   tf.enableProdMode();
@@ -227,8 +233,9 @@ export async function tfjsEngine(device) {
   return {
     name: "tfjs",
     async prepare(entry, data) {
-      if (entry.kind === "block") return blockRunner(entry, /** @type {any} */ (data), idle);
-      const { inputs, call, arrange } = kinds[entry.kind](entry, data);
+      const made = await kinds[entry.kind](entry, data, idle);
+      if ("sample" in made) return made;
+      const { inputs, call, arrange } = made;
       return {
         async sample(calls) {
           for (let i = 0; i < calls; i++) tf.dispose(tf.tidy(call));
@@ -236,7 +243,7 @@ export async function tfjsEngine(device) {
         },
         async results() {
           const outputs = tf.tidy(call);
-          const arrays = await Promise.all(outputs.map((output) => output.data()));
+          const arrays = await Promise.all(outputs.map((/** @type {any} */ output) => output.data()));
           tf.dispose(outputs);
           return arrange ? arrange(arrays) : arrays;
         },
@@ -248,10 +255,10 @@ export async function tfjsEngine(device) {
 }
 
 /**
- * @param {PeerCase} entry
- * @param {import("./block.js").BlockData} data
+ * @param {PeerCase<"block">} entry
+ * @param {BlockData} data
  * @param {() => Promise<void>} idle
- * @returns {import("./engines.js").Runner}
+ * @returns {Runner}
  */
 function blockRunner(entry, data, idle) {
   const { batch, length, conditionLength, dim, heads } = entry.size;
@@ -281,7 +288,7 @@ function blockRunner(entry, data, idle) {
     const modulation = tf.matMul(rows, weights["modulation.weight"]).add(weights["modulation.bias"]);
     const [first, second] = tf
       .unstack(modulation)
-      .map((layer) => tf.split(layer.reshape([batch, 1, 2 * dim]), 2, -1));
+      .map((/** @type {any} */ layer) => tf.split(layer.reshape([batch, 1, 2 * dim]), 2, -1));
 
     const [q, k, v] = tf.split(
       linear(adaptive(x, first[0], first[1]), "qkv").reshape([batch, length, 3 * dim]),
@@ -329,9 +336,7 @@ function blockRunner(entry, data, idle) {
         losses.push((await value.data())[0]);
         value.dispose();
       }
-      const { values } = /** @type {import("./block.js").BlockWeight} */ (
-        data.weights.find(({ name }) => name === trackedWeight)
-      );
+      const { values } = /** @type {BlockWeight} */ (data.weights.find(({ name }) => name === trackedWeight));
       return [Float32Array.from(losses), movement(values, await weights[trackedWeight].data())];
     },
     dispose() {

@@ -6,9 +6,9 @@ import { fileURLToPath } from "node:url";
 import { openGpu } from "../../dist/cli.js";
 import { UserError } from "../../dist/engine/index.js";
 import { largestError, quantile } from "../measure.js";
+import { at } from "../numbers.js";
 import { randomSource } from "../random.js";
 import { align, percent, significant } from "../report.js";
-import { blockData } from "./block.js";
 import { coldStart, otherCases, peerCases } from "./cases.js";
 import { countCalls } from "./counters.js";
 import { openPeer, peerVersion } from "./engines.js";
@@ -17,10 +17,8 @@ import { ourEngine } from "./ours.js";
 export const versusFormat = "mc-diffusion-versus-1";
 
 /**
- * @typedef {import("./engines.js").Engine} Engine
- * @typedef {import("./engines.js").Runner} Runner
- * @typedef {import("./engines.js").PeerName} PeerName
- * @typedef {import("./cases.js").PeerCase} PeerCase
+ * @import { PeerName } from "./engines.js"
+ * @import { Engine, PeerCase, Runner } from "./types.js"
  *
  * @typedef {object} EngineResult
  * @property {string} engine
@@ -81,7 +79,7 @@ function chosenCases(filter, others) {
 export async function versus(peers, filter, { adapter, repeat, otherShapes = false }, { progress, keep }) {
   const selected = chosenCases(filter, otherShapes);
   const gpu = await openGpu(adapter);
-  const load = loadavg()[0];
+  const load = at(loadavg(), 0);
   const engines = [ourEngine(gpu)];
   /** @type {Record<string, string>} */
   const closed = {};
@@ -100,7 +98,7 @@ export async function versus(peers, filter, { adapter, repeat, otherShapes = fal
     adapter: gpu.description,
     software: gpu.software,
     peers: versions,
-    load: { before: load, after: loadavg()[0] },
+    load: { before: load, after: at(loadavg(), 0) },
     cases,
   });
   for (const entry of selected) {
@@ -127,8 +125,7 @@ export async function versus(peers, filter, { adapter, repeat, otherShapes = fal
  * @returns {Promise<EngineResult[]>}
  */
 async function compareCase(engines, entry, repeat, progress) {
-  const data =
-    entry.kind === "block" ? await blockData(/** @type {any} */ (entry.size)) : entry.data(randomSource(1));
+  const data = await entry.data(randomSource(1));
   /** @type {EngineResult[]} */
   const results = [];
   /** @type {{ runner: Runner, result: EngineResult, calls: number, times: number[], cpuTimes: number[] }[]} */
@@ -145,7 +142,7 @@ async function compareCase(engines, entry, repeat, progress) {
       results.push(result);
       try {
         engine.complaint?.();
-        const runner = await engine.prepare(entry, /** @type {any} */ (data));
+        const runner = await engine.prepare(entry, data);
         runners.push(runner);
         const actual = await runner.results();
         const complaint = engine.complaint?.();
@@ -177,24 +174,25 @@ async function compareCase(engines, entry, repeat, progress) {
       progress(`${entry.name}: round ${i + 1} of ${rounds}`);
       // Each begins as often as the others: what the one before leaves in the caches hits all alike.
       for (let j = 0; j < ready.length; j++) {
-        const item = ready[(i + j) % ready.length];
+        const item = at(ready, (i + j) % ready.length);
         const { ms, cpuMs } = await timed(item.runner, item.calls);
         item.times.push(ms);
         item.cpuTimes.push(cpuMs);
       }
     }
     const [ours, ...others] = ready;
+    if (!ours) return results;
     for (const { result, times, cpuTimes } of ready) {
       result.ms = quantile(times, 0.5);
       result.cpuMs = quantile(cpuTimes, 0.5);
       result.spread = spread(times);
     }
     for (const { result, times, cpuTimes } of others) {
-      const ratios = times.map((time, i) => time / ours.times[i]);
+      const ratios = times.map((time, i) => time / at(ours.times, i));
       result.ratio = quantile(ratios, 0.5);
       result.ratioSpread = spread(ratios);
       result.cpuRatio = quantile(
-        cpuTimes.map((time, i) => time / ours.cpuTimes[i]),
+        cpuTimes.map((time, i) => time / at(ours.cpuTimes, i)),
         0.5,
       );
     }
@@ -232,9 +230,10 @@ async function timed(runner, calls) {
 function compare(entry, actual, expected) {
   if (actual.length !== expected.length) return Number.POSITIVE_INFINITY;
   const errors = actual.map((values, i) => {
-    if (entry.kind === "block") return distance(values, expected[i]);
-    const known = expected[i] instanceof Uint32Array ? Uint32Array.from(values) : Float32Array.from(values);
-    return largestError(known, expected[i]);
+    const should = at(expected, i);
+    if (entry.kind === "block") return distance(values, should);
+    const known = should instanceof Uint32Array ? Uint32Array.from(values) : Float32Array.from(values);
+    return largestError(known, should);
   });
   return Math.max(...errors);
 }
@@ -249,8 +248,8 @@ function distance(a, b) {
   let apart = 0;
   let size = 0;
   for (let i = 0; i < b.length; i++) {
-    apart += (a[i] - b[i]) ** 2;
-    size += b[i] ** 2;
+    apart += (at(a, i) - at(b, i)) ** 2;
+    size += at(b, i) ** 2;
   }
   return Math.sqrt(apart / size);
 }
@@ -275,8 +274,8 @@ async function compareColdStarts(engines, adapter, progress) {
       results.push({ engine: name, reason: oneLine(error) });
     }
   }
-  const [ours, ...others] = results;
-  for (const result of others) {
+  const ours = at(results, 0);
+  for (const result of results.slice(1)) {
     if (ours.ms === undefined || result.ms === undefined) continue;
     result.ratio = result.ms / ours.ms;
     result.cpuRatio = /** @type {number} */ (result.cpuMs) / /** @type {number} */ (ours.cpuMs);
@@ -320,7 +319,7 @@ function verdict(entry, results) {
   let wall = ratio !== null && ratio >= ("kind" in entry ? entry.bar : 0);
   let cpu = cpuRatio !== null && cpuRatio >= ("kind" in entry ? entry.bar : 0);
   if (!("kind" in entry)) {
-    const [ours] = results;
+    const ours = at(results, 0);
     wall = ours.ms !== undefined && ours.ms <= 1000 * entry.seconds;
     cpu = ours.cpuMs !== undefined && ours.cpuMs <= 1000 * entry.seconds;
   } else if (!better) {
@@ -332,7 +331,7 @@ function verdict(entry, results) {
 
 /** @param {unknown} error */
 const oneLine = (error) =>
-  (error instanceof Error ? error.message : String(error)).split("\n")[0].slice(0, 200);
+  at((error instanceof Error ? error.message : String(error)).split("\n"), 0).slice(0, 200);
 
 /**
  * @param {{ adapter: string, peers: { name: string, version: string }[], load: { before: number, after: number }, cases: Comparison[] }} report

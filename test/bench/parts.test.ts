@@ -1,5 +1,6 @@
 /** Parts of the bench that are plain functions: sizes, roofline, pages, traces, comparison. No device is opened. */
 import t from "tap";
+import { GpuError } from "../../dist/engine/gpu/errors.js";
 
 /** The bench is plain JavaScript beside the sources. */
 const part = (name: string) => import(new URL(`../../kernels-bench/${name}.js`, import.meta.url).href);
@@ -11,7 +12,7 @@ const { layOut } = await part("roofline-chart");
 const { casesPage } = await part("cases-page");
 const { stepPage } = await part("step-page");
 const { traceOf } = await part("trace");
-const { boundBytes } = await part("traffic");
+const { trafficCounter } = await part("traffic");
 const { memoryRecorder } = await part("memory-curve");
 const { baselineFault, compare } = await part("baseline");
 
@@ -298,10 +299,15 @@ t.test("the page of a step shows its dispatches, or that there are no times", as
 });
 
 t.test("bytes moved: ranges once, twice where a kernel adds to what is there, stand-ins never", async (t) => {
-  const storage = (version: number) => ({ version });
-  const [a, fresh, old] = [storage(5), storage(1), storage(2)];
+  const [a, old] = [{ place: {} }, { place: {} }];
+  const fresh = {
+    get place() {
+      throw new GpuError("it has no memory before its capture has ended");
+    },
+  };
+  const count = trafficCounter();
   const moved = (ranges: object[], access: string[], params = {}, variant = {}) =>
-    boundBytes(
+    count(
       {
         bindings: ranges,
         pipeline: { kernel: { spec: { bindings: access.map((each) => ({ access: each })) } } },
@@ -310,7 +316,8 @@ t.test("bytes moved: ranges once, twice where a kernel adds to what is there, st
       variant,
     );
   const range = (of: object, offset: number, size: number) => ({ storage: of, offset, size });
-  t.equal(moved([range(a, 0, 64), range(fresh, 0, 32)], ["read", "read_write"]), 96);
+  t.equal(moved([range(a, 0, 64), range(fresh, 0, 32)], ["read", "read_write"]), 96, "nothing there yet");
+  t.equal(moved([range(fresh, 0, 32)], ["read_write"]), 64, "what the dispatch before has written");
   t.equal(
     moved([range(a, 0, 64), range(a, 0, 256), range(a, 0, 64)], ["read", "read", "read"]),
     64,

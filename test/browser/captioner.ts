@@ -1,13 +1,7 @@
 /** What the captioner takes from a browser alone, for a page: pictures that only a browser has, and Cache Storage. */
 
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
-import {
-  Captioner,
-  opfsFiles,
-  type PictureOrFile,
-  type PictureSource,
-  UserError,
-} from "../../dist/index.js";
+import { Captioner, opfsFiles, type PictureOrFile, type PictureSource, UserError } from "../../dist/index.js";
 import { saveTrained } from "../../dist/training.js";
 import { type Check, randomArray, test } from "../harness.js";
 

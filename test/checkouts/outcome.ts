@@ -159,5 +159,7 @@ export function timesTable(rounds: readonly { old: Outcome; now: Outcome }[]): s
     const [before, after] = [0, 1].map((side) => median(pairs.map((pair) => pair[side]!)).toFixed(1));
     return `| ${name} | ${before} | ${after} | ${median(ratios).toFixed(2)} | ${range} |`;
   });
-  return ["| measure | old | new | new / old | rounds |", "| --- | --- | --- | --- | --- |", ...rows].join("\n");
+  return ["| measure | old | new | new / old | rounds |", "| --- | --- | --- | --- | --- |", ...rows].join(
+    "\n",
+  );
 }
