@@ -99,6 +99,17 @@ t.test("a program carries the kernels of the ops that it names, and no others", 
   );
 });
 
+/** How programs of the package's users are compiled. */
+const compilerOptions = {
+  module: "NodeNext",
+  target: "ES2022",
+  strict: true,
+  noEmit: true,
+  skipLibCheck: true,
+  types: ["@webgpu/types"],
+  typeRoots: [join(root, "node_modules")],
+};
+
 const program = `
 import { Gpu, fromArray } from "mc-diffusion/engine";
 import { wgsl } from "mc-diffusion/ops";
@@ -127,6 +138,37 @@ t.test("a WGSL file, read in Node and imported by a bundler", async (t) => {
   writeFileSync(join(folder, "bundle.mjs"), await bundled(folder, code));
   const inBundle = (await import(pathToFileURL(join(folder, "bundle.mjs")).href)) as Program;
   t.same(await inBundle.run(device), [12, 24, 36], "bundled, with the text inside");
+});
+
+t.test("the example of docs/ops.md: an op with its gradient", async (t) => {
+  const folder = project(t);
+  const document = readFileSync(join(root, "docs/ops.md"), "utf8");
+  const block = (language: string) =>
+    new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(document)![1]!;
+  writeFileSync(join(folder, "cube.wgsl"), block("wgsl"));
+  const command = join(folder, "node_modules/mc-diffusion/dist/kernel-types.js");
+  t.equal(node(folder, command, "cube.wgsl").status, 0, "types are written");
+  writeFileSync(join(folder, "cube.ts"), block("ts"));
+  const declaration = 'declare module "*.wgsl" {\n  const text: string;\n  export default text;\n}\n';
+  writeFileSync(join(folder, "wgsl.d.ts"), declaration);
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*.ts"] }));
+  const compiled = node(folder, join(root, "node_modules/typescript/bin/tsc"), "-p", ".");
+  t.equal(compiled.status, 0, `it compiles ${compiled.stdout}`);
+  const code = `
+    import { Gpu, fromArray } from "mc-diffusion/engine";
+    import { checkGradients } from "mc-diffusion/ops";
+    import { cube } from "./cube.ts";
+    export async function run(device) {
+      const gpu = Gpu.from(device);
+      const x = fromArray(gpu, [1, -2, 0.5], [3], "f32", "x");
+      const report = await checkGradients(cube, [x]);
+      if (!report.passed) throw new Error(String(report));
+      return [...(await cube(x).read())];
+    }`;
+  writeFileSync(join(folder, "bundle.mjs"), await bundled(folder, code));
+  const { device } = await openNodeDevice();
+  const made = (await import(pathToFileURL(join(folder, "bundle.mjs")).href)) as Program;
+  t.same(await made.run(device), [1, -8, 0.125], "values, and gradients beside finite differences");
 });
 
 /** Runs a program of Node; tap hooks itself into child processes through NODE_OPTIONS, which the compiler does not survive. */
@@ -166,20 +208,7 @@ export function use(gpu: Gpu, x: Tensor, y: Tensor, ids: Tensor<"u32">, text: st
 }
 `;
   writeFileSync(join(folder, "use.ts"), calls);
-  const options = {
-    module: "NodeNext",
-    target: "ES2022",
-    strict: true,
-    noEmit: true,
-    skipLibCheck: true,
-    types: ["@webgpu/types"],
-    typeRoots: [join(root, "node_modules")],
-    preserveSymlinks: false,
-  };
-  writeFileSync(
-    join(folder, "tsconfig.json"),
-    JSON.stringify({ compilerOptions: options, include: ["use.ts"] }),
-  );
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["use.ts"] }));
   const compiled = node(folder, join(root, "node_modules/typescript/bin/tsc"), "-p", ".");
   t.equal(compiled.status, 0, `each wrong call is an error and nothing else is\n${compiled.stdout}`);
   const bad = node(folder, command, "package.json");

@@ -275,6 +275,7 @@ export function sumTo(
   shape: readonly number[],
   into?: { tensor: Tensor; accumulate: boolean; scale?: number },
 ): Tensor {
+  checkTensors("sumTo", "f32", input);
   const lead = input.rank - shape.length;
   const isReduced = input.shape.map(
     (length, axis) => axis < lead || (shape[axis - lead] === 1 && length !== 1),

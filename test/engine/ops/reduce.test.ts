@@ -7,6 +7,7 @@ import {
   mean,
   mse,
   sum,
+  sumAbsolute,
   sumSquares,
   sumTo,
 } from "../../../dist/engine/ops/reduce.js";
@@ -26,6 +27,7 @@ test("sums, means and maxima over axes", async (t, gpu) => {
       ["mean", mean, (v: number[]) => total(v) / v.length],
       ["max", max, (v: number[]) => Math.max(...v)],
       ["sumSquares", sumSquares, (v: number[]) => total(v.map((x) => x * x))],
+      ["sumAbsolute", sumAbsolute, (v: number[]) => total(v.map(Math.abs))],
     ] as const;
     for (const [name, op, join] of cases) {
       await checkOp(t, gpu, `${name} over ${axes}`, {
@@ -104,6 +106,8 @@ test("sumTo undoes broadcasting", async (t, gpu) => {
   sumTo(x, [5], { tensor: into, accumulate: true, scale: -2 });
   const expected = reduce(data, [2, 3, 5], [0, 1], total).map((v) => 1 - 2 * v);
   t.near(await into.read(), expected, { abs: 1e-5 }, "scaled and added");
+  const words = fromArray(gpu, [1, 2], [2], "u32", "words") as never;
+  await t.throwsMessage(() => sumTo(words, [1]), /sumTo: words \[2\] is u32, the op takes f32/, "integers");
 });
 
 test("mean squared and mean absolute error", async (t, gpu) => {
