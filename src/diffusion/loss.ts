@@ -28,7 +28,7 @@ export interface KlTargets {
   readonly xt: Tensor<"u32">;
   /** The step 1 … T of each sequence; the rows are divided evenly among its entries. */
   readonly t: Tensor<"u32">;
-  /** `TransitionTable.coefficients`, [T+1, 20]. */
+  /** `TransitionTable.coefficients`, [T+1] structs. */
   readonly coefficients: Tensor;
 }
 
