@@ -1,4 +1,9 @@
-/** q: how clean tokens become noised ones (shaders/diffusion/forward.wgsl; equations in reference order: q(x_t | x_0) = x_0 Q̄_t). */
+/**
+ * q: how clean tokens become noised ones (shaders/diffusion/forward.wgsl).
+ *
+ *   q(x_t | x_{t-1}) = x_{t-1} Q_t   β_t at each token, α_t more at x_{t-1}, γ_t at [MASK]; [MASK] stays    (`Schedule.step`)
+ *   q(x_t | x_0)     = x_0 Q̄_t       β̄_t at each token, ᾱ_t more at x_0, γ̄_t at [MASK]                      (`Schedule.cumulative`)
+ */
 
 import * as kernels from "../engine/gpu/kernels.generated.js";
 import type { Tunable } from "../engine/gpu/tuning/tuning-table.js";

@@ -1,4 +1,8 @@
-/** The Masked Condition Strategy's masks: which positions of y a network does not see (Algorithm 1; shaders/diffusion/masking.wgsl). */
+/**
+ * The Masked Condition Strategy's masks: which positions of y a network does not see (shaders/diffusion/masking.wgsl).
+ *
+ *   Algorithm 1: per sample p ~ U(0, 1);  if p < P_cond:  y_i ← [MASK] wherever its own draw p_i ~ U(0, 1) is <= P_mask
+ */
 
 import * as kernels from "../engine/gpu/kernels.generated.js";
 import { probabilityThreshold } from "../engine/ops/philox.js";
@@ -22,8 +26,8 @@ export interface ConditionMask {
 
 /**
  * Algorithm 1 of the paper on condition ids `y` [B, S]: per sample p ~ U(0,1); where p < P_cond, every position whose own
- * draw is <= P_mask becomes `maskId`; with probability P_drop all of them do. With `pair` the result is [2B, S]: the full conditions, then the masked ones, as
- * guidance needs them.
+ * draw is <= P_mask becomes `maskId`; with probability P_drop all of them do. With `pair` the result is [2B, S]: the full
+ * conditions, then the masked ones, as guidance needs them.
  */
 export function maskCondition(
   rng: Rng,

@@ -1,4 +1,7 @@
-/** One step of sampling (shaders/diffusion/sample-step.wgsl). */
+/**
+ * One step of sampling (shaders/diffusion/sample-step.wgsl): x_0 ~ p̃_θ(x_0 | x_t, y), then x_u ~ q(x_u | x_t, x_0), which together
+ * is x_u ~ p_θ(x_u | x_t, y) of posterior.ts.
+ */
 
 import * as kernels from "../engine/gpu/kernels.generated.js";
 import type { Rng } from "../engine/ops/rng.js";

@@ -19,7 +19,10 @@ export interface Matrix {
   readonly values: Float64Array;
 }
 
-/** The matrix of one step or jump. */
+/**
+ * Q_t, or the matrix of a jump: α + β on the diagonal of the M tokens, β beside it, γ in the column of [MASK]; the row of [MASK]
+ * is (0, …, 0, 1).
+ */
 export function transitionMatrix({ alpha, beta, gamma }: Transition, tokens: number): Matrix {
   const size = tokens + 1;
   const values = new Float64Array(size * size);
@@ -102,8 +105,8 @@ export function posterior(
 }
 
 /**
- * log p_θ(x_u | x_t) of posterior.ts for any process over S states (shaders/diffusion/transition-matrix.wgsl), given as [S, S] matrices (rows from, columns to): `toT` from u to t, `barU`
- * and `barT` from 0. `logProbs` is [..., S], or [..., S-1] when the last state ([MASK]) is never an x_0.
+ * log p_θ(x_u | x_t) of posterior.ts for any process over S states (shaders/diffusion/transition-matrix.wgsl), given as [S, S]
+ * matrices (rows from, columns to): `toT` from u to t, `barU` and `barT` from 0. `logProbs` is [..., S], or [..., S-1] when the last state ([MASK]) is never an x_0.
  */
 export function posteriorDense(
   logProbs: Tensor,
