@@ -9,6 +9,8 @@
  *   alias Element = vec4<f32>; // @variant vector=vec4<f32> scalar=f32     the same for an element type
  *   alias A = f32; // @variant f32=f32 f16=f16          the type of a binding's elements, array<A> or array<vec4<A>>;
  *                                                       the default must not be f16, so that the file is valid without it
+ *   struct Row { a: f32, b: f32 }                       as the elements of a storage binding, array<Row>: members of one
+ *                                                       scalar type; its layout goes to `structs.generated.ts`
  *   // @shared NAME … // @end shared                    text that must be identical in every file that has it
  *   // @more                                            a line: the family goes to `more-kernels.generated.ts`, which only
  *                                                       `mc-diffusion/ops` and `/nn` name, so that no other bundle carries it
@@ -43,7 +45,8 @@ import { StructInfo, WgslReflect } from "wgsl_reflect/wgsl_reflect.module.js";
  * @property {Tunables} tunables
  * @property {Variants} variants
  *
- * @typedef {{ file: string, source: string, entries: Entry[] }} Shader
+ * @typedef {{ name: string, dtype: string, words: number, offsets: Record<string, number> }} Layout Of a struct in a storage buffer.
+ * @typedef {{ file: string, source: string, entries: Entry[], structs: Map<string, Layout> }} Shader
  */
 
 const shadersFolder = dirname(fileURLToPath(import.meta.url));
@@ -222,6 +225,21 @@ function uniformLayout(file, struct) {
   });
 }
 
+/**
+ * The layout of a struct that is the element of a storage buffer: offsets in words of four bytes, by member.
+ * @param {string} file
+ * @param {StructInfo} struct
+ * @returns {Layout}
+ */
+function structLayout(file, struct) {
+  const types = new Set(struct.members.map((member) => member.type.getTypeName()));
+  const [dtype = ""] = types;
+  if (types.size !== 1 || !["f32", "u32", "i32"].includes(dtype))
+    fail(file, struct.startLine, `struct ${struct.name}: its members must all be f32, all u32 or all i32`);
+  const offsets = Object.fromEntries(struct.members.map(({ name, offset }) => [name, offset / 4]));
+  return { name: struct.name, dtype, words: struct.size / 4, offsets };
+}
+
 /** @param {string} file @returns {Shader} */
 function readShader(file) {
   const source = readFileSync(join(shadersFolder, file), "utf8");
@@ -233,6 +251,8 @@ function readShader(file) {
     fail(file, error.line ?? error.token?.line ?? 1, `wgsl_reflect cannot read it: ${error.message}`);
   }
   const { tunables, variants } = readConstants(file, source);
+  /** @type {Shader["structs"]} */
+  const structs = new Map();
   const entries = reflected.entry.compute.map((entry) => {
     const words = usedIdentifiers(source, entry.name);
     /** @type {Entry["uniform"]} */
@@ -250,13 +270,17 @@ function readShader(file) {
         uniform = { size: Math.ceil(variable.size / 16) * 16, members: uniformLayout(file, variable.type) };
         continue;
       }
-      const element = elementOf(variable.format?.getTypeName() ?? variable.type.getTypeName());
+      const row = variable.format instanceof StructInfo ? structLayout(file, variable.format) : null;
+      if (row) structs.set(row.name, row);
+      const element = row
+        ? { scalar: row.dtype }
+        : elementOf(variable.format?.getTypeName() ?? variable.type.getTypeName());
       const atomic = /atomic<(u32|i32)>/.exec(variable.type.getTypeName());
       if (!element && !atomic)
         fail(
           file,
           entry.startLine,
-          `${variable.name}: element type ${variable.type.getTypeName()} is not f32, f16, u32, i32 or a vector of these`,
+          `${variable.name}: element type ${variable.type.getTypeName()} is not f32, f16, u32, i32, a vector of these or a struct`,
         );
       bindings.push({
         name: variable.name,
@@ -300,7 +324,7 @@ function readShader(file) {
       variants: own(variants),
     };
   });
-  return { file, source, entries };
+  return { file, source, entries, structs };
 }
 
 /**
@@ -348,9 +372,11 @@ function checkSharedRegions(shaders) {
 /**
  * The code of a shader without needless blanks and without comments other than marks, which cost a page half of the bytes of its
  * kernels. Types of vectors get their short names. Lines stay those of the file, for error messages.
- * @param {string} source
+ * @param {Shader} shader
  */
-function compact(source) {
+function compact({ source, structs }) {
+  /** @param {string} name */
+  const scalarOf = (name) => structs.get(name)?.dtype;
   return (
     source
       .replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\n]/g, " "))
@@ -363,6 +389,10 @@ function compact(source) {
       .replace(/(?<!\/\/.*)(?<=(.)) (?=(.))/g, (blank, left, right) => (separates(left, right) ? blank : ""))
       // The second operand takes its type from the first.
       .replace(/(?<!\/\/.*)(?<=[-+*/%&|<>^]=?|[=!]=)(\d+)u\b/g, "$1")
+      // Where elements are structs, a mark tells the type of their members: spec-text.ts takes the last word of the line.
+      .replace(/^@group.*array<(\w+)>;$/gm, (line, name) =>
+        scalarOf(name) ? `${line}//@${scalarOf(name)};` : line,
+      )
   );
 }
 
@@ -420,28 +450,73 @@ function checkNames(shaders) {
 }
 
 /** The TypeScript of one family; marked as pure, so that bundlers leave out those that nobody names. @param {Shader} shader */
-function typescriptFor({ file, source, entries }) {
+function typescriptFor(shader) {
+  const { file, entries } = shader;
   const path = file.replace(/\.wgsl$/, "");
   const types = entries.map((entry) => `  ${camelCase(entry.name)}: ${typeOf(entry)};\n`);
-  return `export const ${familyName(file)} = /* @__PURE__ */ family<{\n${types.join("")}}>("${path}", ${JSON.stringify(compact(source))});`;
+  return `export const ${familyName(file)} = /* @__PURE__ */ family<{\n${types.join("")}}>("${path}", ${JSON.stringify(compact(shader))});`;
 }
+
+/** @param {string} name @param {string} output */
+function write(name, output) {
+  const target = generated(name);
+  if (!existsSync(target) || readFileSync(target, "utf8") !== output) writeFileSync(target, output);
+}
+
+const origin =
+  "// Generated from the WGSL in shaders/ by shaders/generate.mjs. Do not edit; edit the shader.";
 
 /**
  * @param {string} name
  * @param {string} about
  * @param {readonly Shader[]} shaders
  */
-function write(name, about, shaders) {
+function writeKernels(name, about, shaders) {
   const families = shaders.map(typescriptFor);
-  const output = `${about}
-// Generated from the WGSL in shaders/ by shaders/generate.mjs. Do not edit; edit the shader.
+  write(
+    name,
+    `${about}
+${origin}
 import type { Kernel${families.some((text) => text.includes("Vec4")) ? ", Vec4" : ""} } from "./kernel.js";
 import { family } from "./spec-text.js";
 
 ${families.join("\n\n")}
-`;
-  const target = generated(name);
-  if (!existsSync(target) || readFileSync(target, "utf8") !== output) writeFileSync(target, output);
+`,
+  );
+}
+
+/** The layouts of structs in storage buffers. Files that share a struct must have the same. @param {readonly Shader[]} shaders */
+function writeStructs(shaders) {
+  /** @type {Map<string, { layout: Layout, files: string[] }>} */
+  const all = new Map();
+  for (const { file, structs } of shaders) {
+    for (const [name, layout] of structs) {
+      const files = all.get(name)?.files ?? [];
+      const known = all.get(name)?.layout ?? layout;
+      if (JSON.stringify(known) !== JSON.stringify(layout))
+        fail(file, 1, `struct ${name} differs from the one in ${files[0]}`);
+      all.set(name, { layout, files: [...files, `shaders/${file}`] });
+    }
+  }
+  const constants = [...all].map(([name, { layout, files }]) => {
+    const members = Object.entries(layout.offsets).map(([member, offset]) => `    ${member}: ${offset},\n`);
+    return `/** \`struct ${name}\` of ${files.join(", ")}. */
+export const ${name.charAt(0).toLowerCase()}${name.slice(1)} = {
+  dtype: "${layout.dtype}",
+  words: ${layout.words},
+  offsets: {
+${members.join("")}  },
+} as const satisfies StructLayout;`;
+  });
+  write(
+    "structs",
+    `/** The structs that kernels read from storage buffers, as WGSL lays them out. */
+${origin}
+import type { StructLayout } from "./struct-layout.js";
+
+${constants.join("\n\n")}
+`,
+  );
 }
 
 try {
@@ -454,16 +529,17 @@ try {
   checkSharedRegions(shaders);
   /** @param {Shader} shader */
   const more = ({ source }) => /^\/\/ @more$/m.test(source);
-  write(
+  writeKernels(
     "kernels",
     "/** Every kernel of the engine: `kernels.<file>.<entryPoint>`. A bundle carries the families that its ops name. */",
     ordered(shaders.filter((shader) => !more(shader))),
   );
-  write(
+  writeKernels(
     "more-kernels",
     "/** The kernels of `mc-diffusion/ops` and `mc-diffusion/nn`: `kernels.<file>.<entryPoint>`. */",
     shaders.filter(more),
   );
+  writeStructs(shaders);
 } catch (error) {
   if (!(error instanceof ShaderError)) throw error;
   console.error(error.message);

@@ -323,10 +323,10 @@ function noising(rows, tokens) {
       const expected = () => [
         x0.map((token, i) => {
           const step = at(t, Math.floor(i / positions));
-          const thresholds = stepThresholds(schedule, step - 1, step);
+          const { noise_mask, noise_uniform } = stepThresholds(schedule, step - 1, step);
           const [decision, uniform] = philox([i, 0, 0, 0], seedWords(seed));
-          if (happens(decision, at(thresholds, 0))) return s.tokens;
-          return happens(decision, at(thresholds, 1)) ? below(uniform, s.tokens) : token;
+          if (happens(decision, noise_mask)) return s.tokens;
+          return happens(decision, noise_uniform) ? below(uniform, s.tokens) : token;
         }),
       ];
       return alsoFreeing(forward([start, steps], call, expected), [table, rng]);
@@ -368,10 +368,15 @@ function drawing(rows, width, topR) {
         xt.map((here, row) => {
           const x0 = drawn(scores.subarray(row * s.width, (row + 1) * s.width), row, s.topR);
           const limits = stepThresholds(schedule, t - 1, t);
-          const first = here === s.width ? 2 : here === x0 ? 6 : 4;
+          const [stay, start] =
+            here === s.width
+              ? [limits.masked_stay, limits.masked_x0]
+              : here === x0
+                ? [limits.same_stay, limits.same_x0]
+                : [limits.other_stay, limits.other_x0];
           const [decision, uniform] = philox([row, 0, 0, 1], seedWords(seed));
-          if (happens(decision, at(limits, first))) return here;
-          return happens(decision, at(limits, first + 1)) ? x0 : below(uniform, s.width);
+          if (happens(decision, stay)) return here;
+          return happens(decision, start) ? x0 : below(uniform, s.width);
         }),
       ];
       return alsoFreeing(forward([logProbs, noisy], call, expected), [table, rng]);

@@ -129,15 +129,17 @@ export function divergenceRows({ x0, xt, t }, width) {
   };
   x0.forEach((start, row) => {
     const step = at(t, Math.floor(row / (x0.length / t.length)));
-    const coefficients = stepCoefficients(schedule, step - 1, step);
-    /** @param {number} slot */
-    const c = (slot) => at(coefficients, slot);
-    const [a, b] = [Math.exp(c(0)), Math.exp(c(1))];
+    const c = stepCoefficients(schedule, step - 1, step);
+    const [a, b] = [Math.exp(c.log_alpha), Math.exp(c.log_beta)];
     const masked = xt[row] === width;
     const same = xt[row] === start;
-    const kappa = masked ? 1 : c(5);
+    const kappa = masked ? 1 : c.kappa;
     /** @type {[at0: number, atT: number, other: number]} */
-    const [at0, atT, other] = masked ? [c(8), 0, c(9)] : same ? [c(16), 0, c(17)] : [c(12), c(14), c(13)];
+    const [at0, atT, other] = masked
+      ? [c.masked_x0, 0, c.masked_other]
+      : same
+        ? [c.same_x0, 0, c.same_other]
+        : [c.other_x0, c.other_xt, c.other_other];
     const scale = same ? kappa : 1;
     const others = width - 1 - (masked || same ? 0 : 1);
     const constant =

@@ -17,7 +17,7 @@
 // worked out once a row.
 //
 // Shapes: logits [rows, width], which are the rows from first_row on of all_rows: x0, xt [all_rows];
-// t [all_rows / per_step]; steps [T+1] rows of 5 vec4 (table.ts); weights [all_rows / per_weight] or unused
+// t [all_rows / per_step]; steps [T+1]; weights [all_rows / per_weight] or unused
 // (per_weight = 0); terms [3, all_rows]: KL, auxiliary, weighted sum; stats [all_rows]: log-sum-exp, S~, W b, row factor:
 // all that the gradient needs besides the logits.
 // Grids: LANES invocations share a row, groups1d(rows LANES, WORKGROUP); one lane a row needs no barrier (software
@@ -43,20 +43,42 @@ struct Params {
   token_weight: f32,  // and where it is not
 }
 
-struct Step {
-  log_a: f32, log_b: f32, log_ab: f32, log_kappa: f32,
-  a_over_b: f32, kappa: f32, adaptive: f32, frozen: f32,
-  mask_x0: f32, mask_other: f32, mask_total: f32, log_mask: f32,
-  other_x0: f32, other_other: f32, other_xt: f32, log_masking: f32,
-  same_x0: f32, same_other: f32, log_changing: f32, log_staying: f32,
+// @shared coefficients
+// What a step t has of the schedule, for the way back to the step u that is visited next; all 0 where t is not visited.
+// src/diffusion/coefficients.ts computes it. s_j = q(x_t | x_u = j).
+struct Coefficients {
+  log_alpha: f32,         // log alphabar_u
+  log_beta: f32,          // log betabar_u
+  log_alpha_beta: f32,    // log (alphabar_u + betabar_u)
+  alpha_over_beta: f32,   // alphabar_u / betabar_u
+  kappa: f32,             // betabar_t / (betabar_t + alphabar_t)
+  log_kappa: f32,
+  adaptive: f32,          // factor of an adaptive lambda, 2 - (t - 1) / T: 0 only where t is not visited
+  frozen: f32,            // 1 where betabar_t = 0: a token is x_0 itself
+  // q(x_u | x_t, x_0) where x_t is [MASK]: at x_0, at any other token, at all tokens together.
+  masked_x0: f32,
+  masked_other: f32,
+  masked_total: f32,
+  // Where x_t is another token than x_0: at x_0, at any third token, at x_t.
+  other_x0: f32,
+  other_other: f32,
+  other_xt: f32,
+  // Where x_t is x_0: there, at any other token.
+  same_x0: f32,
+  same_other: f32,
+  log_mask_stays: f32,    // log (gammabar_u / gammabar_t)
+  log_masking: f32,       // x_t = [MASK]: log (s_j / gammabar_t) at every token j
+  log_changing: f32,      // x_t a token:  log (s_j / betabar_t) at j other than x_t
+  log_staying: f32,       //               and at x_t
 }
+// @end shared
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> logits: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> x0: array<u32>;
 @group(0) @binding(3) var<storage, read> xt: array<u32>;
 @group(0) @binding(4) var<storage, read> t: array<u32>;
-@group(0) @binding(5) var<storage, read> steps: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read> steps: array<Coefficients>;
 @group(0) @binding(6) var<storage, read> weights: array<f32>;
 @group(0) @binding(7) var<storage, read_write> terms: array<f32>;
 @group(0) @binding(8) var<storage, read_write> stats: array<vec4<f32>>;
@@ -66,18 +88,6 @@ struct Step {
 @group(0) @binding(12) var<storage, read_write> loss: array<f32>;
 // Logits that become their gradients.
 @group(0) @binding(13) var<storage, read_write> vectors: array<vec4<f32>>;
-
-fn load_step(time: u32) -> Step {
-  let i = time * 5u;
-  let s0 = steps[i];
-  let s1 = steps[i + 1u];
-  let s2 = steps[i + 2u];
-  let s3 = steps[i + 3u];
-  let s4 = steps[i + 4u];
-  return Step(
-    s0.x, s0.y, s0.z, s0.w, s1.x, s1.y, s1.z, s1.w, s2.x, s2.y, s2.z, s2.w, s3.x, s3.y, s3.z, s3.w, s4.x, s4.y, s4.z, s4.w,
-  );
-}
 
 fn log_add(x: f32, y: f32) -> f32 {
   let high = max(x, y);
@@ -95,8 +105,8 @@ fn not_a_number() -> f32 {
 // The true posterior over tokens, by the kind of (x_t, x_0).
 struct Truth { at_x0: f32, at_xt: f32, other: f32, total: f32, log_kappa0: f32, live: bool }
 
-fn truth(step: Step, masked: bool, same: bool) -> Truth {
-  if (masked) { return Truth(step.mask_x0, 0.0, step.mask_other, step.mask_total, 0.0, true); }
+fn truth(step: Coefficients, masked: bool, same: bool) -> Truth {
+  if (masked) { return Truth(step.masked_x0, 0.0, step.masked_other, step.masked_total, 0.0, true); }
   if (step.frozen == 1.0) { return Truth(0.0, 0.0, 0.0, 0.0, 0.0, false); }
   if (same) { return Truth(step.same_x0, 0.0, step.same_other, 1.0, step.log_kappa, true); }
   return Truth(step.other_x0, step.other_xt, step.other_other, 1.0, 0.0, true);
@@ -194,10 +204,10 @@ fn forward(
   let masked = here >= width;
   let same = here == start;
   let time = t[row / params.per_step];
-  let step = load_step(time);
+  let step = steps[time];
   let q = truth(step, masked, same);
   // Of a step that is not visited, 0 among them, all coefficients are 0.
-  let valid = start < width && here <= width && time < arrayLength(&steps) / 5u && step.adaptive != 0.0;
+  let valid = start < width && here <= width && time < arrayLength(&steps) && step.adaptive != 0.0;
   var lse = rest_lse;
   var scaled = 1.0;  // S~
   var log_p_here = 0.0;
@@ -207,13 +217,13 @@ fn forward(
     log_p_here = x_here - lse;
     scaled = max(1.0e-30, exp(rest_lse - lse) + step.kappa * exp(log_p_here));
   }
-  let c = step.a_over_b / scaled;
+  let c = step.alpha_over_beta / scaled;
 
   // sum_j log(1 + c p_j) and sum_j 1 / (1 + c p_j) over the tokens other than x_0 and x_t. There c p_j <= a / b, and
   // the p_j of four tokens sum to at most 1: the product of four is at most (1 + a / 4b)^4, that of two (1 + a / 2b)^2.
   var sums = vec2<f32>(0.0);
   if (q.other > 0.0) {
-    let four = step.a_over_b < 1.0e9;
+    let four = step.alpha_over_beta < 1.0e9;
     for (var i = first / 4u + local % LANES; i < end; i += LANES) {
       let token = tokens_of(i, first);
       let counts = (token < vec4<u32>(width)) & (token != vec4<u32>(here)) & (token != vec4<u32>(start));
@@ -235,14 +245,14 @@ fn forward(
 
   let log_scaled = log(scaled);
   let log_p0 = logit(local_row, start) - lse;
-  let log_z0 = log_add(step.log_a + q.log_kappa0 + log_p0, step.log_b + log_scaled);
-  var kl = q.at_x0 * (q.log_kappa0 + step.log_ab - log_z0);
-  var w = q.at_x0 * exp(step.log_b - log_z0);
+  let log_z0 = log_add(step.log_alpha + q.log_kappa0 + log_p0, step.log_beta + log_scaled);
+  var kl = q.at_x0 * (q.log_kappa0 + step.log_alpha_beta - log_z0);
+  var w = q.at_x0 * exp(step.log_beta - log_z0);
   var others = f32(width) - 1.0;
   if (q.at_xt > 0.0) {
-    let log_zv = log_add(step.log_a + step.log_kappa + log_p_here, step.log_b + log_scaled);
-    kl += q.at_xt * (step.log_b - log_zv);
-    w += q.at_xt * exp(step.log_b - log_zv);
+    let log_zv = log_add(step.log_alpha + step.log_kappa + log_p_here, step.log_beta + log_scaled);
+    kl += q.at_xt * (step.log_beta - log_zv);
+    w += q.at_xt * exp(step.log_beta - log_zv);
   }
   if (!masked && !same) { others -= 1.0; }
   if (q.other > 0.0) {
@@ -294,9 +304,9 @@ struct Slope {
 
 // At x_0 or x_t. r~ a w = q a r~ / Z, in logs: r~ may vanish against b S~ and the other way round. Where x_t is not
 // x_0, r~ at x_t is kappa p: the difference to p goes back in.
-fn slope_at(step: Step, log_p: f32, p_factor: f32, kl_mass: f32, kl_w: f32, log_tail: f32, is_here: bool) -> f32 {
+fn slope_at(step: Coefficients, log_p: f32, p_factor: f32, kl_mass: f32, kl_w: f32, log_tail: f32, is_here: bool) -> f32 {
   let log_r = log_p + select(0.0, step.log_kappa, is_here);
-  let log_ar = step.log_a + log_r;
+  let log_ar = step.log_alpha + log_r;
   let p = exp(log_p);
   return p * p_factor - kl_mass * exp(log_ar - log_add(log_ar, log_tail)) + select(0.0, kl_w * (p - exp(log_r)), is_here);
 }
@@ -306,18 +316,18 @@ fn slope_of(row: u32, x_start: f32, x_here: f32) -> Slope {
   let here = xt[row];
   let masked = here >= params.width;
   let same = here == start;
-  let step = load_step(t[row / params.per_step]);
+  let step = steps[t[row / params.per_step]];
   let q = truth(step, masked, same);
   let stat = saved[row];
   let factor = stat.w * dloss[0];
   let kl = factor * select(params.token_weight, params.mask_weight, masked);
   let auxiliary = factor * params.lambda * select(1.0, step.adaptive, params.adaptive != 0u);
-  let log_tail = step.log_b + log(stat.y);
+  let log_tail = step.log_beta + log(stat.y);
   let p_factor = kl * (q.total - stat.z) + auxiliary;
   let at_start = slope_at(step, x_start - stat.x, p_factor, kl * q.at_x0, kl * stat.z, log_tail, same) - auxiliary;
   let at_here = slope_at(step, x_here - stat.x, p_factor, kl * q.at_xt, kl * stat.z, log_tail, true);
   return Slope(
-    stat.x, step.a_over_b / stat.y, p_factor, kl * q.other, start, select(here, params.width, same), at_start, at_here
+    stat.x, step.alpha_over_beta / stat.y, p_factor, kl * q.other, start, select(here, params.width, same), at_start, at_here
   );
 }
 

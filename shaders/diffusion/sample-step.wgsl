@@ -1,10 +1,9 @@
-// One step of sampling, x_t -> x_u, for every position, and the guidance that may come before it.
+// One step of sampling, x_t -> x_u, for every position.
 //
-// mix_branches: log p = log p_partial + scale (log p_full - log p_partial), renormalised. logits [2 rows, width]: the full
-//       condition's rows, then the partial (or empty) condition's; mixed [rows, width].
 // step: draw x_0 ~ p~ (temperature, truncation), then x_u ~ q(x_u | x_t, x_0). That is a draw from the posterior mean
 //       p(x_u | x_t) = sum_k q(x_u | x_t, k) p~(k), exactly, with one Gumbel number a token and O(1) for the rest.
 //       Where x_t is out of range or t a step that the table does not visit, x_u is NONE, which is no token.
+// fix:  puts given words into x_t.
 //
 // Truncation "top-r": the smallest set of most probable tokens whose mass reaches r (the token that crosses r stays, so
 // at least one does; of equally probable ones the lowest indices), renormalised. The threshold is found without sorting,
@@ -13,8 +12,8 @@
 // Randomness: entry k of row i takes word k mod 4 of counter (i * ceil(width / 4) + k / 4, stream, step, 0); the second
 // draw the words of (i, stream, step, 1).
 // Shapes: scores [rows, width] (logits or log-probabilities); xt, fixed_at, fixed_words [rows]; drawn [copies * rows];
-// thresholds [T+1, 8].
-// Grids: mix_branches, step: one workgroup a row. fix: one invocation a row, groups1d(rows, WORKGROUP).
+// thresholds [T+1].
+// Grids: step: one workgroup a row. fix: one invocation a row, groups1d(rows, WORKGROUP).
 
 // @shared philox
 // High word of the 64-bit product a*b.
@@ -95,10 +94,28 @@ const SPAN: u32 = 256u / WORKGROUP;
 const LOWEST: f32 = -3.0e38;
 const NONE: u32 = 0xffffffffu;
 
+// @shared thresholds
+// Probabilities of a step t in units of 2^-31, for draws; all 0 where t is not visited. src/diffusion/coefficients.ts
+// computes them.
+struct Thresholds {
+  // x_t from x_0: below the first [MASK], below the second a uniform token, else x_0.
+  noise_mask: u32,
+  noise_uniform: u32,
+  // x_u from (x_t, x_0): below the first x_t stays, below the second x_0, else a uniform token. x_t is [MASK],
+  masked_stay: u32,
+  masked_x0: u32,
+  // another token than x_0,
+  other_stay: u32,
+  other_x0: u32,
+  // x_0.
+  same_stay: u32,
+  same_x0: u32,
+}
+// @end shared
+
 struct Params {
   rows: u32,
   width: u32,
-  scale: f32,         // mix
   stream: u32,
   time: u32,          // t, the row of thresholds
   sharpness: f32,     // 1 / temperature
@@ -112,59 +129,16 @@ struct Params {
 @group(0) @binding(1) var<storage, read> rng: array<u32>;
 @group(0) @binding(2) var<storage, read> scores: array<f32>;
 @group(0) @binding(3) var<storage, read> xt: array<u32>;
-@group(0) @binding(4) var<storage, read> thresholds: array<u32>;
+@group(0) @binding(4) var<storage, read> thresholds: array<Thresholds>;
 @group(0) @binding(5) var<storage, read> fixed_at: array<u32>;
 @group(0) @binding(6) var<storage, read> fixed_words: array<u32>;
 @group(0) @binding(7) var<storage, read_write> drawn: array<u32>;
-@group(0) @binding(8) var<storage, read_write> mixed: array<f32>;
 
 var<workgroup> part_high: array<f32, WORKGROUP>;
 var<workgroup> part_sum: array<f32, WORKGROUP>;
 var<workgroup> part_index: array<u32, WORKGROUP>;
 var<workgroup> row_high: f32;
 var<workgroup> row_sum: f32;
-
-// Combines every invocation's (high, sum of exp(x - high)) into row_high and row_sum.
-fn combine(lane: u32, high: f32, sum: f32) {
-  part_high[lane] = high;
-  part_sum[lane] = sum;
-  workgroupBarrier();
-  if (lane == 0u) {
-    var highest = high;
-    for (var other = 1u; other < WORKGROUP; other++) { highest = max(highest, part_high[other]); }
-    var total = 0.0;
-    for (var other = 0u; other < WORKGROUP; other++) { total += part_sum[other] * exp(part_high[other] - highest); }
-    row_high = highest;
-    row_sum = total;
-  }
-  workgroupBarrier();
-}
-
-@compute @workgroup_size(WORKGROUP)
-fn mix_branches(
-  @builtin(workgroup_id) workgroup_id: vec3<u32>,
-  @builtin(num_workgroups) num_workgroups: vec3<u32>,
-  @builtin(local_invocation_id) local_id: vec3<u32>,
-) {
-  let row = workgroup_id.y * num_workgroups.x + workgroup_id.x;
-  if (row >= params.rows) { return; }
-  let full = row * params.width;
-  let partial = (params.rows + row) * params.width;
-  var high = LOWEST;
-  var sum = 0.0;
-  for (var k = local_id.x; k < params.width; k += WORKGROUP) {
-    let score = scores[partial + k] + params.scale * (scores[full + k] - scores[partial + k]);
-    let next = max(high, score);
-    sum = sum * exp(high - next) + exp(score - next);
-    high = next;
-  }
-  combine(local_id.x, high, sum);
-  let lse = row_high + log(row_sum);
-  for (var k = local_id.x; k < params.width; k += WORKGROUP) {
-    let score = scores[partial + k] + params.scale * (scores[full + k] - scores[partial + k]);
-    mixed[full + k] = score - lse;
-  }
-}
 
 var<workgroup> histogram: array<atomic<u32>, 256>;
 var<workgroup> kept_key: u32;     // tokens above this key are kept,
@@ -325,22 +299,29 @@ fn step(
     }
     // x_u ~ q(x_u | x_t, x_0 = index): stay at x_t, go to x_0, or a uniform token.
     let here = xt[row];
-    var kind = 4u;
-    if (here >= params.width) { kind = 2u; }
-    if (here == index) { kind = 6u; }
+    let limits = thresholds[params.time];
+    var stay = limits.other_stay;
+    var start = limits.other_x0;
+    if (here >= params.width) {
+      stay = limits.masked_stay;
+      start = limits.masked_x0;
+    }
+    if (here == index) {
+      stay = limits.same_stay;
+      start = limits.same_x0;
+    }
     let counter = vec4<u32>(row, params.stream, rng[2], 1u);
     let second = philox(counter, seed);
     let decision = second.x >> 1u;
-    let place = params.time * 8u + kind;
     var token = mul_hi(second.y, params.width);
-    if (decision < thresholds[place]) {
+    if (decision < stay) {
       token = here;
-    } else if (decision < thresholds[place + 1u]) {
+    } else if (decision < start) {
       token = index;
     }
     // Of a step that is not visited, 0 among them, all thresholds are 0; of others not both of these.
-    let marks = thresholds[params.time * 8u + 1u] | thresholds[params.time * 8u + 7u];
-    if (here > params.width || marks == 0u) { token = NONE; }
+    let visited = (limits.noise_uniform | limits.same_x0) != 0u;
+    if (here > params.width || !visited) { token = NONE; }
     if (params.has_fixed != 0u && fixed_at[row] != 0u) { token = fixed_words[row]; }
     for (var copy = 0u; copy < params.copies; copy++) { drawn[copy * params.rows + row] = token; }
   }

@@ -37,7 +37,7 @@ fn not_a_number() -> f32 {
 // @end shared
 
 @compute @workgroup_size(WORKGROUP)
-fn forward(
+fn posterior(
   @builtin(workgroup_id) workgroup_id: vec3<u32>,
   @builtin(num_workgroups) num_workgroups: vec3<u32>,
   @builtin(local_invocation_id) local_id: vec3<u32>,

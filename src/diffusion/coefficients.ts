@@ -8,15 +8,17 @@
  */
 
 import type { Gpu } from "../engine/gpu/gpu.js";
+import { type StructValues, writeStruct } from "../engine/gpu/struct-layout.js";
+import * as structs from "../engine/gpu/structs.generated.js";
 import { probabilityThreshold } from "../engine/ops/philox.js";
 import { type Tensor, untracked } from "../engine/tensor/tensor.js";
 import { UserError } from "../platform/errors.js";
 import type { Schedule } from "./schedule.js";
 
-/** Floats a step takes in `TransitionTable.coefficients`; the order is that of `Step` in shaders/diffusion/loss.wgsl. */
-export const coefficientsPerStep = 20;
-/** Words a step takes in `TransitionTable.thresholds`; the order is in shaders/diffusion/sample-step.wgsl. */
-export const thresholdsPerStep = 8;
+/** Members of `Coefficients` in shaders/diffusion/loss.wgsl and posterior.wgsl, where each is explained. */
+export type Coefficients = StructValues<typeof structs.coefficients>;
+/** Members of `Thresholds` in shaders/diffusion/forward.wgsl and sample-step.wgsl, where each is explained. */
+export type Thresholds = StructValues<typeof structs.thresholds>;
 
 /** Stands for log 0: far below any log-probability, yet finite, so that sums and differences stay finite. */
 export const logZero = -1e30;
@@ -29,15 +31,15 @@ export interface TransitionTable {
   readonly schedule: Schedule;
   /** Visited steps, falling, ending with 0. */
   readonly visits: readonly number[];
-  /** [T+1, 20] logarithms and ratios for posterior and loss. */
+  /** [T+1, words of `Coefficients`]: logarithms and ratios for posterior and loss. */
   readonly coefficients: Tensor;
-  /** [T+1, 8] probabilities in units of 2^-31 for drawing x_t from x_0 and x_u from (x_t, x_0). */
+  /** [T+1, words of `Thresholds`]: probabilities for drawing x_t from x_0 and x_u from (x_t, x_0). */
   readonly thresholds: Tensor<"u32">;
   dispose(): void;
 }
 
-/** One row of the coefficients: the jump from u to t seen backwards. */
-export function stepCoefficients(schedule: Schedule, u: number, t: number): number[] {
+/** The coefficients of step t: the jump from u to t seen backwards. */
+export function stepCoefficients(schedule: Schedule, u: number, t: number): Coefficients {
   const { alpha, beta, gamma } = schedule.jump(u, t);
   const [alphaU, betaU, gammaU] = [schedule.alphaBar[u]!, schedule.betaBar[u]!, schedule.gammaBar[u]!];
   const [alphaT, betaT, gammaT] = [schedule.alphaBar[t]!, schedule.betaBar[t]!, schedule.gammaBar[t]!];
@@ -45,51 +47,49 @@ export function stepCoefficients(schedule: Schedule, u: number, t: number): numb
   const masking = ratio(gamma, gammaT);
   const changing = ratio(beta, betaT);
   const staying = ratio(alpha + beta, betaT);
-  return [
-    log(alphaU),
-    log(betaU),
-    log(alphaU + betaU),
-    log(kappa),
-
-    ratio(alphaU, betaU),
+  return {
+    log_alpha: log(alphaU),
+    log_beta: log(betaU),
+    log_alpha_beta: log(alphaU + betaU),
+    alpha_over_beta: ratio(alphaU, betaU),
     kappa,
-    2 - (t - 1) / schedule.steps,
-    betaT === 0 ? 1 : 0,
-
-    // True posterior, x_t = [MASK]: at x_0, at any other token, all tokens together; the log-probability of [MASK].
-    masking * (alphaU + betaU),
-    masking * betaU,
-    gammaT === 0 ? 0 : 1 - gammaU / gammaT,
-    gammaT === 0 ? 0 : log(gammaU / gammaT),
-
-    // x_t a token, not x_0: at x_0, at any other, at x_t. log s_j / γ̄_t for x_t = [MASK].
-    changing * (alphaU + betaU),
-    changing * betaU,
-    staying * betaU,
-    log(masking),
-
-    // x_t = x_0: at x_0, at any other. log s_j / β̄_t at j ≠ x_t and at j = x_t.
-    ((alpha + beta) * (alphaU + betaU)) / (betaT + alphaT),
-    (beta * betaU) / (betaT + alphaT),
-    log(changing),
-    log(staying),
-  ];
+    log_kappa: log(kappa),
+    adaptive: 2 - (t - 1) / schedule.steps,
+    frozen: betaT === 0 ? 1 : 0,
+    masked_x0: masking * (alphaU + betaU),
+    masked_other: masking * betaU,
+    masked_total: gammaT === 0 ? 0 : 1 - gammaU / gammaT,
+    other_x0: changing * (alphaU + betaU),
+    other_other: changing * betaU,
+    other_xt: staying * betaU,
+    same_x0: ((alpha + beta) * (alphaU + betaU)) / (betaT + alphaT),
+    same_other: (beta * betaU) / (betaT + alphaT),
+    log_mask_stays: gammaT === 0 ? 0 : log(gammaU / gammaT),
+    log_masking: log(masking),
+    log_changing: log(changing),
+    log_staying: log(staying),
+  };
 }
 
-/**
- * One row of the thresholds. Drawing x_t from x_0: below the first [MASK], below the second a uniform token, else x_0.
- * Drawing x_u from (x_t, x_0): below the first x_t, below the second x_0, else a uniform token, with a pair each for
- * x_t = [MASK], for another token than x_0, for x_0.
- */
-export function stepThresholds(schedule: Schedule, u: number, t: number): number[] {
+/** The thresholds of step t: q(x_t | x_0), and q(x_u | x_t, x_0) for each kind of x_t. */
+export function stepThresholds(schedule: Schedule, u: number, t: number): Thresholds {
   const { alpha, beta, gamma } = schedule.jump(u, t);
   const [alphaU, betaU, gammaU] = [schedule.alphaBar[u]!, schedule.betaBar[u]!, schedule.gammaBar[u]!];
   const [alphaT, betaT, gammaT] = [schedule.alphaBar[t]!, schedule.betaBar[t]!, schedule.gammaBar[t]!];
-  const masked = gammaT > 0 ? [gammaU / gammaT, (gammaU + gamma * alphaU) / gammaT] : [1, 1];
-  const other = betaT > 0 ? [(alpha * betaU) / betaT, (alpha * betaU + beta * alphaU) / betaT] : [1, 1];
-  const same = 1 - (schedule.tokens * beta * betaU) / (betaT + alphaT);
-  const uniform = schedule.uniformBar[t]!;
-  return [gammaT, gammaT + uniform, ...masked, ...other, same, same].map(probabilityThreshold);
+  const same = probabilityThreshold(1 - (schedule.tokens * beta * betaU) / (betaT + alphaT));
+  // Where x_t cannot be [MASK], or no other token than x_0: any threshold does.
+  const masked = (mass: number) => probabilityThreshold(gammaT > 0 ? mass / gammaT : 1);
+  const other = (mass: number) => probabilityThreshold(betaT > 0 ? mass / betaT : 1);
+  return {
+    noise_mask: probabilityThreshold(gammaT),
+    noise_uniform: probabilityThreshold(gammaT + schedule.uniformBar[t]!),
+    masked_stay: masked(gammaU),
+    masked_x0: masked(gammaU + gamma * alphaU),
+    other_stay: other(alpha * betaU),
+    other_x0: other(alpha * betaU + beta * alphaU),
+    same_stay: same,
+    same_x0: same,
+  };
 }
 
 /**
@@ -110,15 +110,20 @@ export function transitionTable(
     );
   }
   const rows = schedule.steps + 1;
-  const coefficients = new Float32Array(rows * coefficientsPerStep);
-  const thresholds = new Uint32Array(rows * thresholdsPerStep);
+  const coefficients = new Float32Array(rows * structs.coefficients.words);
+  const thresholds = new Uint32Array(rows * structs.thresholds.words);
   for (let i = 0; i + 1 < visits.length; i++) {
     const [t, u] = [visits[i]!, visits[i + 1]!];
-    coefficients.set(stepCoefficients(schedule, u, t), t * coefficientsPerStep);
-    thresholds.set(stepThresholds(schedule, u, t), t * thresholdsPerStep);
+    writeStruct(structs.coefficients, coefficients, t, stepCoefficients(schedule, u, t));
+    writeStruct(structs.thresholds, thresholds, t, stepThresholds(schedule, u, t));
   }
-  const coefficientTensor = untracked(gpu, [rows, coefficientsPerStep], "f32", "diffusion coefficients");
-  const thresholdTensor = untracked(gpu, [rows, thresholdsPerStep], "u32", "diffusion thresholds");
+  const coefficientTensor = untracked(
+    gpu,
+    [rows, structs.coefficients.words],
+    "f32",
+    "diffusion coefficients",
+  );
+  const thresholdTensor = untracked(gpu, [rows, structs.thresholds.words], "u32", "diffusion thresholds");
   coefficientTensor.write(coefficients);
   thresholdTensor.write(thresholds);
   return {

@@ -1,12 +1,25 @@
-/** q: how clean tokens become noised ones (shaders/diffusion/forward.wgsl; equations in reference order: q(x_t | x_0) = x_0 Q̄_t). */
+/**
+ * q: how clean tokens become noised ones (shaders/diffusion/forward.wgsl).
+ *
+ *   q(x_t | x_{t-1}) = x_{t-1} Q_t   β_t at each token, α_t more at x_{t-1}, γ_t at [MASK]; [MASK] stays    (`Schedule.step`)
+ *   q(x_t | x_0)     = x_0 Q̄_t       β̄_t at each token, ᾱ_t more at x_0, γ̄_t at [MASK]                      (`Schedule.cumulative`)
+ */
 
 import * as kernels from "../engine/gpu/kernels.generated.js";
+import type { Tunable } from "../engine/gpu/tuning/tuning-table.js";
 import type { Rng } from "../engine/ops/rng.js";
 import { checkTensors } from "../engine/tensor/arguments.js";
 import { ShapeError } from "../engine/tensor/errors.js";
 import { empty, type Tensor } from "../engine/tensor/tensor.js";
-import { noiseGrid, unusedNoiseParams } from "./noise-kernel.js";
 import type { Schedule } from "./schedule.js";
+
+/** The parameters of shaders/diffusion/forward.wgsl that an entry point does not use. */
+const unused = { tokens: 0, per_step: 1, last: 0 };
+
+/** One invocation for each of `count` elements. */
+const perElement = ({ gpu }: Rng, kernel: Tunable<{ WORKGROUP: number }>, count: number) => ({
+  groups: gpu.groups1d(count, gpu.tunables(kernel).WORKGROUP),
+});
 
 /** Of a `TransitionTable`, what the forward process needs. */
 export interface NoiseTable {
@@ -36,8 +49,8 @@ export function sampleTimesteps(
 ): Tensor<"u32"> {
   const kernel = kernels.forward.timesteps;
   const drawn = empty(rng.gpu, [count], "u32", "t");
-  const params = { ...unusedNoiseParams, count, stream: rng.nextStream(), last: schedule.steps };
-  rng.gpu.run(kernel, { rng: rng.state, drawn }, params, noiseGrid(rng, kernel, count));
+  const params = { ...unused, count, stream: rng.nextStream(), last: schedule.steps };
+  rng.gpu.run(kernel, { rng: rng.state, drawn }, params, perElement(rng, kernel, count));
   return drawn;
 }
 
@@ -66,7 +79,7 @@ export function qSample(
   const kernel = kernels.forward.qSample;
   const drawn = empty(rng.gpu, x0.shape, "u32", "x_t");
   const params = {
-    ...unusedNoiseParams,
+    ...unused,
     count: x0.size,
     stream: rng.nextStream(),
     tokens,
@@ -76,7 +89,7 @@ export function qSample(
     kernel,
     { rng: rng.state, x0, time: t, thresholds, drawn },
     params,
-    noiseGrid(rng, kernel, x0.size),
+    perElement(rng, kernel, x0.size),
   );
   return drawn;
 }
@@ -90,7 +103,7 @@ export function samplePrior(
   checkTensors("samplePrior", "u32", thresholds);
   const kernel = kernels.forward.prior;
   const drawn = empty(rng.gpu, shape, "u32", "x_T");
-  const params = { ...unusedNoiseParams, count: drawn.size, stream: rng.nextStream(), tokens, last: steps };
-  rng.gpu.run(kernel, { rng: rng.state, thresholds, drawn }, params, noiseGrid(rng, kernel, drawn.size));
+  const params = { ...unused, count: drawn.size, stream: rng.nextStream(), tokens, last: steps };
+  rng.gpu.run(kernel, { rng: rng.state, thresholds, drawn }, params, perElement(rng, kernel, drawn.size));
   return drawn;
 }

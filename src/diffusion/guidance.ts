@@ -1,6 +1,6 @@
 /**
  * Guidance: two predictions of x_0, under the full condition and under less of it, extrapolated in log space and
- * renormalised before the posterior.
+ * renormalised before the posterior (Definitions 1 and 2; shaders/diffusion/guidance.wgsl).
  *
  *   cfg          less = no condition at all:  log p_less + ω (log p_full - log p_less)
  *   mcs          less = a part of the condition, the rest masked; the same formula, ω on the full model, as the paper's
@@ -16,7 +16,6 @@ import { ShapeError } from "../engine/tensor/errors.js";
 import { empty, type Tensor } from "../engine/tensor/tensor.js";
 import { UserError } from "../platform/errors.js";
 import { hiddenCondition, maskCondition } from "./masking.js";
-import { unusedSampleParams } from "./sample-step.js";
 
 export const guidanceMethods = ["none", "cfg", "mcs", "mcs-printed"] as const;
 export type GuidanceMethod = (typeof guidanceMethods)[number];
@@ -70,9 +69,9 @@ export function mixBranches(logits: Tensor, scale: number): Tensor {
   const mixed = empty(gpu, [logits.shape[0]! / 2, ...logits.shape.slice(1)], "f32", "guided log p");
   const rows = mixed.size / width;
   gpu.run(
-    kernels.sampleStep.mixBranches,
+    kernels.guidance.mixBranches,
     { scores: logits, mixed },
-    { ...unusedSampleParams, rows, width, scale },
+    { rows, width, scale },
     { groups: gpu.groups1d(rows, 1) },
   );
   return mixed;

@@ -8,6 +8,10 @@ import type { Rng } from "../engine/ops/rng.js";
 import { ShapeError } from "../engine/tensor/errors.js";
 import { clear, empty, type Tensor, untracked } from "../engine/tensor/tensor.js";
 
+/**
+ * t ~ p(t) ∝ √e_t, e_t a moving average of the squared loss at step t; each sequence's loss is weighted by 1 / (T p(t)). Uniform
+ * until every step was trained more than ten times.
+ */
 export class ImportanceSampler {
   /** T. */
   readonly steps: number;

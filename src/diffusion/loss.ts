@@ -28,7 +28,7 @@ export interface KlTargets {
   readonly xt: Tensor<"u32">;
   /** The step 1 … T of each sequence; the rows are divided evenly among its entries. */
   readonly t: Tensor<"u32">;
-  /** `TransitionTable.coefficients`, [T+1, 20]. */
+  /** `TransitionTable.coefficients`, [T+1] structs. */
   readonly coefficients: Tensor;
 }
 
@@ -163,7 +163,7 @@ export const klRows =
   };
 
 /**
- * KL(q(x_{t-1}|x_t,x_0) ‖ p_θ(x_{t-1}|x_t)) + λ (-log p̃(x_0)) per row, in nats, and its mean. Two dispatches forward;
+ * L: KL(q(x_{t-1}|x_t,x_0) ‖ p_θ(x_{t-1}|x_t)) + λ (-log p̃(x_0)) per row, in nats, and its mean. Two dispatches forward;
  * the gradient is computed again from the logits and four floats a row, in one pass. `headKlLoss` does the same from
  * what the logits are made of. Where x_0, x_t or t is out of range, terms, loss and gradient are NaN; `checkFinite` names
  * the id.

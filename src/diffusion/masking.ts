@@ -1,4 +1,8 @@
-/** The Masked Condition Strategy's masks: which positions of y a network does not see (shaders/diffusion/forward.wgsl; Algorithm 1). */
+/**
+ * The Masked Condition Strategy's masks: which positions of y a network does not see (shaders/diffusion/masking.wgsl).
+ *
+ *   Algorithm 1: per sample p ~ U(0, 1);  if p < P_cond:  y_i ← [MASK] wherever its own draw p_i ~ U(0, 1) is <= P_mask
+ */
 
 import * as kernels from "../engine/gpu/kernels.generated.js";
 import { probabilityThreshold } from "../engine/ops/philox.js";
@@ -7,7 +11,6 @@ import { checkTensors } from "../engine/tensor/arguments.js";
 import { ShapeError } from "../engine/tensor/errors.js";
 import { empty, fromArray, type Tensor } from "../engine/tensor/tensor.js";
 import { UserError } from "../platform/errors.js";
-import { noiseGrid, unusedNoiseParams } from "./noise-kernel.js";
 import { fixWords } from "./sample-step.js";
 
 export interface ConditionMask {
@@ -23,8 +26,8 @@ export interface ConditionMask {
 
 /**
  * Algorithm 1 of the paper on condition ids `y` [B, S]: per sample p ~ U(0,1); where p < P_cond, every position whose own
- * draw is <= P_mask becomes `maskId`; with probability P_drop all of them do. With `pair` the result is [2B, S]: the full conditions, then the masked ones, as
- * guidance needs them.
+ * draw is <= P_mask becomes `maskId`; with probability P_drop all of them do. With `pair` the result is [2B, S]: the full
+ * conditions, then the masked ones, as guidance needs them.
  */
 export function maskCondition(
   rng: Rng,
@@ -47,20 +50,21 @@ export function maskCondition(
       throw new UserError(`The probability ${name} is ${rate}; it must lie between 0 and 1.`);
   }
   const [samples, positions] = y.shape as [number, number];
-  const kernel = kernels.forward.maskCondition;
+  const kernel = kernels.masking.maskCondition;
   const drawn = empty(rng.gpu, [pair ? 2 * samples : samples, positions], "u32", "condition");
   const params = {
-    ...unusedNoiseParams,
     count: y.size,
     stream: rng.nextStream(),
-    per_step: positions,
+    per_sample: positions,
     sample_threshold: probabilityThreshold(conditionRate),
     position_threshold: probabilityThreshold(maskRate),
     drop_threshold: probabilityThreshold(dropRate),
     mask: maskId,
     pair: pair ? 1 : 0,
   };
-  rng.gpu.run(kernel, { rng: rng.state, condition: y, drawn }, params, noiseGrid(rng, kernel, y.size));
+  rng.gpu.run(kernel, { rng: rng.state, condition: y, drawn }, params, {
+    groups: rng.gpu.groups1d(y.size, rng.gpu.tunables(kernel).WORKGROUP),
+  });
   return drawn;
 }
 

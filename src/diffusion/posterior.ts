@@ -1,27 +1,36 @@
 /**
- * p_θ(x_u | x_t) = Σ_k q(x_u | x_t, x_0 = k) p̃(k), the paper's reverse step (posterior mean, the posterior normalised for
- * each k), for u = t-1 or any earlier u. D3PM's own form, Σ_k q(x_u, x_t | k) p̃(k) normalised once at the end, is a
- * different distribution wherever x_t is not [MASK].
+ * The posterior of the forward process and the model's reverse step, for u = t-1 or any earlier u:
  *
- * Training does not call this: shaders/diffusion/loss.wgsl has the posterior in the loss (loss.ts). Sampling draws x_0 and then x_u from
- * q(x_u | x_t, x_0) (sample-step.ts), which is a draw from the same distribution. The bound and the tests use it.
+ *   q(x_u | x_t, x_0)   = q(x_t | x_u) q(x_u | x_0) / q(x_t | x_0)
+ *   p_θ(x_u | x_t, y)   = Σ_k q(x_u | x_t, x_0 = k) p̃_θ(k | x_t, y)    posterior mean, the posterior normalised for each k
+ *
+ * D3PM's own form, Σ_k q(x_u, x_t | k) p̃(k) normalised once at the end, is a different distribution wherever x_t is not [MASK].
+ *
+ * Three kernels run p_θ. A change of its formula has to be made in all three; the tests hold each against the same explicit
+ * matrices (test/reference/diffusion.ts):
+ *
+ *   training   shaders/diffusion/loss.wgsl: fused with log-softmax and the KL of loss.ts, Z_j is its mass at j
+ *   sampling   shaders/diffusion/sample-step.wgsl: x_0 ~ p̃, then x_u ~ q(x_u | x_t, x_0), which is a draw from p_θ (sample-step.ts)
+ *   the bound  shaders/diffusion/posterior.wgsl: all log-probabilities, from here (models/mc-diffusion/bound.ts)
  */
 
 import * as kernels from "../engine/gpu/kernels.generated.js";
+import * as structs from "../engine/gpu/structs.generated.js";
 import { checkTensors } from "../engine/tensor/arguments.js";
 import { ShapeError } from "../engine/tensor/errors.js";
 import { empty, type Tensor } from "../engine/tensor/tensor.js";
 import type { TransitionTable } from "./coefficients.js";
-import type { Schedule } from "./schedule.js";
+import type { Schedule, Transition } from "./schedule.js";
 
-/** With `checkFinite` on: whether the table of `coefficients` [T+1, 20] visits all steps of `t`. */
+/** With `checkFinite` on: whether the table of `coefficients` visits all steps of `t`. */
 export function checkSteps(op: string, t: Tensor<"u32">, coefficients: Tensor): void {
-  // The seventh coefficient of a step is 0 only if the step is not visited.
+  const { words, offsets } = structs.coefficients;
+  // 0 only if the step is not visited.
   t.gpu.checker?.ids(
     op,
     t,
     "a step that the table visits",
-    (id, table) => Boolean(table[20 * id + 6]),
+    (id, table) => Boolean(table[words * id + offsets.adaptive]),
     coefficients,
   );
 }
@@ -76,7 +85,25 @@ export function reverseLogProbs(
 }
 
 /**
- * The same for one position in float64 and in O(M): with l_k = q(x_t | x_0 = k), r_k = p_k / l_k, S = Σ r_k and
+ * q(x_u | x_t, x_0) over the M+1 states in float64, by Bayes' rule: q(x_t | x_u = j) q(x_u = j | x_0) / q(x_t | x_0). NaN where
+ * x_t cannot come from x_0.
+ */
+export function qPosterior(schedule: Schedule, x0: number, xt: number, u: number, t: number): Float64Array {
+  const { tokens } = schedule;
+  const transition = ({ alpha, beta, gamma }: Transition, from: number, to: number) => {
+    if (from === tokens) return to === tokens ? 1 : 0;
+    return to === tokens ? gamma : beta + (from === to ? alpha : 0);
+  };
+  const [before, jump] = [schedule.cumulative(u), schedule.jump(u, t)];
+  const likelihood = transition(schedule.cumulative(t), x0, xt);
+  return Float64Array.from(
+    { length: tokens + 1 },
+    (_, j) => (transition(jump, j, xt) * transition(before, x0, j)) / likelihood,
+  );
+}
+
+/**
+ * p_θ(x_u | x_t) of one position in float64 and in O(M): with l_k = q(x_t | x_0 = k), r_k = p_k / l_k, S = Σ r_k and
  * s_j = q(x_t | x_u = j): out_j = s_j (ᾱ_u r_j + β̄_u S), out_[MASK] = s_[MASK] γ̄_u S. A token under β̄_t = 0 is x_0 itself and
  * stays.
  */

@@ -1,4 +1,7 @@
-/** One step of sampling (shaders/diffusion/sample-step.wgsl). */
+/**
+ * One step of sampling (shaders/diffusion/sample-step.wgsl): x_0 ~ p̃_θ(x_0 | x_t, y), then x_u ~ q(x_u | x_t, x_0), which together
+ * is x_u ~ p_θ(x_u | x_t, y) of posterior.ts.
+ */
 
 import * as kernels from "../engine/gpu/kernels.generated.js";
 import type { Rng } from "../engine/ops/rng.js";
@@ -7,19 +10,8 @@ import { ShapeError } from "../engine/tensor/errors.js";
 import { empty, type Tensor } from "../engine/tensor/tensor.js";
 import { UserError } from "../platform/errors.js";
 
-/** The parameters of shaders/diffusion/sample-step.wgsl that an entry point does not use. */
-export const unusedSampleParams = {
-  rows: 0,
-  width: 0,
-  scale: 0,
-  stream: 0,
-  time: 0,
-  sharpness: 1,
-  top_r: 1,
-  greedy: 0,
-  has_fixed: 0,
-  copies: 1,
-};
+/** The parameters of shaders/diffusion/sample-step.wgsl that `fix` does not use. */
+const unused = { width: 0, stream: 0, time: 0, sharpness: 1, top_r: 1, greedy: 0 };
 
 /** Words that stay as they are: `at` is not 0 where `words` holds the token. Both u32, shaped like the sequences. */
 export interface FixedWords {
@@ -75,7 +67,6 @@ export function pSample(
   const [batch, ...rest] = scores.shape.slice(0, -1);
   const drawn = empty(rng.gpu, [copies * (batch ?? 1), ...rest], "u32", "x_u");
   const params = {
-    ...unusedSampleParams,
     rows,
     width,
     stream: rng.nextStream(),
@@ -113,7 +104,7 @@ export function fixWords(xt: Tensor<"u32">, fixed: FixedWords | null, copies = 1
   gpu.run(
     kernel,
     { xt, fixed_at: fixed?.at ?? xt, fixed_words: fixed?.words ?? xt, drawn },
-    { ...unusedSampleParams, rows: xt.size, has_fixed: fixed ? 1 : 0, copies },
+    { ...unused, rows: xt.size, has_fixed: fixed ? 1 : 0, copies },
     { groups: gpu.groups1d(xt.size, gpu.tunables(kernel).WORKGROUP) },
   );
   return drawn;

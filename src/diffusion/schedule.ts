@@ -53,6 +53,7 @@ export const schedulePresets = Object.keys(presets) as readonly SchedulePreset[]
 /** Differences this small are rounding: 1 - α - γ of two decimal fractions is not exactly 0. */
 const rounding = 1e-12;
 
+/** ᾱ_t, β̄_t, γ̄_t for t = 0 … T, and the single steps and jumps that follow from them. */
 export class Schedule {
   readonly name: string;
   /** T, the number of steps. */
@@ -133,17 +134,17 @@ export class Schedule {
       complain(this.steps, "nothing has been lost; the probability to be unchanged must fall");
   }
 
-  /** Step t alone: x_{t-1} → x_t, t = 1 … T. */
+  /** q(x_t | x_{t-1}): α_t, β_t, γ_t, t = 1 … T. */
   step(t: number): Transition {
     return this.jump(t - 1, t);
   }
 
-  /** x_0 → x_t. */
+  /** q(x_t | x_0): ᾱ_t, β̄_t, γ̄_t, t = 0 … T. */
   cumulative(t: number): Transition {
     return this.jump(0, t);
   }
 
-  /** x_u → x_t for 0 <= u <= t <= T: α = ᾱ_t/ᾱ_u, γ = 1 - (1-γ̄_t)/(1-γ̄_u), β what is left, by M. */
+  /** q(x_t | x_u) for 0 <= u <= t <= T: α = ᾱ_t/ᾱ_u, γ = 1 - (1-γ̄_t)/(1-γ̄_u), β what is left, by M. */
   jump(u: number, t: number): Transition {
     if (!(Number.isInteger(u) && Number.isInteger(t) && u >= 0 && u <= t && t <= this.steps)) {
       throw new UserError(

@@ -19,7 +19,10 @@ export interface Matrix {
   readonly values: Float64Array;
 }
 
-/** The matrix of one step or jump. */
+/**
+ * Q_t, or the matrix of a jump: α + β on the diagonal of the M tokens, β beside it, γ in the column of [MASK]; the row of [MASK]
+ * is (0, …, 0, 1).
+ */
 export function transitionMatrix({ alpha, beta, gamma }: Transition, tokens: number): Matrix {
   const size = tokens + 1;
   const values = new Float64Array(size * size);
@@ -101,16 +104,9 @@ export function posterior(
   return out.map((value) => value / used);
 }
 
-/** q(x_u | x_t, x_0). */
-export function bridge(x0: number, xt: number, toT: Matrix, barU: Matrix, barT: Matrix): Float64Array {
-  const p = new Float64Array(toT.size);
-  p[x0] = 1;
-  return posterior(p, xt, toT, barU, barT);
-}
-
 /**
- * log p_θ(x_u | x_t) of posterior.ts for any process over S states (shaders/diffusion/transition-matrix.wgsl), given as [S, S] matrices (rows from, columns to): `toT` from u to t, `barU`
- * and `barT` from 0. `logProbs` is [..., S], or [..., S-1] when the last state ([MASK]) is never an x_0.
+ * log p_θ(x_u | x_t) of posterior.ts for any process over S states (shaders/diffusion/transition-matrix.wgsl), given as [S, S]
+ * matrices (rows from, columns to): `toT` from u to t, `barU` and `barT` from 0. `logProbs` is [..., S], or [..., S-1] when the last state ([MASK]) is never an x_0.
  */
 export function posteriorDense(
   logProbs: Tensor,
@@ -141,7 +137,7 @@ export function posteriorDense(
   gpu.checker?.ids("posteriorDense", xt, `below ${states}`, (id) => id < states);
   const result = empty(gpu, [...logProbs.shape.slice(0, -1), states], "f32", "log p(x_u)");
   gpu.run(
-    kernels.transitionMatrix.forward,
+    kernels.transitionMatrix.posterior,
     { log_probs: logProbs, xt, to_t: toT, bar_u: barU, bar_t: barT, result },
     { rows, width, states },
     { groups: gpu.groups1d(rows, 1) },

@@ -1,11 +1,10 @@
 import { stepThresholds, transitionTable } from "../../dist/diffusion/coefficients.js";
-import { qSample, samplePrior, sampleTimesteps } from "../../dist/diffusion/forward.js";
-import { maskCondition } from "../../dist/diffusion/masking.js";
+import { forwardProbabilities, qSample, samplePrior, sampleTimesteps } from "../../dist/diffusion/forward.js";
 import { Schedule, schedulePresets } from "../../dist/diffusion/schedule.js";
-import { below, happens, philox, probabilityThreshold, seedWords } from "../../dist/engine/ops/philox.js";
+import { cumulativeMatrices } from "../../dist/diffusion/transition-matrix.js";
+import { below, happens, philox, seedWords } from "../../dist/engine/ops/philox.js";
 import { Rng } from "../../dist/engine/ops/rng.js";
 import { fromArray } from "../../dist/engine/tensor/tensor.js";
-import { drawRestartRows } from "../../dist/models/vqvae/codebook.js";
 import { test } from "../harness.js";
 import { Process } from "../reference/diffusion.js";
 import { chiSquareZ } from "../reference/statistics.js";
@@ -47,7 +46,7 @@ test("q-sample draws from the row of the cumulative matrix", async (t, gpu) => {
   }
 });
 
-test("q-sample, time steps and condition masks have the same bits in TypeScript", async (t, gpu) => {
+test("q-sample and time steps have the same bits in TypeScript", async (t, gpu) => {
   const schedule = new Schedule({ tokens: 1741 });
   const table = transitionTable(gpu, schedule);
   const rng = new Rng(gpu, 99);
@@ -63,23 +62,12 @@ test("q-sample, time steps and condition masks have the same bits in TypeScript"
   const xt = await qSample(rng, table, fromArray(gpu, x0, [130, 17], "u32"), times).read();
   const expected = Array.from(x0, (token, i) => {
     const time = t130[Math.floor(i / 17)]!;
-    const [mask, uniform] = stepThresholds(schedule, time - 1, time);
+    const { noise_mask, noise_uniform } = stepThresholds(schedule, time - 1, time);
     const [decision, choice] = words(rng, i, 1);
-    if (happens(decision, mask!)) return 1741;
-    return happens(decision, uniform!) ? below(choice, 1741) : token;
+    if (happens(decision, noise_mask)) return 1741;
+    return happens(decision, noise_uniform) ? below(choice, 1741) : token;
   });
   t.same([...xt], expected, "x_t");
-  const y = Uint32Array.from({ length: 50 * 64 }, (_, i) => i % 512);
-  const masked = await maskCondition(rng, fromArray(gpu, y, [50, 64], "u32"), {
-    conditionRate: 0.4,
-    maskRate: 0.3,
-    maskId: 512,
-  }).read();
-  const wanted = Array.from(y, (code, i) => {
-    const chosen = happens(words(rng, Math.floor(i / 64), 2, 1)[0], probabilityThreshold(0.4));
-    return chosen && happens(words(rng, i, 2)[0], probabilityThreshold(0.3)) ? 512 : code;
-  });
-  t.same([...masked], wanted, "masked condition");
   table.dispose();
   rng.dispose();
 });
@@ -94,134 +82,12 @@ test("time steps are uniform over 1 … T", async (t, gpu) => {
   rng.dispose();
 });
 
-/** Row of rank `rank` in the permutation of shaders/diffusion/forward.wgsl. */
-function permuted(rng: Rng, stream: number, rank: number, rows: number): number {
-  const half = Math.ceil(Math.log2(rows) / 2);
-  const low = 2 ** half - 1;
-  let x = rank;
-  do {
-    for (let round = 0; round < 10; round++) {
-      const right = x & low;
-      x = (right << half) | ((x >> half) ^ (words(rng, right, stream, 2 + round)[0] & low));
-    }
-  } while (x >= rows);
-  return x;
-}
-
-test("codes that are due for a restart get different rows", async (t, gpu) => {
-  const rng = new Rng(gpu, 21);
-  for (const [codes, rows] of [
-    [512, 512],
-    [300, 300],
-    [130, 1000],
-    [70, 33],
-    [9, 2],
-    [5, 1],
-  ] as const) {
-    // Two of three are due, so more of them than rows in the last three cases.
-    const idle = Float32Array.from({ length: codes }, (_, k) => (k % 3 === 1 ? 4 : 5 + (k % 7)));
-    rng.setStep(3);
-    const drawn = await drawRestartRows(rng, fromArray(gpu, idle, [codes]), rows, 5).read();
-    const due = Array.from(idle.keys()).filter((k) => idle[k]! >= 5);
-    const name = `${due.length} of ${codes} codes, ${rows} rows`;
-    const expected = new Array<number>(codes).fill(0);
-    due.forEach((code, rank) => {
-      expected[code] = permuted(rng, 0, rank % rows, rows);
-    });
-    t.same([...drawn], expected, `${name}: the same rows in TypeScript`);
-    const times = histogram(
-      due.map((code) => drawn[code]!),
-      rows,
-    );
-    const [least, most] = [Math.floor(due.length / rows), Math.ceil(due.length / rows)];
-    t.ok(
-      times.every((n) => n >= least && n <= most),
-      `${name}: each row ${least} or ${most} times`,
-    );
-  }
-  rng.dispose();
-});
-
-test("rows of restarts are uniform, and so are pairs of them", async (t, gpu) => {
-  const rng = new Rng(gpu, 22);
-  const [rows, draws] = [7, 3000];
-  const idle = fromArray(gpu, [1, 1, 1], [3]);
-  const drawing: Promise<Uint32Array>[] = [];
-  for (let stream = 0; stream < draws; stream++) {
-    const tensor = drawRestartRows(rng, idle, rows, 1);
-    drawing.push(tensor.read());
-    tensor.dispose();
-  }
-  const drawn = await Promise.all(drawing);
-  for (const code of [0, 1, 2]) {
-    const counts = histogram(
-      drawn.map((row) => row[code]!),
-      rows,
-    );
-    t.ok(chiSquareZ(counts, new Array(rows).fill(1 / rows)) < 3.3, `code ${code}: ${counts}`);
-  }
-  const pairs = histogram(
-    drawn.map(([first, , third]) => first! * rows + third!),
-    rows * rows,
+test("q(x_t | x_0) of a distribution, with mass on [MASK] too", (t) => {
+  const schedule = new Schedule({ tokens: 3, steps: 10 });
+  const bars = cumulativeMatrices(schedule);
+  const p = [0.2, 0.1, 0.3, 0.4];
+  const expected = Float64Array.from({ length: 4 }, (_, j) =>
+    p.reduce((sum, mass, i) => sum + mass * bars[6]!.values[i * 4 + j]!, 0),
   );
-  const exact = pairs.map((_, i) => (i % rows === Math.floor(i / rows) ? 0 : 1 / (rows * (rows - 1))));
-  t.ok(chiSquareZ(pairs, exact) < 3.3, "the first and the third code: all pairs of different rows alike");
-  idle.dispose();
-  rng.dispose();
-});
-
-test("condition masking is Algorithm 1: some samples, some of their positions", async (t, gpu) => {
-  const [samples, positions] = [2000, 64];
-  const y = fromArray(gpu, new Uint32Array(samples * positions).fill(7), [samples, positions], "u32");
-  const rng = new Rng(gpu, 8);
-  const lost = (values: Uint32Array) =>
-    Array.from(
-      { length: samples },
-      (_, b) => values.subarray(b * positions, (b + 1) * positions).filter((code) => code === 9).length,
-    );
-  const some = lost(await maskCondition(rng, y, { conditionRate: 0.1, maskRate: 0.25, maskId: 9 }).read());
-  const touched = some.filter((count) => count > 0);
-  t.near([touched.length / samples], [0.1], { abs: 0.027 }, "a tenth of the samples (4 standard deviations)");
-  t.near(
-    [touched.reduce((a, b) => a + b, 0) / touched.length / positions],
-    [0.25],
-    { abs: 0.02 },
-    "a quarter of their positions",
-  );
-  const whole = lost(await maskCondition(rng, y, { conditionRate: 0.5, maskRate: 1, maskId: 9 }).read());
-  t.ok(
-    whole.every((count) => count === 0 || count === positions),
-    "P_mask = 1 drops whole conditions",
-  );
-  const dropped = lost(
-    await maskCondition(rng, y, { conditionRate: 0.5, maskRate: 0.25, dropRate: 0.2, maskId: 9 }).read(),
-  );
-  t.near(
-    [dropped.filter((count) => count === positions).length / samples],
-    [0.2],
-    { abs: 0.036 },
-    "P_drop drops a fifth of the whole conditions (4 standard deviations)",
-  );
-  t.near(
-    [dropped.filter((count) => count > 0 && count < positions).length / samples],
-    [0.4],
-    { abs: 0.044 },
-    "and leaves P_cond of the others to P_mask",
-  );
-  const never = lost(await maskCondition(rng, y, { conditionRate: 0, maskRate: 1, maskId: 9 }).read());
-  t.ok(
-    never.every((count) => count === 0),
-    "P_cond = 0 drops nothing",
-  );
-  const pair = await maskCondition(rng, y, { conditionRate: 1, maskRate: 1, maskId: 9 }, true).read();
-  t.ok(
-    pair.every((code, i) => code === (i < y.size ? 7 : 9)),
-    "a pair: full, then masked",
-  );
-  await t.throwsMessage(
-    () => maskCondition(rng, y, { conditionRate: 2, maskRate: 0, maskId: 9 }),
-    /P_cond is 2/,
-    "a bad rate",
-  );
-  rng.dispose();
+  t.near(forwardProbabilities(schedule, p, 6), expected, { abs: 1e-12 }, "row vector times Q̄_t");
 });

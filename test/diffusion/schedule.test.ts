@@ -1,5 +1,4 @@
 import { transitionTable } from "../../dist/diffusion/coefficients.js";
-import { forwardProbabilities } from "../../dist/diffusion/forward.js";
 import { Schedule, schedulePresets } from "../../dist/diffusion/schedule.js";
 import { cumulativeMatrices, multiply, transitionMatrix } from "../../dist/diffusion/transition-matrix.js";
 import { test } from "../harness.js";
@@ -88,16 +87,6 @@ test("composing single posterior steps with the exact p̃ equals the jump", (t) 
       `${ends}: six steps from 9 are the jump 9 → 3`,
     );
   }
-});
-
-test("q(x_t | x_0) of a distribution, with mass on [MASK] too", (t) => {
-  const schedule = new Schedule({ tokens: 3, steps: 10 });
-  const bars = cumulativeMatrices(schedule);
-  const p = [0.2, 0.1, 0.3, 0.4];
-  const expected = Float64Array.from({ length: 4 }, (_, j) =>
-    p.reduce((sum, mass, i) => sum + mass * bars[6]!.values[i * 4 + j]!, 0),
-  );
-  t.near(forwardProbabilities(schedule, p, 6), expected, { abs: 1e-12 }, "row vector times Q̄_t");
 });
 
 test("the presets are what they are called", (t) => {

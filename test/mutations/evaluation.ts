@@ -102,15 +102,15 @@ export const evaluation: readonly Mutation[] = [
   {
     name: "x_u is drawn from [MASK] with γ̄_t for γ_t",
     file: "src/diffusion/coefficients.ts",
-    find: "(gammaU + gamma * alphaU) / gammaT]",
-    replace: "(gammaU + gammaT * alphaU) / gammaT]",
+    find: "masked(gammaU + gamma * alphaU)",
+    replace: "masked(gammaU + gammaT * alphaU)",
     tests: ["diffusion/coefficients.test.ts"],
   },
   {
     name: "x_u is drawn from another token with β̄_t for β_t",
     file: "src/diffusion/coefficients.ts",
-    find: "(alpha * betaU + beta * alphaU) / betaT]",
-    replace: "(alpha * betaU + betaT * alphaU) / betaT]",
+    find: "other(alpha * betaU + beta * alphaU)",
+    replace: "other(alpha * betaU + betaT * alphaU)",
     tests: ["diffusion/coefficients.test.ts"],
   },
   {
@@ -123,8 +123,8 @@ export const evaluation: readonly Mutation[] = [
   {
     name: "x_t is drawn from x_0 with a uniform share of one token less",
     file: "src/diffusion/coefficients.ts",
-    find: "[gammaT, gammaT + uniform,",
-    replace: "[gammaT, gammaT + uniform - betaT,",
+    find: "probabilityThreshold(gammaT + schedule.uniformBar[t]!)",
+    replace: "probabilityThreshold(gammaT + schedule.uniformBar[t]! - betaT)",
     tests: ["diffusion/coefficients.test.ts"],
   },
   {

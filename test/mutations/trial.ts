@@ -90,6 +90,7 @@ async function translate(folder: string, files: readonly string[]): Promise<stri
     scripts.push(
       "src/engine/gpu/kernels.generated.ts",
       "src/engine/gpu/more-kernels.generated.ts",
+      "src/engine/gpu/structs.generated.ts",
       "src/engine/gpu/tuning/tuning.generated.ts",
     );
   }

@@ -5,7 +5,21 @@
 
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import * as kernels from "../../dist/engine/gpu/kernels.generated.js";
+import { type StructValues, writeStruct } from "../../dist/engine/gpu/struct-layout.js";
+import { thresholds } from "../../dist/engine/gpu/structs.generated.js";
 import type { Tensor } from "../../dist/engine/tensor/tensor.js";
+
+export function wrongMembers(words: Uint32Array, all: StructValues<typeof thresholds>): void {
+  writeStruct(thresholds, words, 0, all);
+  const { same_x0, ...others } = all;
+  writeStruct(thresholds, words, 0, { ...others, same_x0 });
+  // @ts-expect-error a missing member of a struct
+  writeStruct(thresholds, words, 0, others);
+  // @ts-expect-error a member with a wrong name
+  writeStruct(thresholds, words, 0, { ...others, same_x_0: same_x0 });
+  // @ts-expect-error a member that the struct does not have
+  writeStruct(thresholds, words, 0, { ...others, same_x0, same_x1: 0 });
+}
 
 export function wrongCalls(gpu: Gpu, x: Tensor, ids: Tensor<"u32">): void {
   const kernel = kernels.finite.countNonFinite;

@@ -28,6 +28,10 @@ export interface Drawn {
   weights: Tensor | null;
 }
 
+/**
+ * Algorithm 1 from x_0 and y on: t ~ U{1 … T}, x_t ~ q(x_t | x_0), y masked with P_cond and P_mask, then L of loss.ts for the
+ * network's p̃_θ(x_0 | x_t, y).
+ */
 export class DiffusionObjective implements Objective<[tokens: Tensor<"u32">, codes: Tensor<"u32">]> {
   /** The moving averages of importance sampling, which learn from losses also where no weight moves. */
   readonly state: ReadonlyMap<string, Tensor>;

@@ -1,6 +1,5 @@
-/** Vector quantisation with a codebook that follows the vectors (shaders/vqvae/codebook.wgsl, codebook-subgroups.wgsl). */
+/** Vector quantisation with a codebook that follows the vectors (shaders/vqvae/codebook.wgsl, codebook-subgroups.wgsl, restart-rows.wgsl). */
 
-import { noiseGrid, unusedNoiseParams } from "../../diffusion/noise-kernel.js";
 import type { Gpu } from "../../engine/gpu/gpu.js";
 import * as kernels from "../../engine/gpu/kernels.generated.js";
 import * as choices from "../../engine/gpu/tuning/choices.js";
@@ -291,15 +290,16 @@ export function initialiseCodes(state: CodebookState, z: Tensor, picks: Tensor<"
  * often, give or take one.
  */
 export function drawRestartRows(rng: Rng, idle: Tensor, rows: number, restartAfter: number): Tensor<"u32"> {
-  const kernel = kernels.forward.restartRows;
+  const kernel = kernels.restartRows.draw;
   const drawn = empty(rng.gpu, idle.shape, "u32", "restart rows");
   const params = {
-    ...unusedNoiseParams,
     count: idle.size,
     stream: rng.nextStream(),
-    last: rows,
+    rows,
     restart_after: restartAfter,
   };
-  rng.gpu.run(kernel, { rng: rng.state, idle, drawn }, params, noiseGrid(rng, kernel, idle.size));
+  rng.gpu.run(kernel, { rng: rng.state, idle, drawn }, params, {
+    groups: rng.gpu.groups1d(idle.size, rng.gpu.tunables(kernel).WORKGROUP),
+  });
   return drawn;
 }

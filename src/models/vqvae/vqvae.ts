@@ -243,6 +243,7 @@ export interface VqVaeLoss {
   sums: BatchSums;
 }
 
+/** x [B, S, S, 3] → codes [B, G, G] → x̂; `loss` is error(x, x̂) + β · mean (z - sg(e))². */
 export class VqVae extends Module implements ImageTokenizer {
   readonly shape: VqVaeShape;
   /** e_k, [K, D] */

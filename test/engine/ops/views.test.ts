@@ -4,6 +4,8 @@ import { stepCoefficients, stepThresholds } from "../../../dist/diffusion/coeffi
 import { Schedule } from "../../../dist/diffusion/schedule.js";
 import type { Gpu } from "../../../dist/engine/gpu/gpu.js";
 import type { DType } from "../../../dist/engine/gpu/kernel.js";
+import { type StructLayout, type StructValues, writeStruct } from "../../../dist/engine/gpu/struct-layout.js";
+import * as structs from "../../../dist/engine/gpu/structs.generated.js";
 import { fromArray, type Tensor } from "../../../dist/engine/tensor/tensor.js";
 import { float16Test, randomArray, test } from "../../harness.js";
 import * as ops from "./every-op.js";
@@ -35,12 +37,17 @@ const rng = (gpu: Gpu) => {
 };
 
 const schedule = new Schedule({ tokens: 5, steps: 3, ends: "vq-diffusion-paper" });
-const rows = (of: (schedule: Schedule, u: number, t: number) => number[], width: number) => [
-  ...new Array<number>(width).fill(0),
-  ...[1, 2, 3].flatMap((t) => of(schedule, t - 1, t)),
-];
-const coefficients: Input = { shape: [4, 20], data: rows(stepCoefficients, 20) };
-const thresholds: Input = { shape: [4, 8], data: rows(stepThresholds, 8), dtype: "u32" };
+/** A table of the process: nothing for step 0, which no one visits. */
+function table<Layout extends StructLayout>(
+  layout: Layout,
+  of: (schedule: Schedule, u: number, t: number) => StructValues<Layout>,
+): Input {
+  const data = new (layout.dtype === "f32" ? Float32Array : Uint32Array)(4 * layout.words);
+  for (const t of [1, 2, 3]) writeStruct(layout, data, t, of(schedule, t - 1, t));
+  return { shape: [4, layout.words], data, dtype: layout.dtype };
+}
+const coefficients = table(structs.coefficients, stepCoefficients);
+const thresholds = table(structs.thresholds, stepThresholds);
 
 const cases: Case<keyof typeof ops>[] = [
   {
