@@ -1,18 +1,18 @@
 /** Initial values of parameters: functions of shape, seed and name alone, so that adding a module moves no other. */
 
+import { sizeOf } from "../tensor/strided.js";
+
 export type Initialiser = (shape: readonly number[], seed: number, name: string) => Float32Array;
 
-const count = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1);
-
 export function constant(value: number): Initialiser {
-  return (shape) => new Float32Array(count(shape)).fill(value);
+  return (shape) => new Float32Array(sizeOf(shape)).fill(value);
 }
 
 /** Independent normal numbers with mean 0. */
 export function normal(standardDeviation: number): Initialiser {
   return (shape, seed, name) => {
     const random = generator(seed, name);
-    return Float32Array.from({ length: count(shape) }, () => standardDeviation * gaussian(random));
+    return Float32Array.from({ length: sizeOf(shape) }, () => standardDeviation * gaussian(random));
   };
 }
 
@@ -21,7 +21,7 @@ export function normal(standardDeviation: number): Initialiser {
  * out]): keeps the variance of activations from layer to layer whatever the width.
  */
 export function fanIn(gain = 1): Initialiser {
-  return (shape, seed, name) => normal(gain / Math.sqrt(count(shape.slice(0, -1))))(shape, seed, name);
+  return (shape, seed, name) => normal(gain / Math.sqrt(sizeOf(shape.slice(0, -1))))(shape, seed, name);
 }
 
 /** splitmix32, started from the seed and the FNV-1a hash of the name. */

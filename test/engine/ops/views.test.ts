@@ -365,7 +365,7 @@ const without: (keyof typeof ops)[] = [
   "sampleTimesteps",
 ];
 /** Parts of conv2d that it shares with convTranspose2d. */
-const parts: (keyof typeof ops)[] = ["forward", "backwardInput", "backwardWeight", "teamLanes"];
+const parts: (keyof typeof ops)[] = ["forward", "backwardInput", "backwardWeight", "planFor"];
 
 /** A tensor that holds the elements of an input, where in it they lie, and the view of it that is the input. */
 interface Laid {
