@@ -1,11 +1,11 @@
 /** Initial values of parameters: functions of shape, seed and name alone, so that adding a module moves no other. */
 
+import { sizeOf } from "../tensor/strided.js";
+
 export type Initialiser = (shape: readonly number[], seed: number, name: string) => Float32Array;
 
-const count = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1);
-
 export function constant(value: number): Initialiser {
-  return (shape) => new Float32Array(count(shape)).fill(value);
+  return (shape) => new Float32Array(sizeOf(shape)).fill(value);
 }
 
 /**
@@ -17,7 +17,7 @@ export function constant(value: number): Initialiser {
  */
 export function normal(standardDeviation: number): Initialiser {
   return (shape, seed, name) => {
-    const values = new Float32Array(count(shape));
+    const values = new Float32Array(sizeOf(shape));
     let start = 0x811c9dc5;
     for (const letter of name) start = Math.imul(start ^ letter.codePointAt(0)!, 0x01000193);
     start += Math.imul(seed, 0x9e3779b9);
@@ -51,5 +51,5 @@ export function normal(standardDeviation: number): Initialiser {
  * out]): keeps the variance of activations from layer to layer whatever the width.
  */
 export function fanIn(gain = 1): Initialiser {
-  return (shape, seed, name) => normal(gain / Math.sqrt(count(shape.slice(0, -1))))(shape, seed, name);
+  return (shape, seed, name) => normal(gain / Math.sqrt(sizeOf(shape.slice(0, -1))))(shape, seed, name);
 }

@@ -8,13 +8,13 @@ import type { Gpu } from "../gpu/gpu.js";
 import type { Float } from "../gpu/kernel.js";
 import * as kernels from "../gpu/kernels.generated.js";
 import type { Storage } from "../gpu/pool.js";
-import type { Choice } from "../gpu/tuning/choices.js";
 import * as choices from "../gpu/tuning/choices.js";
 import { checkTensors } from "../tensor/arguments.js";
 import { ShapeError } from "../tensor/errors.js";
 import { copyStrided } from "../tensor/strided.js";
 import { type GradWriter, record } from "../tensor/tape.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
+import { type Grid, type InTable, type Numbers, pick, type Variant } from "./variants.js";
 
 export interface AttentionOptions {
   /** u32 [B, S]: 1 where a key may be attended to, 0 where not (padding). A query left without keys gets output 0. */
@@ -37,6 +37,10 @@ interface Part<D extends Float = Float> {
   channel: number;
 }
 
+type Parts<D extends Float = Float> = readonly [q: Part<D>, k: Part<D>, v: Part<D>];
+
+const part = <D extends Float>(tensor: Tensor<D>, channel = 0): Part<D> => ({ tensor, channel });
+
 interface Problem {
   op: string;
   batches: number;
@@ -58,14 +62,9 @@ function readable<D extends Float>(tensor: Tensor<D>): Tensor<D> {
   return dense;
 }
 
-function describe(tensor: Tensor<Float> | Tensor<"u32">): string {
-  return `${tensor.label} [${tensor.shape.join(", ")}]`;
-}
-
 function check(
   op: string,
-  q: Part,
-  k: Part,
+  [q, k]: Parts,
   channels: number,
   heads: number,
   options: AttentionOptions,
@@ -82,18 +81,18 @@ function check(
   if (k.tensor.shape[0] !== batches) {
     throw new ShapeError(
       op,
-      `${describe(q.tensor)} and ${describe(k.tensor)}: batch sizes ${batches} and ${k.tensor.shape[0]} differ`,
+      `${q.tensor} and ${k.tensor}: batch sizes ${batches} and ${k.tensor.shape[0]} differ`,
     );
   }
   if (k.tensor.dtype !== q.tensor.dtype) {
     throw new ShapeError(
       op,
-      `${describe(q.tensor)} is ${q.tensor.dtype} and ${describe(k.tensor)} is ${k.tensor.dtype}: their element types must be the same`,
+      `${q.tensor} is ${q.tensor.dtype} and ${k.tensor} is ${k.tensor.dtype}: their element types must be the same`,
     );
   }
   const mask = options.mask ?? null;
   if (mask && (mask.rank !== 2 || mask.shape[0] !== batches || mask.shape[1] !== keys)) {
-    throw new ShapeError(op, `the mask ${describe(mask)} must be [${batches}, ${keys}]: one value a key`);
+    throw new ShapeError(op, `the mask ${mask} must be [${batches}, ${keys}]: one value a key`);
   }
   return { op, batches, queries, keys, heads, width, scale: options.scale ?? 1 / Math.sqrt(width), mask };
 }
@@ -140,28 +139,18 @@ function shapeOf({ batches, heads, queries, keys, width }: Problem): number[] {
   return [batches * heads, queries, keys, width];
 }
 
-type Kernel = "portable" | "subgroup" | "registers";
+type Entry = "forward" | "backwardQuery" | "backwardKeyValue";
+
+interface AttentionVariant extends Variant<Problem> {
+  readonly kernels: { readonly [E in Entry]: InTable<(typeof kernels.attention)[E]> };
+  /** Whether the forward kernel writes float16 by itself. */
+  readonly rounds: boolean;
+  /** Workgroups and tunables for `owned` rows of each head, which walk along `walked` rows of the other side. */
+  grid(gpu: Gpu, problem: Problem, tuned: Numbers, entry: Entry, owned: number, walked: number): Grid;
+}
 
 /** Lanes that pass rows to each other by shuffles, which saves loads. With four it was slower than doing without. */
 const shuffleLanes = 8;
-
-/** Which kernel runs: as the choice says, if the device can do it. */
-function kernelFor(
-  gpu: Gpu,
-  problem: Problem,
-  choice: Choice<{ KERNEL: readonly ["portable", "subgroup", "registers"] }>,
-): Kernel {
-  const { KERNEL } = gpu.tunables(choice, shapeOf(problem));
-  const most = gpu.limits.maxComputeWorkgroupsPerDimension;
-  const fits = gpu.certainLanes >= shuffleLanes && problem.batches <= most && problem.heads <= most;
-  const instead = KERNEL === "subgroup" && !fits ? "registers" : KERNEL;
-  return instead === "registers" && gpu.certainLanes < 4 ? "portable" : instead;
-}
-
-/** The grid of the kernels in registers, for `rows` owned rows of each head: 16 to a workgroup. */
-function registerGrid(gpu: Gpu, { batches, heads }: Problem, rows: number) {
-  return { groups: gpu.groups1d(batches * heads * Math.ceil(rows / 16), 1) };
-}
 
 /**
  * So few owned rows are one a lane, and so few walked ones loaded one a lane: the tuned numbers gain little there (of owned
@@ -169,13 +158,52 @@ function registerGrid(gpu: Gpu, { batches, heads }: Problem, rows: number) {
  */
 const shortRows = 64;
 
-/** Grid and tunables of the shuffling kernels, for `rows` owned rows of each head and `walked` of the other side. */
-function shuffleGrid(problem: Problem, tuned: { ROWS: number; WALK: number }, rows: number, walked: number) {
-  const ROWS = rows <= shortRows ? 1 : tuned.ROWS;
-  const WALK = walked <= shortRows ? 1 : tuned.WALK;
-  const blocks = Math.ceil(rows / (ROWS * shuffleLanes));
-  const groups: [number, number, number] = [blocks, problem.heads, problem.batches];
-  return { groups, tune: { ROWS, WALK } };
+/** What the portable kernels call the rows that a lane owns. */
+const portableRows = { forward: "QUERIES", backwardQuery: "BACK_QUERIES", backwardKeyValue: "BACK_KEYS" };
+
+const variants: readonly AttentionVariant[] = [
+  {
+    name: "subgroup",
+    kernels: kernels.attentionSubgroup,
+    rounds: true,
+    applies: ({ certainLanes, limits }, { batches, heads }) =>
+      certainLanes >= shuffleLanes && Math.max(batches, heads) <= limits.maxComputeWorkgroupsPerDimension,
+    grid(_, { batches, heads }, tuned, _entry, owned, walked) {
+      const ROWS = owned <= shortRows ? 1 : tuned.ROWS!;
+      const WALK = walked <= shortRows ? 1 : tuned.WALK!;
+      return { groups: [Math.ceil(owned / (ROWS * shuffleLanes)), heads, batches], tune: { ROWS, WALK } };
+    },
+  },
+  {
+    name: "registers",
+    kernels: kernels.attentionRegisters,
+    rounds: false,
+    applies: ({ certainLanes }) => certainLanes >= 4,
+    grid: (gpu, { batches, heads }, _tuned, _entry, owned) => ({
+      groups: gpu.groups1d(batches * heads * Math.ceil(owned / 16), 1),
+    }),
+  },
+  {
+    name: "portable",
+    kernels: kernels.attention,
+    rounds: true,
+    applies: () => true,
+    grid(gpu, { batches, heads }, tune, entry, owned) {
+      const blocks = batches * heads * Math.ceil(owned / tune[portableRows[entry]]!);
+      return { groups: gpu.groups1d(blocks, tune.WORKGROUP!), tune };
+    },
+  },
+];
+
+const choiceOf = {
+  forward: choices.attentionForward,
+  backwardQuery: choices.attentionBackwardQuery,
+  backwardKeyValue: choices.attentionBackwardKeyValue,
+};
+
+function variantFor(gpu: Gpu, problem: Problem, entry: Entry): AttentionVariant {
+  const { KERNEL } = gpu.tunables(choiceOf[entry], shapeOf(problem));
+  return pick(variants, KERNEL, gpu, problem);
 }
 
 /** Without a mask the binding still needs a buffer, which the kernel then does not read. */
@@ -189,50 +217,45 @@ function maskBinding(problem: Problem, instead: Tensor<Float>): Tensor<"u32"> | 
  * compile), so the output comes as float32 and is rounded by a second dispatch. So it does from the kernel in registers,
  * which has no arrays.
  */
-function sumsPlace({ width }: Problem, dtype: Float, which: Kernel): "o" | "8" | "16" | "32" | null {
+function sumsPlace(
+  { width }: Problem,
+  dtype: Float,
+  { rounds }: AttentionVariant,
+): "o" | "8" | "16" | "32" | null {
   if (dtype === "f32") return "o";
-  if (which === "registers") return null;
+  if (!rounds) return null;
   return (["8", "16", "32"] as const).find((vectors) => width <= 4 * Number(vectors)) ?? null;
 }
 
 function runForward<D extends Float>(
   problem: Problem,
-  q: Part<D>,
-  k: Part<D>,
-  v: Part<D>,
+  [q, k, v]: Parts<D>,
 ): { output: Tensor<D>; rows: Tensor } {
   const { gpu, dtype } = q.tensor;
   const { batches, queries, keys, heads, width } = problem;
   const output = empty(gpu, [batches, queries, heads * width], dtype, problem.op);
-  const which = kernelFor(gpu, problem, choices.attentionForward);
+  const which = variantFor(gpu, problem, "forward");
   const sums = sumsPlace(problem, dtype, which);
   const written: Tensor<Float> = sums ? output : empty(gpu, output.shape, "f32", `${problem.op} sums`);
   const rows = empty(gpu, [2, batches, heads, queries], "f32", `${problem.op} log-sum-exp`);
-  const bindings = {
-    q: q.tensor.storage,
-    k: k.tensor.storage,
-    v: v.tensor.storage,
-    mask: maskBinding(problem, q.tensor),
-    o: written,
-    rows,
-  };
-  const params = parameters(problem, q, k, v);
-  const variant = { Stored: dtype as Float, Output: written.dtype, SUMS: sums ?? "o" };
-  if (which === "subgroup") {
-    const kernel = kernels.attentionSubgroup.forward;
-    const tuned = gpu.tunables(kernel, shapeOf(problem));
-    gpu.run(kernel, bindings, params, { ...shuffleGrid(problem, tuned, queries, keys), variant });
-  } else if (which === "registers") {
-    gpu.run(kernels.attentionRegisters.forward, { ...bindings, o: written.storage }, params, {
-      ...registerGrid(gpu, problem, queries),
-      variant: { Stored: dtype as Float },
-    });
-  } else {
-    const kernel = kernels.attention.forward;
-    const tune = gpu.tunables(kernel, shapeOf(problem));
-    const groups = gpu.groups1d(batches * heads * Math.ceil(queries / tune.QUERIES), tune.WORKGROUP);
-    gpu.run(kernel, bindings, params, { groups, tune, variant });
-  }
+  const kernel = which.kernels.forward;
+  const tuned = gpu.tunables(kernel, shapeOf(problem));
+  gpu.run(
+    kernel,
+    {
+      q: q.tensor.storage,
+      k: k.tensor.storage,
+      v: v.tensor.storage,
+      mask: maskBinding(problem, q.tensor),
+      o: written,
+      rows,
+    },
+    parameters(problem, q, k, v),
+    {
+      ...which.grid(gpu, problem, tuned, "forward", queries, keys),
+      variant: which.rounds ? { Stored: dtype, Output: written.dtype, SUMS: sums ?? "o" } : { Stored: dtype },
+    },
+  );
   if (!sums) {
     copyStrided(written, output, { accumulate: false });
     written.dispose();
@@ -246,88 +269,91 @@ interface GradientTarget {
   accumulate: boolean;
 }
 
-/** The gradient of the queries, or those of keys and values, from the channels on that are given. */
+/** Where in the rows of a gradient buffer the gradient of the queries goes, or those of keys and values, in channels. */
+type Channels = { query: number } | { key: number; value: number };
+
 function runBackward(
   problem: Problem,
-  [q, k, v]: readonly [Part, Part, Part],
+  [q, k, v]: Parts,
   saved: { output: Tensor<Float>; rows: Tensor; dy: Tensor },
   target: GradientTarget,
-  channels: { query: number } | { key: number; value: number },
+  channels: Channels,
 ): void {
   const { gpu } = saved.dy;
-  const { batches, heads, queries, keys } = problem;
+  const { queries, keys } = problem;
   const ofQueries = "query" in channels;
-  const bindings = {
-    q: q.tensor.storage,
-    k: k.tensor.storage,
-    v: v.tensor.storage,
-    mask: maskBinding(problem, q.tensor),
-    o_saved: saved.output,
-    rows: saved.rows,
-    rows_saved: saved.rows,
-    dout: saved.dy,
-    gradients: target.tensor,
-  };
-  const row = target.tensor.shape[2]! / 4;
-  const params = {
-    ...parameters(problem, q, k, v),
-    ...(ofQueries
-      ? { dq_offset: channels.query / 4, dq_row: row }
-      : { dk_offset: channels.key / 4, dv_offset: channels.value / 4, dkv_row: row }),
-    accumulate: target.accumulate ? 1 : 0,
-  };
-  const variant = { Stored: q.tensor.dtype };
   const entry = ofQueries ? "backwardQuery" : "backwardKeyValue";
-  const which = kernelFor(
-    gpu,
-    problem,
-    ofQueries ? choices.attentionBackwardQuery : choices.attentionBackwardKeyValue,
-  );
   const [owned, walked] = ofQueries ? [queries, keys] : [keys, queries];
-  if (which === "subgroup") {
-    const kernel = kernels.attentionSubgroup[entry];
-    const tuned = gpu.tunables(kernel, shapeOf(problem));
-    gpu.run(kernel, bindings, params, { ...shuffleGrid(problem, tuned, owned, walked), variant });
-  } else if (which === "registers") {
-    const grid = registerGrid(gpu, problem, owned);
-    gpu.run(kernels.attentionRegisters[entry], bindings, params, { ...grid, variant });
-  } else {
-    const grid = (each: number, workgroup: number) => ({
-      groups: gpu.groups1d(batches * heads * Math.ceil(owned / each), workgroup),
-      variant,
-    });
-    if (ofQueries) {
-      const kernel = kernels.attention.backwardQuery;
-      const tune = gpu.tunables(kernel, shapeOf(problem));
-      gpu.run(kernel, bindings, params, { ...grid(tune.BACK_QUERIES, tune.WORKGROUP), tune });
-    } else {
-      const kernel = kernels.attention.backwardKeyValue;
-      const tune = gpu.tunables(kernel, shapeOf(problem));
-      gpu.run(kernel, bindings, params, { ...grid(tune.BACK_KEYS, tune.WORKGROUP), tune });
-    }
-  }
-}
-
-/** delta = rowsum(dO∘O) comes out of the pass for dq, so that pass runs even when nobody wants dq itself. */
-function queryTarget(grads: GradWriter, input: number, problem: Problem, dy: Tensor): GradientTarget {
-  if (grads.needs(input)) return grads.sink(input);
-  const unused = empty(
-    dy.gpu,
-    [problem.batches, problem.queries, problem.heads * problem.width],
-    "f32",
-    "unused dq",
+  const row = target.tensor.shape[2]! / 4;
+  const which = variantFor(gpu, problem, entry);
+  const kernel = which.kernels[entry];
+  const tuned = gpu.tunables<Numbers>(kernel, shapeOf(problem));
+  gpu.run(
+    kernel,
+    {
+      q: q.tensor.storage,
+      k: k.tensor.storage,
+      v: v.tensor.storage,
+      mask: maskBinding(problem, q.tensor),
+      o_saved: saved.output,
+      rows: saved.rows,
+      rows_saved: saved.rows,
+      dout: saved.dy,
+      gradients: target.tensor,
+    },
+    {
+      ...parameters(problem, q, k, v),
+      ...(ofQueries
+        ? { dq_offset: channels.query / 4, dq_row: row }
+        : { dk_offset: channels.key / 4, dv_offset: channels.value / 4, dkv_row: row }),
+      accumulate: target.accumulate ? 1 : 0,
+    },
+    { ...which.grid(gpu, problem, tuned, entry, owned, walked), variant: { Stored: q.tensor.dtype } },
   );
-  return { tensor: unused, accumulate: false };
 }
 
-function result<D extends Float>(problem: Problem, output: Tensor<D>, rows: Tensor): AttentionResult<D> {
-  const logSumExp = rows.slice(0, 0, 1).reshape([problem.batches, problem.heads, problem.queries]);
-  return { output, logSumExp };
+/**
+ * Attention over the parts that lie in `inputs`, of which the first holds q, on the tape. The gradient of q goes to the first
+ * input from its first channel on; `backward` then runs the pass for the gradients of k and v, with what q's was written to.
+ */
+function attend<D extends Float>(
+  op: string,
+  inputs: readonly Tensor<D>[],
+  partsOf: (inputs: readonly Tensor<D>[]) => Parts<D>,
+  channels: number,
+  heads: number,
+  options: AttentionOptions,
+  backward: (
+    run: (target: GradientTarget, channels: Channels) => void,
+    grads: GradWriter,
+    target: GradientTarget,
+  ) => void,
+): AttentionResult<D> {
+  const sources = inputs.map((input) => readable(input));
+  const parts = partsOf(sources);
+  const problem = check(op, parts, channels, heads, options);
+  const { batches, queries, mask } = problem;
+  const { output, rows } = runForward(problem, parts);
+  const { shape } = output;
+  record(op, inputs, output, (save) => {
+    const savedParts = partsOf(sources.map((source) => save(source)));
+    const saved = { output: save(output), rows: save(rows) };
+    if (mask) save(mask);
+    return (dy, grads) => {
+      const run = (target: GradientTarget, channels: Channels) =>
+        runBackward(problem, savedParts, { ...saved, dy }, target, channels);
+      // delta = rowsum(dO∘O) comes out of the pass for dq, so that pass runs even when nobody wants dq itself.
+      const target = grads.sinkOrUnused(0, shape);
+      run(target, { query: 0 });
+      backward(run, grads, target);
+    };
+  });
+  return { output, logSumExp: rows.slice(0, 0, 1).reshape([batches, heads, queries]) };
 }
 
 function checkRank(op: string, tensor: Tensor<Float>): void {
   if (tensor.rank !== 3)
-    throw new ShapeError(op, `${describe(tensor)} must have three axes: [batch, positions, channels]`);
+    throw new ShapeError(op, `${tensor} must have three axes: [batch, positions, channels]`);
 }
 
 /**
@@ -343,32 +369,17 @@ export function selfAttention<D extends Float>(
   checkRank("selfAttention", qkv);
   const channels = qkv.shape[2]! / 3;
   if (!Number.isInteger(channels)) {
-    throw new ShapeError(
-      "selfAttention",
-      `${describe(qkv)}: the last axis holds q, k and v, so 3 must divide it`,
-    );
+    throw new ShapeError("selfAttention", `${qkv}: the last axis holds q, k and v, so 3 must divide it`);
   }
-  const source = readable(qkv);
-  const parts = (tensor: Tensor<D>) =>
-    [
-      { tensor, channel: 0 },
-      { tensor, channel: channels },
-      { tensor, channel: 2 * channels },
-    ] as const;
-  const [q, k, v] = parts(source);
-  const problem = check("selfAttention", q, k, channels, heads, options);
-  const { output, rows } = runForward(problem, q, k, v);
-  record("selfAttention", [qkv], output, (save) => {
-    const [savedSource, savedOutput, savedRows] = [save(source), save(output), save(rows)];
-    if (problem.mask) save(problem.mask);
-    return (dy, grads) => {
-      const target = grads.sink(0);
-      const saved = { output: savedOutput, rows: savedRows, dy };
-      runBackward(problem, parts(savedSource), saved, target, { query: 0 });
-      runBackward(problem, parts(savedSource), saved, target, { key: channels, value: 2 * channels });
-    };
-  });
-  return result(problem, output, rows);
+  return attend(
+    "selfAttention",
+    [qkv],
+    ([tensor]) => [part(tensor!), part(tensor!, channels), part(tensor!, 2 * channels)],
+    channels,
+    heads,
+    options,
+    (run, _, target) => run(target, { key: channels, value: 2 * channels }),
+  );
 }
 
 /**
@@ -388,30 +399,20 @@ export function crossAttention<D extends Float>(
   if (kv.shape[2] !== 2 * channels) {
     throw new ShapeError(
       "crossAttention",
-      `${describe(q)} and ${describe(kv)}: the last axis of kv must be ${2 * channels}, k and v side by side`,
+      `${q} and ${kv}: the last axis of kv must be ${2 * channels}, k and v side by side`,
     );
   }
-  const [qSource, kvSource] = [readable(q), readable(kv)];
-  const parts = (query: Tensor<D>, packed: Tensor<D>) =>
-    [
-      { tensor: query, channel: 0 },
-      { tensor: packed, channel: 0 },
-      { tensor: packed, channel: channels },
-    ] as const;
-  const [qPart, kPart, vPart] = parts(qSource, kvSource);
-  const problem = check("crossAttention", qPart, kPart, channels, heads, options);
-  const { output, rows } = runForward(problem, qPart, kPart, vPart);
-  record("crossAttention", [q, kv], output, (save) => {
-    const sources = parts(save(qSource), save(kvSource));
-    const [savedOutput, savedRows] = [save(output), save(rows)];
-    if (problem.mask) save(problem.mask);
-    return (dy, grads) => {
-      const saved = { output: savedOutput, rows: savedRows, dy };
-      runBackward(problem, sources, saved, queryTarget(grads, 0, problem, dy), { query: 0 });
-      if (grads.needs(1)) runBackward(problem, sources, saved, grads.sink(1), { key: 0, value: channels });
-    };
-  });
-  return result(problem, output, rows);
+  return attend(
+    "crossAttention",
+    [q, kv],
+    ([query, packed]) => [part(query!), part(packed!), part(packed!, channels)],
+    channels,
+    heads,
+    options,
+    (run, grads) => {
+      if (grads.needs(1)) run(grads.sink(1), { key: 0, value: channels });
+    },
+  );
 }
 
 /** Attention of q [B, T, H·D] over separate k and v [B, S, H·D]: softmax(q kᵀ·scale) v, [B, T, H·D]. */
@@ -426,40 +427,33 @@ export function attention<D extends Float>(
   for (const tensor of [q, k, v]) checkRank("attention", tensor);
   const channels = q.shape[2]!;
   if (k.shape[2] !== channels || k.shape.some((length, axis) => length !== v.shape[axis])) {
-    throw new ShapeError(
-      "attention",
-      `q ${describe(q)}, k ${describe(k)}, v ${describe(v)}: k and v must be [B, S, ${channels}]`,
-    );
+    throw new ShapeError("attention", `q ${q}, k ${k}, v ${v}: k and v must be [B, S, ${channels}]`);
   }
   if (v.dtype !== k.dtype) {
     throw new ShapeError(
       "attention",
-      `k ${describe(k)} is ${k.dtype} and v ${describe(v)} is ${v.dtype}: their element types must be the same`,
+      `k ${k} is ${k.dtype} and v ${v} is ${v.dtype}: their element types must be the same`,
     );
   }
-  const part = (tensor: Tensor<D>): Part<D> => ({ tensor, channel: 0 });
-  const sources = [readable(q), readable(k), readable(v)] as const;
-  const [qPart, kPart, vPart] = sources.map(part) as [Part<D>, Part<D>, Part<D>];
-  const problem = check("attention", qPart, kPart, channels, heads, options);
-  const { output, rows } = runForward(problem, qPart, kPart, vPart);
-  record("attention", [q, k, v], output, (save) => {
-    const parts = [part(save(sources[0])), part(save(sources[1])), part(save(sources[2]))] as const;
-    const [savedOutput, savedRows] = [save(output), save(rows)];
-    if (problem.mask) save(problem.mask);
-    return (dy, grads) => {
-      const saved = { output: savedOutput, rows: savedRows, dy };
-      runBackward(problem, parts, saved, queryTarget(grads, 0, problem, dy), { query: 0 });
+  const { gpu } = q;
+  const [batches, keys] = k.shape as [number, number];
+  return attend(
+    "attention",
+    [q, k, v],
+    (tensors) => tensors.map((tensor) => part(tensor)) as unknown as Parts<D>,
+    channels,
+    heads,
+    options,
+    (run, grads) => {
       if (!grads.needs(1) && !grads.needs(2)) return;
       // The kernel writes dk and dv through one binding: two writable bindings may not share a buffer, as they would
       // if k and v were the same tensor.
-      const packed = empty(dy.gpu, [problem.batches, problem.keys, 2 * channels], "f32", "dkv");
-      const target = { tensor: packed, accumulate: false };
-      runBackward(problem, parts, saved, target, { key: 0, value: channels });
+      const packed = empty(gpu, [batches, keys, 2 * channels], "f32", "dkv");
+      run({ tensor: packed, accumulate: false }, { key: 0, value: channels });
       if (grads.needs(1)) grads.give(1, packed.slice(2, 0, channels));
       if (grads.needs(2)) grads.give(2, packed.slice(2, channels, channels));
-    };
-  });
-  return result(problem, output, rows);
+    },
+  );
 }
 
 /**
@@ -476,18 +470,14 @@ export function attentionMap<D extends Float>(
 ): Tensor {
   checkTensors("attentionMap", "float", q, k, logSumExp);
   for (const tensor of [q, k]) checkRank("attentionMap", tensor);
-  if (k.shape[2] !== q.shape[2])
-    throw new ShapeError("attentionMap", `q ${describe(q)} and k ${describe(k)}: channels differ`);
-  const [qPart, kPart] = [readable(q), readable(k)].map((tensor) => ({ tensor, channel: 0 })) as [
-    Part<D>,
-    Part<D>,
-  ];
-  const problem = check("attentionMap", qPart, kPart, q.shape[2]!, heads, options);
+  if (k.shape[2] !== q.shape[2]) throw new ShapeError("attentionMap", `q ${q} and k ${k}: channels differ`);
+  const [qPart, kPart] = [part(readable(q)), part(readable(k))];
+  const problem = check("attentionMap", [qPart, kPart, kPart], q.shape[2]!, heads, options);
   const { batches, queries, keys } = problem;
   if (logSumExp.size !== batches * heads * queries) {
     throw new ShapeError(
       "attentionMap",
-      `${describe(logSumExp)} must be [${batches}, ${heads}, ${queries}], as the attention returned it`,
+      `${logSumExp} must be [${batches}, ${heads}, ${queries}], as the attention returned it`,
     );
   }
   const { gpu } = q;

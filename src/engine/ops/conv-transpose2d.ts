@@ -4,7 +4,7 @@ import { checkTensors } from "../tensor/arguments.js";
 import { ShapeError } from "../tensor/errors.js";
 import { record } from "../tensor/tape.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
-import { backwardInput, backwardWeight, forward, type Geometry, teamLanes } from "./conv2d.js";
+import { backwardInput, backwardWeight, forward, type Geometry, planFor } from "./conv2d.js";
 
 export interface ConvTranspose2dOptions {
   /** Step between the places of input pixels in the output; default 1. */
@@ -50,7 +50,7 @@ export function convTranspose2d(x: Tensor, weight: Tensor, options: ConvTranspos
     left: padding,
   };
   const { gpu } = x;
-  const plan = { geometry, lanes: teamLanes(gpu, geometry) };
+  const plan = planFor(gpu, geometry);
   const y = empty(gpu, [batch, height, width, channels], "f32", "convTranspose2d");
   backwardInput(plan, x, weight, y, false);
   return record("convTranspose2d", [x, weight], y, (save) => {
@@ -63,11 +63,8 @@ export function convTranspose2d(x: Tensor, weight: Tensor, options: ConvTranspos
         if (accumulate) grads.give(0, dx);
       }
       if (grads.needs(1)) {
-        const unused = {
-          tensor: empty(gpu, [outChannels], "f32", "convTranspose2d unused"),
-          accumulate: false,
-        };
-        backwardWeight(plan, dy, input, grads.sink(1), unused);
+        // The op has no bias, whose gradient the kernel writes all the same.
+        backwardWeight(plan, dy, input, grads.sink(1), grads.sinkOrUnused(2, [outChannels]));
       }
     };
   });

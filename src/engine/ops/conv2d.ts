@@ -8,6 +8,7 @@ import { ShapeError } from "../tensor/errors.js";
 import { record } from "../tensor/tape.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 import { combineParts, type Sink } from "./combine.js";
+import { type InTable, type Numbers, pick, type Variant } from "./variants.js";
 
 /** Pixels of zeros around the image. */
 export interface Padding {
@@ -42,11 +43,31 @@ export interface Geometry {
   left: number;
 }
 
-/** Both files have the same entry points; the scalar one counts channels singly, the other in vec4s. */
+/** What gathers: for each pixel of its result, from what the taps reach. */
+type Gather = "forward" | "backwardInput";
+
+interface ConvolutionVariant extends Variant<void> {
+  gather(entry: Gather): InTable<typeof kernels.conv2d.forward>;
+  backwardWeight(): InTable<typeof kernels.conv2d.backwardWeight>;
+  /** Channels that it counts as one: 4 if it reads vectors. */
+  readonly each: 1 | 4;
+  /** Whether its workgroups are numbered in one line, not by pixels and channels. */
+  readonly inLine: boolean;
+  /** Compile-time choices of its own in `gather`. */
+  variant(entry: Gather): Record<string, boolean>;
+  /** Rows and columns of the result that a workgroup computes, `channels` being all columns, and the tunables that say so. */
+  tile(
+    gpu: Gpu,
+    tuned: Numbers,
+    entry: Gather | "backwardWeight",
+    channels: number,
+  ): { rows: number; columns: number; tune?: Numbers };
+}
+
+/** One convolution: its sizes and the kernels for them. */
 export interface Plan {
   geometry: Geometry;
-  /** Lanes of a team in the subgroup kernels, or 0 for the portable ones. */
-  lanes: number;
+  variant: ConvolutionVariant;
 }
 
 /**
@@ -61,7 +82,7 @@ export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): 
   const bias = options.bias ?? null;
   const geometry = check(x, weight, bias, options);
   const { gpu } = x;
-  const plan = { geometry, lanes: teamLanes(gpu, geometry) };
+  const plan = planFor(gpu, geometry);
   const { batch, outHeight, outWidth, outChannels } = geometry;
   const y = empty(gpu, [batch, outHeight, outWidth, outChannels], "f32", "conv2d");
   forward(plan, x, weight, bias, y);
@@ -74,14 +95,8 @@ export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): 
         backwardInput(plan, dy, filter, tensor, accumulate);
       }
       if (grads.needs(1) || grads.needs(2)) {
-        // A gradient that nobody wants goes where it is freed with the scope of the backward pass.
-        const weightSink = grads.needs(1)
-          ? grads.sink(1)
-          : { tensor: empty(gpu, filter.shape, "f32", "conv2d unused"), accumulate: false };
-        const biasSink = grads.needs(2)
-          ? grads.sink(2)
-          : { tensor: empty(gpu, [outChannels], "f32", "conv2d unused"), accumulate: false };
-        backwardWeight(plan, input, dy, weightSink, biasSink);
+        const weightSink = grads.sinkOrUnused(1, filter.shape);
+        backwardWeight(plan, input, dy, weightSink, grads.sinkOrUnused(2, [outChannels]));
       }
     };
   });
@@ -139,12 +154,6 @@ function shapeOf({ batch, outHeight, outWidth, channels, outChannels }: Geometry
   return [batch * outHeight * outWidth, channels, outChannels];
 }
 
-/** How many lanes may exchange values: 8, 4 where subgroups are that small, 0 where the portable kernels work. */
-export function teamLanes(gpu: Gpu, geometry: Geometry): number {
-  if (geometry.channels % 4 !== 0 || geometry.outChannels % 4 !== 0) return 0;
-  return gpu.tunables(choices.conv2d, shapeOf(geometry)).KERNEL === "subgroup" ? gpu.teamLanes : 0;
-}
-
 /** Lanes of a team whose results are `channels` wide: with fewer than 4 channels a lane, some would only watch. */
 function lanesFor(most: number, channels: number): number {
   let lanes = 1;
@@ -152,20 +161,54 @@ function lanesFor(most: number, channels: number): number {
   return lanes;
 }
 
-/** On software adapters with subgroups of four lanes, 16 pixels × 16 channels to four lanes. */
-function inRegisters(gpu: Gpu, { lanes }: Plan): boolean {
-  return gpu.software && lanes === 4;
-}
+const variants: readonly ConvolutionVariant[] = [
+  {
+    // In registers: 16 pixels × 16 channels to four lanes. For software adapters with subgroups of four.
+    name: "subgroup",
+    applies: ({ software, teamLanes }) => software && teamLanes === 4,
+    gather: () => kernels.conv2dRegisters.gather,
+    backwardWeight: () => kernels.conv2dRegisters.backwardWeight,
+    each: 4,
+    inLine: true,
+    variant: (entry) => ({ BACKWARD: entry !== "forward" }),
+    tile: () => ({ rows: 16, columns: 16 }),
+  },
+  {
+    name: "subgroup",
+    applies: ({ teamLanes }) => teamLanes > 0,
+    gather: (entry) => kernels.conv2dSubgroups[entry],
+    backwardWeight: () => kernels.conv2dSubgroups.backwardWeight,
+    each: 4,
+    inLine: false,
+    variant: () => ({}),
+    tile({ teamLanes }, tuned, entry, channels) {
+      const LANES = entry === "forward" ? lanesFor(teamLanes, channels) : teamLanes;
+      // The gradient of the weight has 8 rows a team.
+      const rows = ((tuned.ROWS ?? 8) * tuned.WORKGROUP!) / LANES;
+      return { rows, columns: 4 * LANES, tune: { ...tuned, LANES } };
+    },
+  },
+  {
+    name: "portable",
+    applies: () => true,
+    gather: (entry) => kernels.conv2d[entry],
+    backwardWeight: () => kernels.conv2d.backwardWeight,
+    each: 1,
+    inLine: false,
+    variant: () => ({}),
+    tile: (_, tune) => ({
+      rows: (tune.ROWS! * tune.WORKGROUP!) / tune.LANES!,
+      columns: tune.COLUMNS! * tune.LANES!,
+      tune,
+    }),
+  },
+];
 
-/** The grid of 16 × 16 tiles in `layers`. */
-function tiles(gpu: Gpu, rows: number, columns: number, layers: number) {
-  return gpu.groups1d(Math.ceil(rows / 16) * Math.ceil(columns / 16) * layers, 1);
-}
-
-/** x and z of a grid of `blocks` workgroups, folded where one axis could not hold them. */
-function folded(gpu: Gpu, blocks: number): [number, number] {
-  const [x, z] = gpu.groups1d(blocks, 1);
-  return [x, z];
+/** Chooses the kernels of a convolution. Those that read vectors need numbers of channels that 4 divides. */
+export function planFor(gpu: Gpu, geometry: Geometry): Plan {
+  const byVectors = geometry.channels % 4 === 0 && geometry.outChannels % 4 === 0;
+  const chosen = byVectors ? gpu.tunables(choices.conv2d, shapeOf(geometry)).KERNEL : "portable";
+  return { geometry, variant: pick(variants, chosen, gpu, undefined) };
 }
 
 export function forward(plan: Plan, x: Tensor, weight: Tensor, bias: Tensor | null, y: Tensor): void {
@@ -179,7 +222,7 @@ export function backwardInput(plan: Plan, dy: Tensor, weight: Tensor, dx: Tensor
 /** For each pixel of the target what its taps weigh in the source. */
 function gather(
   plan: Plan,
-  entry: "forward" | "backwardInput",
+  entry: Gather,
   source: Tensor,
   weight: Tensor,
   bias: Tensor | null,
@@ -187,85 +230,57 @@ function gather(
   accumulate: boolean,
 ): void {
   const { gpu } = source;
-  const { geometry, lanes } = plan;
+  const { geometry, variant } = plan;
   const [batch, height, width, channels] = target.shape as [number, number, number, number];
   // Backward, pixels that the same taps reach go together.
   const step = entry === "forward" ? 1 : geometry.stride;
-  const rows = batch * Math.ceil(height / step) * Math.ceil(width / step);
-  const phases = step * step;
-  // Something has to be bound where there is no bias.
-  const bindings = { input: source, weight, bias: bias ?? weight, output: target };
-  const variant = { HAS_BIAS: bias !== null };
-  const values = { ...params(geometry, lanes ? 4 : 1), accumulate: accumulate ? 1 : 0 };
-  if (inRegisters(gpu, plan)) {
-    gpu.run(kernels.conv2dRegisters.gather, bindings, values, {
-      groups: tiles(gpu, rows, channels, phases),
-      variant: { ...variant, BACKWARD: entry !== "forward" },
-    });
-  } else if (lanes) {
-    const kernel = kernels.conv2dSubgroups[entry];
-    const tuned = gpu.tunables(kernel, shapeOf(geometry));
-    const LANES = entry === "forward" ? lanesFor(lanes, channels) : lanes;
-    const [gx, gz] = folded(gpu, Math.ceil(rows / ((tuned.ROWS * tuned.WORKGROUP) / LANES)));
-    const groups = [gx, Math.ceil(channels / (4 * LANES)) * phases, gz] as const;
-    gpu.run(kernel, bindings, values, { groups, variant, tune: { ...tuned, LANES } });
-  } else {
-    const kernel = kernels.conv2d[entry];
-    const tune = gpu.tunables(kernel, shapeOf(geometry));
-    const { WORKGROUP, LANES, ROWS, COLUMNS } = tune;
-    const [gx, gz] = folded(gpu, Math.ceil(rows / ((ROWS * WORKGROUP) / LANES)));
-    const groups = [gx, Math.ceil(channels / (COLUMNS * LANES)) * phases, gz] as const;
-    gpu.run(kernel, bindings, values, { groups, variant, tune });
-  }
+  const kernel = variant.gather(entry);
+  const tile = variant.tile(gpu, gpu.tunables<Numbers>(kernel, shapeOf(geometry)), entry, channels);
+  const down = Math.ceil((batch * Math.ceil(height / step) * Math.ceil(width / step)) / tile.rows);
+  const across = Math.ceil(channels / tile.columns) * step * step;
+  // Workgroups by pixels go along x and, where x could not hold them, z.
+  const [x, z] = gpu.groups1d(down, 1);
+  gpu.run(
+    kernel,
+    // Something has to be bound where there is no bias.
+    { input: source, weight, bias: bias ?? weight, output: target },
+    { ...params(plan), accumulate: accumulate ? 1 : 0 },
+    {
+      groups: variant.inLine ? gpu.groups1d(down * across, 1) : [x, across, z],
+      variant: { ...variant.variant(entry), HAS_BIAS: bias !== null },
+      tune: tile.tune,
+    },
+  );
 }
 
 export function backwardWeight(plan: Plan, x: Tensor, dy: Tensor, weight: Sink, bias: Sink): void {
   const { gpu } = x;
-  const { geometry, lanes } = plan;
+  const { geometry, variant } = plan;
   const { batch, channels, outChannels, outHeight, kernelHeight, kernelWidth } = geometry;
   const weightRows = kernelHeight * kernelWidth * channels;
-  const rows = weightRows + 1;
+  const kernel = variant.backwardWeight();
+  const tuned = gpu.tunables<Numbers>(kernel, shapeOf(geometry));
+  const tile = variant.tile(gpu, tuned, "backwardWeight", outChannels);
+  // Kernels whose workgroups are not in line sum dy in a row of their own.
+  const down = Math.ceil((weightRows + (variant.inLine ? 0 : 1)) / tile.rows);
+  const across = Math.ceil(outChannels / tile.columns);
   // The sum over pixels is split until there is work for every core of the device.
   const wanted = gpu.software ? 32 : 512;
-  const splitsFor = (groups: number) =>
-    Math.max(1, Math.min(Math.ceil(wanted / groups), batch * outHeight, 64));
-  const bindingsFor = (splits: number) => ({
-    input: x,
-    doutput: dy,
-    partial: empty(gpu, [splits, rows, outChannels], "f32", "conv2d weight gradient splits"),
-  });
-  const values = params(geometry, lanes ? 4 : 1);
-  let splits: number;
-  let bindings: ReturnType<typeof bindingsFor>;
-  if (inRegisters(gpu, plan)) {
-    splits = splitsFor(tiles(gpu, weightRows, outChannels, 1)[0]);
-    bindings = bindingsFor(splits);
-    const groups = tiles(gpu, weightRows, outChannels, splits);
-    gpu.run(kernels.conv2dRegisters.backwardWeight, bindings, { ...values, splits }, { groups });
-  } else if (lanes) {
-    const kernel = kernels.conv2dSubgroups.backwardWeight;
-    const tuned = gpu.tunables(kernel, shapeOf(geometry));
-    const gx = Math.ceil(rows / ((8 * tuned.WORKGROUP) / lanes));
-    const gy = Math.ceil(outChannels / (4 * lanes));
-    splits = splitsFor(gx * gy);
-    bindings = bindingsFor(splits);
-    const options = { groups: [gx, gy, splits] as const, tune: { ...tuned, LANES: lanes } };
-    gpu.run(kernel, bindings, { ...values, splits }, options);
-  } else {
-    const kernel = kernels.conv2d.backwardWeight;
-    const tune = gpu.tunables(kernel, shapeOf(geometry));
-    const { WORKGROUP, LANES, ROWS, COLUMNS } = tune;
-    const gx = Math.ceil(rows / ((ROWS * WORKGROUP) / LANES));
-    const gy = Math.ceil(outChannels / (COLUMNS * LANES));
-    splits = splitsFor(gx * gy);
-    bindings = bindingsFor(splits);
-    gpu.run(kernel, bindings, { ...values, splits }, { groups: [gx, gy, splits], tune });
-  }
-  combineParts(bindings.partial, weightRows * outChannels, weight, bias);
+  const splits = Math.max(1, Math.min(Math.ceil(wanted / (down * across)), batch * outHeight, 64));
+  const partial = empty(gpu, [splits, weightRows + 1, outChannels], "f32", "conv2d weight gradient splits");
+  gpu.run(
+    kernel,
+    { input: x, doutput: dy, partial },
+    { ...params(plan), splits },
+    {
+      groups: variant.inLine ? gpu.groups1d(down * across * splits, 1) : [down, across, splits],
+      tune: tile.tune,
+    },
+  );
+  combineParts(partial, weightRows * outChannels, weight, bias);
 }
 
-/** Channels by `each` at once. */
-function params(geometry: Geometry, each: 1 | 4) {
+function params({ geometry, variant: { each } }: Plan) {
   return {
     batch: geometry.batch,
     height: geometry.height,

@@ -4,7 +4,7 @@ import type { Float, Vec4 } from "../gpu/kernel.js";
 import * as kernels from "../gpu/kernels.generated.js";
 import { checkTensors } from "../tensor/arguments.js";
 import { ShapeError } from "../tensor/errors.js";
-import { sameShape } from "../tensor/strided.js";
+import { sameShape, sizeOf } from "../tensor/strided.js";
 import type { GradWriter } from "../tensor/tape.js";
 import { record } from "../tensor/tape.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
@@ -169,7 +169,7 @@ function binaryParams(x: Tensor, y: Tensor, shape: readonly number[], accumulate
     y_stride_0: yStride.first,
     x_offset: x.offset,
     y_offset: y.offset,
-    count: shape.reduce((product, length) => product * length, 1),
+    count: sizeOf(shape),
     accumulate: accumulate ? 1 : 0,
   };
 }

@@ -106,12 +106,8 @@ export function groupNorm(
         variant,
       });
       if (grads.needs(1) || grads.needs(2)) {
-        const unused = () => ({
-          tensor: empty(gpu, [channels], "f32", "groupNorm unused"),
-          accumulate: false,
-        });
-        const dweight = grads.needs(1) ? grads.sink(1) : unused();
-        const dbias = grads.needs(2) ? grads.sink(2) : unused();
+        const dweight = grads.sinkOrUnused(1, [channels]);
+        const dbias = grads.sinkOrUnused(2, [channels]);
         gpu.run(
           family.backwardParameters,
           {

@@ -89,11 +89,7 @@ function affineGradients(
     { ...base, rows_per_group: rowsPerChunk },
     { groups: [Math.ceil(channels / gpu.tunables(first).WORKGROUP), chunks] },
   );
-  const target = (i: number) =>
-    grads.needs(i)
-      ? grads.sink(i)
-      : { tensor: empty(gpu, [channels], "f32", "unused gradient"), accumulate: false };
-  combineParts(partial, channels, target(1), target(2));
+  combineParts(partial, channels, grads.sinkOrUnused(1, [channels]), grads.sinkOrUnused(2, [channels]));
 }
 
 /**

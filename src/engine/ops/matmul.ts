@@ -7,12 +7,14 @@ import type { Storage } from "../gpu/pool.js";
 import * as choices from "../gpu/tuning/choices.js";
 import { checkTensors, optional } from "../tensor/arguments.js";
 import { ShapeError } from "../tensor/errors.js";
+import { broadcast } from "../tensor/strided.js";
 import { noGrad, record } from "../tensor/tape.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 import { combineParts, type Sink } from "./combine.js";
 import { contiguous } from "./copy.js";
 import { activationBackward } from "./elementwise.js";
 import { sumTo } from "./reduce.js";
+import { type InTable, type Numbers, pick, type Variant } from "./variants.js";
 
 /** What is applied to a product before the residual is added: gelu2 is x·sigmoid(1.702 x). */
 export type Activation = "none" | "gelu2" | "silu" | "relu";
@@ -45,14 +47,55 @@ interface Epilogue {
   columnSums?: boolean;
 }
 
-/**
- * Which kernel runs for a shape [rows, columns, length of the sums]: the one chosen, if subgroups have the eight lanes that it
- * needs, else the one that needs four, else the one that needs none.
- */
-export function matmulKernel(gpu: Gpu, shape?: readonly number[]): "subgroup" | "registers" | "workgroup" {
-  const { KERNEL } = gpu.tunables(choices.matmul, shape);
-  if (KERNEL === "workgroup" || gpu.certainLanes < 4) return "workgroup";
-  return gpu.certainLanes < 8 ? "registers" : KERNEL;
+interface ProductVariant extends Variant<void> {
+  readonly family: {
+    readonly product: InTable<typeof kernels.matmul.product>;
+    /** Writes vectors of four. */
+    readonly productVectors?: InTable<typeof kernels.matmulSubgroup.productVectors>;
+  };
+  /** Compile-time choices of its own, for sums over `k`; `aligned` says of A and B whether they can be read by vectors. */
+  variant(aligned: Record<"A_VECTORS" | "B_VECTORS", boolean>, k: number): Record<string, boolean>;
+  /** Rows and columns of C that a workgroup computes, for a C of `m` rows, and the tunables that say so. */
+  tile(gpu: Gpu, tuned: Numbers, m: number): { rows: number; columns: number; tune?: Numbers };
+}
+
+const variants: readonly ProductVariant[] = [
+  {
+    name: "subgroup",
+    family: kernels.matmulSubgroup,
+    applies: ({ certainLanes }) => certainLanes >= 8,
+    variant: (aligned) => aligned,
+    tile({ certainLanes }, tuned, m) {
+      const LANES = Math.min(tuned.LANES!, certainLanes);
+      // A tile need not be much higher than the matrix.
+      const ROW_GROUPS = Math.min(tuned.ROW_GROUPS!, 2 ** Math.ceil(Math.log2(Math.ceil(m / LANES))));
+      return { rows: LANES * ROW_GROUPS, columns: 4 * LANES, tune: { LANES, ROW_GROUPS } };
+    },
+  },
+  {
+    name: "registers",
+    family: kernels.matmulRegisters,
+    applies: ({ certainLanes }) => certainLanes >= 4,
+    variant: (aligned, k) => ({ ...aligned, TAIL: k % 4 !== 0 }),
+    tile: () => ({ rows: 16, columns: 16 }),
+  },
+  {
+    name: "workgroup",
+    family: kernels.matmul,
+    applies: () => true,
+    variant: () => ({}),
+    tile: (_, tune) => ({ rows: tune.TILE!, columns: tune.TILE!, tune }),
+  },
+];
+
+/** Which kernels run for a shape [rows of all matrices, columns, length of the sums]. */
+function variantFor(gpu: Gpu, shape?: readonly number[]): ProductVariant {
+  return pick(variants, gpu.tunables(choices.matmul, shape).KERNEL, gpu, undefined);
+}
+
+/** The name of the variant that runs for a shape, for tests. */
+export function matmulKernel(gpu: Gpu, shape?: readonly number[]): string {
+  return variantFor(gpu, shape).name;
 }
 
 /** C = epilogue(A·B) into the dense tensor `c`: the one place that launches the kernels. */
@@ -93,69 +136,44 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor<Float>, epilogue: E
     column_sums: Number(epilogue.columnSums ?? false),
     layers: batch0 * batch1 * splits,
   };
-  // Bindings that a call does not use still need a buffer.
+  // Variants name the same memory differently, and bindings that a call does not use still need a buffer.
+  const bias = epilogue.bias ?? a.storage;
+  const residual = epilogue.residual ?? a.storage;
   const bindings = {
     a: a.storage,
     b: b.storage,
+    a_numbers: a.storage,
+    b_numbers: b.storage,
     c,
-    bias: epilogue.bias ?? a.storage,
-    residual: epilogue.residual ?? a.storage,
+    c_vectors: c,
+    bias,
+    bias_vectors: bias,
+    residual,
+    residual_vectors: residual,
   };
-  const variant = {
-    A: a.dtype,
-    B: b.dtype,
-    C: c.dtype,
-    COLUMN_SUMS: epilogue.columnSums ?? false,
-    EPILOGUE: (params.bias_on || params.residual_on || params.keep || params.activation) !== 0,
-  } as const;
-  const grid = (rows: number, columns: number) =>
-    gpu.groups1d(Math.ceil(m / rows) * Math.ceil(n / columns) * params.layers, 1);
-  const layout = { A_TRANSPOSED: aTransposed, B_TRANSPOSED: bTransposed };
   const shape = [batch0 * batch1 * m, n, k];
-  const which = matmulKernel(gpu, shape);
-  const aStride = aTransposed ? a.columnStride : a.rowStride;
-  const bStride = bTransposed ? b.columnStride : b.rowStride;
+  const { family, variant, tile } = variantFor(gpu, shape);
+  const { rows, columns, tune } = tile(gpu, gpu.tunables<Numbers>(family.product, shape), m);
   const divisible = (operand: Operand, stride: number, line: number) =>
     [operand.offset, stride, line, ...operand.batchStride].every((value) => value % 4 === 0);
   const aligned = {
-    A_VECTORS: divisible(a, aStride, aTransposed ? m : k),
-    B_VECTORS: divisible(b, bStride, bTransposed ? k : n),
+    A_VECTORS: divisible(a, aTransposed ? a.columnStride : a.rowStride, aTransposed ? m : k),
+    B_VECTORS: divisible(b, bTransposed ? b.columnStride : b.rowStride, bTransposed ? k : n),
   };
-  const { c: target, bias, residual, ...read } = bindings;
-  const vectors = { ...read, c_vectors: target, bias_vectors: bias, residual_vectors: residual };
-  const byVectors = n % 4 === 0;
-  if (which === "registers") {
-    const { product: anyWidth, productVectors } = kernels.matmulRegisters;
-    const options = {
-      groups: grid(16, 16),
-      variant: { ...variant, ...layout, ...aligned, TAIL: k % 4 !== 0 },
-    } as const;
-    const numbers = { a_numbers: a.storage, b_numbers: b.storage };
-    if (byVectors) gpu.run(productVectors, { ...vectors, ...numbers }, params, options);
-    else gpu.run(anyWidth, { ...bindings, ...numbers }, params, options);
-  } else if (which === "subgroup") {
-    const { product: anyWidth, productVectors } = kernels.matmulSubgroup;
-    const tuned = gpu.tunables(anyWidth, shape);
-    const LANES = Math.min(tuned.LANES, gpu.certainLanes);
-    // A tile need not be much higher than the matrix.
-    const ROW_GROUPS = Math.min(tuned.ROW_GROUPS, 2 ** Math.ceil(Math.log2(Math.ceil(m / LANES))));
-    const options = {
-      groups: grid(LANES * ROW_GROUPS, 4 * LANES),
-      variant: { ...variant, ...layout, ...aligned },
-      tune: { LANES, ROW_GROUPS },
-    } as const;
-    if (byVectors) gpu.run(productVectors, vectors, params, options);
-    else gpu.run(anyWidth, bindings, params, options);
-  } else {
-    const kernel = kernels.matmul.product;
-    const tune = gpu.tunables(kernel, shape);
-    const options = { groups: grid(tune.TILE, tune.TILE), variant: { ...variant, ...layout }, tune };
-    gpu.run(kernel, bindings, params, options);
-  }
-}
-
-function describe(tensor: Tensor<Float>): string {
-  return `${tensor.label} [${tensor.shape.join(", ")}]`;
+  gpu.run((n % 4 === 0 && family.productVectors) || family.product, bindings, params, {
+    groups: gpu.groups1d(Math.ceil(m / rows) * Math.ceil(n / columns) * params.layers, 1),
+    variant: {
+      A: a.dtype,
+      B: b.dtype,
+      C: c.dtype,
+      COLUMN_SUMS: epilogue.columnSums ?? false,
+      EPILOGUE: (params.bias_on || params.residual_on || params.keep || params.activation) !== 0,
+      A_TRANSPOSED: aTransposed,
+      B_TRANSPOSED: bTransposed,
+      ...variant(aligned, k),
+    },
+    tune,
+  });
 }
 
 /** The elements of a tensor as a matrix [rows, columns]. */
@@ -208,19 +226,6 @@ function commonBatch(
     a: merged.map((axis) => axis.a),
     b: merged.map((axis) => axis.b),
   };
-}
-
-/** The shape that two batch shapes broadcast to, or null. */
-function broadcast(a: readonly number[], b: readonly number[]): number[] | null {
-  const rank = Math.max(a.length, b.length);
-  const shape: number[] = [];
-  for (let axis = 0; axis < rank; axis++) {
-    const x = a[axis - rank + a.length] ?? 1;
-    const y = b[axis - rank + b.length] ?? 1;
-    if (x !== y && x !== 1 && y !== 1) return null;
-    shape.push(Math.max(x, y));
-  }
-  return shape;
 }
 
 /** A tensor as the kernels can read it: one of its two inner strides is 1. Copies only if neither is. */
@@ -306,17 +311,14 @@ export function matmul<D extends Float = "f32">(
   checkTensors("matmul", "float", a, b);
   const { transposeA = false, transposeB = false, output = "f32" as D } = options;
   if (a.rank < 2 || b.rank < 2)
-    throw new ShapeError("matmul", `a ${describe(a)} and b ${describe(b)}: both need at least two axes`);
+    throw new ShapeError("matmul", `a ${a} and b ${b}: both need at least two axes`);
   const k = a.shape.at(transposeA ? -2 : -1)!;
   const kOfB = b.shape.at(transposeB ? -1 : -2)!;
   if (k !== kOfB)
-    throw new ShapeError(
-      "matmul",
-      `a ${describe(a)} and b ${describe(b)}: inner dimensions ${k} and ${kOfB} differ`,
-    );
+    throw new ShapeError("matmul", `a ${a} and b ${b}: inner dimensions ${k} and ${kOfB} differ`);
   const batch = broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2));
   if (!batch) {
-    throw new ShapeError("matmul", `a ${describe(a)} and b ${describe(b)}: batch axes do not broadcast`);
+    throw new ShapeError("matmul", `a ${a} and b ${b}: batch axes do not broadcast`);
   }
   const rows = a.shape.at(transposeA ? -1 : -2)!;
   const columns = b.shape.at(transposeB ? -2 : -1)!;
@@ -391,21 +393,18 @@ export function linear<D extends Float = "f32">(
   if (weight.rank !== 2 || x.shape.at(-1) !== inputs) {
     throw new ShapeError(
       "linear",
-      `x ${describe(x)} and weight ${describe(weight)}: the last axis of x has to be the first of a two-axis weight`,
+      `x ${x} and weight ${weight}: the last axis of x has to be the first of a two-axis weight`,
     );
   }
   if (bias && (bias.rank !== 1 || bias.size !== outputs)) {
-    throw new ShapeError(
-      "linear",
-      `bias ${describe(bias)} for weight ${describe(weight)}: it needs [${outputs}]`,
-    );
+    throw new ShapeError("linear", `bias ${bias} for weight ${weight}: it needs [${outputs}]`);
   }
   const shape = [...x.shape.slice(0, -1), outputs];
   if (
     residual &&
     (residual.rank !== shape.length || residual.shape.some((length, axis) => length !== shape[axis]))
   ) {
-    throw new ShapeError("linear", `residual ${describe(residual)} for an output [${shape.join(", ")}]`);
+    throw new ShapeError("linear", `residual ${residual} for an output [${shape.join(", ")}]`);
   }
   const rows = x.size / inputs;
   const size = rows * outputs;

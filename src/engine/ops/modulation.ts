@@ -45,12 +45,8 @@ export function modulation(h: Tensor, weight: Tensor, bias: Tensor): Tensor {
         );
       }
       if (!grads.needs(1) && !grads.needs(2)) return;
-      const target = (i: number, shape: readonly number[]) =>
-        grads.needs(i)
-          ? grads.sink(i)
-          : { tensor: empty(gpu, shape, "f32", "unused gradient"), accumulate: false };
-      const dweight = target(1, weight.shape);
-      const dbias = target(2, bias.shape);
+      const dweight = grads.sinkOrUnused(1, weight.shape);
+      const dbias = grads.sinkOrUnused(2, bias.shape);
       gpu.run(
         backwardParameters,
         { h: savedH, dy, dweight: dweight.tensor, dbias: dbias.tensor },

@@ -4,7 +4,7 @@ import type { Vec4 } from "../gpu/kernel.js";
 import * as kernels from "../gpu/kernels.generated.js";
 import { checkTensors } from "../tensor/arguments.js";
 import { ShapeError } from "../tensor/errors.js";
-import { denseStrides } from "../tensor/strided.js";
+import { denseStrides, sizeOf } from "../tensor/strided.js";
 import { record } from "../tensor/tape.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 import { contiguous } from "./copy.js";
@@ -24,10 +24,6 @@ interface Layout {
   reduced: Axes;
   outputs: number;
   length: number;
-}
-
-function size(shape: readonly number[]): number {
-  return shape.reduce((product, length) => product * length, 1);
 }
 
 /** A shape's axes split by `isReduced`, neighbours of one kind merged where the strides allow; null if over three remain. */
@@ -53,7 +49,7 @@ function layoutOf(x: Tensor, isReduced: readonly boolean[]): Layout | null {
     previous = axes;
   });
   if (kept.length.length > 3 || reduced.length.length > 3) return null;
-  return { kept, reduced, outputs: size(kept.length), length: size(reduced.length) };
+  return { kept, reduced, outputs: sizeOf(kept.length), length: sizeOf(reduced.length) };
 }
 
 function three(values: readonly number[], filler: number): Vec4 {

@@ -22,12 +22,11 @@ export function checkTensors(op: string, taken: Taken, ...given: readonly unknow
       throw new ArgumentError(op, `argument ${i + 1} is ${shown}, not a tensor`);
     }
     void tensor.storage;
-    const named = `${tensor.label} [${tensor.shape.join(", ")}]`;
     if (!takes(taken, tensor.dtype))
-      throw new ArgumentError(op, `${named} is ${tensor.dtype}, the op takes ${taken}`);
+      throw new ArgumentError(op, `${tensor} is ${tensor.dtype}, the op takes ${taken}`);
     const [first] = given as Tensor[];
     if (tensor.gpu !== first!.gpu)
-      throw new ArgumentError(op, `${named} is not on the Gpu of ${first!.label}`);
+      throw new ArgumentError(op, `${tensor} is not on the Gpu of ${first!.label}`);
   });
 }
 

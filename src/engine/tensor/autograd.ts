@@ -4,9 +4,9 @@ import type { Gpu } from "../gpu/gpu.js";
 import type { Float } from "../gpu/kernel.js";
 import { checkTensors } from "./arguments.js";
 import { AutogradError, ShapeError } from "./errors.js";
-import { copyStrided, denseStrides, sameShape } from "./strided.js";
+import { copyStrided, denseStrides, sameShape, sizeOf } from "./strided.js";
 import { GradNode, type GradWriter, noGrad, recording, withGradients } from "./tape.js";
-import { Tensor, untracked } from "./tensor.js";
+import { empty, Tensor, untracked } from "./tensor.js";
 
 class NodeGradWriter implements GradWriter {
   readonly #node: GradNode;
@@ -40,6 +40,11 @@ class NodeGradWriter implements GradWriter {
     const apart = untracked(tensor.gpu, tensor.shape, "f32", tensor.label);
     this.#late.push([i, apart]);
     return { tensor: apart, accumulate: false };
+  }
+
+  sinkOrUnused(i: number, shape: readonly number[]): { tensor: Tensor; accumulate: boolean } {
+    if (this.needs(i)) return this.sink(i);
+    return { tensor: empty(this.#node.gradient!.gpu, shape, "f32", "unused gradient"), accumulate: false };
   }
 
   /** Adds what could not be written in its place at once. */
@@ -99,7 +104,7 @@ function newGradient(gpu: Gpu, node: GradNode, shape: readonly number[]): Tensor
   const parent = node.inputs[0];
   const start = node.viewStart;
   if (start !== null && parent instanceof GradNode) {
-    const end = start + shape.reduce((product, length) => product * length, 1);
+    const end = start + sizeOf(shape);
     const bindable = (start * 4) % gpu.limits.minStorageBufferOffsetAlignment === 0;
     const fresh = !parent.gradient;
     const apart = parent.written?.every((stretch) => stretch.end <= start || end <= stretch.start);
@@ -167,10 +172,7 @@ function propagate(root: GradNode): void {
 export function backward(loss: Tensor): void {
   checkTensors("backward", "f32", loss);
   if (loss.size !== 1)
-    throw new AutogradError(
-      "backward",
-      `${loss.label} [${loss.shape.join(", ")}] has ${loss.size} elements; a loss has one`,
-    );
+    throw new AutogradError("backward", `${loss} has ${loss.size} elements; a loss has one`);
   const { one } = loss.gpu;
   one.retain();
   const seed = new Tensor(loss.gpu, one, "f32", loss.shape, denseStrides(loss.shape), 0, "grad of loss");
@@ -182,10 +184,7 @@ export function backward(loss: Tensor): void {
 export function backwardFrom(output: Tensor<Float>, dy: Tensor): void {
   checkTensors("backward", "float", output, dy);
   if (!sameShape(output.shape, dy.shape)) {
-    throw new ShapeError(
-      "backward",
-      `${output.label} is [${output.shape.join(", ")}], its gradient ${dy.label} [${dy.shape.join(", ")}]`,
-    );
+    throw new ShapeError("backward", `${output.label} is [${output.shape.join(", ")}], its gradient ${dy}`);
   }
   if (!output.requiresGrad)
     throw new AutogradError("backward", `${output.label} depends on nothing that requires a gradient`);

@@ -23,6 +23,24 @@ export interface Strided {
   readonly label: string;
 }
 
+/** Elements of a tensor of this shape. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, length) => product * length, 1);
+}
+
+/** The shape that two shapes broadcast to, or null. */
+export function broadcast(a: readonly number[], b: readonly number[]): number[] | null {
+  const rank = Math.max(a.length, b.length);
+  const shape: number[] = [];
+  for (let axis = 0; axis < rank; axis++) {
+    const x = a[axis - rank + a.length] ?? 1;
+    const y = b[axis - rank + b.length] ?? 1;
+    if (x !== y && x !== 1 && y !== 1) return null;
+    shape.push(Math.max(x, y));
+  }
+  return shape;
+}
+
 /** Row-major strides of a shape, in elements. */
 export function denseStrides(shape: readonly number[]): number[] {
   const strides = new Array<number>(shape.length);
@@ -72,10 +90,7 @@ function copiedAs(dtype: DType): "f32" | "f16" | "u32" {
  */
 export function copyStrided(source: Strided, target: Strided, options: { accumulate: boolean }): void {
   if (!sameShape(source.shape, target.shape)) {
-    throw new ShapeError(
-      "copy",
-      `${source.label} [${source.shape.join(", ")}] into ${target.label} [${target.shape.join(", ")}]`,
-    );
+    throw new ShapeError("copy", `${source} into ${target}`);
   }
   if (source.rank > maxRank)
     throw new ShapeError("copy", `${source.label} has ${source.rank} axes; at most ${maxRank} are supported`);

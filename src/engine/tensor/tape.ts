@@ -18,6 +18,8 @@ export interface GradWriter {
    * `accumulate`. Costs no dispatch of its own.
    */
   sink(i: number): { tensor: Tensor; accumulate: boolean };
+  /** Like `sink`. A gradient that nobody wants goes into memory of `shape` that is freed with the scope of the backward pass. */
+  sinkOrUnused(i: number, shape: readonly number[]): { tensor: Tensor; accumulate: boolean };
   /** Hands over a gradient that exists already: a fresh tensor, a view of one, or `dy` itself. */
   give(i: number, gradient: Tensor): void;
 }
@@ -92,7 +94,7 @@ export class GradNode {
       if (watch.changed) {
         throw new AutogradError(
           this.op,
-          `${tensor.label} [${tensor.shape.join(", ")}] was changed in place after the op saved it for its gradient`,
+          `${tensor} was changed in place after the op saved it for its gradient`,
         );
       }
     }

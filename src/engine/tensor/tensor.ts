@@ -6,7 +6,7 @@ import { borrowedId, Storage } from "../gpu/pool.js";
 import type { Region } from "../gpu/region.js";
 import { ArgumentError, ShapeError, UseAfterFreeError } from "./errors.js";
 import { float16ToFloat32, float32ToFloat16 } from "./float16.js";
-import { copyStrided, denseStrides, isDense } from "./strided.js";
+import { copyStrided, denseStrides, isDense, sizeOf } from "./strided.js";
 import { type BackwardFunction, type GradNode, record } from "./tape.js";
 
 /** What the elements of each type are read as; float16 is widened, which is exact. */
@@ -53,7 +53,7 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
     this.shape = shape;
     this.strides = strides;
     this.offset = offset;
-    this.size = shape.reduce((product, length) => product * length, 1);
+    this.size = sizeOf(shape);
     this.label = label;
   }
 
@@ -88,6 +88,11 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
     };
   }
 
+  /** Label and shape, as messages name a tensor. */
+  toString(): string {
+    return `${this.label} [${this.shape.join(", ")}]`;
+  }
+
   get rank(): number {
     return this.shape.length;
   }
@@ -116,14 +121,8 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
   reshape(shape: readonly number[]): Tensor<D> {
     const known = shape.reduce((product, length) => (length === -1 ? product : product * length), 1);
     const full = shape.map((length) => (length === -1 ? this.size / known : length));
-    if (
-      full.reduce((product, length) => product * length, 1) !== this.size ||
-      full.some((length) => !isLength(length))
-    ) {
-      throw new ShapeError(
-        "reshape",
-        `${this.label} [${this.shape.join(", ")}] has ${this.size} elements, [${shape.join(", ")}] does not`,
-      );
+    if (sizeOf(full) !== this.size || full.some((length) => !isLength(length))) {
+      throw new ShapeError("reshape", `${this} has ${this.size} elements, [${shape.join(", ")}] does not`);
     }
     if (!this.contiguous) return this.dense().reshape(full);
     const from = this.shape;
@@ -148,10 +147,7 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
     const a = this.axis("slice", axis);
     const whole = Number.isInteger(start) && Number.isInteger(length);
     if (!whole || start < 0 || length < 1 || start + length > this.shape[a]!) {
-      throw new ShapeError(
-        "slice",
-        `${length} from ${start} on is outside axis ${a} of ${this.label} [${this.shape.join(", ")}]`,
-      );
+      throw new ShapeError("slice", `${length} from ${start} on is outside axis ${a} of ${this}`);
     }
     const shape = this.shape.map((value, i) => (i === a ? length : value));
     const offset = this.offset + start * this.strides[a]!;
@@ -168,7 +164,7 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
   axis(op: string, axis: number): number {
     const a = axis < 0 ? axis + this.rank : axis;
     if (!Number.isInteger(a) || a < 0 || a >= this.rank)
-      throw new ShapeError(op, `${this.label} [${this.shape.join(", ")}] has no axis ${axis}`);
+      throw new ShapeError(op, `${this} has no axis ${axis}`);
     return a;
   }
 
@@ -283,21 +279,14 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
 
   /** The value of a tensor with one element. */
   async item(): Promise<number> {
-    if (this.size !== 1)
-      throw new ShapeError(
-        "item",
-        `${this.label} [${this.shape.join(", ")}] has ${this.size} elements, not one`,
-      );
+    if (this.size !== 1) throw new ShapeError("item", `${this} has ${this.size} elements, not one`);
     return (await this.read())[0]!;
   }
 
   /** Replaces all elements, after all work recorded so far; for float16 they are rounded to nearest. */
   write(data: ArrayLike<number>): void {
     if (data.length !== this.size) {
-      throw new ShapeError(
-        "write",
-        `${this.label} [${this.shape.join(", ")}] has ${this.size} elements, the data ${data.length}`,
-      );
+      throw new ShapeError("write", `${this} has ${this.size} elements, the data ${data.length}`);
     }
     if (!this.contiguous) throw new ShapeError("write", `${this.label} is a strided view`);
     if (inWholeWords(this))
@@ -369,7 +358,7 @@ export function untracked<D extends DType = "f32">(
   label = "tensor",
 ): Tensor<D> {
   checkShape(label, shape);
-  const elements = shape.reduce((product, length) => product * length, 1);
+  const elements = sizeOf(shape);
   if (dtype === "f16") gpu.requireFloat16(`${label}, a float16 tensor,`);
   const storage = gpu.allocate(elements * bytesPerElement[dtype], label);
   return new Tensor(gpu, storage, dtype, [...shape], denseStrides(shape), 0, label);
@@ -411,7 +400,7 @@ export function fromBuffer<D extends DType = "f32">(
 ): Tensor<D> {
   const label = buffer.label || "a buffer of the caller's";
   checkShape(label, shape);
-  const elements = shape.reduce((product, length) => product * length, 1);
+  const elements = sizeOf(shape);
   const bytes = 16 * Math.ceil((elements * bytesPerElement[dtype]) / 16);
   if (buffer.size < bytes) {
     throw new ShapeError(label, `[${shape.join(", ")}] takes ${bytes} bytes, the buffer has ${buffer.size}`);

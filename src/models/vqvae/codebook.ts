@@ -9,6 +9,7 @@ import { scale, straightThrough } from "../../engine/ops/elementwise.js";
 import { embedding } from "../../engine/ops/embedding.js";
 import { mse } from "../../engine/ops/reduce.js";
 import type { Rng } from "../../engine/ops/rng.js";
+import { type InTable, type Numbers, pick, type Variant } from "../../engine/ops/variants.js";
 import { checkTensors } from "../../engine/tensor/arguments.js";
 import { ShapeError } from "../../engine/tensor/errors.js";
 import { noGrad } from "../../engine/tensor/tape.js";
@@ -64,6 +65,30 @@ function grid(gpu: Gpu, kernel: Tunable<{ WORKGROUP: number }>, count: number) {
   return { groups: gpu.groups1d(count, gpu.tunables(kernel).WORKGROUP) };
 }
 
+interface SearchVariant extends Variant<void> {
+  kernel(): InTable<typeof kernels.codebookSubgroups.nearest>;
+  /** Vectors that a workgroup searches for, and the tunables that say so. */
+  block(gpu: Gpu, tuned: Numbers): { vectors: number; tune: Numbers };
+}
+
+const searches: readonly SearchVariant[] = [
+  {
+    name: "subgroup",
+    applies: ({ teamLanes }) => teamLanes > 0,
+    kernel: () => kernels.codebookSubgroups.nearest,
+    block: ({ teamLanes: LANES }, tuned) => ({
+      vectors: (8 * tuned.WORKGROUP!) / LANES,
+      tune: { ...tuned, LANES },
+    }),
+  },
+  {
+    name: "portable",
+    applies: () => true,
+    kernel: () => kernels.codebook.nearest,
+    block: (_, tune) => ({ vectors: tune.ROWS! * tune.SEARCH_WORKGROUP!, tune }),
+  },
+];
+
 /**
  * For every vector of z [..., D] the code k of codes [K, D] with the least |z − e_k|², ties to the lowest k, and that
  * squared distance. Not differentiable.
@@ -80,11 +105,10 @@ export function nearestCodes(z: Tensor, codes: Tensor): NearestCodes {
     const table = paddedRows(codes, codeCount, width);
     const vectors = paddedRows(z, rows, width);
     const sizes = [rows, codeCount, width];
-    const lanes = gpu.tunables(choices.nearestCodes, sizes).KERNEL === "subgroup" ? gpu.teamLanes : 0;
-    const teams = lanes ? { ...gpu.tunables(kernels.codebookSubgroups.nearest, sizes), LANES: lanes } : null;
-    const alone = gpu.tunables(family.nearest, sizes);
-    const rowBlock = teams ? (8 * teams.WORKGROUP) / lanes : alone.ROWS * alone.SEARCH_WORKGROUP;
-    const blocks = Math.ceil(rows / rowBlock);
+    const search = pick(searches, gpu.tunables(choices.nearestCodes, sizes).KERNEL, gpu, undefined);
+    const kernel = search.kernel();
+    const { vectors: each, tune } = search.block(gpu, gpu.tunables<Numbers>(kernel, sizes));
+    const blocks = Math.ceil(rows / each);
     // Few vectors and many codes: ranges of codes are searched side by side.
     const wanted = gpu.software ? 8 : 256;
     const ranges = Math.max(1, Math.min(Math.ceil(wanted / blocks), Math.ceil(codeCount / 32)));
@@ -101,17 +125,19 @@ export function nearestCodes(z: Tensor, codes: Tensor): NearestCodes {
       params,
       grid(gpu, family.centreCodes, codeCount),
     );
-    const bindings = {
-      vectors,
-      codes: centred,
-      centre,
-      half_norm: halfNorm,
-      range_score: scores,
-      range_id: found,
-    };
-    const groups = [blocks, ranges] as const;
-    if (teams) gpu.run(kernels.codebookSubgroups.nearest, bindings, params, { groups, tune: teams });
-    else gpu.run(family.nearest, bindings, params, { groups, tune: alone });
+    gpu.run(
+      kernel,
+      {
+        vectors,
+        codes: centred,
+        centre,
+        half_norm: halfNorm,
+        range_score: scores,
+        range_id: found,
+      },
+      params,
+      { groups: [blocks, ranges], tune },
+    );
     gpu.run(
       family.finish,
       {

@@ -352,7 +352,7 @@ const without: (keyof typeof ops)[] = [
   "sampleTimesteps",
 ];
 /** Parts of conv2d that it shares with convTranspose2d. */
-const parts: (keyof typeof ops)[] = ["forward", "backwardInput", "backwardWeight", "teamLanes"];
+const parts: (keyof typeof ops)[] = ["forward", "backwardInput", "backwardWeight", "planFor"];
 /** Parts of functions of several tensors that those of `mc-diffusion/ops` share. */
 const broadcasting: (keyof typeof ops)[] = ["broadcastShape", "fiveAxes", "repeatedStrides"];
 
