@@ -9,9 +9,9 @@ import t from "tap";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const families = readdirSync(join(root, "shaders"), { recursive: true, encoding: "utf8" })
   .filter((name) => name.endsWith(".wgsl"))
-  .map((name) => name.replace(/^.*\//, "").replace(/\.wgsl$/, ""));
+  .map((name) => name.replace(/\.wgsl$/, ""));
 
-/** The families of kernels in the bundle of a program that exports `name` of the door. */
+/** The families of kernels, by the names of their files, in the bundle of a program that exports `name` of the door. */
 async function familiesOf(name: string): Promise<string[]> {
   const { outputFiles, warnings } = await build({
     stdin: { contents: `export { ${name} } from "./dist/nn.js";`, resolveDir: root },
@@ -25,7 +25,10 @@ async function familiesOf(name: string): Promise<string[]> {
   });
   t.same(warnings, [], "no warnings");
   const { text } = outputFiles[0]!;
-  return families.filter((family) => text.includes(`("${family}",`)).sort();
+  return families
+    .filter((family) => text.includes(`("${family}",`))
+    .map((family) => family.replace(/^.*\//, ""))
+    .sort();
 }
 
 const products = ["combine", "matmul", "matmul-registers", "matmul-subgroup", "reduce", "unary"];
