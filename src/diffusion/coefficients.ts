@@ -33,6 +33,7 @@ export interface TransitionTable {
   readonly coefficients: Tensor;
   /** [T+1, 8] probabilities in units of 2^-31 for drawing x_t from x_0 and x_u from (x_t, x_0). */
   readonly thresholds: Tensor<"u32">;
+  /** Frees both tables. */
   dispose(): void;
 }
 

@@ -4,6 +4,7 @@ export type Initialiser = (shape: readonly number[], seed: number, name: string)
 
 const count = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1);
 
+/** Every element is `value`. */
 export function constant(value: number): Initialiser {
   return (shape) => new Float32Array(count(shape)).fill(value);
 }

@@ -32,6 +32,7 @@ import {
   updateCodebook,
 } from "./codebook.js";
 
+/** Sizes of the VQ-VAE. */
 export interface VqVaeShape {
   /** Pictures are imageSize × imageSize RGB. */
   imageSize: number;
@@ -243,6 +244,7 @@ export interface VqVaeLoss {
   sums: BatchSums;
 }
 
+/** The image tokenizer: pictures `[B, H, W, 3]` to a grid of code ids and back. */
 export class VqVae extends Module implements ImageTokenizer {
   readonly shape: VqVaeShape;
   /** e_k, [K, D] */
