@@ -1,4 +1,8 @@
-/** What command-line programs in Node share, `mc-diffusion/cli`: options, exit codes, the device and the data set by name. */
+/**
+ * What command-line programs in Node share, `mc-diffusion/cli`: options, exit codes, the device and the data set by name.
+ *
+ * @module mc-diffusion/cli
+ */
 
 export { loadDataset } from "./cli/load-dataset.js";
 export { commandLine, integerOption, openGpu, runCommand, tuningHelp } from "./cli/options.js";

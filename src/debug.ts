@@ -2,6 +2,8 @@
  * Debug modes, the profiler and the engine's internals, `mc-diffusion/debug`: apart from the other entries, so that no page
  * downloads them unasked. The internals are for tools that look below the public API, as the bench does. They follow the
  * implementation and may change in any release.
+ *
+ * @module mc-diffusion/debug
  */
 
 // Debug modes and the profiler.

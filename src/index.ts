@@ -1,6 +1,8 @@
 /**
  * The public API, by name: the engine (device, tensors, autograd, ops), networks, the diffusion mathematics, the captioner
  * and its metrics. Nothing here needs Node; `mc-diffusion/node` opens a device there.
+ *
+ * @module mc-diffusion
  */
 
 export { Captioner, type LoadOptions } from "./captioner/captioner.js";

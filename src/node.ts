@@ -1,4 +1,8 @@
-/** What the package adds in Node, `mc-diffusion/node`: devices by Dawn, files, decoding of pictures, the shipped weights. */
+/**
+ * What the package adds in Node, `mc-diffusion/node`: devices by Dawn, files, decoding of pictures, the shipped weights.
+ *
+ * @module mc-diffusion/node
+ */
 
 export { modulesDirectory, nodePlatform, shippedWeights } from "./platform/node.js";
 export { type NodeDevice, type NodeDeviceOptions, openNodeDevice } from "./platform/node-adapter.js";

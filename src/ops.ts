@@ -2,6 +2,8 @@
  * More ops, `mc-diffusion/ops`: the functions of tensors that the captioner does not need, own kernels, and help with
  * gradients. Apart from `mc-diffusion/engine`, whose bundle does not carry them; a bundle carries the kernels of the ops that
  * it names. Where both doors have a name, the op here takes more: numbers beside tensors, any axis.
+ *
+ * @module mc-diffusion/ops
  */
 
 export type { DType, Float, Kernel, Vec4 } from "./engine/gpu/kernel.js";

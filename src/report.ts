@@ -1,4 +1,8 @@
-/** A run as people see it, `mc-diffusion/report`: its log, curves, durations. Nothing here needs Node. */
+/**
+ * A run as people see it, `mc-diffusion/report`: its log, curves, durations. Nothing here needs Node.
+ *
+ * @module mc-diffusion/report
+ */
 
 export { type LogEntry, RunFolder } from "./io/run-folder.js";
 export { formatDuration } from "./report/duration.js";

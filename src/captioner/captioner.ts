@@ -27,6 +27,7 @@ import { type PictureOrFile, usable } from "./picture-source.js";
 import type { PictureFit } from "./picture-tensor.js";
 import { PictureWatch, type WatchOptions } from "./watch.js";
 
+/** Options of `Captioner.load`. */
 export interface LoadOptions extends DownloadOptions {
   /** Your device, which stays yours: the captioner never destroys it. Without `device` and `gpu` it opens one of its own. */
   device?: GPUDevice;
@@ -36,6 +37,10 @@ export interface LoadOptions extends DownloadOptions {
   precision?: Precision;
 }
 
+/**
+ * The whole model: pictures in, captions out, on one device. `Captioner.load` and `Captioner.fromFolder`
+ * make one.
+ */
 export class Captioner extends CaptionModel {
   /** What `dispose` ends beside the captioner itself. */
   private owned: () => void = () => {};

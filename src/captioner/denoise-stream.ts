@@ -10,6 +10,7 @@ import type { CaptionModel } from "./model.js";
 import { bannedTokens, type DenoiseOptions, givenWords } from "./options.js";
 import { reportRows, reportWidth } from "./token-report.js";
 
+/** One denoising step of one picture, x_t to x_u, as `Captioner.denoise` yields it. */
 export interface DenoiseStep {
   /** The step left and the step reached, 0 at the end. */
   t: number;

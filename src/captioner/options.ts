@@ -41,6 +41,7 @@ export interface DenoiseOptions extends CaptionOptions {
   slice?: { milliseconds: number } | undefined;
 }
 
+/** A caption as text and as tokens. */
 export interface Caption {
   text: string;
   /** The L token ids. */

@@ -9,6 +9,7 @@ import { inSlices } from "./denoise-stream.js";
 import type { CaptionModel } from "./model.js";
 import type { PictureFit } from "./picture-tensor.js";
 
+/** Options of `Captioner.watch`. */
 export interface WatchOptions {
   /** How a texture that is not square is fitted. */
   fit?: PictureFit;
@@ -23,7 +24,7 @@ export interface WatchOptions {
 export class PictureWatch {
   /** Ids [1, S], row by row of the code grid. */
   readonly codes: Tensor<"u32">;
-  /** [L, S]: the cross-attention of each position of the caption, mean over heads and blocks; see `DenoiseStep.attention`. */
+  /** `[L, S]`: the cross-attention of each position of the caption, mean over heads and blocks; see `DenoiseStep.attention`. */
   readonly attention: Tensor;
   /** L: positions of a caption, the rows of `attention`. */
   readonly length: number;

@@ -75,4 +75,5 @@ export const SMALLER: { [name in keyof typeof PRESETS]?: { below: number; sizes:
 };
 
 export type PresetName = keyof typeof PRESETS;
+/** The presets by name: sizes and settings of a whole run. */
 export const PRESET_NAMES = Object.keys(PRESETS) as PresetName[];

@@ -2,6 +2,7 @@ import { randomUnit } from "../metrics/random.js";
 
 const STREAM = 0x61756731;
 
+/** Bounds of a random change of a picture; each picture draws its own values, uniformly within them. */
 export interface Augmentation {
   /** Largest shift in either direction, as a share of the side length. */
   readonly shift: number;

@@ -17,6 +17,7 @@ export function shuffled(count: number, seed: number, epoch: number): Uint32Arra
   return order;
 }
 
+/** One batch of training pictures, each with one of its captions. */
 export interface Batch {
   /** Picture numbers in `Dataset.images`, length `batchSize`. */
   readonly images: Uint32Array;

@@ -35,6 +35,7 @@ export interface TransitionTable {
   readonly coefficients: Tensor;
   /** [T+1, words of `Thresholds`]: probabilities for drawing x_t from x_0 and x_u from (x_t, x_0). */
   readonly thresholds: Tensor<"u32">;
+  /** Frees both tables. */
   dispose(): void;
 }
 

@@ -17,9 +17,12 @@ import { empty, type Tensor } from "../engine/tensor/tensor.js";
 import { UserError } from "../platform/errors.js";
 import { hiddenCondition, maskCondition } from "./masking.js";
 
+/** The methods of guidance by name, `none` first. */
 export const guidanceMethods = ["none", "cfg", "mcs", "mcs-printed"] as const;
+/** A method of guidance by name; `guidance.ts` has the equation of each. */
 export type GuidanceMethod = (typeof guidanceMethods)[number];
 
+/** How the full and the partial (or empty) condition are mixed while sampling. */
 export interface Guidance {
   readonly method: GuidanceMethod;
   /** ω. */
@@ -30,7 +33,7 @@ export interface Guidance {
   readonly maskRate?: number;
   /** Draws the masked positions anew at every step instead of once for each image. */
   readonly redraw?: boolean;
-  /** [S]: the positions that the partial branch of mcs does not see (not 0), instead of positions drawn at random. */
+  /** `[S]`: the positions that the partial branch of mcs does not see (not 0), instead of positions drawn at random. */
   readonly hidden?: ArrayLike<number>;
 }
 

@@ -15,7 +15,7 @@ import { clear, empty, type Tensor, untracked } from "../engine/tensor/tensor.js
 export class ImportanceSampler {
   /** T. */
   readonly steps: number;
-  /** [T+1, 2]: moving average of the squared loss at each step, and how often it was trained; part of a checkpoint. */
+  /** `[T+1, 2]`: moving average of the squared loss at each step, and how often it was trained; part of a checkpoint. */
   readonly history: Tensor;
   private readonly rng: Rng;
 

@@ -32,11 +32,13 @@ export interface KlTargets {
   readonly coefficients: Tensor;
 }
 
+/** Inputs of `klLoss`. */
 export interface KlInputs extends KlTargets {
-  /** [..., M]: the network's logits of x_0 over the M tokens, one row a position. */
+  /** `[..., M]`: the network's logits of x_0 over the M tokens, one row a position. */
   readonly logits: Tensor;
 }
 
+/** Weights of the terms of the diffusion loss. */
 export interface KlOptions {
   /** λ of the auxiliary loss -log p̃(x_0). */
   lambda?: number;
@@ -48,8 +50,9 @@ export interface KlOptions {
   weights?: Tensor | null;
 }
 
+/** The diffusion loss and its terms. */
 export interface KlResult {
-  /** [1]: mean over all rows of weight · (KL + λ · auxiliary); differentiable. */
+  /** `[1]`: mean over all rows of weight · (KL + λ · auxiliary); differentiable. */
   readonly loss: Tensor;
   /** [3, rows], without gradient: KL (at t = 1: -log p̃), -log p̃(x_0), and each row's share of the loss. */
   readonly terms: Tensor;
@@ -177,14 +180,17 @@ export function headKlLoss(head: Head, targets: KlTargets, options: KlOptions & 
   return headLoss("headKlLoss", head, klRows(targets, options), options);
 }
 
+/**
+ * A batch of the diffusion loss: B captions of L tokens, their noised versions, and the network on them.
+ */
 export interface DiffusionBatch {
   /** What the network says of x_0: its last hidden state [B, L, d] and the layer that makes logits [B, L, M] of it. */
   readonly head: Head;
-  /** [B, L]: clean tokens. */
+  /** `[B, L]`: clean tokens. */
   readonly x0: Tensor<"u32">;
-  /** [B, L]: noised tokens, M being [MASK]. */
+  /** `[B, L]`: noised tokens, M being [MASK]. */
   readonly xt: Tensor<"u32">;
-  /** [B]: steps 1 … T. */
+  /** `[B]`: steps 1 … T. */
   readonly t: Tensor<"u32">;
 }
 

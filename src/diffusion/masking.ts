@@ -13,6 +13,7 @@ import { empty, fromArray, type Tensor } from "../engine/tensor/tensor.js";
 import { UserError } from "../platform/errors.js";
 import { fixWords } from "./sample-step.js";
 
+/** How Algorithm 1 of the paper masks the condition. */
 export interface ConditionMask {
   /** P_cond: the share of samples that lose anything. */
   readonly conditionRate: number;
@@ -25,7 +26,7 @@ export interface ConditionMask {
 }
 
 /**
- * Algorithm 1 of the paper on condition ids `y` [B, S]: per sample p ~ U(0,1); where p < P_cond, every position whose own
+ * Algorithm 1 of the paper on condition ids `y` `[B, S]`: per sample p ~ U(0,1); where p < P_cond, every position whose own
  * draw is <= P_mask becomes `maskId`; with probability P_drop all of them do. With `pair` the result is [2B, S]: the full
  * conditions, then the masked ones, as guidance needs them.
  */

@@ -19,6 +19,7 @@ export interface FixedWords {
   readonly words: Tensor<"u32">;
 }
 
+/** Options of one denoising step. */
 export interface StepOptions {
   /** Divides the log-probabilities of x_0; above 0. */
   temperature?: number;

@@ -19,6 +19,7 @@ import { type FixedWords, fixWords, pSample } from "./sample-step.js";
  */
 export type Predict = (xt: Tensor<"u32">, t: Tensor<"u32">, condition: Tensor<"u32"> | null) => Tensor;
 
+/** One step of a run of the sampler, x_t to x_u. */
 export interface SampleStep {
   /** The step just left. */
   readonly t: number;
@@ -28,6 +29,7 @@ export interface SampleStep {
   readonly tokens: Tensor<"u32">;
 }
 
+/** Options of `sample` and `denoise`. */
 export interface SampleOptions {
   /** The process and the steps to visit: `transitionTable(gpu, schedule, schedule.visit(25))`. */
   readonly table: TransitionTable;

@@ -17,6 +17,7 @@ export interface Transition {
   readonly gamma: number;
 }
 
+/** A noise schedule by name. */
 export type SchedulePreset = "vq-diffusion-paper" | "vq-diffusion-code" | "absorbing" | "uniform";
 
 /** Cumulative probabilities at t = 1 and t = T; linear in t between. What ᾱ and γ̄ leave over is redrawn uniformly. */
@@ -48,12 +49,16 @@ const presets: Readonly<Record<SchedulePreset, ScheduleEnds>> = {
  */
 export const defaultPreset: SchedulePreset = "vq-diffusion-paper";
 
+/** All schedules by name. */
 export const schedulePresets = Object.keys(presets) as readonly SchedulePreset[];
 
 /** Differences this small are rounding: 1 - α - γ of two decimal fractions is not exactly 0. */
 const rounding = 1e-12;
 
-/** ᾱ_t, β̄_t, γ̄_t for t = 0 … T, and the single steps and jumps that follow from them. */
+/**
+ * Cumulative probabilities ᾱ_t, β̄_t and γ̄_t of the forward process in float64, for t = 0 … T. The
+ * constructor throws a `UserError` for end points that are no probabilities.
+ */
 export class Schedule {
   readonly name: string;
   /** T, the number of steps. */

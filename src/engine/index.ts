@@ -1,6 +1,8 @@
 /**
  * The engine alone: device, tensors, autograd, ops, modules, optimiser. `mc-diffusion/engine`; `mc-diffusion` has it too, with
  * the models. Nothing here needs Node.
+ *
+ * @module mc-diffusion/engine
  */
 
 export { openDevice, requestComputeDevice } from "../platform/device.js";

@@ -37,6 +37,7 @@ export interface ComparedGuidance {
 
 export type Scores = Record<MetricName, Score>;
 
+/** Scores of one row of the table: a setting, or a baseline. */
 export interface MethodScores {
   readonly method: Method;
   /** Which of the compared settings; "model" if only one was scored. */
@@ -51,6 +52,7 @@ export interface Difference {
   readonly scores: Scores;
 }
 
+/** Scores of one split. */
 export interface SplitScores {
   readonly split: string;
   /** Pictures scored, and all of the split, whose references the idf of CIDEr-D comes from. */
@@ -69,6 +71,7 @@ export interface SplitScores {
   }[];
 }
 
+/** Scores of a captioner on several splits; `scoresTable` and `differencesTable` print them. */
 export interface Evaluation {
   /** Sampling seeds that the means go over. */
   readonly seeds: readonly number[];
@@ -78,6 +81,7 @@ export interface Evaluation {
   readonly splits: readonly SplitScores[];
 }
 
+/** Options of `evaluate`. */
 export interface EvaluationOptions extends SamplingOptions {
   splits: readonly string[];
   /** At most so many pictures of a split, evenly spread; 0 = all. */
@@ -90,6 +94,7 @@ export interface EvaluationOptions extends SamplingOptions {
   baselines?: boolean;
   /** Resamples of the pictures for the intervals; default 2000. */
   draws?: number;
+  /** Called with the work done so far and all of it, in pictures encoded and captioned. */
   onProgress?: (done: number, total: number) => void;
 }
 

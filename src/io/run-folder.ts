@@ -38,6 +38,7 @@ export interface LogEntry {
   metrics?: Record<string, number>;
 }
 
+/** The folder of a run: its settings, log, checkpoints, samples and report. */
 export class RunFolder {
   readonly path: string;
   readonly #files: Files;
@@ -106,22 +107,27 @@ export class RunFolder {
     if (rest.length === 0) await this.#files.remove(this.path);
   }
 
+  /** Where pictures and captions of held-out pictures are written while training. */
   get samplesFolder(): string {
     return `${this.path}/samples`;
   }
 
+  /** The log: a JSON object a line. */
   get logPath(): string {
     return `${this.path}/log.jsonl`;
   }
 
+  /** The report as a page. */
   get reportPath(): string {
     return `${this.path}/report.html`;
   }
 
+  /** Where the checkpoints of a stage are. */
   checkpointFolder(stage: string): string {
     return `${this.path}/checkpoints/${stage}`;
   }
 
+  /** Appends entries to the log. */
   async appendLog(entries: readonly LogEntry[]): Promise<void> {
     if (entries.length === 0) return;
     await this.#files.append(this.logPath, entries.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
@@ -152,6 +158,7 @@ export class RunFolder {
     return path;
   }
 
+  /** Replaces the report. */
   async writeReport(html: string): Promise<void> {
     await this.#files.write(this.reportPath, html);
   }

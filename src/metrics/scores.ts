@@ -36,6 +36,7 @@ const share = (
   rows: (candidates, references) => meanRows(each(candidates, references)),
 });
 
+/** A metric by name. */
 export type MetricName = "bleu4" | "ciderD" | "exact" | "objectWords" | "tone" | "gender";
 
 /** Everything that is reported, in the order of the tables. */
@@ -59,6 +60,7 @@ export const METRICS: Readonly<Record<MetricName, Metric>> = {
   gender: share("gender", genderMatches),
 };
 
+/** The metrics in the order of the tables. */
 export const METRIC_NAMES = Object.keys(METRICS) as MetricName[];
 
 /** All figures of one set of captions. */

@@ -66,6 +66,7 @@ export interface GivenWords {
   gap: Uint32Array;
 }
 
+/** Options of `CaptionDecoder.generate`. */
 export interface GenerateOptions {
   /** The token that ends a caption. */
   endId: number;
@@ -83,6 +84,7 @@ export interface GenerateOptions {
   watch?: (scores: Tensor, tokens: Tensor<"u32">, attention: Tensor | null) => void;
 }
 
+/** One step of `CaptionDecoder.generate`. */
 export interface GeneratedStep {
   /** The step just left, from `CaptionDecoder.steps` down. */
   readonly t: number;

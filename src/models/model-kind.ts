@@ -2,6 +2,7 @@
 
 import type { Settings } from "../config/schema.js";
 
+/** A kind of network: its name, settings and checks. */
 export interface ModelKind {
   /** As in config.json: "vqvae", "mc-diffusion". */
   readonly name: string;

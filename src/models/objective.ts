@@ -30,5 +30,6 @@ export interface Objective<Inputs extends readonly unknown[]> {
   loss(...batch: Inputs): BatchLoss;
   /** What it remembers beside the network's parameters, by name: saved with a checkpoint, taken back with a step that failed. */
   readonly state?: ReadonlyMap<string, Tensor>;
+  /** Frees its state. */
   dispose?(): void;
 }

@@ -6,6 +6,8 @@ import type { ImageTokenizerKind } from "./image-tokenizer.js";
 import { mcDiffusion } from "./mc-diffusion/kind.js";
 import { vqVae } from "./vqvae/kind.js";
 
+/** The image tokenizers that a configuration can choose: `imageTokenizer`. */
 export const imageTokenizers = new Registry<ImageTokenizerKind>("image tokenizer", [vqVae]);
 
+/** The caption decoders that a configuration can choose: `model`. */
 export const captionDecoders = new Registry<CaptionDecoderKind>("caption decoder", [mcDiffusion]);

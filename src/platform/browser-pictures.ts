@@ -10,6 +10,7 @@ export interface DrawablePicture {
   readonly source: ImageBitmap | HTMLImageElement;
   readonly width: number;
   readonly height: number;
+  /** Frees the decoded pixels. */
   close(): void;
 }
 

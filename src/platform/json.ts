@@ -3,6 +3,7 @@ import { shown } from "./shown.js";
 
 /** What JSON can hold. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+/** A JSON object. */
 export type JsonRecord = { readonly [key: string]: Json };
 
 /** JSON with two-space indents and a final newline. Throws for NaN and Infinity, which JSON would turn into null. */

@@ -14,6 +14,7 @@ import { UserError } from "./errors.js";
 import { unpackChromium } from "./npm-chromium.js";
 import { restUntil } from "./rest.js";
 
+/** Options of `openNodeDevice`. */
 export interface NodeDeviceOptions {
   /**
    * `gpu`, `lavapipe` (or `llvmpipe`), `swiftshader`, `null` (Dawn's null backend: accepts everything, computes
@@ -22,6 +23,7 @@ export interface NodeDeviceOptions {
   adapter?: string | undefined;
 }
 
+/** A device opened in Node, and how it was found; `Gpu.from(opened.device, opened)` takes both. */
 export interface NodeDevice {
   device: GPUDevice;
   adapter: GPUAdapter;

@@ -13,11 +13,15 @@ export interface Files {
   write(path: string, data: Uint8Array | string): Promise<void>;
   /** Appends to a log; the only write that is not atomic. */
   append(path: string, data: string): Promise<void>;
+  /** Whether there is a file or a folder. */
   exists(path: string): Promise<boolean>;
+  /** Whether there is a folder. */
   isDirectory(path: string): Promise<boolean>;
   /** Names inside a folder, sorted by code point. */
   list(path: string): Promise<string[]>;
+  /** Makes a folder and those above it; one that exists stays. */
   makeDirectory(path: string): Promise<void>;
+  /** Removes a file, or a folder with all in it; nothing there is no error. */
   remove(path: string): Promise<void>;
   /** Moves a file or a folder within one file system, in one step. `to` must not exist, its parent must. */
   rename(path: string, to: string): Promise<void>;
@@ -33,6 +37,7 @@ export interface RgbImage {
   data: Uint8Array;
 }
 
+/** Which pictures are decoded. */
 export interface DecodeOptions {
   /**
    * Takes SVG drawings too. A drawing is a program, which may compute for long and take much memory: "bounded" ends it where
@@ -55,9 +60,11 @@ export interface ImageCodec {
     fit: "contain" | "cover",
     options?: DecodeOptions,
   ): Promise<RgbImage>;
+  /** The picture as the bytes of a PNG file. */
   encodePng(image: RgbImage): Promise<Uint8Array>;
 }
 
+/** Files, pictures, a clock and hashes of the place that the program runs in. */
 export interface Platform {
   readonly name: "node" | "browser";
   readonly files: Files;

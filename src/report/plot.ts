@@ -5,6 +5,7 @@
 
 import { escapeXml } from "./text.js";
 
+/** A line of a chart. */
 export interface Series {
   name: string;
   x: readonly number[];

@@ -5,6 +5,7 @@ import { Registry } from "../platform/registry.js";
 import type { Tokenizer, TokenizerKind } from "./tokenizer.js";
 import { WordTokenizer } from "./words.js";
 
+/** The kinds of tokenizers by name. */
 export const tokenizers = new Registry<TokenizerKind>("tokenizer", [
   { name: "words", build: WordTokenizer.build, fromJSON: WordTokenizer.fromJSON },
 ]);

@@ -11,12 +11,14 @@ import type { StepResult } from "./trainer.js";
 /** Batch n consists of: x_0, token ids [B·L], and y, code ids [P·S] of the P = B / captionsPerImage pictures. */
 export type DecoderBatches = (step: number) => { tokens: Uint32Array; codes: Uint32Array };
 
+/** Options of `DecoderTraining`. */
 export interface DecoderTrainingOptions {
   /** Settings of the decoder's kind; default: `config`, which holds those of mc-diffusion. */
   settings?: object;
   hook?: StepHook | null;
 }
 
+/** Training of the decoder (Algorithm 1): one captured step, replayed with new batches. */
 export class DecoderTraining {
   readonly decoder: CaptionDecoder;
   private readonly batches: DecoderBatches;
@@ -46,6 +48,7 @@ export class DecoderTraining {
     this.training = new ModelTraining(decoder, objective, this.random, this.parts, optimizerOf(config), hook);
   }
 
+  /** The optimiser of the decoder. */
   get optimizer() {
     return this.training.optimizer;
   }
@@ -60,6 +63,7 @@ export class DecoderTraining {
     return this.training.step(step);
   }
 
+  /** Takes back a step whose gradient was not finite. */
   undo(): void {
     this.training.undo();
   }
@@ -69,14 +73,20 @@ export class DecoderTraining {
     this.training.plan();
   }
 
+  /** Weights, optimiser state and the state of the objective, for a checkpoint. */
   save(): Promise<Pick<Checkpoint, "model" | "optimizer">> {
     return this.training.save();
   }
 
+  /**
+   * Takes up the state of a checkpoint; `path` names it in errors. Throws a `UserError` for one of other
+   * sizes or settings.
+   */
   load(checkpoint: Checkpoint, path: string): void {
     this.training.load(checkpoint, path);
   }
 
+  /** Frees the captured step and the optimiser; the decoder stays. */
   dispose(): void {
     this.training.dispose();
     for (const part of this.parts) for (const tensor of part) tensor.dispose();

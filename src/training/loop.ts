@@ -10,6 +10,7 @@ import type { Progress } from "../report/progress.js";
 import { type Checkpoint, type FoundCheckpoint, latestCheckpoint, saveCheckpoint } from "./checkpoint.js";
 import type { Trainer } from "./trainer.js";
 
+/** Options of `runStage`. */
 export interface StageOptions {
   platform: Platform;
   run: RunFolder;

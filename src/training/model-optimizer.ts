@@ -10,6 +10,7 @@ import { loadWeights, readWeights } from "../engine/weights/weights.js";
 import { UserError } from "../platform/errors.js";
 import type { Checkpoint } from "./checkpoint.js";
 
+/** Options of `ModelOptimizer`. */
 export interface ModelOptimizerOptions {
   learningRate: LearningRateSchedule;
   betas: readonly [number, number];
@@ -38,6 +39,9 @@ export function averageWeight(step: number, { decay, every }: Averaging): number
   return (1 - decay) / (1 - decay ** (step / every));
 }
 
+/**
+ * AdamW over all trained parameters of a model, with its schedule of learning rates and averaged weights.
+ */
 export class ModelOptimizer {
   private readonly model: Module;
   private readonly options: ModelOptimizerOptions;
@@ -129,6 +133,7 @@ export class ModelOptimizer {
     for (const pack of this.packs) pack.round();
   }
 
+  /** Weights and moments, for a checkpoint. */
   async save(): Promise<Pick<Checkpoint, "model" | "optimizer">> {
     const optimizer = new Map<string, StoredTensor>();
     for (const [name, tensors] of this.moments()) {
@@ -143,6 +148,10 @@ export class ModelOptimizer {
     return { model: await readWeights(this.exact), optimizer };
   }
 
+  /**
+   * Takes up weights and moments of a checkpoint; `path` names it in errors. Throws a `UserError` for one
+   * of other sizes.
+   */
   load(checkpoint: Checkpoint, path: string): void {
     loadWeights(this.exact, checkpoint.model, `${path}/model.safetensors`);
     this.round();
@@ -168,6 +177,7 @@ export class ModelOptimizer {
     return names.map((name) => [name, this.adamw.states.map((state) => state[name])]);
   }
 
+  /** Frees the optimiser and the packed parameters. */
   dispose(): void {
     this.adamw.dispose();
     for (const pack of this.packs) pack.dispose();

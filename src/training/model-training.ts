@@ -28,6 +28,7 @@ export interface StepHook {
 /** Results of the first phase. */
 type Gradients = Pick<BatchLoss, "total" | "figures" | "sums" | "kept" | "apply">;
 
+/** Training of a network by an objective: one captured step, replayed for each batch. */
 export class ModelTraining<Inputs extends readonly unknown[]> {
   readonly optimizer: ModelOptimizer;
   private readonly gpu: Gpu;
@@ -139,6 +140,10 @@ export class ModelTraining<Inputs extends readonly unknown[]> {
     return saved;
   }
 
+  /**
+   * Takes up the state of a checkpoint; `path` names it in errors. Throws a `UserError` for one of other
+   * sizes or settings.
+   */
   load(checkpoint: Checkpoint, path: string): void {
     this.optimizer.load(checkpoint, path);
     for (const [name, tensor] of this.state) {
@@ -152,6 +157,7 @@ export class ModelTraining<Inputs extends readonly unknown[]> {
     }
   }
 
+  /** Frees the captured step, the objective and the optimiser; the network stays. */
   dispose(): void {
     this.work.dispose();
     this.snapshot.dispose();

@@ -33,10 +33,13 @@ export interface Watcher {
   goOn?(): void;
   /** See `StageOptions`. */
   onStep?(entry: LogEntry, trainer: Trainer): void | Promise<void>;
+  /** See `StageOptions`. */
   onSample?(path: string, trainer: Trainer): void | Promise<void>;
+  /** See `StageOptions`. */
   pace?(trainer: Trainer): StageOptions["pace"];
 }
 
+/** Options of `trainCaptioner`. */
 export interface PipelineOptions {
   /** Whether each stage goes on from the run's last checkpoint of it. */
   resume: boolean;

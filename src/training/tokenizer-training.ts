@@ -14,12 +14,14 @@ import type { StepResult } from "./trainer.js";
 /** Fills `images` [B, S, S, 3] with the pictures of batch n (from 0), bytes 0 … 255. */
 export type ImageBatches = (step: number, images: Uint8Array) => void | Promise<void>;
 
+/** Options of `TokenizerTraining`. */
 export interface TokenizerTrainingOptions {
   /** Settings of the tokenizer's kind; default: `config`, which holds those of the VQ-VAE. */
   settings?: object;
   hook?: StepHook | null;
 }
 
+/** Training of an image tokenizer: one captured step, replayed with new batches. */
 export class TokenizerTraining {
   readonly tokenizer: ImageTokenizer;
   private readonly config: Config["vqvae"];
@@ -64,6 +66,7 @@ export class TokenizerTraining {
     );
   }
 
+  /** The optimiser of the tokenizer. */
   get optimizer() {
     return this.training.optimizer;
   }
@@ -96,6 +99,7 @@ export class TokenizerTraining {
     });
   }
 
+  /** Takes back a step whose gradient was not finite. */
   undo(): void {
     this.training.undo();
   }
@@ -106,14 +110,20 @@ export class TokenizerTraining {
     this.training.plan();
   }
 
+  /** Weights, optimiser state and the state of the objective, for a checkpoint. */
   save(): Promise<Pick<Checkpoint, "model" | "optimizer">> {
     return this.training.save();
   }
 
+  /**
+   * Takes up the state of a checkpoint; `path` names it in errors. Throws a `UserError` for one of other
+   * sizes or settings.
+   */
   load(checkpoint: Checkpoint, path: string): void {
     this.training.load(checkpoint, path);
   }
 
+  /** Frees the captured step and the optimiser; the tokenizer stays. */
   dispose(): void {
     this.training.dispose();
     this.images.dispose();

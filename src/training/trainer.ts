@@ -14,6 +14,7 @@ import type { Checkpoint } from "./checkpoint.js";
  */
 export type Stage = "vqvae" | "decoder";
 
+/** What the stages of a run share. */
 export interface StageContext {
   platform: Platform;
   config: Config;
@@ -24,6 +25,7 @@ export interface StageContext {
   heldOut: readonly number[];
 }
 
+/** The numbers of one training step, as the log has them. */
 export interface StepResult {
   /** `total` and its parts. */
   losses: Record<string, number>;
@@ -52,9 +54,12 @@ export interface Trainer {
   sample(step: number, onBatch?: () => void): Promise<string>;
   /** Runs `body` while the model has the weights that it would be used with if training ended here. */
   withUsedWeights<T>(body: () => Promise<T>): Promise<T>;
+  /** Weights and optimiser state, for a checkpoint. */
   save(): Promise<Pick<Checkpoint, "model" | "optimizer">>;
+  /** Takes up the state of a checkpoint; `path` names it in errors. */
   load(checkpoint: Checkpoint, path: string): void;
   /** Called once training is over: from now on the model has the weights that it is used with. */
   finish?(): void;
+  /** Frees all but the model. */
   dispose(): void;
 }

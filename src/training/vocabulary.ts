@@ -27,6 +27,7 @@ export async function readVocabulary(files: Files, run: string): Promise<Tokeniz
   return null;
 }
 
+/** Writes the vocabulary as `vocabulary.json` into the folder of a run. */
 export async function writeVocabulary(files: Files, run: string, tokenizer: Tokenizer): Promise<void> {
   await files.write(`${run}/${vocabularyFile}`, toJson(tokenizer.toJSON()));
 }

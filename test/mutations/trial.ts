@@ -145,7 +145,7 @@ function fits(mutation: Mutation, folder: string): boolean {
 }
 
 async function typeCheck(folder: string): Promise<string | null> {
-  const compiler = "node_modules/typescript/bin/tsc";
+  const compiler = "node_modules/@typescript/native/bin/tsc";
   // A mistake often leaves a name without a use, which is no error here.
   const lenient = ["--noUnusedLocals", "false", "--noUnusedParameters", "false"];
   const commands = [

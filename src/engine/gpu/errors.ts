@@ -71,6 +71,7 @@ export class IdError extends GpuError {
   }
 }
 
+/** A size for messages: 1536 is "1.5 KiB", with units up to GiB. */
 export function formatBytes(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
   const units = ["KiB", "MiB", "GiB"];

@@ -70,6 +70,7 @@ export interface Scoped {
   readonly kept: boolean;
 }
 
+/** Options of `Gpu.from`. */
 export interface GpuOptions extends PoolOptions {
   /** Measured tunables, over those that come with the package; null: none that were measured, only defaults. */
   tuning?: TuningTable | null;
@@ -97,6 +98,7 @@ export interface CapturedWork {
   readonly dispatches: number;
   /** The buffers that the work holds for itself, next to the least that any plan could do with. */
   readonly memory: CapturedMemory;
+  /** Submits the work once more. */
   run(): void;
   /** Resolves when its pipelines are compiled: from then on `run` and `encode` do not wait. */
   ready(): Promise<void>;
@@ -176,6 +178,10 @@ export interface Checker {
 
 const uniformBlockBytes = 1 << 20;
 
+/**
+ * A device with its buffers, pipelines and the recording of dispatches that is not submitted yet. Ops
+ * record; `read()`, `flush()` and captured work submit. `Gpu.from` makes one.
+ */
 export class Gpu {
   readonly device: GPUDevice;
   readonly limits: GPUSupportedLimits;
@@ -272,6 +278,7 @@ export class Gpu {
 
   readonly #onMemory = (label: string, bytes: number) => this.observer?.memory?.(label, bytes);
 
+  /** Whether the device was opened with the feature. */
   has(feature: "timestamp-query" | "shader-f16" | "subgroups"): boolean {
     return this.device.features.has(feature);
   }
@@ -292,6 +299,7 @@ export class Gpu {
     return least >= 8 ? 8 : least >= 4 ? 4 : 0;
   }
 
+  /** What was done on the device so far, in counts. */
   get counters(): Counters {
     return {
       dispatches: this.#dispatchCount,
@@ -310,6 +318,7 @@ export class Gpu {
       .reduce(addStatistics, this.#mainPool.statistics());
   }
 
+  /** Starts `memory.peakBytes` again from the bytes now in use. */
   resetPeakMemory(): void {
     this.#mainPool.resetPeak();
   }
@@ -323,6 +332,10 @@ export class Gpu {
 
   // ---------------------------------------------------------------- memory and scopes
 
+  /**
+   * A buffer of at least `bytes` from the pool, for kernels that are called without tensors. Throws an
+   * `OutOfMemoryError` if the device has no room.
+   */
   allocate(bytes: number, label: string): Storage {
     const storage = this.#pool.allocate(bytes, label);
     // What lies between tensors and behind them is not to be taken for a kernel's result.
@@ -340,6 +353,7 @@ export class Gpu {
     this.#captured?.tape.push(tape);
   }
 
+  /** Whether a `scope` is open: tensors made now are freed at its end. */
   get inScope(): boolean {
     return this.#scopes.length > 0;
   }

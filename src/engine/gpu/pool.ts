@@ -90,6 +90,7 @@ export class Storage {
   }
 }
 
+/** Memory of tensors on the device, in bytes. */
 export interface MemoryStatistics {
   /** Bytes in use now, and the most that ever were since `resetPeak`. */
   liveBytes: number;

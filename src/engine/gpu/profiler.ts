@@ -9,6 +9,7 @@ import type { Gpu, GpuProfiler } from "./gpu.js";
 import type { Command } from "./recording.js";
 import { encodeTransfer } from "./replay.js";
 
+/** The time of one kernel over all its dispatches. */
 export interface KernelTime {
   kernel: string;
   dispatches: number;
@@ -16,6 +17,7 @@ export interface KernelTime {
   microseconds: number;
 }
 
+/** The time of one dispatch. */
 export interface DispatchTime {
   kernel: string;
   /** Nanoseconds from the first dispatch that was timed. */

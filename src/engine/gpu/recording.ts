@@ -4,6 +4,7 @@ import type { Vec4 } from "./kernel.js";
 import type { Pipeline } from "./pipelines.js";
 import type { Storage } from "./pool.js";
 
+/** A stretch of a buffer that a dispatch binds. */
 export interface BoundRange {
   storage: Storage;
   /** Bytes from the start of the buffer, a multiple of the device's storage alignment. */
@@ -11,6 +12,7 @@ export interface BoundRange {
   size: number;
 }
 
+/** One recorded dispatch. */
 export interface Dispatch {
   kind: "dispatch";
   pipeline: Pipeline;

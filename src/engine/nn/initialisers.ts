@@ -4,6 +4,7 @@ import { sizeOf } from "../tensor/strided.js";
 
 export type Initialiser = (shape: readonly number[], seed: number, name: string) => Float32Array;
 
+/** Every element is `value`. */
 export function constant(value: number): Initialiser {
   return (shape) => new Float32Array(sizeOf(shape)).fill(value);
 }

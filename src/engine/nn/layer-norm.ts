@@ -7,6 +7,7 @@ import type { Tensor } from "../tensor/tensor.js";
 import { constant } from "./initialisers.js";
 import { Module } from "./module.js";
 
+/** Layer norm over the last axis with `weight` and `bias`, `[C]` each: see `layerNorm`. */
 export class LayerNorm extends Module {
   readonly weight: Tensor;
   readonly bias: Tensor;

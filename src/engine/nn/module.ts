@@ -5,6 +5,7 @@ import type { Float } from "../gpu/kernel.js";
 import { type Tensor, untracked } from "../tensor/tensor.js";
 import type { Initialiser } from "./initialisers.js";
 
+/** A tensor of a module, with its name and the way it is trained. */
 export interface Parameter {
   /** Dotted path from the model, as in its weights file. */
   name: string;
@@ -17,6 +18,7 @@ export interface Parameter {
   decay: boolean;
 }
 
+/** Options of a parameter. */
 export interface ParameterOptions<D extends Float = "f32"> {
   /** Element type; default float32. */
   dtype?: D;
@@ -25,6 +27,10 @@ export interface ParameterOptions<D extends Float = "f32"> {
   decay?: boolean;
 }
 
+/**
+ * Named parameters and the modules inside. A subclass declares them in its constructor by `parameter` and
+ * `child`, and has its forward passes as methods.
+ */
 export abstract class Module {
   readonly gpu: Gpu;
   readonly #own: Parameter[] = [];
@@ -34,6 +40,10 @@ export abstract class Module {
     this.gpu = gpu;
   }
 
+  /**
+   * Declares a parameter of this shape and returns its tensor, without values until `initialise` or a
+   * weights file fills it.
+   */
   protected parameter<D extends Float = "f32">(
     name: string,
     shape: readonly number[],
@@ -47,6 +57,7 @@ export abstract class Module {
     return tensor;
   }
 
+  /** Declares a module inside; its parameters are named `name.…`. */
   protected child<M extends Module>(name: string, module: M): M {
     this.#children.push({ name, module });
     return module;
@@ -58,6 +69,7 @@ export abstract class Module {
     return own.concat(this.#children.flatMap(({ name, module }) => module.parameters(`${prefix}${name}.`)));
   }
 
+  /** Trained numbers, those of the modules inside included. */
   get parameterCount(): number {
     return this.parameters().reduce((sum, { tensor, trained }) => sum + (trained ? tensor.size : 0), 0);
   }

@@ -17,6 +17,10 @@ function blocksOf({ tensor }: Parameter): number {
   return Math.ceil(tensor.size / blockElements);
 }
 
+/**
+ * Parameters of a module moved into one buffer, and their gradients into another: an optimiser then takes
+ * one dispatch instead of one for each. The tensors of the module become views.
+ */
 export class PackedParameters {
   readonly gpu: Gpu;
   readonly parameters: readonly Parameter[];

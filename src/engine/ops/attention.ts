@@ -16,6 +16,7 @@ import { type GradWriter, record } from "../tensor/tape.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 import { type Grid, type InTable, type Numbers, pick, type Variant } from "./variants.js";
 
+/** Options of `attention`. */
 export interface AttentionOptions {
   /** u32 [B, S]: 1 where a key may be attended to, 0 where not (padding). A query left without keys gets output 0. */
   mask?: Tensor<"u32">;

@@ -4,7 +4,7 @@ import type { DType } from "../gpu/kernel.js";
 import { ShapeError } from "../tensor/errors.js";
 import type { Tensor } from "../tensor/tensor.js";
 
-/** [outer, length, inner]: the elements in front of an axis, along it, and behind it. */
+/** `[outer, length, inner]`: the elements in front of an axis, along it, and behind it. */
 export interface AxesAround {
   outer: number;
   length: number;

@@ -6,6 +6,7 @@ import { record } from "../tensor/tape.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 import { backwardInput, backwardWeight, forward, type Geometry, planFor } from "./conv2d.js";
 
+/** Options of `convTranspose2d`. */
 export interface ConvTranspose2dOptions {
   /** Step between the places of input pixels in the output; default 1. */
   stride?: number;

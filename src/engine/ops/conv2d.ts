@@ -18,6 +18,7 @@ export interface Padding {
   right: number;
 }
 
+/** Options of `conv2d`. */
 export interface Conv2dOptions {
   /** Step between output pixels, in both directions; default 1. */
   stride?: number;

@@ -8,13 +8,15 @@ import { lossOfLogits, type RowLossMaker, rowGrid, spanRows } from "./row-loss.j
 
 const nothingIgnored = 0xffffffff;
 
+/** Options of `crossEntropy`. */
 export interface CrossEntropyOptions {
   /** Rows with this target do not count. */
   ignore?: number;
 }
 
+/** The loss of a batch and of each row. */
 export interface CrossEntropyResult {
-  /** [1]: mean of the rows that count, in nats; differentiable. 0 if none counts. */
+  /** `[1]`: mean of the rows that count, in nats; differentiable. 0 if none counts. */
   readonly loss: Tensor;
   /** [rows], without gradient: each row's loss, 0 where ignored. */
   readonly rows: Tensor;

@@ -13,6 +13,7 @@ type Added = "f32" | "u32" | "i32";
 /** PART of the shader. */
 const partLength = 64;
 
+/** Options of `cumsum`. */
 export interface CumsumOptions {
   /** Leaves the element itself out of its sum; default false. */
   exclusive?: boolean;

@@ -8,6 +8,7 @@ import { record } from "../tensor/tape.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 import { rowLanes } from "./row-lanes.js";
 
+/** Options of `embedding`. */
 export interface EmbeddingOptions {
   /** Position table [≥ L, C], added by the index along the last axis of `ids`, which has length L. */
   positions?: Tensor;

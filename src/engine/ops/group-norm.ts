@@ -7,6 +7,7 @@ import { ShapeError } from "../tensor/errors.js";
 import { record } from "../tensor/tape.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 
+/** Options of `groupNorm`. */
 export interface GroupNormOptions {
   /** Added to the variance; default 1e-5. */
   epsilon?: number;

@@ -18,6 +18,7 @@ function parameters(rows: number, channels: number, epsilon: number) {
   return { rows, channels, rows_per_group: 1, epsilon, accumulate: 0 };
 }
 
+/** Options of `layerNorm` and `adaLayerNorm`. */
 export interface LayerNormOptions<D extends Float = "f32"> {
   /** Added to the variance; default 1e-5. */
   epsilon?: number;

@@ -290,6 +290,7 @@ function expanded(tensor: Tensor<Float>, batch: readonly number[]): Tensor<Float
   return view;
 }
 
+/** Options of `matmul`. */
 export interface MatmulOptions<D extends Float = "f32"> {
   /** Takes `a` as [..., k, m]. */
   transposeA?: boolean;
@@ -361,6 +362,7 @@ export function matmul<D extends Float = "f32">(
   });
 }
 
+/** Options of `linear`. */
 export interface LinearOptions<D extends Float = "f32"> {
   activation?: Activation;
   /** Added after the activation; of the output's shape. */

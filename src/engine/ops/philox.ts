@@ -156,6 +156,7 @@ export class PhiloxStream {
     this.step = step;
   }
 
+  /** Block `index` of the stream: four words. */
   block(index: number): Words {
     return philox([index, this.stream, this.step, 0], this.key);
   }
@@ -174,24 +175,29 @@ export class PhiloxStream {
     return values;
   }
 
+  /** Uniform numbers in [0, scale). */
   uniform(count: number, scale = 1): Float32Array {
     return this.fill(count, (words) => words.map((word) => Math.fround(scale) * uniform01(word)));
   }
 
+  /** Uniform numbers in [-limit, limit). */
   uniformSymmetric(count: number, limit = 1): Float32Array {
     return this.fill(count, (words) => words.map((word) => Math.fround(limit) * uniformSymmetric(word)));
   }
 
+  /** Normal numbers with mean 0 and this standard deviation. */
   normal(count: number, deviation = 1): Float32Array {
     return this.fill(count, ([a, b, c, d]) => {
       return [...normalPair(a, b), ...normalPair(c, d)].map((value) => Math.fround(deviation) * value);
     });
   }
 
+  /** Standard Gumbel numbers times `scale`. */
   gumbel(count: number, scale = 1): Float32Array {
     return this.fill(count, (words) => words.map((word) => Math.fround(scale) * gumbel(word)));
   }
 
+  /** `value` with this probability, else 0. */
   bernoulli(count: number, probability: number, value = 1): Float32Array {
     const threshold = probabilityThreshold(probability);
     return this.fill(count, (words) => words.map((word) => (happens(word, threshold) ? value : 0)));

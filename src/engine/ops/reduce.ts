@@ -171,6 +171,7 @@ function reducedAxes(op: string, x: Tensor, axes: readonly number[] | undefined)
   return isReduced;
 }
 
+/** Options of reductions. */
 export interface ReduceOptions {
   /** Keeps reduced axes with length 1. */
   keepDims?: boolean;

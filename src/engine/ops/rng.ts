@@ -32,6 +32,7 @@ export class Rng {
     this.#write();
   }
 
+  /** The step that numbers are drawn for. */
   get step(): number {
     return this.#stepNumber;
   }
@@ -58,10 +59,12 @@ export class Rng {
     return this.#stream;
   }
 
+  /** Goes on with the stream of this number, one that `position` returned. */
   setPosition(position: number): void {
     this.#stream = position;
   }
 
+  /** Frees the state on the device. */
   dispose(): void {
     this.state.dispose();
   }

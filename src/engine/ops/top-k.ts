@@ -13,6 +13,7 @@ import { permute } from "./shapes.js";
 const tileLength = 1024;
 const mostLargest = tileLength / 2;
 
+/** The result of `topK`. */
 export interface TopK {
   /** The k largest elements along the axis, largest first; their gradient goes to the elements that they are. */
   values: Tensor;

@@ -15,12 +15,13 @@ export interface Pack {
   values: Tensor;
   /** [n] */
   gradients: Tensor;
-  /** [n]: receives the parameters rounded to float16 after each step, in the same dispatch. Default: nothing does. */
+  /** `[n]`: receives the parameters rounded to float16 after each step, in the same dispatch. Default: nothing does. */
   rounded?: Tensor<"f16"> | null;
-  /** [n/64]: the share of `weightDecay` that applies to each block of 64 elements. */
+  /** `[n/64]`: the share of `weightDecay` that applies to each block of 64 elements. */
   blockDecay: Float32Array;
 }
 
+/** Options of `AdamW`. */
 export interface AdamWOptions {
   gpu: Gpu;
   packs: readonly Pack[];
@@ -54,15 +55,19 @@ export interface PackState {
   average: Tensor;
 }
 
+/**
+ * AdamW over packed parameters, with clipping by the global norm and a running average of the weights. A step takes one
+ * dispatch for all norms and two for each pack. A step whose gradient is not finite changes nothing.
+ */
 export class AdamW {
   /** In the order of the packs. */
   readonly states: readonly PackState[];
-  /** [3]: the gradient's global norm before clipping, 1 if the step was skipped since it was not finite, clip factor. */
+  /** `[3]`: the gradient's global norm before clipping, 1 if the step was skipped since it was not finite, clip factor. */
   readonly norm: Tensor;
   readonly #gpu: Gpu;
   readonly #packs: readonly Pack[];
   readonly #blockDecays: readonly Tensor[];
-  /** [7]: the schedule, then the norm, as in the shader. */
+  /** `[7]`: the schedule, then the norm, as in the shader. */
   readonly #state: Tensor;
   readonly #schedule: Tensor;
   /** [packs · 1024], and the piece of each pack. */
@@ -174,6 +179,7 @@ export class AdamW {
     });
   }
 
+  /** Frees moments and averages; the parameters stay. */
   dispose(): void {
     const { states, norm } = this;
     const [blockDecays, packPartials, sums, state, schedule] = [

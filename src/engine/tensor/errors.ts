@@ -15,6 +15,7 @@ export class ArgumentError extends Error {
   }
 }
 
+/** A tensor was used after its scope ended or after `dispose()`. */
 export class UseAfterFreeError extends Error {
   constructor(label: string, shape: readonly number[]) {
     super(
@@ -24,6 +25,7 @@ export class UseAfterFreeError extends Error {
   }
 }
 
+/** A gradient that the tape cannot give: nothing requires one, the tape is used up, or a saved tensor was changed in place. */
 export class AutogradError extends Error {
   constructor(op: string, detail: string) {
     super(`${op}: ${detail}`);

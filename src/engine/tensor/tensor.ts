@@ -17,6 +17,10 @@ export interface TypedArrays {
   i32: Int32Array;
 }
 
+/**
+ * An n-dimensional array on the device: a shape and strides over a buffer of the pool. Views share the
+ * buffer.
+ */
 export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
   readonly gpu: Gpu;
   readonly dtype: D;
@@ -63,6 +67,7 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
     return this.#memory;
   }
 
+  /** Whether its memory was given back. */
   get disposed(): boolean {
     return this.#memory === null;
   }
@@ -72,6 +77,7 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
     return this.#madeBy;
   }
 
+  /** Holds the new op and lets go of the one before. */
   set node(node: GradNode | null) {
     node?.retain();
     this.#madeBy?.release();
@@ -93,14 +99,17 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
     return `${this.label} [${this.shape.join(", ")}]`;
   }
 
+  /** Number of axes; a scalar has none. */
   get rank(): number {
     return this.shape.length;
   }
 
+  /** Whether elements lie in row-major order without gaps. */
   get contiguous(): boolean {
     return isDense(this.shape, this.strides);
   }
 
+  /** Whether `backward` reaches it: a leaf with a gradient, or the result of one. */
   get requiresGrad(): boolean {
     return this.isLeafWithGrad || this.node !== null;
   }
@@ -364,6 +373,7 @@ export function untracked<D extends DType = "f32">(
   return new Tensor(gpu, storage, dtype, [...shape], denseStrides(shape), 0, label);
 }
 
+/** A tensor of zeros. */
 export function zeros<D extends DType = "f32">(
   gpu: Gpu,
   shape: readonly number[],
@@ -375,6 +385,10 @@ export function zeros<D extends DType = "f32">(
   return result;
 }
 
+/**
+ * A tensor with these elements in row-major order; throws a `ShapeError` if the shape has another number of
+ * them.
+ */
 export function fromArray<D extends DType = "f32">(
   gpu: Gpu,
   data: ArrayLike<number>,

@@ -26,8 +26,10 @@ export type StoredTensor =
   | { dtype: "I64"; shape: readonly number[]; data: BigInt64Array }
   | { dtype: "U8"; shape: readonly number[]; data: Uint8Array };
 
+/** Element types of a safetensors file that can be read. */
 export type StoredDtype = StoredTensor["dtype"];
 
+/** A safetensors file in memory. */
 export interface SafetensorsFile {
   /** By name, in the order of their bytes. */
   tensors: Map<string, StoredTensor>;

@@ -28,7 +28,7 @@ export class AttentionReadout {
   }
 
   /**
-   * [L, S]: rows of the weights of each word on the S positions of the code grid. A row falls short of 1 by what the word gives
+   * `[L, S]`: rows of the weights of each word on the S positions of the code grid. A row falls short of 1 by what the word gives
    * to the summary entries of the condition.
    */
   mean(): Tensor {

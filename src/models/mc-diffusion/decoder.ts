@@ -24,6 +24,7 @@ import { ShapeError } from "../../engine/tensor/errors.js";
 import { type Tensor, zeros } from "../../engine/tensor/tensor.js";
 import { ConditionEncoder } from "./condition-encoder.js";
 
+/** Sizes of the caption decoder. */
 export interface DecoderShape {
   /** M: ordinary tokens. Id M is the caption's [MASK], which the network reads but never predicts. */
   vocabulary: number;
@@ -167,6 +168,10 @@ export interface DecoderCall {
   watch?: CrossAttentionWatcher;
 }
 
+/**
+ * The network p̃(x_0 | x_t, y): logits `[B, L, M]` from noised tokens `[B, L]`, their steps `[B]` and the
+ * condition `[B, S]`. Its blocks are AdaLN self-attention, cross-attention to the condition, and an MLP.
+ */
 export class Decoder extends Module {
   readonly shape: DecoderShape;
   private readonly tokens: Tensor;
@@ -183,7 +188,7 @@ export class Decoder extends Module {
   private readonly head: Linear<Float>;
   private readonly codeVectors: Tensor | null;
 
-  /** `codeVectors` [K, codeDim]: the tokenizer's frozen codebook, needed if `shape.codeDim` is set. */
+  /** `codeVectors` `[K, codeDim]`: the tokenizer's frozen codebook, needed if `shape.codeDim` is set. */
   constructor(gpu: Gpu, shape: DecoderShape, codeVectors: Tensor | null = null) {
     super(gpu);
     const { dim, heads, vocabulary, length, codes, side, codeDim } = shape;

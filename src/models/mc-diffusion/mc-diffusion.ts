@@ -21,7 +21,7 @@ export class McDiffusion extends Decoder implements CaptionDecoder {
   readonly shows = { alternatives: true, attention: true } as const;
   private readonly tables = new Map<string, TransitionTable>();
 
-  /** `codeVectors` [K, codeDim]: the tokenizer's frozen codebook, needed if `shape.codeDim` is set. */
+  /** `codeVectors` `[K, codeDim]`: the tokenizer's frozen codebook, needed if `shape.codeDim` is set. */
   constructor(
     gpu: Gpu,
     shape: DecoderShape,

@@ -27,6 +27,7 @@ export interface CodebookState {
   idle: Tensor;
 }
 
+/** The nearest code of each vector. */
 export interface NearestCodes {
   /** Shape of z without its last axis. */
   ids: Tensor<"u32">;
@@ -155,6 +156,7 @@ export function nearestCodes(z: Tensor, codes: Tensor): NearestCodes {
   return { ids, distance };
 }
 
+/** Quantised vectors with what training needs of them. */
 export interface Quantized {
   /** The nearest codes, shape of z; its gradient passes to z unchanged. */
   quantized: Tensor;
@@ -177,6 +179,7 @@ export function quantizeStraightThrough(z: Tensor, codes: Tensor, beta = 0.25): 
   };
 }
 
+/** Options of `updateCodebook`. */
 export interface UpdateOptions {
   /** γ of the running averages; default 0.99. */
   decay?: number;

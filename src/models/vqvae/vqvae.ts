@@ -32,6 +32,7 @@ import {
   updateCodebook,
 } from "./codebook.js";
 
+/** Sizes of the VQ-VAE. */
 export interface VqVaeShape {
   /** Pictures are imageSize × imageSize RGB. */
   imageSize: number;
@@ -243,7 +244,9 @@ export interface VqVaeLoss {
   sums: BatchSums;
 }
 
-/** x [B, S, S, 3] → codes [B, G, G] → x̂; `loss` is error(x, x̂) + β · mean (z - sg(e))². */
+/**
+ * The image tokenizer: pictures x `[B, S, S, 3]` to a grid of code ids `[B, G²]` and back to x̂; `loss` is error(x, x̂) + β · mean (z - sg(e))².
+ */
 export class VqVae extends Module implements ImageTokenizer {
   readonly shape: VqVaeShape;
   /** e_k, [K, D] */

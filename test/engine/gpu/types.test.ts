@@ -6,7 +6,7 @@ import t from "tap";
 t.test("a wrong kernel call fails to compile", (t) => {
   const root = fileURLToPath(new URL("../../..", import.meta.url));
   const compiler = createRequire(import.meta.url)
-    .resolve("typescript/package.json")
+    .resolve("@typescript/native/package.json")
     .replace("package.json", "bin/tsc");
   // tap hooks itself into child processes of Node through NODE_OPTIONS, which the compiler does not survive.
   const command = ["-u", "NODE_OPTIONS", process.execPath, compiler, "-p", "test/types"];

@@ -24,8 +24,10 @@ export interface Tunable<Values = TuningValues> {
   readonly types?: { tunables: Values };
 }
 
+/** The format that a tuning table names; tables of other formats are refused. */
 export const tuningFormat = "mc-diffusion-tuning-1";
 
+/** Tunables of a kernel for one class of shapes. */
 export interface TunedShape {
   values: TuningValues;
   /** Time with the default over time with these values, when they won, and how far that may be off. */
@@ -33,6 +35,7 @@ export interface TunedShape {
   noise?: number;
 }
 
+/** Tunables of a kernel, by class of shapes. */
 export interface TunedKernel {
   /** `sourceHash` of the WGSL that was measured; without it the entry is for whatever the kernel becomes. */
   source?: string;
@@ -40,6 +43,7 @@ export interface TunedKernel {
   shapes: Record<string, TunedShape>;
 }
 
+/** Tunables of all kernels on a class of adapters. */
 export interface TunedAdapter {
   /** On which adapter and when; null for what was reasoned and never measured. */
   measured: string | null;
@@ -47,6 +51,7 @@ export interface TunedAdapter {
   kernels: Record<string, TunedKernel>;
 }
 
+/** A tuning table as JSON: which values the tunables of each kernel take on which adapters. */
 export interface TuningTable {
   format: typeof tuningFormat;
   /** By `adapterKey`, or by its beginning up to a slash: `gpu` is for all real GPUs, `gpu/intel` for those of one vendor. */
