@@ -68,6 +68,12 @@ module.exports = {
       to: { dependencyTypes: ["core", "npm", "npm-dev"] },
     },
     {
+      name: "the parts of a Gpu do not know it",
+      severity: "error",
+      from: { path: "^src/engine/gpu/" },
+      to: { path: "^src/engine/gpu/gpu\\.ts$" },
+    },
+    {
       name: "no circle",
       comment: "The tape knows tensors by their type alone, and tensors record their views on the tape.",
       severity: "error",

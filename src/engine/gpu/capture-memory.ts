@@ -5,15 +5,7 @@
  */
 
 import { OutOfMemoryError } from "./errors.js";
-import {
-  createStorageBuffer,
-  MemoryAccount,
-  type MemoryListener,
-  type MemoryStatistics,
-  type PoolOptions,
-  Storage,
-  type StorageOwner,
-} from "./pool.js";
+import { type MemoryAccount, type MemoryStatistics, Storage, type StorageOwner } from "./pool.js";
 import { type Command, storagesOf } from "./recording.js";
 
 /** Captured work's buffers, besides those of tensors made outside. */
@@ -67,24 +59,15 @@ interface Use extends Lifetime {
 }
 
 export class CaptureMemory implements StorageOwner {
-  readonly #device: GPUDevice;
   readonly #account: MemoryAccount;
-  readonly #onOutOfMemory: (error: OutOfMemoryError) => void;
   readonly #storages: Storage[] = [];
   #buffers: { buffer: GPUBuffer; bytes: number; users: readonly Use[] }[] = [];
   #least = 0;
   #disposed = false;
   #labelsAtPeak: [string, number][] = [];
 
-  constructor(
-    device: GPUDevice,
-    options: PoolOptions,
-    onOutOfMemory: (error: OutOfMemoryError) => void,
-    onChange: MemoryListener,
-  ) {
-    this.#device = device;
-    this.#account = new MemoryAccount(device, options, onChange);
-    this.#onOutOfMemory = onOutOfMemory;
+  constructor(account: MemoryAccount) {
+    this.#account = account;
   }
 
   /** Memory of at least `bytes`, which has a buffer only after `place`. Throws `OutOfMemoryError`. */
@@ -108,10 +91,10 @@ export class CaptureMemory implements StorageOwner {
     this.#labelsAtPeak = labelsAtPeak(uses);
     this.#buffers = shareBuffers(uses).map(({ bytes, users }) => {
       const label = users[0]!.storage.label;
-      const placement = createStorageBuffer(this.#device, bytes, label, () =>
-        this.#onOutOfMemory(
-          new OutOfMemoryError(label, bytes, "the device refused it", this.#labelsAtPeak.slice(0, 3)),
-        ),
+      const placement = this.#account.createBuffer(
+        bytes,
+        label,
+        () => new OutOfMemoryError(label, bytes, "the device refused it", this.#labelsAtPeak.slice(0, 3)),
       );
       for (const { storage } of users) storage.place = placement;
       return { buffer: placement.buffer, bytes, users };

@@ -3,11 +3,30 @@
  * for browsers: import it where you debug or test.
  */
 
+import type { Checker, GpuContext } from "./context.js";
 import { IdError, NonFiniteError } from "./errors.js";
-import type { Bindable, Checker, Gpu } from "./gpu.js";
 import { bytesPerElement } from "./kernel.js";
+import type { Bindable, RunKernel } from "./kernel-arguments.js";
 import * as kernels from "./kernels.generated.js";
 import { borrowedId, Storage } from "./pool.js";
+
+/** What debug modes need of a `Gpu`. */
+export interface DebuggedGpu extends GpuContext {
+  allocate(bytes: number, label: string): Storage;
+  run: RunKernel;
+  groups1d(count: number, workgroupSize: number): [number, number, number];
+  copyBuffer(
+    source: Storage,
+    sourceOffset: number,
+    target: Storage,
+    targetOffset: number,
+    size: number,
+  ): void;
+  clearBuffer(target: Storage, offset: number, size: number): void;
+  flush(): void;
+  afterFlush(action: () => void): void;
+  read(source: Storage, byteOffset: number, bytes: number): Promise<ArrayBuffer>;
+}
 
 /** Outputs that can be watched between two read-backs: several training steps. */
 const slots = 16384;
@@ -22,7 +41,7 @@ interface IdCheck {
 }
 
 /** A buffer outside of the pool, so that memory statistics stay as they are. */
-export function debugBuffer({ device }: Gpu, size: number, label: string): Storage {
+export function debugBuffer({ device }: GpuContext, size: number, label: string): Storage {
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
   const made = device.createBuffer({ label: `mcd ${label}`, size, usage });
   return new Storage({ reclaim() {} }, size, label, { buffer: made, id: borrowedId });
@@ -32,7 +51,7 @@ export function debugBuffer({ device }: Gpu, size: number, label: string): Stora
  * While on, every kernel's float outputs are searched for NaN and infinity, and ids for those out of range; the next
  * read-back throws a `NonFiniteError` that names the first kernel and tensor, or an `IdError` that names the op.
  */
-export function checkFinite(gpu: Gpu, on = true): void {
+export function checkFinite(gpu: DebuggedGpu, on = true): void {
   if (on === (gpu.checker !== null)) return;
   gpu.flush();
   gpu.checker?.dispose();
@@ -40,12 +59,12 @@ export function checkFinite(gpu: Gpu, on = true): void {
 }
 
 class FiniteCheck implements Checker {
-  readonly #gpu: Gpu;
+  readonly #gpu: DebuggedGpu;
   readonly #counts: Storage;
   #names: { kernel: string; tensor: string }[] = [];
   #asked: IdCheck[] = [];
 
-  constructor(gpu: Gpu) {
+  constructor(gpu: DebuggedGpu) {
     this.#gpu = gpu;
     this.#counts = debugBuffer(gpu, slots * 4, "non-finite counts");
   }

@@ -1,6 +1,7 @@
 /** Compute pipelines, made once for each kernel and specialisation; the device compiles several at a time. */
 
 import { GpuValidationError } from "./errors.js";
+import type { Failures } from "./failures.js";
 import { type Kernel, type Specialisation, specialise } from "./kernel.js";
 
 export class Pipeline {
@@ -97,13 +98,12 @@ function layoutEntries({ spec }: Kernel): GPUBindGroupLayoutEntry[] {
 export class PipelineCache {
   readonly #device: GPUDevice;
   readonly #pipelines = new Map<Kernel, Map<string, Pipeline>>();
-  readonly #onError: (error: GpuValidationError) => void;
-  readonly #compiling = new Set<Promise<void>>();
+  readonly #failures: Failures;
   created = 0;
 
-  constructor(device: GPUDevice, onError: (error: GpuValidationError) => void) {
+  constructor(device: GPUDevice, failures: Failures) {
     this.#device = device;
-    this.#onError = onError;
+    this.#failures = failures;
   }
 
   /** The pipeline, whose compilation starts here if it is asked for the first time. */
@@ -118,16 +118,13 @@ export class PipelineCache {
     for (const name in specialisation.tune) key += `${name}=${specialisation.tune[name]};`;
     const found = specialised.get(key);
     if (found) return found;
-    const made = new Pipeline(this.#device, ++this.created, kernel, specialisation, this.#onError);
+    const failures = this.#failures;
+    const made = new Pipeline(this.#device, ++this.created, kernel, specialisation, (error) =>
+      failures.fail(error, true),
+    );
     specialised.set(key, made);
-    this.#compiling.add(made.settled);
-    made.settled.then(() => this.#compiling.delete(made.settled));
+    failures.expect(made.settled);
     return made;
-  }
-
-  /** Resolves when the device has said of every pipeline so far whether it is valid. */
-  async checked(): Promise<void> {
-    await Promise.all(this.#compiling);
   }
 }
 

@@ -3,10 +3,11 @@
  * no part of the bundles for browsers: import it where you debug or test.
  */
 
+import type { CapturedWork } from "./captured-work.js";
 import { GpuError } from "./errors.js";
-import { debugBuffer } from "./finite-check.js";
-import type { Bindable, Gpu } from "./gpu.js";
+import { type DebuggedGpu, debugBuffer } from "./finite-check.js";
 import { bytesPerElement } from "./kernel.js";
+import type { Bindable, RunKernel } from "./kernel-arguments.js";
 import { Storage } from "./pool.js";
 
 /** A NaN as float32, two of them as float16, and an index beyond any table as an integer. */
@@ -29,13 +30,20 @@ interface Band {
   sharesWord: boolean;
 }
 
+/** A `Gpu`, some of whose methods `poison` replaces. */
+export interface PoisonedGpu extends DebuggedGpu {
+  capture<T>(body: () => T): { work: CapturedWork; result: T };
+  write(target: Storage, byteOffset: number, data: Uint32Array): void;
+  idle(): Promise<void>;
+}
+
 /**
  * From here on `gpu` fills all memory that it hands out with NaN, up to the end of the allocation, and compares what lies
  * behind each tensor before and after the kernels that write it. The next read-back throws a `GpuError` that names the
  * kernel and the tensor if something there has changed. Kernels in captured work are not watched, but their memory is
  * filled in each run.
  */
-export function poison(gpu: Gpu): void {
+export function poison(gpu: PoisonedGpu): void {
   const fill = debugBuffer(gpu, patternBytes, "poison");
   gpu.write(fill, 0, new Uint32Array(patternBytes / 4).fill(pattern));
   const log = debugBuffer(gpu, 2 * bandBytes * mostBands, "bands");
@@ -59,7 +67,7 @@ export function poison(gpu: Gpu): void {
     } finally {
       capturing = false;
     }
-  }) as Gpu["capture"];
+  }) as PoisonedGpu["capture"];
 
   gpu.run = ((kernel, bindings, params, options) => {
     const bound = bindings as unknown as Readonly<Record<string, Bindable | Storage>>;
@@ -73,7 +81,7 @@ export function poison(gpu: Gpu): void {
     run.call(gpu, kernel, bindings, params, options);
     note(1);
     bands.push(...written);
-  }) as Gpu["run"];
+  }) as RunKernel;
 
   const check = async () => {
     if (bands.length === 0) return;

@@ -121,34 +121,14 @@ export function sizeClass(bytes: number): number {
 
 let nextBufferId = 1;
 
-/** A storage buffer; that the device refuses it is heard of later, through `onOutOfMemory`. */
-export function createStorageBuffer(
-  device: GPUDevice,
-  bytes: number,
-  label: string,
-  onOutOfMemory: () => void,
-): Placement {
-  device.pushErrorScope("out-of-memory");
-  const buffer = device.createBuffer({
-    label: `mcd ${label}`,
-    size: bytes,
-    usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
-  });
-  device.popErrorScope().then(
-    (error) => {
-      if (error) onOutOfMemory();
-    },
-    () => {}, // the device is lost, which is reported on its own
-  );
-  return { buffer, id: nextBufferId++ };
-}
-
 export type MemoryListener = (label: string, bytes: number) => void;
 
-/** Counts bytes in use by label, and remembers their peak; refuses what cannot be had. */
+/** Makes buffers, counts bytes in use by label, and remembers their peak; refuses what cannot be had. */
 export class MemoryAccount {
+  readonly #device: GPUDevice;
   readonly #limit: number;
   readonly #budget: number;
+  readonly #onOutOfMemory: (error: OutOfMemoryError) => void;
   readonly #onChange: MemoryListener;
   readonly #labels = new Map<string, number>();
   #peakLabels: [string, number][] = [];
@@ -156,12 +136,40 @@ export class MemoryAccount {
   live = 0;
   peak = 0;
 
-  /** `onChange` hears of all memory taken (positive) and given back (negative). */
-  constructor(device: GPUDevice, options: PoolOptions, onChange: MemoryListener) {
+  /**
+   * `onOutOfMemory` receives the errors of buffers that the device refuses, which it says later; `onChange` all memory taken
+   * (positive) and given back (negative).
+   */
+  constructor(
+    device: GPUDevice,
+    options: PoolOptions,
+    onOutOfMemory: (error: OutOfMemoryError) => void,
+    onChange: MemoryListener,
+  ) {
+    this.#device = device;
+    this.#onOutOfMemory = onOutOfMemory;
     this.#onChange = onChange;
     const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
     this.#limit = Math.min(maxBufferSize, maxStorageBufferBindingSize);
     this.#budget = options.budget ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** A storage buffer for memory that was taken. `refused` makes the error of one that the device does not give. */
+  createBuffer(bytes: number, label: string, refused: () => OutOfMemoryError): Placement {
+    const device = this.#device;
+    device.pushErrorScope("out-of-memory");
+    const buffer = device.createBuffer({
+      label: `mcd ${label}`,
+      size: bytes,
+      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+    });
+    device.popErrorScope().then(
+      (error) => {
+        if (error) this.#onOutOfMemory(refused());
+      },
+      () => {}, // the device is lost, which is reported on its own
+    );
+    return { buffer, id: nextBufferId++ };
   }
 
   /** Takes `size` bytes for a tensor that asked for `bytes`. Throws `OutOfMemoryError`. */
@@ -218,23 +226,14 @@ export class MemoryAccount {
 }
 
 export class BufferPool implements StorageOwner {
-  readonly #device: GPUDevice;
   readonly #account: MemoryAccount;
-  readonly #onOutOfMemory: (error: OutOfMemoryError) => void;
   readonly #freeBuffers = new Map<number, Placement[]>();
   readonly #all = new Set<GPUBuffer>();
   #pooled = 0;
   #created = 0;
 
-  constructor(
-    device: GPUDevice,
-    options: PoolOptions,
-    onOutOfMemory: (error: OutOfMemoryError) => void,
-    onChange: MemoryListener,
-  ) {
-    this.#device = device;
-    this.#account = new MemoryAccount(device, options, onChange);
-    this.#onOutOfMemory = onOutOfMemory;
+  constructor(account: MemoryAccount) {
+    this.#account = account;
   }
 
   /** A buffer of at least `bytes`; its content is whatever was there before. Throws `OutOfMemoryError`. */
@@ -248,8 +247,9 @@ export class BufferPool implements StorageOwner {
 
   #create(size: number, bytes: number, label: string): Placement {
     this.#created++;
-    const placement = createStorageBuffer(this.#device, size, label, () =>
-      this.#onOutOfMemory(this.#account.error(label, bytes, "the device refused it")),
+    const account = this.#account;
+    const placement = account.createBuffer(size, label, () =>
+      account.error(label, bytes, "the device refused it"),
     );
     this.#all.add(placement.buffer);
     return placement;

@@ -3,11 +3,15 @@
  * the bundles for browsers: import it where you measure.
  */
 
-import type { BindGroupCache } from "./bind-groups.js";
+import type { GpuContext, GpuProfiler } from "./context.js";
 import { GpuError } from "./errors.js";
-import type { Gpu, GpuProfiler } from "./gpu.js";
-import type { Command } from "./recording.js";
-import { encodeTransfer } from "./replay.js";
+import { encodeTransfer, type Replay } from "./replay.js";
+
+/** What a profile needs of a `Gpu`. */
+export interface ProfiledGpu extends GpuContext {
+  has(feature: "timestamp-query"): boolean;
+  idle(): Promise<void>;
+}
 
 /** The time of one kernel over all its dispatches. */
 export interface KernelTime {
@@ -42,12 +46,12 @@ export function timesByKernel(dispatches: readonly DispatchTime[]): KernelTime[]
  * Runs `body` with a timestamp pair around each dispatch and adds up what each kernel takes, the longest first.
  * Needs the feature `timestamp-query`.
  */
-export async function profile(gpu: Gpu, body: () => void | Promise<void>): Promise<KernelTime[]> {
+export async function profile(gpu: ProfiledGpu, body: () => void | Promise<void>): Promise<KernelTime[]> {
   return timesByKernel(await timeline(gpu, body));
 }
 
 /** Runs `body` with a timestamp pair around each dispatch, like `profile`, and lists them as they were submitted. */
-export async function timeline(gpu: Gpu, body: () => void | Promise<void>): Promise<DispatchTime[]> {
+export async function timeline(gpu: ProfiledGpu, body: () => void | Promise<void>): Promise<DispatchTime[]> {
   if (!gpu.has("timestamp-query")) throw new GpuError("profile: this device has no timestamp-query feature");
   await gpu.idle();
   const profiler = new Profiler(gpu.device);
@@ -83,12 +87,7 @@ class Profiler implements GpuProfiler {
   }
 
   /** Encodes commands one by one, each dispatch in a pass of its own; the results are to be called after the submission. */
-  encode(
-    encoder: GPUCommandEncoder,
-    commands: readonly Command[],
-    bindGroups: BindGroupCache,
-    uniforms: GPUBuffer,
-  ): (() => void)[] {
+  encode(encoder: GPUCommandEncoder, { commands, bindGroups, uniforms }: Replay): (() => void)[] {
     const after: (() => void)[] = [];
     for (const command of commands) {
       if (command.kind !== "dispatch") {

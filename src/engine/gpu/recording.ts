@@ -62,6 +62,9 @@ export interface Observer {
   memory?(label: string, bytes: number): void;
 }
 
+/** Bytes of the block that holds the uniforms of one submission. */
+export const uniformBlockBytes = 1 << 20;
+
 /** Commands in order, with the uniform values of all dispatches packed into one block. */
 export class Recording {
   commands: Command[] = [];

@@ -1,9 +1,10 @@
 /**
- * Captured commands with everything looked up that does not change from run to run, so that a run costs three calls
- * a dispatch, and two where the pipeline stays.
+ * Commands with all that it takes to encode them. Everything that does not change from run to run is looked up once, so that
+ * a run of captured work costs three calls a dispatch, and two where the pipeline stays.
  */
 
 import type { BindGroupCache } from "./bind-groups.js";
+import type { Pipeline } from "./pipelines.js";
 import type { BufferClear, BufferCopy, Command } from "./recording.js";
 
 interface ReplayDispatch {
@@ -20,29 +21,50 @@ interface ReplayDispatch {
 type Stage = { kind: "pass"; dispatches: ReplayDispatch[] } | BufferCopy | BufferClear;
 
 export class Replay {
+  readonly commands: readonly Command[];
+  readonly bindGroups: BindGroupCache;
+  readonly uniforms: GPUBuffer;
   readonly dispatches: number;
-  readonly #stages: Stage[] = [];
+  /** The pipelines that the commands need, each once. */
+  readonly pipelines: readonly Pipeline[];
+  #stages: Stage[] | null = null;
 
-  /** The pipelines of the commands have to be compiled. */
   constructor(commands: readonly Command[], bindGroups: BindGroupCache, uniforms: GPUBuffer) {
+    this.commands = commands;
+    this.bindGroups = bindGroups;
+    this.uniforms = uniforms;
+    const dispatches = commands.filter((command) => command.kind === "dispatch");
+    this.dispatches = dispatches.length;
+    this.pipelines = [...new Set(dispatches.map(({ pipeline }) => pipeline))];
+  }
+
+  /** The pipelines that have to be compiled before `prepare`. */
+  get awaited(): readonly Pipeline[] {
+    return this.#stages ? [] : this.pipelines;
+  }
+
+  /** Looks up pipelines and bind groups, once. Pipelines that are not compiled are compiled while the caller waits. */
+  prepare(): readonly Stage[] {
+    if (this.#stages) return this.#stages;
+    const stages: Stage[] = [];
     let pass: ReplayDispatch[] | null = null;
     let current = -1;
-    for (const command of commands) {
+    for (const command of this.commands) {
       if (command.kind !== "dispatch") {
         pass = null;
-        this.#stages.push(command);
+        stages.push(command);
         continue;
       }
       if (!pass) {
         pass = [];
         current = -1;
-        this.#stages.push({ kind: "pass", dispatches: pass });
+        stages.push({ kind: "pass", dispatches: pass });
       }
       const { pipeline } = command;
       const [x, y, z] = command.groups;
       pass.push({
         pipeline: pipeline.id === current ? null : pipeline.now(),
-        group: bindGroups.get(command, uniforms),
+        group: this.bindGroups.get(command, this.uniforms),
         offsets: pipeline.kernel.spec.uniform ? [command.uniformOffset] : null,
         x,
         y,
@@ -50,11 +72,12 @@ export class Replay {
       });
       current = pipeline.id;
     }
-    this.dispatches = commands.filter(({ kind }) => kind === "dispatch").length;
+    this.#stages = stages;
+    return stages;
   }
 
   encode(encoder: GPUCommandEncoder): void {
-    for (const stage of this.#stages) {
+    for (const stage of this.prepare()) {
       if (stage.kind === "pass") encodePass(encoder, stage.dispatches);
       else encodeTransfer(encoder, stage);
     }

@@ -1,9 +1,11 @@
 /** Tensors: a shape, an element type and strides over a piece of GPU memory. */
 
-import type { Bindable, Gpu, Scoped } from "../gpu/gpu.js";
+import type { Gpu } from "../gpu/gpu.js";
 import { bytesPerElement, type DType, type Float } from "../gpu/kernel.js";
+import type { Bindable } from "../gpu/kernel-arguments.js";
 import { borrowedId, Storage } from "../gpu/pool.js";
 import type { Region } from "../gpu/region.js";
+import type { Scoped } from "../gpu/scopes.js";
 import { ArgumentError, ShapeError, UseAfterFreeError } from "./errors.js";
 import { float16ToFloat32, float32ToFloat16 } from "./float16.js";
 import { copyStrided, denseStrides, isDense, sizeOf } from "./strided.js";

@@ -7,6 +7,7 @@ import {
 import { checkFinite } from "../../../dist/engine/gpu/finite-check.js";
 import { Gpu } from "../../../dist/engine/gpu/gpu.js";
 import { kernel } from "../../../dist/engine/gpu/kernel.js";
+import * as kernels from "../../../dist/engine/gpu/kernels.generated.js";
 import { sizeClass } from "../../../dist/engine/gpu/pool.js";
 import { profile } from "../../../dist/engine/gpu/profiler.js";
 import { copyStrided } from "../../../dist/engine/tensor/strided.js";
@@ -68,6 +69,22 @@ test("a captured step is replayed without creating anything", async (t, gpu) => 
   );
   work.dispose();
   await t.throwsMessage(() => work.run(), /was disposed/, "a disposed step");
+});
+
+test("a recording whose uniforms are longer than the block for them is submitted in parts", async (t, gpu) => {
+  const { fill } = kernels.fill;
+  const x = zeros(gpu, [3]);
+  gpu.run(fill, { x }, { count: 3, value: 0 }, { groups: [1] });
+  await gpu.idle(); // its pipeline is compiled from here on
+  const before = gpu.counters.submits;
+  const blockBytes = 1 << 20;
+  const count = Math.ceil((1.5 * blockBytes) / gpu.limits.minUniformBufferOffsetAlignment);
+  for (let value = 1; value <= count; value++)
+    gpu.run(fill, { x }, { count: value % 3 === 0 ? 3 : 2, value }, { groups: [1] });
+  t.equal(gpu.counters.submits - before, 1, "the first part, while the second is recorded");
+  const last = count - (count % 3);
+  t.same([...(await x.read())], [count, count, last], "in order, each with its own values");
+  x.dispose();
 });
 
 test("a NaN is traced to its kernel", async (t, gpu) => {

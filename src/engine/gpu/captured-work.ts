@@ -1,0 +1,136 @@
+/** Captured work: recorded once, then submitted again as often as wanted without touching ops, tape or allocator. */
+
+import { BindGroupCache } from "./bind-groups.js";
+import type { CapturedMemory, CaptureMemory } from "./capture-memory.js";
+import type { GpuContext } from "./context.js";
+import { GpuError, GpuValidationError } from "./errors.js";
+import type { Failures } from "./failures.js";
+import type { MemoryStatistics } from "./pool.js";
+import type { Recorder } from "./recorder.js";
+import { Replay } from "./replay.js";
+import type { Submission } from "./submission.js";
+
+/** A static piece of work, recorded once: `run()` submits it again without touching ops, tape or allocator. */
+export interface CapturedWork {
+  readonly dispatches: number;
+  /** The buffers that the work holds for itself, next to the least that any plan could do with. */
+  readonly memory: CapturedMemory;
+  run(): void;
+  /** Resolves when its pipelines are compiled: from then on `run` and `encode` do not wait. */
+  ready(): Promise<void>;
+  /**
+   * Records the work into an encoder of the caller's, outside of any pass, instead of submitting it: for a page that has
+   * its own frame. Work asked for earlier is submitted now; pipelines that are not ready are compiled while the caller
+   * waits. Until the caller has submitted the encoder, the work must not be run or disposed of.
+   */
+  encode(encoder: GPUCommandEncoder): void;
+  /** Gives back the buffers that the work holds. */
+  dispose(): void;
+}
+
+export class Captures {
+  readonly #context: GpuContext;
+  readonly #recorder: Recorder;
+  readonly #submission: Submission;
+  readonly #failures: Failures;
+  /** Work that is not disposed of, and its memory. */
+  readonly #works = new Map<CapturedWork, CaptureMemory>();
+  /** Memory of work that is gone, with results that someone holds. */
+  readonly #lingering = new Set<CaptureMemory>();
+
+  constructor(context: GpuContext, recorder: Recorder, submission: Submission, failures: Failures) {
+    this.#context = context;
+    this.#recorder = recorder;
+    this.#submission = submission;
+    this.#failures = failures;
+  }
+
+  /** Records `body` with tensors in `memory`. See `Gpu.capture`. */
+  capture<T>(memory: CaptureMemory, body: () => T): { work: CapturedWork; result: T } {
+    const submission = this.#submission;
+    const { device, checker } = this.#context;
+    if (submission.capturing) throw new GpuError("capture: captures cannot be nested");
+    if (checker)
+      throw new GpuError("capture: not while checkFinite is on; run the step uncaptured to find the kernel");
+    submission.flush();
+    const { result, recording, retained } = this.#recorder.apart(memory, body);
+    const uniforms = device.createBuffer({
+      label: "mcd captured uniforms",
+      size: Math.max(recording.uniformBytes, 16),
+      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+    });
+    device.queue.writeBuffer(uniforms, 0, recording.uniformData);
+    const replay = new Replay(recording.take(), new BindGroupCache(device), uniforms);
+    memory.place(replay.commands);
+    let disposed = false;
+    const check = () => {
+      if (disposed) throw new GpuError("this captured work was disposed");
+      this.#failures.throwIfAny();
+    };
+    const work: CapturedWork = {
+      dispatches: replay.dispatches,
+      memory: memory.statistics(),
+      run: () => {
+        check();
+        submission.flush();
+        submission.submit(replay);
+      },
+      ready: async () => {
+        await Promise.all(replay.pipelines.map(({ settled }) => settled));
+        await this.#failures.settled();
+        this.#failures.throwIfAny();
+      },
+      encode: (encoder) => {
+        check();
+        submission.finish();
+        const refused = replay.pipelines.find((pipeline) => pipeline.refused);
+        if (refused)
+          throw new GpuValidationError(`the device has refused the kernel ${refused.kernel.spec.name}`);
+        replay.encode(encoder);
+        submission.dispatches += replay.dispatches;
+      },
+      dispose: () => {
+        if (disposed) return;
+        submission.finish();
+        disposed = true;
+        for (const storage of retained) storage.release();
+        uniforms.destroy();
+        memory.dispose();
+        this.#works.delete(work);
+        if (memory.lingers) this.#lingering.add(memory);
+      },
+    };
+    this.#works.set(work, memory);
+    return { work, result };
+  }
+
+  /** Memory of tensors, given in `main`, and of captured work together. */
+  withMemory(main: MemoryStatistics): MemoryStatistics {
+    return [...this.#works.values()].map((memory) => memory.statistics()).reduce(addStatistics, main);
+  }
+
+  /** Disposes of all work, and destroys what its results still hold. */
+  dispose(): void {
+    for (const work of this.#works.keys()) work.dispose();
+    for (const memory of this.#lingering) memory.destroyAll();
+    this.#lingering.clear();
+  }
+}
+
+/** Captured work needs all that it ever held for as long as it exists, whatever of it is free at the moment. */
+function addStatistics(main: MemoryStatistics, captured: MemoryStatistics): MemoryStatistics {
+  return {
+    liveBytes: main.liveBytes + captured.peakBytes,
+    peakBytes: main.peakBytes + captured.peakBytes,
+    pooledBytes: main.pooledBytes,
+    buffersCreated: main.buffersCreated + captured.buffersCreated,
+    byLabel: merged(main.byLabel, captured.peakByLabel),
+    peakByLabel: merged(main.peakByLabel, captured.peakByLabel),
+  };
+}
+
+function merged(...lists: MemoryStatistics["byLabel"][]): MemoryStatistics["byLabel"] {
+  const sums = new Map<string, number>();
+  for (const [label, bytes] of lists.flat()) sums.set(label, (sums.get(label) ?? 0) + bytes);
+  return [...sums].sort((a, b) => b[1] - a[1]);
+}

@@ -1,0 +1,168 @@
+/** The arguments of a kernel: their types, and how they become ranges of buffers and words of a uniform struct. */
+
+import { GpuError } from "./errors.js";
+import {
+  bindingDType,
+  bytesPerElement,
+  type DType,
+  type Kernel,
+  type KernelSpec,
+  type Specialisation,
+  type Vec4,
+} from "./kernel.js";
+import { Storage } from "./pool.js";
+import type { BoundRange } from "./recording.js";
+import { type Region, stretch } from "./region.js";
+
+/** What a kernel needs to know of a tensor. */
+export interface Bindable<D extends DType = DType> {
+  readonly storage: Storage;
+  readonly dtype: D;
+  /** Elements from the start of the storage. */
+  readonly offset: number;
+  /** Elements. */
+  readonly size: number;
+  readonly contiguous: boolean;
+  readonly label: string;
+  /** A dense copy in memory of its own, which is the caller's to free. */
+  packed(): Bindable<D>;
+  /** Receives the elements of such a copy. */
+  unpack(copy: this): void;
+}
+
+export type BindingsOf<K> =
+  K extends Kernel<infer B, infer _P, infer _V, infer _T>
+    ? {
+        readonly [N in keyof B]: B[N] extends DType
+          ? Bindable<B[N]> | Storage
+          : B[N] extends "texture"
+            ? GPUTextureView
+            : never;
+      }
+    : never;
+export type ParamsOf<K> =
+  K extends Kernel<infer _B, infer P, infer _V, infer _T> ? { readonly [N in keyof P]: P[N] } : never;
+type VariantsOf<K> = K extends Kernel<infer _B, infer _P, infer V, infer _T> ? V : never;
+type TunablesOf<K> = K extends Kernel<infer _B, infer _P, infer _V, infer T> ? T : never;
+
+export interface RunOptions<K> {
+  /** Workgroups in x, y and z. */
+  groups: readonly [number, number?, number?];
+  variant?: Partial<VariantsOf<K>>;
+  tune?: Partial<TunablesOf<K>>;
+  /** The bytes that the kernel writes of a whole storage that it is given; default all. */
+  writes?: Region;
+}
+
+/** The type of `Gpu.run`. */
+export type RunKernel = <K extends Kernel>(
+  kernel: K,
+  bindings: BindingsOf<K>,
+  params: ParamsOf<K>,
+  options: RunOptions<K>,
+) => void;
+
+/** Arguments by the names of the bindings, whatever the kernel. */
+export type Bound = Readonly<Record<string, Bindable | Storage>>;
+
+/** Whether a binding can be the tensor as it lies: row-major without gaps, starting where a binding may start. */
+export function binds({ contiguous, offset, dtype }: Bindable, limits: GPUSupportedLimits): boolean {
+  return contiguous && (offset * bytesPerElement[dtype]) % limits.minStorageBufferOffsetAlignment === 0;
+}
+
+/**
+ * The range of a buffer for each binding of a kernel, in the order of its spec. A view that cannot be bound is bound as a
+ * dense copy, which is put into `copies`. Tells storages that they will be written: into `writes` where one is bound as a
+ * whole. Throws a `GpuError` that names kernel and tensor when a binding cannot be used.
+ */
+export function bindRanges(
+  spec: KernelSpec,
+  bindings: Bound,
+  specialisation: Specialisation,
+  copies: Map<Bindable, Bindable>,
+  limits: GPUSupportedLimits,
+  writes?: Region,
+): BoundRange[] {
+  const ranges: BoundRange[] = [];
+  for (const binding of spec.bindings) {
+    const bound = bindings[binding.name];
+    if (!bound) throw new GpuError(`${spec.name}: nothing is bound to ${binding.name}`);
+    let range: BoundRange;
+    if (bound instanceof Storage) {
+      range = { storage: bound, offset: 0, size: bound.bytes };
+    } else {
+      const dtype = bindingDType(binding, specialisation);
+      if (bound.dtype !== dtype) {
+        throw new GpuError(
+          `${spec.name}: ${binding.name} takes ${dtype}, but ${bound.label} is ${bound.dtype}`,
+        );
+      }
+      const tensor = binds(bound, limits) ? bound : (copies.get(bound) ?? bound.packed());
+      if (tensor !== bound) copies.set(bound, tensor);
+      const { storage } = tensor;
+      const elementBytes = bytesPerElement[dtype];
+      const start = tensor.offset * elementBytes;
+      // Rounded up to whole vec4s: a buffer is never smaller than that, and kernels that read vectors need it.
+      const size = Math.min(Math.ceil((bound.size * elementBytes) / 16) * 16, storage.bytes - start);
+      range = { storage, offset: start, size };
+    }
+    if (range.storage.free)
+      throw new GpuError(`${spec.name}: ${range.storage.label}, bound to ${binding.name}, was freed`);
+    ranges.push(range);
+  }
+  for (let i = 0; i < ranges.length; i++) {
+    if (spec.bindings[i]!.access !== "read_write") continue;
+    const output = bindings[spec.bindings[i]!.name]!;
+    const { storage, offset } = ranges[i]!;
+    storage.written(
+      output instanceof Storage ? writes : stretch(offset, output.size * bytesPerElement[output.dtype]),
+    );
+    for (let j = 0; j < ranges.length; j++) {
+      if (ranges[j]!.storage === ranges[i]!.storage && spec.bindings[j]!.access === "read") {
+        throw new GpuError(
+          `${spec.name}: ${spec.bindings[i]!.name} and ${spec.bindings[j]!.name} are the same buffer (${ranges[i]!.storage.label}), one read and one written`,
+        );
+      }
+    }
+  }
+  return ranges;
+}
+
+/** Writes the members of a kernel's uniform struct into a block, from the byte `base` on. */
+export function writeUniform(
+  { name, uniform }: KernelSpec,
+  params: Readonly<Record<string, number | Vec4>>,
+  view: DataView,
+  base: number,
+): void {
+  for (const member of uniform!.members) {
+    const value = params[member.name];
+    if (value === undefined) throw new GpuError(`${name}: the uniform ${member.name} is missing`);
+    for (let lane = 0; lane < member.width; lane++) {
+      const number = typeof value === "number" ? value : value[lane]!;
+      // A word takes whatever it is given: NaN as 0, 2.5 as 2.
+      if (member.type !== "f32" && !Number.isInteger(number))
+        throw new GpuError(`${name}: the uniform ${member.name} is ${number}, not a whole number`);
+      const at = base + member.offset + 4 * lane;
+      if (member.type === "f32") view.setFloat32(at, number, true);
+      else if (member.type === "u32") view.setUint32(at, number, true);
+      else view.setInt32(at, number, true);
+    }
+  }
+}
+
+/** The stretches of memory that a kernel wrote, as a `Checker` is told them. */
+export function writtenBy(
+  spec: KernelSpec,
+  bindings: Bound,
+  specialisation: Specialisation,
+  ranges: readonly BoundRange[],
+): { storage: Storage; offset: number; size: number; dtype: DType }[] {
+  return spec.bindings.flatMap((binding, i) => {
+    if (binding.access !== "read_write") return [];
+    const dtype = bindingDType(binding, specialisation);
+    const [output, { storage, offset, size }] = [bindings[binding.name]!, ranges[i]!];
+    const elements = output instanceof Storage ? size / bytesPerElement[dtype] : output.size;
+    return [{ storage, offset: offset / bytesPerElement[dtype], size: elements, dtype }];
+  });
+}
