@@ -1,6 +1,7 @@
 /** API pages: `npm run docs` writes them to docs/api-pages/, which git ignores. An undocumented export is an error. */
 
 import { readFileSync } from "node:fs";
+import { OptionDefaults } from "typedoc";
 
 const { exports, repository } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
 
@@ -26,6 +27,8 @@ export default {
   displayBasePath: "..",
   // Without a repository the pages link to the files of the checkout that they lie in.
   sourceLinkTemplate: `${repository ? `${repository.url ?? repository}/blob/{gitRevision}` : "../../.."}/{path}#L{line}`,
+  // Marks in the WGSL of examples.
+  blockTags: [...OptionDefaults.blockTags, "@tune", "@variant"],
   requiredToBeDocumented: [
     "Class",
     "Interface",

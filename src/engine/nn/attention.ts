@@ -21,7 +21,7 @@ export interface AttentionModuleOptions {
 }
 
 export interface AttentionInputs {
-  /** [B, S, context]: the sequence attended to; for a module made with `context`, and only for it. */
+  /** `[B, S, context]`: the sequence attended to; for a module made with `context`, and only for it. */
   context?: Tensor;
   /** u32 [B, S]: 1 for keys, 0 for padding. */
   keyMask?: Tensor<"u32">;

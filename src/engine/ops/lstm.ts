@@ -71,7 +71,7 @@ export function lstmCell(gates: Tensor, cell: Tensor): LstmState {
 }
 
 export interface LstmResult {
-  /** [T, B, H]: the hidden state after each step. */
+  /** `[T, B, H]`: the hidden state after each step. */
   outputs: Tensor;
   /** After the last step. */
   state: LstmState;
