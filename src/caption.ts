@@ -61,7 +61,7 @@ async function main(): Promise<void> {
   const sampling = samplingOf(options);
   let failed = 0;
   for (const file of program.args) {
-    // As after `| head`: captions are for nobody else.
+    // For example after `| head`: nobody reads the captions.
     if (isOutputGone()) break;
     const began = platform.now();
     let pixels: Uint8Array;

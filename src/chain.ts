@@ -1,7 +1,7 @@
 /**
- * Ops as methods of tensors: `import "mc-diffusion/chain"` once, and `x.mul(2).add(1).softmax(0)` is `softmax(add(mul(x, 2),
- * 1), 0)`. A bundle that imports this carries all of these ops; one that does not carries none that it does not name.
- * `toString` and the inspection of consoles show element type, shape and name.
+ * Ops as methods of tensors: `import "mc-diffusion/chain"` once, and `x.mul(2).add(1).softmax(0)` is `softmax(add(mul(x, 2), 1),
+ * 0)`. A bundle that imports this includes all of these ops; other bundles include only the ops that they name. `toString` and
+ * console inspection show element type, shape and name.
  */
 
 import type { DType, Float } from "./engine/gpu/kernel.js";
@@ -126,7 +126,7 @@ for (const name of Reflect.ownKeys(methods)) {
 
 type Compared = "f32" | "u32" | "i32";
 
-// Methods of float32 tensors take `this: Tensor`; each is documented at the function of its name.
+// Methods of float32 tensors take `this: Tensor`; each is documented at the function of the same name.
 declare module "./engine/tensor/tensor.js" {
   interface Tensor<D extends DType = "f32"> {
     abs(this: Tensor): Tensor;

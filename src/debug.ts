@@ -1,6 +1,6 @@
 /**
- * Debug modes, the profiler and the engine's internals, `mc-diffusion/debug`: apart from the other entries, so that no page
- * downloads them unasked. The internals are for tools that look below the public API, as the bench does. They follow the
+ * Debug modes, the profiler and the engine's internals, `mc-diffusion/debug`: separate from the other entries, so that pages
+ * download them only on request. The internals are for tools below the public API, such as the bench. They follow the
  * implementation and may change in any release.
  *
  * @module mc-diffusion/debug
@@ -12,7 +12,7 @@ export { checkFinite } from "./engine/gpu/finite-check.js";
 export { poison } from "./engine/gpu/poison.js";
 export { profile, timeline, timesByKernel } from "./engine/gpu/profiler.js";
 
-// Internals: what an observer of the device is told, and tuning tables.
+// Internals: data for observers of the device, and tuning tables.
 
 export type { KernelSpec } from "./engine/gpu/kernel.js";
 export type { BoundRange, Dispatch, Observer } from "./engine/gpu/recording.js";

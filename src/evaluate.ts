@@ -59,8 +59,8 @@ interface Options extends SamplingFlags {
 }
 
 /**
- * The data set that --data names, else the one that the weights were trained on. Weights hold only the name of a folder of
- * pictures; the run that they lie in knows its path.
+ * The data set that --data names, else the one that the weights were trained on. Weights hold only the name of a picture folder;
+ * the run that contains the weights knows its path.
  */
 async function sourceOf(
   { config }: Captioner,
@@ -111,7 +111,7 @@ async function main(): Promise<void> {
     .option("--draws <number>", "bootstrap resamples of the pictures", integerOption(1, 1_000_000), DRAWS)
     .option(
       "--bound <steps>",
-      "also bound -log p of all references, asking the network at this many steps t of each; 0 = not",
+      "also bound -log p of all references, evaluating the network at this many steps t of each; 0 = no bound",
       integerOption(0),
       boundSteps,
     )
@@ -222,14 +222,14 @@ differences resample both sides alike. They cover the choice of pictures and the
   await dataset.images.close();
 }
 
-/** The command as others would give it: a file is named without the folders of this machine. */
+/** The command in a portable form: files are named without this machine's folders. */
 function commandText(args: readonly string[]): string {
   return ["node dist/evaluate.js", ...args.map((word) => (isAbsolute(word) ? basename(word) : word))].join(
     " ",
   );
 }
 
-/** Runs `read`, whose errors are of the command line and do not know the option's name. */
+/** Runs `read`, whose errors are about the command line but do not know the option's name. */
 function usage<T>(option: string, read: () => T): T {
   try {
     return read();

@@ -27,11 +27,11 @@ interface Options {
   adapter?: string;
 }
 
-/** What is trained: few things at few pixels. */
+/** The preset to train: few examples and few pixels. */
 const preset = "quick";
-/** Denoising steps of a caption: half of the usual, so that something is soon on the screen. */
+/** Denoising steps of a caption: half of the usual number, so that output appears soon. */
 const steps = 12;
-/** Pictures of each of these splits are captioned; no training has seen them. */
+/** Splits whose pictures are captioned; no training has seen them. */
 const shownSplits = ["tone", "render"];
 const shownOfEach = 3;
 
@@ -40,7 +40,7 @@ const { files } = platform;
 async function main(): Promise<void> {
   const options = commandLine(
     "npm start --",
-    "Captions held-out pictures with the shipped model, trains a small one, and shows what both say.",
+    "Captions held-out pictures with the shipped model, trains a small one, and shows the captions of both.",
   )
     .option("--minutes <number>", "time for the training, its scores included", numberOption(0.1, 1e6), 4)
     .option("--out <folder>", `run folder to make (default: runs/${preset}-<time>)`)
@@ -89,7 +89,7 @@ async function main(): Promise<void> {
   say(`\n4. Go on with:\n\n${next.map(([what, why]) => `   ${what}\n      ${why}`).join("\n")}`);
 }
 
-/** A caption, with a mark if it is one of the references. */
+/** A caption, marked if it is one of the references. */
 function marked(caption: string, references: readonly string[]): string {
   return references.includes(caption)
     ? `${caption}  (right: one of its ${references.length} references)`
@@ -102,7 +102,7 @@ interface HeldOut {
   captions: string[];
 }
 
-/** Captions of a few held-out pictures of the preset's data, at the size that the model of these weights takes. */
+/** Captions a few held-out pictures of the preset's data, at the size that the model of these weights takes. */
 async function captionHeldOut(weights: string, adapter: string | undefined, quiet = false): Promise<HeldOut> {
   const gpu = await openGpu(adapter, quiet);
   const captioner = await Captioner.fromFolder(gpu, files, weights);
@@ -113,7 +113,7 @@ async function captionHeldOut(weights: string, adapter: string | undefined, quie
   const captions = (await captioner.captionAll(pictures, { steps })).map(({ text }) => text);
   captioner.dispose();
   gpu.dispose();
-  // What follows runs in another process, which needs the memory.
+  // The next step runs in another process, which needs the memory.
   gpu.device.destroy();
   return { dataset, records: numbers.map((number) => dataset.records[number]!), captions };
 }
@@ -132,11 +132,11 @@ async function writePictures({ dataset, records }: HeldOut, folder: string): Pro
   return paths;
 }
 
-/** Runs a command of this package in this terminal; returns its exit code. Signals are the command's. */
+/** Runs a command of this package in this terminal; returns its exit code. The command handles signals. */
 async function runToItsEnd([script, ...rest]: readonly string[]): Promise<number> {
   const path = fileURLToPath(new URL(`../${script}`, import.meta.url));
   const child = spawn(process.execPath, [path, ...rest], { stdio: "inherit" });
-  // A terminal sends Ctrl-C and its own end to both; what is sent to this process alone is passed on.
+  // A terminal sends Ctrl-C and its closing to both processes; signals sent to this process alone are passed on.
   const ignore = () => {};
   const pass = () => child.kill("SIGTERM");
   process.on("SIGINT", ignore).on("SIGHUP", ignore).on("SIGTERM", pass);

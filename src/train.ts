@@ -121,7 +121,7 @@ async function main(): Promise<void> {
   }
   const began = platform.now();
   if (options.changedData && options.resume === undefined)
-    throw new UserError("--changed-data needs --resume: only a run that goes on has data of its own", 2);
+    throw new UserError("--changed-data needs --resume: only a resumed run has earlier data", 2);
   const opening = options.resume ? await resumed(options, options.resume) : await started(options);
   const { begun } = opening;
   const gpu = await openTrainingGpu(options);
@@ -145,9 +145,9 @@ async function main(): Promise<void> {
   if (begun) compareData(begun.path, before, data, options);
   tellCaptions(dataset, tokenizer, config, options.quiet);
   const captioner = buildCaptioner(gpu, config, tokenizer, { initialise: false });
-  // A plan has tried its settings already.
+  // A plan has already tried its settings.
   if (!plan) tryRun(captioner);
-  // Nothing is written before data, settings and device fit: a mistake leaves no half-made run behind.
+  // Nothing is written before data, settings and device fit, so a mistake leaves no half-made run behind.
   const run = await opening.openRun(config);
   let stopping: StopSignal | null = null;
   let restoreSignals = () => {};
@@ -157,7 +157,7 @@ async function main(): Promise<void> {
     await keepData(files, run.path, data, before);
     const context: StageContext = { platform, config, captioner, dataset, run, heldOut };
     if (!options.quiet) await announce(captioner, dataset, run, options.stage, plan);
-    // Until here a signal just ends the process: nothing can be lost.
+    // Until here a signal simply ends the process: nothing can be lost.
     restoreSignals = onInterrupt((signal) => {
       stopping = signal;
       tell("\nstopping after this step; the run can be resumed");
@@ -173,7 +173,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** What a run is made from. */
+/** The parts that a run is made from. */
 interface Material {
   config: Config;
   dataset: Dataset;
@@ -182,12 +182,12 @@ interface Material {
   restored: string | null;
 }
 
-/** Where a run in a given time corrects its plan; null in others. */
+/** A time-limited run corrects its plan here; null in other runs. */
 type PlannedContext = StageContext & { plan: TimePlan | null };
 
 /**
- * The settings of a run in a given time, with what it is made from: the steps of the preset's sizes, or, where they would be too
- * few here, of its smaller ones.
+ * The settings of a run in a given time, with its parts: the steps of the preset's sizes, or of its smaller sizes if these steps
+ * would be too few.
  */
 async function planned(
   gpu: Gpu,
@@ -200,9 +200,9 @@ async function planned(
   const vqvaeOnly = stage === "vqvae";
   const deadline = began + 60_000 * config.minutes;
   if (!quiet) tell("plan:    measuring what steps and captions take here");
-  /** Null where the decoder would have fewer steps than `least`. */
+  /** Null if the decoder would have fewer steps than `least`. */
   const planOf = async (of: Material, least: number): Promise<TimePlan | null> => {
-    // Settings that the device cannot have are told before they are measured.
+    // Settings that the device cannot run are reported before they are measured.
     const captioner = buildCaptioner(gpu, of.config, of.tokenizer);
     tryRun(captioner);
     const { vqvae, decoder } = of.config;
@@ -231,7 +231,7 @@ async function planned(
   return { ...second, plan: (await planOf(second, 0))! };
 }
 
-/** Thrown where work ends early since somebody asked for it. */
+/** Thrown when work ends early at the user's request. */
 class Interrupted extends Error {
   constructor(readonly signal: StopSignal) {
     super(`interrupted by ${signal}`);
@@ -245,10 +245,10 @@ async function openTrainingGpu({ adapter, quiet, tuning }: Options): Promise<Gpu
   return gpu;
 }
 
-/** How often in a row the device may be lost without a further checkpoint in between. */
+/** Maximum number of consecutive device losses without another checkpoint in between. */
 const mostLosses = 5;
 
-/** `train`; with `--on-loss retry` on further devices where one is lost, each time from the last checkpoint. */
+/** Runs `train`; with `--on-loss retry` opens another device after a loss, each time from the last checkpoint. */
 async function trainThroughLosses(
   context: PlannedContext,
   options: Options,
@@ -291,12 +291,12 @@ async function trainThroughLosses(
       before = total;
       if (losses > mostLosses) {
         throw new UserError(
-          `${lost.message}; the device was opened again ${mostLosses} times in a row without coming to a further checkpoint`,
+          `${lost.message}; the device was opened again ${mostLosses} times in a row without reaching another checkpoint`,
         );
       }
       const from = saved.length > 0 ? placeOf(saved) : "the start";
       tell(
-        `warning: ${lost.message}; going on from ${from} on a new device (${losses} of ${mostLosses} tries without a further checkpoint)`,
+        `warning: ${lost.message}; going on from ${from} on a new device (${losses} of ${mostLosses} tries without another checkpoint)`,
       );
       captioner.gpu.dispose();
       resume = true;
@@ -304,7 +304,7 @@ async function trainThroughLosses(
   }
 }
 
-/** The loss of the device that an error comes from; null if it does not. Some errors of a lost device are heard of before the loss. */
+/** The device loss behind an error; null if there is none. Some errors of a lost device arrive before the loss is reported. */
 async function lossBehind(error: unknown, { device }: Gpu): Promise<DeviceLostError | null> {
   if (error instanceof DeviceLostError) return error;
   const moment = new Promise<null>((resolve) => setTimeout(resolve, 500, null));
@@ -325,7 +325,9 @@ async function savedSteps(run: RunFolder): Promise<{ stage: string; step: number
 const placeOf = (saved: { stage: string; step: number }[]) =>
   `${saved.at(-1)!.stage} step ${saved.at(-1)!.step}`;
 
-/** An error that ends a run, with how to go on. A run that did no step and had none leaves no folder that bars the next try. */
+/**
+ * Extends an error that ends a run with the way to resume. A new run without a step leaves no folder that blocks the next try.
+ */
 async function withWayOn(thrown: unknown, run: RunFolder, { resume }: Options): Promise<unknown> {
   const saved = await savedSteps(run);
   const error =
@@ -344,7 +346,7 @@ async function withWayOn(thrown: unknown, run: RunFolder, { resume }: Options): 
   return new UserError(`${error.message}; go on ${from} with: node dist/train.js --resume ${run.path}`);
 }
 
-/** Both stages, the scores and the report. `goOn` throws what is to end the work, and is called after each batch. */
+/** Both stages, the scores and the report. `goOn` is called after each batch and throws to end the work. */
 async function train(
   context: PlannedContext,
   options: Omit<Options, "resume"> & { resume: boolean },
@@ -359,7 +361,7 @@ async function train(
     goOn,
     pace(trainer) {
       if (!plan) return undefined;
-      // Corrects the plan, and keeps what it corrected.
+      // Corrects the plan, and stores the corrections.
       return async (step, ms, isSaved) => {
         const before = trainer.steps;
         const after = plan.after(trainer.stage, step, ms, isSaved);
@@ -377,7 +379,7 @@ async function train(
   });
 }
 
-/** Throws a `UserError` that tells what of the data is not as the run knows it, unless that is wanted. */
+/** Throws a `UserError` that lists how the data differs from the run's, unless the user accepts the changes. */
 function compareData(path: string, before: RunData | null, now: RunData, { changedData }: Options): void {
   if (before === null) {
     tell(`careful: ${path} does not say what data it began with; it goes on with the data as it is now`);
@@ -394,7 +396,7 @@ function compareData(path: string, before: RunData | null, now: RunData, { chang
   tell(`careful: the data is not what ${path} began with:${list}`);
 }
 
-/** Prints what training will make of the captions. Throws a `UserError` if that is nothing. */
+/** Prints how training will treat the captions. Throws a `UserError` if nothing could be learned. */
 function tellCaptions(dataset: Dataset, tokenizer: Tokenizer, { data }: Config, quiet?: boolean): void {
   const summary = summarizeCaptions(dataset, tokenizer, data.maxLength);
   const warnings = captionWarnings(summary, data);
@@ -402,12 +404,12 @@ function tellCaptions(dataset: Dataset, tokenizer: Tokenizer, { data }: Config, 
   for (const warning of warnings) tell(`careful: ${warning}`);
 }
 
-/** The settings of a run, and the way to its folder. */
+/** The settings of a run, and access to its folder. */
 interface Opening {
   config: Config;
-  /** Opens it with these settings: those above, or what a plan has made of them. */
+  /** Opens the folder with these settings: those above, or those changed by a plan. */
   openRun: (config: Config) => Promise<RunFolder>;
-  /** A run that goes on. */
+  /** A resumed run. */
   begun: RunFolder | null;
 }
 

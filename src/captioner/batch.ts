@@ -1,4 +1,4 @@
-/** Many pictures at once: their codes, reconstructions and captions, in batches that bound memory, not results. */
+/** Encodes, reconstructs and captions many pictures, in batches that bound the memory but not the number of pictures. */
 
 import { noGrad } from "../engine/tensor/tape.js";
 import { fromArray, type Tensor } from "../engine/tensor/tensor.js";
@@ -8,7 +8,7 @@ import { checkFinished } from "../text/unfinished-caption.js";
 import type { CaptionModel } from "./model.js";
 import { type BatchOptions, bannedTokens, type Caption, givenWords } from "./options.js";
 
-/** Pictures encoded and captions denoised at once; bounds memory, not results. */
+/** Pictures encoded and captions denoised per batch. */
 export const imagesPerBatch = 64;
 
 /** Codes of pictures given as bytes [n, size, size, 3]: ids [n · S], row by row of each grid. */
@@ -29,12 +29,12 @@ export async function encodeAll(
   return codes;
 }
 
-/** Ids [n, S] of pictures, bytes [n, size, size, 3], on the GPU: the caller's to dispose of. */
+/** Ids [n, S], on the GPU, of pictures given as bytes [n, size, size, 3]. The caller disposes of them. */
 function codesOf(model: CaptionModel, images: Uint8Array): Tensor<"u32"> {
   return model.gpu.scope(() => noGrad(() => model.imageTokenizer.encode(model.imageTensor(images))));
 }
 
-/** Pictures, bytes [n, size, size, 3], in batches: the place of the first, how many, and their bytes. */
+/** Batches of pictures given as bytes [n, size, size, 3]: index of the first picture, number of pictures, and their bytes. */
 function batchesOf(
   model: CaptionModel,
   images: Uint8Array,
@@ -103,7 +103,7 @@ export async function captionCodes(
   return captions;
 }
 
-/** Adds the captions of a batch's codes [n, S], which it disposes of. */
+/** Appends the captions of a batch's codes [n, S] and disposes of the codes. */
 async function addCaptions(
   captions: Caption[],
   model: CaptionModel,
@@ -119,7 +119,7 @@ async function addCaptions(
   options.onBatch?.(captions.length);
 }
 
-/** The captions of codes [n, S], which begin with those of picture `first`. */
+/** Captions of codes [n, S]; `first` is the index of their first picture. */
 async function captionBatch(
   model: CaptionModel,
   condition: Tensor<"u32">,
@@ -152,7 +152,7 @@ async function captionBatch(
   });
 }
 
-/** Values about in [-1, 1] as bytes. */
+/** Converts values of about [-1, 1] to bytes. */
 export function bytesOf(values: Float32Array): Uint8Array {
   return Uint8Array.from(values, (value) => Math.max(0, Math.min(255, Math.round((value + 1) * 127.5))));
 }

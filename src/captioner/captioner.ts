@@ -29,11 +29,11 @@ import { PictureWatch, type WatchOptions } from "./watch.js";
 
 /** Options of `Captioner.load`. */
 export interface LoadOptions extends DownloadOptions {
-  /** Your device, which stays yours: the captioner never destroys it. Without `device` and `gpu` it opens one of its own. */
+  /** The caller's device; the captioner never destroys it. Without `device` and `gpu` the captioner opens a device itself. */
   device?: GPUDevice;
-  /** An engine that exists already, on which other things may run too. */
+  /** An existing engine, which may run other work too. */
   gpu?: Gpu;
-  /** Storage of the decoder's weights and values; default: as in training where the adapter can, else float32. */
+  /** Storage of the decoder's weights and values; default: as in training where the adapter supports it, else float32. */
   precision?: Precision;
 }
 
@@ -42,27 +42,28 @@ export interface LoadOptions extends DownloadOptions {
  * make one.
  */
 export class Captioner extends CaptionModel {
-  /** What `dispose` ends beside the captioner itself. */
+  /** Frees what `load` opened beside the networks. */
   private owned: () => void = () => {};
 
   // ---------------------------------------------------------------- one picture, step by step
 
-  /** The codes y of a picture, ids [1, S], on the GPU: the caller's to dispose of. `read()` and `buffer` give them. */
+  /** The codes y of a picture: ids [1, S] on the GPU, read with `read()` or `buffer`. The caller disposes of them. */
   async codes(source: PictureOrFile, fit: PictureFit = "contain"): Promise<Tensor<"u32">> {
     return this.codesOf(await usable(this.gpu, source), fit);
   }
 
   /**
-   * Watches a texture that is drawn anew from frame to frame: its codes, and where the words look in it, as GPU buffers for the
-   * shaders of a page. `words` is a caption; `_` is a [MASK]. The texture must live as long as the watch, the caller's to dispose of.
+   * Watches a texture that changes from frame to frame. Gives its codes and the cross-attention of the words as GPU buffers, for
+   * the shaders of a page. `words` is a caption; `_` is a [MASK]. The texture must live as long as the watch. The caller disposes
+   * of the watch.
    */
   watch(texture: GPUTexture, words: string, options: WatchOptions = {}): PictureWatch {
     return new PictureWatch(this, texture, words, options);
   }
 
   /**
-   * Denoises the caption of a picture (or of its codes [1, S]) and yields each step. Ends with the signal's reason when it is
-   * aborted; ending the loop early frees everything too. The caption is the last step's.
+   * Denoises the caption of a picture (or of its codes [1, S]) and yields each step; the last step holds the caption. Throws the
+   * signal's reason when aborted. Ending the loop early frees everything too.
    */
   async *denoise(
     picture: PictureOrFile | Tensor<"u32">,
@@ -82,7 +83,7 @@ export class Captioner extends CaptionModel {
     }
   }
 
-  /** The caption of a picture, or of its codes [1, S]: the end of `denoise`. */
+  /** The caption of a picture, or of its codes [1, S]: the last step of `denoise`. */
   async caption(picture: PictureOrFile | Tensor<"u32">, options: DenoiseOptions = {}): Promise<Caption> {
     let last: DenoiseStep | null = null;
     for await (const step of this.denoise(picture, options)) last = step;
@@ -90,7 +91,7 @@ export class Captioner extends CaptionModel {
     return { text, tokens };
   }
 
-  /** The picture that the image tokenizer makes of codes [1, S]. */
+  /** Decodes codes [1, S] to a picture with the image tokenizer. */
   async reconstruct(codes: Tensor<"u32">): Promise<RgbaPicture> {
     const { imageSize: size } = this.config.data;
     const decoded = this.gpu.scope(() => noGrad(() => this.imageTokenizer.decode(codes)));
@@ -140,12 +141,12 @@ export class Captioner extends CaptionModel {
     return saveModel(this, files, folder, weights, options);
   }
 
-  /** The settings of what `save` wrote, without a device: to check others against them. Throws as `fromFolder` does. */
+  /** Reads the settings that `save` wrote, without a device, to compare them with others. Throws as `fromFolder` does. */
   static settings(files: FolderFiles, folder: string): Promise<Config> {
     return settingsIn(files, folder);
   }
 
-  /** Reads what `save` wrote. Throws a `UserError` that names the file if something is missing or does not fit. */
+  /** Loads a captioner that `save` wrote. Throws a `UserError` that names the file if something is missing or does not fit. */
   static async fromFolder(
     gpu: Gpu,
     files: FolderFiles,
@@ -156,8 +157,8 @@ export class Captioner extends CaptionModel {
   }
 
   /**
-   * Loads what `save` wrote from a web address, that of the folder. The weights are checked by the hash in config.json
-   * and kept in Cache Storage where there is one. Throws a `UserError` that names the address if something does not fit.
+   * Loads a captioner that `save` wrote from the web address of its folder. The weights are verified against the hash in
+   * config.json and kept in Cache Storage where available. Throws a `UserError` that names the address if something does not fit.
    */
   static async load(url: string | URL, options: LoadOptions = {}): Promise<Captioner> {
     const stored = await downloadFolder(url, options);
@@ -179,7 +180,7 @@ export class Captioner extends CaptionModel {
 
   private static assemble(gpu: Gpu, stored: StoredCaptioner, precision?: Precision): Captioner {
     const config = settingsFor(gpu, stored, precision);
-    // The file sets every parameter: random weights before would take longer than reading it.
+    // The file sets every parameter, and random initialisation would take longer than reading it.
     const captioner = new Captioner(gpu, config, stored.tokenizer, { initialise: false });
     try {
       fillModel(captioner, stored);
@@ -190,7 +191,7 @@ export class Captioner extends CaptionModel {
     }
   }
 
-  /** Frees the networks; and the engine and the device, if `load` opened them. */
+  /** Frees the networks, and the engine and the device if `load` opened them. */
   override dispose(): void {
     super.dispose();
     this.owned();

@@ -1,4 +1,4 @@
-/** The denoising of one caption as a page shows it: every step with its words, their probabilities and where they look. */
+/** Denoising of one caption for display: each step with its words, their probabilities and their attention. */
 
 import type { Gpu } from "../engine/gpu/gpu.js";
 import { empty, type Tensor } from "../engine/tensor/tensor.js";
@@ -12,27 +12,27 @@ import { reportRows, reportWidth } from "./token-report.js";
 
 /** One denoising step of one picture, x_t to x_u, as `Captioner.denoise` yields it. */
 export interface DenoiseStep {
-  /** The step left and the step reached, 0 at the end. */
+  /** Start and end of the step; u is 0 at the last one. */
   t: number;
   u: number;
   /** The L ids of x_u; M is [MASK]. */
   tokens: number[];
-  /** What stands at each position: a word, "[END]", "[UNK]" or "[MASK]". */
+  /** The word at each position, or "[END]", "[UNK]" or "[MASK]". */
   words: string[];
-  /** The caption so far: up to the first end, `_` for a mask. */
+  /** The caption so far: up to the first [END], `_` for a mask. */
   text: string;
   /** p̃ (guided, before temperature and truncation) of the token at each position; 0 for [MASK], which is never predicted. */
   probabilities: number[];
-  /** The most probable words of each position, falling. */
+  /** The most probable words of each position, in descending order. */
   alternatives: { word: string; probability: number }[][];
   /**
-   * The weights of each word on the S code positions, mean over heads and blocks, row by row; under guidance those of the full
-   * condition. What a row lacks to 1 goes to the summary of the picture.
+   * Attention of each word to the S code positions, mean over heads and blocks, row by row; under guidance, of the pass with the
+   * full condition. A row sums to 1 together with the weight of the picture's summary.
    */
   attention: { rows: number; columns: number; data: Float32Array } | null;
 }
 
-/** Denoises the caption of codes [1, S]. The read-back of a step is waited for after the next step has been submitted. */
+/** Denoises the caption of codes [1, S]. The read-back of a step is awaited after the next step has been submitted. */
 export async function* denoiseCodes(
   captioner: CaptionModel,
   codes: Tensor<"u32">,
@@ -51,7 +51,7 @@ export async function* denoiseCodes(
   }
   checkShown(captioner, count, attention);
   const settings = samplingSettingsOf(captioner.config, options);
-  /** That of the step just taken, until its read-back is asked for. */
+  /** Report of the step just taken, until its read-back starts. */
   const reports: Tensor<"u32">[] = [];
   const steps = decoder.generate(codes, settings, {
     endId: tokenizer.endId,
@@ -94,7 +94,7 @@ export async function* denoiseCodes(
   }
 }
 
-/** Throws a `UserError` if the decoder cannot show what is asked for. */
+/** Throws a `UserError` if the decoder does not provide the requested output. */
 function checkShown({ decoder, config }: CaptionModel, alternatives: number, attention: boolean): void {
   const lacking =
     (attention && !decoder.shows.attention && "where its words look") ||
@@ -102,7 +102,7 @@ function checkShown({ decoder, config }: CaptionModel, alternatives: number, att
   if (lacking) throw new UserError(`A ${config.model} decoder cannot show ${lacking}.`);
 }
 
-/** Runs `body` and submits what it recorded, in slices if there are to be any. */
+/** Runs `body` and submits the work it recorded, in slices if `slice` is given. */
 export function inSlices<T>(gpu: Gpu, slice: DenoiseOptions["slice"], body: () => T): T {
   if (!slice) return body();
   if (!(slice.milliseconds > 0)) {
@@ -111,7 +111,7 @@ export function inSlices<T>(gpu: Gpu, slice: DenoiseOptions["slice"], body: () =
   return gpu.sliced(slice.milliseconds, body);
 }
 
-/** The report and the attention in one buffer: one read-back a step. */
+/** Joins the report and the attention into one buffer, for one read-back per step. */
 function together(report: Tensor<"u32">, attention: Tensor | null): Tensor<"u32"> {
   if (!attention) return report;
   const { gpu } = report;

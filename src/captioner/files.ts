@@ -17,34 +17,37 @@ import type { CaptionModel } from "./model.js";
 
 const configName = "config.json";
 const weightsName = "model.safetensors";
-/** Version 2 names its networks: `model`, `imageTokenizer`, `data.tokenizer`. Version 1, before there was a choice, had the defaults. */
+/**
+ * Version 2 names its networks: `model`, `imageTokenizer`, `data.tokenizer`. Version 1 predates the choice and implies the
+ * defaults.
+ */
 const format = "mc-diffusion-captioner-2";
-/** The layout of the weights file itself, which is as it was. */
+/** Format of the weights file itself, unchanged since version 1. */
 const weightsFormat = "mc-diffusion-captioner-1";
 const readFormats: readonly unknown[] = [weightsFormat, format];
 const configSections = ["data", "vqvae", "decoder", "sampling"] as const;
 
 export type Precision = Config["decoder"]["precision"];
 
-/** Of what `LoadOptions` say, what concerns the download. */
+/** The `LoadOptions` of the download. */
 export interface DownloadOptions {
   signal?: AbortSignal | undefined;
-  /** Bytes of the weights so far and in all. */
+  /** Called with the bytes of the weights loaded so far and their total. */
   onProgress?: ((progress: { loaded: number; total: number }) => void) | undefined;
   /** Keeps the weights in the browser's Cache Storage; default true. */
   cache?: boolean | undefined;
 }
 
-/** A captioner as it is stored: settings and words, and the bytes of the weights with the name for messages. */
+/** A stored captioner: settings, words, and the bytes of the weights with a name for messages. */
 export interface StoredCaptioner extends StoredModel {
   bytes: Uint8Array;
   name: string;
 }
 
 /**
- * Writes `model.safetensors` and `config.json` into a folder. `weights` are named `vqvae.…` and `decoder.…`; with
- * `half` the decoder's and the VQ-VAE's weights are stored as float16, the codebook as float32. Of the path of the
- * pictures only the last name is written: weights are made to be published.
+ * Writes `model.safetensors` and `config.json` into a folder. `weights` are named `vqvae.…` and `decoder.…`; with `half` the
+ * decoder's and the VQ-VAE's weights are stored as float16, the codebook as float32. Only the last component of the data path is
+ * written, because weights are meant to be published.
  */
 export async function saveModel(
   model: CaptionModel,
@@ -78,7 +81,7 @@ export async function saveModel(
   await files.write(`${folder}/${configName}`, toJson(record));
 }
 
-/** The settings of what `save` wrote, without a device: to check others against them. Throws as `fromFolder` does. */
+/** Reads the settings that `save` wrote, without a device, to compare them with others. Throws as `fromFolder` does. */
 export async function settingsIn(files: FolderFiles, folder: string): Promise<Config> {
   const path = `${folder}/${configName}`;
   await checkFolder(files, folder);
@@ -94,7 +97,7 @@ async function checkFolder(files: FolderFiles, folder: string): Promise<void> {
   }
 }
 
-/** Reads what `saveModel` wrote. Throws a `UserError` that names the file if something is missing or does not fit. */
+/** Reads a captioner that `saveModel` wrote. Throws a `UserError` that names the file if something is missing or does not fit. */
 export async function readFolder(files: FolderFiles, folder: string): Promise<StoredCaptioner> {
   const configPath = `${folder}/${configName}`;
   const weightsPath = `${folder}/${weightsName}`;
@@ -111,8 +114,8 @@ export async function readFolder(files: FolderFiles, folder: string): Promise<St
 }
 
 /**
- * Downloads what `saveModel` wrote from the address of the folder. The weights are checked by the hash in config.json and kept
- * in Cache Storage where there is one. Throws a `UserError` that names the address if something does not fit.
+ * Downloads a captioner that `saveModel` wrote from the web address of its folder. The weights are verified against the hash in
+ * config.json and kept in Cache Storage where available. Throws a `UserError` that names the address if something does not fit.
  */
 export async function downloadFolder(
   url: string | URL,
@@ -133,13 +136,13 @@ export async function downloadFolder(
   return { ...model, bytes, name: address(weightsName) };
 }
 
-/** The settings of a stored captioner on this adapter: float16 only where it is available, unless `precision` says which. */
+/** Settings of a stored captioner on this adapter: float16 only where available, unless `precision` sets it. */
 export function settingsFor(gpu: Gpu, { config }: StoredModel, precision?: Precision): Config {
   config.decoder.precision = precision ?? (gpu.has("shader-f16") ? config.decoder.precision : "float32");
   return config;
 }
 
-/** Sets the weights of a model's networks from the file's bytes. */
+/** Sets the weights of a model's networks from the bytes of the file. */
 export function fillModel(model: CaptionModel, { bytes, name }: StoredCaptioner): void {
   const { tensors } = decodeSafetensors(bytes, name);
   loadWeights(model.imageTokenizer, tensors, name, "vqvae.");
@@ -147,11 +150,11 @@ export function fillModel(model: CaptionModel, { bytes, name }: StoredCaptioner)
   model.unset.clear();
 }
 
-/** What config.json says. */
+/** Contents of config.json. */
 interface StoredModel {
   config: Config;
   tokenizer: Tokenizer;
-  /** Of the weights file; undefined in files of before there was a hash. */
+  /** Hash and size of the weights file; undefined in files that predate the hash. */
   expected: { sha256: string; bytes: number } | undefined;
 }
 
@@ -162,10 +165,10 @@ async function parseModel(text: string, name: string): Promise<StoredModel> {
       `${name} has format ${shown(String(JSON.stringify(record.format)))}, this version reads ${readFormats.map((known) => `"${known}"`).join(" and ")}`,
     );
   }
-  // Files of before there was a hash have none.
+  // Files that predate the hash have none.
   if (record.sha256 !== undefined && record.sha256 !== (await modelHash(record))) {
     throw new UserError(
-      `${name} is damaged or was changed: its "sha256" is not that of its config, tokenizer and weights; save the captioner again (or, after a change of your own, remove "sha256")`,
+      `${name} is damaged or was changed: its "sha256" is not that of its config, tokenizer and weights; save the captioner again (or, if you changed it on purpose, remove "sha256")`,
     );
   }
   const { config: settings, weights } = record;
@@ -181,17 +184,17 @@ async function parseModel(text: string, name: string): Promise<StoredModel> {
   return { config, tokenizer, expected: { bytes: bytes as number, sha256 } };
 }
 
-/** SHA-256 of all that decides what a model says: settings, words in their order, the hash of the weights. */
+/** SHA-256 of everything that determines a model's captions: settings, words in order, hash of the weights. */
 function modelHash({ config, tokenizer, weights }: JsonRecord): Promise<string> {
   return sha256(new TextEncoder().encode(JSON.stringify({ weights, config, tokenizer })));
 }
 
-/** The address of a folder on the web. Throws a `UserError` for what is none, such as a folder's path in Node. */
+/** Parses the web address of a folder. Throws a `UserError` for anything else, such as a folder's path in Node. */
 function webAddress(url: string | URL): URL {
   const page = typeof location === "undefined" ? undefined : location.href;
   const address = URL.canParse(url, page) ? new URL(url, page) : null;
   if (address && ["http:", "https:", "blob:", "data:"].includes(address.protocol)) return address;
   throw new UserError(
-    `${shown(String(url))} is not an address on the web; folders of this machine are read by Captioner.fromFolder(gpu, nodePlatform.files, folder)`,
+    `${shown(String(url))} is not a web address; to read a local folder, use Captioner.fromFolder(gpu, nodePlatform.files, folder)`,
   );
 }

@@ -1,4 +1,4 @@
-/** The networks of a captioner with their tokenizer: what streams, batches and files work on. */
+/** The networks of a captioner with their tokenizer: shared by streams, batches and files. */
 
 import { type Config, settingsOf } from "../config/config.js";
 import type { Gpu } from "../engine/gpu/gpu.js";
@@ -19,12 +19,12 @@ export class CaptionModel {
   readonly imageTokenizer: ImageTokenizer;
   /** Codes → captions. */
   readonly decoder: CaptionDecoder;
-  /** The networks whose weights are undefined: whoever loads them from a file takes them out. */
+  /** Networks whose weights are still undefined. Code that loads weights from a file removes them. */
   readonly unset: Set<ImageTokenizer | CaptionDecoder>;
 
   /**
-   * The networks that the configuration names, with random weights that depend on `config.seed`; without `initialise` their weights
-   * are undefined until a file or `initialise()` sets them. Throws a `UserError` where the device cannot have them.
+   * Creates the networks that the configuration names, with random weights that depend on `config.seed`; without `initialise`
+   * their weights are undefined until a file or `initialise()` sets them. Throws a `UserError` if the device cannot hold them.
    */
   constructor(gpu: Gpu, config: Config, tokenizer: Tokenizer, { initialise = true } = {}) {
     this.gpu = gpu;
@@ -44,12 +44,12 @@ export class CaptionModel {
     if (initialise) this.initialise();
   }
 
-  /** Gives those of the networks random weights that have none. */
+  /** Gives random weights to those of `networks` that have none. */
   initialise(networks: readonly (ImageTokenizer | CaptionDecoder)[] = [...this.unset]): void {
     for (const network of networks) if (this.unset.delete(network)) network.initialise(this.config.seed);
   }
 
-  /** The settings that the objectives of the networks take: the sections of their kinds. */
+  /** Settings for the networks' objectives: the sections of their kinds. */
   get settings(): { imageTokenizer: object; decoder: object } {
     const { config } = this;
     return {
@@ -68,12 +68,12 @@ export class CaptionModel {
     return this.decoder.shape.side ** 2;
   }
 
-  /** A picture as the networks take it, [1, size, size, 3] in [-1, 1]; see `pictureTensor`. Records work, reads nothing back. */
+  /** A picture as network input, [1, size, size, 3] in [-1, 1]; see `pictureTensor`. Records work, reads nothing back. */
   picture(source: PictureSource, fit: PictureFit = "contain"): Tensor {
     return pictureTensor(this.gpu, source, this.config.data.imageSize, fit);
   }
 
-  /** The codes y of a picture, ids [1, S]: the caller's to dispose of. Records work, reads nothing back. */
+  /** The codes y of a picture, ids [1, S]. The caller disposes of them. Records work, reads nothing back. */
   codesOf(source: PictureSource, fit?: PictureFit): Tensor<"u32"> {
     return this.gpu.scope(() => noGrad(() => this.imageTokenizer.encode(this.picture(source, fit)))).keep();
   }

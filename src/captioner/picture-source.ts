@@ -1,4 +1,4 @@
-/** Pictures from wherever a page has them, on the GPU without a read-back. */
+/** Brings pictures from any source in a page to the GPU, without a read-back. */
 
 import type { Gpu } from "../engine/gpu/gpu.js";
 import { fromArray, fromBuffer, type Tensor } from "../engine/tensor/tensor.js";
@@ -6,7 +6,7 @@ import { drawablePicture } from "../platform/browser-pictures.js";
 import { UserError } from "../platform/errors.js";
 import { type PictureFit, pictureFromPixels, pictureFromTexture } from "./picture-tensor.js";
 
-/** Bytes of a picture, rows from the top: RGB or RGBA by their number. `ImageData` is one. */
+/** Pixels of a picture, rows from the top; their number tells RGB from RGBA. `ImageData` is one. */
 export interface PixelBytes {
   readonly width: number;
   readonly height: number;
@@ -14,8 +14,8 @@ export interface PixelBytes {
 }
 
 /**
- * A buffer (usage STORAGE) that holds width × height pixels of four bytes RGBA, rows without gaps; its size reaches the next
- * multiple of 16 bytes.
+ * A buffer (usage STORAGE) that holds width × height pixels of four bytes RGBA, rows without gaps. Its size must extend to the
+ * next multiple of 16 bytes.
  */
 export interface PixelBuffer {
   readonly buffer: GPUBuffer;
@@ -23,18 +23,18 @@ export interface PixelBuffer {
   readonly height: number;
 }
 
-/** What the browser copies to a texture: canvases, bitmaps, video frames, loaded `<img>` and `<video>` elements. */
+/** Sources that the browser can copy to a texture: canvases, bitmaps, video frames, loaded `<img>` and `<video>` elements. */
 export type ExternalPicture = Exclude<GPUCopyExternalImageSource, ImageData>;
 
 /**
- * A picture of any size, with sRGB colours; transparency, not premultiplied, is laid on white. A `GPUTexture` needs the usage
- * TEXTURE_BINDING and a format that shaders see as floats.
+ * A picture of any size with sRGB colours. Transparency (alpha not premultiplied) is composited on white. A `GPUTexture` needs
+ * the usage TEXTURE_BINDING and a format that shaders read as float.
  */
 export type PictureSource = PixelBytes | PixelBuffer | GPUTexture | ExternalPicture;
 
 /**
- * A picture, or the file of one (PNG, JPEG, WebP: a `File` that somebody picked, a fetched `Blob`), which a browser decodes by the
- * rule in picture-header.ts.
+ * A picture, or an image file (PNG, JPEG, WebP: a picked `File`, a fetched `Blob`), which a browser decodes by the rule in
+ * picture-header.ts.
  */
 export type PictureOrFile = PictureSource | Blob;
 
@@ -45,7 +45,7 @@ const isBuffer = (source: PictureSource): source is PixelBuffer =>
   "buffer" in source && "mapAsync" in source.buffer;
 const isBytes = (source: PictureSource): source is PixelBytes => "data" in source;
 
-/** Width and height of an external picture in its own pixels. */
+/** Width and height of an external picture in its intrinsic pixels. */
 function sizeOf(source: ExternalPicture): [width: number, height: number] {
   if ("displayWidth" in source) return [source.displayWidth, source.displayHeight];
   if ("videoWidth" in source) return [source.videoWidth, source.videoHeight];
@@ -56,9 +56,9 @@ function sizeOf(source: ExternalPicture): [width: number, height: number] {
 const isVideo = (source: ExternalPicture): boolean => "displayWidth" in source || "videoWidth" in source;
 
 /**
- * The source itself, or a copy that this device can take where it cannot take the source: the bitmap of a file, a smaller one of
- * what no texture could hold, a bitmap of a video's frame on a software adapter. Everything else can be used as it is
- * or not at all. Throws a `UserError` for what is no picture.
+ * Returns the source itself, or a copy if this device cannot take the source: the bitmap of a file, a smaller bitmap of a picture
+ * too large for a texture, a bitmap of a video frame on a software adapter. Any other source either works as it is or not at all.
+ * Throws a `UserError` for anything that is not a picture.
  */
 export async function usable(gpu: Gpu, given: PictureOrFile): Promise<PictureSource> {
   checkObject(given);
@@ -74,17 +74,18 @@ export async function usable(gpu: Gpu, given: PictureOrFile): Promise<PictureSou
       resizeQuality: "medium",
     });
   }
-  // Chromium without a GPU (147, SwiftShader) loses the device when it copies a video's frame to a texture; a bitmap's it can.
+  // Chromium without a GPU (147, SwiftShader) loses the device when it copies a video frame to a texture. A bitmap of the frame
+  // works.
   if (gpu.software && isVideo(source) && width > 0 && height > 0) return bitmap(source);
   return source;
 }
 
-/** The bitmap of a file. It is the collector's to free: whoever asked for a caption knows of none. */
+/** The bitmap of a file. The garbage collector frees it: callers who ask for a caption never see it. */
 async function decoded(file: Blob): Promise<ImageBitmap> {
   const name = "name" in file ? `${file.name}: ` : "";
   if (typeof createImageBitmap === "undefined")
     throw new UserError(
-      `${name}files of pictures are decoded by browsers; in Node, decode them with nodePlatform.images`,
+      `${name}image files are decoded only in browsers; in Node, decode them with nodePlatform.images`,
     );
   const bytes = await file.arrayBuffer().catch(() => {
     throw new UserError(`${name}the file was moved or changed since it was picked`);
@@ -97,14 +98,16 @@ async function decoded(file: Blob): Promise<ImageBitmap> {
   }
 }
 
-/** A bitmap of what the browser may refuse: a broken or foreign picture, a canvas without pixels, a closed frame. */
+/**
+ * Makes a bitmap of a source that the browser may reject: a broken or foreign picture, a canvas without pixels, a closed frame.
+ */
 function bitmap(source: ExternalPicture, options?: ImageBitmapOptions): Promise<ImageBitmap> {
   return createImageBitmap(source, options).catch((error: unknown) => {
     throw refused(source, error);
   });
 }
 
-/** What the browser said about a picture that it does not give, as our error. */
+/** Converts the browser's rejection of a picture to our error. */
 function refused(source: ExternalPicture, error: unknown): UserError {
   if (error instanceof TypeError) return notAPicture(source);
   const name = error instanceof DOMException ? error.name : "";
@@ -117,14 +120,14 @@ function refused(source: ExternalPicture, error: unknown): UserError {
       "The picture is broken, closed or not loaded yet: wait until it is loaded, and keep it open.",
     );
   return new UserError(
-    `The browser does not give the picture: ${error instanceof Error ? error.message : error}.`,
+    `The browser cannot read the picture: ${error instanceof Error ? error.message : error}.`,
   );
 }
 
 /**
- * The picture as a network takes it: [1, size, size, 3] in [-1, 1]. Where it shrinks, a pixel is the mean of the area that it
- * covers; `contain` pads with white, `cover` crops the middle. Nothing is read back. Textures and buffers are read when the
- * recorded work runs, all else now. Throws a `UserError` for what is not a picture or too large.
+ * The picture as network input: [1, size, size, 3] in [-1, 1]. When downscaling, each pixel is the mean of the area that it
+ * covers. `contain` pads with white, `cover` crops to the middle. Nothing is read back. Textures and buffers are read when the
+ * recorded work runs, all other sources immediately. Throws a `UserError` if the source is not a picture or is too large.
  */
 export function pictureTensor(
   gpu: Gpu,
@@ -176,7 +179,7 @@ function fromExternal(gpu: Gpu, source: ExternalPicture, size: number, fit: Pict
   }
 }
 
-/** Four bytes a pixel as words, red lowest. */
+/** Packs pixels into words of four bytes, red lowest. */
 function packed({ width, height, data }: PixelBytes): Uint32Array {
   checkSize(width, height);
   const pixels = width * height;

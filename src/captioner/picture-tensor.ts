@@ -1,14 +1,14 @@
-/** Pictures of any size as the networks take them, scaled on the GPU (shaders/captioner/picture.wgsl). */
+/** Scales pictures of any size to network input on the GPU (shaders/captioner/picture.wgsl). */
 
 import type { Gpu } from "../engine/gpu/gpu.js";
 import * as kernels from "../engine/gpu/kernels.generated.js";
 import { ShapeError } from "../engine/tensor/errors.js";
 import { empty, type Tensor } from "../engine/tensor/tensor.js";
 
-/** `contain`: the whole picture with white around it; `cover`: the square's worth of its middle. */
+/** `contain`: the whole picture, padded with white; `cover`: the largest square in its middle. */
 export type PictureFit = "contain" | "cover";
 
-/** Where the scaled picture comes to lie in the square, in whole pixels, as sharp places it. */
+/** Position and size of the scaled picture in the square, in whole pixels, as sharp computes them. */
 function placement(width: number, height: number, size: number, fit: PictureFit) {
   const scale = (fit === "contain" ? Math.min : Math.max)(size / width, size / height);
   const inner = (length: number) => Math.max(1, Math.round(length * scale));
@@ -36,9 +36,9 @@ function groupsOf(
 }
 
 /**
- * A texture as a picture [1, size, size, 3] in [-1, 1]. Its format has to be one that shaders see as floats, and its usage
- * to hold TEXTURE_BINDING. Values are taken as sRGB, alpha as not premultiplied and laid on white; formats with `-srgb`, which
- * the hardware decodes, are encoded again. The texture must live until the work is submitted.
+ * A texture as a picture [1, size, size, 3] in [-1, 1]. The texture needs the usage TEXTURE_BINDING and a format that shaders
+ * read as float. Values are taken as sRGB; alpha is taken as not premultiplied and composited on white. Formats with `-srgb`,
+ * which the hardware decodes, are encoded again. The texture must live until the work is submitted.
  */
 export function pictureFromTexture(
   gpu: Gpu,

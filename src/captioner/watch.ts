@@ -1,4 +1,6 @@
-/** A texture that a page draws anew every frame, watched by the networks: its codes, and where given words look in it, as GPU buffers. */
+/**
+ * Runs the networks on a texture that a page redraws every frame: its codes, and where given words look in it, as GPU buffers.
+ */
 
 import type { CapturedWork } from "../engine/gpu/gpu.js";
 import { noGrad } from "../engine/tensor/tape.js";
@@ -11,15 +13,15 @@ import type { PictureFit } from "./picture-tensor.js";
 
 /** Options of `Captioner.watch`. */
 export interface WatchOptions {
-  /** How a texture that is not square is fitted. */
+  /** How to fit a texture that is not square. */
   fit?: PictureFit;
-  /** The step t whose noise the network takes the words for, 1 … T; default 1, the least. */
+  /** The step t, 1 … T, whose noise level the network assumes for the words; default 1, the lowest. */
   t?: number;
 }
 
 /**
- * Made by `Captioner.watch`. Both tensors stay the same from update to update, so that a page binds `buffer` of them once; each
- * is written by one dispatch, so that a frame never sees a half of it.
+ * Made by `Captioner.watch`. Both tensors stay the same from update to update, so a page binds each `buffer` once. Each tensor is
+ * written by one dispatch, so a frame never sees a partial update.
  */
 export class PictureWatch {
   /** Ids [1, S], row by row of the code grid. */
@@ -68,7 +70,7 @@ export class PictureWatch {
     }
   }
 
-  /** Other words from the next update on. Throws a `UserError` for those that the model does not know. */
+  /** Sets the words from the next update on. Throws a `UserError` for words that the model does not know. */
   setWords(words: string): void {
     this.tokens.write(this.ids(words));
   }
@@ -76,13 +78,13 @@ export class PictureWatch {
   private ids(words: string): Uint32Array {
     const { at, words: ids } = parseTemplate(words, this.captioner.tokenizer, this.length);
     const { vocabulary } = this.captioner.decoder.shape;
-    // What is not given is [MASK].
+    // Gaps are [MASK].
     return ids.map((id, i) => (at[i] ? id : vocabulary));
   }
 
   /**
-   * Looks at the texture as it is now (after what the page has submitted), and resolves when the device is done. With `slice`
-   * in parts, between which the device takes what the page submits. Nothing is read back.
+   * Processes the texture as it is now (after the work that the page has submitted), and resolves when the device is done. With
+   * `slice` the work is split into parts, and the device runs the page's submissions between them. Nothing is read back.
    */
   async update({ slice }: { slice?: { milliseconds: number } } = {}): Promise<void> {
     await this.work.ready();
@@ -90,7 +92,7 @@ export class PictureWatch {
     await this.captioner.gpu.idle();
   }
 
-  /** Gives back all that it holds, `codes` and `attention` too. */
+  /** Frees everything that it holds, including `codes` and `attention`. */
   dispose(): void {
     this.work.dispose();
     for (const tensor of [this.codes, this.attention, this.tokens, this.time]) tensor.dispose();

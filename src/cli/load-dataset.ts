@@ -15,12 +15,12 @@ import { nodeDisk } from "../platform/node-disk.js";
 import { withLateProgress } from "./progress.js";
 import { tell } from "./terminal.js";
 
-/** Raise this when decoding or scaling change what comes out, so that pictures of old versions are not taken from a cache. */
+/** Raise this when decoding or scaling give other results, so that pictures of older versions are not taken from a cache. */
 const DECODING_VERSION = 1;
 
 /**
- * Loads the captions, and decodes (or renders) the pictures that the user's cache does not hold yet; says on standard error
- * what was left out of a folder. Of a folder only the pictures of the records `used` are decoded now.
+ * Loads the captions, and decodes (or renders) the pictures missing from the user's cache. Reports on standard error what was
+ * left out of a folder. From a folder only the pictures of the records `used` are decoded now.
  */
 export function loadDataset(
   config: Config["data"],

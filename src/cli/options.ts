@@ -1,4 +1,4 @@
-/** What the commands share: usage errors, one-sentence failures, opening the device. Node only. */
+/** Shared parts of the commands: usage errors, one-sentence failures, opening the device. Node only. */
 
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { Config } from "../config/config.js";
@@ -14,16 +14,16 @@ import { openNodeDevice } from "../platform/node-adapter.js";
 import { commandOutput, tell } from "./terminal.js";
 import { findTuning } from "./tuning-file.js";
 
-/** A command line whose mistakes end with exit code 2 and whose `--help` goes to standard output. */
+/** A command line that exits with code 2 on usage errors and prints `--help` to standard output. */
 export function commandLine(name: string, description: string): Command {
   return new Command(name)
     .description(description)
     .configureOutput(commandOutput)
     .exitOverride()
-    .showHelpAfterError("(--help tells more)");
+    .showHelpAfterError("(see --help)");
 }
 
-/** An option's whole number within bounds, for commander. */
+/** Parses an option's whole number within bounds, for commander. */
 export function integerOption(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {
     const value = Number(text);
@@ -36,7 +36,7 @@ export function integerOption(least: number, most = Number.MAX_SAFE_INTEGER): (t
   };
 }
 
-/** An option's number within bounds, for commander. */
+/** Parses an option's number within bounds, for commander. */
 export function numberOption(least: number, most: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
@@ -47,31 +47,31 @@ export function numberOption(least: number, most: number): (text: string) => num
   };
 }
 
-/** Throws where `--steps` asks for more denoising steps than the model, whose settings these are, has. */
+/** Throws if `--steps` exceeds the denoising steps of the model with these settings. */
 export function checkSteps(steps: number | undefined, { decoder }: Config): void {
   if (steps !== undefined && steps > decoder.timesteps) {
     throw new UserError(`--steps should be at most ${decoder.timesteps}, the model's T, not ${steps}`, 2);
   }
 }
 
-/** Throws where a file of this path could not be written at the end of the work. */
+/** Throws if a file of this path could not be written at the end of the work. */
 export function checkOutput(option: string, path: string): void {
   const problem = outputProblem(path);
   if (problem !== null) throw new UserError(`${option} ${path}: ${problem}`, 2);
 }
 
-/** The option of commands that compute. */
+/** The adapter option of commands that compute. */
 export function adapterOption(): Option {
   return new Option("--adapter <name>", "gpu, lavapipe, swiftshader or a part of an adapter's name");
 }
 
-/** Where a run goes that is not told: a folder of the preset's name and the time. */
+/** Default run folder: the preset's name and the time. */
 export function defaultRunFolder(preset: string): string {
   const time = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
   return `runs/${preset}-${time}`;
 }
 
-/** The option of commands that load a model. */
+/** The precision option of commands that load a model. */
 export function precisionOption(): Option {
   return new Option(
     "--precision <type>",
@@ -79,7 +79,7 @@ export function precisionOption(): Option {
   ).choices(["float32", "float16"]);
 }
 
-/** How captions are drawn, as the flags of `samplingFlags` say it. */
+/** Sampling settings as the flags of `samplingFlags` state them. */
 export interface SamplingFlags {
   steps?: number;
   guidance?: GuidanceMethod;
@@ -89,7 +89,7 @@ export interface SamplingFlags {
   last?: SamplingConfig["last"];
 }
 
-/** Adds the flags of commands that draw captions. */
+/** Adds the flags of commands that generate captions. */
 export function samplingFlags(command: Command): Command {
   return command
     .option("--steps <number>", "denoising steps, at most the model's T", integerOption(1))
@@ -117,7 +117,7 @@ export function samplingFlags(command: Command): Command {
     );
 }
 
-/** The flags as options of drawing captions. */
+/** Converts the flags to sampling options. */
 export function samplingOf({
   steps,
   guidance: method,
@@ -131,8 +131,8 @@ export function samplingOf({
 }
 
 /**
- * Runs a command to its end and sets the exit code: 0, 1 for what went wrong, 2 for wrong usage. People see one
- * sentence; with MCD_DEBUG set, the stack too.
+ * Runs a command to its end and sets the exit code: 0, 1 for failures, 2 for wrong usage. Prints one sentence; with MCD_DEBUG
+ * set, the stack too.
  */
 export async function runCommand(main: () => Promise<void>): Promise<void> {
   outliveTerminal();
@@ -141,7 +141,7 @@ export async function runCommand(main: () => Promise<void>): Promise<void> {
     process.exitCode ??= 0;
   } catch (error) {
     if (error instanceof CommanderError) {
-      // Commander has printed it already; --help and --version are no errors.
+      // Commander has already printed it; --help and --version are not errors.
       process.exitCode = error.exitCode === 0 ? 0 : 2;
     } else {
       process.exitCode = error instanceof UserError ? error.exitCode : 1;
@@ -160,8 +160,8 @@ export const tuningHelp =
   "tuning table that kernels-bench/run.js --tune wrote, or none (default: MCD_TUNING, else the user's own, if there is one)";
 
 /**
- * Whether Dawn has written two warnings to standard error, as it does where a driver allows more dynamic buffers than Dawn does.
- * No option of Dawn's leaves them out.
+ * Whether Dawn has written two warnings to standard error, as it does if a driver allows more dynamic buffers than Dawn does. No
+ * option of Dawn suppresses them.
  */
 function warnsOfDynamicBuffers({ limits }: GPUAdapter): boolean {
   const { maxDynamicUniformBuffersPerPipelineLayout, maxDynamicStorageBuffersPerPipelineLayout } = limits;
@@ -169,8 +169,8 @@ function warnsOfDynamicBuffers({ limits }: GPUAdapter): boolean {
 }
 
 /**
- * Opens the device for a command and says on standard error which adapter it is, and what of the user's tuning table
- * is not used. `tuning` is the value of `--tuning`; null leaves out all that was measured.
+ * Opens the device for a command. Reports on standard error the adapter and the ignored entries of the user's tuning table.
+ * `tuning` is the value of `--tuning`; null ignores all measured tuning.
  */
 export async function openGpu(
   adapter: string | undefined,

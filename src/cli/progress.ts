@@ -1,6 +1,6 @@
 /**
- * Progress of long work, the same in every command: on a terminal a bar with throughput and remaining time, elsewhere
- * (a log file, CI) a line every few seconds, with `quiet` nothing.
+ * Progress of long work, the same in every command: on a terminal a bar with throughput and remaining time, elsewhere (a log
+ * file, CI) a line every few seconds, with `quiet` nothing.
  */
 
 import cliProgress from "cli-progress";
@@ -11,22 +11,22 @@ import type { Progress } from "../report/progress.js";
 export type { Progress } from "../report/progress.js";
 
 export interface ProgressOptions {
-  /** What is being done: `vqvae`, `rendering emoji`. */
+  /** Name of the work: `vqvae`, `rendering emoji`. */
   label: string;
-  /** How much there is to do in all. */
+  /** Total amount of work. */
   total: number;
-  /** What is counted: `steps`, `images`. */
+  /** Unit of the count: `steps`, `images`. */
   unit: string;
-  /** Done already when this display starts (a resumed run); does not count towards the throughput. */
+  /** Amount done before this display starts (a resumed run); does not count towards the throughput. */
   start?: number;
-  /** How many of `perUnit.unit` one counted thing is, when throughput should be shown in those: 64 images a step. */
+  /** Number of `perUnit.unit` per counted item, if throughput should be shown in that unit: 64 images per step. */
   perUnit?: { factor: number; unit: string };
   quiet?: boolean;
   /** Milliseconds between two lines when there is no terminal; default 5000. */
   everyMs?: number;
-  /** Where to print; default standard error, so that standard output stays clean for results. */
+  /** Stream to print to; default standard error, so that standard output stays clean for results. */
   stream?: ProgressStream;
-  /** Milliseconds; default `performance.now`. */
+  /** Clock in milliseconds; default `performance.now`. */
   now?: () => number;
 }
 
@@ -64,7 +64,7 @@ export async function withProgress<T>(
   }
 }
 
-/** Like `withProgress` for work that tells its total only while it runs, or turns out not to be needed at all. */
+/** Like `withProgress`, for work whose total is known only while it runs, or that turns out not to be needed. */
 export async function withLateProgress<T>(
   options: Omit<ProgressOptions, "total">,
   work: (onProgress: (done: number, total: number) => void) => Promise<T>,
@@ -161,15 +161,15 @@ function tail(detail: string): string {
   return detail === "" ? "" : `, ${harmlessLines(detail)}`;
 }
 
-/** Throughput of the last half minute, and the sentence about it. */
+/** Throughput of the last half minute, and the text about it. */
 class Pace {
   readonly #options: ProgressOptions;
-  /** How much there is to do in all. */
+  /** Total amount of work. */
   total: number;
   readonly #now: () => number;
   readonly #startTime: number;
   readonly #start: number;
-  /** Old points to measure from, some of the last `WINDOW_MS`. */
+  /** Reference points for the throughput, some of the last `WINDOW_MS`. */
   readonly #samples: { time: number; done: number }[];
   #last: { time: number; done: number };
 

@@ -1,6 +1,6 @@
 /**
- * Everything that the commands print. Captions, file names and contents of files come from anywhere: nothing in them may
- * command the terminal. Only this file writes to standard output and standard error.
+ * All output of the commands. Captions, file names and contents of files are untrusted: nothing in them may control the terminal.
+ * Only this file writes to standard output and standard error.
  */
 
 import type { OutputConfiguration } from "commander";
@@ -11,7 +11,7 @@ export function say(text: string): void {
   process.stdout.write(`${harmlessLines(text)}\n`);
 }
 
-/** Longer lines of remarks come of names or contents that were never meant to be read. */
+/** Longer lines of remarks come from names or contents that were never meant to be read. */
 const LONGEST_LINE = 2000;
 
 /** Prints a remark or an error to standard error; long lines are shortened. */
@@ -22,7 +22,7 @@ export function tell(text: string): void {
   process.stderr.write(`${harmlessLines(lines.join("\n"))}\n`);
 }
 
-/** For commander, whose complaints repeat what was typed. */
+/** For commander, whose error messages repeat the user's input. */
 export const commandOutput: OutputConfiguration = {
   writeOut: (text) => void process.stdout.write(harmlessLines(text)),
   writeErr: (text) => void process.stderr.write(harmlessLines(text)),

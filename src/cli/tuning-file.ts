@@ -1,4 +1,4 @@
-/** Tuning tables in files: which one a command uses. Node only. */
+/** Finds the tuning table that a command uses. Node only. */
 
 import { join } from "node:path";
 import { type TuningTable, tableFault } from "../engine/gpu/tuning/tuning-table.js";
@@ -7,12 +7,12 @@ import { parseJson } from "../platform/json.js";
 import { cacheDirectory, nodePlatform } from "../platform/node.js";
 import { shown } from "../platform/shown.js";
 
-/** Where the tuner writes and all commands look: the user's own table. */
+/** The user's tuning table: the tuner writes it, and all commands look for it. */
 export function userTuningPath(): string {
   return join(cacheDirectory(), "tuning.json");
 }
 
-/** The table in a file. Throws a `UserError` of one sentence if there is none in it. */
+/** Reads the table from a file. Throws a `UserError` of one sentence if the file is not a table. */
 export async function readTuning(path: string): Promise<TuningTable> {
   const text = await nodePlatform.files.readText(path);
   let value: unknown;
@@ -27,9 +27,9 @@ export async function readTuning(path: string): Promise<TuningTable> {
 }
 
 /**
- * The table for a command: the file named by `--tuning` or the environment variable MCD_TUNING, which has to be one
- * (`none`: no table but the one that comes with the package), else the user's own, which is passed over with a
- * `problem` if it is broken.
+ * The table for a command: the file named by `--tuning` or the environment variable MCD_TUNING, which must be a valid table
+ * (`none`: only the table that comes with the package), else the user's own table, which is ignored with a `problem` if it is
+ * broken.
  */
 export async function findTuning(given?: string): Promise<{ table?: TuningTable; problem?: string }> {
   const named = given ?? (process.env.MCD_TUNING || undefined);

@@ -1,4 +1,4 @@
-/** The keys of a run's configuration, and the types that follow from them. `resolve.ts` makes one. */
+/** The keys of a run's configuration, and the types derived from them. `resolve.ts` builds a configuration. */
 
 import { mcDiffusionSettings } from "../models/mc-diffusion/settings.js";
 import type { ModelKind } from "../models/model-kind.js";
@@ -8,7 +8,10 @@ import { vqvaeSettings } from "../models/vqvae/settings.js";
 import { tokenizers } from "../text/tokenizers.js";
 import { type ConfigOf, choice, flag, integer, type Key, MANY, name, number, text } from "./schema.js";
 
-/** Every key: default, range or allowed values, and what it means. The defaults are the `emoji` preset's, but for what the preset names. */
+/**
+ * Every key: default, range or allowed values, and meaning. The defaults are those of the `emoji` preset, except for the keys
+ * that the preset sets.
+ */
 const SCHEMA = {
   seed: integer(1, 0, Number.MAX_SAFE_INTEGER, "seed of every random number of the run"),
   minutes: number(
@@ -68,7 +71,7 @@ export type PartialConfig<C> = { [P in keyof C]?: C[P] extends object ? Partial<
 /** A whole, checked configuration. */
 export type Config = ConfigOf<typeof SCHEMA>;
 
-/** All keys by their whole names: those of the schema, and the sections of registered networks that have one of their own. */
+/** All keys by their full names: those of the schema, and the sections that registered networks add. */
 export function allKeys(): Map<string, Key> {
   const sections: Record<string, Key | Record<string, Key>> = { ...SCHEMA };
   for (const { section, settings } of ownSections()) sections[section] = { ...settings };
@@ -81,7 +84,7 @@ export function allKeys(): Map<string, Key> {
   );
 }
 
-/** Registered networks whose settings are not among those of the schema. */
+/** Registered networks whose settings are not part of the schema. */
 export function ownSections(): ModelKind[] {
   return [...imageTokenizers.all, ...captionDecoders.all].filter(
     ({ section }) => !Object.hasOwn(SCHEMA, section),

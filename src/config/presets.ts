@@ -4,8 +4,8 @@ import type { Config, PartialConfig } from "./config.js";
 
 export const PRESETS = {
   /**
-   * Both stages in minutes on two processor cores: shows that everything works, not how good it gets. So few steps want
-   * high learning rates; a network that has seen so little captions best where it takes its likeliest words, without guidance.
+   * Both stages in minutes on two processor cores: shows that everything works, not the quality it can reach. The few steps need
+   * high learning rates; a network with this little training captions best when it takes its likeliest words, without guidance.
    */
   quick: {
     data: { imageSize: 32, subset: 512, maxLength: 12, augment: 2 },
@@ -33,11 +33,11 @@ export const PRESETS = {
     sampling: { guidance: "none", temperature: 0.1 },
     log: { every: 20, sampleEvery: 0, evaluateEvery: 300, checkpointEvery: 300, keep: 1, scored: 24 },
   },
-  /** The model whose weights ship. It is trained for both ways of guidance; cfg is what scored best on it (model card). */
+  /** The model whose weights ship. It is trained for both guidance methods; cfg scored best on it (model card). */
   emoji: { decoder: { pDrop: 0.1 }, sampling: { guidance: "cfg", scale: 1.25 } },
   /**
-   * What the paper states (reference: 122 M parameters on CUB-200 at 256×256), for --data with a folder of photographs
-   * and a real GPU. What it leaves open is as in VQ-Diffusion; its VQGAN is a VQ-VAE here. 200 epochs of 88 550 captions.
+   * The paper's settings (reference: 122 M parameters on CUB-200 at 256×256), for --data with a folder of photographs and a real
+   * GPU. Settings that the paper leaves open are as in VQ-Diffusion; its VQGAN is a VQ-VAE here. 200 epochs of 88 550 captions.
    */
   paper: {
     data: { imageSize: 256, augment: 0, maxLength: 32 },
@@ -62,7 +62,7 @@ export const PRESETS = {
   },
 } satisfies Record<string, PartialConfig<Config>>;
 
-/** Sizes that a preset takes instead in a run in a given time (`minutes`) which would have fewer decoder steps than `below`. */
+/** Sizes used instead if a run in a given time (`minutes`) would have fewer decoder steps than `below`. */
 export const SMALLER: { [name in keyof typeof PRESETS]?: { below: number; sizes: PartialConfig<Config> } } = {
   quick: {
     below: 1200,

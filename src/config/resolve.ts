@@ -1,7 +1,7 @@
 /**
- * The configuration of a run: one schema from which the types, the defaults, the checks and the help text come.
+ * The configuration of a run: one schema provides the types, the defaults, the checks and the help text.
  *
- * Values are resolved in this order, later ones win: the schema's defaults, a preset, a JSON file (`--config`),
+ * Values are resolved in this order; later ones take precedence: the schema's defaults, a preset, a JSON file (`--config`),
  * `--set key=value`. Keys are dotted (`decoder.learningRate`); a JSON file may nest them or not.
  */
 
@@ -23,8 +23,8 @@ export interface ConfigSources {
 }
 
 /**
- * Resolves and checks a configuration. Throws a `UserError` that names the source (preset, file or `--set`), the key
- * and what is allowed; the exit code is 2 for a command line and 1 for a file.
+ * Resolves and checks a configuration. Throws a `UserError` that names the source (preset, file or `--set`), the key and the
+ * allowed values; the exit code is 2 for a command line and 1 for a file.
  */
 export function resolveConfig(sources: ConfigSources = {}): Config {
   const KEYS = allKeys();
@@ -32,7 +32,7 @@ export function resolveConfig(sources: ConfigSources = {}): Config {
     checked(KEYS, key, value, where, exitCode);
   const values = new Map<string, unknown>();
   for (const [key, spec] of KEYS) values.set(key, spec.default);
-  /** Whose settings were given, and where. */
+  /** Sections with explicit settings, and their source. */
   const given = new Map<string, string>();
 
   const preset = sources.preset ?? "emoji";
@@ -60,7 +60,7 @@ export function resolveConfig(sources: ConfigSources = {}): Config {
 
   const exitCode = sources.file === undefined ? 2 : 1;
   const config = nest(values);
-  // Sections of networks that the run does not have would only be in the way.
+  // Sections of networks that the run does not use are left out.
   for (const kind of ownSections()) {
     if (chosenKinds(config).some(({ section }) => section === kind.section)) continue;
     const where = given.get(kind.section);
@@ -76,7 +76,7 @@ export function resolveConfig(sources: ConfigSources = {}): Config {
 }
 
 /**
- * The configuration with a preset's smaller sizes, where `set` does not say otherwise, and what they are; null if the preset has
+ * The configuration with a preset's smaller sizes, except where `set` overrides them, and those sizes; null if the preset has
  * none. See `SMALLER`.
  */
 export function smallerSizes(
@@ -104,12 +104,12 @@ function parseFile(name: string, text: string): Record<string, unknown> {
   }
   if (!isRecord(value))
     throw new UserError(`${name} should hold a JSON object, for example {"decoder": {"dim": 128}}`);
-  // The config.json of a run says its format besides.
+  // The config.json of a run also contains its format.
   const { format: _, ...settings } = value;
   return settings;
 }
 
-/** `key=value` to the key and the value in the type that the key has; a value of a wrong form stays text. */
+/** Splits `key=value` into the key and the value in the key's type; a value of a wrong form stays text. */
 function parseAssignment(KEYS: ReadonlyMap<string, Key>, assignment: string): [string, unknown] {
   const equals = assignment.indexOf("=");
   if (equals < 1) {
@@ -175,12 +175,12 @@ function unknownKey(KEYS: ReadonlyMap<string, Key>, key: string): string {
       : `keys: ${[...new Set([...KEYS.keys()].map((whole) => whole.split(".")[0]!))]
           .map((name) => (KEYS.has(name) ? name : `${name}.{${names(name).join(", ")}}`))
           .join(", ")}`;
-  // The distance to a key of a megabyte would take hours, and tell nothing.
+  // The edit distance to a key of a megabyte would take hours and be useless.
   const near = key.length > 100 ? "" : suggestion(key, [...KEYS.keys()]);
   return `there is no key "${shown(key)}"${near}; ${list}`;
 }
 
-/** Checks that need several keys. */
+/** Checks that involve several keys. */
 function checkTogether(config: Config, exitCode: 1 | 2): void {
   const { data, decoder } = config;
   const fail = (message: string): never => {
@@ -208,7 +208,7 @@ function checkTogether(config: Config, exitCode: 1 | 2): void {
   }
 }
 
-/** What a trained network's weights or a run's random numbers depend on: a run keeps these settings to its end. */
+/** Settings that a trained network's weights or a run's random numbers depend on. A run keeps them to its end. */
 const FIXED: readonly string[] = [
   "seed",
   "minutes",
@@ -220,9 +220,7 @@ const FIXED: readonly string[] = [
   "data.minCount",
 ];
 
-/**
- * The configuration of a run that goes on with some settings changed. Throws a `UserError` for a setting that a run keeps.
- */
+/** The configuration of a resumed run with some settings changed. Throws a `UserError` for a setting that must not change. */
 export function resumeConfig(file: { name: string; text: string }, set: readonly string[]): Config {
   const before = new Map(flatten(resolveConfig({ file })));
   const config = resolveConfig({ file, set });
@@ -239,12 +237,12 @@ export function resumeConfig(file: { name: string; text: string }, set: readonly
   return config;
 }
 
-/** All keys with their defaults, what they allow and what they mean: the text of `--help-config`. */
+/** All keys with their defaults, allowed values and meanings: the text of `--help-config`. */
 export function describeConfig(): string {
   const presets = PRESET_NAMES.map((name) => [name, new Map(flatten(PRESETS[name]))] as const);
   const lines = [
     "Configuration keys, with their defaults (the preset emoji). Set them with --set key=value, or in a JSON",
-    'file given with --config, for example {"decoder": {"dim": 128}}. Later ones win: preset, file, --set.',
+    'file given with --config, for example {"decoder": {"dim": 128}}. Later ones take precedence: preset, file, --set.',
   ];
   let section = "";
   for (const [key, spec] of allKeys()) {

@@ -23,7 +23,7 @@ export interface ChoiceKey<T extends string> {
   allowed: readonly T[];
   doc: string;
 }
-/** One of the things that a registry has, and that others may add to it. */
+/** An entry of a registry, which other code can extend. */
 export interface NameKey {
   kind: "name";
   default: string;
@@ -52,7 +52,7 @@ export const name = (value: string, registry: NameKey["registry"], doc: string):
   return { kind: "name", default: value, registry, doc };
 };
 
-/** Keys of a section, by name. */
+/** The keys of a section, by name. */
 export type Settings = Readonly<Record<string, Key>>;
 
 /** "Any number": the upper end of ranges that have none. */
@@ -69,7 +69,7 @@ type ValueOf<K> = K extends { kind: "integer" | "number" }
 /** The values of a schema. */
 export type ConfigOf<S> = { -readonly [P in keyof S]: S[P] extends Key ? ValueOf<S[P]> : ConfigOf<S[P]> };
 
-/** Whether a value has the kind that a key wants, within its range. */
+/** Whether a value has the kind that a key requires, within its range. */
 export function accepts(spec: Key, value: unknown): boolean {
   switch (spec.kind) {
     case "flag":
@@ -91,7 +91,7 @@ function inRange(spec: NumberKey, value: number): boolean {
   return value >= spec.min && value <= spec.max;
 }
 
-/** What a key allows, as the object of "should be". */
+/** The allowed values of a key, as the object of "should be". */
 export function allowed(spec: Key): string {
   switch (spec.kind) {
     case "flag":

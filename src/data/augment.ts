@@ -16,13 +16,11 @@ export interface Augmentation {
 export const LIGHT_AUGMENTATION: Augmentation = { shift: 0.05, scale: 0.08, brightness: 0.06 };
 
 /**
- * A copy of a picture [size, size, 3], shifted, scaled about its centre and brightened a little; what comes
- * in from outside is white. A pure function of (seed, step, index): `index` is the picture's place in its
- * batch.
+ * Shifts a picture [size, size, 3], scales it about its centre and changes its brightness a little; pixels from outside are
+ * white. A pure function of (seed, step, index); `index` is the picture's place in its batch.
  *
- * Each target pixel is interpolated bilinearly at centre + (pixel − centre − shift) / scale of the source,
- * then multiplied by the brightness factor and clamped to 0 … 255. Writes to `target` if given, else to a new
- * array.
+ * Each target pixel is interpolated bilinearly at centre + (pixel − centre − shift) / scale of the source, then multiplied by the
+ * brightness factor and clamped to 0 … 255. Writes to `target` if given, else to a new array.
  */
 export function augment(
   source: Uint8Array,

@@ -21,16 +21,16 @@ export function shuffled(count: number, seed: number, epoch: number): Uint32Arra
 export interface Batch {
   /** Picture numbers in `Dataset.images`, length `batchSize`. */
   readonly images: Uint32Array;
-  /** For each of them, which of its captions was drawn (uniformly). */
+  /** For each of them, the number of the caption drawn (uniformly). */
   readonly captionNumbers: Uint32Array;
   /** Those captions. */
   readonly captions: string[];
 }
 
 /**
- * The batches of a training run. Batch n is a pure function of (seed, n): the split's records, shuffled anew
- * every epoch, are one endless sequence of which batch n is the n-th piece, so a batch may straddle two
- * epochs and every picture is seen equally often.
+ * The batches of a training run. Batch n is a pure function of (seed, n): the split's records, shuffled again for every epoch,
+ * form one endless sequence, and batch n is its n-th piece. A batch may therefore straddle two epochs, and every picture is seen
+ * equally often.
  */
 export class Batches {
   readonly batchSize: number;
@@ -84,7 +84,7 @@ export class Batches {
   #order(epoch: number): Uint32Array {
     let order = this.#orders.get(epoch);
     if (order === undefined) {
-      // Two epochs at most are alive: those that one batch can straddle.
+      // Keeps at most two epochs: those that one batch can straddle.
       for (const old of this.#orders.keys()) if (old !== epoch - 1) this.#orders.delete(old);
       order = shuffled(this.count, this.#seed, epoch);
       this.#orders.set(epoch, order);

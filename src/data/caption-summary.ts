@@ -1,4 +1,6 @@
-/** What training will make of the captions of a data set: how many are cut, how many words are unknown, in which scripts. */
+/**
+ * Summarises how training will treat the captions of a data set: how many are cut, how many words are unknown, and the scripts.
+ */
 
 import { UserError } from "../platform/errors.js";
 import type { Tokenizer } from "../text/tokenizer.js";
@@ -11,17 +13,17 @@ export interface SplitCaptions {
   /** Captions with more words than fit. */
   readonly cut: number;
   readonly words: number;
-  /** Words that the vocabulary lacks. */
+  /** Words missing from the vocabulary. */
   readonly unknown: number;
 }
 
 export interface CaptionSummary {
   readonly splits: readonly SplitCaptions[];
-  /** Of the training captions: the most words in one. */
+  /** Most words in one training caption. */
   readonly longest: number;
-  /** Of the training captions: how often the most frequent word stands in them. */
+  /** The most frequent word of the training captions and its number of occurrences. */
   readonly mostFrequent: { readonly word: string; readonly count: number };
-  /** Of the training captions: the share of the words that are written in a script, falling. */
+  /** Scripts of the training captions' words with their shares, in descending order. */
   readonly scripts: readonly { readonly script: string; readonly share: number }[];
 }
 
@@ -33,11 +35,11 @@ const SCRIPTS = (
   .split(" ")
   .map((script) => ({ script, letter: new RegExp(`\\p{Script=${script}}`, "u") }));
 
-/** Warned of above these shares. */
+/** Shares above which a warning is given. */
 const MOST_UNKNOWN = 0.05;
 const MOST_CUT = 0.01;
 
-/** `length`: the tokens of a caption, its end included. */
+/** `length`: the tokens of a caption, its [END] included. */
 export function summarizeCaptions(
   dataset: Pick<Dataset, "records" | "splits">,
   tokenizer: Tokenizer,
@@ -102,8 +104,7 @@ export function captionTable({ splits, scripts }: CaptionSummary, length: number
 }
 
 /**
- * What of it people should know before they train, in sentences. Throws a `UserError` where nothing could be learned: all words
- * are unknown.
+ * Warnings to read before training, as sentences. Throws a `UserError` if nothing could be learned because all words are unknown.
  */
 export function captionWarnings(
   { splits, longest, mostFrequent }: CaptionSummary,
@@ -113,18 +114,18 @@ export function captionWarnings(
   if (!train) return [];
   if (train.words > 0 && train.unknown === train.words) {
     throw new UserError(
-      `all ${train.words} words of the training captions become ${UNKNOWN}: data.minCount=${minCount}, and the most frequent word, ${JSON.stringify(mostFrequent.word)}, is there ${mostFrequent.count} times; lower data.minCount`,
+      `all ${train.words} words of the training captions become ${UNKNOWN}: data.minCount=${minCount}, and the most frequent word, ${JSON.stringify(mostFrequent.word)}, occurs ${mostFrequent.count} times; lower data.minCount`,
     );
   }
   const warnings: string[] = [];
   if (train.unknown > MOST_UNKNOWN * train.words) {
     warnings.push(
-      `${percent(train.unknown, train.words)} of the words of the training captions become ${UNKNOWN}, as they are there less than ${minCount} times; a lower data.minCount keeps them`,
+      `${percent(train.unknown, train.words)} of the words of the training captions become ${UNKNOWN}, as they occur fewer than ${minCount} times; a lower data.minCount keeps them`,
     );
   }
   if (train.cut > MOST_CUT * train.captions) {
     warnings.push(
-      `${train.cut} of ${train.captions} training captions are cut to ${maxLength - 1} words; data.maxLength=${Math.min(256, longest + 1)} holds the longest of ${longest}`,
+      `${train.cut} of ${train.captions} training captions are cut to ${maxLength - 1} words; data.maxLength=${Math.min(256, longest + 1)} fits the longest, of ${longest}`,
     );
   }
   return warnings;

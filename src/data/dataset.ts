@@ -4,32 +4,35 @@ import type { Attributes } from "../text/attributes.js";
 export interface CaptionedImage {
   /** A unique, stable name: "noto/1F468-200D-1F33E" or a file name. */
   readonly id: string;
-  /** Which picture of `Dataset.images` this is. */
+  /** Index of the picture in `Dataset.images`. */
   readonly image: number;
-  /** Captions that name what is seen, the best one first; at least one. */
+  /** Captions that name what the picture shows, the best one first; at least one. */
   readonly captions: readonly string[];
   /** Captions that are only bags of keywords; kept apart, possibly none. */
   readonly keywordCaptions: readonly string[];
   readonly split: string;
-  /** Who drew it, for data sets that know: "noto". */
+  /** Who drew it, for data sets that record this: "noto". */
   readonly vendor?: string;
-  /** Of a picture in an unseen style: the split to which the thing shown belongs in the trained styles. */
+  /** For a picture in an unseen style: the split of the same concept in the trained styles. */
   readonly concept?: string;
   readonly attributes: Attributes;
 }
 
-/** Pictures of one size by their numbers: 8 bits a channel, rows from the top. They may lie on disk or not be decoded yet. */
+/** Pictures of one size by number: 8 bits per channel, rows from the top. They may lie on disk or not be decoded yet. */
 export interface Pictures {
   readonly count: number;
-  /** Puts some pictures, [size, size, 3] each, into `target` one after the other. Throws a `UserError` for one that cannot be read. */
+  /**
+   * Writes some pictures, [size, size, 3] each, into `target` one after the other. Throws a `UserError` for one that cannot be
+   * read.
+   */
   read(numbers: ArrayLike<number>, target: Uint8Array): Promise<void>;
-  /** A word for what picture `number` shows, the same for the same file; null if its file has not been read. */
+  /** An identifier of the content of picture `number`, the same for the same file; null if its file has not been read. */
   content(number: number): string | null;
-  /** Gives back open files. */
+  /** Closes open files. */
   close(): Promise<void>;
 }
 
-/** Pictures that lie in memory, one after the other. */
+/** Pictures in memory, one after the other. */
 export class MemoryPictures implements Pictures {
   readonly bytes: Uint8Array;
   readonly count: number;
@@ -83,8 +86,8 @@ export interface Dataset {
 }
 
 /**
- * Collects the record numbers of every split, in the order in which splits first occur. The result has no prototype: a
- * split that nobody has is undefined, whatever it is called.
+ * Collects the record numbers of every split, in the order in which splits first occur. The result has no prototype: any name
+ * that is not a split is undefined.
  */
 export function splitsOf(records: readonly { split: string }[]): Record<string, number[]> {
   const splits: Record<string, number[]> = Object.create(null);

@@ -1,15 +1,15 @@
 /**
  * Pictures decoded once and kept on disk, so that a data set of any size needs little memory and a second start no decoding.
  *
- * The cache is a folder a data set and picture size, with two kinds of files:
+ * The cache has a folder per data set and picture size, with two kinds of files:
  *
- * - `….pictures`, written once and never changed: the raw pixels of some pictures, then a JSON index (for each picture the
- *   hash of its source file and of its pixels), then `TRAILER` bytes that say how long the index is. A file gets its name when
- *   it is whole. Processes that work at the same time write files of their own.
- * - `stamps.json`: for each picture the stamp (size and times) of its source file and the hash of its bytes then, so
- *   that unchanged sources are not read. It is a hint; pixels are only ever found by the hash of their source.
+ * - `….pictures`, written once and never changed: the raw pixels of some pictures, then a JSON index (for each picture the hash
+ *   of its source file and of its pixels), then `TRAILER` bytes that hold the length of the index. A file gets its name when it
+ *   is complete. Processes that work at the same time write separate files.
+ * - `stamps.json`: for each picture the stamp (size and times) of its source file and the hash of its bytes at that time, so that
+ *   unchanged sources are not read. It is a hint; pixels are only ever looked up by the hash of their source.
  *
- * Pixels are checked against their hash when they are first read. What is damaged is removed and decoded again.
+ * Pixels are checked against their hash when they are first read. Damaged entries are removed and decoded again.
  */
 
 import { crc32 } from "../io/crc32.js";
@@ -19,18 +19,18 @@ import { parseJson } from "../platform/json.js";
 import type { Files, Platform } from "../platform/platform.js";
 import type { Pictures } from "./dataset.js";
 
-/** Where a picture comes from. */
+/** The source of a picture. */
 export interface PictureOrigin {
   /** Its name in messages and in the cache; different for each picture of a data set. */
   readonly name: string;
-  /** A word that is another one whenever the source may have changed; null if there is no telling. */
+  /** A string that changes whenever the source may have changed; null if that cannot be known. */
   stamp(): Promise<string | null>;
   /** The source file. Throws a `UserError` if it cannot be read. */
   read(): Promise<Uint8Array>;
 }
 
 export interface PictureCache {
-  /** Of this data set, picture size and way of decoding alone. */
+  /** Folder for this data set, picture size and way of decoding only. */
   readonly folder: string;
   readonly files: Files;
   readonly disk: Disk;
@@ -38,18 +38,18 @@ export interface PictureCache {
 
 export interface DecodedPicturesOptions {
   readonly size: number;
-  /** Pixels [size, size, 3] of a source file. Throws a `UserError` if it is no picture. */
+  /** Decodes a source file to pixels [size, size, 3]. Throws a `UserError` if it is not a picture. */
   decode(bytes: Uint8Array): Promise<Uint8Array>;
   readonly hash: Platform["hash"];
-  /** Without it decoded pictures stay in memory as far as they may, and the others are decoded each time. */
+  /** Without a cache, decoded pictures stay in memory up to `memory`, and the others are decoded each time. */
   readonly cache?: PictureCache | undefined;
-  /** Most bytes of decoded pictures in memory. */
+  /** Maximum bytes of decoded pictures in memory. */
   readonly memory?: number;
-  /** The origins are all of the data set: what the cache knows of others can go. */
+  /** Whether the origins are the whole data set: cache entries of other pictures may then be removed. */
   readonly whole?: boolean;
-  /** Told what does not work about the cache, in a sentence. Nothing of it ends the work. */
+  /** Called with a sentence about a problem of the cache. No such problem ends the work. */
   readonly onProblem?: (sentence: string) => void;
-  /** Bytes of pixels in a file of the cache: what an interruption loses at most. */
+  /** Bytes of pixels per file of the cache, the most that an interruption loses. */
   readonly fileBytes?: number;
 }
 
@@ -58,21 +58,21 @@ const FORMAT = "mcd-pictures-1";
 const TRAILER = 24;
 const SUFFIX = ".pictures";
 const STAMPS = "stamps.json";
-/** Pictures at work at the same time: reading, hashing and decoding overlap. */
+/** Pictures in progress at the same time: reading, hashing and decoding overlap. */
 const IN_FLIGHT = 8;
 const MEMORY = 512 * 2 ** 20;
 const FILE_BYTES = 256 * 2 ** 20;
-/** A file that nobody has written to for so long belongs to a process that was ended. */
+/** A file that has not been written to for this long belongs to a process that has ended. */
 const ABANDONED_MS = 3_600_000;
 
-/** A whole file of the cache. */
+/** A complete file of the cache. */
 interface Part {
   readonly path: string;
   readonly file: DiskFile;
   readonly contents: readonly string[];
 }
 
-/** Where the pixels of a content lie. */
+/** Location of the pixels of a content. */
 interface Place {
   readonly part: Part;
   readonly slot: number;
@@ -85,7 +85,7 @@ export class DecodedPictures implements Pictures {
   readonly #origins: readonly PictureOrigin[];
   readonly #options: DecodedPicturesOptions;
   readonly #each: number;
-  /** Content by picture number; null = its source was not looked at. */
+  /** Content by picture number; null = the source has not been read. */
   readonly #contents: (string | null)[];
   readonly #places = new Map<string, Place>();
   /** Pixels that the cache does not hold, by content. */
@@ -107,7 +107,7 @@ export class DecodedPictures implements Pictures {
     this.#cache = options.cache ?? null;
   }
 
-  /** Bytes of pixels that are held in memory. */
+  /** Bytes of pixels held in memory. */
   get memoryBytes(): number {
     return this.#keptBytes;
   }
@@ -117,8 +117,8 @@ export class DecodedPictures implements Pictures {
   }
 
   /**
-   * Decodes those of the pictures that the cache lacks, several at a time. Returns the errors of pictures that cannot be read,
-   * by their numbers. `onProgress` is called only if something has to be decoded.
+   * Decodes the pictures that the cache lacks, several at a time. Returns the errors of pictures that cannot be read, by picture
+   * number. `onProgress` is called only if something has to be decoded.
    */
   async prepare(
     numbers: readonly number[],
@@ -184,7 +184,7 @@ export class DecodedPictures implements Pictures {
       target.set(kept);
       return;
     }
-    // Never prepared, damaged, or more than memory may hold: from its source.
+    // Never prepared, damaged, or beyond the memory limit: read from the source.
     const { name } = this.#origins[number]!;
     const bytes = await this.#origins[number]!.read();
     const content = await this.#hash(bytes);
@@ -199,7 +199,7 @@ export class DecodedPictures implements Pictures {
     this.#remember(content, pixels);
   }
 
-  /** False if the cache does not hold these pixels any more. */
+  /** Returns false if the cache no longer holds these pixels. */
   async #readPlace(content: string, place: Place, target: Uint8Array): Promise<boolean> {
     const { part, slot } = place;
     try {
@@ -215,7 +215,7 @@ export class DecodedPictures implements Pictures {
     return false;
   }
 
-  /** The content of a picture that can be had without decoding, or the bytes that are to be decoded. */
+  /** The content of a picture that is available without decoding, or the bytes to decode. */
   async #identify(number: number): Promise<string | { content: string; bytes: Uint8Array }> {
     const origin = this.#origins[number]!;
     const has = (content: string) =>
@@ -250,14 +250,14 @@ export class DecodedPictures implements Pictures {
     return (await this.#options.hash("sha-256", bytes)).slice(0, 32);
   }
 
-  /** Into the cache, or into memory where there is none. */
+  /** Stores pixels in the cache, or in memory if there is none. */
   async #keep(content: string, pixels: Uint8Array): Promise<void> {
     try {
       const check = this.#cache ? await this.#hash(pixels) : "";
       while (this.#cache) {
         this.#writer ??= new PartWriter(this.#cache);
         const writer = this.#writer;
-        // It may be full by now.
+        // The file may have become full.
         if (!(await writer.append(content, check, pixels))) continue;
         const full = writer.bytes >= (this.#options.fileBytes ?? FILE_BYTES);
         if (full && this.#writer === writer) await this.#finishPart();
@@ -287,7 +287,7 @@ export class DecodedPictures implements Pictures {
     }
   }
 
-  /** After an error of the cache: nothing more is written to it. What it holds is still read. */
+  /** Stops writing to the cache after an error. Its contents are still read. */
   async #goWithout(error: unknown): Promise<void> {
     if (!(error instanceof UserError)) throw error;
     const writer = this.#writer;
@@ -369,11 +369,11 @@ export class DecodedPictures implements Pictures {
     if (this.#discarded.has(path)) return;
     this.#discarded.add(path);
     this.#options.onProblem?.(`${path} is damaged; its pictures are decoded again`);
-    // It may be read-only: then it is found damaged again.
+    // Removal fails in a read-only cache; the damage is then found again.
     await this.#cache?.files.remove(path).catch(() => {});
   }
 
-  /** Writes the stamps, and removes files all of whose pictures have changed or lie in another file, too. */
+  /** Writes the stamps. Removes files whose pictures have all changed or also lie in another file. */
   async #tidy(): Promise<void> {
     const cache = this.#cache;
     if (!cache) return;
@@ -397,7 +397,8 @@ export class DecodedPictures implements Pictures {
         const useful = contents.some(
           (content) => wanted.has(content) && this.#places.get(content)?.part.path === path,
         );
-        // A young one may be of a process that has yet to note what it is for. What is removed can still be read here: it is open.
+        // A recent file may belong to a process that has not yet written its stamps. A removed file can still be read here
+        // because it is open.
         if (!useful && (await cache.disk.age(path)) > ABANDONED_MS) await cache.files.remove(path);
       }
     } catch (error) {
@@ -411,7 +412,7 @@ interface PartIndex {
   readonly checks: string[];
 }
 
-/** The index of a file of the cache; null if the file is damaged or of another kind. */
+/** Reads the index of a file of the cache; null if the file is damaged or of another kind. */
 async function readIndex(file: DiskFile, size: number, each: number): Promise<PartIndex | null> {
   if (file.bytes < TRAILER) return null;
   const trailer = new Uint8Array(TRAILER);
@@ -441,7 +442,7 @@ class PartWriter {
   readonly #contents = new Map<string, string>();
   #path = "";
   #file: DiskWriter | null = null;
-  /** Writes follow each other. */
+  /** Serialises the writes. */
   #last: Promise<void> = Promise.resolve();
   #ended = false;
   #failed = false;
@@ -455,7 +456,7 @@ class PartWriter {
     return this.#contents.has(content);
   }
 
-  /** False if the file is ended already. */
+  /** Returns false if the file has already ended. */
   async append(content: string, check: string, pixels: Uint8Array): Promise<boolean> {
     if (this.#ended) return false;
     if (this.#contents.has(content)) return true;
@@ -465,7 +466,7 @@ class PartWriter {
     return true;
   }
 
-  /** Ends the file and returns its path; null if there is nothing in it. */
+  /** Ends the file and returns its path; null if it is empty. */
   async finish(size: number): Promise<string | null> {
     this.#ended = true;
     if (this.#contents.size === 0) return null;

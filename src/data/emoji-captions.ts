@@ -2,13 +2,13 @@ import { genderOf, SKIN_TONES } from "../text/attributes.js";
 import { normalizeCaption, words } from "../text/words.js";
 import { type Emoji, type Names, PEOPLE } from "./emoji-sources.js";
 
-/** Captions of an emoji: names people would say, and apart from them bags of keywords. */
+/** Captions of an emoji: names that people would say, and separately bags of keywords. */
 export interface EmojiCaptions {
   readonly captions: string[];
   readonly keywordCaptions: string[];
 }
 
-/** Most name-like captions that an emoji gets. */
+/** Maximum number of name-like captions per emoji. */
 const MOST_CAPTIONS = 6;
 const MOST_KEYWORD_CAPTIONS = 3;
 const KEYWORDS_A_CAPTION = 3;
@@ -19,14 +19,13 @@ const RUDE = new Set(["shit", "hankey"]);
 /**
  * Writes the captions of `emoji`; `baseLabel` is the CLDR name of the emoji without skin tones.
  *
- * An emoji without tones is called by its CLDR name, its Unicode name, the annotation of OpenMoji and its
- * shortcodes, each normalised as the word tokenizer does it and kept once (spellings that differ only in
- * hyphens are the same). One with tones gets its CLDR name ("man farmer light skin tone"), "N with light
- * skin" for each name N without tones, and "light skinned" before the CLDR name; two tones are joined by
- * "and". At most 6.
+ * An emoji without tones is called by its CLDR name, its Unicode name, the annotation of OpenMoji and its shortcodes, each
+ * normalised as by the word tokenizer and kept once (spellings that differ only in hyphens are the same). An emoji with tones
+ * gets its CLDR name ("man farmer light skin tone"), "N with light skin" for each name N without tones, and "light skinned"
+ * before the CLDR name; two tones are joined by "and". At most 6.
  *
- * Left out: shortcodes with digits or abbreviations that are not in the CLDR name, and old names that give a
- * gender to a person of none ("man in tuxedo" for "person in tuxedo").
+ * Left out: shortcodes with digits or abbreviations that are not in the CLDR name, and outdated names that give a gender to a
+ * person without one ("man in tuxedo" for "person in tuxedo").
  */
 export function captionsOf(emoji: Emoji, baseLabel: string, names: Names): EmojiCaptions {
   const baseNames = namesOf(emoji, baseLabel, names);
@@ -45,7 +44,7 @@ export function captionsOf(emoji: Emoji, baseLabel: string, names: Names): Emoji
   };
 }
 
-/** A caption from a name: signs that are the only difference between keycaps become words. */
+/** Makes a caption of a name: signs that are the only difference between keycaps become words. */
 function spell(name: string): string {
   return normalizeCaption(
     name.replace(/#/g, " number sign ").replace(/\*/g, " asterisk ").replace(/&/g, " and "),
@@ -76,7 +75,7 @@ function isPlainWord(word: string, known: ReadonlySet<string>): boolean {
   return word.length > 2 || SHORT_WORDS.has(word);
 }
 
-/** Keywords that the CLDR name does not contain, three to a caption. */
+/** Keywords that the CLDR name does not contain, three per caption. */
 function keywordsOf(base: string, baseLabel: string, names: Names): string[] {
   const inLabel = new Set(words(baseLabel));
   const distinct = new Set<string>();

@@ -1,17 +1,14 @@
 import { UserError } from "../platform/errors.js";
 import type { Files } from "../platform/platform.js";
 
-/**
- * Drawing styles that are trained on, all under licences without a share-alike clause, in the order of
- * platform tables.
- */
+/** Drawing styles for training, all under licences without a share-alike clause, in the order of platform tables. */
 export const TRAINED_VENDORS = ["noto", "twemoji", "fluent-emoji-flat"] as const;
-/** The style that no training sees. */
+/** The style excluded from training. */
 export const UNSEEN_VENDOR = "openmoji";
 export type Vendor = (typeof TRAINED_VENDORS)[number] | typeof UNSEEN_VENDOR;
 export const VENDORS: readonly Vendor[] = [...TRAINED_VENDORS, UNSEEN_VENDOR];
 
-/** Packages that decide what the data set holds; their versions are part of the cache's key. */
+/** Packages that determine the data set's contents; their versions are part of the cache's key. */
 const PACKAGES = [
   "emojibase-data",
   "emojilib",
@@ -42,7 +39,7 @@ export interface Emoji {
 export interface Art {
   /** Codes that the vendor drew. */
   has(code: string): boolean;
-  /** Equal for two codes exactly if they share one drawing. */
+  /** Equal for two codes if and only if they share one drawing. */
   drawing(code: string): string;
   /** The drawing as a stand-alone SVG file. */
   svg(code: string): string;

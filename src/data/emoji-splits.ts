@@ -8,21 +8,21 @@ import {
 } from "./emoji-sources.js";
 
 /**
- * - train: what is learned from.
- * - validation: like `tone` and `render`, held out too: for everything that is chosen while building and training (the
- *   monitor, guidance scales, loss weights, early stopping). No other split is looked at before the final scores.
+ * - train: the training pictures.
+ * - validation: held out like `tone` and `render`. Used for everything that is chosen while building and training (the monitor,
+ *   guidance scales, loss weights, early stopping). No other split is looked at before the final scores.
  * - tone: the thing and the tone were both trained, their combination was not, for any gender of the thing.
  * - gender: man farmer held out, woman farmer trained, or the reverse.
- * - novel: a thing that was never trained, nor any of its captions; its words mostly are not in the training captions.
+ * - novel: a thing that was never trained, nor any of its captions; most of its words are not in the training captions.
  * - render: the caption was trained, one vendor's drawing of it was not.
  * - unseen: a drawing style that was never trained (OpenMoji).
  */
 export const EMOJI_SPLITS = ["train", "validation", "tone", "gender", "novel", "render", "unseen"] as const;
 export type EmojiSplit = (typeof EMOJI_SPLITS)[number];
-/** The splits that are made of emoji; the others are made of drawings, validation of both. */
+/** The splits made of emoji; the others are made of drawings, validation of both. */
 export type ConceptSplit = "train" | "validation" | "tone" | "gender" | "novel";
 
-/** One picture: who drew which emoji, and where it belongs. */
+/** One picture: the vendor, the emoji and the split. */
 export interface Drawing {
   readonly vendor: Vendor;
   readonly emoji: Emoji;
@@ -30,11 +30,11 @@ export interface Drawing {
   readonly concept: ConceptSplit;
 }
 
-/** What decides the splits. */
+/** Inputs of the split. */
 export interface SplitSources {
   readonly emoji: readonly Emoji[];
   readonly art: Readonly<Record<Vendor, Art>>;
-  /** For every code the number that the first 8 hexadecimal digits of its SHA-1 spell. */
+  /** For every code, the first 8 hexadecimal digits of its SHA-1 as a number. */
   readonly sha1: ReadonlyMap<string, number>;
   readonly captions: (emoji: Emoji) => readonly string[];
 }
@@ -42,16 +42,16 @@ export interface SplitSources {
 /**
  * Assigns every drawing to its split. Nothing is random; h is sha1(code):
  *
- * - gender: of the families (see `genderFamilies`) every fourth gives up all pictures of its man (the 1st,
- *   3rd, … of these) or its woman (the 2nd, 4th, …).
- * - tone: c is the rank of the thing (see `toneKind`: one for all genders and both directions) among those that come in
- *   tones. One tone t is held out if (c + t) mod 5 = 0, two tones (a, b) if (c + a + 2b) mod 5 = 0: every thing keeps
- *   four of its five tones, or three where c mod 4 = 1: there the combinations of remainder 1 are in validation.
- * - novel: emoji that do not come in tones, if h mod 10 = 0 and no trained emoji has a caption of theirs.
- * - render: if h mod 5 = 0, of the n trained vendors that drew the emoji, number h mod n; validation has the same of
- *   h mod 10 = 1. An emoji that one vendor alone drew stays in training.
- * - Drawings that one vendor uses for several emoji cannot be captioned rightly except by luck; they stay in
- *   training and are dropped from all other splits.
+ * - gender: of the families (see `genderFamilies`) every fourth gives up all pictures of its man (the 1st, 3rd, … of these) or
+ *   its woman (the 2nd, 4th, …).
+ * - tone: c is the rank of the thing (see `toneKind`: one for all genders and both directions) among those that come in tones.
+ *   One tone t is held out if (c + t) mod 5 = 0, two tones (a, b) if (c + a + 2b) mod 5 = 0: every thing keeps four of its five
+ *   tones, or three where c mod 4 = 1: there the combinations of remainder 1 are in validation.
+ * - novel: emoji that do not come in tones, if h mod 10 = 0 and no trained emoji has one of their captions.
+ * - render: if h mod 5 = 0, of the n trained vendors that drew the emoji, number h mod n; validation has the same for h mod 10 =
+ *   1. An emoji drawn by only one vendor stays in training.
+ * - Drawings that one vendor uses for several emoji cannot be captioned correctly except by luck; they stay in training and are
+ *   dropped from all other splits.
  */
 export function assignSplits({ emoji: all, art, sha1, captions }: SplitSources): Drawing[] {
   const emoji = all.filter(({ code }) => TRAINED_VENDORS.some((vendor) => art[vendor].has(code)));
@@ -112,7 +112,7 @@ export function assignSplits({ emoji: all, art, sha1, captions }: SplitSources):
   return drawings;
 }
 
-/** People that are called otherwise in each gender. */
+/** People whose names differ by gender. */
 const SAME_KIND: Readonly<Record<string, string>> = {
   merman: "merperson",
   mermaid: "merperson",
@@ -131,8 +131,8 @@ const GENDER_WORDS = new Set("man men woman women person people and".split(" "))
 
 /**
  * What an emoji shows apart from gender, tone and direction: "farmer" for "man farmer", "woman farmer" and "farmer"; "kiss" for
- * "kiss: man, man". Emoji of one kind in the same tone look so much alike that one in training would give the other
- * away. `label` is a CLDR name without tone; the name of a plain person gives "".
+ * "kiss: man, man". Emoji of one kind in the same tone look so similar that one in training would reveal the other. `label` is a
+ * CLDR name without tone; the name of a plain person gives "".
  */
 export function toneKind(label: string): string {
   const words = label
@@ -146,9 +146,9 @@ export function toneKind(label: string): string {
 }
 
 /**
- * Pairs [man's code, woman's code] of people whose names begin with "man" or "men" and have a counterpart with
- * "woman" or "women"; people holding hands are left out. Sorted by the rest of the name, where plain "man"
- * stands behind all names like "man artist" and before those like "man: beard".
+ * Pairs [man's code, woman's code] of people whose names begin with "man" or "men" and have a counterpart with "woman" or
+ * "women"; people holding hands are left out. Sorted by the rest of the name; plain "man" comes after all names like "man artist"
+ * and before those like "man: beard".
  */
 export function genderFamilies(emoji: readonly Emoji[]): [string, string][] {
   const byLabel = new Map(
@@ -169,7 +169,7 @@ export function genderFamilies(emoji: readonly Emoji[]): [string, string][] {
   return families.map(({ pair }) => pair);
 }
 
-/** Codes whose drawing serves at least one other code too. */
+/** Codes whose drawing is shared with at least one other code. */
 export function sharedDrawings(emoji: readonly Emoji[], art: Art): Set<string> {
   const first = new Map<string, string>();
   const shared = new Set<string>();

@@ -7,7 +7,7 @@ import { captionsOf } from "./emoji-captions.js";
 import { type Emoji, type EmojiSources, readEmojiSources, type Vendor } from "./emoji-sources.js";
 import { assignSplits, EMOJI_SPLITS, type EmojiSplit, genderFamilies } from "./emoji-splits.js";
 
-/** Raise this when the rendering changes, so that pictures of old versions are not taken from a cache. */
+/** Raise this when the rendering changes, so that pictures of older versions are not taken from a cache. */
 const CACHE_VERSION = 3;
 
 /** One picture of the data set before it is rendered. */
@@ -21,21 +21,21 @@ export interface EmojiPicture extends Omit<CaptionedImage, "image"> {
   readonly groupHash: number;
 }
 
-/** What the data set holds, without any pixels. */
+/** Contents of the data set, without any pixels. */
 export interface EmojiIndex {
   readonly pictures: readonly EmojiPicture[];
   /** The drawing as an SVG file. */
   svg(picture: EmojiPicture): string;
-  /** Everything that decides the pixels: packages and the rasterizer, each with its version. */
+  /** Everything that determines the pixels: packages and the rasterizer, each with its version. */
   readonly versions: readonly string[];
 }
 
 export interface EmojiSelection {
-  /** Training pictures to keep, and as large a share of every other split; all if absent. */
+  /** Number of training pictures to keep; every other split keeps the same share. All if absent. */
   readonly trainingPictures?: number;
 }
 
-/** Reads the packages and decides every picture's split and captions; about a second, nothing is rendered. */
+/** Reads the packages and determines every picture's split and captions; takes about a second and renders nothing. */
 export async function buildEmojiIndex(
   platform: Platform,
   modulesDirectory: string,
@@ -72,7 +72,7 @@ export async function buildEmojiIndex(
 
 type EmojiText = Pick<CaptionedImage, "captions" | "keywordCaptions" | "attributes">;
 
-/** The captions of an emoji and what they say of tone and gender, written once. */
+/** The captions of an emoji with its tone and gender attributes, computed once. */
 function emojiTexts(sources: EmojiSources): (emoji: Emoji) => EmojiText {
   const baseLabels = new Map(
     sources.emoji.filter(({ tones }) => tones.length === 0).map(({ code, label }) => [code, label]),
@@ -90,11 +90,11 @@ function emojiTexts(sources: EmojiSources): (emoji: Emoji) => EmojiText {
 }
 
 /**
- * The part of an index that a selection keeps. Groups (a man and a woman of the same kind; else one base; with
- * all its tones and vendors) are dealt into strata by the splits that they touch; group r of n in its stratum,
- * in the order of its hash, has priority (r + ½) / n. So every prefix of that order has the strata in their
- * true proportions. Of the group in which the training pictures run out, only training pictures are kept, so that what
- * the other splits claim of training stays true. Throws a `UserError` for a number below 1.
+ * The part of an index that a selection keeps. Groups (a man and a woman of the same kind; else one base; with all its tones and
+ * vendors) are dealt into strata by the splits that they touch; group r of n in its stratum, in the order of its hash, has
+ * priority (r + ½) / n. Every prefix of that order thus has the strata in their true proportions. Of the group in which the
+ * training pictures run out, only training pictures are kept, so that the other splits' claims about training stay true. Throws a
+ * `UserError` for a number below 1.
  */
 export function selectEmoji(index: EmojiIndex, { trainingPictures }: EmojiSelection): EmojiIndex {
   if (trainingPictures === undefined) return index;
@@ -133,7 +133,7 @@ export function selectEmoji(index: EmojiIndex, { trainingPictures }: EmojiSelect
   return { ...index, pictures: index.pictures.filter((picture) => kept.has(picture)) };
 }
 
-/** One line a split: emoji, pictures, picture–caption pairs, captions a picture. */
+/** One line per split: emoji, pictures, picture–caption pairs, captions per picture. */
 export function emojiCounts(pictures: readonly EmojiPicture[]): {
   split: EmojiSplit;
   emoji: number;
@@ -162,11 +162,11 @@ export function formatEmojiCounts(pictures: readonly EmojiPicture[]): string {
 }
 
 export interface RenderOptions {
-  /** Where rendered pictures are kept; without it in memory. */
+  /** Where rendered pictures are kept; without it, in memory. */
   readonly cache?: PictureCache | undefined;
   /** Side length in pixels; 64 if absent. */
   readonly size?: number;
-  /** Told what does not work about the cache. */
+  /** Called with a sentence about a problem of the cache. */
   readonly onProblem?: (sentence: string) => void;
   /** Called before the first picture, after each, and at the end; not called if all are in the cache. */
   readonly onProgress?: (done: number, total: number) => void;
@@ -184,8 +184,8 @@ export async function loadEmoji(platform: Platform, options: LoadEmojiOptions): 
 }
 
 /**
- * The pictures of an index as a data set. Those that the cache lacks are rendered (about 2 ms a picture on two cores).
- * Selections share a cache; packages or a rasterizer of other versions make other pictures.
+ * The pictures of an index as a data set. Those that the cache lacks are rendered (about 2 ms per picture on two cores).
+ * Selections share a cache; packages or a rasterizer of other versions give other pictures.
  */
 export async function renderEmoji(
   platform: Platform,
@@ -198,7 +198,7 @@ export async function renderEmoji(
   const description = JSON.stringify({ version: CACHE_VERSION, packages: index.versions });
   const stamp = await platform.hash("sha-256", description);
   const encoder = new TextEncoder();
-  // What is hashed names the versions, too: a new rasterizer draws the same file in another way.
+  // The hash covers the versions too: a new rasterizer draws the same file differently.
   const head = encoder.encode(`<!-- ${stamp} -->`);
   const images = new DecodedPictures(
     index.pictures.map((picture) => ({
@@ -230,7 +230,7 @@ export async function renderEmoji(
   return { name: "emoji", size, images, records, splits: splitsOf(records) };
 }
 
-/** The rasterizer with its version on Node; in a browser, whose version nobody tells, only "browser". */
+/** The rasterizer with its version in Node; in a browser, whose version is not available, only "browser". */
 export async function rendererVersion(platform: Platform, modulesDirectory: string): Promise<string> {
   const path = `${modulesDirectory}/sharp/package.json`;
   if (platform.name !== "node" || !(await platform.files.exists(path))) return platform.name;

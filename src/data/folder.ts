@@ -23,10 +23,10 @@ const SPLIT_NAMES: ReadonlyMap<string, string> = new Map([
   ["dev", "validation"],
   ["test", "test"],
 ]);
-/** How many problems an error lists; the rest is counted. */
+/** Number of problems that an error lists; the rest is counted. */
 const LISTED = 20;
 
-/** What reading a folder takes of a platform. */
+/** The parts of a platform that reading a folder uses. */
 export interface FolderPlatform extends Pick<Platform, "images" | "hash"> {
   readonly files: FolderFiles;
 }
@@ -36,20 +36,18 @@ export interface FolderOptions {
   readonly size?: number;
   /** Leave out bad rows and unreadable pictures instead of failing; `skipped` lists them. */
   readonly skipBad?: boolean;
-  /**
-   * Share of pictures without a split that go to validation, by the hash of their file name; 0.1 if absent.
-   */
+  /** Share of pictures without a split that go to validation, by the hash of their file name; 0.1 if absent. */
   readonly validationShare?: number;
-  /** Use only so many training pictures; 0 = all. */
+  /** Maximum number of training pictures; 0 = all. */
   readonly subset?: number;
   /**
-   * The records whose pictures will be used, by their splits; default: all. They are decoded now, and one that cannot be read
-   * is told now; any other is decoded when it is first asked for.
+   * Selects the records whose pictures will be used, by their splits; default: all. These are decoded now, and an unreadable one
+   * is reported now; any other picture is decoded when first requested.
    */
   readonly used?: (dataset: Dataset) => readonly number[];
-  /** Where decoded pictures are kept; without it in memory. */
+  /** Where decoded pictures are kept; without it, in memory. */
   readonly cache?: PictureCache | undefined;
-  /** Told what does not work about the cache. */
+  /** Called with a sentence about a problem of the cache. */
   readonly onProblem?: (sentence: string) => void;
   /** Called only if pictures have to be decoded. */
   readonly onProgress?: (done: number, total: number) => void;
@@ -57,9 +55,9 @@ export interface FolderOptions {
 
 export interface FolderDataset {
   readonly dataset: Dataset;
-  /** What `skipBad` left out, one line each, in the order of the caption file. */
+  /** Rows and pictures left out by `skipBad`, one line each, in the order of the caption file. */
   readonly skipped: readonly string[];
-  /** How many picture files of the folder no row names. */
+  /** Number of picture files in the folder that no row names. */
   readonly uncaptioned: number;
 }
 
@@ -79,19 +77,17 @@ export interface Problem {
 /**
  * A folder of PNG, JPEG or WebP pictures with one caption file beside them:
  *
- * - `captions.jsonl`: one object a line, `{"file": "a.png", "caption": "…"}` or `{"file": …, "captions":
- *   ["…", "…"]}`, optionally with `"split": "train" | "validation" | "test"`;
- * - `captions.csv`: comma-separated with RFC 4180 quoting; a header line names the columns file, caption and
- *   optionally split, in any order, other columns are ignored;
+ * - `captions.jsonl`: one object per line, `{"file": "a.png", "caption": "…"}` or `{"file": …, "captions": ["…", "…"]}`,
+ *   optionally with `"split": "train" | "validation" | "test"`;
+ * - `captions.csv`: comma-separated with RFC 4180 quoting; a header line names the columns file, caption and optionally split, in
+ *   any order, other columns are ignored;
  * - `captions.txt`: file name, one tab, caption.
  *
- * Several rows may name one file: their captions are all kept. File names are relative to the folder, with
- * "/". Empty lines are ignored. A picture to which no row gives a split is in validation if sha256(file name)
- * / 2²⁵⁶ < `validationShare`; if that (or the rows) would leave none there, the trained picture with the
- * smallest hash goes.
+ * Several rows may name one file: all of their captions are kept. File names are relative to the folder, with "/". Empty lines
+ * are ignored. A picture without a split in its rows is in validation if sha256(file name) / 2²⁵⁶ < `validationShare`; if that
+ * (or the rows) would leave validation empty, the trained picture with the smallest hash moves there.
  *
- * Throws a `UserError` that lists every bad row, missing file and unreadable picture by line, unless
- * `skipBad`.
+ * Throws a `UserError` that lists every bad row, missing file and unreadable picture by line, unless `skipBad`.
  */
 export async function loadFolder(
   platform: FolderPlatform,
@@ -159,7 +155,7 @@ export async function loadFolder(
     }
     if (problems.length > 0 && !skipBad) throw new UserError(describeProblems(folder, lines()));
     if (unreadable.size === 0) break;
-    // Without these the splits may be others.
+    // Without these, the splits may change.
     kept = kept.filter((entry) => !unreadable.has(numbers.get(entry)!));
   }
   const named = new Set(rows.map(({ file }) => file));
@@ -206,7 +202,7 @@ async function findCaptionFile({ files }: FolderPlatform, folder: string): Promi
   );
 }
 
-/** Parses a caption file by the format of its name. A byte order mark and any line ends are fine. */
+/** Parses a caption file by the format of its name. A byte order mark and any line ends are accepted. */
 export function parseCaptions(name: string, text: string): { rows: CaptionRow[]; problems: Problem[] } {
   const plain = text.replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
   const fields = name.endsWith(".jsonl")
@@ -224,7 +220,7 @@ export function parseCaptions(name: string, text: string): { rows: CaptionRow[];
   return { rows, problems };
 }
 
-/** What a row says before it is checked; `problem` if it could not even be taken apart. */
+/** Fields of a row before they are checked; `problem` if it could not be parsed. */
 interface RawRow {
   readonly line: number;
   readonly problem?: string;
@@ -243,7 +239,7 @@ function checkRow({
   if (/^([/\\]|[A-Za-z]:)/.test(given) || given.split(/[/\\]/).includes("..")) {
     return `${shown(given)} lies outside the folder`;
   }
-  // One spelling a file: "./a.png" and "b/.//a.png" are others.
+  // Normalises the spelling: "./a.png" and "b/.//a.png" name the same files as "a.png" and "b/a.png".
   const path = given.replace(/(^|\/)(\.?\/)+/g, "$1");
   const name = shown(path);
   if (!IMAGE_NAME.test(path)) return `${name} is not a .png, .jpg, .jpeg or .webp file`;
@@ -323,7 +319,7 @@ function csvRows(text: string): RawRow[] {
   return body.map(({ line, fields, problem }): RawRow => {
     if (problem !== undefined) return { line, problem };
     if (fields.length !== columns.length) {
-      return { line, problem: `there are ${fields.length} fields, the header has ${columns.length}` };
+      return { line, problem: `the row has ${fields.length} fields, the header has ${columns.length}` };
     }
     return {
       line,
@@ -335,8 +331,8 @@ function csvRows(text: string): RawRow[] {
 }
 
 /**
- * RFC 4180: fields separated by commas, records by line ends; a field in double quotes may hold both, and a
- * double quote written twice. Records that are empty lines are left out; `line` is where a record begins.
+ * RFC 4180: fields separated by commas, records by line ends; a field in double quotes may contain both, and a double quote
+ * written twice. Records that are empty lines are left out; `line` is where a record begins.
  */
 export function parseCsv(text: string): { line: number; fields: string[]; problem?: string }[] {
   const records: { line: number; fields: string[]; problem?: string }[] = [];
@@ -382,14 +378,14 @@ export function parseCsv(text: string): { line: number; fields: string[]; proble
   return records;
 }
 
-/** A picture file with all its rows put together. */
+/** A picture file with all its rows combined. */
 interface Entry {
   readonly file: string;
   /** The first row that names it. */
   readonly line: number;
   readonly captions: Set<string>;
   split: string | undefined;
-  /** Of the first caption, once it was asked for. */
+  /** Attributes of the first caption, once computed. */
   attributes?: Attributes;
 }
 
@@ -425,8 +421,7 @@ async function chooseSplits(
   );
   const free = entries.flatMap(({ split }, i) => (split === undefined ? [i] : []));
   free.sort((a, b) => hashes[a]! - hashes[b]!);
-  // A split that chance left empty gets the nearest picture that no row has placed, if the other can spare
-  // it.
+  // A split that chance left empty gets the nearest picture that no row has placed, if the other split can spare one.
   const count = (name: string) => splits.filter((split) => split === name).length;
   if (count("train") === 0) {
     const last = free.at(-1);

@@ -1,4 +1,4 @@
-/** A data set as two files, ready to train on: for pages, which cannot render or decode thousands of pictures each time. */
+/** A data set as two files, ready for training: for pages, which cannot render or decode thousands of pictures each time. */
 
 import { UserError } from "../platform/errors.js";
 import { parseJsonRecord } from "../platform/json.js";
@@ -18,8 +18,8 @@ const INDEX = "dataset.json";
 const IMAGES = "images.u8";
 
 /**
- * Writes `folder/dataset.json` (what the records say) and `folder/images.u8` (their pixels). Records that are in no split
- * are left out, with their pictures.
+ * Writes `folder/dataset.json` (the records) and `folder/images.u8` (their pixels). Records that are in no split are left out,
+ * with their pictures.
  */
 export async function writeDataset(
   { files, hash }: Pick<Platform, "files" | "hash">,
@@ -36,7 +36,7 @@ export async function writeDataset(
   await files.write(`${folder}/${INDEX}`, JSON.stringify(index));
 }
 
-/** Reads what `writeDataset` wrote. Throws a `UserError` that names the file if it is damaged or of another format. */
+/** Reads a data set that `writeDataset` wrote. Throws a `UserError` that names the file if it is damaged or of another format. */
 export async function readDataset(
   { files, hash }: { files: Pick<Files, "read" | "readText">; hash: Platform["hash"] },
   folder: string,

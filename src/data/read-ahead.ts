@@ -1,8 +1,8 @@
-/** Batches of pictures, read before they are asked for, so that training does not wait for the disk. */
+/** Reads batches of pictures ahead of their use, so that training does not wait for the disk. */
 
 import type { Dataset } from "./dataset.js";
 
-/** Most bytes of batches that wait for their turn. */
+/** Maximum bytes of batches read ahead. */
 const BYTES = 64 * 2 ** 20;
 const MOST = 4;
 
@@ -16,8 +16,8 @@ export class ReadAhead {
   #given: Uint8Array | null = null;
 
   /**
-   * `numbers` gives the pictures of batch n of `count`, in order: `size` of them, in the last batch perhaps fewer. `count` is
-   * asked each time, as it may change.
+   * `numbers` gives the pictures of batch n of `count`, in order: `size` of them, possibly fewer in the last batch. `count` is
+   * called each time, because it may change.
    */
   constructor(
     dataset: Dataset,
@@ -32,7 +32,7 @@ export class ReadAhead {
     this.#ahead = Math.max(1, Math.min(MOST, Math.floor(BYTES / bytes)));
   }
 
-  /** Pictures of batch `n`, [size or fewer, S, S, 3], until the next call; the batches after it are read meanwhile. */
+  /** Pictures of batch `n`, [size or fewer, S, S, 3], valid until the next call. The following batches are read meanwhile. */
   async at(n: number): Promise<Uint8Array> {
     if (this.#given) this.#spare.push(this.#given);
     this.#given = null;
@@ -54,7 +54,7 @@ export class ReadAhead {
       const bytes = numbers.length * this.#dataset.size ** 2 * 3;
       const target = this.#spare.at(-1)?.length === bytes ? this.#spare.pop()! : new Uint8Array(bytes);
       reading = this.#dataset.images.read(numbers, target).then(() => target);
-      // Told to whoever asks for the batch.
+      // A rejection is reported when the batch is requested.
       reading.catch(() => {});
       this.#reading.set(batch, reading);
     }

@@ -1,6 +1,6 @@
 /**
- * What the kernels need of a schedule, per step t of a run that goes from t to the step u visited next (u = t-1 in
- * training, further down in a sampler that skips steps). Computed in float64, uploaded once.
+ * The schedule's inputs to the kernels, per step t of a run that goes from t to the step u visited next (u = t-1 in training,
+ * further down in a sampler that skips steps). Computed in float64, uploaded once.
  *
  * With s_j = q(x_t | x_u = j), l_k = q(x_t | x_0 = k) and κ = β̄_t / (β̄_t + ᾱ_t), all likelihoods are scaled by β̄_t
  * (γ̄_t at [MASK]), so that nothing overflows however small β̄_t is:
@@ -29,7 +29,7 @@ const ratio = (a: number, b: number) => (b > 0 ? a / b : 0);
 /** The tables of a schedule on the GPU. Row t, for t = 0 … T; rows of steps that are not visited are zero. */
 export interface TransitionTable {
   readonly schedule: Schedule;
-  /** Visited steps, falling, ending with 0. */
+  /** Visited steps, descending, ending with 0. */
   readonly visits: readonly number[];
   /** [T+1, words of `Coefficients`]: logarithms and ratios for posterior and loss. */
   readonly coefficients: Tensor;
@@ -94,8 +94,8 @@ export function stepThresholds(schedule: Schedule, u: number, t: number): Thresh
 }
 
 /**
- * Uploads the tables for a run over `visits`, a falling list of steps that ends with 0 (`schedule.visit(25)`); without
- * it every step, as training needs.
+ * Uploads the tables for a run over `visits`, a descending list of steps that ends with 0 (`schedule.visit(25)`); without it
+ * every step, as training needs.
  */
 export function transitionTable(
   gpu: Gpu,

@@ -55,9 +55,9 @@ export function sampleTimesteps(
 }
 
 /**
- * x_t ~ q(x_t | x_0) = x_0 Q̄_t: u32 tokens shaped like `x0`, M being [MASK]. `t` holds a step for each sequence: the
- * elements of `x0` are divided evenly among its entries. Where x_0 or t is out of range the result is 2^32 - 1, which is no
- * token; `checkFinite` names it.
+ * x_t ~ q(x_t | x_0) = x_0 Q̄_t: u32 tokens shaped like `x0`, M being [MASK]. `t` holds a step for each sequence: the elements of
+ * `x0` are divided evenly among its entries. If x_0 or t is out of range the result is 2^32 - 1, which is not a token;
+ * `checkFinite` names the value.
  */
 export function qSample(
   rng: Rng,
@@ -94,7 +94,7 @@ export function qSample(
   return drawn;
 }
 
-/** x_T ~ p(x_T), the prior that sampling starts from: [MASK] with γ̄_T, else a uniform token; u32 of the given shape. */
+/** x_T ~ p(x_T), the prior from which sampling starts: [MASK] with γ̄_T, else a uniform token; u32 of the given shape. */
 export function samplePrior(
   rng: Rng,
   { thresholds, schedule: { tokens, steps } }: NoiseTable,

@@ -31,7 +31,7 @@ export interface Guidance {
   readonly maskId: number;
   /** P_mask of the partial branch (mcs only); default 0.1 as in the paper. */
   readonly maskRate?: number;
-  /** Draws the masked positions anew at every step instead of once for each image. */
+  /** Redraws the masked positions at every step instead of once for each image. */
   readonly redraw?: boolean;
   /** `[S]`: the positions that the partial branch of mcs does not see (not 0), instead of positions drawn at random. */
   readonly hidden?: ArrayLike<number>;

@@ -39,7 +39,7 @@ export class ImportanceSampler {
     return { t, weights };
   }
 
-  /** Learns from a batch: `t` [B] and the `terms` [3, B·L] of its loss. */
+  /** Updates the history from a batch: `t` [B] and the `terms` [3, B·L] of its loss. */
   update(t: Tensor<"u32">, terms: Tensor): void {
     const sequences = t.size;
     const rows = terms.shape[1]!;

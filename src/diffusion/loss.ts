@@ -22,9 +22,9 @@ import type { TransitionTable } from "./coefficients.js";
 import { checkSteps } from "./posterior.js";
 
 export interface KlTargets {
-  /** As many as rows: the clean tokens, 0 … M-1. */
+  /** One per row: the clean tokens, 0 … M-1. */
   readonly x0: Tensor<"u32">;
-  /** As many as rows: the noised tokens, 0 … M; M is [MASK]. */
+  /** One per row: the noised tokens, 0 … M; M is [MASK]. */
   readonly xt: Tensor<"u32">;
   /** The step 1 … T of each sequence; the rows are divided evenly among its entries. */
   readonly t: Tensor<"u32">;
@@ -58,7 +58,7 @@ export interface KlResult {
   readonly terms: Tensor;
 }
 
-/** The loss of logits that need not exist all at once. */
+/** The loss of logits that are computed in chunks of rows. */
 export const klRows =
   (targets: KlTargets, options: KlOptions): RowLossMaker =>
   (rows, width, shown) => {
@@ -175,7 +175,7 @@ export function klLoss(inputs: KlInputs, options: KlOptions = {}): KlResult {
   return lossOfLogits("klLoss", inputs.logits, klRows(inputs, options));
 }
 
-/** `klLoss` of the head's logits, in chunks of rows: the loss is differentiable by hidden, weight and bias. */
+/** `klLoss` of the head's logits, in chunks of rows: the loss is differentiable in hidden, weight and bias. */
 export function headKlLoss(head: Head, targets: KlTargets, options: KlOptions & ChunkOptions = {}): KlResult {
   return headLoss("headKlLoss", head, klRows(targets, options), options);
 }
@@ -184,7 +184,7 @@ export function headKlLoss(head: Head, targets: KlTargets, options: KlOptions & 
  * A batch of the diffusion loss: B captions of L tokens, their noised versions, and the network on them.
  */
 export interface DiffusionBatch {
-  /** What the network says of x_0: its last hidden state [B, L, d] and the layer that makes logits [B, L, M] of it. */
+  /** The network's prediction of x_0: its last hidden state [B, L, d] and the layer that turns it into logits [B, L, M]. */
   readonly head: Head;
   /** `[B, L]`: clean tokens. */
   readonly x0: Tensor<"u32">;

@@ -15,13 +15,13 @@ import { fixWords } from "./sample-step.js";
 
 /** How Algorithm 1 of the paper masks the condition. */
 export interface ConditionMask {
-  /** P_cond: the share of samples that lose anything. */
+  /** P_cond: the share of samples with masked positions. */
   readonly conditionRate: number;
-  /** P_mask: the share of its positions that such a sample loses. 1 drops the condition as classifier-free training does. */
+  /** P_mask: the share of positions masked in such a sample. 1 drops the condition as classifier-free training does. */
   readonly maskRate: number;
-  /** P_drop: the share of samples that lose the whole condition, whatever P_cond says; default 0, as in the paper. */
+  /** P_drop: the share of samples that lose the whole condition, regardless of P_cond; default 0, as in the paper. */
   readonly dropRate?: number;
-  /** The id that stands for a masked position: K, the row after the codebook's. */
+  /** The id of a masked position: K, the row after the codebook's. */
   readonly maskId: number;
 }
 

@@ -36,10 +36,10 @@ export function checkSteps(op: string, t: Tensor<"u32">, coefficients: Tensor): 
 }
 
 /**
- * log p_θ(x_u | x_t) [..., M+1] from normalised log p̃ [..., M], tokens `xt` (one a row, M being [MASK]) and the steps
- * `t` (rows divided evenly among its entries); u is the step that the table visits after t. `coefficients` is
- * `TransitionTable.coefficients`. O(M) a row; without gradient (the loss has its own). A row is NaN whose x_t is above M, or
- * whose t the table does not visit; `checkFinite` names it.
+ * log p_θ(x_u | x_t) [..., M+1] from normalised log p̃ [..., M], tokens `xt` (one per row, M being [MASK]) and the steps `t`
+ * (rows divided evenly among its entries); u is the step that the table visits after t. `coefficients` is
+ * `TransitionTable.coefficients`. O(M) per row; without gradient (the loss has a separate one). A row is NaN if its x_t is above
+ * M or the table does not visit its t; `checkFinite` names the value.
  */
 export function posteriorLogProbs(
   logProbs: Tensor,

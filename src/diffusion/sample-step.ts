@@ -13,7 +13,7 @@ import { UserError } from "../platform/errors.js";
 /** The parameters of shaders/diffusion/sample-step.wgsl that `fix` does not use. */
 const unused = { width: 0, stream: 0, time: 0, sharpness: 1, top_r: 1, greedy: 0 };
 
-/** Words that stay as they are: `at` is not 0 where `words` holds the token. Both u32, shaped like the sequences. */
+/** Fixed words: where `at` is not 0, `words` holds the token. Both u32, shaped like the sequences. */
 export interface FixedWords {
   readonly at: Tensor<"u32">;
   readonly words: Tensor<"u32">;
@@ -28,15 +28,15 @@ export interface StepOptions {
   /** Takes the most probable x_0 instead of drawing it. */
   greedy?: boolean;
   fixed?: FixedWords | null;
-  /** Writes the tokens this many times along the first axis. */
+  /** Repeats the tokens this many times along the first axis. */
   copies?: number;
 }
 
 /**
- * x_u from x_t: draws x_0 from softmax of `scores` [..., M] (logits or log-probabilities; temperature, then truncation)
- * and x_u from q(x_u | x_t, x_0): together a draw from p_θ(x_u | x_t) = Σ_k q(x_u | x_t, k) p̃(k). `xt` holds a token
- * for each row, or more (only the first are read). `t` is the step of x_t, u the one that the table visits next.
- * Where x_t is above M, or the table does not visit t, x_u is 2^32 - 1, which is no token.
+ * x_u from x_t: draws x_0 from softmax of `scores` [..., M] (logits or log-probabilities; temperature, then truncation) and x_u
+ * from q(x_u | x_t, x_0): together a draw from p_θ(x_u | x_t) = Σ_k q(x_u | x_t, k) p̃(k). `xt` holds a token for each row, or
+ * more (only the first are read). `t` is the step of x_t, u the one that the table visits next. If x_t is above M, or the table
+ * does not visit t, x_u is 2^32 - 1, which is not a token.
  */
 export function pSample(
   rng: Rng,
@@ -95,7 +95,7 @@ export function pSample(
   return drawn;
 }
 
-/** `xt` with the fixed words put in, repeated `copies` times along the first axis. */
+/** `xt` with the fixed words inserted, repeated `copies` times along the first axis. */
 export function fixWords(xt: Tensor<"u32">, fixed: FixedWords | null, copies = 1): Tensor<"u32"> {
   checkTensors("fixWords", "u32", xt);
   checkFixed(fixed, xt.size);

@@ -14,8 +14,8 @@ import { type FixedWords, fixWords, pSample } from "./sample-step.js";
 
 /**
  * The network: logits [N, L, M] of x_0 for tokens [N, L], steps [N] and condition ids [N, S]. With guidance N is 2B, full
- * conditions first. As long as the masked positions stay the same it is given the same condition tensor at every step,
- * so that it may keep what it computed from it.
+ * conditions first. While the masked positions stay the same, every step passes the same condition tensor, so that the network
+ * can cache its computations on it.
  */
 export type Predict = (xt: Tensor<"u32">, t: Tensor<"u32">, condition: Tensor<"u32"> | null) => Tensor;
 
@@ -36,7 +36,7 @@ export interface SampleOptions {
   readonly predict: Predict;
   readonly batch: number;
   readonly length: number;
-  /** Condition ids [B, S]; without them the network is asked unconditionally. */
+  /** Condition ids [B, S]; without them the network runs unconditionally. */
   readonly condition?: Tensor<"u32"> | null;
   readonly guidance?: Guidance | null;
   readonly seed?: number | bigint;
@@ -45,13 +45,13 @@ export interface SampleOptions {
   readonly topR?: number;
   /** The last step draws from p̃, or takes the most probable token. */
   readonly last?: "sample" | "argmax";
-  /** Infilling: these words stay. */
+  /** Infilling: these words are fixed. */
   readonly fixed?: FixedWords | null;
   /** x_t of the first step to visit, u32 [B, L], instead of a draw from the prior; that step may then be below T. */
   readonly start?: Tensor<"u32"> | null;
   /**
-   * Called within each step with the scores that its tokens were drawn from, [B, L, M] (log p̃ after guidance, before
-   * temperature and truncation, or logits where there is no guidance), and with the tokens.
+   * Called within each step with the scores from which its tokens were drawn, [B, L, M] (log p̃ after guidance, before
+   * temperature and truncation, or logits if there is no guidance), and with the tokens.
    */
   readonly watch?: (scores: Tensor, tokens: Tensor<"u32">) => void;
   /** Called after each step; sampling waits for it only if it returns a promise. */
@@ -59,14 +59,14 @@ export interface SampleOptions {
 }
 
 /**
- * The random streams of a chain: the prior, then the masked positions of mcs, then one for each step, then what is masked anew
- * at each step. Every kind of guidance draws its words from the same numbers, so that captions of one seed can be compared.
+ * The random streams of a chain: the prior, then the masked positions of mcs, then one for each step, then the positions redrawn
+ * at each step. Every guidance method draws its words from the same numbers, so that captions of one seed can be compared.
  */
 const streams = { mask: 1, steps: 2 } as const;
 
 /**
- * The chain itself, a step each time it is asked for one. The tokens of a step are freed when the next one is asked for, or
- * when the caller ends the loop. Nothing is submitted or read back.
+ * The chain itself, one step per iteration. The tokens of a step are freed when the next step is requested, or when the caller
+ * ends the loop. Nothing is submitted or read back.
  */
 export function* denoise(options: SampleOptions): Generator<SampleStep, void> {
   const { table, predict, batch, length, condition = null, guidance = null, fixed = null } = options;
@@ -136,8 +136,8 @@ export function* denoise(options: SampleOptions): Generator<SampleStep, void> {
 }
 
 /**
- * Samples x_0: u32 [B, L], the caller's to dispose of. Nothing is read back, so the result can be awaited late; with `onStep` the caller may read
- * the tokens on the way.
+ * Samples x_0: u32 [B, L]. The caller disposes of it. Nothing is read back, so the result can be awaited late; with `onStep` the
+ * caller can read intermediate tokens.
  */
 export async function sample(options: SampleOptions): Promise<Tensor<"u32">> {
   let drawn: Tensor<"u32"> | null = null;

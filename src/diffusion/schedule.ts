@@ -10,7 +10,7 @@
 
 import { UserError } from "../platform/errors.js";
 
-/** What one step or jump does to a token: keep it, change it to one given token (any of M, itself too), mask it. */
+/** Probabilities of one step or jump for a token: keep it, change it to one given token (any of M, itself too), mask it. */
 export interface Transition {
   readonly alpha: number;
   readonly beta: number;
@@ -20,7 +20,7 @@ export interface Transition {
 /** A noise schedule by name. */
 export type SchedulePreset = "vq-diffusion-paper" | "vq-diffusion-code" | "absorbing" | "uniform";
 
-/** Cumulative probabilities at t = 1 and t = T; linear in t between. What ᾱ and γ̄ leave over is redrawn uniformly. */
+/** Cumulative probabilities at t = 1 and t = T; linear in t between. The rest beyond ᾱ and γ̄ is redrawn uniformly. */
 export interface ScheduleEnds {
   readonly alphaFirst: number;
   readonly alphaLast: number;
@@ -43,9 +43,9 @@ const presets: Readonly<Record<SchedulePreset, ScheduleEnds>> = {
 };
 
 /**
- * The default schedule. The paper prints no end points. It calls its process mask-and-replace and claims that wrong
- * tokens are corrected on the way; a network learns to correct only if training shows it wrong tokens, which the
- * end points of the public code practically never do (one token in a million).
+ * The default schedule. The paper prints no end points. It calls its process mask-and-replace and claims that wrong tokens are
+ * corrected on the way. A network learns to correct only if training shows it wrong tokens, which the end points of the public
+ * code practically never do (one token in a million).
  */
 export const defaultPreset: SchedulePreset = "vq-diffusion-paper";
 
@@ -160,14 +160,14 @@ export class Schedule {
     const [uniformU, uniformT] = [this.uniformBar[u]!, this.uniformBar[t]!];
     const keptU = alphaU + uniformU;
     const gamma = (this.gammaBar[t]! - this.gammaBar[u]!) / keptU;
-    // (1-γ̄_t)/(1-γ̄_u) - ᾱ_t/ᾱ_u with 1-γ̄ = ᾱ + Mβ̄, put so that β = 0 comes out as 0.
+    // (1-γ̄_t)/(1-γ̄_u) - ᾱ_t/ᾱ_u with 1-γ̄ = ᾱ + Mβ̄, arranged so that β = 0 gives exactly 0.
     const uniform = (uniformT * alphaU - alphaT * uniformU) / (keptU * alphaU);
     return { alpha: alphaT / alphaU, beta: Math.max(0, uniform) / this.tokens, gamma };
   }
 
   /**
-   * KL(q(x_T|x_0) ‖ p(x_T)) of one token in nats, with the prior p(x_T) = ((1-γ̄_T)/M, …, γ̄_T) that sampling starts
-   * from. It has no parameters: it is part of the bound that is reported, not of the loss.
+   * KL(q(x_T|x_0) ‖ p(x_T)) of one token in nats, with the prior p(x_T) = ((1-γ̄_T)/M, …, γ̄_T) from which sampling starts. It
+   * has no parameters: it is part of the reported bound, not of the loss.
    */
   priorKl(): number {
     const [alpha, beta, gamma] = [
@@ -180,7 +180,9 @@ export class Schedule {
     return term(alpha + beta) + (this.tokens - 1) * term(beta);
   }
 
-  /** The steps that a sampler visits: `count` of them, from T down to 0 (not itself counted), as even as possible. */
+  /**
+   * The steps that a sampler visits: `count` of them, from T down to 0 (excluded from the count), as evenly spaced as possible.
+   */
   visit(count: number): number[] {
     if (!Number.isInteger(count) || count < 1 || count > this.steps) {
       throw new UserError(

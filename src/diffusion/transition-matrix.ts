@@ -1,8 +1,7 @@
 /**
- * The process as explicit (M+1)×(M+1) matrices in float64: the oracle of the closed forms, and the way to run any
- * other transition on a small vocabulary. Row convention: Q[i, j] = q(x_t = j | x_{t-1} = i), so that rows sum to one,
- * token rows end in γ_t and the [MASK] row is (0, …, 0, 1). (The paper states this convention but prints the matrix
- * transposed.)
+ * The process as explicit (M+1)×(M+1) matrices in float64: the reference for the closed forms, and the way to run any other
+ * transition on a small vocabulary. Row convention: Q[i, j] = q(x_t = j | x_{t-1} = i), so that rows sum to one, token rows end
+ * in γ_t and the [MASK] row is (0, …, 0, 1). (The paper states this convention but prints the matrix transposed.)
  */
 
 import * as kernels from "../engine/gpu/kernels.generated.js";
@@ -64,10 +63,10 @@ export function cumulativeMatrices(schedule: Schedule): Matrix[] {
 }
 
 /**
- * Posterior mean p_θ(x_u | x_t) = Σ_k q(x_u | x_t, x_0 = k) p̃(k), the posterior normalised for each k, of any
- * process: `toT` is the transition from u to t, `barU` and `barT` those from 0 to u and to t. `p` has an entry a state,
- * or one fewer ([MASK] has none). Where q(x_t | x_0 = k) = 0 the pair cannot occur and p̃(k) is left out; if that leaves
- * nothing, or if only part is left, the rest is scaled to sum to one.
+ * Posterior mean p_θ(x_u | x_t) = Σ_k q(x_u | x_t, x_0 = k) p̃(k), the posterior normalised for each k, of any process: `toT` is
+ * the transition from u to t, `barU` and `barT` those from 0 to u and to t. `p` has one entry per state, or one fewer ([MASK] has
+ * none). If q(x_t | x_0 = k) = 0 the pair cannot occur and p̃(k) is left out; the remaining ones are scaled to sum to one, and if
+ * none remains all possible x_0 count alike.
  */
 export function posterior(
   p: ArrayLike<number>,
@@ -88,7 +87,7 @@ export function posterior(
     }
   }
   if (used === 0) {
-    // p̃ excludes every x_0 that x_t can come from: the posterior of all of them alike.
+    // p̃ excludes every x_0 that x_t can come from: use the posterior of all of them, equally weighted.
     const flat = new Float64Array(p.length);
     for (let k = 0; k < p.length; k++) flat[k] = barT.values[k * size + xt]! > 0 ? 1 : 0;
     if (!flat.some((value) => value > 0)) throw new UserError(`State ${xt} cannot be reached from any x_0.`);

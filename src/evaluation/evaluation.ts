@@ -1,7 +1,7 @@
 /**
- * Scores of a captioner on the splits of a data set, means over sampling seeds with intervals over pictures, beside what
- * it has to beat: the captions of the nearest training picture (by pixels and by codes), and the same model shown another
- * picture's codes. Several settings of guidance can be compared on the same pictures and seeds.
+ * Scores of a captioner on the splits of a data set: means over sampling seeds, with intervals over pictures. Two baselines are
+ * scored beside it: the captions of the nearest training picture (by pixels and by codes), and the same model shown another
+ * picture's codes. Several guidance settings can be compared on the same pictures and seeds.
  */
 
 import { imagesPerBatch } from "../captioner/batch.js";
@@ -26,9 +26,9 @@ import { nearestCodes, nearestVectors, shrink } from "./nearest.js";
 
 export type Method = "model" | "shuffled" | "nearestPixels" | "nearestCodes";
 
-/** Guidance that is compared with others. What is left out is as in the model's configuration. */
+/** A guidance setting to compare with others. Omitted options are taken from the model's configuration. */
 export interface ComparedGuidance {
-  /** How tables name it: "mcs:1.5". */
+  /** Its name in tables: "mcs:1.5". */
   readonly name: string;
   readonly guidance: GuidanceMethod;
   readonly scale?: number;
@@ -40,12 +40,12 @@ export type Scores = Record<MetricName, Score>;
 /** Scores of one row of the table: a setting, or a baseline. */
 export interface MethodScores {
   readonly method: Method;
-  /** Which of the compared settings; "model" if only one was scored. */
+  /** The compared setting; "model" if only one was scored. */
   readonly name: string;
   readonly scores: Scores;
 }
 
-/** Scores of one row less those of another: the same resamples of pictures, the same seeds. */
+/** Scores of one row minus those of another, over the same resamples of pictures and the same seeds. */
 export interface Difference {
   readonly of: string;
   readonly minus: string;
@@ -55,14 +55,14 @@ export interface Difference {
 /** Scores of one split. */
 export interface SplitScores {
   readonly split: string;
-  /** Pictures scored, and all of the split, whose references the idf of CIDEr-D comes from. */
+  /** Number of scored pictures, and of all pictures of the split, whose references determine the idf of CIDEr-D. */
   readonly pictures: number;
   readonly of: number;
   /** The settings, then the first of them shown other pictures, then the nearest pictures. */
   readonly methods: readonly MethodScores[];
-  /** Each later setting less each earlier one; the first setting less what it has to beat. */
+  /** Each later setting minus each earlier one; the first setting minus its baselines. */
   readonly differences: readonly Difference[];
-  /** What was said, picture by picture: for each setting one caption a seed. */
+  /** The generated captions, picture by picture: for each setting one caption per seed. */
   readonly captions: readonly {
     readonly id: string;
     readonly image: number;
@@ -73,9 +73,9 @@ export interface SplitScores {
 
 /** Scores of a captioner on several splits; `scoresTable` and `differencesTable` print them. */
 export interface Evaluation {
-  /** Sampling seeds that the means go over. */
+  /** Sampling seeds of the means. */
   readonly seeds: readonly number[];
-  /** Resamples of the pictures, and the share of them inside the intervals. */
+  /** Number of resamples of the pictures, and the share of them inside the intervals. */
   readonly draws: number;
   readonly level: number;
   readonly splits: readonly SplitScores[];
@@ -84,13 +84,13 @@ export interface Evaluation {
 /** Options of `evaluate`. */
 export interface EvaluationOptions extends SamplingOptions {
   splits: readonly string[];
-  /** At most so many pictures of a split, evenly spread; 0 = all. */
+  /** Maximum number of pictures of a split, evenly spread; 0 = all. */
   limit?: number;
-  /** How many seeds, from `seed` (default: the model's) upwards; default 1. */
+  /** Number of seeds, counted up from `seed` (default: the model's); default 1. */
   seeds?: number;
   /** Settings to compare, instead of the one that the other options describe. */
   compare?: readonly ComparedGuidance[];
-  /** Also what the model has to beat; default true. */
+  /** Also scores the baselines; default true. */
   baselines?: boolean;
   /** Resamples of the pictures for the intervals; default 2000. */
   draws?: number;
@@ -138,14 +138,14 @@ export function parseCompared(text: string): ComparedGuidance[] {
   return compared;
 }
 
-/** The splits that are scored unless others are named: all but training and validation; validation if there is no other. */
+/** The splits scored by default: all but training and validation; validation if there is no other. */
 export function testSplits(dataset: Pick<Dataset, "splits">): string[] {
   const heldOut = Object.keys(dataset.splits).filter((name) => name !== "train");
   const tests = heldOut.filter((name) => name !== "validation");
   return tests.length > 0 ? tests : heldOut;
 }
 
-/** Pictures are compared at this side length: averaging forgives a shift by a pixel. */
+/** Side length at which pictures are compared: averaging tolerates a shift by a pixel. */
 const comparedSide = 16;
 
 /** At most `limit` of the records of a split, evenly spread over it; all if `limit` is 0. */
@@ -155,7 +155,10 @@ export function recordsOf(dataset: Dataset, split: string, limit: number): numbe
   return Array.from({ length: limit }, (_, i) => all[Math.floor((i * all.length) / limit)]!);
 }
 
-/** The codes [n · S] of some pictures, of which one batch is in memory at a time. `onPictures` is shown the bytes of each batch, from picture `first` on. */
+/**
+ * The codes [n · S] of some pictures, with one batch in memory at a time. `onPictures` receives the bytes of each batch, which
+ * starts at picture `first`.
+ */
 export async function encodePictures(
   captioner: Captioner,
   dataset: Dataset,
@@ -187,7 +190,7 @@ function gatherRows<T extends Uint32Array | Float32Array>(
   return gathered;
 }
 
-/** The factor by which pictures of a side length are averaged: at least `comparedSide` is left, where there is as much. */
+/** The factor by which pictures of a side length are averaged down, to no less than `comparedSide` if they are that large. */
 function shrinkFactor(size: number): number {
   let factor = Math.max(1, Math.floor(size / comparedSide));
   while (size % factor !== 0) factor--;
@@ -195,9 +198,9 @@ function shrinkFactor(size: number): number {
 }
 
 /**
- * Scores every split. References are a picture's name-like captions; a baseline answers with the first caption of the
- * training picture it chose. Pictures are encoded once, baselines scored once; each setting captions the same pictures
- * with the same seeds.
+ * Scores every split. References are a picture's name-like captions; a baseline answers with the first caption of the training
+ * picture it chose. Pictures are encoded once and baselines scored once; each setting captions the same pictures with the same
+ * seeds.
  */
 export async function evaluate(
   captioner: Captioner,
@@ -253,7 +256,7 @@ export async function evaluate(
       numbers.map((record) => dataset.records[record]!.captions);
     const references = referencesOf(records);
     const ownCodes = codesOf(records);
-    /** Captions of each seed. */
+    /** Generates captions for each seed. */
     const say = async (of: Uint32Array, setting: Partial<ComparedGuidance>) => {
       const own = guidanceOptions(sampling.guidance);
       const { guidance: method = own.method, scale, maskRate } = setting;
@@ -320,10 +323,12 @@ export async function evaluate(
   return { seeds, draws, level: LEVEL, splits: results };
 }
 
-/** Rows that are looked up before others have a turn. */
+/** Rows searched before yielding to other tasks. */
 const rowsATurn = 32;
 
-/** `find` for some rows at a time, so that a signal or a page is heard in between; `onTurn` is called then, and may throw. */
+/**
+ * Runs `find` on some rows at a time, so that signals and the page are served in between. `onTurn` is called then and may throw.
+ */
 async function inParts<A extends Float32Array | Uint32Array>(
   find: (queries: A, stored: A, width: number) => Uint32Array,
   queries: A,
@@ -341,7 +346,10 @@ async function inParts<A extends Float32Array | Uint32Array>(
   return found;
 }
 
-/** For each of n pictures another one: shifted by one within a random order, so that none keeps its own and all are shown once. */
+/**
+ * Assigns each of n pictures another one: a shift by one within a random order, so that none keeps its own and each is shown
+ * once.
+ */
 function otherPictures(count: number): number[] {
   const order = shuffled(count, 1, 0);
   const others = new Array<number>(count);
@@ -406,7 +414,7 @@ export function scoreText(score: Score, metric: MetricName, signed = false): str
   return `${number(score.mean)}${unit} [${number(score.low)}, ${number(score.high)}]${deviation}`;
 }
 
-/** What the cells of both tables hold, as a sentence. */
+/** Describes the cells of both tables in a sentence. */
 export function tableLegend({ seeds, level, draws }: Evaluation): string {
   const interval = `[${Math.round(100 * level)} % interval over pictures, ${draws} resamples]`;
   return seeds.length === 1
@@ -425,8 +433,8 @@ export function scoresTable({ splits }: Evaluation): string {
 }
 
 /**
- * Differences as a Markdown table: every setting less the first, the first less what it has to beat; null where there is
- * one method alone.
+ * Differences as a Markdown table: every setting minus the first, the first minus its baselines; null if there is only one
+ * method.
  */
 export function differencesTable({ splits }: Evaluation): string | null {
   const rows = splits.flatMap(({ split, pictures, methods, differences }) =>

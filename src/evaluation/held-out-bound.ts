@@ -5,26 +5,29 @@ import { type Dataset, imagesOf } from "../data/dataset.js";
 import { UserError } from "../platform/errors.js";
 import { encodePictures, recordsOf } from "./evaluation.js";
 
-/** Steps t a caption at which the commands and the training monitor ask the network: a tenth of the paper's T = 100. */
+/** Steps t per caption for which the commands and the training monitor evaluate the network: a tenth of the paper's T = 100. */
 export const boundSteps = 10;
 
 export interface HeldOutBound {
-  /** Nats a caption: the mean over pictures of the mean over all references of a picture. */
+  /** Nats per caption: the mean over pictures of the mean over all references of a picture. */
   nats: number;
-  /** Standard error of `nats` over pictures; the captions of a picture are not independent. It contains the noise of the draws. */
+  /**
+   * Standard error of `nats` over pictures; the captions of a picture are not independent. It includes the sampling noise of t
+   * and x_t.
+   */
   standardError: number;
-  /** All nats over all words, one end a caption counted with them. The ends that pad a caption are predicted, but not counted. */
+  /** All nats over all words, counting one [END] per caption. The [END]s that pad a caption are predicted, but not counted. */
   bitsPerToken: number;
   /** The part of `nats` that no model can change: the prior term. */
   prior: number;
   pictures: number;
   captions: number;
-  /** Steps t at which the network was asked about each caption. */
+  /** Number of steps t at which the network was evaluated for each caption. */
   steps: number;
 }
 
 export interface HeldOutBoundOptions {
-  /** Steps t a caption, one from each of as many ranges; default: all T. */
+  /** Steps t per caption, one from each of as many ranges; default: all T. */
   steps?: number | undefined;
   seed?: number | undefined;
   onBatch?: ((captions: number) => void) | undefined;
@@ -32,13 +35,13 @@ export interface HeldOutBoundOptions {
 
 export interface SplitBoundOptions extends Omit<HeldOutBoundOptions, "onBatch"> {
   limit?: number;
-  /** Captions so far and in all. */
+  /** Called with the number of captions so far and in total. */
   onProgress?: (done: number, total: number) => void;
 }
 
 /**
- * The bound of every reference of the pictures of `records`, whose codes [S] stand in `codes` one after the other. The
- * condition is whole; there is no guidance. Captions longer than the model's length are cut, as in training.
+ * The bound of every reference of the pictures of `records`, whose codes [S] follow one another in `codes`. The condition is
+ * complete, without guidance. Captions longer than the model's length are cut, as in training.
  */
 export async function heldOutBound(
   captioner: Captioner,

@@ -1,7 +1,6 @@
 /**
- * For the nearest-picture baseline: for each query the number of the stored vector at the smallest squared
- * distance, the first of equals. Both are row-major [rows, `width`]: pixels (best `shrink`ed first) or
- * embedded codes.
+ * For the nearest-picture baseline: for each query, the index of the stored vector at the smallest squared distance; the first of
+ * equals. Both arrays are row-major [rows, `width`]: pixels (best `shrink`ed first) or embedded codes.
  */
 export function nearestVectors(
   queries: ArrayLike<number>,
@@ -31,10 +30,7 @@ export function nearestVectors(
   return nearest;
 }
 
-/**
- * Of two code grids the share of places that differ (Hamming distance): the number of the nearest stored grid
- * for each query.
- */
+/** For each query, the index of the nearest stored code grid by Hamming distance (the share of places that differ). */
 export function nearestCodes(
   queries: ArrayLike<number>,
   stored: ArrayLike<number>,
@@ -62,10 +58,7 @@ export function nearestCodes(
   return nearest;
 }
 
-/**
- * A picture [size, size, 3] averaged over `factor`×`factor` blocks, values 0 … 1. `size` must be a multiple
- * of `factor`.
- */
+/** A picture [size, size, 3] averaged over `factor`×`factor` blocks, values 0 … 1. `size` must be a multiple of `factor`. */
 export function shrink(picture: Uint8Array, size: number, factor: number): Float32Array {
   if (size % factor !== 0 || picture.length !== size * size * 3) {
     throw new RangeError(

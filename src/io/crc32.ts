@@ -1,4 +1,4 @@
-/** CRC-32 (ISO-HDLC, polynomial 0xEDB88320, as in zip and PNG): tells a damaged file from a whole one. */
+/** CRC-32 (ISO-HDLC, polynomial 0xEDB88320, as in zip and PNG): detects damaged files. */
 export function crc32(bytes: Uint8Array): number {
   let crc = 0xffffffff;
   for (let i = 0; i < bytes.length; i++) crc = TABLE[(crc ^ bytes[i]!) & 255]! ^ (crc >>> 8);

@@ -2,10 +2,10 @@
  * The folder of one training run:
  *
  *     config.json          the whole configuration, as resolved at the start
- *     log.jsonl            one JSON object a step
+ *     log.jsonl            one JSON object per step
  *     checkpoints/STAGE/   step-000123/ … (checkpoint.ts)
  *     samples/             pictures with captions, reconstruction sheets
- *     report.html          the run at a glance (report/report.ts)
+ *     report.html          summary of the run (report/report.ts)
  */
 
 import { UserError } from "../platform/errors.js";
@@ -13,7 +13,7 @@ import { isRecord, type JsonRecord, parseJson, parseJsonRecord, toJson } from ".
 import type { Files } from "../platform/platform.js";
 import { shown } from "../platform/shown.js";
 
-/** What `config.json` begins with. Folders of before there was a version have none. */
+/** First entry of `config.json`. Older folders have none. */
 const format = "mc-diffusion-run-2";
 
 /** One line of `log.jsonl`. A number that was NaN or infinite is stored as null and read back as NaN. */
@@ -29,7 +29,7 @@ export interface LogEntry {
   gradNorm: number;
   /** Wall-clock milliseconds of the step. */
   ms: number;
-  /** Images or tokens a second, and which. */
+  /** Images or tokens per second, and which. */
   perSecond: number;
   unit: "images" | "tokens";
   /** Peak bytes of GPU buffers in the step. */
@@ -50,18 +50,18 @@ export class RunFolder {
     this.#config = config;
   }
 
-  /** What `config.json` holds beside its format. */
+  /** Contents of `config.json` without its format. */
   get config(): JsonRecord {
     return this.#config;
   }
 
-  /** Keeps settings that a resume changed, for the report and the next resume. */
+  /** Stores settings that a resume changed, for the report and the next resume. */
   async setConfig(config: JsonRecord): Promise<void> {
     this.#config = config;
     await this.#files.write(`${this.path}/config.json`, toJson({ format, ...config }));
   }
 
-  /** Throws a `UserError` when the folder already holds a run. */
+  /** Throws a `UserError` if the folder already holds a run. */
   static async checkFree(files: Files, path: string): Promise<void> {
     for (const name of ["config.json", "log.jsonl", "checkpoints"]) {
       if (await files.exists(`${path}/${name}`)) {
@@ -72,7 +72,7 @@ export class RunFolder {
     }
   }
 
-  /** Makes a new run. Throws a `UserError` when the folder already holds one. */
+  /** Creates a run. Throws a `UserError` if the folder already holds one. */
   static async create(files: Files, path: string, config: JsonRecord): Promise<RunFolder> {
     await RunFolder.checkFree(files, path);
     const run = new RunFolder(files, path, config);
@@ -82,7 +82,7 @@ export class RunFolder {
     return run;
   }
 
-  /** Opens a run for `--resume`. Throws a `UserError` when the folder holds none. */
+  /** Opens a run for `--resume`. Throws a `UserError` if the folder holds none. */
   static async open(files: Files, path: string): Promise<RunFolder> {
     const configPath = `${path}/config.json`;
     if (!(await files.exists(configPath))) {
@@ -91,18 +91,18 @@ export class RunFolder {
     const { format: found, ...config } = parseJsonRecord(await files.readText(configPath), configPath);
     if (found !== undefined && found !== format) {
       throw new UserError(
-        `${configPath} has format ${shown(JSON.stringify(found) ?? "")}, this version goes on with "${format}" and with folders of before there was one`,
+        `${configPath} has format ${shown(JSON.stringify(found) ?? "")}, this version resumes "${format}" and older folders without a format`,
       );
     }
     await files.makeDirectory(`${path}/samples`);
     return new RunFolder(files, path, config);
   }
 
-  /** Takes back a run that did nothing: removes its files, and the folder if nothing else is in it. */
+  /** Discards a run that did nothing: removes its files, and the folder if it is otherwise empty. */
   async abandon(): Promise<void> {
     for (const name of ["config.json", "vocabulary.json", "data.json", "log.jsonl", "checkpoints", "samples"])
       await this.#files.remove(`${this.path}/${name}`);
-    // The lock is the process's, which removes it in the end.
+    // The lock belongs to the process, which removes it at the end.
     const rest = (await this.#files.list(this.path)).filter((name) => name !== "lock.json");
     if (rest.length === 0) await this.#files.remove(this.path);
   }
@@ -133,15 +133,15 @@ export class RunFolder {
     await this.#files.append(this.logPath, entries.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
   }
 
-  /** Every whole line of the log. Lines that are none (cut by a crash, zeros of a full disk, blank) are left out. */
+  /** Every complete line of the log. Invalid lines (cut by a crash, zeros from a full disk, blank) are left out. */
   async readLog(): Promise<LogEntry[]> {
     return (await this.#logLines()).lines.map(({ entry }) => entry);
   }
 
   /**
-   * Drops the entries of `stage` after `step`, and lines that are no entries. To be called when a stage starts (0) or
-   * resumes (the checkpoint's step): without it the steps since the checkpoint would be there twice. Returns the last entry
-   * of the stage that is left, and how many lines other than a cut last one were no entries.
+   * Drops the entries of `stage` after `step`, and invalid lines. Must be called when a stage starts (0) or resumes (the
+   * checkpoint's step); otherwise the steps since the checkpoint would appear twice. Returns the last remaining entry of the
+   * stage, and the number of invalid lines other than a cut last one.
    */
   async truncateLog(stage: string, step: number): Promise<{ last: LogEntry | null; damaged: number }> {
     const { lines, damaged } = await this.#logLines();
@@ -167,19 +167,19 @@ export class RunFolder {
     if (!(await this.#files.exists(this.logPath))) return { lines: [], damaged: 0 };
     const lines: { line: string; entry: LogEntry }[] = [];
     let damaged = 0;
-    // Not `readText`, which refuses the whole file for one damaged byte.
+    // Not `readText`, which rejects the whole file for one damaged byte.
     const all = new TextDecoder().decode(await this.#files.read(this.logPath)).split("\n");
     for (const [i, line] of all.entries()) {
       const entry = parseEntry(line);
       if (entry) lines.push({ line, entry });
-      // What follows the last line end is empty, or a line that a crash cut short.
+      // The text after the last line end is empty, or a line that a crash cut short.
       else if (i < all.length - 1) damaged++;
     }
     return { lines, damaged };
   }
 }
 
-/** A parsed line of the log; null if it is none. Numbers that JSON cannot hold come back as NaN. */
+/** A parsed line of the log; null if it is invalid. Numbers that JSON cannot represent come back as NaN. */
 export function asLogEntry(value: unknown): LogEntry | null {
   if (!isRecord(value)) return null;
   const { stage, step, losses, metrics = {}, unit = "images" } = value;
@@ -194,7 +194,7 @@ export function asLogEntry(value: unknown): LogEntry | null {
   return whole ? (nullToNan(value) as LogEntry) : null;
 }
 
-/** A number, or null for one that JSON cannot hold. */
+/** A number, or null for one that JSON cannot represent. */
 function isLogged(value: unknown): boolean {
   return typeof value === "number" || value === null;
 }

@@ -4,15 +4,15 @@ import { checkPairs } from "./ngrams.js";
 
 /** A share of the captions that a question applies to. */
 export interface Accuracy {
-  /** In 0 … 1; NaN if the question applies to none. */
+  /** From 0 to 1; NaN if the question applies to no caption. */
   readonly accuracy: number;
-  /** How many captions it applies to. */
+  /** Number of captions it applies to. */
   readonly count: number;
 }
 
 /**
- * For each caption whether, normalised (see `normalizeCaption`), it equals one of its references word for word: 1 or 0. [UNK]
- * is no word of any reference.
+ * For each caption, whether its normalised form (see `normalizeCaption`) equals one of its references word for word: 1 or 0.
+ * [UNK] matches no word of a reference.
  */
 export function exactMatches(
   candidates: readonly string[],
@@ -25,16 +25,16 @@ export function exactMatches(
   });
 }
 
-/** A caption without what is no word; where scripts without spaces are cut into words makes no difference. */
+/** A caption without its non-words; word segmentation of scripts without spaces makes no difference. */
 function spelling(caption: string): string {
   return normalizeCaption(caption).split(" ").flatMap(lettersOfRun).join(" ");
 }
 
 /**
- * How well each caption names what is seen, apart from gender and skin tone: the best F1 score, over its references, of
- * its set of object words against the reference's (`objectWordsOf`). F1 = 2 |A ∩ B| / (|A| + |B|): neither missing words
- * nor additional ones are free; each [UNK] is an additional one. References without object words ("woman with dark skin") are passed over; NaN where all
- * are such.
+ * How well each caption names what the picture shows, apart from gender and skin tone: the best F1 score, over its references, of
+ * its set of object words against the reference's (`objectWordsOf`). F1 = 2 |A ∩ B| / (|A| + |B|): both missing and additional
+ * words lower it; each [UNK] is an additional one. References without object words ("woman with dark skin") are skipped; NaN if
+ * all are such.
  */
 export function objectWordScores(
   candidates: readonly string[],
@@ -56,8 +56,8 @@ export function objectWordScores(
 }
 
 /**
- * For each caption of which a reference names a skin tone, whether it names exactly the same tone or, for two people,
- * tones in the same order (`toneOf`): 1 or 0, else NaN. The truth is what the first reference with a tone says.
+ * For each caption with a reference that names a skin tone, whether it names exactly the same tone or, for two people, tones in
+ * the same order (`toneOf`): 1 or 0, else NaN. The first reference with a tone is the truth.
  */
 export function toneMatches(
   candidates: readonly string[],
@@ -67,8 +67,8 @@ export function toneMatches(
 }
 
 /**
- * For each caption of which a reference names a gender, whether it names the same (`genderOf`: male, female, both): 1 or 0,
- * else NaN. The truth is what the first reference with a gender says.
+ * For each caption with a reference that names a gender, whether it names the same one (`genderOf`: male, female, both): 1 or 0,
+ * else NaN. The first reference with a gender is the truth.
  */
 export function genderMatches(
   candidates: readonly string[],

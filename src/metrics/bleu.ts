@@ -1,11 +1,11 @@
 import { checkPairs, countNgrams } from "./ngrams.js";
 import { tokenizeCaption, tokenizeSaid } from "./tokenize.js";
 
-/** coco-caption's guards against 0/0; they also make BLEU-4 tiny instead of 0 when no 4-gram matches. */
+/** coco-caption's protection against 0/0; it also makes BLEU-4 tiny instead of 0 when no 4-gram matches. */
 const TINY = 1e-15;
 const SMALL = 1e-9;
 
-/** Sums that BLEU is made of, over a corpus or for one caption: matched_1 … 4, total_1 … 4, c and r. */
+/** The sums behind BLEU, over a corpus or for one caption: matched_1 … 4, total_1 … 4, c and r. */
 export const BLEU_SUMS = 10;
 
 /**
@@ -29,7 +29,7 @@ export function bleu(
   return bleuOf(sums);
 }
 
-/** What each caption adds to the sums of `bleu`: [n, `BLEU_SUMS`]. */
+/** The contribution of each caption to the sums of `bleu`: [n, `BLEU_SUMS`]. */
 export function bleuCounts(
   candidates: readonly string[],
   references: readonly (readonly string[])[],
@@ -70,7 +70,7 @@ export function bleuOf(sums: ArrayLike<number>): [number, number, number, number
   return [score(0), score(1), score(2), score(3)];
 }
 
-/** The reference length nearest to `length`; of two equally near the shorter. */
+/** The reference length nearest to `length`; of two equally near, the shorter. */
 export function closestLength(length: number, references: readonly number[]): number {
   return references.reduce((best, other) => {
     const gain = Math.abs(best - length) - Math.abs(other - length);

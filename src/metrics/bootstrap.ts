@@ -1,22 +1,22 @@
 /**
- * Confidence intervals by the bootstrap (Efron 1979): pictures are drawn with replacement, as many as there are, and the
- * score is computed again; the middle 95 % of many such scores are the interval. Knows numbers only.
+ * Confidence intervals by the bootstrap (Efron 1979): pictures are drawn with replacement, as many as there are, and the score is
+ * recomputed; the middle 95 % of many such scores are the interval. Works on numbers only.
  */
 
 import { randomBelow } from "./random.js";
 
-/** A score of a set of pictures that depends on sums over them only: a mean, a ratio of sums, BLEU. */
+/** A score of a set of pictures that depends only on sums over them: a mean, a ratio of sums, BLEU. */
 export interface Statistic {
-  /** How many numbers each picture adds. */
+  /** Number of terms that each picture contributes. */
   readonly width: number;
-  /** The score, from the sums [width]; NaN where it is not defined. */
+  /** The score, from the sums [width]; NaN where undefined. */
   of(sums: ArrayLike<number>): number;
 }
 
-/** What is scored: the same pictures once for each sampling seed. */
+/** The scored quantity: the same pictures once for each sampling seed. */
 export interface Measurement {
   readonly statistic: Statistic;
-  /** For each seed what each picture adds, [pictures, width]; a method without random numbers has one. */
+  /** For each seed the contribution of each picture, [pictures, width]; a method without random numbers has one. */
   readonly seeds: readonly Float64Array[];
 }
 
@@ -29,7 +29,7 @@ export interface Estimate {
   readonly resampled: Float64Array;
 }
 
-/** A score for people and files. */
+/** A score for display and for files. */
 export interface Score {
   readonly mean: number;
   /** The interval over pictures. */
@@ -44,7 +44,7 @@ export interface Score {
 export interface BootstrapOptions {
   /** Resamples. */
   readonly draws?: number;
-  /** Of the random numbers that choose the pictures. */
+  /** Seed of the random numbers that choose the pictures. */
   readonly seed?: number;
 }
 
@@ -56,7 +56,7 @@ const RESAMPLING_STREAM = 0x626f6f74;
 /** The mean over the pictures whose number is not NaN, as sums [sum, count]. */
 export const meanOfDefined: Statistic = { width: 2, of: (sums) => sums[0]! / sums[1]! };
 
-/** One number a picture, NaN where there is none, as rows of `meanOfDefined`. */
+/** One number per picture, NaN where there is none, as rows of `meanOfDefined`. */
 export function meanRows(values: ArrayLike<number>): Float64Array {
   const rows = new Float64Array(2 * values.length);
   for (let i = 0; i < values.length; i++) {
@@ -68,9 +68,9 @@ export function meanRows(values: ArrayLike<number>): Float64Array {
 }
 
 /**
- * Estimates of all measurements, over the same resamples of `pictures` pictures. All seeds of a picture are drawn
- * together: it is pictures that are a sample of what could be asked, and the noise of sampling, which is independent
- * from picture to picture, is in the interval too. Throws a RangeError if rows do not fit.
+ * Estimates of all measurements, over the same resamples of `pictures` pictures. All seeds of a picture are drawn together,
+ * because the pictures are the sample of the population; the interval also includes the noise of sampling, which is independent
+ * from picture to picture. Throws a RangeError if rows do not fit.
  */
 export function bootstrap(
   measurements: readonly Measurement[],
@@ -101,8 +101,8 @@ export function bootstrap(
 }
 
 /**
- * a − b, paired: resample by resample, and seed by seed where both have as many seeds; a method without random numbers
- * stands beside each seed of the other. Both must come from one call of `bootstrap`.
+ * a − b, paired: resample by resample, and seed by seed where both have as many seeds; a method without random numbers is paired
+ * with each seed of the other. Both must come from one call of `bootstrap`.
  */
 export function difference(a: Estimate, b: Estimate): Estimate {
   if (a.resampled.length !== b.resampled.length)
@@ -126,7 +126,7 @@ export function scoreOf({ mean, seeds, resampled }: Estimate, level = LEVEL): Sc
   return { mean, low, high, seeds, deviation: deviation(seeds) };
 }
 
-/** Quantile `share` of rising numbers, linear between neighbours; NaN if there are none. */
+/** Quantile `share` of ascending numbers, linear between neighbours; NaN if there are none. */
 export function quantile(sorted: ArrayLike<number>, share: number): number {
   if (sorted.length === 0) return Number.NaN;
   const place = share * (sorted.length - 1);

@@ -45,7 +45,7 @@ export function ciderD(
   return { score: each.reduce((sum, value) => sum + value, 0) / each.length, each };
 }
 
-/** A text as CIDEr sees it: one weighted vector and its norm for every n, and its length in bigrams. */
+/** A text as CIDEr represents it: one weighted vector and its norm for every n, and its length in bigrams. */
 interface Weighted {
   readonly vectors: readonly Map<string, number>[];
   readonly norms: readonly number[];

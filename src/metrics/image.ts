@@ -1,4 +1,4 @@
-/** How close a picture is to its original: PSNR and SSIM, in plain TypeScript. */
+/** Similarity of a picture to its original: PSNR and SSIM, in plain TypeScript. */
 
 import type { RgbImage } from "../platform/platform.js";
 
@@ -30,7 +30,7 @@ const gaussian = (() => {
   return weights.map((weight) => weight / total);
 })();
 
-/** Gaussian mean of every 11×11 window that lies wholly inside. */
+/** Gaussian mean of every 11×11 window that lies entirely inside. */
 function blur(plane: Float64Array, width: number, height: number): Float64Array {
   const outWidth = width - windowSide + 1;
   const outHeight = height - windowSide + 1;

@@ -1,7 +1,4 @@
-/**
- * How often each n-gram (its words joined by a space) occurs, for n = 1 … `longest`; element n − 1 is that of
- * n.
- */
+/** Counts of each n-gram (its words joined by a space), for n = 1 … `longest`; element n − 1 holds the counts for n. */
 export function countNgrams(tokens: readonly string[], longest: number): Map<string, number>[] {
   const counts: Map<string, number>[] = [];
   for (let n = 1; n <= longest; n++) {

@@ -1,8 +1,7 @@
 /**
- * Random 32-bit numbers for the order of data: a pure function of (seed, stream, counter), so that step n of
- * a resumed run draws what it would have drawn without the interruption. Each input is folded in with the
- * finalizer of MurmurHash3, which is a bijection that mixes every bit. Models use the Philox generator of the
- * GPU instead.
+ * Random 32-bit numbers for the order of data: a pure function of (seed, stream, counter), so that step n of a resumed run draws
+ * the same numbers as without the interruption. Each input is folded in with the finalizer of MurmurHash3, a bijection that mixes
+ * every bit. Models use the Philox generator of the GPU instead.
  */
 export function random32(seed: number, stream: number, counter: number): number {
   return mix(mix(mix(seed ^ 0x9e3779b9) ^ stream) ^ counter);

@@ -13,12 +13,12 @@ import { BLEU_SUMS, bleu, bleuCounts, bleuOf } from "./bleu.js";
 import { meanOfDefined, meanRows, type Statistic } from "./bootstrap.js";
 import { ciderD } from "./cider.js";
 
-/** A figure that is reported for a split, as sums over its pictures. */
+/** A metric reported for a split, as sums over its pictures. */
 export interface Metric extends Statistic {
   readonly title: string;
-  /** How it is written: a share in per cent, or a number with so many decimals. */
+  /** Its format: a share in per cent, or a number with this many decimals. */
   readonly decimals: number | "share";
-  /** What each picture adds, [n, width], for one caption a picture. `corpus`: the references of the whole split. */
+  /** The contribution of each picture, [n, width], for one caption per picture. `corpus`: the references of the whole split. */
   rows(
     candidates: readonly string[],
     references: readonly (readonly string[])[],
@@ -39,7 +39,7 @@ const share = (
 /** A metric by name. */
 export type MetricName = "bleu4" | "ciderD" | "exact" | "objectWords" | "tone" | "gender";
 
-/** Everything that is reported, in the order of the tables. */
+/** All reported metrics, in the order of the tables. */
 export const METRICS: Readonly<Record<MetricName, Metric>> = {
   bleu4: {
     title: "BLEU-4",
@@ -63,12 +63,12 @@ export const METRICS: Readonly<Record<MetricName, Metric>> = {
 /** The metrics in the order of the tables. */
 export const METRIC_NAMES = Object.keys(METRICS) as MetricName[];
 
-/** All figures of one set of captions. */
+/** All metrics of one set of captions. */
 export interface CaptionScores {
   readonly images: number;
   /** BLEU-1 … BLEU-4, in 0 … 1. */
   readonly bleu: readonly [number, number, number, number];
-  /** In 0 … 10. */
+  /** From 0 to 10. */
   readonly ciderD: number;
   readonly exactMatch: Accuracy;
   readonly objectWords: Accuracy;
@@ -76,7 +76,7 @@ export interface CaptionScores {
   readonly gender: Accuracy;
 }
 
-/** Scores one caption a picture against all references of that picture. */
+/** Scores one caption per picture against all references of that picture. */
 export function scoreCaptions(
   candidates: readonly string[],
   references: readonly (readonly string[])[],

@@ -1,9 +1,9 @@
 import { lettersOfRun, normalForm, UNKNOWN } from "../text/words.js";
 
-/** What coco-caption removes after tokenization. Case matters there: brackets arrive as "-lrb-" and stay. */
+/** Tokens that coco-caption removes after tokenization. Case matters there: brackets arrive as "-lrb-" and stay. */
 const REMOVED = new Set(["''", "'", "``", "`", ".", "?", "!", ",", ":", "-", "--", "...", ";"]);
 
-/** Punctuation beyond ASCII ("。", "¿", "«"), which coco-caption knows nothing of: no caption that a model gives has any. */
+/** Punctuation beyond ASCII ("。", "¿", "«"), which coco-caption does not know. No caption of a model contains any. */
 const FOREIGN_SIGN = /^(?=\p{P})[^ -~]$/u;
 
 const BRACKETS: ReadonlyMap<string, string> = new Map([
@@ -14,7 +14,7 @@ const BRACKETS: ReadonlyMap<string, string> = new Map([
   ["{", "-lcb-"],
   ["}", "-rcb-"],
 ]);
-/** Words that the Penn Treebank takes apart although no sign separates them. */
+/** Words that the Penn Treebank splits although no sign separates them. */
 const COMPOUNDS: ReadonlyMap<string, readonly string[]> = new Map([
   ["cannot", ["can", "not"]],
   ["gonna", ["gon", "na"]],
@@ -28,18 +28,17 @@ const TOKEN =
   /\.\.\.|--|''|``|\d+(?:[.,:]\d+)+|\p{L}(?:\.\p{L})+\.?|[\p{L}\p{M}\p{N}]+(?:['-][\p{L}\p{M}\p{N}]+)*|\S/gu;
 
 /**
- * The words of a caption as coco-caption hands them to its metrics: Penn Treebank tokens in lower case
- * without the punctuation of `REMOVED`. Hyphenated words stay whole, "woman's" becomes "woman 's", "don't"
- * becomes "do n't", brackets become "-lrb-" and the like and, as in coco-caption, stay.
+ * The words of a caption as coco-caption passes them to its metrics: Penn Treebank tokens in lower case without the punctuation
+ * of `REMOVED`. Hyphenated words stay whole, "woman's" becomes "woman 's", "don't" becomes "do n't", brackets become "-lrb-" and
+ * the like and, as in coco-caption, stay.
  *
- * Before, texts get the form in which a tokenizer reads captions (`normalForm`), so that a caption that says the words of a
- * reference has its tokens, however the reference writes its accents. In scripts without spaces between words each letter is a token, as is usual for
- * Chinese: where words end there is nobody's convention.
+ * Texts are first normalised as a tokenizer reads captions (`normalForm`), so that a caption with the words of a reference has
+ * its tokens, however the reference writes its accents. In scripts without spaces between words each letter is a token, as is
+ * usual for Chinese: word boundaries have no convention there.
  *
- * Written from the conventions, not from the Java program: abbreviations other than letters with periods
- * ("u.s.") lose their period ("mr." → "mr"), as do single letters; fractions, dates, e-mail and web addresses
- * are split at their signs; a quote that begins a contraction ("'tis") is removed. Captions rarely hold any
- * of these.
+ * Written from the conventions, not from the Java program: abbreviations other than letters with periods ("u.s.") lose their
+ * period ("mr." → "mr"), as do single letters; fractions, dates, e-mail and web addresses are split at their signs; a quote that
+ * begins a contraction ("'tis") is removed. Captions rarely contain any of these.
  */
 export function tokenizeCaption(caption: string): string[] {
   const text = normalForm(caption)
@@ -58,7 +57,7 @@ export function tokenizeCaption(caption: string): string[] {
   return tokens;
 }
 
-/** The tokens of a caption that a model gave: each [UNK] is one word, which no reference has. */
+/** The tokens of a generated caption: each [UNK] is one word, which no reference has. */
 export function tokenizeSaid(caption: string): string[] {
   return caption
     .split(UNKNOWN)

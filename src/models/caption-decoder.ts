@@ -1,4 +1,4 @@
-/** Draws captions for the codes of pictures: the second half of a captioner. */
+/** Interface of caption decoders, which generate captions from the codes of pictures: the second half of a captioner. */
 
 import type { Gpu } from "../engine/gpu/gpu.js";
 import type { Module } from "../engine/nn/module.js";
@@ -17,39 +17,48 @@ export interface CaptionDecoder extends Module {
     readonly length: number;
     /** K: image codes. Id K is a masked position of the condition. */
     readonly codes: number;
-    /** S = side² codes a picture. */
+    /** S = side² codes per picture. */
     readonly side: number;
   };
-  /** T: the most steps in which a caption can be drawn. */
+  /** T: the maximum number of steps for generating a caption. */
   readonly steps: number;
-  /** What `generate` can show of a step beside its tokens. */
+  /** Outputs that `generate` can provide for a step beside its tokens. */
   readonly shows: { readonly alternatives: boolean; readonly attention: boolean };
   /**
-   * Draws captions for codes [B, S], step by step. The codes must live until the generator ends; the tokens of a step are freed when the
-   * next one is asked for. Records work, reads nothing back.
+   * Generates captions for codes [B, S], step by step. The codes must live until the generator ends; the tokens of a step are
+   * freed when the next one is requested. Records work, reads nothing back.
    */
   generate(
     codes: Tensor<"u32">,
     settings: SamplingSettings,
     options: GenerateOptions,
   ): Generator<GeneratedStep, void>;
-  /** Records the ops of a step for `pictures` captions, as `generate` runs them under guidance: to see that the device can. */
+  /**
+   * Records the ops of a step for `pictures` captions, as `generate` runs them under guidance, to check that the device can run
+   * them.
+   */
   planStep(pictures: number, settings: SamplingSettings): void;
-  /** Where caption ids [1, L] (M for [MASK]) look in codes [1, S] at step t [1]: [L, S]. Absent: it cannot tell. */
+  /** Attention of caption ids [1, L] (M for [MASK]) to codes [1, S] at step t [1]: [L, S]. Absent: not available. */
   attention?(tokens: Tensor<"u32">, t: Tensor<"u32">, codes: Tensor<"u32">): Tensor;
-  /** How likely given captions are. Absent: it cannot tell. */
+  /** Likelihood of given captions. Absent: not available. */
   readonly likelihood?: Likelihood;
-  /** How it learns from captions x_0 [B, L] and codes y [P, S] of P pictures, B / P captions each; `settings` are those of its kind. */
+  /**
+   * The objective for captions x_0 [B, L] and codes y [P, S] of P pictures, B / P captions each; `settings` are those of its
+   * kind.
+   */
   objective(settings: object, random: Rng): Objective<[tokens: Tensor<"u32">, codes: Tensor<"u32">]>;
-  /** Multiply-adds of a caption forward, of `captionsPerImage` that share the work on a picture; for estimates. Absent: unknown. */
+  /**
+   * Multiply-adds of a caption's forward pass, with `captionsPerImage` captions sharing the work on a picture; for estimates.
+   * Absent: unknown.
+   */
   multiplyAdds?(captionsPerImage: number): number;
 }
 
 /** A bound on −log p of captions, in nats. */
 export interface Likelihood {
-  /** The part of the bound that no network can change, nats a caption. */
+  /** The part of the bound that no network can change, nats per caption. */
   readonly prior: number;
-  /** Steps at which the network can be asked about a caption: the exact sum. */
+  /** Number of steps at which the network can be evaluated for a caption: the exact sum. */
   readonly steps: number;
   /** The bound of each caption [L] given its codes [S]. `steps` below `Likelihood.steps`: an unbiased estimate. */
   bound(
@@ -59,7 +68,7 @@ export interface Likelihood {
   ): Promise<Float64Array>;
 }
 
-/** Given words by position (`at` 1), and where a word has to come, not the caption's end (`gap` 1): [L] each. */
+/** Given words by position (`at` 1), and positions that need a word and cannot end the caption (`gap` 1): [L] each. */
 export interface GivenWords {
   at: Uint32Array;
   words: Uint32Array;
@@ -70,16 +79,16 @@ export interface GivenWords {
 export interface GenerateOptions {
   /** The token that ends a caption. */
   endId: number;
-  /** Tokens that no caption may hold. */
+  /** Tokens excluded from captions. */
   banned?: readonly number[];
   words?: GivenWords | null;
-  /** Goes on from x_t: the step, and its L tokens with M for [MASK]. */
+  /** Continues from x_t: the step, and its L tokens with M for [MASK]. */
   from?: { t: number; tokens: ArrayLike<number> } | undefined;
-  /** Asks for the attention of each step. */
+  /** Requests the attention of each step. */
   attention?: boolean;
   /**
-   * Called within each step with the scores that its tokens were drawn from, [B, L, M] (logits or log-probabilities), with the tokens, and
-   * with the attention [L, S] of the first caption if it was asked for.
+   * Called within each step with the scores from which its tokens were drawn, [B, L, M] (logits or log-probabilities), with the
+   * tokens, and with the attention [L, S] of the first caption if requested.
    */
   watch?: (scores: Tensor, tokens: Tensor<"u32">, attention: Tensor | null) => void;
 }
@@ -96,7 +105,10 @@ export interface GeneratedStep {
 
 /** A kind of caption decoder, as `model` names it. */
 export interface CaptionDecoderKind extends ModelKind {
-  /** With undefined weights: `initialise` or a file sets them. `images` gives the size of the code grid, and code vectors. */
+  /**
+   * Creates a decoder with undefined weights: `initialise` or a file sets them. `images` provides the size of the code grid, and
+   * code vectors.
+   */
   create(
     gpu: Gpu,
     config: Readonly<Record<string, unknown>>,

@@ -1,4 +1,4 @@
-/** Turns pictures into discrete codes and back: the first half of a captioner. */
+/** Interface of image tokenizers, which turn pictures into discrete codes and back: the first half of a captioner. */
 
 import type { Gpu } from "../engine/gpu/gpu.js";
 import type { Module } from "../engine/nn/module.js";
@@ -10,27 +10,27 @@ import type { Objective } from "./objective.js";
 export interface ImageTokenizer extends Module {
   /** Pictures are imageSize × imageSize RGB. */
   readonly imageSize: number;
-  /** Codes form a grid of side × side, S = side² of them a picture. */
+  /** Codes form a grid of side × side, S = side² per picture. */
   readonly side: number;
   /** K: ids are 0 … K−1. */
   readonly codeCount: number;
-  /** The vectors of the codes, [K, D], for decoders that see them; null if there are none. */
+  /** The vectors of the codes, [K, D], for decoders that use them; null if there are none. */
   readonly codeVectors: Tensor | null;
   /** Images [B, imageSize, imageSize, 3] in [-1, 1] → ids [B, S], row by row. Not differentiable. */
   encode(images: Tensor): Tensor<"u32">;
   /** Ids [B, S] → images [B, imageSize, imageSize, 3], about in [-1, 1]. */
   decode(ids: Tensor<"u32">): Tensor;
   /**
-   * How it learns from images [B, imageSize, imageSize, 3] in [-1, 1]; `settings` are those of its kind. Absent: it is frozen, and its
-   * weights come with it.
+   * The objective for images [B, imageSize, imageSize, 3] in [-1, 1]; `settings` are those of its kind. Absent: the tokenizer is
+   * frozen, and its weights are provided with it.
    */
   objective?(settings: object, random: Rng): Objective<[images: Tensor]>;
-  /** Multiply-adds of a picture forward, there and back; for estimates. Absent: unknown. */
+  /** Multiply-adds of a picture's forward pass through encoder and decoder; for estimates. Absent: unknown. */
   readonly multiplyAdds?: number;
 }
 
 /** A kind of image tokenizer, as `imageTokenizer` names it. */
 export interface ImageTokenizerKind extends ModelKind {
-  /** With undefined weights: `initialise` or a file sets them. */
+  /** Creates a tokenizer with undefined weights: `initialise` or a file sets them. */
   create(gpu: Gpu, config: Readonly<Record<string, unknown>>): ImageTokenizer;
 }

@@ -1,4 +1,4 @@
-/** What the registry knows of a network that a configuration can choose by name. */
+/** Registry entry of a network that a configuration can choose by name. */
 
 import type { Settings } from "../config/schema.js";
 
@@ -6,14 +6,14 @@ import type { Settings } from "../config/schema.js";
 export interface ModelKind {
   /** As in config.json: "vqvae", "mc-diffusion". */
   readonly name: string;
-  /** The section of the configuration that holds its settings. A kind from outside has one of its own. */
+  /** The section of the configuration that holds its settings. A kind from outside has a separate section. */
   readonly section: string;
   /** The keys of that section. */
   readonly settings: Settings;
-  /** Keys that a trained network's weights depend on, whole ("vqvae.codes"): a run keeps them to its end. */
+  /** Keys that a trained network's weights depend on, in full ("vqvae.codes"). A run keeps them to its end. */
   readonly fixed: readonly string[];
-  /** Settings that decide the memory of a training step and of using the network; whole keys, for messages. */
+  /** Settings that determine the memory of a training step and of using the network; full keys, for messages. */
   readonly memory: { readonly step: readonly string[]; readonly use: readonly string[] };
-  /** What cannot be with these settings together, as a sentence; null if all can. */
+  /** Describes a conflict between these settings in a sentence; null if there is none. */
   check?(config: Readonly<Record<string, unknown>>): string | null;
 }

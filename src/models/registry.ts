@@ -1,4 +1,4 @@
-/** The networks that a configuration can choose: `imageTokenizer` and `model`. The one place that knows them by name. */
+/** The networks that a configuration can choose: `imageTokenizer` and `model`. No other place knows them by name. */
 
 import { Registry } from "../platform/registry.js";
 import type { CaptionDecoderKind } from "./caption-decoder.js";

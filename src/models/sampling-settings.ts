@@ -1,4 +1,4 @@
-/** How captions are drawn: the settings of `sampling`, the options that people give, and the one way from these to those. */
+/** How captions are sampled: the settings of `sampling`, the options of callers, and the one conversion between them. */
 
 import { type ConfigOf, choice, flag, integer, number } from "../config/schema.js";
 import { type GuidanceMethod, guidanceMethods } from "../diffusion/guidance.js";
@@ -23,30 +23,30 @@ export const samplingSettings = {
   maskRate: number(0.1, 0, 1, "share of condition positions masked in the partial branch of mcs"),
   allowUnknown: flag(
     false,
-    "captions may hold [UNK], which stands for all words that were too rare (data.minCount)",
+    "captions may contain [UNK], which stands for all words that were too rare (data.minCount)",
   ),
 } as const;
 
 export type SamplingConfig = ConfigOf<typeof samplingSettings>;
 
-/** Guidance as people set it; what is left out is as in the model's configuration. */
+/** Guidance options of a caller; omitted ones are taken from the model's configuration. */
 export interface GuidanceOptions {
   method?: GuidanceMethod | undefined;
   /** ω */
   scale?: number | undefined;
   /** Share of condition positions masked in the partial branch of mcs. */
   maskRate?: number | undefined;
-  /** Draws the mask once a picture, or again at every step. */
+  /** Draws the mask once per picture, or again at every step. */
   maskMode?: SamplingConfig["maskMode"] | undefined;
-  /** [S], 1 = a code position that the partial branch of mcs does not see, instead of a mask drawn at random. */
+  /** [S], 1 = a code position hidden from the partial branch of mcs, instead of a random mask. */
   hidden?: ArrayLike<number> | undefined;
 }
 
-/** How a caption is drawn, as people set it; what is left out is as in the model's configuration. */
+/** Sampling options of a caller; omitted ones are taken from the model's configuration. */
 export interface SamplingOptions {
   /** Denoising steps, at most T. */
   steps?: number | undefined;
-  /** A method, or with its numbers. */
+  /** A method, or a method with its numbers. */
   guidance?: GuidanceMethod | GuidanceOptions | undefined;
   /** Keeps the most likely words up to this probability mass; 1 = all. */
   topR?: number | undefined;
@@ -54,7 +54,7 @@ export interface SamplingOptions {
   temperature?: number | undefined;
   /** The last step takes the most likely word of each position, or draws it. */
   last?: SamplingConfig["last"] | undefined;
-  /** Captions may hold [UNK], which stands for any word that is not in the vocabulary. */
+  /** Captions may contain [UNK], which stands for any word missing from the vocabulary. */
   allowUnknown?: boolean | undefined;
   seed?: number | undefined;
 }
@@ -76,7 +76,7 @@ export interface SamplingSettings {
   seed: number;
 }
 
-/** The options over the model's configuration. */
+/** Merges the options with the model's configuration. */
 export function samplingSettingsOf(
   { sampling, seed }: { readonly sampling: SamplingConfig; readonly seed: number },
   given: SamplingOptions,
@@ -100,7 +100,7 @@ export function samplingSettingsOf(
   };
 }
 
-/** The method or the options as options. */
+/** Converts a method or options to options. */
 export function guidanceOptions(guidance: SamplingOptions["guidance"] = {}): GuidanceOptions {
   return typeof guidance === "string" ? { method: guidance } : guidance;
 }

@@ -35,7 +35,7 @@ const FONT = 12;
 const LEFT = 58;
 const RIGHT = 18;
 const BOTTOM = 42;
-/** Series with no more points than this get a dot at each. */
+/** Series with at most this many points get a dot at each. */
 const DOTS = 40;
 
 /** A chart of one or more series against a shared axis. Series without a drawable point are left out. */
@@ -122,7 +122,7 @@ export function lineChart(series: readonly Series[], options: ChartOptions): str
   );
 }
 
-/** Exponential moving average without the bias of its start; undrawable values are passed over. */
+/** Exponential moving average without the bias of its start; values that cannot be drawn are skipped. */
 function movingAverage(
   values: readonly number[],
   smoothing: number,
@@ -140,7 +140,7 @@ function movingAverage(
 
 interface Axis {
   ticks: number[];
-  /** Value to pixel. */
+  /** Converts a value to a pixel. */
   at(value: number): number;
 }
 
@@ -198,8 +198,8 @@ function logAxis(
 }
 
 /**
- * The path of one series. Many points in one pixel column become its first, lowest, highest and last: the picture is
- * the same, the text stays small.
+ * The path of one series. Many points in one pixel column are reduced to the first, lowest, highest and last: the picture is the
+ * same, and the text stays small.
  */
 function linePath(
   x: readonly number[],
@@ -243,7 +243,7 @@ interface LegendItem {
   x: number;
 }
 
-/** Names in rows, by estimated width; none for a single series, whose name is the title's business. */
+/** Legend rows, by estimated width; none for a single series, whose name belongs in the title. */
 function legendRows(series: readonly Series[], width: number): LegendItem[][] {
   if (series.length < 2) return [];
   const rows: LegendItem[][] = [[]];

@@ -1,13 +1,13 @@
-/** How long work tells how far it is; cli/progress.ts draws it. */
+/** Interface for reporting progress; cli/progress.ts draws it. */
 
 export interface Progress {
-  /** Reports how much is done, in all; `detail` (such as a loss) stands at the end of the line. */
+  /** Reports the total amount done; `detail` (such as a loss) appears at the end of the line. */
   update(done: number, detail?: string): void;
-  /** There is now so much to do in all. */
+  /** Sets the total amount of work. */
   setTotal(total: number): void;
   /** Prints a line that stays, above the bar. */
   log(line: string): void;
-  /** Prints a line that must not be missed: as `log` does, but also where all else is quiet. */
+  /** Prints a line that must not be missed: like `log`, but also in quiet mode. */
   warn(line: string): void;
   /** Ends the display. Nothing is printed afterwards; a second call does nothing. */
   stop(): void;

@@ -1,6 +1,6 @@
 /**
- * One page about one run, in one file: figures, curves, pictures, configuration. Nothing is loaded from elsewhere;
- * it follows the reader's light or dark scheme and fits a phone.
+ * A self-contained page about one run, in one file: figures, curves, pictures, configuration. Nothing is loaded from elsewhere;
+ * the page follows the reader's light or dark scheme and fits a phone.
  */
 
 import type { LogEntry } from "../io/run-folder.js";
@@ -13,7 +13,7 @@ import { escapeXml, pngAddress } from "./text.js";
 
 export interface ReportSheet {
   title: string;
-  /** One sentence about what is seen. */
+  /** One sentence about the pictures. */
   note?: string;
   image: RgbImage;
 }
@@ -30,13 +30,13 @@ export interface ReportData {
   adapter: string;
   config: JsonRecord;
   log: readonly LogEntry[];
-  /** Further figures for the head of the page, such as parameter counts or final scores. */
+  /** Additional figures for the head of the page, such as parameter counts or final scores. */
   facts?: Readonly<Record<string, string | number>>;
   samples?: readonly ReportSamples[];
   sheets?: readonly ReportSheet[];
 }
 
-/** Steps over which the last losses are averaged: one batch's loss says little. */
+/** Steps over which the last losses are averaged: the loss of one batch is too noisy. */
 const LAST_STEPS = 50;
 
 /** The page as HTML text. The same data give the same bytes: no clock is read. */
@@ -94,7 +94,7 @@ function stageSection(stage: string, log: readonly LogEntry[]): string {
   }
   for (const [name, value] of lastMetrics(log)) facts[`Last ${name}`] = shortNumber(value);
 
-  // Per-step curves are smoothed over a sixtieth of their length: calm, yet hardly late.
+  // Per-step curves are smoothed over a sixtieth of their length: smooth, with hardly any lag.
   const smoothing = 1 - 1 / Math.max(1, log.length / 60);
   const column = (name: string, value: (entry: LogEntry) => number): Series => {
     return { name, x: log.map((entry) => entry.step), y: log.map(value) };
@@ -102,7 +102,7 @@ function stageSection(stage: string, log: readonly LogEntry[]): string {
   const losses = names(log, "losses").map((name) =>
     column(name, (entry) => entry.losses[name] ?? Number.NaN),
   );
-  // The total has a chart of its own: beside a part a thousand times smaller its course would not be seen.
+  // The total has a separate chart: beside a part a thousand times smaller its course would be invisible.
   const total = losses.filter(({ name }) => name === "total");
   const lossChart = (series: Series[], title: string) => {
     const logY = series.every(({ y }) => y.every((value) => !(value <= 0)));
@@ -163,7 +163,7 @@ async function samplesSection(codec: Pick<ImageCodec, "encodePng">, group: Repor
       );
     }),
   );
-  const note = group.note ?? "In bold what the model says, below it what people call the picture.";
+  const note = group.note ?? "The model's caption in bold, the names that people give the picture below it.";
   return `<section>
 <h2>${escapeXml(group.title)}</h2>
 <p>${escapeXml(note)}</p>
@@ -190,7 +190,7 @@ function factList(facts: Readonly<Record<string, string | number>>): string {
   return `<dl>${items.join("")}</dl>`;
 }
 
-/** A folded table a section of the configuration. */
+/** One collapsible table per section of the configuration. */
 function configTables(config: JsonRecord): string {
   const tables = new Map<string, string[]>();
   for (const [section, value] of Object.entries(config)) {

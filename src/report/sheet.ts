@@ -1,4 +1,4 @@
-/** Pictures of pictures: grids, reconstructions below their originals, pictures with captions. */
+/** Sheets of pictures: grids, reconstructions below their originals, pictures with captions. */
 
 import type { ImageCodec, RgbImage } from "../platform/platform.js";
 import { escapeXml, pngAddress, wrapText } from "./text.js";
@@ -33,7 +33,7 @@ export function gridSheet(images: readonly RgbImage[], options: GridOptions): Rg
   return { width, height, data };
 }
 
-/** Rows of originals, each above the row of their reconstructions. The two lists have the same length. */
+/** Rows of originals, each above the row of its reconstructions. The two lists have the same length. */
 export function reconstructionSheet(
   originals: readonly RgbImage[],
   reconstructions: readonly RgbImage[],
@@ -55,7 +55,7 @@ export function reconstructionSheet(
 
 export interface CaptionedImage {
   image: RgbImage;
-  /** What the model said. */
+  /** The model's caption. */
   caption: string;
   /** A human caption, or several; the first is shown in sheets, all in the report. */
   references?: readonly string[];
@@ -68,7 +68,7 @@ export interface CaptionSheetOptions {
   title?: string;
 }
 
-/** Pictures in a grid, each with its generated caption and, paler, a reference under it: one SVG, white behind. */
+/** Pictures in a grid, each with its generated caption and, in a lighter colour, a reference under it: one SVG on white. */
 export async function captionSheet(
   codec: Pick<ImageCodec, "encodePng">,
   items: readonly CaptionedImage[],

@@ -15,15 +15,15 @@ export function base64(bytes: Uint8Array): string {
   return btoa(binary);
 }
 
-/** A PNG as a `data:` address. */
+/** A PNG as a `data:` URL. */
 export function pngAddress(png: Uint8Array): string {
   return `data:image/png;base64,${base64(png)}`;
 }
 
 /**
- * Breaks text into lines no wider than `width` pixels at `fontSize`. Widths are estimated for a common sans serif
- * (SVG has no line breaking and there is no font to ask); a word wider than a line is cut. At most `maxLines` lines,
- * the last one then ends in "…".
+ * Breaks text into lines no wider than `width` pixels at `fontSize`. Widths are estimated for a common sans serif, because SVG
+ * has no line breaking and no font is available to measure. A word wider than a line is cut. Returns at most `maxLines` lines; a
+ * shortened text ends in "…".
  */
 export function wrapText(text: string, width: number, fontSize: number, maxLines: number): string[] {
   const lines: string[] = [];
@@ -55,7 +55,7 @@ export function wrapText(text: string, width: number, fontSize: number, maxLines
   return cut;
 }
 
-/** Estimated width in units of the font size; rather too wide than too narrow. */
+/** Estimated width in units of the font size; too wide rather than too narrow. */
 function textWidth(text: string): number {
   let width = 0;
   for (const c of text) {

@@ -1,6 +1,6 @@
 import { words } from "./words.js";
 
-/** What a caption says about a person and a thing, read off its words. */
+/** What a caption's words state about a person and a thing. */
 export interface Attributes {
   /** "none", one of the five skin tones, or two of them joined by "+" ("light+dark"). */
   readonly tone: string;
@@ -24,7 +24,7 @@ const FEMALE = new Set(
     "mermaids policewoman businesswoman firewoman mrs"
   ).split(" "),
 );
-/** Words that say nothing about what is seen. */
+/** Words that carry no content. */
 const FUNCTION_WORDS = new Set(
   "a an and are as at by for from in into is it its no not of off on or over s the their to under up with without".split(
     " ",
@@ -64,16 +64,13 @@ function separateTones(all: readonly string[]): { tones: string[]; rest: string[
   return { tones, rest };
 }
 
-/**
- * The skin tones that a caption names, in order and joined by "+" ("dark", "light+dark"); "none" if it names
- * none.
- */
+/** The skin tones that a caption names, in order and joined by "+" ("dark", "light+dark"); "none" if there are none. */
 export function toneOf(caption: string): string {
   const { tones } = separateTones(toneWords(caption));
   return tones.length === 0 ? "none" : tones.join("+");
 }
 
-/** Which gender a caption names by words such as man, women, girl, king; "both" if it names two. */
+/** The gender that a caption names by words such as man, women, girl, king; "both" if it names two. */
 export function genderOf(caption: string): Attributes["gender"] {
   const all = words(caption).map((word) => word.replace(/'s?$/, ""));
   const male = all.some((word) => MALE.has(word));
@@ -92,7 +89,7 @@ export function objectWordsOf(caption: string): string[] {
   return [...new Set(content)].sort();
 }
 
-/** All that a caption says, by the three functions above. */
+/** All attributes of a caption, by the three functions above. */
 export function attributesOf(caption: string): Attributes {
   return { tone: toneOf(caption), gender: genderOf(caption), objectWords: objectWordsOf(caption) };
 }

@@ -4,10 +4,10 @@ import { UserError } from "../platform/errors.js";
 import type { Tokenizer } from "./tokenizer.js";
 
 /**
- * Which of the L positions are given (`at` 1) and with which tokens. `_` is a gap of one word; a template that ends
- * in `…` or `...` leaves the rest of the caption open, else the caption ends where the template does. `gap` is 1 where
- * a `_` stands: a word has to come there, not the caption's end. Throws a `UserError` for words that the vocabulary does
- * not have, or too many of them.
+ * Which of the L positions are given (`at` 1) and with which tokens. `_` is a gap of one word; a template that ends in `…` or
+ * `...` leaves the rest of the caption open, otherwise the caption ends where the template does. `gap` is 1 where a `_` stands:
+ * that position needs a word and cannot end the caption. Throws a `UserError` for words missing from the vocabulary, or for too
+ * many words.
  */
 export function parseTemplate(
   template: string,
@@ -22,7 +22,7 @@ export function parseTemplate(
     .filter(Boolean);
   const ids: (number | null)[] = [];
   for (const part of parts) {
-    // Signs are no words, also not beside a gap: "a _, _ cat".
+    // Signs are not words, also beside a gap: "a _, _ cat".
     const underscores = part.replace(/[^\p{L}\p{M}\p{N}_]/gu, "");
     if (underscores === "_") {
       ids.push(null);
@@ -59,8 +59,8 @@ export function parseTemplate(
 }
 
 /**
- * The same of one entry a position: a word, "[END]", or null for a position to fill. Positions after the last entry are to
- * be filled; before the last word no caption ends.
+ * The same from one entry per position: a word, "[END]", or null for a position to fill. Positions after the last entry are to be
+ * filled; no caption ends before the last word.
  */
 export function parseWords(
   given: readonly (string | null)[],

@@ -23,13 +23,13 @@ export interface Tokenizer {
   decode(ids: ArrayLike<number>): string;
   /** Exactly `length` ids: the caption, cut to `length` − 1 tokens if longer, then END to the end. */
   encodeFixed(caption: string, length: number): Uint32Array;
-  /** One token as people see it: a word or a piece of one, "[END]", "[UNK]", or "[MASK]" for id M. */
+  /** One token for display: a word or a piece of one, "[END]", "[UNK]", or "[MASK]" for id M. */
   word(id: number): string;
   /** The words of a text that the vocabulary cannot spell. */
   unknownWords(text: string): string[];
-  /** The words of ids: where each begins, and the position after its last token. END and [MASK] stand alone. */
+  /** The words of ids: where each begins, and the position after its last token. [END] and [MASK] are spans by themselves. */
   spans(ids: ArrayLike<number>): { from: number; to: number }[];
-  /** A plain object for `JSON.stringify`, with `tokenizer: name`, from which the same tokenizer can be made again. */
+  /** A plain object for `JSON.stringify`, with `tokenizer: name`, from which the same tokenizer can be restored. */
   toJSON(): JsonRecord & { tokenizer: string };
 }
 
@@ -37,15 +37,15 @@ export interface Tokenizer {
 export interface TokenizerKind {
   /** As in `data.tokenizer` and in the JSON of its tokenizers. */
   readonly name: string;
-  /** A vocabulary for captions. `minimumCount`: how often a word must occur to have a token (`data.minCount`). */
+  /**
+   * Builds a vocabulary for captions. `minimumCount`: number of occurrences that a word needs to get a token (`data.minCount`).
+   */
   build(captions: Iterable<string>, options: { minimumCount: number }): Tokenizer;
-  /** What `toJSON` described. `source` names the file in errors. Throws a `UserError`. */
+  /** Restores a tokenizer from the object of `toJSON`. `source` names the file in errors. Throws a `UserError`. */
   fromJSON(value: unknown, source: string): Tokenizer;
 }
 
-/**
- * `ids` cut or filled to `length`, always closing with at least one END. Throws a RangeError if `length` < 1.
- */
+/** `ids` cut or filled to `length`, always ending with at least one END. Throws a RangeError if `length` < 1. */
 export function fixLength(ids: readonly number[], endId: number, length: number): Uint32Array {
   if (!Number.isInteger(length) || length < 1) {
     throw new RangeError(`the sequence length must be a positive integer, got ${length}`);

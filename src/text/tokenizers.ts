@@ -10,7 +10,9 @@ export const tokenizers = new Registry<TokenizerKind>("tokenizer", [
   { name: "words", build: WordTokenizer.build, fromJSON: WordTokenizer.fromJSON },
 ]);
 
-/** The tokenizer whose JSON `value` is, of whichever kind it names. `source` names the file in errors. Throws a `UserError`. */
+/**
+ * Restores a tokenizer from its JSON `value`, of the kind that it names. `source` names the file in errors. Throws a `UserError`.
+ */
 export function tokenizerFromJSON(value: unknown, source: string): Tokenizer {
   const name = isRecord(value) && typeof value.tokenizer === "string" ? value.tokenizer : "words";
   return tokenizers.get(name, source).fromJSON(value, source);

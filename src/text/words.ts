@@ -3,33 +3,34 @@ import { shown } from "../platform/shown.js";
 import { fixLength, type Tokenizer } from "./tokenizer.js";
 
 const END = "[END]";
-/** What a caption says for a word that its vocabulary lacks. No text has it as a word: brackets are signs. */
+/** Stands in a caption for a word missing from the vocabulary. No text has it as a word: brackets are signs. */
 export const UNKNOWN = "[UNK]";
 const WORD = /[\p{L}\p{M}\p{N}]+(?:['-][\p{L}\p{M}\p{N}]+)*/gu;
 
-/** Runs in scripts that put no spaces between words: Chinese, Japanese, Thai, Khmer, Lao, Burmese. */
+/** Runs in scripts without spaces between words: Chinese, Japanese, Thai, Khmer, Lao, Burmese. */
 const SPACELESS =
   /[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Thai}\p{scx=Khmr}\p{scx=Laoo}\p{scx=Mymr}][\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Thai}\p{scx=Khmr}\p{scx=Laoo}\p{scx=Mymr}\p{M}]*/gu;
 /** A letter with its marks. */
 const LETTER = /[^\p{M}]\p{M}*|\p{M}+/gu;
 
 /**
- * The words of a text: Unicode NFKC, lower case, curly apostrophes made straight, Unicode hyphens made "-". A
- * word is a run of letters, marks and digits; apostrophes and hyphens belong to it only between two such runs
- * ("women's", "medium-light"). All other signs separate words and vanish. Runs in scripts without spaces between words
- * are cut by the dictionaries of `Intl.Segmenter`.
+ * The words of a text: Unicode NFKC, lower case, curly apostrophes made straight, Unicode hyphens made "-". A word is a run of
+ * letters, marks and digits; apostrophes and hyphens belong to it only between two such runs ("women's", "medium-light"). All
+ * other signs separate words and are dropped. Runs in scripts without spaces between words are segmented by the dictionaries of
+ * `Intl.Segmenter`.
  *
- * Words are their own words: `words(words(text).join(" "))` equals `words(text)` for every text.
+ * The function is idempotent: `words(words(text).join(" "))` equals `words(text)` for every text.
  *
- * What is cut depends on the script of the letters, never on the language of a system or page; where it is cut, on the system's
- * version of ICU (Khmer and Lao differ between Node 20 and Chromium 147). So dictionaries only propose the words of a
- * vocabulary: a `WordTokenizer` cuts by its own words, and scores count letters (`lettersOfRun`), the same everywhere.
+ * Whether a run is segmented depends on the script of the letters, never on the language of a system or page; where it is
+ * segmented depends on the system's version of ICU (Khmer and Lao differ between Node 20 and Chromium 147). Dictionaries
+ * therefore only propose the words of a vocabulary: a `WordTokenizer` segments by its vocabulary, and scores count letters
+ * (`lettersOfRun`), the same everywhere.
  */
 export function words(text: string): string[] {
   return runs(text).flatMap(({ text: run, spaceless }) => (spaceless ? segmented(run) : [run]));
 }
 
-/** A run of letters, marks and digits in normal form, and whether its script puts no spaces between words. */
+/** A run of letters, marks and digits in normal form, and whether its script has no spaces between words. */
 interface Run {
   readonly text: string;
   readonly spaceless: boolean;
@@ -40,7 +41,7 @@ function runs(text: string): Run[] {
 }
 
 function partsOfRun(run: string): Run[] {
-  // The first of these letters is Thai's; most captions need no closer look.
+  // Thai has the first of these letters; most captions need no further check.
   if (!/[\u0e00-\uffff]/.test(run)) return [{ text: run, spaceless: false }];
   const parts: Run[] = [];
   const other = (text: string) => {
@@ -56,25 +57,25 @@ function partsOfRun(run: string): Run[] {
   return parts;
 }
 
-/** A run of letters, marks and digits in normal form; in scripts without spaces each letter with its marks alone. */
+/** A run of letters, marks and digits in normal form; in scripts without spaces, each letter with its marks separately. */
 export function lettersOfRun(run: string): string[] {
   return partsOfRun(run).flatMap(({ text, spaceless }) => (spaceless ? (text.match(LETTER) ?? []) : [text]));
 }
 
 let segmenter: Intl.Segmenter | null | undefined;
 
-/** Cuts until no part is cut any more: alone, a word may look like two. */
+/** Segments repeatedly until no part can be split: a word by itself may look like two. */
 function segmented(part: string): string[] {
   segmenter ??= "Segmenter" in Intl ? new Intl.Segmenter("en", { granularity: "word" }) : null;
   if (segmenter === null) return [part];
-  // Dictionaries have the vowel signs am of Thai and Lao whole, NFKC takes them apart.
+  // Dictionaries contain the vowel signs am of Thai and Lao as one character; NFKC decomposes them.
   const whole = part.replace(/\u0e4d\u0e32/g, "\u0e33").replace(/\u0ecd\u0eb2/g, "\u0eb3");
   const parts = [...segmenter.segment(whole)].map(({ segment }) => segment.normalize("NFKC"));
   return parts.length < 2 ? [part] : parts.flatMap(segmented);
 }
 
 /**
- * A text as its words are read off it. Repeats the normalisation until nothing changes: the lower case of some letters composes
+ * Normalises a text before words are extracted. Repeats until nothing changes, because the lower case of some letters composes
  * with the marks that follow.
  */
 export function normalForm(text: string): string {
@@ -94,7 +95,7 @@ export function normalizeCaption(text: string): string {
   return words(text).join(" ");
 }
 
-/** One token a word. Words that were too rare when the vocabulary was built become [UNK]. */
+/** One token per word. Words that were too rare when the vocabulary was built become [UNK]. */
 export class WordTokenizer implements Tokenizer {
   readonly name = "words";
   readonly vocabularySize: number;
@@ -115,8 +116,8 @@ export class WordTokenizer implements Tokenizer {
   }
 
   /**
-   * A vocabulary of the words that occur at least `minimumCount` times in `captions`, most frequent first,
-   * ties by code point: the same captions in any order give the same ids.
+   * Builds a vocabulary of the words that occur at least `minimumCount` times in `captions`, most frequent first, ties by code
+   * point: the same captions in any order give the same ids.
    */
   static build(
     captions: Iterable<string>,
@@ -132,7 +133,7 @@ export class WordTokenizer implements Tokenizer {
     return new WordTokenizer(kept.map(([word]) => word));
   }
 
-  /** The tokenizer that `toJSON` described. `source` names the file in errors. Throws a `UserError`. */
+  /** Restores a tokenizer from the object of `toJSON`. `source` names the file in errors. Throws a `UserError`. */
   static fromJSON(value: unknown, source: string): WordTokenizer {
     const fail = (problem: string): never => {
       throw new UserError(`${source} is not a word vocabulary: ${problem}`);
@@ -145,7 +146,7 @@ export class WordTokenizer implements Tokenizer {
     if (!Array.isArray(vocabulary)) return fail(`"words" should be a list of words`);
     const seen = new Set<string>();
     for (const [i, word] of vocabulary.entries()) {
-      // Not `words`: another system's dictionaries might cut it in two, and the model knows it whole.
+      // Does not use `words`: another system's dictionaries might split it in two, while the model knows it as one.
       if (
         typeof word !== "string" ||
         normalForm(word) !== word ||
@@ -154,7 +155,7 @@ export class WordTokenizer implements Tokenizer {
       ) {
         return fail(`words[${i}] should be one word in lower case, it is ${shown(JSON.stringify(word))}`);
       }
-      if (seen.has(word)) return fail(`words[${i}], "${shown(word)}", is there twice`);
+      if (seen.has(word)) return fail(`words[${i}], "${shown(word)}", occurs twice`);
       seen.add(word);
     }
     return new WordTokenizer([...seen]);
@@ -176,12 +177,15 @@ export class WordTokenizer implements Tokenizer {
   }
 
   /**
-   * The words of this vocabulary that a run without spaces consists of: as few letters as possible are left over, then as few
-   * words as possible are taken, then the longest come first. Letters left over in a row are one unknown word.
+   * Segments a run without spaces into words of this vocabulary: as few leftover letters as possible, then as few words as
+   * possible, then the longest first. Adjacent leftover letters form one unknown word.
    */
   #cutByVocabulary(run: string): { word: string; id: number }[] {
     const letters = run.match(LETTER) ?? [];
-    /** The best way from each letter on: letters left over, words, and the end of the first word (negative: a letter left over). */
+    /**
+     * The best segmentation from each letter on: leftover letters, words, and the end of the first word (negative: a leftover
+     * letter).
+     */
     const best: { left: number; words: number; next: number }[] = [];
     best[letters.length] = { left: 0, words: 0, next: 0 };
     for (let i = letters.length - 1; i >= 0; i--) {
@@ -241,7 +245,7 @@ export class WordTokenizer implements Tokenizer {
     return text.join(" ");
   }
 
-  /** What stands for one id: its word, "[END]", "[UNK]" or "[MASK]". */
+  /** The text of one id: its word, "[END]", "[UNK]" or "[MASK]". */
   word(id: number): string {
     return this.#tokens[id] ?? "[MASK]";
   }
@@ -251,7 +255,7 @@ export class WordTokenizer implements Tokenizer {
     return Array.from({ length: ids.length }, (_, from) => ({ from, to: from + 1 }));
   }
 
-  /** The words of a caption that this vocabulary lacks, in order. */
+  /** The words of a caption missing from this vocabulary, in order. */
   unknownWords(caption: string): string[] {
     return this.#cut(caption).flatMap(({ word, id }) => (id === this.unknownId ? [word] : []));
   }

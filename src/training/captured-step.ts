@@ -1,13 +1,13 @@
-/** A training step of unchanging shape: recorded once and replayed, or run op by op when looking for a bad number. */
+/** A training step of constant shape: captured once and replayed, or run op by op while checking for non-finite values. */
 
 import type { CapturedWork, Gpu } from "../engine/gpu/gpu.js";
 
 /**
- * Records `body` and throws the recording away: ops check their shapes and their memory is counted, but none is taken and
- * nothing runs. Throws what an op throws.
+ * Records `body` and discards the recording: ops check their shapes and their memory is counted, but nothing is allocated and
+ * nothing runs. Errors of ops are thrown.
  */
 export function planned(gpu: Gpu, body: () => void): void {
-  // The checker lets nothing be captured: it watches kernels that run.
+  // The checker forbids captures: it watches kernels as they run.
   if (gpu.checker) return;
   const enough = new Error("planned");
   try {
@@ -20,11 +20,11 @@ export function planned(gpu: Gpu, body: () => void): void {
   }
 }
 
-/** The two halves of a step. Numbers that change from step to step they must read from tensors made outside of them. */
+/** The two phases of a step. Numbers that change from step to step must be read from tensors made outside of the phases. */
 export interface Phases<A, B> {
-  /** Forward and backward: its result (plain objects and arrays of tensors) is there until the next step. */
+  /** Forward and backward. The result (plain objects and arrays of tensors) is valid until the next step. */
   gradients(): A;
-  /** The update from it. */
+  /** The update from the gradients. */
   update(gradients: A): B;
 }
 
@@ -34,8 +34,9 @@ interface Phase<R> {
 }
 
 /**
- * A step in two phases with something between them, if anything is: without it both are one capture, submitted once. With `checkFinite` on,
- * nothing is captured: each kernel is watched, at the price of walking through the ops every time. The numbers are the same.
+ * A step in two phases with an optional hook between them. Without a hook both phases form one capture, submitted once. With
+ * `checkFinite` on, nothing is captured: each kernel is checked, at the cost of running through the ops every time. The numbers
+ * are the same.
  */
 export class CapturedStep<A, B> {
   private readonly gpu: Gpu;
@@ -66,13 +67,13 @@ export class CapturedStep<A, B> {
     return { first: result, second: this.second.result };
   }
 
-  /** The same where nothing comes between, at once. */
+  /** The same for a step without a hook; synchronous. */
   runWhole(): { first: A; second: B } {
     this.whole = this.runPhase(this.whole, () => this.record());
     return this.whole.result;
   }
 
-  /** Tries the step without running it; see `planned`. */
+  /** Dry run of the step; see `planned`. */
   plan(): void {
     planned(this.gpu, () => this.record());
   }
@@ -100,7 +101,7 @@ export class CapturedStep<A, B> {
   }
 }
 
-/** Frees the tensors of a phase's result, and its capture. */
+/** Frees the tensors of a phase's result and its capture. */
 function free(phase: Phase<unknown> | null): void {
   if (!phase) return;
   const walk = (value: unknown): void => {

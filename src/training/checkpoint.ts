@@ -1,8 +1,8 @@
 /**
  * Checkpoints: folders `step-000123/` with `model.safetensors`, `optimizer.safetensors` and `state.json`.
  *
- * A folder is filled under a temporary name and then renamed, so that a folder with the final name is complete unless
- * the disk damaged it; `state.json` holds the size and CRC-32 of the two other files and of itself, so that damage is seen too.
+ * A folder is filled under a temporary name and then renamed, so a folder with the final name is complete unless the disk damaged
+ * it. To detect such damage, `state.json` holds the size and CRC-32 of the two other files and its own CRC-32.
  */
 
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../engine/weights/safetensors.js";
@@ -18,7 +18,7 @@ export interface Checkpoint {
   step: number;
   model: Map<string, StoredTensor>;
   optimizer: Map<string, StoredTensor>;
-  /** Whatever else training continues from: seed, configuration, data order, random state, best score … */
+  /** Other state that training resumes from: seed, configuration, data order, random state, best score … */
   state: JsonRecord;
 }
 
@@ -30,9 +30,9 @@ const TEMPORARY = ".saving-";
 const REPLACED = ".replaced-";
 
 /**
- * Writes `folder/step-…`, then removes all but the `keep` checkpoints that were written last (`keep` ≥ 1), whatever their
- * steps: after a resume from an older checkpoint, since the newest was damaged, lower steps are the newer ones. A checkpoint
- * of the same step is replaced. Returns the new checkpoint's path.
+ * Writes `folder/step-…`, then removes all but the `keep` (≥ 1) most recently written checkpoints, whatever their steps: after a
+ * resume from an older checkpoint because the newest was damaged, lower steps are the newer ones. Replaces a checkpoint of the
+ * same step. Returns the new checkpoint's path.
  */
 export async function saveCheckpoint(
   files: Files,
@@ -85,9 +85,9 @@ export async function loadCheckpoint(files: Files, path: string): Promise<Checkp
   const statePath = `${path}/${STATE}`;
   const record = parseJsonRecord(await files.readText(statePath), statePath);
   const { format, step, files: sums, state } = record;
-  // Those of versions that did not sum it have no checksum.
+  // Older versions wrote no checksum.
   if (record.crc32 !== undefined && record.crc32 !== stateSum(record)) {
-    throw new UserError(`${statePath} is damaged: its checksum is not that of its contents`);
+    throw new UserError(`${statePath} is damaged: its checksum does not match its contents`);
   }
   if (format !== FORMAT) {
     throw new UserError(
@@ -121,8 +121,8 @@ export interface FoundCheckpoint {
 }
 
 /**
- * The checkpoint of `folder` that was written last of those that can be read, or null when there is none. Each newer one
- * that cannot be read gives a warning to print.
+ * Finds the most recently written checkpoint of `folder` that can be read; null if there is none. Each newer unreadable
+ * checkpoint adds a warning to print.
  */
 export async function latestCheckpoint(files: Files, folder: string): Promise<FoundCheckpoint> {
   const warnings: string[] = [];
@@ -140,7 +140,7 @@ export async function latestCheckpoint(files: Files, folder: string): Promise<Fo
   return { checkpoint: null, path: null, warnings };
 }
 
-/** CRC-32 of all that `state.json` says beside its format. */
+/** CRC-32 of the contents of `state.json`, without its format. */
 function stateSum({ step, written, files, state }: JsonRecord): number {
   return crc32(new TextEncoder().encode(JSON.stringify({ step, written, files, state })));
 }
@@ -156,8 +156,8 @@ function stepOfName(name: string): number | null {
 }
 
 /**
- * The checkpoints of a folder in the order in which they were written: first those whose state cannot be read (order −1), then
- * those of versions that did not count (0), by step.
+ * The checkpoints of a folder in the order in which they were written: first those with an unreadable state (order −1), then
+ * those of versions without a counter (0), by step.
  */
 async function checkpointsByAge(files: Files, folder: string): Promise<{ path: string; order: number }[]> {
   const found: { path: string; order: number; step: number }[] = [];

@@ -9,8 +9,8 @@ import { saveTrained, type Watcher } from "./pipeline.js";
 import type { StageContext } from "./trainer.js";
 
 /**
- * Saves the captioner, scores it on the held-out splits and writes the report. `say` prints captions beside references, then the tables;
- * `scoring` is called before the scores.
+ * Saves the captioner, scores it on the held-out splits and writes the report. `say` prints captions with their references, then
+ * the tables; `scoring` is called before scoring starts.
  */
 export async function closeRun(
   context: StageContext,
@@ -32,7 +32,7 @@ export async function closeRun(
   );
   const splits = testSplits(dataset);
   scoring?.();
-  /** Shows work that tells its total only while it runs. */
+  /** Tracks work whose total is known only while it runs. */
   const track = <T>(
     label: string,
     unit: string,

@@ -1,4 +1,4 @@
-/** What the parts of a run take on this machine, measured by doing a little of each. */
+/** Measures the cost of each part of a run on this machine by running a little of it. */
 
 import { imagesPerBatch } from "../captioner/batch.js";
 import type { Captioner } from "../captioner/captioner.js";
@@ -7,26 +7,25 @@ import { TokenizerTraining } from "./tokenizer-training.js";
 
 /** Seconds. */
 export interface Costs {
-  /** A training step of each stage. */
+  /** One training step of each stage. */
   vqvaeStep: number;
   decoderStep: number;
-  /** Codes of one picture. */
+  /** Encoding one picture. */
   encode: number;
-  /** One caption, by the run's own `sampling`. */
+  /** One caption, with the run's own `sampling`. */
   caption: number;
   /** One caption at one step t of the bound. */
   bound: number;
 }
 
-/** A part is repeated for so many seconds. */
+/** Seconds for which each part is repeated. */
 const LEAST_SECONDS = 0.6;
 const MOST_TIMES = 20;
 
 /**
- * Measures a run of this captioner's settings. Trains it, so that it is of no use afterwards. Every part is done once before its time is
- * taken, so that compiling kernels does not count (what it compiles, the run finds ready). The numbers in the
- * pictures and captions are zeros: no part's time depends on them. Null where `goesOn` finds steps of these times too slow to
- * measure the rest.
+ * Measures a run with this captioner's settings. This trains the captioner, which is useless afterwards. Every part runs once
+ * before it is timed, so that kernel compilation does not count (the run reuses the compiled kernels). Pictures and captions are
+ * all zeros: no timing depends on their values. Returns null if `goesOn` finds the measured steps too slow to measure the rest.
  */
 export async function measureCosts(
   captioner: Captioner,

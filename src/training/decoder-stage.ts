@@ -1,4 +1,4 @@
-/** Stage 2 as the training loop sees it: the caption decoder, on the codes of the training pictures. */
+/** Stage 2 for the training loop: the caption decoder, on the codes of the training pictures. */
 
 import { imagesPerBatch } from "../captioner/batch.js";
 import { augment } from "../data/augment.js";
@@ -17,7 +17,7 @@ import type { StageContext, Trainer } from "./trainer.js";
 
 /** Draws which variant of a picture a training example uses. */
 const variantStream = 0x76617269;
-/** Draws the further captions of a picture. */
+/** Draws the additional captions of a picture. */
 const captionStream = 0x66757274;
 
 /**

@@ -1,4 +1,4 @@
-/** Training of a caption decoder on the codes of pictures: Algorithm 1 of the paper, where it is mc-diffusion's. */
+/** Trains a caption decoder on the codes of pictures; for mc-diffusion this is Algorithm 1 of the paper. */
 
 import type { Config } from "../config/config.js";
 import { Rng } from "../engine/ops/rng.js";
@@ -23,7 +23,10 @@ export class DecoderTraining {
   readonly decoder: CaptionDecoder;
   private readonly batches: DecoderBatches;
   private readonly random: Rng;
-  /** The micro-batches of a step, x_0 [B/n, L] and y [P/n, S]: all that the CPU writes for it, besides the step's number and learning rate. */
+  /**
+   * The micro-batches of a step, x_0 [B/n, L] and y [P/n, S]: the CPU writes nothing else for a step but its number and learning
+   * rate.
+   */
   private readonly parts: readonly [tokens: Tensor<"u32">, codes: Tensor<"u32">][];
   private readonly training: ModelTraining<[tokens: Tensor<"u32">, codes: Tensor<"u32">]>;
 
@@ -53,7 +56,7 @@ export class DecoderTraining {
     return this.training.optimizer;
   }
 
-  /** One step (from 1). */
+  /** Runs one step (from 1). */
   step(step: number): Promise<StepResult> {
     const { tokens, codes } = this.batches(step - 1);
     this.parts.forEach(([x0, y], i) => {
@@ -68,7 +71,7 @@ export class DecoderTraining {
     this.training.undo();
   }
 
-  /** Tries a step without running it; see `planned`. */
+  /** Dry run of a step; see `planned`. */
   plan(): void {
     this.training.plan();
   }
@@ -101,7 +104,7 @@ function optimizerOf(config: Config["decoder"]) {
       warmup: config.warmup,
       from: config.warmupFrom,
       decay: config.learningRateDecay,
-      // Read at each step: a run in a given time corrects it.
+      // Read at each step: a time-limited run corrects it.
       get steps() {
         return config.steps;
       },

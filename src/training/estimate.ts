@@ -1,4 +1,4 @@
-/** How long a run will take: its arithmetic, over the speed measured on this adapter. */
+/** Estimates the duration of a run from its arithmetic and the speed measured on this adapter. */
 
 import type { Captioner } from "../captioner/captioner.js";
 import type { Gpu } from "../engine/gpu/gpu.js";
@@ -6,12 +6,12 @@ import { matmul } from "../engine/ops/matmul.js";
 import { noGrad } from "../engine/tensor/tape.js";
 import { zeros } from "../engine/tensor/tensor.js";
 
-/** A training pass is one forward and two backward products for each weight. */
+/** A training pass costs one forward and two backward products per weight. */
 const passes = 3;
 /** The share of a large product's speed that a whole step reaches; measured on lavapipe. */
 const stepEfficiency = 0.5;
 
-/** Floating-point operations a second of a 512×512 product here, the best of a few. */
+/** Measures floating-point operations per second of a 512×512 product on this adapter, the best of several runs. */
 async function measureSpeed(gpu: Gpu): Promise<number> {
   const size = 512;
   const [a, b] = [zeros(gpu, [size, size]).keep(), zeros(gpu, [size, size]).keep()];
@@ -28,7 +28,7 @@ async function measureSpeed(gpu: Gpu): Promise<number> {
   return best;
 }
 
-/** Seconds that the steps of each stage should take; null where a network does not tell its arithmetic, 0 for a frozen one. */
+/** Estimated seconds for the steps of each stage; null if a network does not report its arithmetic, 0 for a frozen one. */
 export async function estimateSeconds(
   captioner: Captioner,
 ): Promise<{ vqvae: number | null; decoder: number | null }> {

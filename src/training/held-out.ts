@@ -1,4 +1,4 @@
-/** The held-out pictures that a run measures and shows while it trains. */
+/** The held-out pictures that a run measures and shows during training. */
 
 import type { Config } from "../config/config.js";
 import { type Dataset, imagesOf, readPictures, recordsInSplits } from "../data/dataset.js";
@@ -8,14 +8,14 @@ import type { RgbImage } from "../platform/platform.js";
 import { type CaptionedImage, reconstructionSheet } from "../report/sheet.js";
 import type { StageContext } from "./trainer.js";
 
-/** Held-out pictures that are measured and shown while training. */
+/** Number of held-out pictures that are measured and shown during training. */
 const heldOutCount = 96;
-/** Pictures on a sheet of samples. */
+/** Pictures per sheet of samples. */
 export const shown = 24;
 
 /**
- * Records to measure on and to show while training: of the split `validation` alone, as whatever is chosen by these measures
- * has seen them. Throws a `UserError` where there are none, or no training pictures.
+ * Records to measure and show during training. They come from the split `validation` alone, because anything chosen by these
+ * measures has seen them. Throws a `UserError` if there are none, or no training pictures.
  */
 export function heldOutRecords(dataset: Dataset): number[] {
   const records = measured(dataset);
@@ -30,8 +30,8 @@ function measured(dataset: Dataset): number[] {
 }
 
 /**
- * The records whose pictures a run uses, scores at the end included. Without `data.subset` all are, so that a picture which
- * cannot be read is found at the start, wherever it is.
+ * The records whose pictures a run uses, including the final scores. Without `data.subset` these are all, so that an unreadable
+ * picture is found at the start, wherever it is.
  */
 export function usedRecords(dataset: Dataset, { data, log }: Config): number[] {
   if (data.subset === 0) return recordsInSplits(dataset);
@@ -43,7 +43,7 @@ export function rgb(size: number, data: Uint8Array): RgbImage {
   return { width: size, height: size, data };
 }
 
-/** Their bytes [n, size, size, 3], of at most `count`. */
+/** Bytes [n, size, size, 3] of at most `count` held-out pictures. */
 export function heldOutImages(
   { dataset, heldOut }: StageContext,
   count = heldOut.length,
@@ -63,7 +63,7 @@ export async function reconstructions(context: StageContext): Promise<RgbImage> 
   return reconstructionSheet(split(originals), split(decoded), { columns: 12 });
 }
 
-/** Held-out pictures with what the model says of them. */
+/** Held-out pictures with the model's captions. */
 export async function captionedSamples(
   context: StageContext,
   count = shown,

@@ -20,24 +20,24 @@ export interface StageOptions {
   /** True once the user has asked to stop. */
   interrupted: () => boolean;
   /**
-   * Whether to go on from the run's last checkpoint of this stage; or gives the one that was found. It is called once, so that
-   * nothing keeps the checkpoint in memory.
+   * Whether to resume from the run's last checkpoint of this stage, or a function that returns the checkpoint already found. The
+   * function is called once, so that nothing keeps the checkpoint in memory.
    */
   resume: boolean | (() => FoundCheckpoint);
-  /** What each checkpoint keeps besides. */
+  /** Additional state stored in each checkpoint. */
   kept?: JsonRecord;
   /**
-   * Called after each step with the milliseconds that it took, and whether a checkpoint follows. May change `Trainer.steps`, and
-   * then keeps that where a resume finds it.
+   * Called after each step with its duration in milliseconds and whether a checkpoint follows. May change `Trainer.steps`, and
+   * then stores the change where a resume finds it.
    */
   pace?: (step: number, ms: number, isSaved: boolean) => Promise<void>;
-  /** Told of each step when all of it is done; the next step waits for it. */
+  /** Called with each step's entry when all of the step's work is done; the next step waits for it. */
   onStep?: (entry: LogEntry) => void | Promise<void>;
-  /** Told where samples were written. */
+  /** Called with the path of written samples. */
   onSample?: (path: string) => void | Promise<void>;
 }
 
-/** What `state.json` of a checkpoint holds beside the step: the seed, and the log's entry of that step. */
+/** Contents of a checkpoint's `state.json` beside the step: the seed, and the log entry of that step. */
 interface StageState {
   seed: number;
   entry: LogEntry;
@@ -47,9 +47,9 @@ interface StageState {
 class Interruption extends Error {}
 
 /**
- * Trains a stage to its end, or until it is interrupted; either way the last step is saved. A step's checkpoint is written
- * before it is measured and sampled, so that a long evaluation that fails loses nothing: the next run makes up for it.
- * An error, too, is thrown only after the last step was saved, if the device still has it.
+ * Trains a stage to its end, or until it is interrupted; either way the last step is saved. A step's checkpoint is written before
+ * the step is measured and sampled, so a failing evaluation loses no training: the next run repeats it. An error, too, is thrown
+ * only after the last step was saved, if the device still has it.
  */
 export async function runStage(trainer: Trainer, options: StageOptions): Promise<"finished" | "interrupted"> {
   const { platform, run, log, progress } = options;
@@ -63,7 +63,7 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
 
   let saved = step;
   let latest: LogEntry | null = null;
-  /** Whether the model is as it was after `step`: not while the next step runs, nor once that has failed. */
+  /** Whether the model is in its state after `step`: false while the next step runs, and once that step has failed. */
   let isWhole = true;
   const pending: LogEntry[] = [];
   const save = async (entry: LogEntry) => {
@@ -80,12 +80,12 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
     await saveCheckpoint(platform.files, folder, { step, ...weights, state: json }, log.keep);
     saved = step;
   };
-  /** Saves the last step where it can, and gives back the error to throw. */
+  /** Saves the last step if possible and returns the error to throw. */
   const failed = async (error: unknown): Promise<unknown> => {
     try {
       if (isWhole && latest && saved !== step) await save(latest);
     } catch {
-      // What made the work fail (no memory, a full disk, a lost device) may well make this fail: the error says more.
+      // The cause of the failure (no memory, a full disk, a lost device) may well make this fail; the first error says more.
     }
     if (!(error instanceof OutOfMemoryError)) return error;
     return new UserError(
@@ -96,7 +96,7 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
     if (options.interrupted()) throw new Interruption();
   };
   const due = (every: number) => step === trainer.steps || (every > 0 && step % every === 0);
-  /** All that follows a step: measures, samples, its line in the log. */
+  /** Runs everything that follows a step: measures, samples, its line in the log. */
   const complete = async (entry: LogEntry) => {
     const { losses, learningRate, ms } = entry;
     if (due(log.evaluateEvery)) {
@@ -158,7 +158,7 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
       }
       progress.update(step, `loss ${losses.total!.toPrecision(4)}, ${formatBytes(entry.bytes)}`);
       if (due(log.checkpointEvery)) await save(entry);
-      // Whoever asks to stop need not wait for measures and samples: the resumed run makes them.
+      // A user who asks to stop need not wait for measures and samples: the resumed run makes them.
       if (options.interrupted() && (due(log.evaluateEvery) || due(log.sampleEvery))) break;
       await complete(entry);
     }
@@ -173,7 +173,7 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
   return step >= trainer.steps && !options.interrupted() ? "finished" : "interrupted";
 }
 
-/** Whether all weights are numbers: a checkpoint with NaN could not go on, and would push out one that can. */
+/** Whether all weights are finite. Training could not resume from a checkpoint with NaN, and it would displace a good one. */
 function allFinite(model: Checkpoint["model"]): boolean {
   for (const { data } of model.values()) {
     if (!(data instanceof Float32Array)) continue;
@@ -182,7 +182,10 @@ function allFinite(model: Checkpoint["model"]): boolean {
   return true;
 }
 
-/** The step of the checkpoint that a run goes on from, and its entry if it holds one; null if there is no checkpoint. */
+/**
+ * Restores the checkpoint that a run resumes from. Returns its step, and its entry if it holds one; null if there is no
+ * checkpoint.
+ */
 async function restore(
   trainer: Trainer,
   { platform, run, seed, progress, resume }: StageOptions,

@@ -1,4 +1,4 @@
-/** AdamW on a whole model: packed parameters, learning-rate schedule, averaged weights, and all of it in a checkpoint. */
+/** AdamW for a whole model: packed parameters, learning-rate schedule, averaged weights, and all of it in a checkpoint. */
 
 import type { Module } from "../engine/nn/module.js";
 import { PackedParameters } from "../engine/nn/parameters.js";
@@ -15,22 +15,21 @@ export interface ModelOptimizerOptions {
   learningRate: LearningRateSchedule;
   betas: readonly [number, number];
   weightDecay: number;
-  /** Largest global gradient norm; 0 = no clipping. */
+  /** Maximum global gradient norm; 0 = no clipping. */
   clip: number;
   average: Averaging;
 }
 
-/** Averaged weights: every `every` steps they keep `decay` of themselves; decay 0 = no averaging. */
+/** Averaging of the weights: every `every` steps the average keeps `decay` of itself; decay 0 = no averaging. */
 export interface Averaging {
   decay: number;
   every: number;
 }
 
 /**
- * The weight (1 − d) / (1 − dⁿ) with which step `step` (from 1) enters the averaged weights as their n-th update; 0 = not
- * at all. The first has weight 1, so nothing of the initial weights stays: after n updates the average is
- * Σ dⁿ⁻ⁱ wᵢ / Σ dⁿ⁻ⁱ, the moving average with its bias corrected as Adam corrects its moments'. Before the first update
- * the average follows the weights.
+ * The weight (1 − d) / (1 − dⁿ) with which step `step` (from 1) enters the averaged weights as their n-th update; 0 = not at all.
+ * The first update has weight 1, so nothing of the initial weights remains: after n updates the average is Σ dⁿ⁻ⁱ wᵢ / Σ dⁿ⁻ⁱ,
+ * the moving average with bias correction as in Adam. Before the first update the average follows the weights.
  */
 export function averageWeight(step: number, { decay, every }: Averaging): number {
   if (decay === 0) return 0;
@@ -47,7 +46,7 @@ export class ModelOptimizer {
   private readonly options: ModelOptimizerOptions;
   private readonly packs: readonly PackedParameters[];
   private readonly adamw: AdamW;
-  /** What a checkpoint holds of the model: every parameter in float32, so that a resumed run goes on from the same. */
+  /** The model's tensors in a checkpoint: every parameter in float32, so that a resumed run continues from identical values. */
   private readonly exact = {
     parameters: () =>
       this.model.parameters().map((parameter) => {
@@ -65,7 +64,7 @@ export class ModelOptimizer {
     this.adamw = new AdamW({ gpu: model.gpu, packs: this.packs, betas, weightDecay, clip });
   }
 
-  /** Writes what step `step` (from 1) needs beside its batch, and returns its learning rate. */
+  /** Writes the inputs of step `step` (from 1) beside its batch, and returns its learning rate. */
   prepare(step: number): number {
     const { learningRate: schedule, average } = this.options;
     const learningRate = learningRateAt(step, schedule);
@@ -73,12 +72,12 @@ export class ModelOptimizer {
     return learningRate;
   }
 
-  /** Makes the coming backward pass start from zero gradients. */
+  /** Makes the next backward pass start from zero gradients. */
   zeroGrad(): void {
     for (const pack of this.packs) pack.zeroGrad();
   }
 
-  /** Records the end of the backward pass: from here on `gradients` hold all of it. */
+  /** Records the end of the backward pass; after it `gradients` are complete. */
   completeGradients(): void {
     for (const pack of this.packs) pack.completeGradients();
   }
@@ -93,12 +92,12 @@ export class ModelOptimizer {
     this.adamw.step();
   }
 
-  /** Global norm of the last step's gradient before clipping; NaN or infinite if the step was skipped for it. */
+  /** Global norm of the last step's gradient before clipping; NaN or infinite if the step was skipped because of it. */
   async gradientNorm(): Promise<number> {
     return (await this.adamw.norm.read())[0]!;
   }
 
-  /** Runs `body` with the averaged weights in place of the trained ones, then puts these back. */
+  /** Runs `body` with the averaged weights in place of the trained ones, then restores these. */
   async withAverages<T>(body: () => Promise<T>): Promise<T> {
     if (this.options.average.decay === 0) return body();
     const { gpu } = this.model;
@@ -119,7 +118,7 @@ export class ModelOptimizer {
     }
   }
 
-  /** Puts the averaged weights in place of the trained ones for good. */
+  /** Replaces the trained weights with the averaged ones for good. */
   useAverages(): void {
     if (this.options.average.decay === 0) return;
     this.packs.forEach(({ values }, i) => {
@@ -171,7 +170,7 @@ export class ModelOptimizer {
     }
   }
 
-  /** What a checkpoint holds of the optimiser, pack by pack; stored as one tensor, however many packs there are. */
+  /** The optimiser's moments in a checkpoint, pack by pack; stored as one tensor, however many packs there are. */
   private moments(): [name: string, packs: Tensor[]][] {
     const names = ["firstMoment", "secondMoment", "average"] as const;
     return names.map((name) => [name, this.adamw.states.map((state) => state[name])]);

@@ -1,4 +1,4 @@
-/** Training of any network by its objective: gradients of the parts of a batch, then the optimiser, with a hook between. */
+/** Trains any network by its objective: gradients of the parts of a batch, then the optimiser, with a hook between. */
 
 import type { Gpu } from "../engine/gpu/gpu.js";
 import type { Module } from "../engine/nn/module.js";
@@ -14,13 +14,13 @@ import { ModelOptimizer, type ModelOptimizerOptions } from "./model-optimizer.js
 import { Snapshot } from "./snapshot.js";
 import type { StepResult } from "./trainer.js";
 
-/** Runs between the phases of every step, as where several processes train one network together. */
+/** Runs between the phases of every step, for example where several processes train one network together. */
 export interface StepHook {
-  /** Processes whose gradients and sums are added up; 1 = this one alone. */
+  /** Number of processes whose gradients and sums are added up; 1 = this one alone. */
   readonly processes: number;
   /**
-   * Given the packed gradients of the mean over this process's batch, which it turns into those of the mean over all, and the sums of the
-   * objective (`BatchLoss.sums`), which it turns into those over all. The tensors are the same at every step.
+   * Receives the packed gradients of the mean over this process's batch and turns them into those of the mean over all processes;
+   * turns the objective's sums (`BatchLoss.sums`) into the sums over all processes. The tensors are the same at every step.
    */
   reduce(gradients: readonly Tensor[], sums: readonly Tensor[]): void | Promise<void>;
 }
@@ -37,11 +37,11 @@ export class ModelTraining<Inputs extends readonly unknown[]> {
   private readonly parts: readonly Inputs[];
   private readonly hook: StepHook | null;
   private readonly state: readonly [name: string, tensor: Tensor][];
-  /** Of statistics and the objective's state, which change also where no weight moves. */
+  /** Snapshot of statistics and the objective's state, which change even if no weight moves. */
   private readonly snapshot: Snapshot;
   private readonly work: CapturedStep<Gradients, Figures>;
 
-  /** `parts`: the tensors of each micro-batch, written before `step` by the caller, whose they stay. */
+  /** `parts`: the tensors of each micro-batch. The caller owns them and writes them before `step`. */
   constructor(
     model: Module,
     objective: Objective<Inputs>,
@@ -66,7 +66,7 @@ export class ModelTraining<Inputs extends readonly unknown[]> {
     );
   }
 
-  /** Step `step` (from 1) on the batch that the parts hold. `submitted` is called while the GPU works on it. */
+  /** Runs step `step` (from 1) on the batch in the parts. `submitted` is called while the GPU works on it. */
   async step(step: number, submitted?: () => void): Promise<StepResult> {
     this.random.setStep(step);
     const learningRate = this.optimizer.prepare(step);
@@ -87,12 +87,14 @@ export class ModelTraining<Inputs extends readonly unknown[]> {
     return { losses, learningRate, gradNorm };
   }
 
-  /** Takes back a step whose gradient was not finite: the weights have not moved, statistics and the objective's state move back. */
+  /**
+   * Undoes a step whose gradient was not finite: the weights have not moved; statistics and the objective's state are restored.
+   */
   undo(): void {
     this.snapshot.restore();
   }
 
-  /** Tries a step without running it; see `planned`. */
+  /** Dry run of a step; see `planned`. */
   plan(): void {
     this.work.plan();
   }
@@ -107,7 +109,7 @@ export class ModelTraining<Inputs extends readonly unknown[]> {
     return sum;
   }
 
-  /** Adds a part's share to the gradients; returns its share of the batch's mean loss, and of the figures. */
+  /** Adds a part's gradients. Returns its share of the batch's mean loss and of the figures. */
   private accumulate(part: Inputs): Gradients {
     const share = 1 / this.parts.length;
     const {
@@ -166,9 +168,9 @@ export class ModelTraining<Inputs extends readonly unknown[]> {
   }
 }
 
-/** Two parts of a batch as one. */
+/** Combines two parts of a batch. */
 function joined(a: Gradients, b: Gradients): Gradients {
-  // What is applied after the gradients belongs to a whole batch.
+  // Changes applied after the gradients belong to a whole batch.
   if (a.apply || b.apply) throw new Error("an objective that changes statistics takes its batch whole");
   return {
     total: add(a.total, b.total),

@@ -1,4 +1,4 @@
-/** The training of a captioner from its data to its captions, the same for the command and in a page. */
+/** Trains a captioner from its data to its captions; shared by the command and the page. */
 
 import type { Captioner } from "../captioner/captioner.js";
 import { loadWeights, readWeights } from "../engine/weights/weights.js";
@@ -13,23 +13,23 @@ import { tokenizerStage } from "./tokenizer-stage.js";
 import type { Stage, StageContext, Trainer } from "./trainer.js";
 import { keptVocabulary } from "./vocabulary.js";
 
-/** Work that takes a while, to be shown: a stage, the codes of the training pictures, scores. */
+/** Lengthy work with a progress display: a stage, the codes of the training pictures, scores. */
 export interface Work {
   /** "vqvae", "decoder", "codes", "scores", "bound". */
   label: string;
   total: number;
   unit: string;
-  /** How many of `perUnit.unit` one counted thing is. */
+  /** Number of `perUnit.unit` per counted item. */
   perUnit?: { factor: number; unit: string };
 }
 
-/** Who started the pipeline, and is told how it goes. */
+/** Callbacks to the caller of the pipeline. */
 export interface Watcher {
   /** Runs `body` with a display of its progress. */
   track<T>(work: Work, body: (progress: Progress) => Promise<T>): Promise<T>;
-  /** True once the training is to stop: it does after its step. */
+  /** True once training should stop; it stops after the current step. */
   interrupted(): boolean;
-  /** Called after each batch of other work, and after a stage; throws what is to end the pipeline there. */
+  /** Called after each batch of other work, and after a stage; an exception ends the pipeline there. */
   goOn?(): void;
   /** See `StageOptions`. */
   onStep?(entry: LogEntry, trainer: Trainer): void | Promise<void>;
@@ -41,17 +41,17 @@ export interface Watcher {
 
 /** Options of `trainCaptioner`. */
 export interface PipelineOptions {
-  /** Whether each stage goes on from the run's last checkpoint of it. */
+  /** Whether each stage resumes from the run's last checkpoint of it. */
   resume: boolean;
   /** Default: both. `decoder` alone takes the trained image tokenizer from the run's checkpoint. */
   stages?: readonly Stage[];
-  /** Called when training has ended or was interrupted, while the networks have the weights to be used. */
+  /** Called when training has ended or was interrupted, while the networks have the weights for use. */
   ended?(outcome: "finished" | "interrupted"): Promise<void>;
 }
 
 /**
- * Trains the image tokenizer, unless it is frozen, encodes the training pictures, and trains the decoder on their codes. Networks of the
- * captioner without weights get those of their checkpoint, else random ones.
+ * Trains the image tokenizer, unless it is frozen, encodes the training pictures, and trains the decoder on their codes. Networks
+ * of the captioner without weights are loaded from their checkpoint, or else initialised at random.
  */
 export async function trainCaptioner(
   context: StageContext,
@@ -93,7 +93,10 @@ export async function trainCaptioner(
   }
 }
 
-/** What `StageOptions.resume` says; where no checkpoint sets the weights of the stage's network, they are random from here on. */
+/**
+ * The value of `StageOptions.resume`. If no checkpoint sets the weights of the stage's network, they are initialised at random
+ * here.
+ */
 async function startOf(
   stage: Stage,
   { captioner, platform, run }: StageContext,
@@ -106,7 +109,7 @@ async function startOf(
   return found ? handOver(found) : false;
 }
 
-/** Gives a checkpoint once and keeps it no longer. */
+/** Returns a checkpoint once and does not keep it. */
 function handOver(found: FoundCheckpoint): () => FoundCheckpoint {
   const held = [found];
   return () => held.pop()!;
@@ -140,7 +143,7 @@ async function runTracked(
   return outcome;
 }
 
-/** Gives the image tokenizer the weights of its finished stage. Throws a `UserError` if the run has none. */
+/** Loads the image tokenizer's weights from its finished stage. Throws a `UserError` if the run has none. */
 async function loadTrainedTokenizer({ captioner, run, platform, config }: StageContext): Promise<void> {
   const { checkpoint, path } = await latestCheckpoint(platform.files, run.checkpointFolder("vqvae"));
   if (!checkpoint || checkpoint.step < config.vqvae.steps) {
@@ -152,7 +155,10 @@ async function loadTrainedTokenizer({ captioner, run, platform, config }: StageC
   captioner.unset.delete(captioner.imageTokenizer);
 }
 
-/** Writes the captioner with the weights that its networks have now (random where they have none yet), as `Captioner.load` and `fromFolder` read it. */
+/**
+ * Writes the captioner with its networks' current weights (random where they have none yet), for `Captioner.load` and
+ * `fromFolder`.
+ */
 export async function saveTrained(captioner: Captioner, files: Files, folder: string): Promise<void> {
   captioner.initialise();
   const weights = new Map([

@@ -1,7 +1,7 @@
 /**
- * All of a run's settings tried against the device before its first step: what a stage would refuse after hours is refused
- * now, in a sentence that names the setting to change. Steps are recorded as they will be and thrown away: nothing is
- * computed, and their memory is counted but not taken.
+ * Tries all settings of a run on the device before its first step: a setting that would fail a stage after hours fails now, in a
+ * sentence that names the setting to change. Steps are recorded as in the run and discarded: nothing is computed, and their
+ * memory is counted but not allocated.
  */
 
 import { imagesPerBatch as pictures } from "../captioner/batch.js";
@@ -19,10 +19,12 @@ import { planned } from "./captured-step.js";
 import { DecoderTraining } from "./decoder-training.js";
 import { TokenizerTraining } from "./tokenizer-training.js";
 
-/** Batches of one call draw from seeds 2³² apart: so there is room for two million pictures below 2⁵³. */
+/** Batches of one call draw from seeds 2³² apart. This leaves room for two million pictures below 2⁵³. */
 const highestSeed = 2 ** 48;
 
-/** The captioner of a run, with weights or without; see `CaptionModel`. Throws a `UserError` if the device cannot have it. */
+/**
+ * Creates the captioner of a run, with or without weights; see `CaptionModel`. Throws a `UserError` if the device cannot hold it.
+ */
 export function buildCaptioner(
   gpu: Gpu,
   config: Config,
@@ -45,7 +47,7 @@ export function buildCaptioner(
   );
 }
 
-/** Tries the steps of both stages, and what measures and captions pictures between and after them. Throws a `UserError`. */
+/** Tries the steps of both stages, and the measuring and captioning of pictures between and after them. Throws a `UserError`. */
 export function tryRun(captioner: Captioner): void {
   const { gpu, config, imageTokenizer, decoder, settings } = captioner;
   const { imageSize } = config.data;
@@ -96,7 +98,7 @@ export function tryRun(captioner: Captioner): void {
   gpu.trim();
 }
 
-/** Numbers that no step could be made with. */
+/** Rejects numbers that make any step impossible. */
 function checkNumbers(gpu: Gpu, { seed, data, vqvae, decoder }: Config): void {
   if (seed > highestSeed) {
     throw new UserError(
@@ -125,7 +127,7 @@ function checkNumbers(gpu: Gpu, { seed, data, vqvae, decoder }: Config): void {
   }
 }
 
-/** Runs `body`; what the device or an op has against it becomes a sentence about the settings that decide it. */
+/** Runs `body`. Turns an error of the device or of an op into a sentence about the settings that determine it. */
 function named<T>(what: string, settings: readonly string[], config: Config, body: () => T): T {
   try {
     return body();

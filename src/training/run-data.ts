@@ -1,6 +1,6 @@
 /**
- * What a run was trained on, kept in its folder as data.json: of each picture its name, its content, its split and its
- * captions, and the vocabulary. A resumed run compares it with what it finds.
+ * The data of a run, kept in its folder as data.json: name, content, split and captions of each picture, and the vocabulary. A
+ * resumed run compares it with the data it finds.
  */
 
 import type { Dataset } from "../data/dataset.js";
@@ -11,7 +11,7 @@ import type { Tokenizer } from "../text/tokenizer.js";
 
 const FORMAT = "mc-diffusion-run-data-1";
 const FILE = "data.json";
-/** How many names a line of differences lists; the rest is counted. */
+/** Number of names listed per line of differences; the rest is counted. */
 const LISTED = 5;
 
 export interface KeptPicture {
@@ -45,11 +45,11 @@ export async function describeData(
 
 export function vocabularyHash(tokenizer: Tokenizer, hash: Platform["hash"]): Promise<string> {
   const { words, ...others } = tokenizer.toJSON();
-  // Word vocabularies are known by their words alone.
+  // Word vocabularies are identified by their words alone.
   return hash("sha-256", JSON.stringify(words ?? others));
 }
 
-/** Writes the fingerprint into a run's folder. What the run knew of pictures that were not read this time stays. */
+/** Writes the fingerprint into a run's folder. Keeps the stored entries of pictures that were not read this time. */
 export async function keepData(
   files: Files,
   run: string,
@@ -67,13 +67,13 @@ export async function keepData(
   await files.write(`${run}/${FILE}`, `${JSON.stringify(record)}\n`);
 }
 
-/** The fingerprint that a run keeps; null if it has none, as runs of older versions. Throws a `UserError` if it is damaged. */
+/** Reads a run's fingerprint; null if it has none, as in runs of older versions. Throws a `UserError` if it is damaged. */
 export async function keptData(files: Files, run: string): Promise<RunData | null> {
   const path = `${run}/${FILE}`;
   if (!(await files.exists(path))) return null;
   const damaged = (): never => {
     throw new UserError(
-      `${path} is damaged, so nobody can tell whether the data is still the run's; remove it to go on with the data as it is`,
+      `${path} is damaged, so the run's data cannot be compared with the present data; remove it to go on with the data as it is`,
     );
   };
   let value: unknown;
@@ -96,7 +96,7 @@ export async function keptData(files: Files, run: string): Promise<RunData | nul
   };
 }
 
-/** What is different now, a line for each kind of difference; none if nothing is. */
+/** Describes the differences, one line for each kind; empty if there are none. */
 export function dataDifferences(before: RunData, now: RunData): string[] {
   const old = new Map(before.pictures.map((picture) => [picture.name, picture]));
   const names = new Set(now.pictures.map(({ name }) => name));
@@ -126,7 +126,7 @@ export function dataDifferences(before: RunData, now: RunData): string[] {
     ),
   );
   tell(
-    (count) => `captions rewritten of ${count}`,
+    (count) => `captions of ${count} rewritten`,
     both.flatMap(({ name, from, to }) => (from.captions === to.captions ? [] : [name])),
   );
   tell(

@@ -1,4 +1,4 @@
-/** Copies of small tensors that a step changes whatever its loss, so that a step that failed can be taken back. */
+/** Copies of small tensors that a step changes whatever its loss, so that a failed step can be undone. */
 
 import type { Gpu } from "../engine/gpu/gpu.js";
 import { bytesPerElement, type Float } from "../engine/gpu/kernel.js";
@@ -8,7 +8,7 @@ export class Snapshot {
   private readonly gpu: Gpu;
   private readonly pairs: readonly { tensor: Tensor<Float>; copy: Tensor<Float> }[];
 
-  /** Of dense tensors, which stay their owner's. */
+  /** `tensors` must be dense; their owner keeps them. */
   constructor(gpu: Gpu, tensors: readonly Tensor<Float>[]) {
     this.gpu = gpu;
     this.pairs = tensors.map((tensor) => ({
@@ -17,12 +17,12 @@ export class Snapshot {
     }));
   }
 
-  /** Records keeping the tensors as they are. */
+  /** Records a copy of the tensors' current values. */
   take(): void {
     for (const { tensor, copy } of this.pairs) this.copy(tensor, copy);
   }
 
-  /** Puts the tensors back to what they were when the last `take` ran. */
+  /** Restores the tensors to their values when the last `take` ran. */
   restore(): void {
     for (const { tensor, copy } of this.pairs) this.copy(copy, tensor);
   }

@@ -1,6 +1,6 @@
 /**
- * A run in a given time: how many steps each stage gets, how often they are measured and saved and how many pictures are
- * scored, from what each of these costs on this machine; and its correction while the machine turns out faster or slower.
+ * Plans a run in a given time: how many steps each stage gets, how often they are measured and saved and how many pictures are
+ * scored, from the cost of each on this machine. Corrects the plan when the machine turns out faster or slower.
  */
 
 import type { Config } from "../config/config.js";
@@ -13,7 +13,7 @@ import type { Costs } from "./costs.js";
 import { shown } from "./held-out.js";
 import type { Stage } from "./trainer.js";
 
-/** Settings that a plan decides. */
+/** Settings that a plan sets. */
 export const PLANNED_KEYS: readonly string[] = [
   "vqvae.steps",
   "vqvae.warmup",
@@ -25,22 +25,22 @@ export const PLANNED_KEYS: readonly string[] = [
   "log.scored",
 ];
 
-/** Share of the minutes for scores, bound and report at the end; more where the least number of pictures takes more. */
+/** Share of the minutes for scores, bound and report at the end; more if the least number of pictures takes more. */
 const CLOSING_SHARE = 0.15;
 /** Share of the minutes for measures while the decoder trains. */
 const MEASURING_SHARE = 0.06;
 const MOST_MEASURES = 6;
-/** Scored pictures of a split: fewer say too little, more are for `evaluate.js`. */
+/** Scored pictures of a split: fewer say too little, more are left to `evaluate.js`. */
 const SCORED = { least: 8, most: 100 };
-/** The decoder is saved so often; a plan is corrected where it is saved. */
+/** Number of checkpoints of the decoder; a plan is corrected at each. */
 const CHECKPOINTS = 16;
 /** The warm-up takes at most this share of a stage. */
 const WARMUP_SHARE = 0.1;
 /** Seconds at the end that do not depend on the number of pictures: weights, resampling, pages. */
 const CLOSING_SECONDS = 4;
-/** Fewer steps of the decoder than this are no training. */
+/** Fewest steps of the decoder that count as training. */
 const LEAST_STEPS = 50;
-/** Corrections by less than this share are not worth another learning-rate schedule. */
+/** Smaller corrections, as a share, do not justify another learning-rate schedule. */
 const SMALLEST_CORRECTION = 0.02;
 
 /** Pictures, and their captions. */
@@ -49,12 +49,12 @@ export interface PictureCount {
   captions: number;
 }
 
-/** What the time of a run's parts depends on beside its settings. */
+/** Quantities beside the settings that determine the duration of a run's parts. */
 export interface WorkLoad {
   trainingPictures: number;
-  /** Measured while training. */
+  /** Pictures that are measured during training. */
   heldOut: PictureCount;
-  /** Of all test splits, if `scored` pictures of each are scored. */
+  /** Pictures of all test splits, if `scored` pictures of each are scored. */
   tested(scored: number): PictureCount;
 }
 
@@ -71,13 +71,13 @@ export function workLoad(dataset: Dataset, heldOut: readonly number[]): WorkLoad
 }
 
 export interface TimePlanOptions {
-  /** What is planned: the plan sets its `PLANNED_KEYS`. The ratio of the two stages' steps stays as it is. */
+  /** The configuration to plan: the plan sets its `PLANNED_KEYS`. The ratio of the two stages' steps stays as it is. */
   config: Config;
   costs: Costs;
   work: WorkLoad;
   /** Whether only the VQ-VAE is trained. */
   vqvaeOnly: boolean;
-  /** Milliseconds, of which `began` and `deadline` are two. */
+  /** The current time in milliseconds, on the clock of `began` and `deadline`. */
   now: () => number;
   began: number;
   deadline: number;
@@ -91,17 +91,17 @@ export class TimePlan {
   readonly #ratio: number;
   /** Seconds that the run is planned for. */
   readonly #total: number;
-  /** Time of a step over the measured one: the mean of the last correction's and of the one before. */
+  /** Time of a step over the measured one: the mean of the last two corrections. */
   #slowness = 1;
   readonly #since = { steps: 0, ms: 0 };
 
-  /** Throws a `UserError` where the time is too short for a training. */
+  /** Throws a `UserError` if the time is too short for training. */
   constructor(options: TimePlanOptions) {
     const { config, vqvaeOnly } = options;
     this.#options = options;
     this.config = config;
     const { vqvaeStep } = options.costs;
-    // What is not done costs nothing.
+    // Skipped work costs nothing.
     const alone = { vqvaeStep, decoderStep: 0, encode: 0, caption: 0, bound: 0 };
     this.#costs = vqvaeOnly ? alone : options.costs;
     this.#ratio = vqvaeOnly ? 0 : config.decoder.steps / config.vqvae.steps;
@@ -135,9 +135,9 @@ export class TimePlan {
   }
 
   /**
-   * Called after each step with the milliseconds that it took. Returns how many steps the stage is to have now: another number
-   * only where `isSaved` says that a checkpoint follows, so that a resume goes on with the same schedule, or where the time
-   * is over. Sets `config`, too.
+   * Called after each step with its duration in milliseconds. Returns the number of steps of the stage. It changes only if
+   * `isSaved` says that a checkpoint follows, so that a resume goes on with the same schedule, or if the time is over. Also sets
+   * `config`.
    */
   after(stage: Stage, step: number, ms: number, isSaved: boolean): number {
     const costs = this.#costs;
@@ -161,7 +161,7 @@ export class TimePlan {
     if (stage === "vqvae") {
       const ratio = this.#ratio;
       const decoderStep = costs.decoderStep * this.#slowness;
-      // Of the time left both stages get what keeps their ratio.
+      // The stages share the time left so that the ratio of their steps stays as it is.
       const all = Math.floor((left + step * stepSeconds) / (stepSeconds + ratio * decoderStep));
       this.#setSteps(stage, step, all);
       if (ratio > 0) this.config.decoder.steps = Math.max(LEAST_STEPS, Math.floor(settings.steps * ratio));
@@ -169,14 +169,14 @@ export class TimePlan {
     return settings.steps;
   }
 
-  /** Pictures of each split that there is time to score. Sets `config`, too. */
+  /** Number of pictures of each split that there is time to score. Also sets `config`. */
   scored(): number {
     const { log } = this.config;
     log.scored = this.#affordable(log.scored, this.#left());
     return log.scored;
   }
 
-  /** What was chosen, why, and what more time would bring: lines to print. */
+  /** Lines to print: the choices, the reasons, and the effect of more time. */
   describe(): string[] {
     const { costs, work, vqvaeOnly } = this.#options;
     const { minutes, vqvae, decoder, log } = this.config;
@@ -208,13 +208,13 @@ export class TimePlan {
     return (this.#options.deadline - this.#options.now()) / 1000;
   }
 
-  /** Seconds for the steps that are left, of both stages while the first is trained. */
+  /** Seconds for the remaining steps, of both stages while the first is trained. */
   #leftForSteps(stage: Stage, step: number): number {
     const { decoder, log } = this.config;
     const done = stage === "decoder" ? step : 0;
     const measures = Math.ceil((decoder.steps - done) / log.evaluateEvery);
     if (measures > 1 && measures * this.#measuring() > 2 * MEASURING_SHARE * this.#total) {
-      // The last one remains.
+      // Only the last measure remains.
       log.evaluateEvery = decoder.steps;
       return this.#leftForSteps(stage, step);
     }
@@ -223,14 +223,14 @@ export class TimePlan {
     return this.#left() - closing - encoding - measures * this.#measuring();
   }
 
-  /** At most `scored` pictures of each split, so many that closing takes no longer than `seconds`, or the least. */
+  /** Number of pictures of each split, at most `scored`, whose closing fits in `seconds`, but no fewer than the least. */
   #affordable(scored: number, seconds: number): number {
     let count = scored;
     while (count > SCORED.least && this.#closing(count) > seconds) count--;
     return count;
   }
 
-  /** Seconds from the last step on, if `scored` pictures of each split are scored. */
+  /** Seconds from the last step to the end, if `scored` pictures of each split are scored. */
   #closing(scored = this.config.log.scored): number {
     const costs = this.#costs;
     const { work } = this.#options;

@@ -1,4 +1,4 @@
-/** Stage 1 as the training loop sees it: the image tokenizer, on augmented training pictures. */
+/** Stage 1 for the training loop: the image tokenizer, on augmented training pictures. */
 
 import { augment } from "../data/augment.js";
 import { Batches } from "../data/batches.js";

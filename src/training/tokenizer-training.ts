@@ -29,14 +29,14 @@ export class TokenizerTraining {
   private readonly random: Rng;
   private readonly bytes: Uint8Array;
   private readonly values: Float32Array;
-  /** The step whose batch `values` holds, or is going to. */
+  /** The step whose batch `values` holds or will hold. */
   private filled = 0;
   private filling: Promise<void> = Promise.resolve();
   private readonly images: Tensor;
   private readonly objective: Objective<[images: Tensor]>;
   private readonly training: ModelTraining<[images: Tensor]>;
 
-  /** Throws where the tokenizer is frozen: it has no objective. */
+  /** Throws if the tokenizer is frozen, which means that it has no objective. */
   constructor(
     tokenizer: ImageTokenizer,
     config: Config["vqvae"],
@@ -71,7 +71,7 @@ export class TokenizerTraining {
     return this.training.optimizer;
   }
 
-  /** Puts the batch of a step into `values`, in [-1, 1]. */
+  /** Fills `values` with the batch of a step, in [-1, 1]. */
   private fill(step: number): void {
     this.filled = step;
     this.filling = this.filling
@@ -80,11 +80,11 @@ export class TokenizerTraining {
         await this.batches(step - 1, this.bytes);
         for (let i = 0; i < this.bytes.length; i++) this.values[i] = this.bytes[i]! / 127.5 - 1;
       });
-    // Whoever takes the step is told.
+    // A rejection is reported by `step`, which awaits it.
     this.filling.catch(() => {});
   }
 
-  /** One step (from 1). Step 1 first starts the objective's statistics from its batch. */
+  /** Runs one step (from 1). Step 1 first initialises the objective's statistics from its batch. */
   async step(step: number): Promise<StepResult> {
     if (this.filled !== step) this.fill(step);
     await this.filling;
@@ -94,7 +94,7 @@ export class TokenizerTraining {
       noGrad(() => this.objective.start?.(this.images));
     }
     return this.training.step(step, () => {
-      // The GPU is busy with this step: the time to prepare the next batch.
+      // The GPU is busy with this step: prepare the next batch in the meantime.
       if (step < this.config.steps) this.fill(step + 1);
     });
   }
@@ -104,7 +104,7 @@ export class TokenizerTraining {
     this.training.undo();
   }
 
-  /** Tries the first step without running it; see `planned`. */
+  /** Dry run of the first step; see `planned`. */
   plan(): void {
     planned(this.images.gpu, () => noGrad(() => this.objective.start?.(this.images)));
     this.training.plan();
@@ -137,7 +137,7 @@ function optimizerOf(config: Config["vqvae"]) {
       peak: config.learningRate,
       warmup: config.warmup,
       decay: config.learningRateDecay,
-      // Read at each step: a run in a given time corrects it.
+      // Read at each step: a time-limited run corrects it.
       get steps() {
         return config.steps;
       },

@@ -1,4 +1,4 @@
-/** What the training loop asks of a stage, and what a stage is made from. */
+/** The interface between the training loop and a stage, and the inputs of a stage. */
 
 import type { Captioner } from "../captioner/captioner.js";
 import type { Config } from "../config/config.js";
@@ -9,7 +9,7 @@ import type { Platform } from "../platform/platform.js";
 import type { Checkpoint } from "./checkpoint.js";
 
 /**
- * The stages of a run, which name its log entries and checkpoints: `vqvae` trains the image tokenizer, whichever it is, `decoder` the
+ * The stages of a run, which name its log entries and checkpoints: `vqvae` trains the image tokenizer of any kind, `decoder` the
  * caption decoder.
  */
 export type Stage = "vqvae" | "decoder";
@@ -21,7 +21,7 @@ export interface StageContext {
   captioner: Captioner;
   dataset: Dataset;
   run: RunFolder;
-  /** Records of held-out pictures that are measured and shown while training. */
+  /** Records of held-out pictures that are measured and shown during training. */
   heldOut: readonly number[];
 }
 
@@ -34,31 +34,31 @@ export interface StepResult {
   gradNorm: number;
 }
 
-/** What a stage trains, one step at a time. Everything random in step n depends on the seed and n alone. */
+/** Trains a stage one step at a time. All randomness in step n depends on the seed and n alone. */
 export interface Trainer {
   readonly gpu: Gpu;
   readonly stage: Stage;
-  /** How many there are to be. Another number once `StageOptions.pace` has corrected it. */
+  /** Total number of steps. Changes when `StageOptions.pace` corrects it. */
   readonly steps: number;
-  /** What a step works through, for throughput. */
+  /** Units that a step processes, for throughput. */
   readonly perStep: { count: number; unit: "images" | "tokens" };
-  /** Step `step` (from 1). Resolves when its numbers have been read back. */
+  /** Runs step `step` (from 1). Resolves when its numbers have been read back. */
   step(step: number): Promise<StepResult>;
-  /** Takes back all that a step has changed whose gradient was not finite, so that it moved no weight. */
+  /** Undoes a step whose gradient was not finite: restores everything it changed (it moved no weight). */
   undo(): void;
-  /** Settings that the memory of a step grows with, as the message says that tells of too little: "vqvae.batch, …". */
+  /** Settings that the memory of a step grows with, as named in the message about a failed allocation: "vqvae.batch, …". */
   readonly memorySettings: string;
   /** Measures on held-out data. Calls `onBatch`, which may throw, after each batch of pictures or captions. */
   evaluate(onBatch?: () => void): Promise<Record<string, number>>;
   /** Writes samples under a name that contains the step; returns their path. `onBatch` as above. */
   sample(step: number, onBatch?: () => void): Promise<string>;
-  /** Runs `body` while the model has the weights that it would be used with if training ended here. */
+  /** Runs `body` while the model has the weights that would be used if training ended here. */
   withUsedWeights<T>(body: () => Promise<T>): Promise<T>;
   /** Weights and optimiser state, for a checkpoint. */
   save(): Promise<Pick<Checkpoint, "model" | "optimizer">>;
   /** Takes up the state of a checkpoint; `path` names it in errors. */
   load(checkpoint: Checkpoint, path: string): void;
-  /** Called once training is over: from now on the model has the weights that it is used with. */
+  /** Called once training is over: from now on the model has the weights for use. */
   finish?(): void;
   /** Frees all but the model. */
   dispose(): void;

@@ -19,7 +19,7 @@ export function buildVocabulary(dataset: Dataset, config: Config): Tokenizer {
   return tokenizers.get(config.data.tokenizer).build(captions, { minimumCount: config.data.minCount });
 }
 
-/** The vocabulary that a run has in its folder; null if the file is not there. */
+/** Reads the vocabulary from a run's folder; null if the file is not there. */
 export async function readVocabulary(files: Files, run: string): Promise<Tokenizer | null> {
   const path = `${run}/${vocabularyFile}`;
   if (await files.exists(path))
@@ -32,7 +32,7 @@ export async function writeVocabulary(files: Files, run: string, tokenizer: Toke
   await files.write(`${run}/${vocabularyFile}`, toJson(tokenizer.toJSON()));
 }
 
-/** The run's vocabulary, built from the training captions when the run starts. */
+/** The run's vocabulary, built from the training captions at the start of the run. */
 export async function runVocabulary(
   files: Files,
   run: Pick<RunFolder, "path">,
@@ -46,15 +46,15 @@ export async function runVocabulary(
   return tokenizer;
 }
 
-/** What each checkpoint of a run keeps of its vocabulary, so that a lost file can be made again. */
+/** The vocabulary data stored in each checkpoint of a run, from which a lost file can be restored. */
 export function keptVocabulary(tokenizer: Tokenizer): JsonRecord {
   return { vocabulary: tokenizer.toJSON() };
 }
 
 /**
- * The vocabulary of a run that goes on: its file's, else that of a checkpoint or of its finished weights. A run that has
- * trained nothing yet builds it anew, from the data as it was when it began (or from `otherData`, if that is wanted). `restored`
- * says where it was found if not in its file. Throws a `UserError` if there is none: a model cannot go on with other words.
+ * The vocabulary of a resumed run: from its file, else from a checkpoint or from its finished weights. A run that has trained
+ * nothing yet rebuilds it, from the data as it was when it began (or from `otherData`, if that is wanted). `restored` names the
+ * source if it is not the file. Throws a `UserError` if there is none: a model cannot go on with other words.
  */
 export async function resumedVocabulary(
   { files, hash }: Pick<Platform, "files" | "hash">,

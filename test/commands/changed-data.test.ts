@@ -59,7 +59,7 @@ t.test("what is different is told, and ends the resume", async (t) => {
       "error: the data is not what RUN began with; put it back, or go on with --changed-data:",
       "  1 picture removed: pink-bar.png",
       "  1 picture changed: red-circle.png",
-      "  captions rewritten of 1 picture: red-square.png",
+      "  captions of 1 picture rewritten: red-square.png",
     ],
     "item by item",
   );

@@ -91,7 +91,7 @@ t.test("tries are bounded", async (t) => {
   t.equal(stderr.match(/^warning: the GPU device was lost/gm)?.length, 5);
   t.match(
     ownLines(stderr).at(-1),
-    /^error: the GPU device was lost .*; the device was opened again 5 times in a row without coming to a further checkpoint/,
+    /^error: the GPU device was lost .*; the device was opened again 5 times in a row without reaching another checkpoint/,
   );
   t.notOk(existsSync(run), "a run without a step leaves no folder");
 });

@@ -299,7 +299,7 @@ t.test("wrong usage is told in one sentence, and leaves nothing behind", async (
   const before = readFileSync(join(unbroken, "log.jsonl"), "utf8");
   for (const [name, args, exit, message] of cases) {
     const { code, stdout, stderr } = await runCommand("train", args, { cwd: root });
-    const lines = ownLines(stderr).filter((line) => line !== "(--help tells more)");
+    const lines = ownLines(stderr).filter((line) => line !== "(see --help)");
     t.equal(code, exit, `${name}: exit code ${exit}`);
     t.equal(lines.length, 1, `${name}: one line, no stack: ${lines.join(" / ")}`);
     t.match(lines[0], message, `${name}: says what is wrong`);

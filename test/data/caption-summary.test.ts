@@ -58,13 +58,13 @@ t.test("warnings begin above 5 % of the words and 1 % of the captions", async (t
     summary([...many(95, "cat"), ...Array.from({ length: rare }, (_, i) => `rare${i}`)], { minCount: 2 });
   t.same(one(5).warnings(), [], "5 %");
   t.same(one(6).warnings(), [
-    "5.9 % of the words of the training captions become [UNK], as they are there less than 2 times; a lower data.minCount keeps them",
+    "5.9 % of the words of the training captions become [UNK], as they occur fewer than 2 times; a lower data.minCount keeps them",
   ]);
   const cut = (long: number) =>
     summary([...many(100 - long, "cat"), ...many(long, "a b c d e")], { maxLength: 5 });
   t.same(cut(1).warnings(), [], "1 %");
   t.same(cut(2).warnings(), [
-    "2 of 100 training captions are cut to 4 words; data.maxLength=6 holds the longest of 5",
+    "2 of 100 training captions are cut to 4 words; data.maxLength=6 fits the longest, of 5",
   ]);
 });
 
@@ -73,6 +73,6 @@ t.test("nothing but unknown words is an error", async (t) => {
   t.throws(warnings, UserError);
   t.throws(warnings, {
     message:
-      'all 4 words of the training captions become [UNK]: data.minCount=1000, and the most frequent word, "a", is there 2 times; lower data.minCount',
+      'all 4 words of the training captions become [UNK]: data.minCount=1000, and the most frequent word, "a", occurs 2 times; lower data.minCount',
   });
 });

@@ -82,7 +82,7 @@ t.test("bad rows are named by line", async (t) => {
   t.match(parseCaptions("captions.csv", "a.png,a cat").problems[0]!.text, "the header should name");
   t.match(parseCaptions("captions.csv", "file,caption\na.png,a,cat").problems[0]!, {
     line: 2,
-    text: "there are 3 fields, the header has 2",
+    text: "the row has 3 fields, the header has 2",
   });
 });
 

@@ -182,7 +182,7 @@ t.test("a vocabulary survives JSON and bad ones are named", async (t) => {
     [{ tokenizer: "words", words: "a b" }, /"words" should be a list/],
     [{ tokenizer: "words", words: ["a", 3] }, /words\[1\] should be one word/],
     [{ tokenizer: "words", words: ["Two words"] }, /words\[0\]/],
-    [{ tokenizer: "words", words: ["a", "b", "a"] }, /words\[2\], "a", is there twice/],
+    [{ tokenizer: "words", words: ["a", "b", "a"] }, /words\[2\], "a", occurs twice/],
   ];
   for (const [value, message] of bad) {
     t.throws(() => WordTokenizer.fromJSON(value, "v.json"), message);

@@ -52,7 +52,7 @@ t.test("differences are told item by item", async (t) => {
   ]);
   t.same(await differences(dataset(undefined, () => null)), [], "what was not read may be the same");
   t.same(await differences(dataset((records) => (records[1] = { ...records[1]!, captions: ["a zebra"] }))), [
-    "captions rewritten of 1 picture: thing 1",
+    "captions of 1 picture rewritten: thing 1",
   ]);
   t.same(
     dataDifferences(

@@ -1,4 +1,4 @@
-/** Where the words of a caption look: the decoder's cross-attention, averaged over heads and blocks. */
+/** The decoder's cross-attention from the words of a caption, averaged over heads and blocks. */
 
 import { attentionMap } from "../../engine/ops/attention.js";
 import { scale } from "../../engine/ops/elementwise.js";
@@ -7,8 +7,8 @@ import { type Tensor, zeros } from "../../engine/tensor/tensor.js";
 import type { CrossAttentionWatcher, Decoder } from "./decoder.js";
 
 /**
- * Collects one forward pass of a decoder with a caption a picture: give `watch` to it, then take `mean`. Of a batch only the
- * first caption is looked at, under guidance that of the full condition. Make it in the scope of that pass.
+ * Collects the attention of one forward pass of a decoder with one caption per picture: pass `watch` to it, then call `mean`.
+ * Only the first caption of a batch is used, under guidance with the full condition. Create it in the scope of that pass.
  */
 export class AttentionReadout {
   readonly watch: CrossAttentionWatcher;

@@ -57,7 +57,7 @@ export function logOneHot(ids: ArrayLike<number>, width: number): Float32Array {
   return values;
 }
 
-/** Which of `count` visits sequence `sequence` takes in each of `strata` ranges, and how many the range has. */
+/** The visits, out of `count`, that sequence `sequence` takes in each of `strata` ranges, and the size of each range. */
 export function drawVisits(
   count: number,
   strata: number,
@@ -73,10 +73,13 @@ export function drawVisits(
 }
 
 export interface BoundOptions {
-  /** Steps t at which the network is asked about each caption, 1 … the table's visits; default: all of them, the exact sum. */
+  /**
+   * Number of steps t at which the network is evaluated for each caption, 1 … the table's visits; default: all of them, the exact
+   * sum.
+   */
   steps?: number;
   seed?: number;
-  /** Captions worked through at once; default 64. The draws of x_t depend on it. */
+  /** Captions processed at once; default 64. The draws of x_t depend on it. */
   batch?: number;
   onBatch?: (done: number) => void;
 }
@@ -134,7 +137,7 @@ export async function captionBounds(
   }
 }
 
-/** The divergences of a batch of captions at each of the `times`, which name a step t for each caption. */
+/** The divergences of a batch of captions at each of the `times`, which hold a step t for each caption. */
 async function batchDivergences(
   decoder: Decoder,
   table: TransitionTable,

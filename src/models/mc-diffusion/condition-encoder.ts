@@ -1,9 +1,8 @@
 /**
- * What happens to the condition before the caption looks at it. The paper's decoder reads each code by itself; with few
- * blocks it then has to recognise things through the caption's own cross-attention. Here the positions can first look
- * at each other (blocks of self-attention), and a few further entries can sum the whole grid up (an MLP over all
- * positions, which finds things that stand in the same place faster than attention does). Neither depends on x_t or t, so
- * a sampler does it once a picture.
+ * Processes the condition before the caption attends to it. The paper's decoder reads each code separately; with few blocks it
+ * must then recognise things through the caption's cross-attention. Here the positions can first attend to each other (blocks of
+ * self-attention), and a few additional entries can summarise the whole grid (an MLP over all positions, which finds things at a
+ * fixed place faster than attention does). Neither depends on x_t or t, so a sampler runs this once per picture.
  */
 
 import type { Gpu } from "../../engine/gpu/gpu.js";
@@ -25,7 +24,7 @@ export interface ConditionEncoderShape {
   positions: number;
   /** Blocks of self-attention and MLP; 0: the positions stay as they are. */
   conditionBlocks: number;
-  /** G: entries that sum up the grid; 0: none. */
+  /** G: entries that summarise the grid; 0: none. */
   summaryTokens: number;
   /** As in the decoder's shape. */
   precision?: Float;
@@ -45,7 +44,7 @@ class ConditionBlock extends Module {
     super(gpu);
     this.precision = precision;
     this.heads = heads;
-    // Two branches a block are added to the stream: as in the decoder's blocks their sum is to stay near 1.
+    // Two branches per block are added to the stream: as in the decoder's blocks their sum should stay near 1.
     const input = { dtype: precision };
     const output = { dtype: precision, initialiser: fanIn(1 / Math.sqrt(2 * conditionBlocks)) };
     const hidden = Math.round(dim * mlpRatio);
@@ -70,10 +69,10 @@ class ConditionBlock extends Module {
   }
 }
 
-/** Numbers that a position gives to the summary: few, so that the layer over all positions stays small. */
+/** Numbers per position for the summary: few, so that the layer over all positions stays small. */
 const squeezedWidth = 16;
 
-/** [P, S, d] → [P, G, d]: every position squeezed, all of them together through one hidden layer. */
+/** [P, S, d] → [P, G, d]: squeezes every position, then passes all of them through one hidden layer. */
 class Summary extends Module {
   private readonly shape: ConditionEncoderShape;
   private readonly squeeze: Linear<Float>;

@@ -43,28 +43,28 @@ export interface DecoderShape {
   mlpRatio: number;
   /** Blocks of self-attention over the condition before the caption reads it; 0 as in the paper. */
   conditionBlocks: number;
-  /** Entries that sum up the whole code grid, beside its positions; 0 as in the paper. */
+  /** Entries that summarise the whole code grid, beside its positions; 0 as in the paper. */
   summaryTokens: number;
   dropout: number;
-  /** Width of a code vector, if the decoder sees the tokenizer's code vectors; null: it learns its own table. */
+  /** Width of a code vector if the decoder uses the tokenizer's code vectors; null: it learns a separate table. */
   codeDim: number | null;
-  /** What a masked condition position holds: a learned vector at its place, or zeros. */
+  /** Content of a masked condition position: a learned vector at its place, or zeros. */
   filler: "learned" | "zeros";
   /**
-   * Element type of the weights of large products, and of what they read and hand on to each other; default float32.
-   * With float16 these stay float32: sums, softmax, statistics, the residual stream, embeddings, time modulation, logits,
-   * losses and all gradients.
+   * Element type of the weights of large products, and of their inputs and the values passed between them; default float32. With
+   * float16 these stay float32: sums, softmax, statistics, the residual stream, embeddings, time modulation, logits, losses and
+   * all gradients.
    */
   precision?: Float;
 }
 
-/** What a block needs to know of the decoder it is in. */
+/** The part of the decoder's shape that a block depends on. */
 export type DecoderBlockShape = Pick<
   DecoderShape,
   "dim" | "heads" | "mlpRatio" | "blocks" | "dropout" | "precision"
 >;
 
-/** One block of the decoder: what stands between two states of the residual stream. */
+/** One block of the decoder, between two states of the residual stream. */
 export class DecoderBlock extends Module {
   private readonly heads: number;
   private readonly qkv: Linear<Float>;
@@ -83,7 +83,7 @@ export class DecoderBlock extends Module {
     this.precision = precision;
     this.heads = heads;
     this.dropRate = dropout;
-    // Three branches a block are added to the residual stream; their outputs start small enough for the sum to stay near 1.
+    // Three branches per block are added to the residual stream; their outputs start small enough for the sum to stay near 1.
     const input = { dtype: precision };
     const output = { dtype: precision, initialiser: fanIn(1 / Math.sqrt(3 * blocks)) };
     const hidden = Math.round(dim * mlpRatio);
@@ -97,15 +97,14 @@ export class DecoderBlock extends Module {
     this.down = this.child("down", new Linear(gpu, hidden, dim, output));
   }
 
-  /** What the cross-attention reads of a condition [B, S, d]: [B, S, 2d]. */
+  /** Keys and values of the cross-attention for a condition [B, S, d]: [B, S, 2d]. */
   keysAndValues(condition: Tensor<Float>): Tensor<Float> {
     return this.keyValue.forward(condition, { output: this.precision });
   }
 
   /**
-   * x [B, L, d]; selfModulation and crossModulation [B, 2d]; keyValue [P, S, 2d] from `keysAndValues` → [B, L, d].
-   * P pictures serve B = R·P captions, those of a picture one after the other.
-   * `watch` receives what the cross-attention was computed from.
+   * x [B, L, d]; selfModulation and crossModulation [B, 2d]; keyValue [P, S, 2d] from `keysAndValues` → [B, L, d]. P pictures
+   * serve B = R·P captions; the captions of a picture are consecutive. `watch` receives the inputs of the cross-attention.
    */
   forward(
     x: Tensor,
@@ -116,7 +115,7 @@ export class DecoderBlock extends Module {
     watch?: CrossAttentionWatcher,
   ): Tensor {
     const drop = (y: Tensor) => (random && this.dropRate > 0 ? dropout(y, this.dropRate, random) : y);
-    /** The branch's last layer, added to the stream: in one dispatch unless dropout comes between. */
+    /** Adds the output of the branch's last layer to the stream, in one dispatch unless dropout comes between. */
     const addBranch = (stream: Tensor, layer: Linear<Float>, input: Tensor<Float>) =>
       random && this.dropRate > 0
         ? add(stream, drop(layer.forward(input)))
@@ -127,7 +126,7 @@ export class DecoderBlock extends Module {
       const attended = selfAttention(qkv, this.heads).output;
       const afterSelf = addBranch(x, this.selfOutput, attended);
       const query = this.query.forward(adaLayerNorm(afterSelf, crossModulation, stored), stored);
-      // The captions of a picture ask the same keys: they are one long row of queries.
+      // The captions of a picture attend to the same keys: they form one long row of queries.
       const queries = query.reshape([keyValue.shape[0]!, -1, query.shape[2]!]);
       const { output, logSumExp } = crossAttention(queries, keyValue, this.heads);
       watch?.(queries, keyValue, this.heads, logSumExp);
@@ -139,19 +138,19 @@ export class DecoderBlock extends Module {
   }
 }
 
-/** What the blocks read of a condition: independent of x_t and t, so a sampler computes it once. */
+/** Inputs of the blocks from a condition: independent of x_t and t, so a sampler computes them once. */
 export interface PreparedCondition {
-  /** Of each block: packed keys and values [P, S + G, 2d] of S positions, then G summary entries. */
+  /** For each block: packed keys and values [P, S + G, 2d] of S positions, then G summary entries. */
   readonly keyValues: readonly Tensor<Float>[] | null;
-  /** Instead of them, if each block makes its own when it runs: the condition itself, [P, S + G, d]. */
+  /** Instead of them, if each block computes its keys and values when it runs: the condition itself, [P, S + G, d]. */
   readonly condition: Tensor | null;
   /** P */
   readonly pictures: number;
 }
 
 /**
- * Sees the cross-attention of each block: queries [P, R·L, d], packed keys and values [P, S + G, 2d], and the logarithm
- * of what its weights were divided by, [P, heads, R·L].
+ * Receives the cross-attention of each block: queries [P, R·L, d], packed keys and values [P, S + G, 2d], and the logarithm of
+ * the normaliser of its weights, [P, heads, R·L].
  */
 export type CrossAttentionWatcher = (
   query: Tensor<Float>,
@@ -163,7 +162,7 @@ export type CrossAttentionWatcher = (
 export interface DecoderCall {
   /** Switches dropout on (training). */
   random?: Rng;
-  /** Keeps only what goes into each block and runs the block again for its gradient. */
+  /** Keeps only the input of each block and runs the block again for its gradient. */
   checkpointing?: boolean;
   watch?: CrossAttentionWatcher;
 }
@@ -228,7 +227,7 @@ export class Decoder extends Module {
     this.head = this.child("head", new Linear(gpu, dim, vocabulary, { dtype: shape.precision }));
   }
 
-  /** y [B, S] with K for a masked position → [B, S, d]: the code's vector plus that of its place in the grid. */
+  /** y [B, S] with K for a masked position → [B, S, d]: the vector of the code plus that of its place in the grid. */
   private condition(codes: Tensor<"u32">): Tensor {
     const { side, dim } = this.shape;
     return this.gpu.scope(() => {
@@ -236,15 +235,15 @@ export class Decoder extends Module {
       const table = concat([known, this.codeMask ?? zeros(this.gpu, [1, dim], "f32", "codeMask")], 0);
       const places = add(this.codeRows.reshape([side, 1, dim]), this.codeColumns.reshape([1, side, dim]));
       const positions = places.reshape([side * side, dim]);
-      // Zeros as filler means nothing at all: no place either.
+      // A filler of zeros adds nothing at all, not even the place.
       const zeroId = this.codeMask ? undefined : this.shape.codes;
       return embedding(table, codes, { positions, zeroId });
     });
   }
 
   /**
-   * y [P, S], K for a masked position → what `forward` needs of it. `keyValues: false` leaves the keys and values to
-   * the blocks: with activation checkpointing they are then made again instead of kept.
+   * y [P, S], K for a masked position → input of `forward`. `keyValues: false` leaves the keys and values to the blocks: with
+   * activation checkpointing they are recomputed instead of kept.
    */
   prepare(codes: Tensor<"u32">, { keyValues = true } = {}): PreparedCondition {
     const { side } = this.shape;
@@ -270,7 +269,7 @@ export class Decoder extends Module {
     return this.gpu.scope(() => this.head.forward(this.beforeHead(xt, t, condition, call).hidden));
   }
 
-  /** The same without the last product, which training leaves to the loss: all logits at once can be too many. */
+  /** The same without the last product, which training leaves to the loss, because all logits at once can be too large. */
   beforeHead(
     xt: Tensor<"u32">,
     t: Tensor<"u32">,

@@ -1,4 +1,4 @@
-/** Captions drawn by the reverse process: fixed words and the prepared condition are held until the end of the chain. */
+/** Generates captions by the reverse process. Fixed words and the prepared condition are kept until the end of the chain. */
 
 import type { TransitionTable } from "../../diffusion/coefficients.js";
 import type { Guidance } from "../../diffusion/guidance.js";
@@ -13,12 +13,12 @@ import type { SamplingSettings } from "../sampling-settings.js";
 import { AttentionReadout } from "./attention-readout.js";
 import type { Decoder, PreparedCondition } from "./decoder.js";
 
-/** Added to a logit: a word that cannot come. */
+/** Added to a logit to exclude a word. */
 const impossible = -1e4;
-/** A temperature of 0 would divide by it. */
+/** Replaces a temperature of 0, which would be a divisor. */
 const greedyTemperature = 1e-3;
 
-/** The noise process of a decoder: its schedule, and its tables over visited steps, which stay its own. */
+/** The noise process of a decoder: its schedule, and its tables over visited steps, which it owns. */
 export interface Process {
   readonly schedule: Schedule;
   table(visits: readonly number[]): TransitionTable;
@@ -82,7 +82,9 @@ export function* generate(
   }
 }
 
-/** Numbers [L, M] to add to the logits so that no caption holds a banned token or ends in a gap; null if there is nothing to forbid. */
+/**
+ * Penalties [L, M] to add to the logits so that no caption holds a banned token or ends in a gap; null if nothing is excluded.
+ */
 function penaltyOf(
   { gpu, shape: { length, vocabulary } }: Decoder,
   endId: number,
@@ -98,7 +100,7 @@ function penaltyOf(
   return fromArray(gpu, penalty, [length, vocabulary], "f32", "impossible words");
 }
 
-/** A row of L numbers for each of a batch: u32 [B, L]. */
+/** Repeats a row of L numbers for each caption of a batch: u32 [B, L]. */
 function repeated(decoder: Decoder, row: ArrayLike<number>, batch: number, label: string): Tensor<"u32"> {
   const data = Uint32Array.from({ length: batch * row.length }, (_, i) => row[i % row.length]!);
   return fromArray(decoder.gpu, data, [batch, row.length], "u32", label);
@@ -120,7 +122,7 @@ function checkStart(
   }
 }
 
-/** Prepares a condition once for as long as the sampler gives the same tensor. */
+/** Prepares a condition once while the sampler passes the same tensor. */
 class PreparedOnce {
   private readonly decoder: Decoder;
   private source: Tensor<"u32"> | null = null;

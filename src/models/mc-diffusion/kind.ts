@@ -1,4 +1,4 @@
-/** Masked conditional diffusion as a configuration chooses it: `model=mc-diffusion`. */
+/** Registers masked conditional diffusion for configurations: `model=mc-diffusion`. */
 
 import { UserError } from "../../platform/errors.js";
 import type { CaptionDecoderKind } from "../caption-decoder.js";

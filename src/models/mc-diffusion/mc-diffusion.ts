@@ -1,4 +1,4 @@
-/** The D3PM caption decoder as a captioner uses it: the network with its noise process. */
+/** The D3PM caption decoder for a captioner: the network with its noise process. */
 
 import { type TransitionTable, transitionTable } from "../../diffusion/coefficients.js";
 import { mixBranches } from "../../diffusion/guidance.js";
@@ -34,7 +34,7 @@ export class McDiffusion extends Decoder implements CaptionDecoder {
     this.schedule = new Schedule({ tokens: shape.vocabulary, steps: shape.timesteps, ends: schedule });
   }
 
-  /** The decoder as this class. Throws a `UserError` if it is another kind. */
+  /** Returns the decoder as this class. Throws a `UserError` if it is of another kind. */
   static of(decoder: CaptionDecoder): McDiffusion {
     if (decoder instanceof McDiffusion) return decoder;
     throw new UserError("This works on an mc-diffusion decoder only, and this captioner has another kind.");
@@ -45,7 +45,7 @@ export class McDiffusion extends Decoder implements CaptionDecoder {
     return this.schedule.steps;
   }
 
-  /** The process over the visited steps, a falling list; kept for the next time. */
+  /** The process over the visited steps, a descending list; cached. */
   table(visits: readonly number[]): TransitionTable {
     const key = visits.join();
     let table = this.tables.get(key);

@@ -1,4 +1,4 @@
-/** One micro-batch of the paper's Algorithm 1: t, x_t and the condition's mask are drawn, and the loss is taken. */
+/** One micro-batch of the paper's Algorithm 1: draws t, x_t and the condition's mask, and computes the loss. */
 
 import { type TransitionTable, transitionTable } from "../../diffusion/coefficients.js";
 import { qSample, sampleTimesteps } from "../../diffusion/forward.js";
@@ -18,13 +18,13 @@ export type DiffusionSettings = Pick<
   "pCond" | "pMask" | "pDrop" | "lambda" | "adaptiveAuxiliary" | "importanceSampling" | "checkpointing"
 >;
 
-/** What Algorithm 1 draws for a batch. */
+/** The draws of Algorithm 1 for a batch. */
 export interface Drawn {
   x0: Tensor<"u32">;
   xt: Tensor<"u32">;
   t: Tensor<"u32">;
   y: Tensor<"u32">;
-  /** Of each caption's loss, where t is not drawn uniformly. */
+  /** Weights of the captions' losses if t is not drawn uniformly. */
   weights: Tensor | null;
 }
 
@@ -33,7 +33,7 @@ export interface Drawn {
  * network's p̃_θ(x_0 | x_t, y).
  */
 export class DiffusionObjective implements Objective<[tokens: Tensor<"u32">, codes: Tensor<"u32">]> {
-  /** The moving averages of importance sampling, which learn from losses also where no weight moves. */
+  /** The moving averages of importance sampling, which learn from losses even if no weight moves. */
   readonly state: ReadonlyMap<string, Tensor>;
   protected readonly decoder: Decoder;
   protected readonly settings: DiffusionSettings;
@@ -70,7 +70,7 @@ export class DiffusionObjective implements Objective<[tokens: Tensor<"u32">, cod
     };
   }
 
-  /** The loss of the noised tokens x_t [B, L] at t [B], given the codes y that are left. */
+  /** The loss of the noised tokens x_t [B, L] at t [B], given the remaining codes y. */
   protected lossOf({ x0, xt, t, y, weights }: Drawn): KlResult {
     const { decoder, settings, random, table } = this;
     const { checkpointing, lambda, adaptiveAuxiliary: adaptive } = settings;

@@ -29,12 +29,12 @@ export const mcDiffusionSettings = {
   conditionEmbedding: choice(
     "vectors",
     ["codes", "vectors"],
-    "what the decoder sees of a code: its own learned table by index, or the VQ-VAE's frozen code vector",
+    "the decoder's input for a code: a learned table by index, or the VQ-VAE's frozen code vector",
   ),
   schedule: choice(
     "vq-diffusion-paper",
     schedulePresets,
-    "how the words get lost: masked and replaced (cumulative mask rate 0 → 0.9), the public code's end points (0.99999, hardly any replacement), masked only, replaced only",
+    "how words are noised: masked and replaced (cumulative mask rate 0 → 0.9), the public code's end points (0.99999, hardly any replacement), masked only, replaced only",
   ),
   timesteps: integer(100, 2, 10000, "diffusion steps T (paper: 100)"),
   lambda: number(
@@ -60,9 +60,9 @@ export const mcDiffusionSettings = {
     0,
     0,
     1,
-    "share of the captions (as for pCond) that lose the whole condition besides (paper: 0): with it, cfg works on a model trained for mcs",
+    "share of the captions (as for pCond) that also lose the whole condition (paper: 0): with it, cfg works on a model trained for mcs",
   ),
-  filler: choice("learned", ["learned", "zeros"], "what a masked condition position holds"),
+  filler: choice("learned", ["learned", "zeros"], "content of a masked condition position"),
   steps: integer(6000, 1, MANY, "training steps"),
   batch: integer(64, 1, 65535, "captions a step (paper: 128)"),
   captionsPerImage: integer(

@@ -15,7 +15,7 @@ import { ShapeError } from "../../engine/tensor/errors.js";
 import { noGrad } from "../../engine/tensor/tape.js";
 import { empty, type Tensor, zeros } from "../../engine/tensor/tensor.js";
 
-/** A codebook and what its running update remembers. All are float32, so that they are saved like other weights. */
+/** A codebook and the state of its running update. All tensors are float32, so that they are saved like other weights. */
 export interface CodebookState {
   /** e_k: [K, D]. */
   codes: Tensor;
@@ -46,7 +46,7 @@ function sizes(op: string, z: Tensor, codes: Tensor): { rows: number; width: num
   return { rows: z.size / width, width, codeCount: codes.shape[0]! };
 }
 
-/** [N, D] as it is if D is divisible by 4, else with zeros behind each row. */
+/** [N, D] unchanged if D is divisible by 4, else with zeros after each row. */
 function paddedRows(x: Tensor, rows: number, width: number): Tensor {
   const dense = contiguous(x.detach()).reshape([rows, width]);
   if (width % 4 === 0) return dense;
@@ -61,7 +61,7 @@ const unusedParams = { ranges: 1, decay: 0, epsilon: 0, restart_after: 0 };
 const elementOf = (width: number) => (width % 4 === 0 ? "vector" : "scalar");
 const columnsOf = (width: number) => (width % 4 === 0 ? width / 4 : width);
 
-/** The grid of a kernel with one invocation for each of `count` things. */
+/** The grid of a kernel with one invocation for each of `count` items. */
 function grid(gpu: Gpu, kernel: Tunable<{ WORKGROUP: number }>, count: number) {
   return { groups: gpu.groups1d(count, gpu.tunables(kernel).WORKGROUP) };
 }
@@ -91,8 +91,8 @@ const searches: readonly SearchVariant[] = [
 ];
 
 /**
- * For every vector of z [..., D] the code k of codes [K, D] with the least |z − e_k|², ties to the lowest k, and that
- * squared distance. Not differentiable.
+ * For every vector of z [..., D] the code k of codes [K, D] with the smallest |z − e_k|², ties to the lowest k, and that squared
+ * distance. Not differentiable.
  */
 export function nearestCodes(z: Tensor, codes: Tensor): NearestCodes {
   checkTensors("nearestCodes", "f32", z, codes);
@@ -167,7 +167,7 @@ export interface Quantized {
   commitmentLoss: Tensor;
 }
 
-/** Replaces every vector of z [..., D] by its nearest code; `beta` weighs the commitment term. */
+/** Replaces every vector of z [..., D] with its nearest code; `beta` weights the commitment term. */
 export function quantizeStraightThrough(z: Tensor, codes: Tensor, beta = 0.25): Quantized {
   const { ids, distance } = nearestCodes(z, codes);
   const nearest = noGrad(() => embedding(codes, ids));
@@ -187,7 +187,7 @@ export interface UpdateOptions {
   epsilon?: number;
 }
 
-/** What an update needs of a batch. Several processes add theirs up, element by element. */
+/** Inputs of an update from a batch. Several processes add theirs up, element by element. */
 export interface BatchSums {
   /** n_k, the vectors that chose each code: [K]. */
   counts: Tensor;
@@ -195,7 +195,10 @@ export interface BatchSums {
   sums: Tensor;
 }
 
-/** Counts and sums of the vectors z [..., D] by the code of `codeCount` that each chose. Sums follow the order of the vectors: repeatable. */
+/**
+ * Counts and sums of the vectors z [..., D] by the code of `codeCount` that each chose. Sums follow the order of the vectors and
+ * are therefore repeatable.
+ */
 export function batchSums(z: Tensor, ids: Tensor<"u32">, codeCount: number): BatchSums {
   checkTensors("batchSums", "f32", z);
   checkTensors("batchSums", "u32", ids);
@@ -266,7 +269,7 @@ export function updateCodebook(
 }
 
 /**
- * Gives every code that was idle for at least `restartAfter` updates a vector of z [..., D]: code k becomes vector
+ * Replaces every code that was idle for at least `restartAfter` updates with a vector of z [..., D]: code k becomes vector
  * picks[k] modulo the number of vectors, counted as seen once. `picks` is u32 [K], usually random.
  */
 export function restartCodes(
@@ -308,15 +311,14 @@ export function restartCodes(
   });
 }
 
-/** Starts all codes from vectors of one batch: code k becomes vector picks[k] (see `restartCodes`). */
+/** Initialises all codes from vectors of one batch: code k becomes vector picks[k] (see `restartCodes`). */
 export function initialiseCodes(state: CodebookState, z: Tensor, picks: Tensor<"u32">): void {
   restartCodes(state, z, picks, 0);
 }
 
 /**
- * A row of `rows` for each code that is due for a restart, idle[k] >= `restartAfter`: u32 shaped like `idle` (0 where it
- * is not due). Rows are drawn without replacement. If more codes are due than there are rows, every row is drawn equally
- * often, give or take one.
+ * A row of `rows` for each code that is due for a restart, idle[k] >= `restartAfter`: u32 shaped like `idle` (0 where not due).
+ * Rows are drawn without replacement. If more codes are due than there are rows, the rows are drawn equally often, to within one.
  */
 export function drawRestartRows(rng: Rng, idle: Tensor, rows: number, restartAfter: number): Tensor<"u32"> {
   const kernel = kernels.restartRows.draw;

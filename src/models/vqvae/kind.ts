@@ -1,4 +1,4 @@
-/** The VQ-VAE as a configuration chooses it: `imageTokenizer=vqvae`. */
+/** Registers the VQ-VAE for configurations: `imageTokenizer=vqvae`. */
 
 import type { ImageTokenizerKind } from "../image-tokenizer.js";
 import { type VqVaeSettings, vqvaeSettings } from "./settings.js";

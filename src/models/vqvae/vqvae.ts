@@ -1,6 +1,6 @@
 /**
- * The image tokenizer (VQ-VAE, van den Oord et al. 2017): encoder, nearest code, decoder. The codebook follows the
- * encoder by moving averages instead of a gradient; codes that nobody uses are restarted from the batch.
+ * The image tokenizer (VQ-VAE, van den Oord et al. 2017): encoder, nearest code, decoder. The codebook follows the encoder by
+ * moving averages instead of a gradient; unused codes are restarted from the batch.
  */
 
 import type { Gpu } from "../../engine/gpu/gpu.js";
@@ -51,7 +51,7 @@ export interface VqVaeShape {
 }
 
 const groupChannels = 8;
-/** Pictures get a fourth channel of zeros inside the networks: convolutions then read and write whole vec4s. */
+/** Pictures get a fourth channel of zeros inside the networks, so that convolutions read and write whole vec4s. */
 const pictureChannels = 4;
 
 /** x [B, H, W, C] → SiLU(group norm): groups of 8 channels. */
@@ -128,7 +128,7 @@ function widths({ channels, downsample }: VqVaeShape): number[] {
   return Array.from({ length: downsample }, (_, level) => channels * 2 ** level);
 }
 
-/** What the encoder and the decoder do at the resolution of the code grid. */
+/** The layers of the encoder and of the decoder at the resolution of the code grid. */
 class Bottom extends Module {
   private readonly blocks: ResBlock[];
   private readonly attention: GridAttention | null;
@@ -200,7 +200,7 @@ class Decoder extends Module {
     this.doublings = levels.map((inputs, level) => {
       const last = level === levels.length - 1;
       const outputs = last ? pictureChannels : levels[level + 1]!;
-      // Four of the sixteen weights meet at each output pixel.
+      // Four of the sixteen weights contribute to each output pixel.
       const initialiser = normal(Math.sqrt((last ? 1 : 2) / (4 * inputs)));
       return {
         weight: this.parameter(`double${level}.weight`, [4, 4, outputs, inputs], initialiser),
@@ -228,7 +228,7 @@ export interface VqVaeLossOptions {
   commitment: number;
   /** Decay of the codebook's moving averages. */
   decay: number;
-  /** Restarts codes that were idle for so many steps; 0 = never. */
+  /** Restarts codes that were idle for this many steps; 0 = never. */
   restartAfter: number;
   /** Error of the reconstruction: mean square, mean absolute, or the sum of both. */
   reconstruction: "l2" | "l1" | "both";
@@ -239,7 +239,7 @@ export interface VqVaeLoss {
   total: Tensor;
   reconstruction: Tensor;
   commitment: Tensor;
-  /** The encoder's outputs z [B, h, w, D], off the tape, and their sums by code: what the codebook learns from. */
+  /** The encoder's outputs z [B, h, w, D], not recorded on the tape, and their sums by code: the codebook learns from them. */
   vectors: Tensor;
   sums: BatchSums;
 }
@@ -266,7 +266,7 @@ export class VqVae extends Module implements ImageTokenizer {
     this.decoder = this.child("decoder", new Decoder(gpu, shape));
     const statistic = (name: string, size: number[], initialiser: Initialiser) =>
       this.parameter(`codebook.${name}`, size, initialiser, { trained: false });
-    // As if every code had been seen once, where it is: the first update then moves the codes instead of replacing them.
+    // As if every code had been seen once, at its place: the first update then moves the codes instead of replacing them.
     const asCodes: Initialiser = (size, seed, name) => normal(1)(size, seed, name.replace(/sums$/, "codes"));
     this.codebook = this.parameter("codebook.codes", [codes, codeDim], normal(1), { trained: false });
     this.state = {
@@ -295,7 +295,7 @@ export class VqVae extends Module implements ImageTokenizer {
     return this.codebook;
   }
 
-  /** Of one picture through the convolutions of encoder and decoder. */
+  /** Multiply-adds of one picture through the convolutions of encoder and decoder. */
   get multiplyAdds(): number {
     const { channels, downsample, resBlocks, imageSize, codes, codeDim } = this.shape;
     let sum = 0;
@@ -312,7 +312,9 @@ export class VqVae extends Module implements ImageTokenizer {
     return sum + 2 * resBlocks * block + (codes + 2 * width) * codeDim * side * side;
   }
 
-  /** Reconstruction and commitment by gradients; the codebook by moving averages, after them. It starts from the first batch. */
+  /**
+   * Reconstruction and commitment by gradients; then the codebook by moving averages. The codebook starts from the first batch.
+   */
   objective(settings: VqVaeLossOptions, random: Rng): Objective<[images: Tensor]> {
     return {
       start: (images) => this.startCodebook(images, random),
@@ -351,8 +353,8 @@ export class VqVae extends Module implements ImageTokenizer {
   }
 
   /**
-   * Sets the codebook to encoder outputs of a batch, chosen at random: codes that start among the data are used. Without it
-   * training starts from the random initial codes.
+   * Sets the codebook to encoder outputs of a batch, chosen at random: codes that start among the data are used. Without this
+   * call training starts from the random initial codes.
    */
   startCodebook(images: Tensor, random: Rng): void {
     this.gpu.scope(() => {
@@ -362,8 +364,8 @@ export class VqVae extends Module implements ImageTokenizer {
   }
 
   /**
-   * L = error(x, x̂) + β·mean (z − sg(e))², the error as `options.reconstruction` says; gradients pass from x̂'s codes to z unchanged. The codebook
-   * does not move: see `updateCodebook`.
+   * L = error(x, x̂) + β·mean (z − sg(e))², with the error of `options.reconstruction`; gradients pass from x̂'s codes to z
+   * unchanged. The codebook does not move: see `updateCodebook`.
    */
   loss(images: Tensor, options: Pick<VqVaeLossOptions, "commitment" | "reconstruction">): VqVaeLoss {
     return this.gpu.scope(() => {
@@ -389,8 +391,8 @@ export class VqVae extends Module implements ImageTokenizer {
   }
 
   /**
-   * Moves the codebook towards the vectors that chose its codes, then restarts idle codes from `vectors`. `sums` may be those of several
-   * `processes` with as many vectors each. Returns [Σ N_k, perplexity, codes used, vectors] of the batch.
+   * Moves the codebook towards the vectors that chose its codes, then restarts idle codes from `vectors`. `sums` may be those of
+   * several `processes` with as many vectors each. Returns [Σ N_k, perplexity, codes used, vectors] of the batch.
    */
   updateCodebook(
     { vectors, sums }: Pick<VqVaeLoss, "vectors" | "sums">,
@@ -407,7 +409,7 @@ export class VqVae extends Module implements ImageTokenizer {
     });
   }
 
-  /** A vector of z for each code that is due for a restart, no vector twice while there are others. */
+  /** A vector of z for each code that is due for a restart; no vector twice until all are used. */
   private picks(z: Tensor, random: Rng, restartAfter: number): Tensor<"u32"> {
     return drawRestartRows(random, this.state.idle, z.size / this.shape.codeDim, restartAfter);
   }
