@@ -14,12 +14,12 @@ import { gallery } from "./gallery.js";
 /** @param {string} name */
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 
-/** Where `npm run web` builds it. */
+/** The output folder of `npm run web`. */
 export const siteFolder = here("dist");
 
 /**
- * The worker that keeps the page for visits without a network: all but source maps, weights and pictures to train on is stored at
- * the first visit.
+ * Builds the service worker that keeps the page for offline visits. The first visit stores every file except source maps,
+ * weights and training pictures.
  * @param {string} folder
  */
 async function buildServiceWorker(folder) {
@@ -46,7 +46,8 @@ async function buildServiceWorker(folder) {
 }
 
 /**
- * Pages, styles, program, gallery, the shipped weights and the pictures to train on. The folder is replaced when all of it is there.
+ * Builds pages, styles, program, gallery, the shipped weights and the training pictures. Replaces the folder only once everything
+ * is built.
  * @param {string} folder
  */
 export async function buildSite(folder) {
@@ -77,7 +78,7 @@ export async function buildSite(folder) {
     for (const name of ["config.json", "model.safetensors"]) {
       await copyFile(join(shippedWeights(), name), join(unfinished, "weights/emoji", name));
     }
-    // The same 512 pictures in the sizes that the presets quick and emoji take.
+    // The same 512 pictures in the image sizes of the presets quick and emoji.
     for (const imageSize of [32, 64]) {
       const { data } = resolveConfig({ preset: "quick", set: [`data.imageSize=${imageSize}`] });
       const dataset = await loadDataset(data, true);

@@ -4,17 +4,17 @@ import sharp from "sharp";
 import { modulesDirectory, nodePlatform } from "../dist/node.js";
 import { buildEmojiIndex } from "../dist/training.js";
 
-/** Twice what the model takes, so that they are crisp to look at. */
+/** Twice the model's input size, so that they look crisp. */
 const size = 128;
 const perSplit = 12;
 
 /** @type {Readonly<Record<"render" | "tone", string>>} */
 const splits = {
-  render: "a known emoji in a drawing that was never trained",
-  tone: "a known thing in a skin tone never trained on it",
+  render: "a known emoji, in a drawing that was not in the training data",
+  tone: "a known emoji, in a skin tone that it did not have in the training data",
 };
 
-/** Who drew the emoji, and under which licence. */
+/** Artists and licences of the emoji. */
 const vendors = {
   noto: { name: "Noto Emoji", by: "Google", licence: "Apache-2.0" },
   twemoji: { name: "Twemoji", by: "Twitter and contributors", licence: "CC BY 4.0" },
@@ -22,8 +22,8 @@ const vendors = {
 };
 
 /**
- * Pictures evenly spread over the held-out splits `render` and `tone` (not picked by what the model makes of them), and what is
- * known of them: files by name.
+ * Returns the gallery's files by name: pictures and gallery.json, which describes them. The pictures are spread evenly over the
+ * held-out splits `render` and `tone`; they are not selected by the model's results.
  * @returns {Promise<Map<string, Uint8Array | string>>}
  */
 export async function gallery() {

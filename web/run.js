@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** `npm run web`: builds the demo page and serves it on this machine's own address. */
+/** `npm run web`: builds the demo page and serves it on localhost. */
 
 import { commandLine, integerOption, runCommand } from "../dist/cli.js";
 import { buildSite, siteFolder } from "./build.js";
@@ -10,7 +10,7 @@ await runCommand(async () => {
     "npm run web --",
     "Builds the demo page and serves it on localhost until Ctrl-C.",
   )
-    .option("--port <number>", "port of the server; 0: any that is free", integerOption(0, 65535), 8080)
+    .option("--port <number>", "port of the server; 0: any free port", integerOption(0, 65535), 8080)
     .option("--build-only", "only build it, into web/dist");
   const options = /** @type {{ port: number; buildOnly?: boolean }} */ (program.parse().opts());
   await buildSite(siteFolder);

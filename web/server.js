@@ -1,4 +1,4 @@
-/** A web server for a folder, on this machine's own address. */
+/** A web server for a folder, on localhost. */
 
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
@@ -20,7 +20,7 @@ const types = {
 };
 
 /**
- * The file below `folder` that an address asks for, null if there is none. `normalize` takes out every "..".
+ * Finds the file below `folder` that a URL requests; null if there is none. `normalize` removes every "..".
  * @param {string} folder
  * @param {string} address
  * @returns {Promise<{ path: string; bytes: number } | null>}
@@ -37,8 +37,8 @@ async function find(folder, address) {
 }
 
 /**
- * Whether a request names this machine's own address, on any port: it may have come through a tunnel. Another name means that a
- * web site has its own name lead here, to read with the rights of a page of its own.
+ * Whether a request's Host header names localhost, on any port (the request may come through a tunnel). Another name points to
+ * DNS rebinding: a web site resolves its own name to this machine, to read these files as its own origin.
  * @param {string | undefined} host
  */
 function isLocal(host) {
@@ -47,22 +47,22 @@ function isLocal(host) {
 
 /** @type {Readonly<Record<string, string>>} */
 const headers = {
-  // Exact clocks and shared memory need a page that is isolated from other sites.
+  // High-resolution clocks and shared memory need a cross-origin isolated page.
   "Cross-Origin-Opener-Policy": "same-origin",
   "Cross-Origin-Embedder-Policy": "require-corp",
-  // No page of another site may use these files or show these pages in a frame.
+  // Other sites may neither use these files nor show these pages in a frame.
   "Cross-Origin-Resource-Policy": "same-origin",
   "Content-Security-Policy": "frame-ancestors 'self'",
   "X-Frame-Options": "SAMEORIGIN",
   "X-Content-Type-Options": "nosniff",
   "Referrer-Policy": "no-referrer",
-  // The page is built anew often, under the same names.
+  // Rebuilding the page changes files under the same names.
   "Cache-Control": "no-cache",
 };
 
 /**
- * Serves the files below a folder to GET and HEAD; a folder's address means its index.html. Pages are cross-origin isolated.
- * Port 0: any free one. Throws a `UserError` if the port cannot be had.
+ * Serves the files below a folder to GET and HEAD. A folder's URL returns its index.html. Pages are cross-origin isolated.
+ * Port 0: any free port. Throws a `UserError` if the port cannot be opened.
  * @param {string} folder
  * @param {number} port
  * @returns {Promise<{ url: string; close(): Promise<void> }>}
@@ -76,23 +76,23 @@ export async function serve(folder, port) {
       response.setHeader("Content-Type", "text/plain; charset=utf-8");
       response.end(sentence);
     };
-    if (!isLocal(request.headers.host)) return refuse(421, "This server answers to localhost only.");
+    if (!isLocal(request.headers.host)) return refuse(421, "This server answers only requests to localhost.");
     if (request.method !== "GET" && request.method !== "HEAD") {
       response.setHeader("Allow", "GET, HEAD");
-      return refuse(405, "This server knows GET and HEAD only.");
+      return refuse(405, "This server supports only GET and HEAD.");
     }
     const file = await find(folder, request.url ?? "/");
-    if (!file) return refuse(404, "There is no such file here.");
+    if (!file) return refuse(404, "There is no such file.");
     response.setHeader("Content-Type", types[extname(file.path)] ?? "application/octet-stream");
     response.setHeader("Content-Length", file.bytes);
     if (request.method === "HEAD") response.end();
-    // Unlike `pipe`, this closes the file when the client breaks off.
+    // Unlike `pipe`, this closes the file when the client disconnects.
     else pipeline(createReadStream(file.path), response, () => {});
   });
   await new Promise((resolve, reject) => {
     server.once("error", (/** @type {NodeJS.ErrnoException} */ error) => {
-      const why = error.code === "EADDRINUSE" ? "another program has it" : error.message;
-      reject(new UserError(`Port ${port} cannot be used: ${why}; --port takes another one.`));
+      const why = error.code === "EADDRINUSE" ? "another program is using it" : error.message;
+      reject(new UserError(`Port ${port} cannot be used: ${why}; choose another with --port.`));
     });
     server.listen(port, "localhost", () => resolve(undefined));
   });

@@ -126,7 +126,7 @@ async function hold(page: Page, url: string): Promise<() => void> {
   return release;
 }
 
-const answer404 = (route: Route) => route.fulfill({ status: 404, body: "There is no such file here." });
+const answer404 = (route: Route) => route.fulfill({ status: 404, body: "There is no such file." });
 
 for (const order of ["before", "after"] as const) {
   t.test(`no WebGPU, told ${order} the gallery comes`, async (t) => {
@@ -408,7 +408,7 @@ t.test("weights of files that are damaged, while others are in use", async (t) =
   await input.setInputFiles([config, model]);
   await captions(page, 4);
   await isOver(t, page, "captioner", "once weights of files are loaded");
-  t.match(await facts.textContent(), /the weights of your files$/, "which are in use now");
+  t.match(await facts.textContent(), /the weights from your files$/, "which are in use now");
 });
 
 t.test("the page of embedding without WebGPU", async (t) => {
@@ -417,7 +417,7 @@ t.test("the page of embedding without WebGPU", async (t) => {
   await atRest(page);
   t.equal(
     await page.locator("#facts").textContent(),
-    "This browser gives no WebGPU adapter.",
+    "This browser provides no WebGPU adapter.",
     "says what is missing, and nothing else takes its place",
   );
 });

@@ -106,7 +106,7 @@ async function attentionAgrees(t: Test, page: Page, words: readonly string[]): P
       () => readout(page),
       (text) => text.startsWith(at),
     );
-    const named = (text.split("looked at most by ")[1] ?? "")
+    const named = (text.split("attended to most by ")[1] ?? "")
       .split(", ")
       .map((part) => /^(.+) ((?:< )?[\d.]+) %/.exec(part) ?? []);
     const shares = named.map(([, , share]) => shareOf(share ?? "NaN"));
@@ -152,7 +152,7 @@ t.test("a picture, its codes and its caption, step by step", async (t) => {
     );
   t.ok(loaded, "all of them load");
   await says(t, () => read(page, ".figures"), /Codes y: 64 of 512, \d+ different/, "the codes");
-  await says(t, () => about(page), /People call it: “/, "what people call it");
+  await says(t, () => about(page), /Reference captions: “/, "its reference captions");
   const final = await words(page);
   t.equal(final.length, 12, "all positions of the caption");
   const said = final.slice(0, final.indexOf("end") < 0 ? undefined : final.indexOf("end"));
@@ -192,7 +192,7 @@ t.test("a picture, its codes and its caption, step by step", async (t) => {
   await says(
     t,
     () => readout(page),
-    /^Row 2, column 2, code \d+: looked at most by .+ %, .+ %, .+ %\.$/,
+    /^Row 2, column 2, code \d+: attended to most by .+ %, .+ %, .+ %\.$/,
     "a region: the words that it feeds",
   );
   await grid.hover({ position: { x: 2, y: 2 } });
@@ -226,7 +226,7 @@ t.test("words are locked, replaced and masked", async (t) => {
   await editor.getByRole("button", { name: "Mask", exact: true }).click();
   await shows(t, async () => (await words(page))[1], "[MASK]", "masked");
   const plan = () => read(page, "#panel-caption .denoising");
-  await says(t, plan, /1 masked: only what is masked is denoised again/, "it says what will happen");
+  await says(t, plan, /1 masked: only masked words will be denoised again/, "it says what will happen");
   await again();
   const filled = await words(page);
   const others = (list: string[]) => list.filter((_, i) => i !== 1);
@@ -300,7 +300,7 @@ t.test("the guidance lab", async (t) => {
   const setScale = (scale: number) =>
     ended(page, "guidance", () => page.getByLabel("Scale ω").fill(`${scale}`));
   await setScale(1);
-  await says(t, formula, /with this ω it is the full prediction alone/, "ω = 1");
+  await says(t, formula, /this ω gives the full prediction alone/, "ω = 1");
   await shows(
     t,
     () => outcome("mcs"),
@@ -378,7 +378,12 @@ t.test("pictures that are none, too small, too large", async (t) => {
     await complains(page, pattern, t, name);
   }
   for (const [name, width, height, pattern] of [
-    ["dot.png", 1, 1, /^dot\.png\. It is a single pixel: the model sees one colour and can only guess\.$/],
+    [
+      "dot.png",
+      1,
+      1,
+      /^dot\.png\. It is a single pixel: the model sees only one colour and can only guess\.$/,
+    ],
     [
       "wall.png",
       8660,
@@ -408,7 +413,7 @@ t.test("a drawing, a dropped and a pasted picture", async (t) => {
   await page.mouse.move(box.x + 190, box.y + 190, { steps: 5 });
   await page.mouse.up();
   await shoot(page, "caption-drawing");
-  await ended(page, "caption", () => page.getByRole("button", { name: "Caption it" }).click());
+  await ended(page, "caption", () => page.getByRole("button", { name: "Caption the drawing" }).click());
   await says(t, () => about(page), /^your drawing\./, "a drawing");
   const reds = await page.getByRole("application").evaluate((element) => {
     const canvas = element as HTMLCanvasElement;
@@ -467,7 +472,7 @@ t.test("the GPU process dies", async (t) => {
   await says(
     t,
     () => read(page, "#status"),
-    /^The GPU was lost and is open again\.$/,
+    /^The GPU was lost and has been reopened\.$/,
     "it says what happened",
   );
   await shows(t, () => words(page), before, "the page goes on, with the same caption");

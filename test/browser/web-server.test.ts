@@ -97,11 +97,15 @@ t.test("it is closed to other sites", async (t) => {
     "x@localhost",
   ]) {
     const { status, body } = await ask("/", { host });
-    t.same([status, body], [421, "This server answers to localhost only."], host);
+    t.same([status, body], [421, "This server answers only requests to localhost."], host);
   }
   for (const method of ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"]) {
     const { status, headers, body } = await ask("/", { method });
-    t.same([status, headers.allow, body], [405, "GET, HEAD", "This server knows GET and HEAD only."], method);
+    t.same(
+      [status, headers.allow, body],
+      [405, "GET, HEAD", "This server supports only GET and HEAD."],
+      method,
+    );
   }
 });
 

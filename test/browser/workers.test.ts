@@ -179,12 +179,12 @@ t.test("training: paused, reloaded, resumed, used here and in Node", async (t) =
   gpu.dispose();
   device.destroy();
 
-  await press(page, "Use it in the Caption tab");
+  await press(page, "Use in the Caption tab");
   const facts = page.locator("#facts");
   await facts.filter({ hasText: "the weights trained here (decoder step 120)" }).waitFor();
   const files = ["config.json", "model.safetensors"].map((name) => join(shippedWeights(), name));
   await page.locator("#train-weights").setInputFiles(files);
-  await facts.filter({ hasText: "the weights of your files" }).waitFor();
+  await facts.filter({ hasText: "the weights from your files" }).waitFor();
   await press(page, "Discard the run");
   await reach(page, "train", "none");
   await endsWell(t, page, problems);
@@ -214,7 +214,7 @@ t.test("training on a folder that was dropped", async (t) => {
   const panel = page.locator("#panel-train");
   await drop(page, "#panel-train fieldset", join(folder, names[0]!));
   await stays(t, page, "form", /^That is not a folder/);
-  await page.getByLabel("a folder of your own").check();
+  await page.getByLabel("your own folder").check();
   await press(page, "Start");
   await stays(t, page, "form", /^Choose a folder of captioned pictures first\./);
   await drop(page, "#panel-train fieldset", folder);
@@ -229,7 +229,7 @@ t.test("training on a folder that was dropped", async (t) => {
   );
   await drop(page, "#panel-train fieldset", folder);
   await isOver(t, page, "form", "once it is dropped again");
-  t.ok(await page.getByLabel("a folder of your own").isChecked(), "it is what will be trained on");
+  t.ok(await page.getByLabel("your own folder").isChecked(), "it is what will be trained on");
   await page.getByText("More settings").click();
   await page.locator("#train-settings").fill([...settings, "decoder.steps=4"].join("\n"));
   await press(page, "Start");
@@ -262,7 +262,7 @@ t.test("the GPU process dies during the training", async (t) => {
   t.match(
     await note.allInnerTexts(),
     [
-      /^The browser lost the GPU \(.+\); it is opened again, and the training goes on from its last checkpoint\.$/,
+      /^The browser lost the GPU \(.+\); it is being reopened, and the training continues from its last checkpoint\.$/,
     ],
     "it says what happened",
   );
@@ -321,7 +321,7 @@ t.test("training: no worker, no storage, nothing to hand over", async (t) => {
     const training = await root.getDirectoryHandle("training");
     await training.removeEntry("weights", { recursive: true });
   });
-  await press(page, "Make files of it");
+  await press(page, "Export as files");
   const missing = /^Cannot read training\/weights\/config\.json: it does not exist\./;
   await stays(t, page, "export", missing);
   t.equal(await page.locator("#panel-train").getAttribute("data-state"), "kept", "the run is still kept");

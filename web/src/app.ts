@@ -8,35 +8,35 @@ import { noWebGpu } from "./no-webgpu.js";
 import type { Picture } from "./picture.js";
 import type { Gallery } from "./picture-input.js";
 
-/** Where a captioner comes from: kept, so that it can be made anew on another device when this one is lost. */
+/** Loads a captioner. The app keeps it, so that it can load the captioner again on another device after a device loss. */
 export interface CaptionerSource {
-  /** As the page calls it: "the shipped weights". */
+  /** Name in the page's texts, e.g. "the shipped weights". */
   readonly name: string;
   load(gpu: Gpu, onProgress: (progress: { loaded: number; total: number }) => void): Promise<Captioner>;
 }
 
 export interface AppEvents {
-  /** Another captioner is in use; null while there is none. Whoever showed something of the old one shows it anew. */
+  /** The captioner changed; null while there is none. Listeners discard results of the previous one and compute them again. */
   captioner: Captioner | null;
-  /** Another picture is in use. */
+  /** The picture changed. */
   picture: Picture;
-  /** The gallery is there. */
+  /** The gallery is loaded. */
   gallery: Gallery;
-  /** Another tab came to the front. */
+  /** Another tab was opened. */
   tab: string;
-  /** Work on the captioner began (true) or ended. */
+  /** Work on the captioner began (true) or ended (false). */
   busy: boolean;
 }
 
-/** Where the app shows things; the shell of the page has it. */
+/** The app's outputs, provided by the shell of the page. */
 export interface Screen {
   readonly messages: Messages;
   readonly status: StatusLine;
-  /** Facts for the foot of the page. */
+  /** Shows facts at the foot of the page. */
   facts(text: string, bytes: number): void;
 }
 
-/** The weights that the page brings along. */
+/** The weights that ship with the page. */
 export const shippedWeights: CaptionerSource = {
   name: "the shipped weights",
   load: (gpu, onProgress) => Captioner.load("weights/emoji/", { gpu, onProgress }),
@@ -44,17 +44,17 @@ export const shippedWeights: CaptionerSource = {
 
 export class App {
   readonly messages: Messages;
-  /** In use at the moment; listen to `captioner` for changes. */
+  /** The current captioner; listen to `captioner` for changes. */
   captioner: Captioner | null = null;
   picture: Picture | null = null;
   gallery: Gallery | null = null;
   private readonly screen: Screen;
   private readonly events = new Events<AppEvents>();
-  /** Where the captioner in use comes from, or came from before the device was lost. */
+  /** Source of the current captioner, or, after a device loss, of the previous one. */
   private source: CaptionerSource = shippedWeights;
-  /** What was asked for last and has not failed. */
+  /** The source requested last that has not failed. */
   private wanted: CaptionerSource = shippedWeights;
-  /** What the message of source "captioner" is about. */
+  /** The source that the message of source "captioner" is about. */
   private failed: CaptionerSource | null = null;
   private opened: Promise<Gpu> | null = null;
   private engineError: unknown = null;
@@ -71,7 +71,7 @@ export class App {
     return this.events.on(event, listener);
   }
 
-  /** Tells that another tab came to the front. */
+  /** Emits `tab` after another tab was opened. */
   tabOpened(id: string): void {
     this.events.emit("tab", id);
   }
@@ -84,13 +84,13 @@ export class App {
   usePicture(picture: Picture): void {
     this.picture = picture;
     this.workChanged();
-    // Of a gallery that is there only the first picture can lack, and now there is one.
+    // Once the gallery is loaded, its message can only be about its first picture, which is no longer needed.
     if (this.gallery) this.messages.over("gallery");
     this.events.emit("picture", picture);
   }
 
   /**
-   * Uses the picture that a person chose once it is read, or says why it cannot be read. If several are being read, the
+   * Uses the picture that the user chose, once it is read, or shows why it cannot be read. If several are being read, the
    * one chosen last takes precedence.
    */
   async choosePicture(reading: Promise<Picture>, retry?: () => unknown): Promise<void> {
@@ -106,7 +106,7 @@ export class App {
     }
   }
 
-  /** Messages about work on the former picture or captioner are over. */
+  /** Removes messages about work on the previous picture or captioner. */
   private workChanged(): void {
     this.messages.over("caption");
     this.messages.over("guidance");
@@ -129,7 +129,7 @@ export class App {
     }
   }
 
-  /** The device that the page's tabs share, opened at the first call. Null if it cannot be: a message says why and offers `retry`. */
+  /** The device that the page's tabs share, opened at the first call. Null if it cannot be opened: a message says why and offers `retry`. */
   private async gpu(retry: () => unknown): Promise<Gpu | null> {
     const { messages, status } = this.screen;
     try {
@@ -144,15 +144,15 @@ export class App {
     }
   }
 
-  /** Opens the device and loads the captioner; messages say what went wrong. */
+  /** Opens the device and loads the captioner. Shows errors as messages. */
   async start(): Promise<void> {
     const gpu = await this.gpu(() => this.start());
     if (gpu) await this.loadCaptioner(gpu, this.wanted);
   }
 
   /**
-   * Uses another captioner, for example one that was just trained, and frees the one before. False if it cannot be loaded
-   * (a message says why; the one before stays in use), or if another one was asked for meanwhile.
+   * Uses another captioner, for example one that was just trained, and frees the previous one. Returns false if it cannot be
+   * loaded (a message says why; the previous one stays in use), or if another one was requested meanwhile.
    */
   async useCaptioner(source: CaptionerSource): Promise<boolean> {
     const gpu = await this.gpu(() => this.useCaptioner(source));
@@ -189,7 +189,7 @@ export class App {
     } catch (error) {
       if (!isWanted()) return false;
       status.over("captioner");
-      // Loss of the device is mended elsewhere.
+      // `lost` handles a device loss.
       if (error instanceof DeviceLostError) return false;
       this.wanted = this.source;
       this.failed = source;
@@ -202,7 +202,7 @@ export class App {
     if ((await this.opened?.catch(() => null)) !== gpu) return;
     const { messages, status } = this.screen;
     this.opened = null;
-    // What it held went with the device.
+    // Its buffers were lost with the device.
     this.captioner = null;
     this.events.emit("captioner", null);
     if (!this.losses.add(performance.now())) {
@@ -211,21 +211,21 @@ export class App {
       messages.show("gpu", often, () => this.start());
       return;
     }
-    status.show("loss", `${lossText(reason)}; opening it again …`);
+    status.show("loss", `${lossText(reason)}; reopening it …`);
     await this.stopWork();
-    // If that fails, the start says why.
+    // If that fails, `start` says why.
     await reopenGpu(() => {
       this.opened ??= this.open();
       return this.opened;
     }).catch(() => {});
     await this.start();
-    if (this.captioner) status.show("loss", "The GPU was lost and is open again.");
+    if (this.captioner) status.show("loss", "The GPU was lost and has been reopened.");
     else status.over("loss");
   }
 
   /**
-   * Runs work of a tab on the captioner; work that still goes on is aborted first, and has ended before this begins. A message
-   * tells an error and offers `retry`; an end by `signal` is no error. True if the work came to its end.
+   * Runs a tab's work on the captioner. Aborts earlier work first and waits until it has ended. Shows an error as a message
+   * that offers `retry`; an abort by `signal` is no error. Returns true if the work completed.
    */
   async work(
     tab: "caption" | "guidance",
@@ -248,7 +248,7 @@ export class App {
         return true;
       } catch (error) {
         if (abort.signal.aborted || error instanceof DeviceLostError) return false;
-        // An asynchronous error is thrown by the next call too: one message is enough.
+        // The next call throws an asynchronous error again: one message is enough.
         if (error === this.engineError) messages.over("engine");
         messages.show(tab, sentence(error), retry);
         return false;
@@ -262,13 +262,13 @@ export class App {
     return ended;
   }
 
-  /** Aborts the work on the captioner, if there is any, and waits for its end. */
+  /** Aborts the work on the captioner, if any, and waits until it has ended. */
   async stopWork(): Promise<void> {
     this.job?.abort.abort();
     await this.job?.ended;
   }
 
-  /** The adapter and the memory of the engine, at the foot of the page. */
+  /** Shows the adapter and the engine's memory at the foot of the page. */
   showFacts(): void {
     const { captioner } = this;
     if (!captioner) return;
@@ -281,10 +281,10 @@ export class App {
   }
 }
 
-/** An error as people read it. */
+/** An error as a sentence: capital letter, final full stop. */
 export function sentence(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  // Names of files stay as they are written.
+  // File names keep their case.
   const isName = /^\S*[./]/.test(text);
   return `${isName ? text.charAt(0) : text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
 }

@@ -41,7 +41,7 @@ export class CodeFigure {
     this.reconstruction.getContext("2d")!.putImageData(pixels, 0, 0);
     this.reconstruction.setAttribute(
       "aria-label",
-      `What the VQ-VAE makes of the codes, ${width} by ${height} pixels`,
+      `The VQ-VAE’s reconstruction from the codes, ${width} by ${height} pixels`,
     );
   }
 }

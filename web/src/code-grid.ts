@@ -1,13 +1,13 @@
-/** A picture under the grid of its code positions, which can be pointed at, walked through with the arrow keys and painted. */
+/** A picture under the grid of its code positions. Cells can be pointed at, reached with the arrow keys, and painted. */
 
 import { h } from "./dom.js";
 
 export interface CodeGridOptions {
-  /** For screen readers: what it is and what the keys do. */
+  /** For screen readers: names the grid and says what the keys do. */
   label: string;
-  /** Called when the pointer or the keyboard comes to a cell, or leaves (null). */
+  /** Called with the cell that the pointer or the keyboard reaches; null when it leaves the grid. */
   onCell?: (cell: number | null) => void;
-  /** Cells can be painted (pointer, space bar): called with all of them, 1 = painted. */
+  /** Makes cells paintable (pointer, space bar). Called with all cells, 1 = painted. */
   onPaint?: (painted: Uint8Array) => void;
 }
 
@@ -23,7 +23,7 @@ export class CodeGrid {
   private weights: ArrayLike<number> | null = null;
   private painted = new Uint8Array(64);
   private cell: number | null = null;
-  /** What the pointer paints while it is down. */
+  /** The value that the pointer paints while it is down. */
   private brush: 0 | 1 | null = null;
 
   constructor(options: CodeGridOptions) {
@@ -39,7 +39,7 @@ export class CodeGrid {
     });
     this.element = this.canvas;
     this.listen();
-    // Its pixels go with the GPU process, if that dies.
+    // The canvas loses its pixels if the GPU process dies.
     this.canvas.addEventListener("contextrestored", () => this.draw());
     this.draw();
   }
@@ -55,7 +55,7 @@ export class CodeGrid {
     this.draw();
   }
 
-  /** Leaves light where the weights [S] are large, from the least (dark) to the largest; null: all light. */
+  /** Darkens cells by their weights [S], from the largest (light) to the smallest (dark); null: all light. */
   light(weights: ArrayLike<number> | null): void {
     this.weights = weights;
     this.draw();
@@ -99,7 +99,7 @@ export class CodeGrid {
     canvas.addEventListener("pointerleave", () => this.moveTo(null));
     canvas.addEventListener("blur", () => this.moveTo(null));
     canvas.addEventListener("focus", () => {
-      // A click has its own cell.
+      // A click selects the cell under the pointer.
       if (canvas.matches(":focus-visible")) this.moveTo(this.cell ?? 0);
     });
     canvas.addEventListener("keydown", (event) => {
@@ -144,7 +144,7 @@ export class CodeGrid {
     context.fillStyle = "#ffffff";
     context.fillRect(0, 0, size, size);
     if (this.picture) {
-      // As the model sees it: whole, with white around it.
+      // As in the model's input: the whole picture, padded with white.
       const { width, height } = this.picture;
       const scale = size / Math.max(width, height);
       context.imageSmoothingEnabled = scale < 4;
@@ -196,7 +196,7 @@ export class CodeGrid {
     }
   }
 
-  /** Where the weight of a cell lies between the least (0) and the largest (1). */
+  /** A cell's weight, scaled from the smallest (0) to the largest (1). */
   private share(cell: number): number {
     const weights = Array.from(this.weights!);
     const [least, most] = [Math.min(...weights), Math.max(...weights)];

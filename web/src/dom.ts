@@ -1,8 +1,8 @@
-/** Elements in one call. */
+/** Creates elements in one call. */
 
 export type Attributes = Readonly<Record<string, string | number | boolean>>;
 
-/** An element with attributes (true: present without a value; false: absent) and children. */
+/** Creates an element with attributes (true: present without a value; false: absent) and children. */
 export function h<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   attributes: Attributes = {},
@@ -23,7 +23,7 @@ export function button(text: string, action: () => void, attributes: Attributes 
   return element;
 }
 
-/** The element of the page with that id, which is there. */
+/** The element with that id, which must exist. */
 export function byId(id: string): HTMLElement {
   return document.getElementById(id)!;
 }
@@ -33,7 +33,7 @@ export function field(label: string, control: HTMLElement, ...after: (Node | str
   return h("label", { class: "field" }, h("span", {}, label), control, ...after);
 }
 
-/** Percent of a share, with a digit after the point only where it says something; what is not nothing is never "0". */
+/** A share in percent, with one decimal place below 10 %. A share above 0 is never shown as "0 %". */
 export function percent(share: number): string {
   const value = 100 * share;
   if (value > 0 && value < 0.05) return "< 0.1 %";

@@ -1,4 +1,4 @@
-/** A canvas to draw on with mouse, pen or finger. */
+/** A canvas for drawing with mouse, pen or finger. */
 
 import { button, field, h } from "./dom.js";
 
@@ -15,7 +15,7 @@ const colours = {
   white: "#ffffff",
 } as const;
 
-/** A drawing pad; `onDone` is called with its canvas, which stays the pad's. */
+/** A drawing pad. Calls `onDone` with its canvas, which the pad keeps using. */
 export function drawingPad(onDone: (canvas: HTMLCanvasElement) => void): HTMLElement {
   const canvas = h("canvas", { width: 256, height: 256, class: "pad", "aria-label": "Drawing" });
   const context = canvas.getContext("2d", { willReadFrequently: true })!;
@@ -77,7 +77,7 @@ export function drawingPad(onDone: (canvas: HTMLCanvasElement) => void): HTMLEle
       h(
         "div",
         { class: "row" },
-        button("Caption it", () => onDone(canvas), { class: "primary" }),
+        button("Caption the drawing", () => onDone(canvas), { class: "primary" }),
         button("Clear", clear),
       ),
     ),

@@ -1,4 +1,4 @@
-/** A page with its own frames on its own GPUDevice, which shows what the engine finds in the texture that it just drew. */
+/** A page that draws frames on its own GPUDevice and overlays the engine's results for the texture it has just drawn. */
 
 import { Captioner } from "../../dist/index.js";
 import { byId } from "./dom.js";
@@ -12,9 +12,9 @@ const pause = byId("pause") as HTMLInputElement;
 const facts = byId("facts");
 
 async function main(): Promise<void> {
-  // The page's own device, scene and canvas. The engine takes the device with the features and limits that it has.
+  // The page's own device, scene and canvas. The engine uses the device with the features and limits that the page requested.
   const adapter = await navigator.gpu?.requestAdapter();
-  if (!adapter) throw new Error("This browser gives no WebGPU adapter.");
+  if (!adapter) throw new Error("This browser provides no WebGPU adapter.");
   const features: GPUFeatureName[] = ["subgroups", "shader-f16"];
   const requiredFeatures = features.filter((feature) => adapter.features.has(feature));
   const device = await adapter.requestDevice({ requiredFeatures });
@@ -34,14 +34,14 @@ async function main(): Promise<void> {
     });
   const [scene, show] = [pipeline("scene", "rgba8unorm"), pipeline("show", format)];
 
-  // The engine on the same device: the codes of the texture, and where these words look in it.
+  // The engine on the same device: the texture's codes, and the cross-attention of these words to them.
   const captioner = await Captioner.load("weights/emoji", { device });
   const watch = captioner.watch(texture, words);
   for (const [i, word] of words.split(" ").entries())
     overlay.add(new Option(`attention of “${word}”`, `${i}`));
   overlay.value = "1";
 
-  // Its results are buffers, bound like any other; they stay the same from look to look.
+  // Its results are buffers, bound like any other. Every look writes to the same buffers.
   const entries = (pipeline: GPURenderPipeline, resources: GPUBindingResource[]) =>
     device.createBindGroup({
       layout: pipeline.getBindGroupLayout(0),
@@ -83,14 +83,14 @@ async function main(): Promise<void> {
   pause.checked = matchMedia("(prefers-reduced-motion: reduce)").matches;
   requestAnimationFrame(frame);
 
-  // Looks again and again, each in slices of the device's time; between two of them frames get their turn.
+  // Look repeatedly, each look in slices of device time. Frames run between slices.
   for (;;) {
     const [began, frames] = [performance.now(), seen.frames];
     seen.slices.length = 0;
     await watch.update({ slice: { milliseconds: Math.max(1, Number(slice.value)) } });
     seen.looks++;
     const longest = Math.max(0, ...seen.slices).toFixed(1);
-    facts.textContent = `Frames of ${seen.frame.toFixed(1)} ms; a look took ${(performance.now() - began).toFixed(0)} ms in ${seen.slices.length} slices of at most ${longest} ms, with ${seen.frames - frames} frames meanwhile; ${seen.looks} looks.`;
+    facts.textContent = `Frame time ${seen.frame.toFixed(1)} ms. The last look took ${(performance.now() - began).toFixed(0)} ms in ${seen.slices.length} slices of at most ${longest} ms, with ${seen.frames - frames} frames between them. Looks so far: ${seen.looks}.`;
     Object.assign(canvas.dataset, { looks: seen.looks, frames: seen.frames - frames, slices: seen.slices });
     await new Promise(requestAnimationFrame);
   }

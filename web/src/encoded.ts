@@ -1,4 +1,4 @@
-/** What the VQ-VAE makes of a picture. */
+/** A picture's codes and their reconstruction by the VQ-VAE. */
 
 import { type Captioner, fromArray, type RgbaPicture, type Tensor } from "../../dist/index.js";
 import type { Picture } from "./picture.js";
@@ -19,7 +19,7 @@ export async function encode(captioner: Captioner, { pixels }: Picture): Promise
   }
 }
 
-/** The ids as a tensor [1, S] for as long as `body` runs. */
+/** Runs `body` with the ids as a tensor [1, S], and disposes the tensor afterwards. */
 export async function withCodes(
   { gpu }: Captioner,
   ids: Uint32Array,

@@ -1,8 +1,8 @@
-/** Listeners by the name of an event, typed by what is told with it. */
+/** Event listeners by event name, typed by the event's value. */
 export class Events<E extends object> {
   private readonly listeners = new Map<keyof E, Set<(value: never) => void>>();
 
-  /** Calls `listener` at every such event; returns a function that ends it. */
+  /** Calls `listener` at every such event. Returns a function that removes it. */
   on<K extends keyof E>(event: K, listener: (value: E[K]) => void): () => void {
     const set = this.listeners.get(event) ?? new Set();
     this.listeners.set(event, set);

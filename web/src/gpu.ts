@@ -1,13 +1,13 @@
-/** The GPU of the page or of a worker, and what happens when the browser loses it. */
+/** Opens the GPU of the page or of a worker, and reopens it after a device loss. */
 
 import { Gpu, openDevice } from "../../dist/index.js";
 
-/** Opens a device of its own. Throws a `UserError` where there is no WebGPU. */
+/** Opens a new device. Throws a `UserError` where there is no WebGPU. */
 export async function openGpu(): Promise<Gpu> {
   return Gpu.from(await openDevice());
 }
 
-/** Opens the GPU after it was lost: a GPU process that starts anew has no adapter to give for a moment. */
+/** Reopens the GPU after a loss. Retries, because a restarting GPU process provides no adapter at first. */
 export async function reopenGpu(open: () => Promise<Gpu> = openGpu): Promise<Gpu> {
   for (let attempt = 1; attempt < 10; attempt++) {
     const gpu = await open().catch(() => null);
@@ -17,25 +17,25 @@ export async function reopenGpu(open: () => Promise<Gpu> = openGpu): Promise<Gpu
   return open();
 }
 
-/** Losses in a minute that are mended without asking. */
+/** Losses within a minute after which the device is reopened without asking. */
 const patience = 3;
 
-/** Counts how often the GPU was lost: a device that is lost all the time is not opened again without asking. */
+/** Counts GPU losses, so that a device that is lost repeatedly is not reopened without asking. */
 export class Losses {
   private times: number[] = [];
 
-  /** Counts one; true while mending it is worth a try. */
+  /** Counts a loss. Returns true while reopening the device is worth a try. */
   add(time: number): boolean {
     this.times = [...this.times.filter((before) => time - before < 60_000), time];
     return this.times.length <= patience;
   }
 
-  /** Of the last minute. */
+  /** Losses of the last minute. */
   get count(): number {
     return this.times.length;
   }
 }
 
-/** What is said of a loss, without its end. `reason` as WebGPU tells it. */
+/** A sentence about a loss, without its end. `reason`: `GPUDeviceLostInfo.reason`. */
 export const lossText = (reason: string): string =>
   `The browser lost the GPU (${reason === "destroyed" ? "it was closed" : "its driver or process was reset"})`;

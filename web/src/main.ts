@@ -28,7 +28,7 @@ const app = new App({
   },
 });
 
-/** The tabs' buttons and panels by id; a panel is filled when it is first opened. */
+/** The tabs' buttons and panels by id. A panel is filled when it is first opened. */
 const parts = new Map(
   tabs.map(({ id, title, load }) => {
     const tab = h(
@@ -58,12 +58,12 @@ const parts = new Map(
       } catch (error) {
         isMounted = false;
         panel.replaceChildren();
-        // Browsers do not fetch a module again that once failed, until the page is reloaded.
+        // Browsers do not fetch a failed module again until the page is reloaded.
         const reload = () => {
           location.hash = id;
           if (navigator.onLine) location.reload();
         };
-        const why = `The tab “${title}” cannot be opened: ${sentence(error)} A new attempt reloads the page.`;
+        const why = `The tab “${title}” cannot be opened: ${sentence(error)} Trying again reloads the page.`;
         messages.show(`tab ${id}`, why, reload);
       }
     };
@@ -71,7 +71,7 @@ const parts = new Map(
   }),
 );
 
-/** Opens the tab that the address names, else the first. */
+/** Opens the tab named in the URL, else the first. */
 function open(): void {
   const named = location.hash.slice(1);
   const id = parts.has(named) ? named : tabs[0]!.id;
@@ -96,7 +96,7 @@ byId("tabs").addEventListener("keydown", (event) => {
   parts.get(id)!.tab.focus();
 });
 window.addEventListener("hashchange", open);
-// A file dropped beside the panel that takes it would replace the page.
+// A file dropped outside the panel that accepts it would replace the page.
 for (const event of ["dragover", "drop"] as const)
   window.addEventListener(event, (dropped) => dropped.preventDefault());
 
@@ -105,13 +105,13 @@ const tellNetwork = () => {
   else
     messages.show(
       "offline",
-      "The browser is offline. Everything loaded before keeps working; other pictures, weights and tabs have to wait.",
+      "The browser is offline. Everything already loaded keeps working; other pictures, weights and tabs need a connection.",
     );
 };
 window.addEventListener("online", tellNetwork);
 window.addEventListener("offline", tellNetwork);
 
-// Without it (a browser that has none, a page that is not served safely) the page works, but only with a network.
+// Without a service worker (no browser support, an insecure origin) the page works, but only online.
 navigator.serviceWorker?.register("service-worker.js").catch(() => {});
 
 tellNetwork();

@@ -1,44 +1,44 @@
-/** Messages of the page. Each belongs to its cause and stays until that cause is over, whatever else happens meanwhile. */
+/** Messages of the page. Each belongs to a cause and stays until that cause is over, even if other things happen meanwhile. */
 
 import { button, h } from "./dom.js";
 
-/** Causes of messages. A cause has at most one message at a time, and only the end of the cause or the reader removes it. */
+/** Causes of messages. A cause has at most one message at a time. Only the end of the cause or the user removes it. */
 export type Source =
-  /** No GPU device can be opened, or it is lost again and again. Over when a device is open. */
+  /** No GPU device can be opened, or the device is lost repeatedly. Over when a device is open. */
   | "gpu"
   /** The engine reported an asynchronous error. Over when later work succeeds or another device is open. */
   | "engine"
   /** The browser is offline. Over when it is online. */
   | "offline"
-  /** Weights cannot be loaded. Over when these are loaded, or others that the reader asked for. */
+  /** Weights cannot be loaded. Over when these, or others that the user chose, are loaded. */
   | "captioner"
-  /** The gallery or its first picture cannot be fetched. Over when it is there; without the first picture, when another is used. */
+  /** The gallery or its first picture cannot be fetched. Over when it is loaded; for the first picture, also when another one is in use. */
   | "gallery"
-  /** A picture cannot be read. Over when the reader has chosen another one. */
+  /** A picture cannot be read. Over when the user has chosen another one. */
   | "picture"
-  /** Work of a tab on the captioner failed. Over when it succeeds, or when the picture or the captioner is another one. */
+  /** Work of a tab on the captioner failed. Over when it succeeds, or when the picture or the captioner changes. */
   | "caption"
   | "guidance"
   /** The program of a tab cannot be loaded. Over when the tab is open. */
   | `tab ${string}`
-  /** A training run failed, or cannot be removed. Over when it does steps again, ends or is removed. */
+  /** A training run failed, or cannot be removed. Over when the run takes steps again, ends or is removed. */
   | "training"
-  /** The run that is kept in the browser's storage cannot be read. Over when it is, or when there is none. */
+  /** The run stored in the browser cannot be read. Over when it has been read, or when there is none. */
   | "storage"
-  /** The form in front of a run lacks something. Over when it is there. */
+  /** The form for a new run is incomplete. Over when it is complete. */
   | "form"
-  /** A trained captioner cannot be handed over. Over when one is. */
+  /** A trained captioner cannot be exported. Over when one has been. */
   | "export"
-  /** Not the two files of a captioner were chosen. Over when they are. */
+  /** The chosen files are not the two of a captioner. Over when they are. */
   | "weights"
-  /** A measurement failed. Over when one runs. */
+  /** A measurement failed. Over when one is running. */
   | "bench"
-  /** The clipboard takes nothing. Over when it does, or when there is another report. */
+  /** The clipboard refused the report. Over when it accepts one, or when there is another report. */
   | "clipboard"
-  /** A word cannot be used. Over when one is. */
+  /** A word cannot be used. Over when another one is. */
   | "word";
 
-/** The messages of one place of the page, in the order in which they came. */
+/** The messages of one place in the page, in order of arrival. */
 export class Messages {
   private readonly place: HTMLElement;
   private readonly shown = new Map<Source, HTMLElement>();
@@ -46,13 +46,13 @@ export class Messages {
   constructor(place: HTMLElement) {
     this.place = place;
     place.setAttribute("role", "alert");
-    // A screen reader reads a new message, not those beside it again.
+    // A screen reader announces only the new message, without repeating the others.
     place.setAttribute("aria-atomic", "false");
   }
 
   /**
-   * Shows a message in the place of the former one of the same source. With `retry` a button offers to try again; the
-   * message stays while that is under way, and if it fails without another message it can be tried once more.
+   * Shows a message and replaces the previous one of the same source. With `retry` the message has a button "Try again". The
+   * message stays during the attempt; if that fails without another message, the button works again.
    */
   show(source: Source, content: string | readonly Node[], retry?: () => unknown): void {
     const message = h("div", { class: "error", "data-source": source });
@@ -86,21 +86,21 @@ export class Messages {
   }
 }
 
-/** Kinds of work that the status line tells of. */
+/** Kinds of work that the status line reports. */
 export type StatusSource =
   /** The device is being opened. */
   | "gpu"
   /** A captioner is being loaded. */
   | "captioner"
-  /** The device was lost and is opened again, or was; ends when the reader chooses another picture. */
+  /** The device was lost and is being, or has been, reopened. Over when the user chooses another picture. */
   | "loss";
 
-/** A line about what is going on: the latest of what is not over. */
+/** A line about current work: shows the latest entry that is not over. */
 export class StatusLine {
   private readonly draw: (text: string, progress?: number) => void;
   private readonly current = new Map<StatusSource, [text: string, progress?: number]>();
 
-  /** `draw` shows a text; empty: nothing is going on. `progress` from 0 to 1. */
+  /** `draw` shows a text; an empty one means that nothing is going on. `progress`: 0 to 1. */
   constructor(draw: (text: string, progress?: number) => void) {
     this.draw = draw;
   }

@@ -1,4 +1,4 @@
-/** Ways to bring a picture: dropping, pasting, picking a file, drawing, the gallery. */
+/** Ways to provide a picture: drop, paste, choose a file, draw, or take one from the gallery. */
 
 import { type App, sentence } from "./app.js";
 import { button, h } from "./dom.js";
@@ -11,7 +11,7 @@ export interface Gallery {
   vendors: Record<string, { name: string; by: string; licence: string }>;
 }
 
-/** A panel onto which pictures can be dropped, and pasted while it is in front. */
+/** Accepts pictures dropped onto a panel, and pasted while that panel is visible. */
 export function acceptPictures(panel: HTMLElement, app: App): void {
   const offer = (files: readonly File[], none: string) => {
     const file = files[0];
@@ -26,7 +26,7 @@ export function acceptPictures(panel: HTMLElement, app: App): void {
     panel.addEventListener(end, () => panel.classList.remove("dropping"));
   panel.addEventListener("drop", (event) => {
     event.preventDefault();
-    offer([...(event.dataTransfer?.files ?? [])], "What was dropped is no file; drop a picture file.");
+    offer([...(event.dataTransfer?.files ?? [])], "That is not a file; drop a picture file.");
   });
   document.addEventListener("paste", (event) => {
     if (panel.hidden || event.target instanceof HTMLInputElement) return;
@@ -45,7 +45,7 @@ export function pictureInput(app: App): HTMLElement {
   file.addEventListener("change", () => {
     const chosen = file.files?.[0];
     if (chosen) void app.choosePicture(readPicture(chosen, chosen.name));
-    // The same file may be chosen again after it was changed.
+    // Let the user choose the same file again, after changing it.
     file.value = "";
   });
   const pad = drawingPad((canvas) => app.choosePicture(Promise.resolve(pictureOf(canvas, "your drawing"))));
@@ -64,7 +64,7 @@ export function pictureInput(app: App): HTMLElement {
       file,
       h("label", { for: "file", class: "button" }, "Choose a file"),
       draw,
-      h("span", { class: "quiet" }, "or drop or paste a picture, or take a held-out emoji:"),
+      h("span", { class: "quiet" }, "or drop or paste a picture, or choose a held-out emoji:"),
     ),
     pad,
     galleryStrip(app),
@@ -80,7 +80,7 @@ export function galleryStrip(app: App): HTMLElement {
   return h("div", {}, strip, credits);
 }
 
-/** Fetches the gallery, and uses its first picture if there is none yet. */
+/** Fetches the gallery, and uses its first picture if none is in use yet. */
 export async function loadGallery(app: App): Promise<void> {
   try {
     const response = await fetch("gallery/gallery.json");
@@ -94,7 +94,7 @@ export async function loadGallery(app: App): Promise<void> {
   await useFirst(app, app.gallery!);
 }
 
-/** Uses the first picture, unless there is another one by then. */
+/** Uses the first picture, unless another one is in use by then. */
 async function useFirst(app: App, gallery: Gallery): Promise<void> {
   const [first] = gallery.pictures;
   if (!first) return;
@@ -130,5 +130,5 @@ function fill(app: App, gallery: Gallery, strip: HTMLElement, credits: HTMLEleme
     strip.append(item);
   }
   const names = Object.values(vendors).map(({ name, by, licence }) => `${name} (${by}, ${licence})`);
-  credits.textContent = `None of these pictures was trained on. Art: ${names.join(", ")}.`;
+  credits.textContent = `None of these pictures is in the training data. Artwork: ${names.join(", ")}.`;
 }

@@ -1,24 +1,24 @@
-/** Pictures as people bring them: files, what was pasted, drawings. */
+/** Pictures from users: files, pasted pictures, drawings. */
 
 import { type DrawablePicture, drawablePicture, UserError } from "../../dist/index.js";
 
 export interface Picture {
-  /** At most `longestSide` a side; in the page's own memory, as a canvas may be blank after the GPU's process died. */
+  /** At most `longestSide` a side. Kept in the page's memory, as a canvas may be blank after the GPU process died. */
   readonly pixels: ImageData;
-  /** A file's name, or what else it is. */
+  /** The file's name, or a description. */
   readonly name: string;
-  /** What was done to it, or is odd about it; empty if nothing. */
+  /** A remark about unusual properties or changes; empty if there are none. */
   readonly note: string;
-  /** Of pictures from the gallery: the file there. */
+  /** For gallery pictures: the file name there; else null. */
   readonly file: string | null;
-  /** How people call it, of pictures from the gallery. */
+  /** For gallery pictures: the reference captions; else empty. */
   readonly captions: readonly string[];
 }
 
-/** The models take pictures of 64 pixels or so; more than this would only cost memory. */
+/** The models' inputs are about 64 pixels wide; more than this would only cost memory. */
 const longestSide = 512;
 
-/** Reads a picture file: PNG, JPEG or WebP by its content. Throws a `UserError` that says in a sentence why it cannot be. */
+/** Reads a picture file: PNG, JPEG or WebP by its content. Throws a `UserError` that says why it cannot be read. */
 export async function readPicture(file: Blob, name: string): Promise<Picture> {
   const bytes = await file.arrayBuffer().catch(() => {
     throw new UserError(`Cannot read ${name}: it was moved or changed since it was picked.`);
@@ -35,7 +35,7 @@ export async function readPicture(file: Blob, name: string): Promise<Picture> {
   }
 }
 
-/** A picture from the page's own server. */
+/** Fetches a picture from the page's own server. */
 export async function fetchPicture(address: string, name: string): Promise<Picture> {
   const response = await fetch(address).catch((error: unknown) => {
     throw new UserError(`Cannot fetch ${address}: ${error instanceof Error ? error.message : error}.`);
@@ -58,16 +58,16 @@ function drawn({ source, width, height }: DrawablePicture, name: string): Pictur
 function oddity(width: number, height: number, pixels: ImageData): string {
   const size = `${width}×${height}`;
   if (width === 1 && height === 1)
-    return "It is a single pixel: the model sees one colour and can only guess.";
+    return "It is a single pixel: the model sees only one colour and can only guess.";
   if (width * height >= 20e6) {
     return `It has ${((width * height) / 1e6).toFixed(0)} million pixels (${size}) and was scaled down to ${pixels.width}×${pixels.height}.`;
   }
   if (Math.max(width, height) > 4 * Math.min(width, height))
-    return `It is ${size}: the model sees it small, with white around it.`;
+    return `It is ${size}: the model sees it scaled down and padded with white.`;
   return "";
 }
 
-/** What is drawn on a canvas, as a picture. */
+/** A canvas's content as a picture. */
 export function pictureOf(canvas: HTMLCanvasElement, name: string): Picture {
   const pixels = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
   return { pixels, name, note: "", file: null, captions: [] };

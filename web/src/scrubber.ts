@@ -1,9 +1,9 @@
-/** A slider over the steps of a denoising, and a button that plays them. */
+/** A slider over denoising steps, and a button that plays them. */
 
 import type { DenoiseStep } from "../../dist/index.js";
 import { button, h } from "./dom.js";
 
-/** Milliseconds a step when it is played. */
+/** Milliseconds per step during playback. */
 const pace = 220;
 
 export class Scrubber {
@@ -15,7 +15,7 @@ export class Scrubber {
   private steps: readonly DenoiseStep[] = [];
   private timer: ReturnType<typeof setInterval> | null = null;
 
-  /** `onMove` is called with the step that a person moves to. */
+  /** Calls `onMove` with the step that is selected or played. */
   constructor(onMove: (index: number) => void) {
     this.onMove = onMove;
     this.slider = h("input", { type: "range", min: 0, max: 0, value: 0, "aria-label": "Denoising step" });
@@ -29,7 +29,7 @@ export class Scrubber {
     this.show([], null);
   }
 
-  /** Steps so far; `index`: the one to stand at, null: the last. */
+  /** Shows the steps so far. `index`: the step to select; null: the last. */
   show(steps: readonly DenoiseStep[], index: number | null): void {
     this.steps = steps;
     this.slider.max = String(Math.max(0, steps.length - 1));
@@ -62,7 +62,7 @@ export class Scrubber {
     }, pace);
   }
 
-  /** Ends playing. */
+  /** Stops playback. */
   stop(): void {
     if (this.timer !== null) clearInterval(this.timer);
     this.timer = null;

@@ -1,10 +1,10 @@
 /**
- * Keeps the page for visits without a network. What the page needs to come up is stored when it is first visited, the data
- * that it asks for as it does. With a network everything comes from there, so that nobody sees a page of yesterday. The weights
- * are not here: `Captioner.load` keeps them itself, by their hash.
+ * Keeps the page for offline visits. The first visit stores the files that the page needs to start; data are stored when the page
+ * requests them. Online, every request goes to the network, so that no visitor sees an outdated page. The weights are not stored
+ * here: `Captioner.load` keeps them itself, by their hash.
  */
 
-/** Addresses relative to this file, and a hash of all of them; put in at build. */
+/** URLs relative to this file, and a hash of all the files; inserted by the build. */
 declare const FILES: readonly string[];
 declare const VERSION: string;
 
@@ -48,13 +48,13 @@ async function answer(request: Request): Promise<Response> {
   if (response.status === 200) {
     const copy = response.clone();
     const cache = await caches.open(NAME);
-    // A full disk costs the visits without a network, not this one.
+    // With a full disk only offline visits fail, not this one.
     await cache.put(request, copy).catch(() => {});
   }
   return response;
 }
 
-/** Requests that this worker has nothing to do with: other sites, other methods, the weights. */
+/** Requests that this worker leaves alone: other origins, other methods, the weights. */
 function isForeign({ url, method }: Request): boolean {
   const { origin, pathname } = new URL(url);
   return origin !== location.origin || method !== "GET" || pathname.endsWith(".safetensors");

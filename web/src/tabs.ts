@@ -1,12 +1,12 @@
-/** The tabs of the page, in their order. Each is a module of its own, loaded when it is first opened. */
+/** The tabs of the page, in order. Each is a separate module, loaded when it is first opened. */
 
 import type { App } from "./app.js";
 
 export interface Tab {
-  /** The part of the address after #. */
+  /** The part of the URL after #. */
   readonly id: string;
   readonly title: string;
-  /** `mount` fills the tab's panel, once. */
+  /** Loads the module; its `mount` fills the tab's panel, once. */
   load(): Promise<{ mount(panel: HTMLElement, app: App): void | Promise<void> }>;
 }
 

@@ -1,4 +1,4 @@
-/** What can be done with one word of a caption: lock it, mask it, take another one. */
+/** Edits one word of a caption: lock, mask or replace it. */
 
 import type { DenoiseStep, Tokenizer } from "../../dist/index.js";
 import { button, h, percent } from "./dom.js";
@@ -7,7 +7,7 @@ import type { Mark } from "./word-row.js";
 
 export interface WordEdit {
   position: number;
-  /** Null takes the mark away. */
+  /** Null removes the mark. */
   mark: Mark | null;
 }
 
@@ -29,7 +29,7 @@ export class WordEditor {
     this.element.hidden = true;
   }
 
-  /** Shows what can be done with a position of the last step. */
+  /** Shows the choices for a position of the last step. */
   show(position: number, step: DenoiseStep, mark: Mark | undefined, tokenizer: Tokenizer): void {
     const word = step.words[position]!;
     const edit = (mark: Mark | null) => this.onEdit({ position, mark });
@@ -47,7 +47,7 @@ export class WordEditor {
         h(
           "span",
           { class: "quiet" },
-          `the model gave “${name(word)}” ${percent(step.probabilities[position]!)}`,
+          `probability of “${name(word)}”: ${percent(step.probabilities[position]!)}`,
         ),
         ...(word === "[UNK]" ? [] : [toggle("Lock", mark?.kind === "locked", { kind: "locked", word })]),
         toggle("Mask", mark?.kind === "masked", { kind: "masked" }),
@@ -55,7 +55,7 @@ export class WordEditor {
       ),
       h(
         "div",
-        { class: "row alternatives", role: "group", "aria-label": "Words that the model thinks of here" },
+        { class: "row alternatives", role: "group", "aria-label": "Alternatives at this position" },
         h("span", { class: "quiet" }, "Instead:"),
         ...step.alternatives[position]!.filter((other) => other.word !== "[UNK]").map((other) => {
           const item = button("", () => edit({ kind: "locked", word: other.word }), {
@@ -79,7 +79,7 @@ export class WordEditor {
     });
     const problems = h("div");
     const messages = new Messages(problems);
-    const form = h("form", { class: "row" }, input, h("button", {}, "Use it"), problems);
+    const form = h("form", { class: "row" }, input, h("button", {}, "Use this word"), problems);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const word = input.value.trim();

@@ -1,17 +1,17 @@
-/** The L positions of a caption at one step of its denoising. */
+/** The L positions of a caption at one denoising step. */
 
 import type { DenoiseStep } from "../../dist/index.js";
 import { h } from "./dom.js";
 
 export interface WordRowOptions {
   label: string;
-  /** Words are buttons: called with the position that is pressed. */
+  /** Makes the words buttons. Called with the position that is pressed. */
   onPress?: (position: number) => void;
-  /** Called with the position that the pointer or the focus comes to, or null. */
+  /** Called with the position that gets the pointer or the focus; null when it leaves. */
   onPoint?: (position: number | null) => void;
 }
 
-/** A word that a person locked, replaced or masked. */
+/** A word that the user locked, replaced or masked. */
 export type Mark = { kind: "locked"; word: string } | { kind: "masked" };
 
 export class WordRow {
@@ -24,7 +24,7 @@ export class WordRow {
     this.element = h("ol", { class: "words", "aria-label": options.label });
   }
 
-  /** Shows a step, with the marks that a person has made since and the position that is being edited. */
+  /** Shows a step, the user's marks and the position that is being edited. */
   show(
     step: DenoiseStep | null,
     marks: ReadonlyMap<number, Mark> = new Map(),
@@ -53,7 +53,7 @@ export class WordRow {
     });
   }
 
-  /** Tints the words by weights from 0 to 1 relative to the largest; null: not at all. */
+  /** Tints the words by their weights, relative to the largest; null: no tint. */
   tint(weights: readonly number[] | null): void {
     const most = Math.max(1e-9, ...(weights ?? []));
     this.words.forEach((element, i) => {
@@ -62,7 +62,7 @@ export class WordRow {
     });
   }
 
-  /** Underlines the words that another caption has not in their place; null: none. */
+  /** Underlines the words that differ from another caption's at the same position; null: none. */
   compare(others: readonly string[] | null): void {
     this.words.forEach((element, i) => {
       const word = element.dataset.word;
@@ -70,7 +70,7 @@ export class WordRow {
     });
   }
 
-  /** Puts the focus on a word. */
+  /** Focuses a word. */
   focus(position: number): void {
     this.words[position]?.focus();
   }

@@ -1,4 +1,4 @@
-/** What the Kernels tab and its worker tell each other. */
+/** Messages between the Kernels tab and its worker. */
 
 import type { Report } from "../../../kernels-bench/report.js";
 
@@ -7,11 +7,11 @@ export type { Report };
 export type Order =
   | {
       type: "measure";
-      /** A family or a part of a case's name; all without it. */
+      /** A family or a part of a case's name; undefined: all cases. */
       filter: string | undefined;
-      /** What `--sizes` of the command takes. */
+      /** As `--sizes` of the command. */
       sizes: string;
-      /** Compare each case with its float64 reference too. */
+      /** Also compare each case with its float64 reference. */
       check: boolean;
     }
   | { type: "cancel" };

@@ -1,4 +1,4 @@
-/** The build puts the text of such a file in the place of the import. */
+/** The build replaces such an import with the text of the file. */
 declare module "*.wgsl" {
   const source: string;
   export default source;

@@ -1,4 +1,4 @@
-/** The worker that measures kernels: the bench of kernels-bench/, by wall clock, as browsers do not tell processor time. */
+/** The worker that measures kernels: runs kernels-bench/ by wall-clock time, as browsers do not report processor time. */
 
 import { UserError } from "../../../dist/index.js";
 import { chosen, parseSizes, sizesRule } from "../../../kernels-bench/cases.js";
@@ -22,7 +22,7 @@ async function bench(order: Extract<Order, { type: "measure" }>, signal: AbortSi
   if (selected.length === 0) throw new UserError(`no case of these sizes has "${order.filter}" in its name`);
   const gpu = await openGpu();
   try {
-    // The ceilings come first and then take part in every round.
+    // The ceilings come first; every round measures them too.
     const limits = ceilings({ fma, copy });
     const results = await measure(gpu, [...limits, ...selected], { progress, signal });
     if (order.check) {
@@ -42,7 +42,7 @@ async function bench(order: Extract<Order, { type: "measure" }>, signal: AbortSi
       cpuSeconds: null,
     });
   } finally {
-    // All that was allocated goes with it, whatever went wrong.
+    // Frees all allocations, also after an error.
     gpu.device.destroy();
   }
 }

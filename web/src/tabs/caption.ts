@@ -18,7 +18,7 @@ import { WordEditor } from "../word-editor.js";
 import { type Mark, WordRow } from "../word-row.js";
 
 const alternatives = 6;
-/** Words named where a region of the picture is pointed at. */
+/** Number of words listed for the cell under the pointer. */
 const namedWords = 3;
 
 export function mount(panel: HTMLElement, app: App): void {
@@ -48,10 +48,10 @@ class CaptionTab {
   private readonly reset: HTMLButtonElement;
 
   private encoded: Encoded | null = null;
-  /** What is shown is not, or not all, of the present picture and captioner. */
+  /** The results shown do not, or not completely, belong to the current picture and captioner. */
   private isStale = true;
   private steps: DenoiseStep[] = [];
-  /** The step that is shown; null: the last, whichever it is. */
+  /** The step shown; null: the last so far. */
   private index: number | null = null;
   private readonly marks = new Map<number, Mark>();
   private chosen: number | null = null;
@@ -60,7 +60,8 @@ class CaptionTab {
     this.app = app;
     this.panel = panel;
     this.grid = new CodeGrid({
-      label: "The picture under its code grid; with the arrow keys, cell by cell: the words that it feeds",
+      label:
+        "The picture under its code grid; the arrow keys move from cell to cell and show the words that attend to it",
       onCell: (cell) => this.pointAtCell(cell),
     });
     this.row = new WordRow({
@@ -112,9 +113,9 @@ class CaptionTab {
       h(
         "section",
         { class: "figures", "aria-label": "The picture and its codes" },
-        figure(this.grid.element, "The picture as the model gets it, under its code grid"),
+        figure(this.grid.element, "The picture as the model sees it, under its code grid"),
         figure(this.figure.codes, this.figure.facts),
-        figure(this.figure.reconstruction, "What the VQ-VAE makes of the codes"),
+        figure(this.figure.reconstruction, "The VQ-VAE’s reconstruction from the codes"),
       ),
       this.about,
       this.section,
@@ -131,7 +132,7 @@ class CaptionTab {
     );
   }
 
-  /** A new picture, or another captioner: everything from the start, now or when people see it. */
+  /** Starts over for a new picture or captioner: now, or when the panel becomes visible. */
   private open(): void {
     this.marks.clear();
     this.encoded = null;
@@ -142,7 +143,7 @@ class CaptionTab {
     if (!this.panel.hidden && this.app.captioner) void this.denoise();
   }
 
-  /** Denoises a caption of the picture with what is locked and masked, and shows each step as it comes. */
+  /** Denoises a caption of the picture, given the locked and masked words. Shows each step as it arrives. */
   private async denoise(): Promise<void> {
     const { picture } = this.app;
     if (!picture) return;
@@ -173,17 +174,17 @@ class CaptionTab {
         }
       });
       const seconds = (performance.now() - began) / 1000;
-      this.plan.textContent = `${this.steps.length} steps in ${seconds.toFixed(1)} s, seed ${chain.seed}. Press a word to lock, replace or mask it.`;
+      this.plan.textContent = `${this.steps.length} steps in ${seconds.toFixed(1)} s, seed ${chain.seed}. Select a word to lock, replace or mask it.`;
     };
     const isDone = await this.app.work("caption", job, () => this.denoise());
     if (isDone) this.section.dataset.finished = String(Number(this.section.dataset.finished) + 1);
-    // Other work came in between, or the device was lost.
+    // Other work replaced it, or the device was lost.
     else this.isStale = true;
   }
 
   /**
-   * The words that stay: all but the masked ones if there are masked ones (with the ends of the caption, so that it keeps its
-   * length), else the locked ones; null where a word is wanted. Undefined: all words are wanted.
+   * The words to keep; null where the model shall choose one. If any word is masked, keeps all others (including the [END]s, so
+   * that the caption keeps its length); else keeps the locked words. Undefined: the model chooses all words.
    */
   private words(captioner: Captioner): (string | null)[] | undefined {
     const last = this.steps.at(-1);
@@ -193,7 +194,7 @@ class CaptionTab {
     return Array.from({ length: captioner.decoder.shape.length }, (_, i) => {
       const mark = this.marks.get(i);
       if (mark) return mark.kind === "locked" ? mark.word : null;
-      // The model may have meant a word that it does not know; it chooses anew there.
+      // [UNK] stands for a word outside the vocabulary: the model chooses again there.
       return isMasked && last.words[i] !== "[UNK]" ? last.words[i]! : null;
     });
   }
@@ -202,7 +203,7 @@ class CaptionTab {
     return this.steps[this.index ?? this.steps.length - 1] ?? null;
   }
 
-  /** Opens the editor of a position, null: closes it. What is edited is the last step. */
+  /** Opens the editor at a position of the last step; null closes it. */
   private choose(position: number | null): void {
     if (position !== null) this.index = null;
     const closed = position === null ? this.chosen : null;
@@ -228,7 +229,7 @@ class CaptionTab {
     this.pointAtWord(null);
   }
 
-  /** Lights up where a word looks. */
+  /** Highlights the cells that a word attends to. */
   private pointAtWord(position: number | null): void {
     const { step } = this;
     const attention = step?.attention;
@@ -236,17 +237,17 @@ class CaptionTab {
     if (!attention || at === null) {
       this.grid.light(null);
       this.readout.textContent = attention
-        ? "Point at a word: where it looks. Point at the picture: the words that it feeds."
+        ? "Point at a word to see which cells it attends to. Point at a cell of the picture to see which words attend to it."
         : "";
       return;
     }
     const weights = attention.data.subarray(at * attention.columns, (at + 1) * attention.columns);
     this.grid.light(weights);
     const sum = weights.reduce((a, b) => a + b, 0);
-    this.readout.textContent = `“${step.words[at]}” gives ${percent(sum)} of its cross-attention to the ${attention.columns} codes${sum < 0.995 ? ", the rest to the summary of the picture" : ""}; ${percent(Math.max(...weights))} to the brightest cell, ${percent(sum / attention.columns)} to each if it attended evenly.`;
+    this.readout.textContent = `“${step.words[at]}” gives ${percent(sum)} of its cross-attention to the ${attention.columns} codes${sum < 0.995 ? ", the rest to the summary of the picture" : ""}: ${percent(Math.max(...weights))} to the brightest cell, against ${percent(sum / attention.columns)} if it attended uniformly.`;
   }
 
-  /** Tints the words that look at a cell. */
+  /** Tints the words that attend to a cell. */
   private pointAtCell(cell: number | null): void {
     const { step, encoded } = this;
     const attention = step?.attention;
@@ -263,13 +264,13 @@ class CaptionTab {
       .slice(0, namedWords)
       .map(({ weight, word }) => `${word === "[END]" ? "the end" : word} ${percent(weight)}`);
     const side = Math.round(Math.sqrt(attention.columns));
-    this.readout.textContent = `Row ${Math.floor(cell / side) + 1}, column ${(cell % side) + 1}, code ${encoded.ids[cell]}: looked at most by ${named.join(", ")}.`;
+    this.readout.textContent = `Row ${Math.floor(cell / side) + 1}, column ${(cell % side) + 1}, code ${encoded.ids[cell]}: attended to most by ${named.join(", ")}.`;
   }
 }
 
 function describe({ name, note, captions }: Picture): string {
   const people =
-    captions.length > 0 ? ` People call it: ${captions.map((text) => `“${text}”`).join(", ")}.` : "";
+    captions.length > 0 ? ` Reference captions: ${captions.map((text) => `“${text}”`).join(", ")}.` : "";
   return `${name}.${note ? ` ${note}` : ""}${people}`;
 }
 
@@ -280,11 +281,13 @@ function planOf(marks: ReadonlyMap<number, Mark>): string {
   const what = [locked ? `${locked} locked` : "", masked ? `${masked} masked` : ""]
     .filter(Boolean)
     .join(", ");
-  const fate = masked ? "only what is masked is denoised again" : "all that is not locked is denoised again";
+  const fate = masked
+    ? "only masked words will be denoised again"
+    : "all words that are not locked will be denoised again";
   return `${what}: ${fate}.`;
 }
 
-/** How captions are drawn. */
+/** Settings for sampling captions. */
 class Settings {
   readonly element: HTMLElement;
   private readonly steps = h("input", { type: "number", min: 1, max: 100, value: 25 });
@@ -297,7 +300,7 @@ class Settings {
     this.element = h(
       "details",
       {},
-      h("summary", {}, "How it is drawn"),
+      h("summary", {}, "Sampling settings"),
       h(
         "div",
         { class: "row" },
@@ -310,7 +313,7 @@ class Settings {
     );
   }
 
-  /** Starts from what the captioner's configuration says. */
+  /** Sets the inputs from the captioner's configuration. */
   take({ config }: Captioner): void {
     const { sampling, decoder, seed } = config;
     this.steps.max = String(decoder.timesteps);
@@ -321,7 +324,7 @@ class Settings {
     this.seed.value = String(seed);
   }
 
-  /** Another draw. */
+  /** Takes the next seed, for another sample. */
   nextSeed(): void {
     this.seed.value = String((number(this.seed) + 1) % 2 ** 32);
   }
@@ -341,7 +344,7 @@ class Settings {
   }
 }
 
-/** The number in an input, brought within its bounds. */
+/** The number in an input, clamped to its bounds. */
 function number(input: HTMLInputElement): number {
   const [least, most] = [Number(input.min), Number(input.max)];
   const value = Math.min(most, Math.max(least, input.valueAsNumber || 0));

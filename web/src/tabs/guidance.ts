@@ -1,4 +1,4 @@
-/** The Guidance lab: one picture, one seed, four ways of guidance side by side. */
+/** The Guidance lab: one picture, one seed, four guidance methods side by side. */
 
 import { type Captioner, type DenoiseStep, fullWeight, type GuidanceMethod } from "../../../dist/index.js";
 import type { App } from "../app.js";
@@ -9,7 +9,7 @@ import { acceptPictures, galleryStrip } from "../picture-input.js";
 import { Scrubber } from "../scrubber.js";
 import { WordRow } from "../word-row.js";
 
-/** p: prediction under all codes; p₀: under none; pₘ: with the hidden codes masked. */
+/** p: prediction from all codes; p₀: from none; pₘ: with the hidden codes masked. */
 const methods: readonly { method: GuidanceMethod; title: string; formula: (scale: number) => string }[] = [
   { method: "none", title: "None", formula: () => "log p" },
   { method: "cfg", title: "Classifier-free", formula: (w) => `log p₀ + ${w} (log p − log p₀)` },
@@ -21,12 +21,12 @@ export function mount(panel: HTMLElement, app: App): void {
   new GuidanceLab(panel, app);
 }
 
-/** One method's captions and where they are shown. */
+/** One method's caption and its elements. */
 class Column {
   readonly element: HTMLElement;
   readonly method: GuidanceMethod;
   steps: DenoiseStep[] = [];
-  /** What the steps were drawn with; the same again need not be drawn again. */
+  /** The settings that the steps were sampled with. Sampling again with the same settings is unnecessary. */
   drawnWith = "";
   private readonly formulaOf: (scale: number) => string;
   private readonly formula = h("p", { class: "formula quiet" });
@@ -51,8 +51,7 @@ class Column {
 
   showScale(scale: number): void {
     const weight = fullWeight({ method: this.method, scale });
-    const says =
-      this.method === "none" ? "" : weight === 1 ? "; with this ω it is the full prediction alone" : "";
+    const says = this.method === "none" ? "" : weight === 1 ? "; this ω gives the full prediction alone" : "";
     this.formula.textContent = `${this.formulaOf(scale)}${says}`;
   }
 
@@ -70,7 +69,7 @@ class Column {
     const end = isDone ? last.words.indexOf("[END]") : -1;
     const said = isDone ? last.probabilities.slice(0, end < 0 ? undefined : end + 1) : [];
     this.facts.textContent =
-      said.length > 0 ? `mean p̃ of its words: ${percent(said.reduce((a, b) => a + b, 0) / said.length)}` : "";
+      said.length > 0 ? `mean p̃ of the words: ${percent(said.reduce((a, b) => a + b, 0) / said.length)}` : "";
   }
 }
 
@@ -94,7 +93,7 @@ class GuidanceLab {
     this.panel = panel;
     panel.dataset.finished = "0";
     this.grid = new CodeGrid({
-      label: "The codes that MCS hides: paint with the pointer, or walk with the arrow keys and press space",
+      label: "The codes that MCS hides: paint with the pointer, or move with the arrow keys and press space",
       onPaint: () => void this.run(),
     });
     this.scrubber = new Scrubber((index) => {
@@ -119,7 +118,7 @@ class GuidanceLab {
     app.on("busy", (busy) => {
       this.stop.disabled = !busy;
     });
-    // What came while another tab was in front is done when people see it.
+    // Changes made while the panel was hidden are computed when it becomes visible.
     app.on("tab", () => {
       if (this.isStale) void this.run();
     });
@@ -134,7 +133,7 @@ class GuidanceLab {
       h(
         "p",
         {},
-        "Guidance asks the model twice, once with all codes of the picture and once with fewer, and strengthens what the codes made the difference for. p is the prediction from all codes, p₀ from none, pₘ from those that MCS leaves; paint over codes to choose what it hides. Words that differ from those without guidance are underlined.",
+        "Guidance runs the model twice, once with all codes of the picture and once with fewer, and amplifies the difference between the two predictions. p is the prediction from all codes, p₀ from none, and pₘ from those that MCS does not hide; paint over codes to choose the hidden ones. Words that differ from the caption without guidance are underlined.",
       ),
       galleryStrip(this.app),
       h(
@@ -173,7 +172,7 @@ class GuidanceLab {
     for (const column of this.columns) column.showScale(scale);
   }
 
-  /** Denoises what does not stand there yet, one method after the other. */
+  /** Denoises the captions that are missing or outdated, one method after another. */
   private async run(): Promise<void> {
     this.isStale = true;
     this.show();
@@ -187,7 +186,7 @@ class GuidanceLab {
       () => this.run(),
     );
     if (isDone) this.panel.dataset.finished = String(Number(this.panel.dataset.finished) + 1);
-    // Other work came in between, or the device was lost.
+    // Other work replaced it, or the device was lost.
     else this.isStale = true;
   }
 
@@ -238,6 +237,6 @@ class GuidanceLab {
     this.hiddenText.textContent =
       count > 0
         ? `MCS hides the ${count} painted ${count === 1 ? "code" : "codes"} of ${marks.length}.`
-        : `Nothing is painted: MCS hides ${rate === undefined ? "some" : percent(rate)} of the codes at random, the same ones in both.`;
+        : `Nothing is painted: MCS hides ${rate === undefined ? "some" : percent(rate)} of the codes at random, the same ones in both MCS columns.`;
   }
 }

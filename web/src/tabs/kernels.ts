@@ -1,4 +1,4 @@
-/** The Kernels tab: the bench of every kernel, measured in this browser. */
+/** The Kernels tab: benchmarks of every kernel, measured in this browser. */
 
 import { families } from "../../../kernels-bench/cases.js";
 import { factsOf, sectionsOf } from "../../../kernels-bench/cases-page.js";
@@ -34,7 +34,7 @@ class KernelsTab {
       h(
         "p",
         {},
-        "Times kernels of the engine in this browser, next to the two ceilings of the same run: multiply-adds in registers, and a copy. Work is repeated until a sample lasts about 40 ms, so that the browser’s coarse clock does not matter; it runs in a worker, so the page stays awake. Other pages and programs on the GPU disturb it.",
+        "Times the engine’s kernels in this browser and compares them with two ceilings measured in the same run: multiply-adds in registers, and a copy. Each sample repeats the work for about 40 ms, so that the browser’s coarse clock does not matter. The measurement runs in a worker, so the page stays responsive. Other pages and programs that use the GPU disturb it.",
       ),
       h(
         "div",
@@ -69,7 +69,7 @@ class KernelsTab {
       this.worker = new Worker(new URL("kernels-worker.js", document.baseURI), { type: "module" });
       this.worker.addEventListener("message", (event: MessageEvent<News>) => this.hear(event.data));
       this.worker.addEventListener("error", (event) => {
-        // A worker that did not start does nothing ever: the next order starts another one.
+        // A worker that did not start never will: the next order starts another one.
         this.worker?.terminate();
         this.worker = null;
         this.fail(event.message || "the worker did not start");
@@ -123,7 +123,7 @@ class KernelsTab {
     const facts = Object.entries(factsOf(report)).map(([name, value]) =>
       h("div", {}, h("dt", {}, name), h("dd", {}, value)),
     );
-    // The page forbids styles in markup; those of the bench (colours, lengths of bars) are set by script instead.
+    // The page's security policy forbids styles in markup: set the bench's styles (colours, bar lengths) by script.
     const markup = sectionsOf(report).join("").replaceAll(' style="', ' data-style="');
     const sections = document.createElement("template");
     sections.innerHTML = markup;
@@ -133,7 +133,7 @@ class KernelsTab {
     this.result.replaceChildren(h("dl", { class: "facts" }, ...facts), sections.content);
   }
 
-  /** From a point of the roofline to its row: the page's own addresses are its tabs. */
+  /** Scrolls from a point of the roofline to its row. A plain link would switch tabs, which are named in the URL after #. */
   private follow(event: Event): void {
     const link = (event.target as Element).closest("a");
     const name = link?.getAttribute("href");

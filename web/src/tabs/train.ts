@@ -1,4 +1,4 @@
-/** The Train tab: both stages in a worker, with curves and samples; what is trained goes to the Caption tab or to files. */
+/** The Train tab: runs both stages in a worker, with curves and samples. Exports the captioner to the Caption tab or to files. */
 
 import { Captioner, formatBytes, pickedFiles } from "../../../dist/index.js";
 import { formatDuration } from "../../../dist/report.js";
@@ -15,9 +15,9 @@ export function mount(panel: HTMLElement, app: App): void {
   new TrainTab(panel, app);
 }
 
-/** Curves are drawn anew no more often than this, in milliseconds. */
+/** Shortest time between two redraws of the curves, in milliseconds. */
 const drawEvery = 1000;
-/** Steps that the pace is told of. */
+/** Number of recent steps that the displayed speed is computed from. */
 const paceSteps = 30;
 
 const phases: Readonly<Record<Phase, string>> = {
@@ -30,7 +30,7 @@ const phases: Readonly<Record<Phase, string>> = {
 };
 const stageNames: Readonly<Record<Stage, string>> = { vqvae: "VQ-VAE", decoder: "Decoder" };
 
-/** What the run is doing, as far as the buttons go. */
+/** The run's state, which decides on the buttons. */
 type State = "none" | "running" | "pausing" | "kept" | "finished";
 
 class TrainTab {
@@ -45,10 +45,10 @@ class TrainTab {
   private state: State = "none";
   private facts: RunFacts | null = null;
   private trained: Trained | null = null;
-  /** The captioner was asked for, to be taken into use when it comes. */
+  /** The captioner was requested for use; use it when it arrives. */
   private wanted = false;
   private lastOrder: Order["type"] = "start";
-  /** A stage is doing steps. */
+  /** A stage is taking steps. */
   private isStepping = false;
   private lastDrawn = 0;
   private readonly addresses = new Map<string, string>();
@@ -57,8 +57,8 @@ class TrainTab {
   private readonly pause = button("Pause", () => this.halt());
   private readonly resume = button("Resume", () => this.order({ type: "resume" }), { class: "primary" });
   private readonly discard = button("Discard the run", () => this.order({ type: "discard" }));
-  private readonly use = button("Use it in the Caption tab", () => this.take());
-  private readonly fetch = button("Make files of it", () => this.order({ type: "export" }));
+  private readonly use = button("Use in the Caption tab", () => this.take());
+  private readonly fetch = button("Export as files", () => this.order({ type: "export" }));
 
   private readonly phase = h("p", { id: "train-phase", role: "status" });
   private readonly bar = h("progress", {
@@ -81,7 +81,7 @@ class TrainTab {
       h(
         "p",
         {},
-        "Trains a captioner here, in this page: first the VQ-VAE that turns pictures into codes, then the decoder that denoises captions. Nothing leaves this computer.",
+        "Trains a captioner in this page: first the VQ-VAE, which encodes pictures into codes, then the decoder, which denoises captions. Nothing leaves this computer.",
       ),
       this.form.element,
       h("div", { class: "row" }, this.start, this.resume, this.pause, this.discard),
@@ -93,7 +93,7 @@ class TrainTab {
       this.notes,
       this.charts,
       this.samples,
-      h("h2", {}, "What is trained"),
+      h("h2", {}, "Trained captioner"),
       h("div", { class: "row" }, this.use, this.fetch, ...this.foreignWeights()),
       this.files,
     );
@@ -103,7 +103,7 @@ class TrainTab {
     void this.findKept();
   }
 
-  /** The log of the run that is kept, null if there is none; a message says why it cannot be read. */
+  /** The log of the stored run; null if there is none, or if it cannot be read (a message says why). */
   private async kept(): Promise<Awaited<ReturnType<typeof keptLog>>> {
     try {
       const log = await keptLog();
@@ -115,7 +115,7 @@ class TrainTab {
     }
   }
 
-  /** Shows a run that an earlier visit left. */
+  /** Shows a run stored by an earlier visit. */
   private async findKept(): Promise<void> {
     const log = await this.kept();
     if (log === null || this.state !== "none") return;
@@ -123,8 +123,8 @@ class TrainTab {
     const last = log.at(-1);
     this.enter("kept");
     this.phase.textContent = last
-      ? `A run is kept here, ${stageNames[last.stage as Stage]} step ${last.step}. It goes on from its last checkpoint.`
-      : "A run is kept here that has only begun.";
+      ? `A run is stored here, at ${stageNames[last.stage as Stage]} step ${last.step}. It resumes from its last checkpoint.`
+      : "A run is stored here that has not taken a step yet.";
     this.draw();
   }
 
@@ -135,7 +135,7 @@ class TrainTab {
       this.worker = new Worker(new URL("train-worker.js", document.baseURI), { type: "module" });
       this.worker.addEventListener("message", (event: MessageEvent<News>) => this.hear(event.data));
       this.worker.addEventListener("error", (event) => {
-        // A worker that did not start does nothing ever: the next order starts another one.
+        // A worker that did not start never will: the next order starts another one.
         this.worker?.terminate();
         this.worker = null;
         const running = this.state === "running" || this.state === "pausing";
@@ -155,7 +155,7 @@ class TrainTab {
     this.notes.hidden = true;
     this.samples.replaceChildren();
     this.draw();
-    // Hours of work are kept in the browser's storage: it is asked not to clear that when the disk gets full. It may refuse.
+    // The browser's storage holds hours of work: ask it not to clear that when the disk gets full. It may refuse.
     navigator.storage?.persist?.().catch(() => {});
     this.order({ type: "start", preset, pictures, set });
   }
@@ -176,7 +176,7 @@ class TrainTab {
         this.showFacts(news.facts);
         break;
       case "steps":
-        // A resumed run tells its kept steps first, before it does any.
+        // A resumed run first reports its stored steps, before it takes any.
         if (this.isStepping) this.messages.over("training");
         this.curves.add(news.entries);
         this.watch.step(performance.now(), news.entries.length);
@@ -248,7 +248,7 @@ class TrainTab {
   }
 
   private showSample(stage: Stage, step: number, picture: Blob): void {
-    const caption = `${stage === "vqvae" ? "Held-out pictures above what the VQ-VAE makes of their codes" : "Held-out pictures with the decoder’s captions in bold, a reference below"}, step ${step}`;
+    const caption = `${stage === "vqvae" ? "Held-out pictures above their reconstructions by the VQ-VAE" : "Held-out pictures with the decoder’s captions in bold and a reference below"}, step ${step}`;
     const image = h("img", { src: this.address(stage, picture), alt: caption });
     const figure = h("figure", { class: "sample" }, image, h("figcaption", {}, caption));
     figure.dataset.stage = stage;
@@ -264,7 +264,7 @@ class TrainTab {
   private ended(outcome: "finished" | "paused", { before, after }: MemoryReturned): void {
     this.messages.over("training");
     this.bar.hidden = true;
-    this.phase.textContent = `${outcome === "finished" ? "Finished" : "Paused"}; its GPU memory is released (${formatBytes(after)} in use, ${formatBytes(before)} before the training).`;
+    this.phase.textContent = `${outcome === "finished" ? "Finished" : "Paused"}; GPU memory is released (${formatBytes(after)} in use, ${formatBytes(before)} before the training).`;
     this.phase.dataset.before = String(before);
     this.phase.dataset.after = String(after);
     this.showNumbers();
@@ -320,9 +320,9 @@ class TrainTab {
     this.draw();
   }
 
-  // ---------------------------------------------------------------- what is trained
+  // ---------------------------------------------------------------- trained captioner
 
-  /** Takes what is trained into the Caption tab, as it is now. */
+  /** Uses the captioner in the Caption tab, as trained so far. */
   private take(): void {
     this.wanted = true;
     this.order({ type: "export" });
@@ -336,7 +336,7 @@ class TrainTab {
     const { vqvae, decoder } = trained.steps;
     const at = decoder > 0 ? `decoder step ${decoder}` : `VQ-VAE step ${vqvae}`;
     this.files.append(
-      `Of ${at}, as Node’s commands read it:`,
+      `At ${at}, in the format that the Node commands read:`,
       this.download("config.json", trained.config),
       this.download("model.safetensors", trained.model),
     );
@@ -344,7 +344,7 @@ class TrainTab {
     this.wanted = false;
     if (decoder === 0) {
       this.note(
-        "The decoder is not trained yet: its captions are random words, only the VQ-VAE’s pictures mean something.",
+        "The decoder is not trained yet: its captions are random words. Only the VQ-VAE’s reconstructions are meaningful.",
       );
     }
     void this.hand(`the weights trained here (${at})`, trained);
@@ -369,7 +369,7 @@ class TrainTab {
     );
   }
 
-  /** An address of a blob, until the next one for the same place. */
+  /** An object URL of a blob, valid until the next one for the same place. */
   private address(place: string, blob: Blob): string {
     const before = this.addresses.get(place);
     if (before !== undefined) URL.revokeObjectURL(before);
@@ -378,7 +378,7 @@ class TrainTab {
     return address;
   }
 
-  /** Weights that were trained elsewhere: the two files of a `weights/` folder. */
+  /** A control that loads weights trained elsewhere: the two files of a `weights/` folder. */
   private foreignWeights(): HTMLElement[] {
     const input = h("input", {
       type: "file",
@@ -393,7 +393,7 @@ class TrainTab {
       input.value = "";
       if (config && model) {
         this.messages.over("weights");
-        void this.hand("the weights of your files", { config, model });
+        void this.hand("the weights from your files", { config, model });
       } else
         this.messages.show(
           "weights",

@@ -1,10 +1,10 @@
-/** The numbers of a run as they come in, and the curves of them. */
+/** Collects the log entries of a run and draws their curves. */
 
 import { type LogEntry, lineChart, type Series } from "../../../dist/report.js";
 import type { Stage } from "./messages.js";
 
 const titles: Readonly<Record<Stage, string>> = { vqvae: "VQ-VAE", decoder: "Decoder" };
-/** Weight of the past in the thick line. */
+/** Smoothing factor of the thick line: the weight of the previous value. */
 const smoothing = 0.95;
 
 export class Curves {
@@ -14,7 +14,7 @@ export class Curves {
     for (const stage of ["vqvae", "decoder"] as const) this.entries[stage] = [];
   }
 
-  /** Takes steps in; those that a resumed run does again replace what was known of them and of all after them. */
+  /** Adds steps. A step that a resumed run repeats replaces its old entry and all later ones of its stage. */
   add(entries: readonly LogEntry[]): void {
     for (const entry of entries) {
       const list = this.entries[entry.stage as Stage];
@@ -47,7 +47,7 @@ export class Curves {
       });
       const measured = entries.filter(({ metrics }) => metrics !== undefined);
       const names = Object.keys(measured[0]?.metrics ?? {});
-      // Counts and decibels have scales of their own.
+      // Counts and decibels need separate scales.
       return [loss, ...names.map((name) => measureChart(stage, name, measured))];
     });
   }

@@ -1,4 +1,4 @@
-/** What to train on and how: the choices in front of a run. */
+/** The form for a new run: training data and settings. */
 
 import { describeConfig, PRESET_NAMES } from "../../../dist/index.js";
 import { sentence } from "../app.js";
@@ -7,9 +7,9 @@ import type { Messages } from "../messages.js";
 import type { Pictures } from "./messages.js";
 
 const presets: Readonly<Record<string, string>> = {
-  quick: "quick: small networks, minutes; shows that everything works, not how good it gets",
-  emoji: "emoji: the networks whose weights ship with the page, 64×64 pixels; an hour on a good GPU or more",
-  paper: "paper: the paper’s sizes, 256×256 pixels; for a large GPU, and days",
+  quick: "quick: small networks, a few minutes; shows that everything works, not how good the captions get",
+  emoji: "emoji: the networks whose weights ship with the page, 64×64 pixels; an hour or more on a good GPU",
+  paper: "paper: the paper’s sizes, 256×256 pixels; days on a large GPU",
 };
 
 interface Folder {
@@ -58,28 +58,23 @@ export class Form {
           "label",
           {},
           this.emoji,
-          " 512 emoji, which come with the page in 32×32 and 64×64 pixels (the shipped weights were trained on 8060)",
+          " 512 emoji, included with the page in 32×32 and 64×64 pixels (the shipped weights were trained on 8060)",
         ),
         h(
           "label",
           {},
           this.own,
-          " a folder of your own, which stays on this computer: PNG, JPEG or WebP and captions.jsonl, .csv or .txt; drop it here or choose it",
+          " your own folder, which stays on this computer: PNG, JPEG or WebP pictures and captions.jsonl, .csv or .txt; drop it here or choose it",
         ),
         h("div", { class: "row" }, choose, picker, this.chosen),
-        h(
-          "label",
-          {},
-          this.skipBad,
-          " leave out unreadable rows and pictures instead of stopping (--skip-bad)",
-        ),
+        h("label", {}, this.skipBad, " skip unreadable rows and pictures instead of stopping (--skip-bad)"),
       ),
       field("Settings", this.preset),
       h(
         "details",
         {},
         h("summary", {}, "More settings"),
-        h("label", { for: "train-settings" }, "One key=value a line, as with --set of the command:"),
+        h("label", { for: "train-settings" }, "One key=value per line, as for --set of the command:"),
         this.settings,
         h(
           "details",
@@ -96,12 +91,12 @@ export class Form {
     return this.preset.value;
   }
 
-  /** `key=value` lines; empty ones say nothing. */
+  /** The `key=value` lines, without empty ones. */
   get set(): string[] {
     return this.settings.value.split("\n").flatMap((line) => line.trim() || []);
   }
 
-  /** Null, with a message, while a folder of one's own is wanted and none is chosen. */
+  /** The chosen pictures. Null, with a message, if a folder is selected as the source but none is chosen. */
   get pictures(): Pictures | null {
     if (this.emoji.checked) return { kind: "emoji" };
     if (!this.folder) this.messages.show("form", "Choose a folder of captioned pictures first.");
@@ -129,7 +124,10 @@ export class Form {
       over(false);
       const entry = event.dataTransfer?.items[0]?.webkitGetAsEntry();
       if (!entry?.isDirectory) {
-        this.messages.show("form", "That is not a folder: drop the folder that holds pictures and captions.");
+        this.messages.show(
+          "form",
+          "That is not a folder: drop the folder that contains the pictures and captions.",
+        );
         return;
       }
       try {
@@ -154,7 +152,7 @@ async function collect(entry: FileSystemEntry, path: string, files: Map<string, 
   }
   const reader = (entry as FileSystemDirectoryEntry).createReader();
   for (;;) {
-    // A folder comes in portions; an empty one is its end.
+    // A folder is listed in portions; an empty one marks the end.
     const portion = await new Promise<FileSystemEntry[]>((resolve, reject) =>
       reader.readEntries(resolve, reject),
     );

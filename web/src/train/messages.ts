@@ -1,30 +1,30 @@
-/** What the Train tab and its worker tell each other. */
+/** Messages between the Train tab and its worker. */
 
 import type { LogEntry } from "../../../dist/report.js";
 
 export type Pictures =
-  /** The prepared emoji that the page brings along. */
+  /** The prepared emoji that ship with the page. */
   | { kind: "emoji" }
-  /** A folder of the person's own: files by their paths, which begin with the folder's name. */
+  /** A folder of the user's: files by their paths, which begin with the folder's name. */
   | { kind: "folder"; name: string; files: ReadonlyMap<string, File>; skipBad: boolean };
 
 export type Order =
-  /** A new run; one that is kept from before is removed. `set` as in `--set key=value`. */
+  /** Starts a new run and removes the stored one. `set` as in `--set key=value`. */
   | { type: "start"; preset: string; pictures: Pictures; set: readonly string[] }
-  /** Goes on with the run that is kept. */
+  /** Resumes the stored run. */
   | { type: "resume" }
-  /** Ends after the step that is being done, and keeps all that is needed to go on. */
+  /** Stops after the current step, and stores everything needed to resume. */
   | { type: "pause" }
-  /** Asks for the captioner as it is now. */
+  /** Requests the captioner as trained so far. */
   | { type: "export" }
-  /** Removes the run that is kept. */
+  /** Removes the stored run. */
   | { type: "discard" };
 
-/** A captioner as Node's commands read it: the two files of `weights/`. */
+/** A captioner in the format that Node's commands read: the two files of `weights/`. */
 export interface Trained {
   config: Blob;
   model: Blob;
-  /** Steps done of each stage. */
+  /** Completed steps of each stage. */
   steps: Readonly<Record<Stage, number>>;
 }
 
@@ -41,7 +41,7 @@ export interface RunFacts {
 
 export type Phase = "opening" | "pictures" | Stage | "codes" | "saving";
 
-/** Bytes of the engine's buffers before the training, and after it gave back its own. */
+/** Bytes of the engine's buffers before the training, and after the training released its own. */
 export interface MemoryReturned {
   before: number;
   after: number;
@@ -50,7 +50,7 @@ export interface MemoryReturned {
 export type News =
   | { type: "phase"; phase: Phase; done?: number; total?: number }
   | { type: "facts"; facts: RunFacts }
-  /** Steps that were done, in their order; after a resumption the first may have been told before. */
+  /** Completed steps, in order. After a resumption the first may have been reported before. */
   | { type: "steps"; entries: readonly LogEntry[] }
   | { type: "note"; text: string }
   | { type: "sample"; stage: Stage; step: number; picture: Blob }

@@ -1,4 +1,4 @@
-/** Training in a page: the stages and files of Node's command, with the run kept in the origin's own file system. */
+/** Training in a page: the stages and files of Node's command, with the run stored in the origin private file system. */
 
 import {
   type Config,
@@ -35,17 +35,17 @@ import { Losses, lossText, openGpu, reopenGpu } from "../gpu.js";
 import { runPath } from "./kept.js";
 import type { MemoryReturned, News, Order, Pictures, Stage } from "./messages.js";
 
-/** Fetched pictures in, runs in the origin's own file system. */
+/** Pictures decoded by the browser, files in the origin private file system. */
 const platform: Platform = { ...browserPlatform, files: opfsFiles };
 const dataFolder = `${runPath}/data`;
 const weightsFolder = `${runPath}/weights`;
-/** Sides of the prepared emoji that web/build.js puts beside the page. */
+/** Image sizes of the prepared emoji that web/build.js includes with the page. */
 const emojiSizes: readonly number[] = [32, 64];
-/** Two tabs must not train into one folder. A page that holds a lock is not frozen in the background either. */
+/** Keeps two tabs from training into one folder. Browsers also do not freeze a background page that holds a lock. */
 const lockName = "mc-diffusion training";
-/** The page draws its own. */
+/** No terminal progress: the page draws its own. */
 const silentProgress = { update() {}, setTotal() {}, log() {}, warn() {}, stop() {} };
-/** Steps are told in bundles, so that quick ones do not flood the page. */
+/** Steps are reported in bundles, so that fast steps do not flood the page. */
 const bundleMilliseconds = 100;
 
 type Outcome = "finished" | "interrupted";
@@ -58,7 +58,7 @@ export class TrainingSession {
   private readonly post: (news: News) => void;
   private gpu: Gpu | null = null;
   private readonly losses = new Losses();
-  /** Of the kept run, while this worker lives. */
+  /** Data of the stored run, for the lifetime of this worker. */
   private dataset: Dataset | null = null;
   private training = false;
   private stopping = false;
@@ -71,7 +71,7 @@ export class TrainingSession {
     this.post = post;
   }
 
-  /** Does what the tab asks for; whatever goes wrong is told, not thrown. */
+  /** Carries out an order. Reports errors to the tab instead of throwing them. */
   async obey(order: Order): Promise<void> {
     try {
       if (order.type === "pause") this.stopping = true;
@@ -83,7 +83,7 @@ export class TrainingSession {
     }
   }
 
-  /** Orders that change the kept run, one at a time over all tabs. */
+  /** Carries out an order that changes the stored run. Only one tab does so at a time. */
   private async alone(order: Exclude<Order, { type: "pause" | "export" }>): Promise<void> {
     if (this.training) throw new UserError("the training is running; pause it first");
     await navigator.locks.request(lockName, { ifAvailable: true }, async (lock) => {
@@ -108,7 +108,7 @@ export class TrainingSession {
     });
   }
 
-  /** Trains; when the GPU is lost it is opened again, and the run goes on from its last checkpoint. */
+  /** Trains. After a GPU loss, reopens the GPU and resumes the run from its last checkpoint. */
   private async throughLosses(train: () => Promise<Ended>): Promise<Ended> {
     for (let next = train; ; next = () => this.resume()) {
       try {
@@ -119,12 +119,12 @@ export class TrainingSession {
         const text = lossText(error.reason);
         if (!this.losses.add(performance.now())) {
           throw new UserError(
-            `${text}, ${this.losses.count} times within a minute. The run is kept: Resume goes on from its last checkpoint.`,
+            `${text}, ${this.losses.count} times within a minute. The run is stored: Resume continues from its last checkpoint.`,
           );
         }
         this.post({
           type: "note",
-          text: `${text}; it is opened again, and the training goes on from its last checkpoint.`,
+          text: `${text}; it is being reopened, and the training continues from its last checkpoint.`,
         });
         this.post({ type: "phase", phase: "opening" });
         this.gpu = await reopenGpu();
@@ -138,11 +138,11 @@ export class TrainingSession {
         ? ["data.source=emoji"]
         : ["data.source=folder", `data.folder=${pictures.name}`, `data.skipBad=${pictures.skipBad}`];
     const config = resolveConfig({ preset, set: [...source, ...set] });
-    // Somebody is looking: samples as often as scores, where the preset shows them at the end only.
+    // Show samples as often as scores, as the user is watching, even where the preset shows them only at the end.
     if (config.log.sampleEvery === 0) config.log.sampleEvery = config.log.evaluateEvery;
     this.post({ type: "phase", phase: "pictures" });
     const dataset = await this.load(pictures, config.data);
-    // Nothing is written or removed before data, settings and device fit: a mistake costs nothing.
+    // Check data, settings and device before anything is written or removed: a mistake costs nothing.
     heldOutRecords(dataset);
     const tokenizer = buildVocabulary(dataset, config);
     const summary = summarizeCaptions(dataset, tokenizer, config.data.maxLength);
@@ -292,7 +292,7 @@ export class TrainingSession {
     this.untold = [];
   }
 
-  /** Writes the captioner as it is now, and hands it to the page. */
+  /** Writes the captioner as trained so far, and sends it to the page. */
   private async save({ captioner }: StageContext): Promise<void> {
     this.post({ type: "phase", phase: "saving" });
     await saveTrained(captioner, opfsFiles, weightsFolder);

@@ -1,38 +1,38 @@
-/** What became of the training while nobody looked: browsers slow down hidden pages, or stop them altogether. */
+/** Reports training progress while the page was hidden: browsers slow hidden pages down, or stop them altogether. */
 
 import { formatDuration } from "../../../dist/report.js";
 
-/** Below this share of the pace before, a hidden page counts as throttled. */
+/** Below this share of its previous speed, a hidden page counts as throttled. */
 const throttled = 0.5;
-/** A page hidden for less long than this, in milliseconds, is not worth a word. */
+/** A page hidden for a shorter time than this, in milliseconds, is not reported. */
 const worthAWord = 10_000;
-/** Steps of the last minute say what the pace was. */
+/** Time window over which the speed is computed, in milliseconds. */
 const memory = 60_000;
 
 export class Watch {
-  /** Times at which steps were heard of, with how many. */
+  /** Times at which steps were reported, with their number. */
   private heard: { time: number; steps: number }[] = [];
   private hidden: { time: number; pace: number; steps: number } | null = null;
 
-  /** Counts steps that were done. */
+  /** Counts completed steps. */
   step(time: number, steps: number): void {
     this.heard.push({ time, steps });
     if (this.hidden) this.hidden.steps += steps;
     while (this.heard.length > 0 && time - this.heard[0]!.time > memory) this.heard.shift();
   }
 
-  /** Forgets the pace: a stage of another pace begins. */
+  /** Resets the speed: the next stage has another one. */
   restart(): void {
     this.heard = [];
     if (this.hidden) this.hidden.pace = 0;
   }
 
-  /** The page is out of sight from now on. */
+  /** Call when the page becomes hidden. */
   hide(time: number): void {
     this.hidden = { time, pace: this.pace(), steps: 0 };
   }
 
-  /** The page is in sight again; says what was done meanwhile, null where that is no matter. */
+  /** Call when the page becomes visible. Returns a sentence about the steps meanwhile; null if the page was hidden only briefly. */
   show(time: number): string | null {
     const { hidden } = this;
     this.hidden = null;
@@ -40,15 +40,15 @@ export class Watch {
     const seconds = (time - hidden.time) / 1000;
     const pace = hidden.steps / seconds;
     const away = `The page was hidden for ${formatDuration(seconds)}`;
-    const done = `${hidden.steps} ${hidden.steps === 1 ? "step was" : "steps were"} done meanwhile`;
+    const done = `${hidden.steps} ${hidden.steps === 1 ? "step was" : "steps were"} completed meanwhile`;
     if (hidden.pace > 0 && pace < throttled * hidden.pace) {
-      const share = `${Math.round((100 * pace) / hidden.pace)} % of the pace before`;
-      return `${away}, and the browser slowed the training down: ${done}, ${share}. In a window of its own it keeps its pace.`;
+      const share = `${Math.round((100 * pace) / hidden.pace)} % of the previous speed`;
+      return `${away}, and the browser slowed the training down: ${done}, ${share}. In a separate window it keeps its speed.`;
     }
     return `${away}; ${done}.`;
   }
 
-  /** Steps a second, of the last minute; 0 while that is not known. */
+  /** Steps per second over the last minute; 0 while that is unknown. */
   private pace(): number {
     const [first] = this.heard;
     const last = this.heard.at(-1);

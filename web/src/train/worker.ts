@@ -1,4 +1,4 @@
-/** The worker that trains: a page stays quick while it works. */
+/** The training worker: keeps the page responsive. */
 
 import type { News, Order } from "./messages.js";
 import { TrainingSession } from "./session.js";
