@@ -1,5 +1,5 @@
 /**
- * What command-line programs in Node share, `mc-diffusion/cli`: options, exit codes, the device and the data set by name.
+ * Shared parts of command-line programs in Node, `mc-diffusion/cli`: options, exit codes, the device and the data set by name.
  *
  * @module mc-diffusion/cli
  */

@@ -1,5 +1,5 @@
 /**
- * What the package adds in Node, `mc-diffusion/node`: devices by Dawn, files, decoding of pictures, the shipped weights.
+ * Additions for Node, `mc-diffusion/node`: devices by Dawn, files, decoding of pictures, the shipped weights.
  *
  * @module mc-diffusion/node
  */

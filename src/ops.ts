@@ -1,7 +1,7 @@
 /**
- * More ops, `mc-diffusion/ops`: the functions of tensors that the captioner does not need, own kernels, and help with
- * gradients. Apart from `mc-diffusion/engine`, whose bundle does not carry them; a bundle carries the kernels of the ops that
- * it names. Where both doors have a name, the op here takes more: numbers beside tensors, any axis.
+ * More ops, `mc-diffusion/ops`: tensor functions that the captioner does not use, custom kernels, and tools for gradients.
+ * Separate from `mc-diffusion/engine`, whose bundle does not include them; a bundle includes only the kernels of the ops that it
+ * names. If both entries export a name, the op here accepts more: numbers beside tensors, any axis.
  *
  * @module mc-diffusion/ops
  */

@@ -1,5 +1,5 @@
 /**
- * A run as people see it, `mc-diffusion/report`: its log, curves, durations. Nothing here needs Node.
+ * Display of a run, `mc-diffusion/report`: its log, curves, durations. Nothing here needs Node.
  *
  * @module mc-diffusion/report
  */

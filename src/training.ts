@@ -1,6 +1,6 @@
 /**
- * Training as the commands and the page do it, `mc-diffusion/training`: data sets, the pipeline with its parts, and the folder of a run. Apart
- * from `mc-diffusion`, so that no page that only captions downloads it. Nothing here needs Node.
+ * Training for commands and pages, `mc-diffusion/training`: data sets, the pipeline with its parts, and the folder of a run.
+ * Separate from `mc-diffusion`, so that pages that only caption do not download it. Nothing here needs Node.
  *
  * @module mc-diffusion/training
  */

@@ -38,8 +38,8 @@ export interface LoadOptions extends DownloadOptions {
 }
 
 /**
- * The whole model: pictures in, captions out, on one device. `Captioner.load` and `Captioner.fromFolder`
- * make one.
+ * The whole model: pictures in, captions out, on one device. Created by `Captioner.load` or
+ * `Captioner.fromFolder`.
  */
 export class Captioner extends CaptionModel {
   /** Frees what `load` opened beside the networks. */

@@ -78,7 +78,7 @@ export function stepThresholds(schedule: Schedule, u: number, t: number): Thresh
   const [alphaU, betaU, gammaU] = [schedule.alphaBar[u]!, schedule.betaBar[u]!, schedule.gammaBar[u]!];
   const [alphaT, betaT, gammaT] = [schedule.alphaBar[t]!, schedule.betaBar[t]!, schedule.gammaBar[t]!];
   const same = probabilityThreshold(1 - (schedule.tokens * beta * betaU) / (betaT + alphaT));
-  // Where x_t cannot be [MASK], or no other token than x_0: any threshold does.
+  // If x_t cannot be [MASK], or only x_0 among the tokens, any threshold works.
   const masked = (mass: number) => probabilityThreshold(gammaT > 0 ? mass / gammaT : 1);
   const other = (mass: number) => probabilityThreshold(betaT > 0 ? mass / betaT : 1);
   return {

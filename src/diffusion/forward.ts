@@ -1,8 +1,8 @@
 /**
- * q: how clean tokens become noised ones (shaders/diffusion/forward.wgsl).
+ * q, the forward process from clean to noised tokens (shaders/diffusion/forward.wgsl).
  *
- *   q(x_t | x_{t-1}) = x_{t-1} Q_t   β_t at each token, α_t more at x_{t-1}, γ_t at [MASK]; [MASK] stays    (`Schedule.step`)
- *   q(x_t | x_0)     = x_0 Q̄_t       β̄_t at each token, ᾱ_t more at x_0, γ̄_t at [MASK]                      (`Schedule.cumulative`)
+ *   q(x_t | x_{t-1}) = x_{t-1} Q_t  β_t at each token, α_t more at x_{t-1}, γ_t at [MASK]; [MASK] stays  (`Schedule.step`)
+ *   q(x_t | x_0)     = x_0 Q̄_t      β̄_t at each token, ᾱ_t more at x_0, γ̄_t at [MASK]                    (`Schedule.cumulative`)
  */
 
 import * as kernels from "../engine/gpu/kernels.generated.js";
@@ -13,7 +13,7 @@ import { ShapeError } from "../engine/tensor/errors.js";
 import { empty, type Tensor } from "../engine/tensor/tensor.js";
 import type { Schedule } from "./schedule.js";
 
-/** The parameters of shaders/diffusion/forward.wgsl that an entry point does not use. */
+/** Default values of the parameters of shaders/diffusion/forward.wgsl that an entry point does not use. */
 const unused = { tokens: 0, per_step: 1, last: 0 };
 
 /** One invocation for each of `count` elements. */
@@ -21,7 +21,7 @@ const perElement = ({ gpu }: Rng, kernel: Tunable<{ WORKGROUP: number }>, count:
   groups: gpu.groups1d(count, gpu.tunables(kernel).WORKGROUP),
 });
 
-/** Of a `TransitionTable`, what the forward process needs. */
+/** The part of a `TransitionTable` that the forward process uses. */
 export interface NoiseTable {
   readonly thresholds: Tensor<"u32">;
   readonly schedule: Pick<Schedule, "tokens" | "steps">;

@@ -17,9 +17,9 @@ import { empty, type Tensor } from "../engine/tensor/tensor.js";
 import { UserError } from "../platform/errors.js";
 import { hiddenCondition, maskCondition } from "./masking.js";
 
-/** The methods of guidance by name, `none` first. */
+/** The guidance methods by name, `none` first. */
 export const guidanceMethods = ["none", "cfg", "mcs", "mcs-printed"] as const;
-/** A method of guidance by name; `guidance.ts` has the equation of each. */
+/** A guidance method by name; the header of guidance.ts lists the equations. */
 export type GuidanceMethod = (typeof guidanceMethods)[number];
 
 /** How the full and the partial (or empty) condition are mixed while sampling. */
@@ -33,7 +33,7 @@ export interface Guidance {
   readonly maskRate?: number;
   /** Redraws the masked positions at every step instead of once for each image. */
   readonly redraw?: boolean;
-  /** `[S]`: the positions that the partial branch of mcs does not see (not 0), instead of positions drawn at random. */
+  /** `[S]`: the positions hidden from the partial branch of mcs (not 0), instead of positions drawn at random. */
   readonly hidden?: ArrayLike<number>;
 }
 

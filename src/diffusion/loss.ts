@@ -5,7 +5,7 @@
  *   L = mean over tokens of  KL(q(x_{t-1} | x_t, x_0) ‖ p_θ(x_{t-1} | x_t, y))  for t ≥ 2,  -log p̃(x_0 | x_t, y)  for t = 1,
  *       each + λ · (-log p̃(x_0 | x_t, y))
  *
- * One kernel makes it from the logits, log-softmax included (shaders/diffusion/loss.wgsl).
+ * One kernel computes it from the logits, log-softmax included (shaders/diffusion/loss.wgsl).
  *
  * Reduction: the mean over all B·L tokens of the batch. VQ-Diffusion divides each term by p(t) = 1/T instead, which
  * makes its loss T times this one; AdamW hides the factor except through its epsilon, through gradient clipping and in
@@ -34,7 +34,7 @@ export interface KlTargets {
 
 /** Inputs of `klLoss`. */
 export interface KlInputs extends KlTargets {
-  /** `[..., M]`: the network's logits of x_0 over the M tokens, one row a position. */
+  /** `[..., M]`: the network's logits of x_0 over the M tokens, one row per position. */
   readonly logits: Tensor;
 }
 
@@ -167,9 +167,8 @@ export const klRows =
 
 /**
  * L: KL(q(x_{t-1}|x_t,x_0) ‖ p_θ(x_{t-1}|x_t)) + λ (-log p̃(x_0)) per row, in nats, and its mean. Two dispatches forward;
- * the gradient is computed again from the logits and four floats a row, in one pass. `headKlLoss` does the same from
- * what the logits are made of. Where x_0, x_t or t is out of range, terms, loss and gradient are NaN; `checkFinite` names
- * the id.
+ * the gradient is recomputed from the logits and four floats per row, in one pass. `headKlLoss` does the same from the
+ * inputs of the logits. If x_0, x_t or t is out of range, terms, loss and gradient are NaN; `checkFinite` names the id.
  */
 export function klLoss(inputs: KlInputs, options: KlOptions = {}): KlResult {
   return lossOfLogits("klLoss", inputs.logits, klRows(inputs, options));

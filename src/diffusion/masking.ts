@@ -1,5 +1,5 @@
 /**
- * The Masked Condition Strategy's masks: which positions of y a network does not see (shaders/diffusion/masking.wgsl).
+ * The Masked Condition Strategy's masks: the positions of y hidden from a network (shaders/diffusion/masking.wgsl).
  *
  *   Algorithm 1: per sample p ~ U(0, 1);  if p < P_cond:  y_i ← [MASK] wherever its own draw p_i ~ U(0, 1) is <= P_mask
  */
@@ -26,8 +26,8 @@ export interface ConditionMask {
 }
 
 /**
- * Algorithm 1 of the paper on condition ids `y` `[B, S]`: per sample p ~ U(0,1); where p < P_cond, every position whose own
- * draw is <= P_mask becomes `maskId`; with probability P_drop all of them do. With `pair` the result is [2B, S]: the full
+ * Algorithm 1 of the paper on condition ids `y` `[B, S]`: per sample p ~ U(0,1); if p < P_cond, every position whose own
+ * draw is <= P_mask becomes `maskId`; with probability P_drop all positions do. With `pair` the result is [2B, S]: the full
  * conditions, then the masked ones, as guidance needs them.
  */
 export function maskCondition(
@@ -69,7 +69,7 @@ export function maskCondition(
   return drawn;
 }
 
-/** The full conditions of `y` [B, S], then those without the positions that `hidden` [S] names: [2B, S]. */
+/** The full conditions of `y` [B, S], then those without the positions listed in `hidden` [S]: [2B, S]. */
 export function hiddenCondition(y: Tensor<"u32">, hidden: ArrayLike<number>, maskId: number): Tensor<"u32"> {
   const [samples, positions] = y.shape as [number, number];
   if (hidden.length !== positions) {

@@ -4,13 +4,13 @@
  *   q(x_u | x_t, x_0)   = q(x_t | x_u) q(x_u | x_0) / q(x_t | x_0)
  *   p_θ(x_u | x_t, y)   = Σ_k q(x_u | x_t, x_0 = k) p̃_θ(k | x_t, y)    posterior mean, the posterior normalised for each k
  *
- * D3PM's own form, Σ_k q(x_u, x_t | k) p̃(k) normalised once at the end, is a different distribution wherever x_t is not [MASK].
+ * D3PM's form, Σ_k q(x_u, x_t | k) p̃(k) normalised once at the end, is a different distribution wherever x_t is not [MASK].
  *
- * Three kernels run p_θ. A change of its formula has to be made in all three; the tests hold each against the same explicit
+ * Three kernels run p_θ. A change of its formula must be made in all three; the tests hold each against the same explicit
  * matrices (test/reference/diffusion.ts):
  *
  *   training   shaders/diffusion/loss.wgsl: fused with log-softmax and the KL of loss.ts, Z_j is its mass at j
- *   sampling   shaders/diffusion/sample-step.wgsl: x_0 ~ p̃, then x_u ~ q(x_u | x_t, x_0), which is a draw from p_θ (sample-step.ts)
+ *   sampling   shaders/diffusion/sample-step.wgsl: x_0 ~ p̃, then x_u ~ q(x_u | x_t, x_0), a draw from p_θ (sample-step.ts)
  *   the bound  shaders/diffusion/posterior.wgsl: all log-probabilities, from here (models/mc-diffusion/bound.ts)
  */
 
@@ -85,7 +85,7 @@ export function reverseLogProbs(
 }
 
 /**
- * q(x_u | x_t, x_0) over the M+1 states in float64, by Bayes' rule: q(x_t | x_u = j) q(x_u = j | x_0) / q(x_t | x_0). NaN where
+ * q(x_u | x_t, x_0) over the M+1 states in float64, by Bayes' rule: q(x_t | x_u = j) q(x_u = j | x_0) / q(x_t | x_0). NaN if
  * x_t cannot come from x_0.
  */
 export function qPosterior(schedule: Schedule, x0: number, xt: number, u: number, t: number): Float64Array {

@@ -1,6 +1,6 @@
 /**
- * One step of sampling (shaders/diffusion/sample-step.wgsl): x_0 ~ p̃_θ(x_0 | x_t, y), then x_u ~ q(x_u | x_t, x_0), which together
- * is x_u ~ p_θ(x_u | x_t, y) of posterior.ts.
+ * One step of sampling (shaders/diffusion/sample-step.wgsl): x_0 ~ p̃_θ(x_0 | x_t, y), then x_u ~ q(x_u | x_t, x_0), together
+ * x_u ~ p_θ(x_u | x_t, y) of posterior.ts.
  */
 
 import * as kernels from "../engine/gpu/kernels.generated.js";
@@ -10,7 +10,7 @@ import { ShapeError } from "../engine/tensor/errors.js";
 import { empty, type Tensor } from "../engine/tensor/tensor.js";
 import { UserError } from "../platform/errors.js";
 
-/** The parameters of shaders/diffusion/sample-step.wgsl that `fix` does not use. */
+/** Default values of the parameters of shaders/diffusion/sample-step.wgsl that `fix` does not use. */
 const unused = { width: 0, stream: 0, time: 0, sharpness: 1, top_r: 1, greedy: 0 };
 
 /** Fixed words: where `at` is not 0, `words` holds the token. Both u32, shaped like the sequences. */

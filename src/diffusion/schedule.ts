@@ -57,7 +57,7 @@ const rounding = 1e-12;
 
 /**
  * Cumulative probabilities ᾱ_t, β̄_t and γ̄_t of the forward process in float64, for t = 0 … T. The
- * constructor throws a `UserError` for end points that are no probabilities.
+ * constructor throws a `UserError` for end points that are not probabilities.
  */
 export class Schedule {
   readonly name: string;
@@ -149,7 +149,7 @@ export class Schedule {
     return this.jump(0, t);
   }
 
-  /** q(x_t | x_u) for 0 <= u <= t <= T: α = ᾱ_t/ᾱ_u, γ = 1 - (1-γ̄_t)/(1-γ̄_u), β what is left, by M. */
+  /** q(x_t | x_u) for 0 <= u <= t <= T: α = ᾱ_t/ᾱ_u, γ = 1 - (1-γ̄_t)/(1-γ̄_u), β the rest divided by M. */
   jump(u: number, t: number): Transition {
     if (!(Number.isInteger(u) && Number.isInteger(t) && u >= 0 && u <= t && t <= this.steps)) {
       throw new UserError(

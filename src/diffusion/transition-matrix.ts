@@ -105,7 +105,8 @@ export function posterior(
 
 /**
  * log p_θ(x_u | x_t) of posterior.ts for any process over S states (shaders/diffusion/transition-matrix.wgsl), given as [S, S]
- * matrices (rows from, columns to): `toT` from u to t, `barU` and `barT` from 0. `logProbs` is [..., S], or [..., S-1] when the last state ([MASK]) is never an x_0.
+ * matrices (rows from, columns to): `toT` from u to t, `barU` and `barT` from 0. `logProbs` is [..., S], or [..., S-1] if the
+ * last state ([MASK]) is never an x_0.
  */
 export function posteriorDense(
   logProbs: Tensor,

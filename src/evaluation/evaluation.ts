@@ -94,7 +94,7 @@ export interface EvaluationOptions extends SamplingOptions {
   baselines?: boolean;
   /** Resamples of the pictures for the intervals; default 2000. */
   draws?: number;
-  /** Called with the work done so far and all of it, in pictures encoded and captioned. */
+  /** Called with the work done so far and the total, in pictures encoded and captioned. */
   onProgress?: (done: number, total: number) => void;
 }
 

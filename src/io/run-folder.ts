@@ -107,12 +107,12 @@ export class RunFolder {
     if (rest.length === 0) await this.#files.remove(this.path);
   }
 
-  /** Where pictures and captions of held-out pictures are written while training. */
+  /** Folder for samples of held-out pictures and captions written during training. */
   get samplesFolder(): string {
     return `${this.path}/samples`;
   }
 
-  /** The log: a JSON object a line. */
+  /** The log: one JSON object per line. */
   get logPath(): string {
     return `${this.path}/log.jsonl`;
   }
@@ -122,7 +122,7 @@ export class RunFolder {
     return `${this.path}/report.html`;
   }
 
-  /** Where the checkpoints of a stage are. */
+  /** Folder of the checkpoints of a stage. */
   checkpointFolder(stage: string): string {
     return `${this.path}/checkpoints/${stage}`;
   }

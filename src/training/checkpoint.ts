@@ -12,7 +12,7 @@ import { isRecord, type JsonRecord, parseJsonRecord, toJson } from "../platform/
 import type { Files } from "../platform/platform.js";
 import { shown } from "../platform/shown.js";
 
-/** All that a stage of training continues from. */
+/** The complete state from which a training stage resumes. */
 export interface Checkpoint {
   /** Completed optimiser steps. */
   step: number;

@@ -66,7 +66,7 @@ export class DecoderTraining {
     return this.training.step(step);
   }
 
-  /** Takes back a step whose gradient was not finite. */
+  /** Undoes a step whose gradient was not finite. */
   undo(): void {
     this.training.undo();
   }
@@ -82,8 +82,8 @@ export class DecoderTraining {
   }
 
   /**
-   * Takes up the state of a checkpoint; `path` names it in errors. Throws a `UserError` for one of other
-   * sizes or settings.
+   * Loads the state of a checkpoint; `path` names it in errors. Throws a `UserError` if its
+   * sizes or settings differ.
    */
   load(checkpoint: Checkpoint, path: string): void {
     this.training.load(checkpoint, path);

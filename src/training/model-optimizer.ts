@@ -39,7 +39,7 @@ export function averageWeight(step: number, { decay, every }: Averaging): number
 }
 
 /**
- * AdamW over all trained parameters of a model, with its schedule of learning rates and averaged weights.
+ * AdamW over all trained parameters of a model, with its learning-rate schedule and averaged weights.
  */
 export class ModelOptimizer {
   private readonly model: Module;
@@ -148,8 +148,8 @@ export class ModelOptimizer {
   }
 
   /**
-   * Takes up weights and moments of a checkpoint; `path` names it in errors. Throws a `UserError` for one
-   * of other sizes.
+   * Loads weights and moments of a checkpoint; `path` names it in errors. Throws a `UserError` if
+   * its sizes differ.
    */
   load(checkpoint: Checkpoint, path: string): void {
     loadWeights(this.exact, checkpoint.model, `${path}/model.safetensors`);

@@ -143,8 +143,8 @@ export class ModelTraining<Inputs extends readonly unknown[]> {
   }
 
   /**
-   * Takes up the state of a checkpoint; `path` names it in errors. Throws a `UserError` for one of other
-   * sizes or settings.
+   * Loads the state of a checkpoint; `path` names it in errors. Throws a `UserError` if its
+   * sizes or settings differ.
    */
   load(checkpoint: Checkpoint, path: string): void {
     this.optimizer.load(checkpoint, path);

@@ -99,7 +99,7 @@ export class TokenizerTraining {
     });
   }
 
-  /** Takes back a step whose gradient was not finite. */
+  /** Undoes a step whose gradient was not finite. */
   undo(): void {
     this.training.undo();
   }
@@ -116,8 +116,8 @@ export class TokenizerTraining {
   }
 
   /**
-   * Takes up the state of a checkpoint; `path` names it in errors. Throws a `UserError` for one of other
-   * sizes or settings.
+   * Loads the state of a checkpoint; `path` names it in errors. Throws a `UserError` if its
+   * sizes or settings differ.
    */
   load(checkpoint: Checkpoint, path: string): void {
     this.training.load(checkpoint, path);

@@ -14,7 +14,7 @@ import type { Checkpoint } from "./checkpoint.js";
  */
 export type Stage = "vqvae" | "decoder";
 
-/** What the stages of a run share. */
+/** Context shared by the stages of a run. */
 export interface StageContext {
   platform: Platform;
   config: Config;
@@ -25,7 +25,7 @@ export interface StageContext {
   heldOut: readonly number[];
 }
 
-/** The numbers of one training step, as the log has them. */
+/** The logged numbers of one training step. */
 export interface StepResult {
   /** `total` and its parts. */
   losses: Record<string, number>;
@@ -56,10 +56,10 @@ export interface Trainer {
   withUsedWeights<T>(body: () => Promise<T>): Promise<T>;
   /** Weights and optimiser state, for a checkpoint. */
   save(): Promise<Pick<Checkpoint, "model" | "optimizer">>;
-  /** Takes up the state of a checkpoint; `path` names it in errors. */
+  /** Loads the state of a checkpoint; `path` names it in errors. */
   load(checkpoint: Checkpoint, path: string): void;
   /** Called once training is over: from now on the model has the weights for use. */
   finish?(): void;
-  /** Frees all but the model. */
+  /** Frees everything except the model. */
   dispose(): void;
 }

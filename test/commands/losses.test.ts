@@ -45,7 +45,7 @@ t.test("--on-loss retry goes on to the same numbers, whatever stage loses the de
   for (const warning of warnings) {
     t.match(
       warning,
-      /^warning: the GPU device was lost \(destroyed\).*; going on from (the start|\w+ step \d+) on a new device \(\d of 5 tries without a further checkpoint\)$/,
+      /^warning: the GPU device was lost \(destroyed\).*; going on from (the start|\w+ step \d+) on a new device \(\d of 5 tries without another checkpoint\)$/,
     );
   }
   t.match(warnings[0], /going on from the start/, "before the first checkpoint");

@@ -35,7 +35,7 @@ t.test("a run is made once and opened again with its configuration", async (t) =
   await t.rejects(RunFolder.open(files, "runs/a"), {
     name: "UserError",
     message:
-      /runs\/a\/config\.json has format "mc-diffusion-run-9", this version goes on with "mc-diffusion-run-2"/,
+      /runs\/a\/config\.json has format "mc-diffusion-run-9", this version resumes "mc-diffusion-run-2"/,
   });
   await files.write("runs/a/config.json", "[1]");
   await t.rejects(RunFolder.open(files, "runs/a"), { message: /config\.json should hold a JSON object/ });

@@ -28,8 +28,8 @@ export class AttentionReadout {
   }
 
   /**
-   * `[L, S]`: rows of the weights of each word on the S positions of the code grid. A row falls short of 1 by what the word gives
-   * to the summary entries of the condition.
+   * `[L, S]`: the attention weights of each word over the S positions of the code grid. A row falls short of 1 by the word's
+   * weight on the summary entries of the condition.
    */
   mean(): Tensor {
     return scale(this.sum, 1 / this.blocks).reshape(this.sum.shape.slice(1));

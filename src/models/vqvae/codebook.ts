@@ -1,4 +1,7 @@
-/** Vector quantisation with a codebook that follows the vectors (shaders/vqvae/codebook.wgsl, codebook-subgroups.wgsl, restart-rows.wgsl). */
+/**
+ * Vector quantisation with a codebook that follows the vectors (shaders/vqvae/codebook.wgsl, codebook-subgroups.wgsl,
+ * restart-rows.wgsl).
+ */
 
 import type { Gpu } from "../../engine/gpu/gpu.js";
 import * as kernels from "../../engine/gpu/kernels.generated.js";
@@ -68,7 +71,7 @@ function grid(gpu: Gpu, kernel: Tunable<{ WORKGROUP: number }>, count: number) {
 
 interface SearchVariant extends Variant<void> {
   kernel(): InTable<typeof kernels.codebookSubgroups.nearest>;
-  /** Vectors that a workgroup searches for, and the tunables that say so. */
+  /** Number of vectors that a workgroup searches for, and the tunables that set it. */
   block(gpu: Gpu, tuned: Numbers): { vectors: number; tune: Numbers };
 }
 
@@ -110,7 +113,7 @@ export function nearestCodes(z: Tensor, codes: Tensor): NearestCodes {
     const kernel = search.kernel();
     const { vectors: each, tune } = search.block(gpu, gpu.tunables<Numbers>(kernel, sizes));
     const blocks = Math.ceil(rows / each);
-    // Few vectors and many codes: ranges of codes are searched side by side.
+    // Few vectors and many codes: ranges of codes are searched in parallel.
     const wanted = gpu.software ? 8 : 256;
     const ranges = Math.max(1, Math.min(Math.ceil(wanted / blocks), Math.ceil(codeCount / 32)));
     const params = { ...unusedParams, rows, code_count: codeCount, columns: Math.ceil(width / 4), ranges };
@@ -156,7 +159,7 @@ export function nearestCodes(z: Tensor, codes: Tensor): NearestCodes {
   return { ids, distance };
 }
 
-/** Quantised vectors with what training needs of them. */
+/** Quantised vectors and their values for training. */
 export interface Quantized {
   /** The nearest codes, shape of z; its gradient passes to z unchanged. */
   quantized: Tensor;

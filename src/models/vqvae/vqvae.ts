@@ -245,7 +245,8 @@ export interface VqVaeLoss {
 }
 
 /**
- * The image tokenizer: pictures x `[B, S, S, 3]` to a grid of code ids `[B, G²]` and back to x̂; `loss` is error(x, x̂) + β · mean (z - sg(e))².
+ * The image tokenizer: pictures x `[B, S, S, 3]` to a grid of code ids `[B, G²]` and back to x̂; `loss` is
+ * error(x, x̂) + β · mean (z - sg(e))².
  */
 export class VqVae extends Module implements ImageTokenizer {
   readonly shape: VqVaeShape;
