@@ -211,8 +211,8 @@ export const engine: readonly Mutation[] = [
   {
     name: "initial values: the series decides where its margin does not",
     file: "src/engine/nn/initialisers.ts",
-    find: "value === Math.fround(length * (h - 1 + 2 ** -40))",
-    replace: "value <= Math.fround(length * (h - 1 + 2 ** -40))",
+    find: "if (values[i] !== Math.fround(length * (h - 1 + 2 ** -40)))",
+    replace: "if (values[i]! > Math.fround(length * (h - 1 + 2 ** -40)))",
     tests: ["engine/nn/initialisers.test.ts"],
   },
   {

@@ -13,7 +13,7 @@ export function constant(value: number): Initialiser {
  * Independent normal numbers with mean 0, by Box and Muller: σ · (√(−2 ln(1 − u)) · cos 2πv) of two uniform numbers, in
  * float64, rounded to float32.
  *
- * A series gives the cosine in a third of the time of `Math.cos`, to less than a tenth of 2⁻⁴⁰. Where both ends of the margin
+ * A series gives the cosine, faster than `Math.cos` and to less than a tenth of 2⁻⁴⁰. Where both ends of the margin
  * ±2⁻⁴⁰ round to the same float32, that is the formula's value, to the bit; else `Math.cos` decides.
  */
 export function normal(standardDeviation: number): Initialiser {
@@ -21,27 +21,25 @@ export function normal(standardDeviation: number): Initialiser {
     const values = new Float32Array(sizeOf(shape));
     let start = 0x811c9dc5;
     for (const letter of name) start = Math.imul(start ^ letter.codePointAt(0)!, 0x01000193);
-    start += Math.imul(seed, 0x9e3779b9);
-    /** Word n, from 1, of splitmix32, started from the seed and the FNV-1a hash of the name. */
-    const word = (n: number) => {
+    start += Math.imul(seed + 1, 0x9e3779b9);
+    /** Number n, from 0, in [0, 1), of splitmix32, started from the seed and the FNV-1a hash of the name. */
+    const uniform = (n: number) => {
       let z = (start + Math.imul(n, 0x9e3779b9)) | 0;
       z = Math.imul(z ^ (z >>> 16), 0x21f0aaad);
       z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
-      return (z ^ (z >>> 15)) >>> 0;
+      return ((z ^ (z >>> 15)) >>> 0) / 2 ** 32;
     };
     for (let i = 0; i < values.length; i++) {
-      const radius = Math.sqrt(-2 * Math.log(1 - word(2 * i + 1) / 2 ** 32));
-      const turn = word(2 * i + 2) / 2 ** 32;
-      // h = 1 − cos of a 128th of the angle; 1 − cos 2x = h (4 − 2h) doubles it seven times.
+      const radius = Math.sqrt(-2 * Math.log(1 - uniform(2 * i)));
+      const turn = uniform(2 * i + 1);
+      const length = standardDeviation * radius;
+      // h = 1 − cos of a 128th of the angle 2πv − π; 1 − cos 2x = h (4 − 2h) doubles it seven times. cos 2πv is then h − 1.
       const square = ((turn - 0.5) * (Math.PI / 64)) ** 2;
       let h = (square / 2) * (1 - (square / 12) * (1 - square / 30));
       for (let doubling = 0; doubling < 7; doubling++) h *= 4 - 2 * h;
-      const length = standardDeviation * radius;
-      const value = Math.fround(length * (h - 1 - 2 ** -40));
-      values[i] =
-        value === Math.fround(length * (h - 1 + 2 ** -40))
-          ? value
-          : standardDeviation * (radius * Math.cos(2 * Math.PI * turn));
+      values[i] = length * (h - 1 - 2 ** -40);
+      if (values[i] !== Math.fround(length * (h - 1 + 2 ** -40)))
+        values[i] = standardDeviation * (radius * Math.cos(2 * Math.PI * turn));
     }
     return values;
   };

@@ -31,19 +31,24 @@ export function loadWeights(
     const stored = weights.get(prefix + name);
     if (!stored)
       throw new UserError(`${fileName} has no tensor ${prefix}${name}; it belongs to another model`);
-    const fail: (what: string) => never = (what) => {
-      throw new UserError(`${fileName}: ${prefix}${name} ${what}`);
-    };
     if (stored.shape.join() !== tensor.shape.join()) {
-      fail(`is [${stored.shape.join(", ")}], this model's is [${tensor.shape.join(", ")}]`);
+      throw new UserError(
+        `${fileName}: ${prefix}${name} is [${stored.shape.join(", ")}], this model's is [${tensor.shape.join(", ")}]`,
+      );
     }
     const { data } = stored;
     const numbers = data instanceof Uint16Array ? float16ToFloat32(data) : data;
-    if (!(numbers instanceof Float32Array)) fail(`is ${stored.dtype}, a model's weights are F32 or F16`);
+    if (!(numbers instanceof Float32Array)) {
+      throw new UserError(
+        `${fileName}: ${prefix}${name} is ${stored.dtype}, a model's weights are F32 or F16`,
+      );
+    }
     // A plain loop: a callback for each element would take longer than all else.
     for (let i = 0; i < numbers.length; i++) {
-      if (!Number.isFinite(numbers[i]))
-        fail(`holds ${numbers[i]} at element ${i}; weights must be finite numbers`);
+      if (Number.isFinite(numbers[i])) continue;
+      throw new UserError(
+        `${fileName}: ${prefix}${name} holds ${numbers[i]} at element ${i}; weights must be finite numbers`,
+      );
     }
     tensor.label = name;
     if (data instanceof Uint16Array && tensor.dtype === "f16") tensor.writeHalves(data);
