@@ -8,7 +8,7 @@
 // The decay of SGD is that of an L2 penalty, AdamW's is decoupled (Loshchilov & Hutter, 2019).
 // block_rates [n / 64]: which of `rates` a block of 64 elements has. rates: first (1/(1-β1ⁿ), 1/(1-β2ⁿ), -, -), then
 // (lr, decay, -, -) of each group. The CPU writes them before a step, so that a captured step can be replayed.
-// state [7], of shaders/adamw.wgsl: [5] is 1 if the step is skipped, since the norm is not finite, [6] is the factor.
+// state [7], of shaders/optim/adamw.wgsl: [5] is 1 if the step is skipped, since the norm is not finite, [6] is the factor.
 // Grids: groups1d(count, WORKGROUP), four parameters an invocation.
 // @more
 

@@ -17,7 +17,12 @@ test("the paper's size passes all validation under the default limits", async (t
   const leaf = (shape: number[]) => empty(gpu, shape).requireGrad();
   const head = { hidden: leaf([rows, channels]), weight: leaf([channels, width]), bias: leaf([width]) };
   const [x0, xt] = [empty(gpu, [rows], "u32"), empty(gpu, [rows], "u32")];
-  const targets = { x0, xt, t: empty(gpu, [128], "u32"), coefficients: empty(gpu, [101, coefficients.words]) };
+  const targets = {
+    x0,
+    xt,
+    t: empty(gpu, [128], "u32"),
+    coefficients: empty(gpu, [101, coefficients.words]),
+  };
   const { work } = gpu.capture(() => gpu.scope(() => backward(headKlLoss(head, targets).loss)));
   work.run();
   await gpu.idle();

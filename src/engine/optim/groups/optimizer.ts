@@ -79,7 +79,7 @@ function check(op: string, parameters: readonly Parameter[]): void {
   }
 }
 
-/** Partial sums of a pack's norm, as in shaders/adamw.wgsl. */
+/** Partial sums of a pack's norm, as in shaders/optim/adamw.wgsl. */
 const partials = 1024;
 /** Invocations a workgroup that makes partial sums one by one: enough workgroups for the cores of a software adapter. */
 const laneWorkgroup = 64;
