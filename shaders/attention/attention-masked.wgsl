@@ -1,4 +1,4 @@
-// Attention as in shaders/attention.wgsl with a causal order, a mask and an additive bias over [B, H, T, S], and with heads
+// Attention as in shaders/attention/attention.wgsl with a causal order, a mask and an additive bias over [B, H, T, S], and with heads
 // of any width. No T x S matrix exists in memory, forward or backward, but for the gradient of a bias that has these axes.
 //
 //   s_tj = scale q_t.k_j + bias_tj      lse_t = log sum_j exp s_tj      p_tj = exp(s_tj - lse_t)      o_t = sum_j p_tj v_j

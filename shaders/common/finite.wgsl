@@ -20,12 +20,10 @@ struct Params {
 fn count_non_finite(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_id) local: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
 ) {
-  let i = (group.y * groups.x + group.x) * WORKGROUP + local.x;
-  if (i >= params.count) {
-    return;
-  }
+  let i = (group.y * groups.x + group.x) * WORKGROUP + local;
+  if (i >= params.count) { return; }
   var word = 0u;
   var exponent = 0x7f800000u;
   if (HALVES) {

@@ -35,12 +35,10 @@ struct Params {
 fn copy(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_id) local: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
 ) {
-  let i = (group.y * groups.x + group.x) * WORKGROUP + local.x;
-  if (i >= params.count) {
-    return;
-  }
+  let i = (group.y * groups.x + group.x) * WORKGROUP + local;
+  if (i >= params.count) { return; }
   var rest = i;
   let axis_5 = rest % params.shape_low.w;
   rest = rest / params.shape_low.w;

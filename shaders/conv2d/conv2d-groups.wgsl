@@ -7,7 +7,7 @@
 // x [B, H, W, groups·I], weight [KH, KW, I, O], y [B, OH, OW, O], O = groups·P; g(o) = ⌊o / P⌋. I = 1 is a depthwise convolution.
 // Neighbouring invocations have neighbouring channels: loads of y, weight and, in a depthwise convolution, x are coalesced; else
 // a group's invocations read the same element of x. PIXELS pixels of a line share each load of a weight.
-// partial [splits, KH·KW·I + 1, O]: the last row of each part is that of the bias; shaders/combine.wgsl adds up the parts.
+// partial [splits, KH·KW·I + 1, O]: the last row of each part is that of the bias; shaders/reduce/combine.wgsl adds up the parts.
 // Grids: forward: groups1d(B·OH·⌈OW / PIXELS⌉·O, WORKGROUP); backward_input: groups1d(B·H·⌈W / PIXELS⌉·groups·I, WORKGROUP);
 // backward_weight: groups1d(splits·(KH·KW·I + 1)·O, WORKGROUP).
 // @more

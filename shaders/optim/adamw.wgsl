@@ -48,11 +48,11 @@ struct Params {
 
 var<workgroup> sums: array<f32, WORKGROUP>;
 
-fn sum_over_workgroup(lane: u32) -> f32 {
+fn sum_over_workgroup(local: u32) -> f32 {
   workgroupBarrier();
   for (var width = WORKGROUP / 2u; width > 0u; width = width / 2u) {
-    if (lane < width) {
-      sums[lane] = sums[lane] + sums[lane + width];
+    if (local < width) {
+      sums[local] = sums[local] + sums[local + width];
     }
     workgroupBarrier();
   }
@@ -68,15 +68,15 @@ fn squares(first: u32, stride: u32) -> f32 {
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn sum_of_squares(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let own = group.x * WORKGROUP + lane;
+fn sum_of_squares(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let own = group.x * WORKGROUP + local;
   if (BY_LANE) {
     partials[own] = squares(own, PARTIALS);
     return;
   }
-  sums[lane] = squares(own, PARTIALS * WORKGROUP);
-  let total = sum_over_workgroup(lane);
-  if (lane == 0u) {
+  sums[local] = squares(own, PARTIALS * WORKGROUP);
+  let total = sum_over_workgroup(local);
+  if (local == 0u) {
     partials[group.x] = total;
   }
 }
@@ -90,15 +90,15 @@ fn sum_of_partials(first: u32, stride: u32) -> f32 {
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn finish_norm(@builtin(local_invocation_index) lane: u32) {
+fn finish_norm(@builtin(local_invocation_index) local: u32) {
   var squared = 0.0;
   if (BY_LANE) {
     squared = sum_of_partials(0u, 1u);
   } else {
-    sums[lane] = sum_of_partials(lane, WORKGROUP);
-    squared = sum_over_workgroup(lane);
+    sums[local] = sum_of_partials(local, WORKGROUP);
+    squared = sum_over_workgroup(local);
   }
-  if (lane == 0u) {
+  if (local == 0u) {
     let length = sqrt(squared);
     let finite = (bitcast<u32>(length) & 0x7f800000u) != 0x7f800000u;
     state_written[4] = length;
@@ -129,9 +129,9 @@ fn moved(i: u32) -> vec4<f32> {
 fn step(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
+  @builtin(local_invocation_index) local: u32,
 ) {
-  let i = (group.y * groups.x + group.x) * WORKGROUP + lane;
+  let i = (group.y * groups.x + group.x) * WORKGROUP + local;
   if (i >= params.count || state[5] != 0.0) {
     return;
   }
@@ -142,9 +142,9 @@ fn step(
 fn step_and_round(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
+  @builtin(local_invocation_index) local: u32,
 ) {
-  let i = (group.y * groups.x + group.x) * WORKGROUP + lane;
+  let i = (group.y * groups.x + group.x) * WORKGROUP + local;
   if (i >= params.count || state[5] != 0.0) {
     return;
   }

@@ -1,6 +1,6 @@
 /**
  * Attention with a causal order, a mask and an additive bias over queries and keys, and heads of any width
- * (shaders/attention/attention-masked.wgsl). Key padding alone is faster by `attention` (shaders/attention.wgsl).
+ * (shaders/attention/attention-masked.wgsl). Key padding alone is faster by `attention` (shaders/attention/attention.wgsl).
  */
 
 import type { Vec4 } from "../gpu/kernel.js";
