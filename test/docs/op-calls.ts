@@ -114,11 +114,14 @@ export const opCalls: readonly OpCall[] = [
   ...ofEngine("../tensor/float16-tensors", { cast: (x) => engine.cast(x, "f32") }),
   ...ofEngine("matmul", {
     matmul: (x, gpu) =>
-      engine.matmul(x, x.dtype === "f32" ? f(gpu, 4, 2) : (engine.cast(f(gpu, 4, 2), "f16") as never)),
+      engine.matmul(
+        x,
+        (x.dtype as DType) === "f16" ? (engine.cast(f(gpu, 4, 2), "f16") as never) : f(gpu, 4, 2),
+      ),
     linear: (x, gpu) =>
       engine.linear(
         x,
-        x.dtype === "f32" ? f(gpu, 4, 2) : (engine.cast(f(gpu, 4, 2), "f16") as never),
+        (x.dtype as DType) === "f16" ? (engine.cast(f(gpu, 4, 2), "f16") as never) : f(gpu, 4, 2),
         f(gpu, 2),
       ),
   }),

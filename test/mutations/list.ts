@@ -10,6 +10,7 @@ import { life } from "./life.js";
 import { mathematics } from "./mathematics.js";
 import type { Field } from "./mutation.js";
 import { networks } from "./networks.js";
+import { ops } from "./ops.js";
 import { page } from "./page.js";
 import { shaders } from "./shaders.js";
 import { training } from "./training.js";
@@ -18,6 +19,7 @@ export const fields: readonly Field[] = [
   { name: "shaders", mutations: shaders },
   { name: "engine", mutations: engine },
   { name: "networks", mutations: networks },
+  { name: "more ops", mutations: ops },
   { name: "mathematics", mutations: mathematics },
   { name: "bound", mutations: bound },
   { name: "training", mutations: training },

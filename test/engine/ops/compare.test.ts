@@ -131,8 +131,12 @@ test("where with numbers, of views, of integers", async (t, gpu) => {
 test("where adds its gradient to one that is there", async (t, gpu) => {
   await checkOp(t, gpu, "where and its operand", {
     inputs: [{ shape: [7], data: randomArray(9, 7) }],
-    gpu: (x) => ops.add(ops.mul(x!, x!), ops.where(ops.gt(x!, 0), x!, ops.mul(x!, 3))),
-    reference: (x) => x!.map((v) => v * v + (v > 0 ? v : 3 * v)),
+    // The gradient of the product, which is made later, is there first.
+    gpu: (x) => {
+      const chosen = ops.where(ops.gt(x!, 0), x!, 3);
+      return ops.add(ops.mul(x!, x!), chosen);
+    },
+    reference: (x) => x!.map((v) => v * v + (v > 0 ? v : 3)),
     tolerance: { forward: { rel: 1e-6 }, gradient: { abs: 1e-5, rel: 1e-5 } },
   });
 });

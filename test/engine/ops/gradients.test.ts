@@ -133,6 +133,8 @@ test("checkGradients: right formulas pass", async (t, gpu) => {
     "both float32 inputs, every element",
   );
   t.equal(x.grad, null, "the inputs are left alone");
+  const cubic = await ops.checkGradients((x) => ops.pow(x, 3), [x], { abs: 2e-4, rel: 1e-4 });
+  t.ok(cubic.passed, `differences of a cubic have no error of third order: ${cubic}`);
   const large = fromArray(gpu, randomArray(4, 1000, 1e3), [1000], "f32", "large");
   const many = await ops.checkGradients((x) => ops.sin(ops.mul(x, 1e-3)), [large], { abs: 2e-6 });
   t.ok(many.passed && many.inputs[0]!.checked <= 64, `${many}`);

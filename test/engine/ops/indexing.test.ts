@@ -31,6 +31,9 @@ test("argmax and argmin along each axis", async (t, gpu) => {
 test("argmax of long axes, in several launches", async (t, gpu) => {
   const data = randomArray(3, 70001).map((x) => Math.round(50 * x) / 50);
   const x = fromArray(gpu, data, [70001]);
+  // Equals in different parts of the first launch, the later one in the part in front.
+  const twice = Float64Array.from(data, (v, i) => (i === 1 || i === 3 * Math.ceil(70001 / 64) ? 100 : v));
+  t.same([...(await ops.argmax(fromArray(gpu, twice, [70001])).read())], [1], "the first of two equals");
   const before = gpu.counters.dispatches;
   t.same([...(await ops.argmax(x).read())], [data.indexOf(Math.max(...data))], "the first of the largest");
   t.equal(gpu.counters.dispatches - before, 3, "three launches for 70 001 = 64³ elements at most");
