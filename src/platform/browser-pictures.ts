@@ -1,11 +1,11 @@
-/** Picture files decoded by the browser, by the rule that picture-header.ts states: the same pixels as in Node. */
+/** Decodes picture files with the browser, by the rule in picture-header.ts: the same pixels as in Node. */
 
 import { UserError } from "./errors.js";
 import { damaged, type PictureHeader, readPictureHeader } from "./picture-header.js";
 import { withoutAsides } from "./plain-picture.js";
 import type { DecodeOptions } from "./platform.js";
 
-/** Decoded, upright. `close` frees it. */
+/** A decoded picture with its orientation applied. `close` frees it. */
 export interface DrawablePicture {
   readonly source: ImageBitmap | HTMLImageElement;
   readonly width: number;
@@ -14,7 +14,7 @@ export interface DrawablePicture {
   close(): void;
 }
 
-/** Decodes a file. Throws a `UserError`, one clause, for what is no picture or too large. */
+/** Decodes a file. Throws a `UserError`, one clause, if it is not a picture or too large. */
 export async function drawablePicture(
   bytes: Uint8Array,
   { svg }: DecodeOptions = {},
@@ -35,7 +35,7 @@ async function photograph(bytes: Uint8Array, header: PictureHeader): Promise<Dra
   return { source, width: source.width, height: source.height, close: () => source.close() };
 }
 
-/** Where EXIF's orientations 1 to 8 put the axes: x' = a·x + c·y (+ width if it runs backwards), y' = b·x + d·y (+ height). */
+/** Axes of the EXIF orientations 1 to 8: x' = a·x + c·y (+ width if negative), y' = b·x + d·y (+ height if negative). */
 const AXES: readonly (readonly [a: number, b: number, c: number, d: number])[] = [
   [1, 0, 0, 1],
   [-1, 0, 0, 1],
@@ -58,22 +58,22 @@ function upright(stored: ImageBitmap, orientation: number): ImageBitmap {
   return surface.transferToImageBitmap();
 }
 
-/** Browsers draw SVG only through an element, at the size it is drawn with: crisp at any scale, but not in a worker. */
+/** Browsers draw SVG only through an element, which workers lack. They rasterise at the size drawn, so it is crisp at any scale. */
 async function drawing(bytes: Uint8Array): Promise<DrawablePicture> {
-  if (typeof Image === "undefined") throw new UserError("SVG is drawn by pages, not by their workers");
+  if (typeof Image === "undefined") throw new UserError("SVG can be drawn by a page, but not by its workers");
   const address = URL.createObjectURL(new Blob([bytes.slice()], { type: "image/svg+xml" }));
   try {
     const source = new Image();
     source.src = address;
     await source.decode();
-    // An SVG with only a viewBox has no size of its own in some browsers.
+    // In some browsers an SVG with only a viewBox has no intrinsic size.
     return { source, width: source.naturalWidth || 1, height: source.naturalHeight || 1, close: () => {} };
   } finally {
     URL.revokeObjectURL(address);
   }
 }
 
-/** The 2D context of a canvas whose pixels are read. */
+/** The 2D context of a canvas whose pixels will be read. */
 export function canvasContext(surface: OffscreenCanvas): OffscreenCanvasRenderingContext2D {
   const context = surface.getContext("2d", { willReadFrequently: true });
   if (context === null)

@@ -1,4 +1,4 @@
-/** The browser platform: files come by fetch, pictures by the browser's own decoders. Nothing can be written. */
+/** The browser platform: fetches files and decodes pictures with the browser's decoders. Cannot write. */
 import { canvasContext, drawablePicture } from "./browser-pictures.js";
 import { fetchBytes } from "./download.js";
 import { UserError } from "./errors.js";
@@ -23,7 +23,7 @@ const files: Files = {
       (response) => response.ok,
       () => false,
     ),
-  // A web server has no folders that could be told from pages.
+  // On a web server, folders cannot be told from pages.
   isDirectory: async () => false,
   list: refuse("list"),
   makeDirectory: refuse("make the folder"),
@@ -79,7 +79,7 @@ function canvas(
 
 const images: ImageCodec = { decode, encodePng };
 
-/** Fetch-backed files (read only), canvas-backed pictures. `hash` needs a secure page (https or localhost). */
+/** Read-only files by fetch, pictures by canvas. `hash` needs a secure context (HTTPS or localhost). */
 export const browserPlatform: Platform = {
   name: "browser",
   files,

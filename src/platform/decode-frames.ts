@@ -1,21 +1,21 @@
-/** The messages between picture-decoder.ts and its process: a head of four 32-bit numbers, then bytes. */
+/** Messages between picture-decoder.ts and its process: a header of four 32-bit numbers, then bytes. */
 
 import type { PictureFormat } from "./picture-header.js";
 
 export const FORMATS: readonly PictureFormat[] = ["png", "jpeg", "webp", "svg"];
 export const FITS = ["contain", "cover"] as const;
 
-/** What a reply holds. */
+/** Kind of reply: the body holds pixels. */
 export const PIXELS = 0;
-/** The message of a `UserError`. */
+/** Kind of reply: the body holds the message of a `UserError`. */
 export const REFUSED = 1;
-/** The message of another error. */
+/** Kind of reply: the body holds the message of another error. */
 export const FAILED = 2;
 
 const HEAD_BYTES = 16;
 
 /**
- * `id` says which picture. `first` and `second` are, of a request, the size and format + 4·fit; of a reply, the kind and 0.
+ * `id` identifies the picture. In a request, `first` is the size and `second` is format + 4·fit; in a reply, they are the kind and 0.
  */
 export interface Frame {
   readonly id: number;
@@ -28,7 +28,7 @@ export function frameHead({ id, first, second, body }: Frame): Uint8Array {
   return new Uint8Array(Uint32Array.of(id, first, second, body.length).buffer);
 }
 
-/** Puts frames together from the pieces of a stream. Each body has memory of its own. */
+/** Assembles frames from the chunks of a stream. Allocates each body separately. */
 export class FrameReader {
   readonly #onFrame: (frame: Frame) => void;
   readonly #head = new Uint8Array(HEAD_BYTES);
@@ -65,7 +65,7 @@ export class FrameReader {
     }
   }
 
-  /** A head that announces no bytes is a frame at once. */
+  /** True if the body is complete; an empty one is complete as soon as its header is. */
   #whole(): boolean {
     return this.#body !== null && this.#bodyFilled === this.#body.length;
   }

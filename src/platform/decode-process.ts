@@ -1,7 +1,7 @@
 /**
- * The process that decodes pictures for picture-decoder.ts. Requests come by standard input, replies go to standard output.
- * Decoding runs on the threads of libuv, so this thread is free to watch what it takes: too much memory or time ends the
- * process, with the reason on file descriptor 3.
+ * The process that decodes pictures for picture-decoder.ts. Reads requests from standard input and writes replies to standard
+ * output. Decoding runs on libuv's threads, so that this thread can watch memory and time. It ends the process if either exceeds
+ * its limit, and writes the reason to file descriptor 3.
  */
 
 import { writeSync } from "node:fs";
@@ -19,24 +19,24 @@ import { UserError } from "./errors.js";
 import { readPictureHeader } from "./picture-header.js";
 import { decodeBySharp, loadSharp } from "./sharp-pictures.js";
 
-/** Milliseconds between two looks at memory and time. */
+/** Milliseconds between two checks of memory and time. */
 const LOOK = 20;
 const REASON = 3;
 
-/** Bytes of the whole process above the pictures' files; seconds of computing for a picture, as for one of a megapixel. */
+/** Limits: bytes of the whole process in addition to twice the files; seconds of CPU time per picture, before the extra for its pixels. */
 const [memory, seconds] = process.argv.slice(2).map(Number) as [number, number];
 
 interface Running {
   /** Bytes of the file. */
   readonly bytes: number;
-  /** Microseconds of computing that the process had done when it began. */
+  /** CPU time of the process when this job began, in microseconds. */
   readonly began: number;
-  /** Microseconds that it may take. */
+  /** CPU time that the job may take, in microseconds. */
   readonly allowed: number;
   looks: number;
 }
 
-/** Its loading is not the first picture's time. */
+/** Loads at once, so that loading does not count as the first picture's time. */
 const library = loadSharp().catch(() => {});
 
 const running = new Map<number, Running>();
@@ -52,14 +52,14 @@ function look(): void {
   for (const job of running.values()) {
     files += job.bytes;
     job.looks++;
-    // Looks are counted, not hours: a machine that slept, or a process that was stopped, is no reason.
+    // Count checks rather than wall-clock time: a machine that slept or a stopped process must not count.
     const stuck = job.looks * LOOK * 1000 > 10 * job.allowed;
     if (computed() - job.began > job.allowed || stuck) end("time");
   }
   if (process.memoryUsage.rss() > memory + 2 * files) end("memory");
 }
 
-/** Ends this process at once. `process.exit` would wait for the threads that compute. */
+/** Ends this process at once. `process.exit` would wait for the decoding threads. */
 function end(reason: "time" | "memory"): void {
   writeSync(REASON, reason);
   process.kill(process.pid, "SIGKILL");
@@ -99,6 +99,6 @@ async function decode({ id, first: size, second, body }: Frame): Promise<void> {
 
 const reader = new FrameReader((frame) => void decode(frame));
 process.stdin.on("data", (chunk: Buffer) => reader.push(chunk));
-// The command has ended, whatever way.
+// The command has ended, for whatever reason.
 process.stdin.on("close", () => process.kill(process.pid, "SIGKILL"));
 process.stdout.on("error", () => process.kill(process.pid, "SIGKILL"));

@@ -1,8 +1,8 @@
-/** What the engine asks of a WebGPU adapter; the same in Node and in a browser. */
+/** Requests devices from WebGPU adapters, in the same way in Node and in browsers. */
 
 import { UserError } from "./errors.js";
 
-/** Limits that compute kernels run into. All that the adapter offers is asked for: a larger limit costs nothing until used. */
+/** Limits relevant to compute kernels. Requested at the adapter's maximum: a larger limit costs nothing until it is used. */
 const LIMITS = [
   "maxBufferSize",
   "maxStorageBufferBindingSize",
@@ -18,18 +18,18 @@ const LIMITS = [
   "maxComputeWorkgroupsPerDimension",
 ] as const;
 
-/** Features that make things faster or visible; the engine runs without any. */
+/** Optional features, for speed or profiling. The engine runs without any. */
 const FEATURES = ["timestamp-query", "shader-f16", "subgroups"] as const;
 
 /**
- * A device with everything that `adapter` offers to compute kernels: its limits, and `timestamp-query`,
- * `shader-f16` and `subgroups` where it has them.
+ * Requests a device with the adapter's maximum limits for compute kernels, and `timestamp-query`, `shader-f16` and
+ * `subgroups` where the adapter has them.
  */
 export function requestComputeDevice(adapter: GPUAdapter): Promise<GPUDevice> {
   const requiredLimits: Record<string, number> = {};
   for (const name of LIMITS) {
     const value = adapter.limits[name];
-    // Browsers that lag behind the specification may not know a limit yet.
+    // Older browsers may not have a limit.
     if (value !== undefined) requiredLimits[name] = value;
   }
   const requiredFeatures = FEATURES.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[];
@@ -37,8 +37,8 @@ export function requestComputeDevice(adapter: GPUAdapter): Promise<GPUDevice> {
 }
 
 /**
- * A device of its own for a page, by `navigator.gpu`. Throws a `UserError` where there is no WebGPU; Node opens one
- * by `openNodeDevice`.
+ * Opens a new device with `navigator.gpu`. Throws a `UserError` where there is no WebGPU. In Node, use `openNodeDevice`
+ * instead.
  */
 export async function openDevice(): Promise<GPUDevice> {
   const gpu = typeof navigator === "undefined" ? undefined : navigator.gpu;

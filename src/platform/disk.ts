@@ -1,19 +1,19 @@
-/** What a large cache on disk needs beside `Files`. Only Node has it (node-disk.ts). Errors are `UserError`s that name the path. */
+/** File access for a large disk cache, in addition to `Files`. Node only (node-disk.ts). Errors are `UserError`s that name the path. */
 
 export interface Disk {
-  /** Size and times of a file in one word; null if there is none. The same word means that the file was not touched. */
+  /** A file's size and times as one string; null if there is no file. An equal string means that the file is unchanged. */
   stamp(path: string): Promise<string | null>;
-  /** Milliseconds since a file was last written; 0 if there is none. */
+  /** Milliseconds since a file was last written; 0 if there is no file. */
   age(path: string): Promise<number>;
-  /** Opens a file for reading at positions. */
+  /** Opens a file for random-access reading. */
   open(path: string): Promise<DiskFile>;
-  /** Begins a file that gets its name when all of it is written. */
+  /** Begins a file that gets its name only when it is complete. */
   create(path: string): Promise<DiskWriter>;
 }
 
 export interface DiskFile {
   readonly bytes: number;
-  /** Fills `target` from `position` on. Throws a `UserError` where the file ends before. */
+  /** Fills `target` from `position`. Throws a `UserError` if the file ends before that. */
   read(target: Uint8Array, position: number): Promise<void>;
   close(): Promise<void>;
 }
@@ -21,11 +21,11 @@ export interface DiskFile {
 /** Calls must not overlap. */
 export interface DiskWriter {
   write(data: Uint8Array): Promise<void>;
-  /** Makes the file whole under its name, in one step. */
+  /** Gives the complete file its name, atomically. */
   finish(): Promise<void>;
-  /** Leaves nothing behind. */
+  /** Removes the unfinished file. */
   abandon(): Promise<void>;
 }
 
-/** How the names of files end that are being written. */
+/** Suffix of files that are being written. */
 export const unfinished = ".unfinished";

@@ -1,28 +1,28 @@
-/** Large files by fetch: with progress, checked by their hash, kept in Cache Storage where there is one. */
+/** Fetches large files: reports progress, verifies the hash, and keeps the file in Cache Storage if available. */
 
 import { UserError } from "./errors.js";
 import { decodeText } from "./text.js";
 
 export interface DownloadOptions {
-  /** Ends the download with the signal's reason. */
+  /** Aborts the download with the signal's reason. */
   signal?: AbortSignal | undefined;
-  /** Bytes so far, and in all where that is known (else 0). */
+  /** Called with the bytes so far and in total (0 if unknown). */
   onProgress?: ((progress: { loaded: number; total: number }) => void) | undefined;
-  /** What the file must be; without it nothing is checked and nothing is kept. */
+  /** Expected hash and size of the file. If omitted, nothing is checked and nothing is cached. */
   expected?: { sha256: string; bytes: number } | undefined;
-  /** Keeps the file for the next time, and takes it from there; default true. */
+  /** Cache the file, and read it from the cache; default true. */
   cache?: boolean | undefined;
 }
 
 const cacheName = "mc-diffusion-weights";
 
-/** Where this is Node, from version 20.16 on: its own hash takes a sixth of the time of its `crypto.subtle`. */
+/** In Node 20.16 or later: its own hash takes a sixth of the time of its `crypto.subtle`. */
 const nodeCrypto = (globalThis as { process?: NodeJS.Process }).process?.getBuiltinModule?.("node:crypto");
 
 /** Lower-case hexadecimal SHA-256. */
 export async function sha256(bytes: Uint8Array): Promise<string> {
   if (nodeCrypto) return nodeCrypto.createHash("sha256").update(bytes).digest("hex");
-  // A view of a SharedArrayBuffer is not accepted by every browser.
+  // Not every browser accepts a view of a SharedArrayBuffer.
   const digest = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
@@ -40,34 +40,34 @@ async function request(url: string, signal?: AbortSignal, mode: RequestCache = "
   return response;
 }
 
-/** Bytes of a text file: the words of a million captions are far below. */
+/** Largest text file in bytes: the words of a million captions take far less. */
 const MAX_TEXT_BYTES = 64 * 2 ** 20;
-/** Bytes of a file of which nothing is known: the longest array that browsers give. */
+/** Largest file of unknown size in bytes: the longest array that browsers allocate. */
 const MAX_BYTES = 2 ** 31;
 
 /**
- * A small text file, asked for anew at the server every time. Throws a `UserError` that names the address, also where the
- * server sends too much.
+ * Fetches a small text file, revalidated with the server every time. Throws a `UserError` that names the URL, also if the
+ * file is too large.
  */
 export async function downloadText(url: string, signal?: AbortSignal): Promise<string> {
   const response = await request(url, signal, "no-cache");
   return decodeText(await received(response, url, 0, MAX_TEXT_BYTES, { signal }), url);
 }
 
-/** A file's bytes in one go. Throws a `UserError` that names the address. */
+/** Fetches a file's bytes. Throws a `UserError` that names the URL. */
 export async function fetchBytes(url: string): Promise<Uint8Array> {
   return received(await request(url), url, 0, MAX_BYTES, {});
 }
 
 /**
- * A file's bytes. Throws a `UserError` that names the address, also where the bytes are not the expected ones. What is
- * damaged in the cache is fetched again.
+ * Fetches a file's bytes, from the cache if possible. Fetches a damaged cache entry again. Throws a `UserError` that names the
+ * URL, also if the bytes are not the expected ones.
  */
 export async function download(url: string, options: DownloadOptions = {}): Promise<Uint8Array> {
   const { signal, onProgress, expected } = options;
   signal?.throwIfAborted();
   const cache = expected && options.cache !== false ? await openCache() : null;
-  // Another version of the file is another entry: a new config.json is enough to get new weights.
+  // Each version of the file has its own entry: a new config.json is enough to get new weights.
   const key = `${url}${url.includes("?") ? "&" : "?"}sha256=${expected?.sha256}`;
   const kept = await cache?.match(key).catch(() => undefined);
   if (kept && expected) {
@@ -104,7 +104,7 @@ async function received(
     await reader?.cancel().catch(() => {});
     throw new UserError(`${url} is too large: ${bytes} bytes ${so}, and at most ${most} were expected`);
   };
-  // The length of what travels, which is less than what arrives if it is compressed.
+  // The transferred length, which is less than the received bytes if the transfer is compressed.
   const announced = Number(response.headers.get("content-length") ?? 0);
   if (announced > most) await refuse(announced, "are announced");
   try {
@@ -112,7 +112,7 @@ async function received(
       signal?.throwIfAborted();
       chunks.push(part.value);
       loaded += part.value.length;
-      if (loaded > most) await refuse(loaded, "came already");
+      if (loaded > most) await refuse(loaded, "have arrived already");
       onProgress?.({ loaded, total: Math.max(total, loaded) });
     }
   } catch (error) {
@@ -131,13 +131,13 @@ async function received(
   return bytes;
 }
 
-/** Null where there is no Cache Storage (Node), or where the page may not use it. */
+/** Opens Cache Storage; null where there is none (Node) or the page may not use it. */
 async function openCache(): Promise<Cache | null> {
   if (typeof caches === "undefined") return null;
   return caches.open(cacheName).catch(() => null);
 }
 
-/** Keeps the file instead of earlier versions of it. A full disk is no reason to fail. */
+/** Caches the file in place of its earlier versions. A full disk is not an error. */
 async function keep(cache: Cache, key: string, url: string, bytes: Uint8Array): Promise<void> {
   try {
     for (const { url: old } of await cache.keys()) {

@@ -1,12 +1,12 @@
 import { UserError } from "./errors.js";
 import { shown } from "./shown.js";
 
-/** What JSON can hold. */
+/** A JSON value. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 /** A JSON object. */
 export type JsonRecord = { readonly [key: string]: Json };
 
-/** JSON with two-space indents and a final newline. Throws for NaN and Infinity, which JSON would turn into null. */
+/** Formats JSON with two-space indents and a final newline. Throws for NaN and Infinity, which JSON would turn into null. */
 export function toJson(value: Json): string {
   const text = JSON.stringify(
     value,
@@ -20,16 +20,16 @@ export function toJson(value: Json): string {
   return `${text}\n`;
 }
 
-/** Deeper lists and objects are refused: nothing of ours needs them, and functions that call themselves would run out of stack. */
+/** Deepest nesting accepted: our files need less, and recursive functions would overflow the stack. */
 const DEEPEST = 100;
 
-/** `JSON.parse`, which also throws a `SyntaxError` for lists and objects nested deeper than `DEEPEST`. */
+/** `JSON.parse` that also throws a `SyntaxError` for values nested deeper than `DEEPEST`. */
 export function parseJson(text: string): unknown {
   let depth = 0;
   for (let i = 0; i < text.length; i++) {
     const sign = text[i];
     if (sign === '"') {
-      // To the closing quote; a backslash takes the sign behind it along.
+      // Skip to the closing quote; a backslash escapes the next character.
       for (i++; i < text.length && text[i] !== '"'; i++) if (text[i] === "\\") i++;
     } else if (sign === "[" || sign === "{") {
       if (++depth > DEEPEST) throw new SyntaxError(`it is nested more than ${DEEPEST} deep`);
@@ -38,12 +38,12 @@ export function parseJson(text: string): unknown {
   return JSON.parse(text);
 }
 
-/** Whether a value is an object of JSON, no list and not null. */
+/** Whether a value is a JSON object, neither an array nor null. */
 export function isRecord(value: unknown): value is JsonRecord {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Parses a JSON object; `fileName` is for the message of the `UserError` when it is not one. */
+/** Parses a JSON object. Throws a `UserError` that names `fileName` if the text is not one. */
 export function parseJsonRecord(text: string, fileName: string): JsonRecord {
   let value: unknown;
   try {

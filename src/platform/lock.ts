@@ -1,4 +1,4 @@
-/** A lock on a folder between processes. Node only. */
+/** Locks a folder against other processes. Node only. */
 
 import { readFileSync, rmSync } from "node:fs";
 import * as fs from "node:fs/promises";
@@ -11,13 +11,13 @@ const name = "lock.json";
 interface Holder {
   pid: number;
   host: string;
-  /** What tells the process from a later one of the same number: its start in the system's own count. */
+  /** Start time of the process in clock ticks: distinguishes it from a later process with the same number. */
   started: string;
 }
 
 /**
- * Keeps other processes from `folder`, which must exist, until this one ends or the result is called. A lock whose process is gone
- * is taken over. Throws a `UserError` that names the process which holds it.
+ * Locks `folder`, which must exist, against other processes until this one ends or the returned function is called. Takes over
+ * the lock of a process that is gone. Throws a `UserError` that names the process that holds the lock.
  */
 export async function lockFolder(folder: string): Promise<() => void> {
   const path = `${folder}/${name}`;
@@ -54,7 +54,7 @@ async function read(path: string): Promise<Holder | null> {
     if (Number.isSafeInteger(pid) && pid! > 0 && typeof host === "string" && typeof started === "string")
       return { pid: pid!, host, started };
   } catch {
-    // Gone meanwhile, or half-written by a process that was killed: nobody's.
+    // Removed meanwhile, or incomplete because its process was killed: nobody holds it.
   }
   return null;
 }
@@ -63,18 +63,18 @@ function isAlive({ pid, started }: Holder): boolean {
   try {
     process.kill(pid, 0);
   } catch (error) {
-    // EPERM: another user's process, so there is one.
+    // EPERM: the process exists and belongs to another user.
     if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
   }
   const now = startOf(pid);
   return now === null || started === "" || now === started;
 }
 
-/** The 22nd field of /proc/PID/stat; null where that is not to be had. */
+/** Start time: the 22nd field of /proc/PID/stat; null if it cannot be read. */
 function startOf(pid: number): string | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The second field is a name in parentheses, which may hold blanks.
+    // The second field is a name in parentheses, which may contain spaces.
     return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? null;
   } catch {
     return null;

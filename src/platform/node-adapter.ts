@@ -1,8 +1,8 @@
 /**
- * Opening a WebGPU device in Node by Dawn (npm `webgpu`). On Linux Dawn speaks Vulkan, which needs a loader
- * (libvulkan.so.1) and a driver. Ways are tried in this order: a GPU's driver, Mesa's lavapipe, SwiftShader (a system one, or the one
- * that @sparticuz/chromium carries together with a loader). Dawn is shown one software driver at a time, since with two it always
- * takes SwiftShader, the slower one. Elsewhere (macOS, Windows) the system's own choice is taken.
+ * Opens a WebGPU device in Node with Dawn (npm `webgpu`). On Linux, Dawn uses Vulkan, which needs a loader (libvulkan.so.1) and a
+ * driver. Drivers are tried in this order: a GPU's, Mesa's lavapipe, SwiftShader (the system's, or the one that
+ * @sparticuz/chromium includes together with a loader). Dawn sees only one software driver at a time, since with two it always
+ * chooses SwiftShader, the slower one. Elsewhere (macOS, Windows) the system chooses.
  */
 import { existsSync } from "node:fs";
 import * as fs from "node:fs/promises";
@@ -18,7 +18,7 @@ import { restUntil } from "./rest.js";
 export interface NodeDeviceOptions {
   /**
    * `gpu`, `lavapipe` (or `llvmpipe`), `swiftshader`, `null` (Dawn's null backend: accepts everything, computes
-   * nothing) or any part of an adapter's name. Empty or left out: the environment variable MCD_ADAPTER, else the best that works.
+   * nothing) or any part of an adapter's name. If empty or omitted: the environment variable MCD_ADAPTER, else the best that works.
    */
   adapter?: string | undefined;
 }
@@ -27,20 +27,20 @@ export interface NodeDeviceOptions {
 export interface NodeDevice {
   device: GPUDevice;
   adapter: GPUAdapter;
-  /** For people: which adapter by which driver. */
+  /** Adapter and driver, for display. */
   description: string;
   /** True when the "GPU" is the CPU. */
   software: boolean;
-  /** For `Gpu.from`, on software adapters: makes waiting for them leave them the core that it would keep busy. */
+  /** For `Gpu.from`, on software adapters: waits without keeping a core busy that the adapter needs. */
   rest?: (promise: Promise<unknown>) => void;
-  /** One line for the user of a software adapter: what was passed over and why, and what would be faster. */
+  /** One line for the user of a software adapter: lists the drivers that were skipped, with reasons, and faster alternatives. */
   advice?: string;
 }
 
-/** One way to a device. `drivers` are Vulkan driver manifests (ICD json files); undefined leaves the choice to the system. */
+/** One way to open a device. `drivers` are Vulkan driver manifests (ICD JSON files); undefined leaves the choice to the system. */
 interface Way {
   kind: "user" | "gpu" | "lavapipe" | "swiftshader";
-  /** Named in messages. */
+  /** Name in messages. */
   label: string;
   drivers?: string[];
 }
@@ -55,12 +55,12 @@ const FASTER_THAN_LAVAPIPE =
   "lavapipe computes on the CPU; a GPU with its Vulkan driver would be much faster.";
 
 /**
- * Dawn's instances, by the drivers that were offered and the options. Each is used for every device of its kind: Dawn aborts the
- * process when an instance is collected while its devices live, and each holds megabytes of the driver for as long as it lives.
+ * Dawn's instances, by visible drivers and options. All devices with the same drivers and options share one instance. Dawn aborts
+ * the process if an instance is garbage-collected while its devices live, and each instance holds megabytes of driver memory.
  */
 const instances = new Map<string, GPU>();
 
-/** The instance with these options for the drivers that the environment offers now. */
+/** The instance with these options for the drivers that the environment makes visible now. */
 function instanceOf(create: Create, options: string[]): GPU {
   const key = JSON.stringify([userDrivers(), process.env.VK_ADD_DRIVER_FILES, options]);
   const gpu = instances.get(key) ?? create(options);
@@ -68,7 +68,7 @@ function instanceOf(create: Create, options: string[]): GPU {
   return gpu;
 }
 
-/** Of instances that gave a device which failed: other devices of theirs may live. */
+/** Instances with a failed device. Kept, as other devices of theirs may live. */
 const retired: GPU[] = [];
 
 function retire(gpu: GPU): void {
@@ -79,17 +79,17 @@ function retire(gpu: GPU): void {
   }
 }
 
-/** How many instances of Dawn this process holds: as many as there are kinds of devices that it was asked for. */
+/** Number of Dawn instances that this process holds: one per combination of drivers and options requested, plus retired ones. */
 export function openInstances(): number {
   return instances.size + retired.length;
 }
-/** The drivers offered are chosen by environment variables of the whole process: one opening at a time. */
+/** Opens one device at a time: environment variables of the whole process select the visible drivers. */
 let queue: Promise<unknown> = Promise.resolve();
 
 /**
- * Opens the best WebGPU device there is (see the head of this file) with all limits and optional features it offers,
- * and puts WebGPU's global constants (`GPUBufferUsage` …) in place. A user's own VK_DRIVER_FILES or VK_ICD_FILENAMES
- * wins over the order; a name then chooses among those drivers only. Throws a `UserError` when nothing fits.
+ * Opens the best WebGPU device available (order: see the head of this file) with all limits and optional features that it
+ * offers, and defines WebGPU's global constants (`GPUBufferUsage` …). If the user sets VK_DRIVER_FILES or VK_ICD_FILENAMES, it
+ * takes precedence over that order, and a name chooses only among those drivers. Throws a `UserError` if nothing fits.
  */
 export function openNodeDevice(options: NodeDeviceOptions = {}): Promise<NodeDevice> {
   const opening = queue.then(() => open((options.adapter || process.env.MCD_ADAPTER || "").trim()));
@@ -115,7 +115,7 @@ function failure(name: string, passedOver: readonly string[]): string {
   const tried = passedOver.length > 0 ? ` (${passedOver.join("; ")})` : "";
   if (userDrivers() !== undefined) {
     const wanted = name === "" ? "" : ` called "${name}"`;
-    return `The Vulkan drivers in VK_DRIVER_FILES or VK_ICD_FILENAMES give no WebGPU adapter${wanted}${tried}; correct or unset that variable.`;
+    return `The Vulkan drivers in VK_DRIVER_FILES or VK_ICD_FILENAMES provide no WebGPU adapter${wanted}${tried}; correct or unset that variable.`;
   }
   if (name === "") return `No WebGPU adapter was found${tried}: ${MISSING_ADVICE}.`;
   return `There is no WebGPU adapter "${name}"${tried}; choose gpu, lavapipe, swiftshader, null or a part of an adapter's name, or leave the choice out.`;
@@ -134,16 +134,16 @@ async function loadDawn(): Promise<Create> {
   }
 }
 
-/** Dawn's null backend: everything is validated and nothing computed, to test and time the JavaScript side. */
+/** Opens Dawn's null backend, which validates everything and computes nothing: for tests and timings of the JavaScript side. */
 async function openNull(create: Create): Promise<NodeDevice> {
   const gpu = instanceOf(create, ["backend=null"]);
   const adapter = await gpu.requestAdapter();
-  if (adapter === null) throw new UserError("Dawn's null backend gives no adapter on this machine.");
+  if (adapter === null) throw new UserError("Dawn's null backend provides no adapter on this machine.");
   const device = await requestComputeDevice(adapter);
   return { device, adapter, description: "Dawn's null backend (computes nothing)", software: true };
 }
 
-/** Tries one way. Null when it leads nowhere; why is then appended to `passedOver`, if worth telling. */
+/** Tries one way. Returns null if it fails, and appends the reason to `passedOver` if it is worth reporting. */
 async function attempt(
   create: Create,
   way: Way,
@@ -153,7 +153,7 @@ async function attempt(
   return withDrivers(way, async () => {
     const exact = isKind(name, way.kind) ? null : await findByName(create, name, passedOver);
     if (exact === undefined) return null;
-    // Timestamps are rounded to 0.1 ms for privacy unless this is off; a profiler wants what the driver gives.
+    // Dawn rounds timestamps to 0.1 ms for privacy unless this is disabled; a profiler needs the driver's values.
     const toggles = ["disable-dawn-features=timestamp_quantization"];
     if (exact !== null) toggles.push(`adapter=${exact}`);
     try {
@@ -165,7 +165,7 @@ async function attempt(
         return null;
       }
       const device = await requestComputeDevice(adapter);
-      // A driver that failed may not recover within its instance: the next device gets another.
+      // A failed driver may not recover within its instance: the next device gets a new one.
       device.lost.then(({ reason }) => {
         if (reason !== "destroyed") retire(gpu);
       });
@@ -183,7 +183,7 @@ async function attempt(
   });
 }
 
-/** Whether asking for `name` is settled by the kind of driver alone. */
+/** Whether the kind of driver alone satisfies `name`. */
 function isKind(name: string, kind: Way["kind"]): boolean {
   return name === "" || KINDS.get(name.toLowerCase()) === kind;
 }
@@ -196,8 +196,8 @@ const KINDS: ReadonlyMap<string, Way["kind"]> = new Map([
 ]);
 
 /**
- * The full name of an adapter that the current drivers offer and that `name` asks for; undefined if none. Dawn only
- * chooses by exact case and has no list, but its complaint about an unknown name holds one.
+ * The full name of an adapter of the current drivers that matches `name`; undefined if there is none. Dawn matches names
+ * case-sensitively and provides no list of adapters, but its error for an unknown name contains one.
  */
 async function findByName(create: Create, name: string, passedOver: string[]): Promise<string | undefined> {
   let list = "";
@@ -219,9 +219,9 @@ async function findByName(create: Create, name: string, passedOver: string[]): P
 
 function emptyHanded(way: Way): string {
   if (way.kind === "lavapipe") {
-    return `${way.label} was passed over, for it lacks what Dawn needs, as Mesa before version 23 does`;
+    return `${way.label} was skipped: it lacks features that Dawn needs, as does Mesa before version 23`;
   }
-  return `${way.label} gives no adapter`;
+  return `${way.label} provides no adapter`;
 }
 
 function advise(adapter: GPUAdapter, passedOver: readonly string[]): string {
@@ -232,7 +232,7 @@ function advise(adapter: GPUAdapter, passedOver: readonly string[]): string {
   return told.join("") + faster;
 }
 
-/** The user's own choice of drivers, if there is one. */
+/** The user's choice of drivers, if any. */
 function userDrivers(): string | undefined {
   return process.env.VK_DRIVER_FILES || process.env.VK_ICD_FILENAMES || undefined;
 }
@@ -244,13 +244,13 @@ async function linuxWays(name: string, passedOver: string[]): Promise<Way[]> {
   const wanted = KINDS.get(name.toLowerCase());
   const installed = await installedDrivers();
   const ways: Way[] = [];
-  // Asking a GPU's driver on a machine without a GPU takes half a second and makes the loader complain.
+  // Trying a GPU's driver on a machine without a GPU takes half a second and makes the loader print errors.
   if (wanted === "gpu" || gpuPresent()) {
     const drivers = installed.filter((file) => softwareKind(file) === undefined);
     ways.push({
       kind: "gpu",
       label: "the GPU's Vulkan driver",
-      // None found although there is a GPU: the loader may know a place that we do not.
+      // No driver found although there is a GPU: the loader may search other folders too.
       ...(drivers.length > 0 ? { drivers } : {}),
     });
   }
@@ -285,7 +285,7 @@ function softwareKind(file: string): "lavapipe" | "swiftshader" | undefined {
   return /swiftshader/i.test(basename(file)) ? "swiftshader" : undefined;
 }
 
-/** The manifests that the Vulkan loader would find, in its order, without those of another architecture. */
+/** The manifests that the Vulkan loader would find, in its order, except those for other architectures. */
 async function installedDrivers(): Promise<string[]> {
   const { env } = process;
   const split = (list: string | undefined, fallback: string): string[] => (list || fallback).split(":");
@@ -312,7 +312,7 @@ async function installedDrivers(): Promise<string[]> {
   return [...files].filter((file) => !foreign(basename(file)) && existsSync(file));
 }
 
-/** Distributions that install several architectures put them in the name: lvp_icd.i686.json. */
+/** Whether a manifest is for another architecture. Multi-architecture distributions name it in the file: lvp_icd.i686.json. */
 function foreign(file: string): boolean {
   const own = process.arch === "arm64" ? "aarch64" : "x86_64";
   const architecture = /\.(x86_64|aarch64|i[3-6]86|armv7hl|armhf|riscv64|ppc64le|s390x)\.json$/.exec(
@@ -322,8 +322,8 @@ function foreign(file: string): boolean {
 }
 
 /**
- * Runs `body` with only `way`'s drivers visible to the Vulkan loader, and puts the environment back, so that a child
- * process does not take our choice for its user's. Both names are set: loaders before 1.3.207 know only the old one.
+ * Runs `body` with only `way`'s drivers visible to the Vulkan loader, and restores the environment, so that a child process
+ * does not mistake our choice for the user's. Sets both variables: loaders before 1.3.207 know only the old name.
  */
 async function withDrivers<T>(way: Way, body: () => Promise<T>): Promise<T> {
   if (process.platform === "linux") await ensureLoader();
@@ -332,7 +332,7 @@ async function withDrivers<T>(way: Way, body: () => Promise<T>): Promise<T> {
     changes.VK_DRIVER_FILES = way.drivers.join(":");
     changes.VK_ICD_FILENAMES = changes.VK_DRIVER_FILES;
   }
-  // Mesa's device-selection layer greets a desktop that is not there with error messages; it only orders GPUs.
+  // Mesa's device-selection layer prints errors where there is no desktop. It only orders GPUs, so disable it.
   if (way.kind !== "gpu" && process.env.NODEVICE_SELECT === undefined) changes.NODEVICE_SELECT = "1";
   const before = Object.keys(changes).map((key) => [key, process.env[key]] as const);
   Object.assign(process.env, changes);
@@ -349,8 +349,8 @@ async function withDrivers<T>(way: Way, body: () => Promise<T>): Promise<T> {
 let loaderEnsured = false;
 
 /**
- * Makes sure that a Vulkan loader is in this process: the system's, else the one that lies beside SwiftShader. A
- * library opened here is the one that Dawn's own dlopen("libvulkan.so.1") then finds, by its soname.
+ * Loads a Vulkan loader into this process: the system's, else the one beside SwiftShader. Dawn's own
+ * dlopen("libvulkan.so.1") then finds this library by its soname.
  */
 async function ensureLoader(): Promise<void> {
   if (loaderEnsured) return;
@@ -361,8 +361,8 @@ async function ensureLoader(): Promise<void> {
 }
 
 /**
- * Opens a shared library for the rest of the process. Node looks for an add-on in it, finds none, throws and closes it
- * again; RTLD_NODELETE keeps it in place. Returns whether the library was found and could be loaded.
+ * Loads a shared library for the lifetime of the process. Node finds no add-on in it, throws and closes it again;
+ * RTLD_NODELETE keeps it loaded. Returns whether the library was found and could be loaded.
  */
 function loadLibrary(path: string): boolean {
   const RTLD_NODELETE = 0x1000;
@@ -379,7 +379,7 @@ let bundle: Promise<string | null> | undefined;
 
 /**
  * The folder with SwiftShader, its manifest and a Vulkan loader, unpacked from @sparticuz/chromium into the cache on first use.
- * Null (and a reason in `passedOver`) where there is none: package not installed, not x64 Linux, nowhere to write.
+ * Null on anything but x64. Null, with a reason in `passedOver`, if the package is not installed or cannot be unpacked.
  */
 async function swiftShaderBundle(passedOver: string[]): Promise<string | null> {
   if (process.arch !== "x64") return null;
@@ -387,7 +387,7 @@ async function swiftShaderBundle(passedOver: string[]): Promise<string | null> {
   try {
     const folder = await bundle;
     if (folder === null)
-      passedOver.push("the npm package @sparticuz/chromium, which holds SwiftShader, is not installed");
+      passedOver.push("the npm package @sparticuz/chromium, which includes SwiftShader, is not installed");
     return folder;
   } catch (error) {
     passedOver.push(`SwiftShader cannot be unpacked: ${error instanceof Error ? error.message : error}`);

@@ -1,4 +1,4 @@
-/** Large files in Node: read at positions, written under a temporary name. */
+/** Large files in Node: random-access reading, writing under a temporary name. */
 
 import { randomBytes } from "node:crypto";
 import { close, fstat, open as openFile, read } from "node:fs";
@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { type Disk, type DiskFile, type DiskWriter, unfinished } from "./disk.js";
 import { UserError } from "./errors.js";
 
-// Plain descriptors: a `FileHandle` that is collected before it is closed prints a warning.
+// Plain descriptors: a `FileHandle` that is garbage-collected before it is closed prints a warning.
 const readAt = promisify(read);
 const closeDescriptor = promisify(close);
 const openDescriptor = promisify(openFile);

@@ -1,4 +1,4 @@
-/** The Node platform: atomic files, pictures by sharp, hashing, signals, and where npm packages lie. */
+/** The Node platform: atomic files, pictures by sharp, hashing, signals, and the locations of npm packages. */
 
 import { createHash, randomBytes } from "node:crypto";
 import { accessSync, constants, existsSync, readFileSync, readlinkSync, type Stats, statSync } from "node:fs";
@@ -13,7 +13,7 @@ import type { Files, ImageCodec, Platform, RgbImage } from "./platform.js";
 import { loadSharp } from "./sharp-pictures.js";
 import { decodeText } from "./text.js";
 
-/** What the operating system's error codes mean to the person at the keyboard. */
+/** Plain-language meanings of the operating system's error codes. */
 const REASONS: ReadonlyMap<string, string> = new Map([
   ["ENOENT", "it does not exist"],
   ["EACCES", "permission is denied"],
@@ -26,18 +26,18 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ["EMFILE", "too many files are open"],
   ["ENAMETOOLONG", "its name is too long"],
   ["ELOOP", "its symbolic links run in a circle"],
-  ["EEXIST", "there is something of that name already"],
+  ["EEXIST", "something of that name already exists"],
   ["ENOTEMPTY", "the folder of that name is not empty"],
   ["EXDEV", "the two places are on different disks"],
   ["EBUSY", "it is in use by another program"],
-  ["ETXTBSY", "it is a program that runs"],
+  ["ETXTBSY", "it is a program that is running"],
   ["EFBIG", "it is too large for this disk"],
-  ["EIO", "the disk fails"],
+  ["EIO", "the disk reports an error"],
   ["ENFILE", "too many files are open on this machine"],
-  ["EINVAL", "its name is not possible here"],
+  ["EINVAL", "its name is not valid here"],
 ]);
 
-/** Why the system refused, as the end of a sentence. */
+/** The reason for a system error, as the end of a sentence. */
 export function reason(error: unknown): string {
   const code = errorCode(error);
   return REASONS.get(code) ?? (error instanceof Error ? error.message : String(error));
@@ -47,7 +47,7 @@ function errorCode(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : "";
 }
 
-/** Runs a file operation; whatever the system throws becomes a `UserError` that names the path. */
+/** Runs a file operation. Turns a system error into a `UserError` that names the path. */
 async function describe<T>(action: string, path: string, operation: () => Promise<T>): Promise<T> {
   try {
     return await operation();
@@ -71,7 +71,7 @@ async function writeAtomically(path: string, data: Uint8Array | string): Promise
     await fs.rename(temporary, path);
   } catch (error) {
     await fs.rm(temporary, { force: true }).catch(() => {});
-    // The parent is what lacks: "it does not exist" would wrongly accuse the file that is being made.
+    // The parent is missing: "it does not exist" would wrongly blame the file to be written.
     if (errorCode(error) === "ENOENT") {
       throw new UserError(`Cannot write ${path}: the folder that should hold it does not exist.`);
     }
@@ -79,7 +79,7 @@ async function writeAtomically(path: string, data: Uint8Array | string): Promise
   }
 }
 
-/** Null where there is nothing of that name; throws what else is in the way, such as permissions. */
+/** A path's status; null if nothing of that name exists. Throws other errors, such as missing permissions. */
 async function statusOf(path: string): Promise<Stats | null> {
   try {
     return await fs.stat(path);
@@ -89,7 +89,7 @@ async function statusOf(path: string): Promise<Stats | null> {
   }
 }
 
-/** The whole file. Pipes and devices, which may never end, are refused. */
+/** Reads the whole file. Refuses pipes and devices, which may never end. */
 async function readWhole(path: string): Promise<Buffer> {
   const status = await fs.stat(path);
   if (!status.isFile() && !status.isDirectory())
@@ -108,7 +108,7 @@ const files: Files = {
   list: (path) =>
     describe("list", path, async () => {
       const names = await fs.readdir(path);
-      // UTF-8 bytes sort like code points; JavaScript's own order is that of UTF-16 units.
+      // UTF-8 bytes sort like code points; JavaScript sorts by UTF-16 units.
       return names.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
     }),
   makeDirectory: (path) =>
@@ -140,7 +140,7 @@ const images: ImageCodec = {
   encodePng,
 };
 
-/** Files on disk, sharp for pictures, Node's own clock and hashes. */
+/** Files on disk, pictures by sharp, Node's clock and hashes. */
 export const nodePlatform: Platform = {
   name: "node",
   files,
@@ -150,9 +150,9 @@ export const nodePlatform: Platform = {
 };
 
 /**
- * The `node_modules` folder that holds `packageName`, found as Node finds modules (so it also works when this
- * project is itself a dependency). Data packages hide files from `import`, hence the folder.
- * Throws a `UserError` when the package is not installed.
+ * The `node_modules` folder that contains `packageName`, found by Node's module resolution (so it also works when this
+ * project is itself a dependency). Callers need the folder because data packages do not export all their files.
+ * Throws a `UserError` if the package is not installed.
  */
 export function modulesDirectory(packageName: string): string {
   const found = findModulesDirectory(packageName);
@@ -164,7 +164,7 @@ export function modulesDirectory(packageName: string): string {
   return found;
 }
 
-/** As `modulesDirectory`, but null when the package is not installed. */
+/** As `modulesDirectory`, but null if the package is not installed. */
 export function findModulesDirectory(packageName: string): string | null {
   const require = createRequire(import.meta.url);
   for (const folder of require.resolve.paths(packageName) ?? []) {
@@ -173,12 +173,12 @@ export function findModulesDirectory(packageName: string): string | null {
   return null;
 }
 
-/** A path that means the same from every working directory. */
+/** The absolute path, which does not depend on the working directory. */
 export function absolutePath(path: string): string {
   return resolve(path);
 }
 
-/** The folder of the weights that come with the package. */
+/** The folder of the weights that ship with the package. */
 export function shippedWeights(): string {
   return fileURLToPath(new URL("../../weights/emoji", import.meta.url));
 }
@@ -196,7 +196,7 @@ export function cacheDirectory(): string {
   return join(base?.startsWith("/") ? base : join(homedir(), ".cache"), "mc-diffusion");
 }
 
-/** What keeps a file of this path from being written, in a few words; null if nothing does that can be seen now. */
+/** The reason why a file cannot be written to this path, as a clause; null if none can be seen now. */
 export function outputProblem(path: string): string | null {
   const folder = dirname(path);
   if (!existsSync(folder)) return `there is no folder ${folder}`;
@@ -212,15 +212,14 @@ export function outputProblem(path: string): string | null {
 
 let standardOutputIsGone = false;
 
-/** Whether a reader of standard output has gone away: whose work was for that reader alone may stop. */
+/** Whether the reader of standard output is gone. Work that only serves that reader may then stop. */
 export function isOutputGone(): boolean {
   return standardOutputIsGone;
 }
 
 /**
- * Lets a command's work go on when nobody reads its output any more: a closed pipe (`| head`) or a terminal that is gone would
- * otherwise end the process at its next line, in the middle of work on the GPU. Under `nohup` a hang-up is ignored, which
- * Node forgets at its start.
+ * Lets a command continue when its output has no reader any more. Otherwise a closed pipe (`| head`) or terminal would end the
+ * process at its next line, in the middle of work on the GPU. Also ignores SIGHUP under `nohup`: Node resets that at its start.
  */
 export function outliveTerminal(): void {
   process.stderr.on("error", () => {});
@@ -231,8 +230,8 @@ export function outliveTerminal(): void {
 }
 
 /**
- * Whether the process was started by `nohup`: the shell says so in `_`, or standard input is what nohup makes of a terminal,
- * /dev/null that can only be written.
+ * Whether `nohup` started the process: the shell's variable `_` names it, or standard input is a write-only /dev/null, with which
+ * nohup replaces a terminal.
  */
 function startedByNohup(): boolean {
   if (/(^|\/)nohup$/.test(process.env._ ?? "")) return true;
@@ -245,14 +244,14 @@ function startedByNohup(): boolean {
   }
 }
 
-/** The shell's exit code of a process that a signal ended. */
+/** Shell exit codes of processes ended by a signal. */
 export const signalExitCode = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 export type StopSignal = keyof typeof signalExitCode;
 
 /**
- * Calls `handler` once on the first Ctrl-C, SIGTERM or SIGHUP (not under `nohup`), so that a training loop can save and end by
- * itself. From then on signals do what they do by default, end the process at once, whatever it is at: even where it waits for
- * a file or a driver and JavaScript could not run. Returns a function that restores this at any time.
+ * Calls `handler` on the first Ctrl-C, SIGTERM or SIGHUP (not under `nohup`), so that a training loop can save and end normally.
+ * Then restores the default: the next signal ends the process at once, even if it is waiting for a file or a driver and cannot
+ * run JavaScript. Returns a function that restores the default at any time.
  */
 export function onInterrupt(handler: (signal: StopSignal) => void): () => void {
   const signals = (Object.keys(signalExitCode) as StopSignal[]).filter(

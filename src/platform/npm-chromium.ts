@@ -10,9 +10,9 @@ import { parseJson } from "./json.js";
 import { cacheDirectory, findModulesDirectory } from "./node.js";
 
 /**
- * The folder `name`-version in the cache with `files`, which the package's `archives` (`….tar.br`, or `….br` for a
- * single file) hold. They lie side by side, whatever their folders in the archives. Null if the package is not
- * installed; throws if an archive lacks a file or nothing can be written.
+ * The folder `name`-version in the cache, with `files` unpacked from the package's `archives` (`….tar.br`, or `….br` for
+ * a single file). Puts the files side by side, without the archives' folders. Null if the package is not installed.
+ * Throws if the archives lack a file or nothing can be written.
  */
 export async function unpackChromium(
   name: string,
@@ -28,17 +28,17 @@ export async function unpackChromium(
   const paths = archives.map((archive) => join(source, "bin", archive));
   const folder = `${name}-${version}`;
   try {
-    // A home folder that does not exist (service accounts) is not ours to make.
+    // Do not create a home folder that does not exist (service accounts).
     if (process.env.XDG_CACHE_HOME || existsSync(homedir())) {
       return await unpackOnce(paths, files, cacheDirectory(), folder);
     }
   } catch {
-    // Read-only homes (containers, build services) are met below.
+    // Read-only homes (containers, build services) are handled below.
   }
   return unpackOnce(paths, files, await privateTemporary(), folder);
 }
 
-/** A folder in the temporary directory that belongs to this user alone: libraries are loaded from it. */
+/** A folder in the temporary directory that only this user can write to, as libraries are loaded from it. */
 async function privateTemporary(): Promise<string> {
   const uid = process.getuid?.() ?? 0;
   const folder = join(tmpdir(), `mc-diffusion-${uid}`);
@@ -51,8 +51,9 @@ async function privateTemporary(): Promise<string> {
 }
 
 /**
- * Unpacks `files` of `archives` to `parent/name` unless they are there. Processes may race: each unpacks to a folder of its own
- * and renames it; the first wins. A folder under the final name was complete when it was made; whether it still is, is looked at.
+ * Unpacks `files` of `archives` to `parent/name`, unless they are there already. Processes may race: each unpacks to a separate
+ * folder and renames it, and the first one wins. A folder with the final name was complete when it was made; its files are
+ * verified, because they may have changed since.
  */
 async function unpackOnce(
   archives: readonly string[],
@@ -82,7 +83,7 @@ async function unpackOnce(
     await fs.writeFile(join(temporary, MANIFEST), JSON.stringify(hashes));
     await fs.rename(temporary, folder).catch(async (error: unknown) => {
       if (await isWhole(folder, files)) return;
-      // A cleaner of old files has taken a part of it, a full disk has cut a file, or it is of an older version.
+      // Its files were cleaned up in part, cut by a full disk, or are of an older version.
       await fs.rm(folder, { recursive: true, force: true });
       await fs.rename(temporary, folder).catch(async () => {
         if (!(await isWhole(folder, files))) throw error;
@@ -94,10 +95,10 @@ async function unpackOnce(
   return folder;
 }
 
-/** Holds the SHA-256 of each unpacked file. */
+/** The file that lists the SHA-256 of each unpacked file. */
 const MANIFEST = "sha256.json";
 
-/** Whether all files are there as they were unpacked: a library that is cut ends the process that loads it (SIGBUS). */
+/** Whether all files are there, unchanged. A truncated library would crash the process that loads it (SIGBUS). */
 async function isWhole(folder: string, files: readonly string[]): Promise<boolean> {
   try {
     const hashes = parseJson(await fs.readFile(join(folder, MANIFEST), "utf8")) as Record<string, unknown>;

@@ -1,4 +1,4 @@
-/** Files that a page keeps: the origin's private file system (OPFS), for runs, checkpoints and caches in a browser. */
+/** Files stored by a page: the origin private file system (OPFS), for runs, checkpoints and caches in a browser. */
 import { UserError } from "./errors.js";
 import type { Files } from "./platform.js";
 import { decodeText } from "./text.js";
@@ -12,7 +12,7 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ["SecurityError", "the browser grants this page no storage (a private window?)"],
 ]);
 
-/** Runs a file operation; whatever the browser throws becomes a `UserError` that names the path. */
+/** Runs a file operation. Turns a browser error into a `UserError` that names the path. */
 async function describe<T>(action: string, path: string, operation: () => Promise<T>): Promise<T> {
   try {
     return await operation();
@@ -29,7 +29,7 @@ function isMissing(error: unknown): boolean {
   );
 }
 
-/** Names between slashes; "." and empty ones say nothing. */
+/** The names between slashes, without "." and empty ones. */
 function split(path: string): string[] {
   return path.split("/").filter((name) => name !== "" && name !== ".");
 }
@@ -43,7 +43,7 @@ async function folderAt(names: readonly string[], create = false): Promise<FileS
 async function fileAt(path: string, create = false): Promise<FileSystemFileHandle> {
   const names = split(path);
   const folder = await folderAt(names.slice(0, -1)).catch((error: unknown) => {
-    // The parent is what lacks: "it does not exist" would wrongly accuse the file that is being made.
+    // The parent is missing: "it does not exist" would wrongly blame the file to be written.
     if (create && isMissing(error))
       throw new UserError(`Cannot write ${path}: the folder that should hold it does not exist.`);
     throw error;
@@ -55,14 +55,14 @@ async function read(path: string): Promise<Uint8Array> {
   return new Uint8Array(await (await (await fileAt(path)).getFile()).arrayBuffer());
 }
 
-/** What is written reaches the file when the stream is closed, all of it at once: a reader never sees half a file. */
+/** Replaces a file atomically: closing the stream writes all data at once, so a reader never sees half a file. */
 async function write(path: string, data: Uint8Array | string): Promise<void> {
   await throughStream(await fileAt(path, true), data, 0);
 }
 
 /**
- * A worker writes the end of the file in place. A stream, all that a window has, copies the whole file first: the longer
- * a log, the longer each line would take. (In one long training Chromium also lost such a copy, with a NotFoundError.)
+ * Appends to a file. A worker appends in place. A window has only streams, which copy the whole file first: the longer the
+ * log, the slower each line. (In one long training Chromium also lost such a copy, with a NotFoundError.)
  */
 async function append(path: string, text: string): Promise<void> {
   const handle: AppendableHandle = await fileAt(path, true);
@@ -75,7 +75,7 @@ async function append(path: string, text: string): Promise<void> {
   }
 }
 
-/** TypeScript's types of a page leave out what only workers have. */
+/** TypeScript's DOM types lack this worker-only method. */
 interface AppendableHandle extends FileSystemFileHandle {
   createSyncAccessHandle?(): Promise<{
     getSize(): number;
@@ -121,7 +121,7 @@ async function list(path: string): Promise<string[]> {
   return names.sort(byCodePoint);
 }
 
-/** JavaScript's own order is that of UTF-16 units, in which U+FF5E comes after U+1F600. */
+/** JavaScript sorts by UTF-16 units, in which U+FF5E comes after U+1F600. */
 function byCodePoint(a: string, b: string): number {
   const [left, right] = [[...a], [...b]];
   const at = left.findIndex((character, i) => character !== right[i]);
@@ -145,7 +145,7 @@ async function copy(path: string, to: string): Promise<void> {
   for (const name of await list(path)) await copy(`${path}/${name}`, `${to}/${name}`);
 }
 
-/** Browsers cannot move folders: what cannot be moved is copied and then removed, so a closed tab may leave a part of both. */
+/** Copies and then removes, as browsers cannot move folders. A tab closed in between may leave parts of both. */
 async function rename(path: string, to: string): Promise<void> {
   if (await exists(to)) throw new UserError(`Cannot rename ${path} to ${to}: the new name is taken.`);
   if (!(await exists(path))) throw new UserError(`Cannot rename ${path} to ${to}: it does not exist.`);
@@ -156,8 +156,8 @@ async function rename(path: string, to: string): Promise<void> {
 }
 
 /**
- * Reading and writing in the origin private file system. Paths count from its root. `write` replaces a file in one step, `rename` is
- * not one step (see there).
+ * Files in the origin private file system. Paths are relative to its root. `write` replaces a file atomically; `rename` is not
+ * atomic (see there).
  */
 export const opfsFiles: Files = {
   read: (path) => describe("read", path, () => read(path)),

@@ -1,4 +1,4 @@
-/** The last name of a path, in the notation of Windows too; "" of "". */
+/** The last name of a POSIX or Windows path; "" for "". */
 export function lastName(path: string): string {
   return /[^/\\]*(?=[/\\]*$)/.exec(path)![0];
 }

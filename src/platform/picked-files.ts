@@ -1,9 +1,9 @@
-/** Files that a person picked or dropped: read as a folder, so that what reads folders in Node reads them in a page. */
+/** Files that the user picked or dropped, as a folder: code that reads folders in Node can read them in a page. */
 import { UserError } from "./errors.js";
 import type { FolderFiles } from "./platform.js";
 import { decodeText } from "./text.js";
 
-/** Blobs by their paths ("folder/sub/a.png") as read-only files; folders are where something lies. */
+/** Blobs by their paths ("folder/sub/a.png") as read-only files. A folder exists if a file lies in it. */
 export function pickedFiles(blobs: ReadonlyMap<string, Blob>): FolderFiles {
   const isDirectory = async (path: string) => [...blobs.keys()].some((name) => name.startsWith(`${path}/`));
   const find = (path: string): Blob => {
@@ -23,7 +23,8 @@ export function pickedFiles(blobs: ReadonlyMap<string, Blob>): FolderFiles {
     exists: async (path) => blobs.has(path) || isDirectory(path),
     isDirectory,
     async list(path) {
-      if (!(await isDirectory(path))) throw new UserError(`Cannot list ${path}: nothing of it was picked.`);
+      if (!(await isDirectory(path)))
+        throw new UserError(`Cannot list ${path}: none of its files was picked.`);
       const below = [...blobs.keys()].filter((name) => name.startsWith(`${path}/`));
       return [...new Set(below.map((name) => name.slice(path.length + 1).split("/")[0]!))].sort();
     },

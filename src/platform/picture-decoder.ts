@@ -1,7 +1,7 @@
 /**
- * Decoding with bounds on pixels, memory and time. Ordinary pictures, whose header bounds both, are decoded here. All others
- * (drawings, large ones, many passes) go to a process beside this one, which can be ended: native code that runs away cannot
- * be stopped in any other way.
+ * Decodes pictures with bounds on pixels, memory and time. Ordinary pictures, whose header bounds memory and time, are decoded
+ * in this process. All others (drawings, large pictures, many scans) go to a child process, which can be killed: there is no other
+ * way to stop native code.
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
@@ -13,22 +13,22 @@ import { damaged, type PictureFormat, type PictureHeader, readPictureHeader } fr
 import type { DecodeOptions, RgbImage } from "./platform.js";
 import { decodeBySharp } from "./sharp-pictures.js";
 
-/** Pixels of an ordinary picture: 128 MB when all of them are held with 16 bits a channel. */
+/** Most pixels of an ordinary picture: 128 MB if all are in memory with four 16-bit channels. */
 const ORDINARY_PIXELS = 16e6;
-/** Pixels times passes over them: about two seconds of decoding. */
+/** Most pixels times scans of an ordinary picture: about two seconds of decoding. */
 const ORDINARY_WORK = 100e6;
-/** Pixels of an ordinary picture's longer side: scaling a ribbon takes libvips seconds, as each new pixel covers thousands. */
+/** Longest side of an ordinary picture in pixels: libvips takes seconds to scale a ribbon, as each new pixel covers thousands. */
 const ORDINARY_SIDE = 16_384;
-/** Of the file, which may hold compressed metadata. */
+/** Largest file of an ordinary picture in bytes: it may contain compressed metadata. */
 const ORDINARY_BYTES = 32 * 2 ** 20;
 
-/** Pictures at work in the process at the same time: as many as libuv has threads, and as many that wait. */
+/** Most pictures in the child process at once: as many as libuv has threads, and the same number waiting. */
 const AT_ONCE = 8;
 
 export interface DecoderLimits {
-  /** Bytes that decoding may take, beside twice the picture's file. */
+  /** Memory limit in bytes, in addition to twice the picture's file. */
   readonly memory: number;
-  /** Seconds of computing for a picture; as much again for each 20 megapixels. */
+  /** Limit of CPU seconds per picture; each 20 megapixels add the same amount again. */
   readonly seconds: number;
 }
 
@@ -39,17 +39,17 @@ interface Job {
   readonly bytes: Uint8Array;
   readonly size: number;
   readonly fit: "contain" | "cover";
-  /** Nothing else runs beside it. */
+  /** Must run without other jobs. */
   alone: boolean;
-  /** Others ran beside it. */
+  /** Ran at the same time as other jobs. */
   shared: boolean;
-  /** Was at work when a process ended. Now it runs alone: if that ends too, it is this picture's fault. */
+  /** Was running when the child process ended. Now runs alone: if the process ends again, this picture is the cause. */
   suspect: boolean;
   readonly resolve: (image: RgbImage) => void;
   readonly reject: (error: Error) => void;
 }
 
-/** Its process starts with the first picture that needs it and ends with this one. */
+/** Starts its child process for the first picture that needs it. The child ends with this process. */
 export class PictureDecoder {
   readonly #limits: DecoderLimits;
   readonly #waiting: Job[] = [];
@@ -61,7 +61,7 @@ export class PictureDecoder {
     this.#limits = limits;
   }
 
-  /** See `ImageCodec.decode`. Several pictures may be asked for at once. */
+  /** See `ImageCodec.decode`. Calls may overlap. */
   async decode(
     bytes: Uint8Array,
     size: number,
@@ -75,7 +75,7 @@ export class PictureDecoder {
       return { width: size, height: size, data };
     }
     return new Promise((resolve, reject) => {
-      // Each large one takes much memory.
+      // Each large picture takes much memory.
       const alone = header.width * header.height > ORDINARY_PIXELS;
       this.#waiting.push({ format, bytes, size, fit, alone, shared: false, suspect: false, resolve, reject });
       this.#start();
@@ -96,7 +96,7 @@ export class PictureDecoder {
     }
   }
 
-  /** Starts the process. */
+  /** Starts the child process. */
   protected open(): DecodingProcess {
     const opened: DecodingProcess = new DecodingProcess(this.#limits, {
       onReply: (frame) => {
@@ -114,12 +114,12 @@ export class PictureDecoder {
         if (reason === null) {
           const error = () =>
             new UserError(
-              "The process that decodes pictures does not start: is the machine out of processes or files?",
+              "The process that decodes pictures cannot be started: has the machine reached its limit of processes or open files?",
             );
           for (const job of [...left, ...this.#waiting.splice(0)]) job.reject(error());
           return;
         }
-        // Time is counted from a picture's beginning; what memory others have left behind is not.
+        // Time is counted per picture. Memory is not: earlier pictures may have left some allocated.
         const guilty =
           left.length === 1 &&
           (left[0]!.suspect || (!left[0]!.shared && (reason === "time" || opened.sent === 1)));
@@ -143,16 +143,16 @@ export class PictureDecoder {
   }
 }
 
-/** Whether what the header says bounds memory and time. */
+/** Whether the header bounds memory and time. */
 function isOrdinary({ format, width, height }: PictureHeader, bytes: Uint8Array): boolean {
   const pixels = width * height;
   if (format === "svg" || pixels > ORDINARY_PIXELS || bytes.length > ORDINARY_BYTES) return false;
   if (Math.max(width, height) > ORDINARY_SIDE) return false;
-  // Few bytes may ask for thousands of passes over a progressive JPEG.
+  // A small progressive JPEG may contain thousands of scans.
   return format !== "jpeg" || pixels * jpegScans(bytes) <= ORDINARY_WORK;
 }
 
-/** How often the marker of a scan stands in a JPEG file; not within a scan, where 0xff is followed by 0. */
+/** Counts the start-of-scan markers in a JPEG file. They cannot occur within a scan, where 0xff is followed by 0. */
 function jpegScans(bytes: Uint8Array): number {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const marker = Buffer.of(0xff, 0xda);
@@ -169,20 +169,20 @@ function settle({ size, resolve, reject }: Job, { first: kind, body }: Frame): v
 
 interface Events {
   onReply: (frame: Frame) => void;
-  /** The process is gone, with the reason that it gave, or a clause about its end; null if it never started. */
+  /** The process has ended: the reason that it gave, or a clause about its end; null if it never started. */
   onEnd: (reason: string | null) => void;
 }
 
 class DecodingProcess {
   readonly #child: ChildProcess;
-  /** Pictures that it was given so far. */
+  /** Number of pictures sent so far. */
   sent = 0;
 
   constructor({ memory, seconds }: DecoderLimits, { onReply, onEnd }: Events) {
-    // Options of this process (a debugger's port, hooks of a test runner) are not for the other one.
+    // The child must not inherit this process's options (a debugger's port, a test runner's hooks).
     const { NODE_OPTIONS: _, ...env } = process.env;
     const script = fileURLToPath(new URL("./decode-process.js", import.meta.url));
-    // Detached: Ctrl-C in a terminal is for the command, which may have pictures to finish.
+    // Detached: Ctrl-C in a terminal must reach only the command, which may have pictures to finish.
     this.#child = spawn(process.execPath, [script, String(memory), String(seconds)], {
       stdio: ["pipe", "pipe", "ignore", "pipe"],
       detached: true,
@@ -191,14 +191,14 @@ class DecodingProcess {
     });
     let reason = "";
     const reader = new FrameReader(onReply);
-    // Without file descriptors left there are no streams.
+    // If no file descriptors are left, there are no streams.
     const { stdin: input, stdout: output, stdio } = this.#child;
     const reasons = stdio[3] as Readable | undefined;
     output?.on("data", (chunk: Uint8Array) => reader.push(chunk));
     reasons?.setEncoding("latin1").on("data", (text: string) => {
       reason += text;
     });
-    // A process that is gone cannot be written to; `close` tells of it.
+    // Ignore write errors after the process has ended: `close` reports the end.
     for (const stream of [input, output, reasons]) stream?.on("error", () => {});
     let ended = false;
     const end = (why: string | null) => {
@@ -222,14 +222,14 @@ class DecodingProcess {
     input?.uncork();
   }
 
-  /** Lets this process end although the other one waits for more. */
+  /** Lets this process end while the child waits for more pictures. */
   rest(): void {
     this.#hold(false);
   }
 
   #hold(hold: boolean): void {
     for (const handle of [this.#child, ...this.#child.stdio]) {
-      // Streams of a child process are sockets, which can be held; their types do not say so.
+      // A child's streams are sockets, which have `ref` and `unref`; their types do not say so.
       const { ref, unref } = (handle ?? {}) as { ref?: () => void; unref?: () => void };
       (hold ? ref : unref)?.call(handle);
     }

@@ -1,10 +1,10 @@
 /**
- * What a picture's first bytes say, read without a decoder: its format, its size, its EXIF orientation. Both platforms ask
- * here before they decode, so that both take the same files and refuse the same files.
+ * Reads a picture's format, size and EXIF orientation from its file, without a decoder. Both platforms check this before they
+ * decode, so that both accept and refuse the same files.
  *
  * The rule for pixels, on both platforms: EXIF orientation is applied in JPEG, PNG and WebP. An embedded ICC profile is converted
- * to sRGB. Other statements about colour (gAMA, cHRM, cICP in PNG) are ignored: samples without a profile are sRGB.
- * Of an animation the first frame is taken. Transparency is laid on white.
+ * to sRGB. Other colour information (gAMA, cHRM, cICP in PNG) is ignored: samples without a profile are sRGB.
+ * The first frame of an animation is used. Transparency is composited on white.
  */
 
 import { UserError } from "./errors.js";
@@ -27,8 +27,8 @@ export interface PictureHeader {
 }
 
 /**
- * Reads the header by content, whatever the file's name. SVG is taken only with `svg`: a drawing is a program, which may
- * compute for long. Throws a `UserError`, one clause, for everything else that is no picture or has too many pixels.
+ * Reads the header by content, regardless of the file's name. Accepts SVG only with `svg`, as rendering a drawing may take
+ * arbitrarily long. Throws a `UserError`, one clause, if the file is not an accepted picture or has too many pixels.
  */
 export function readPictureHeader(bytes: Uint8Array, svg: boolean): PictureHeader {
   const format = pictureFormat(bytes, svg);
@@ -41,7 +41,7 @@ export function readPictureHeader(bytes: Uint8Array, svg: boolean): PictureHeade
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const header = READERS[format](view);
   if (header === null || header.width === 0 || header.height === 0)
-    throw damaged(format, "its header is not whole");
+    throw damaged(format, "its header is incomplete");
   checkPixels(header.width, header.height);
   return { format, ...header };
 }
@@ -54,7 +54,7 @@ export function checkPixels(width: number, height: number): void {
   );
 }
 
-/** The error for a picture that its decoder refuses; `detail` is a clause. */
+/** Error for a picture that its decoder refuses; `detail` is a clause. */
 export function damaged(format: PictureFormat, detail: string): UserError {
   return new UserError(`the ${format.toUpperCase()} image is damaged or cannot be read (${detail})`);
 }
@@ -76,13 +76,13 @@ function pictureFormat(bytes: Uint8Array, svg: boolean): PictureFormat {
 
 function isSvg(text: string): boolean {
   let rest = text.trimStart();
-  // A loop: in a regular expression, hundreds of comments could be cut up in countless ways.
+  // A loop, because a regular expression could backtrack endlessly over hundreds of comments.
   while (rest.startsWith("<!--")) {
     const end = rest.indexOf("-->", 4);
     if (end < 0) return false;
     rest = rest.slice(end + 3).trimStart();
   }
-  // A comment or a document type may be long enough to push `<svg` out of the head, so `<?xml` is enough.
+  // A long comment or document type may push `<svg` out of the head, so `<?xml` is enough.
   return /^<(\?xml|svg[\s>]|!DOCTYPE\s+svg)/i.test(rest);
 }
 
@@ -97,7 +97,7 @@ function guess(latin: string, text: string): string {
     return "a Git LFS pointer (run git lfs pull to fetch the picture)";
   if (/^\s*<(!doctype html|html)/i.test(text)) return "a web page";
   const start = text.slice(0, 20);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what tells bytes from text
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters distinguish bytes from text
   if (!/[\x00-\x08\x0e-\x1f\uFFFD]/.test(start)) return `text that begins "${shown(start.trim())}"`;
   return "not an image that can be recognised";
 }
@@ -110,17 +110,17 @@ const READERS: Record<Exclude<PictureFormat, "svg">, (view: DataView) => Header 
   webp: webpHeader,
 };
 
-/** A piece of a file: its name, and where its contents lie. `start` is where the piece itself begins. */
+/** A chunk or segment of a file: its name, its start, and the range `from` … `to` of its contents. */
 export interface Piece {
   readonly name: string;
   readonly start: number;
   readonly from: number;
   readonly to: number;
-  /** Where the next piece begins. */
+  /** Start of the next piece. */
   readonly next: number;
 }
 
-/** The chunks of a PNG file, as far as they are whole. */
+/** The complete chunks of a PNG file, up to the first incomplete one. */
 export function* pngChunks(view: DataView): Generator<Piece> {
   for (let at = 8; at + 12 <= view.byteLength; ) {
     const from = at + 8;
@@ -131,7 +131,7 @@ export function* pngChunks(view: DataView): Generator<Piece> {
   }
 }
 
-/** The chunks of a WebP file, as far as they are whole. */
+/** The complete chunks of a WebP file, up to the first incomplete one. */
 export function* webpChunks(view: DataView): Generator<Piece> {
   for (let at = 12; at + 8 <= view.byteLength; ) {
     const from = at + 8;
@@ -143,7 +143,7 @@ export function* webpChunks(view: DataView): Generator<Piece> {
   }
 }
 
-/** The segments of a JPEG file up to the first scan, which comes last ("da"); names are markers in hexadecimal. */
+/** The segments of a JPEG file up to and including the first scan ("da"). Names are markers in hexadecimal. */
 export function* jpegSegments(view: DataView): Generator<Piece> {
   for (let at = 2; at + 4 <= view.byteLength; ) {
     if (view.getUint8(at) !== 0xff) return;
@@ -178,7 +178,7 @@ function jpegHeader(view: DataView): Header | null {
   let size: { width: number; height: number } | null = null;
   let orientation: number | null = null;
   for (const { name, from, to } of jpegSegments(view)) {
-    // C4, C8 and CC are tables and a reserved marker among the frame headers.
+    // C4, C8 and CC are not frame headers but tables and a reserved marker.
     if (/^c[0-9a-f]$/.test(name) && !["c4", "c8", "cc"].includes(name) && to - from >= 6)
       size ??= { height: view.getUint16(from + 1), width: view.getUint16(from + 3) };
     if (isExif(view, name, from, to)) orientation ??= exifOrientation(view, from + 6, to);
@@ -202,7 +202,7 @@ function webpHeader(view: DataView): Header | null {
       orientation = exifOrientation(view, from + skip, to) ?? orientation;
     }
   }
-  // A first chunk that is cut still holds the size.
+  // A truncated first chunk still contains the size.
   if (size === null && view.byteLength >= 30) size = webpSize(view, latin1(view, 12, 4), 20, view.byteLength);
   return size && { ...size, orientation };
 }
@@ -226,7 +226,7 @@ function webpSize(
   return { width: 1 + (bits & 0x3fff), height: 1 + ((bits >>> 14) & 0x3fff) };
 }
 
-/** The orientation of EXIF data (a TIFF file) in `from` … `to`; null if it tells none from 1 to 8. */
+/** The orientation in EXIF data (a TIFF file) at `from` … `to`; null if there is none from 1 to 8. */
 function exifOrientation(view: DataView, from: number, to: number): number | null {
   if (to - from < 8) return null;
   const order = latin1(view, from, 2);

@@ -1,4 +1,4 @@
-/** A picture's file without what browsers read and other decoders do not. */
+/** Removes metadata from a picture file that browsers apply and other decoders do not. */
 
 import {
   isExif,
@@ -9,12 +9,12 @@ import {
   webpChunks,
 } from "./picture-header.js";
 
-/** What a browser would make of them differs from one to the next, and from sharp: see the rule in picture-header.ts. */
+/** PNG chunks that browsers treat differently from each other and from sharp: see the rule in picture-header.ts. */
 const PNG_LEFT_OUT = new Set(["gAMA", "cHRM", "cICP", "mDCV", "cLLI", "eXIf"]);
 
 /**
- * The file without EXIF (whose orientation the caller applies) and, of PNG, without statements about colour other than an ICC
- * profile. The same bytes if there are none.
+ * Returns the file without EXIF (the caller applies its orientation) and, for PNG, without colour information other than an ICC
+ * profile. Returns the same bytes if there is nothing to remove.
  */
 export function withoutAsides(format: PictureFormat, bytes: Uint8Array): Uint8Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -51,7 +51,7 @@ function without(bytes: Uint8Array, left: readonly Piece[]): Uint8Array {
   return kept;
 }
 
-/** A WebP file tells its length, and in its first chunk whether there is EXIF. */
+/** Removes the chunks and corrects the file's length and the EXIF flag in its first chunk. */
 function withoutExif(bytes: Uint8Array, left: readonly Piece[]): Uint8Array {
   if (left.length === 0) return bytes;
   const kept = without(bytes, left);

@@ -1,15 +1,15 @@
 /**
- * What the engine needs from the place it runs in. `node.ts` and `browser.ts` each provide one `Platform`;
- * every other file is written against these interfaces and never imports a `node:` module.
+ * Interfaces to the environment that the engine runs in. `node.ts` and `browser.ts` each provide one `Platform`;
+ * every other file uses these interfaces and never imports a `node:` module.
  */
 
 /** Files of a run, a cache or a data set. Paths use `/`. Errors are `UserError`s that name the path. */
 export interface Files {
-  /** The whole file. Throws a `UserError` naming the path when it does not exist or cannot be read. */
+  /** The whole file. Throws a `UserError` that names the path if it does not exist or cannot be read. */
   read(path: string): Promise<Uint8Array>;
   /** The whole file as text, without a byte order mark; see `decodeText` for the encodings and the errors. */
   readText(path: string): Promise<string>;
-  /** Writes to a temporary name beside `path`, then renames: a reader never sees half a file. */
+  /** Writes to a temporary name beside `path`, then renames it: a reader never sees half a file. */
   write(path: string, data: Uint8Array | string): Promise<void>;
   /** Appends to a log; the only write that is not atomic. */
   append(path: string, data: string): Promise<void>;
@@ -23,14 +23,14 @@ export interface Files {
   makeDirectory(path: string): Promise<void>;
   /** Removes a file, or a folder with all in it; nothing there is no error. */
   remove(path: string): Promise<void>;
-  /** Moves a file or a folder within one file system, in one step. `to` must not exist, its parent must. */
+  /** Moves a file or a folder within one file system, atomically in Node. `to` must not exist, its parent must. */
   rename(path: string, to: string): Promise<void>;
 }
 
 /** The part of `Files` that reads a folder. */
 export type FolderFiles = Pick<Files, "read" | "readText" | "exists" | "isDirectory" | "list">;
 
-/** An 8-bit RGB picture, rows from the top, 3 bytes a pixel. */
+/** An 8-bit RGB picture, rows from the top, 3 bytes per pixel. */
 export interface RgbImage {
   width: number;
   height: number;
@@ -40,19 +40,19 @@ export interface RgbImage {
 /** Which pictures are decoded. */
 export interface DecodeOptions {
   /**
-   * Takes SVG drawings too. A drawing is a program, which may compute for long and take much memory: "bounded" ends it where
-   * the platform can (Node), "trusted" lets it run, faster. Left out: SVG is refused.
+   * Accepts SVG too. Rendering a drawing may take much time and memory: "bounded" limits both where the platform can (Node);
+   * "trusted" renders without limits, faster. If omitted, SVG is refused.
    */
   readonly svg?: "bounded" | "trusted" | undefined;
 }
 
-/** Decoding, scaling and encoding of pictures: outside work, done by a library on each platform. */
+/** Decodes, scales and encodes pictures, with a library on each platform. */
 export interface ImageCodec {
   /**
-   * Decodes PNG, JPEG or WebP bytes (by content; SVG if asked for), flattens transparency on white, converts grey to RGB
-   * and scales to `size`×`size`: `contain` pads with white, `cover` crops the centre. picture-header.ts has the rule for
-   * orientation and colours. Throws a `UserError` for unreadable bytes, too many pixels, and in Node for a picture whose
-   * decoding takes too much memory or time.
+   * Decodes PNG, JPEG or WebP bytes (by content; SVG if requested), flattens transparency on white, converts grey to RGB
+   * and scales to `size`×`size`: `contain` pads with white, `cover` crops to the centre. picture-header.ts states the rule for
+   * orientation and colours. Throws a `UserError` for unreadable bytes, too many pixels, and, in Node, if decoding takes
+   * too much memory or time.
    */
   decode(
     bytes: Uint8Array,

@@ -1,10 +1,10 @@
-/** Things that a configuration chooses by name, and that others may add to. */
+/** An extensible set of named entries that a configuration chooses from. */
 
 import { UserError } from "./errors.js";
 import { shown } from "./shown.js";
 
 export class Registry<T extends { readonly name: string }> {
-  /** The kind of thing, for messages: "image tokenizer". */
+  /** The kind of entry, for messages: "image tokenizer". */
   readonly kind: string;
   private readonly entries = new Map<string, T>();
 
@@ -28,7 +28,7 @@ export class Registry<T extends { readonly name: string }> {
     return [...this.entries.values()];
   }
 
-  /** The entry of a name. Throws a `UserError` that lists the names; `where` says who asks. */
+  /** The entry with that name. Throws a `UserError` that lists the names if there is none; `where` prefixes the message. */
   get(name: string, where?: string): T {
     const entry = this.entries.get(name);
     if (entry) return entry;

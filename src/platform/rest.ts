@@ -1,11 +1,11 @@
 /**
- * Waiting without keeping a core busy. Dawn's bindings for Node look for news without a pause as long as a promise is
- * pending; on a software adapter that takes a core from the very work that is waited for.
+ * Waits without keeping a core busy. Dawn's bindings for Node poll continuously while a promise is pending; on a software
+ * adapter, that takes a core away from the work being waited for.
  */
 
-/** Waits shorter than this are left alone: they end sooner than a nap would pay. */
+/** Milliseconds of a wait before the first nap: napping does not pay for shorter waits. */
 const patience = 5;
-/** Milliseconds of a nap, which is as much as a wait may get longer by. */
+/** Milliseconds per nap, the most by which a wait gets longer. */
 const nap = 0.25;
 
 const cell = new Int32Array(new SharedArrayBuffer(4));
@@ -14,8 +14,8 @@ let began = 0;
 let turning = false;
 
 /**
- * Lets this thread sleep in small pieces until `promise` is settled. Other events are served between the pieces. For
- * Node only: a page's main thread may not sleep.
+ * Makes this thread sleep in short naps until `promise` is settled. Serves other events between naps. Node only: a page's
+ * main thread may not sleep.
  */
 export function restUntil(promise: Promise<unknown>): void {
   pending++;

@@ -1,20 +1,20 @@
-/** Decoding and scaling by sharp, without bounds on time: see picture-decoder.ts. */
+/** Decodes and scales with sharp, without time limits (picture-decoder.ts adds them). */
 
 import type { Metadata, Sharp, SharpOptions } from "sharp";
 import { UserError } from "./errors.js";
 import { checkPixels, damaged, MAX_PIXELS, type PictureFormat } from "./picture-header.js";
 
-/** librsvg's own resolution: at this density one SVG pixel is one image pixel. */
+/** librsvg's default density, at which one SVG pixel is one image pixel. */
 const SVG_DENSITY = 72;
 
 type Loader = (input: Uint8Array, options: SharpOptions) => Sharp;
 let loader: Promise<Loader> | undefined;
 
-/** sharp, loaded on first use: a command that shows its help need not wait for it. */
+/** Loads sharp on first use: a command that shows its help need not wait for it. */
 export function loadSharp(): Promise<Loader> {
   loader ??= import("sharp").then(
     ({ default: sharp }) => {
-      // Many small pictures at once: one thread each, and nothing cached that the caller keeps anyway.
+      // Many small pictures are decoded at once: use one thread each. The caller keeps the results, so cache nothing.
       sharp.concurrency(1);
       sharp.cache(false);
       return sharp;
@@ -30,8 +30,8 @@ export function loadSharp(): Promise<Loader> {
 }
 
 /**
- * Decodes as `ImageCodec.decode` says, for bytes whose header was read. Returns size·size·3 bytes. Throws a `UserError` for
- * what cannot be decoded.
+ * Decodes as specified by `ImageCodec.decode`, for bytes whose header has been checked. Returns size·size·3 bytes. Throws a
+ * `UserError` if they cannot be decoded.
  */
 export async function decodeBySharp(
   format: PictureFormat,
@@ -58,8 +58,8 @@ export async function decodeBySharp(
 }
 
 /**
- * The density that makes librsvg draw at (just above) the wanted size, instead of scaling a picture of another
- * size: the drawing stays crisp, and a drawing that is large on paper costs little. sharp takes 1 to 100000.
+ * The density at which librsvg renders at (just above) the target size, so that no scaling blurs the drawing and a drawing
+ * with large nominal dimensions costs little. sharp accepts 1 to 100000.
  */
 async function svgDensity(
   sharp: Loader,
@@ -81,7 +81,7 @@ async function svgDensity(
   return density;
 }
 
-/** libvips answers with several lines, the first of which may be a file name of ours: keep one clear clause. */
+/** Reduces a libvips error to one clause: libvips reports several lines. */
 function unreadable(format: PictureFormat, error: unknown): UserError {
   const lines = (error instanceof Error ? error.message : String(error)).split("\n");
   const detail = (lines.find((line) => line.trim() !== "") ?? "no reason given").trim().replace(/[.]+$/, "");

@@ -1,11 +1,11 @@
-/** Text from outside (captions, file names, contents of files) as it may be shown to a person. */
+/** Makes external text (captions, file names, file contents) safe to display. */
 
-/** What is longer is shortened in the middle. */
+/** Longer text is shortened in the middle. */
 const LONGEST = 300;
 
 /**
- * One line of harmless text: control characters, escape sequences of terminals and signs that turn the direction of writing
- * are written as `\u001b`; what is longer than `longest` UTF-16 units keeps its beginning and its end.
+ * One line of safe text. Escapes control characters, terminal escape sequences and bidirectional controls as `\u001b`. Text
+ * longer than `longest` UTF-16 units keeps its beginning and its end.
  */
 export function shown(text: string, longest = LONGEST): string {
   const short =
@@ -16,16 +16,16 @@ export function shown(text: string, longest = LONGEST): string {
 }
 
 /**
- * Text of any length and with its line ends and tabs, in which nothing can command a terminal: whatever is printed goes
- * through here.
+ * Escapes text like `shown`, but keeps its length, line ends and tabs, so that it cannot control a terminal. All printed
+ * text passes through here.
  */
 export function harmlessLines(text: string): string {
   return text.replace(/[^\n\t]+/g, harmless);
 }
 
-// Control characters (C0, DEL, C1), line and paragraph separators, embeddings and overrides of direction, halves of surrogate pairs.
+// Control characters (C0, DEL, C1), line and paragraph separators, bidirectional controls, lone surrogates.
 const COMMANDS =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the expression searches for control characters
   /[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 
 function harmless(text: string): string {

@@ -1,9 +1,9 @@
-/** "Did you mean …?" for names that are nearly right. */
+/** "Did you mean …?" for misspelled names. */
 
-/** ` (did you mean …?)` with the nearest candidates, if some are near. */
+/** ` (did you mean …?)` with the nearest candidates; "" if none is near. */
 export function suggestion(word: string, candidates: readonly string[]): string {
   const ranked = candidates.map((candidate) => {
-    // A key without its section is the commonest slip, so the last part alone counts too.
+    // A key without its section is the most common mistake, so compare with the last part alone too.
     const lastPart = candidate.slice(candidate.lastIndexOf(".") + 1);
     const distance = Math.min(editDistance(word, candidate), editDistance(word, lastPart) + 0.5);
     return { candidate, distance };

@@ -1,10 +1,10 @@
-/** Bytes of a file as text, or a sentence about why they are none. */
+/** Decodes a file's bytes as text, or says why they are not text. */
 
 import { UserError } from "./errors.js";
 
 /**
- * UTF-8, with a byte order mark or without, or UTF-16 with one. Any other encoding is refused, since guessing would put wrong
- * letters into words: throws a `UserError` that names the file, the line and the byte.
+ * Decodes UTF-8, with or without a byte order mark, or UTF-16 with one. Does not guess other encodings, which could put wrong
+ * letters into words: throws a `UserError` that names the file and, for UTF-8, the line and the byte.
  */
 export function decodeText(bytes: Uint8Array, path: string): string {
   const utf16 =
@@ -33,7 +33,7 @@ function refuse(path: string, why: string): never {
   throw new UserError(`${path} ${why}.`);
 }
 
-/** Leaves out a byte order mark. Null if the bytes are not of that encoding. */
+/** Decodes without the byte order mark; null if the bytes are not valid in that encoding. */
 function decode(bytes: Uint8Array, encoding: string): string | null {
   try {
     return new TextDecoder(encoding, { fatal: true }).decode(bytes);
@@ -42,9 +42,9 @@ function decode(bytes: Uint8Array, encoding: string): string | null {
   }
 }
 
-/** Where the longest prefix of whole UTF-8 characters ends. */
+/** Length of the longest prefix of complete UTF-8 characters. */
 function firstBadByte(bytes: Uint8Array): number {
-  // With `stream` a decoder waits for the rest of a character that a prefix cuts.
+  // With `stream`, the decoder accepts a prefix that ends within a character.
   const valid = (end: number, stream: boolean) => {
     try {
       new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(0, end), { stream });

@@ -231,13 +231,13 @@ tap.test("a server that sends too much is not listened to for long", async (t) =
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/config.json`;
   t.match(
     await message(downloadText(url)),
-    /config\.json is too large: \d+ bytes came already, and at most 67108864/,
+    /config\.json is too large: \d+ bytes have arrived already, and at most 67108864/,
   );
   t.ok(sent < 200 * 2 ** 20, `${sent} bytes were sent`);
   const expected = { sha256: "0".repeat(64), bytes: 1000 };
   t.match(
     await message(download(url, { expected })),
-    /is too large: \d+ bytes came already, and at most 1000/,
+    /is too large: \d+ bytes have arrived already, and at most 1000/,
   );
   const announced = `${url}?length=800000000`;
   t.match(await message(downloadText(announced)), /is too large: 800000000 bytes are announced/);

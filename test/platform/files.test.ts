@@ -191,7 +191,7 @@ t.test("what is in the way is told in words, not in error codes", async (t) => {
     [
       "a folder over a file",
       () => files.makeDirectory(join(folder, "file")),
-      /there is something of that name already\.$/,
+      /something of that name already exists\.$/,
     ],
     [
       "a folder below a file",

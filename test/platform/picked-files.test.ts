@@ -63,7 +63,7 @@ t.test("what was not picked, and what went away since", async (t) => {
   };
   const files = pickedFiles(new Map([["f/gone.bin", gone]]));
   await t.rejects(files.read("f/none"), { message: "Cannot read f/none: it is not among the files picked." });
-  await t.rejects(files.list("g"), { message: "Cannot list g: nothing of it was picked." });
+  await t.rejects(files.list("g"), { message: "Cannot list g: none of its files was picked." });
   await t.rejects(files.read("f/gone.bin"), {
     message: "Cannot read f/gone.bin: it was moved or changed since it was picked.",
   });

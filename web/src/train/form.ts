@@ -58,7 +58,7 @@ export class Form {
           "label",
           {},
           this.emoji,
-          " 512 emoji, included with the page in 32×32 and 64×64 pixels (the shipped weights were trained on 8060)",
+          " 512 emoji, included with the page in 32×32 and 64×64 pixels (the shipped weights were trained on 7567)",
         ),
         h(
           "label",
