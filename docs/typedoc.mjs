@@ -19,6 +19,7 @@ export default {
   tsconfig: "../tsconfig.json",
   out: "api-pages",
   readme: "none",
+  highlightLanguages: ["typescript", "javascript", "wgsl"],
   excludePrivate: true,
   excludeInternal: true,
   disableGit: true,

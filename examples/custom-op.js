@@ -2,6 +2,7 @@
 
 import { backward, fromArray, Gpu, mul, noGrad, record, relu, scale, square, sum } from "mc-diffusion/engine";
 import { openNodeDevice } from "mc-diffusion/node";
+import { checkGradients } from "mc-diffusion/ops";
 
 /**
  * y = relu(x)², the squared ReLU of Primer. dx = 2 relu(x) dy. Composed on the tape it would keep x and relu(x) for the
@@ -23,20 +24,12 @@ function squaredRelu(x) {
 
 const opened = await openNodeDevice();
 const gpu = Gpu.from(opened.device, opened);
-const values = [-1.5, -0.1, 0.2, 1, 2.5];
+const x = fromArray(gpu, [-1.5, -0.1, 0.2, 1, 2.5], [5]).requireGrad();
 const weights = fromArray(gpu, [1, 2, 3, 4, 5], [5]);
-const lossAt = (numbers) =>
-  gpu.scope(() => noGrad(() => sum(mul(squaredRelu(fromArray(gpu, numbers, [5])), weights)))).item();
-
-const x = fromArray(gpu, values, [5]).requireGrad();
 gpu.scope(() => backward(sum(mul(squaredRelu(x), weights))));
-const gradient = await x.grad.read();
+console.log(`gradient of Σ w·y: ${Array.from(await x.grad.read(), (g) => g.toFixed(3)).join(" ")}`);
 
-// Central differences.
-const step = 1e-2;
-for (const [i, value] of values.entries()) {
-  const moved = (by) => values.map((x, j) => (i === j ? x + by : x));
-  const difference = ((await lossAt(moved(step))) - (await lossAt(moved(-step)))) / (2 * step);
-  console.log(`x ${value}: gradient ${gradient[i].toFixed(3)}, by differences ${difference.toFixed(3)}`);
-}
+// Beside finite differences of the forward pass.
+const report = await checkGradients(squaredRelu, [fromArray(gpu, [-1.5, -0.1, 0.2, 1, 2.5], [5])]);
+console.log(report.passed ? "gradients are right" : report.toString());
 gpu.dispose();

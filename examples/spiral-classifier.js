@@ -1,20 +1,14 @@
 /** Tells three spirals apart by a small network: `node examples/spiral-classifier.js [steps]`. */
 
-import {
-  AdamW,
-  backward,
-  crossEntropy,
-  fromArray,
-  Gpu,
-  Linear,
-  Module,
-  PackedParameters,
-} from "mc-diffusion/engine";
+import { backward, fromArray, Gpu } from "mc-diffusion/engine";
+import { AdamW, crossEntropy, Linear, Module } from "mc-diffusion/nn";
 import { openNodeDevice } from "mc-diffusion/node";
+import { argmax } from "mc-diffusion/ops";
 
 const steps = Number(process.argv[2] ?? 300);
 const opened = await openNodeDevice();
 const gpu = Gpu.from(opened.device, opened);
+
 /** 2 → 64 → 64 → 3. */
 class Network extends Module {
   constructor() {
@@ -23,11 +17,13 @@ class Network extends Module {
     this.second = this.child("second", new Linear(gpu, 64, 64));
     this.head = this.child("head", new Linear(gpu, 64, 3));
   }
+
   forward(points) {
     const hidden = this.first.forward(points, { activation: "silu" });
     return this.head.forward(this.second.forward(hidden, { activation: "silu" }));
   }
 }
+
 const perClass = 100;
 const spirals = Array.from({ length: 3 * perClass }, (_, i) => {
   const radius = (i % perClass) / perClass;
@@ -37,24 +33,23 @@ const spirals = Array.from({ length: 3 * perClass }, (_, i) => {
 const points = fromArray(gpu, spirals.flat(), [3 * perClass, 2]);
 const labels = spirals.map((_, i) => Math.floor(i / perClass));
 const targets = fromArray(gpu, labels, [3 * perClass], "u32");
+
 const network = new Network();
 network.initialise(1);
-const packs = PackedParameters.of(network);
-const optimizer = new AdamW({ gpu, packs });
+const optimizer = new AdamW(network, { learningRate: 0.01 });
 for (let step = 1; step <= steps; step++) {
+  // Everything made in a scope is freed at its end, but what it returns.
   const loss = gpu.scope(() => {
-    for (const pack of packs) pack.zeroGrad();
+    optimizer.zeroGrad();
     const { loss } = crossEntropy(network.forward(points), targets);
     backward(loss);
-    optimizer.setSchedule({ learningRate: 0.01, step });
     optimizer.step();
     return loss.detach();
   });
   if (step === 1 || step % 100 === 0) console.log(`step ${step}: loss ${(await loss.item()).toFixed(3)}`);
   loss.dispose();
 }
-const logits = await gpu.scope(() => network.forward(points)).read();
-const best = (row) => [0, 1, 2].reduce((a, b) => (logits[3 * row + b] > logits[3 * row + a] ? b : a));
-const right = labels.filter((label, i) => best(i) === label).length;
+const found = await gpu.scope(() => argmax(network.forward(points), 1)).read();
+const right = labels.filter((label, i) => found[i] === label).length;
 console.log(`${right} of ${labels.length} points right`);
 gpu.dispose();

@@ -129,69 +129,133 @@ type Compared = "f32" | "u32" | "i32";
 // Methods of float32 tensors take `this: Tensor`; each is documented at the function of the same name.
 declare module "./engine/tensor/tensor.js" {
   interface Tensor<D extends DType = "f32"> {
+    /** {@link abs} of this tensor. */
     abs(this: Tensor): Tensor;
+    /** {@link add} of this tensor. */
     add(this: Tensor, y: Operand): Tensor;
+    /** {@link allclose} of this tensor. */
     allclose(this: Tensor<Float>, y: Tensor<Float>, options?: CloseOptions): Promise<boolean>;
+    /** {@link argmax} of this tensor. */
     argmax(this: Tensor, axis?: number): Tensor<"u32">;
+    /** {@link argmin} of this tensor. */
     argmin(this: Tensor, axis?: number): Tensor<"u32">;
+    /** {@link backward} of this tensor. */
     backward(this: Tensor): void;
+    /** {@link broadcastTo} of this tensor. */
     broadcastTo(shape: readonly number[]): Tensor<D>;
+    /** {@link cast} of this tensor. */
     cast<To extends Float>(this: Tensor<Float>, dtype: To): Tensor<To>;
+    /** {@link clamp} of this tensor. */
     clamp(this: Tensor, low: number, high: number): Tensor;
+    /** {@link cos} of this tensor. */
     cos(this: Tensor): Tensor;
+    /** {@link cumsum} of this tensor. */
     cumsum<T extends Compared>(this: Tensor<T>, axis?: number, options?: CumsumOptions): Tensor<T>;
+    /** {@link div} of this tensor. */
     div(this: Tensor, y: Operand): Tensor;
+    /** {@link eq} of this tensor. */
     eq<T extends Compared>(this: Tensor<T>, y: Tensor<NoInfer<T>> | number): Tensor;
+    /** {@link exp} of this tensor. */
     exp(this: Tensor): Tensor;
+    /** {@link format} of this tensor. */
     format(options?: FormatOptions): Promise<string>;
+    /** {@link gather} of this tensor. */
     gather<T extends Compared>(this: Tensor<T>, axis: number, index: Tensor<"u32">): Tensor<T>;
+    /** {@link ge} of this tensor. */
     ge<T extends Compared>(this: Tensor<T>, y: Tensor<NoInfer<T>> | number): Tensor;
+    /** {@link gelu} of this tensor. */
     gelu(this: Tensor): Tensor;
+    /** {@link geluTanh} of this tensor. */
     geluTanh(this: Tensor): Tensor;
+    /** {@link gt} of this tensor. */
     gt<T extends Compared>(this: Tensor<T>, y: Tensor<NoInfer<T>> | number): Tensor;
+    /** {@link le} of this tensor. */
     le<T extends Compared>(this: Tensor<T>, y: Tensor<NoInfer<T>> | number): Tensor;
+    /** {@link log} of this tensor. */
     log(this: Tensor): Tensor;
+    /** {@link logSoftmax} of this tensor. */
     logSoftmax(this: Tensor, axis?: number): Tensor;
+    /** {@link logSumExp} of this tensor. */
     logSumExp(this: Tensor, axis?: number): Tensor;
+    /** {@link lt} of this tensor. */
     lt<T extends Compared>(this: Tensor<T>, y: Tensor<NoInfer<T>> | number): Tensor;
+    /** {@link matmul} of this tensor. */
     matmul(this: Tensor, other: Tensor, options?: MatmulOptions): Tensor;
+    /** {@link max} of this tensor. */
     max(this: Tensor, axes?: readonly number[], options?: ReduceOptions): Tensor;
+    /** {@link maximum} of this tensor. */
     maximum(this: Tensor, y: Operand): Tensor;
+    /** {@link mean} of this tensor. */
     mean(this: Tensor, axes?: readonly number[], options?: ReduceOptions): Tensor;
+    /** {@link min} of this tensor. */
     min(this: Tensor, axes?: readonly number[], options?: ReduceOptions): Tensor;
+    /** {@link minimum} of this tensor. */
     minimum(this: Tensor, y: Operand): Tensor;
+    /** {@link mul} of this tensor. */
     mul(this: Tensor, y: Operand): Tensor;
+    /** {@link ne} of this tensor. */
     ne<T extends Compared>(this: Tensor<T>, y: Tensor<NoInfer<T>> | number): Tensor;
+    /** {@link neg} of this tensor. */
     neg(this: Tensor): Tensor;
+    /** {@link onGradient} of this tensor. */
     onGradient(this: Tensor<Float>, hook: GradientHook): () => void;
+    /** {@link oneHot} of this tensor. */
     oneHot(this: Tensor<"u32">, classes: number): Tensor;
+    /** {@link pad} of this tensor. */
     pad(this: Tensor, widths: readonly (readonly [number, number])[], value?: number): Tensor;
+    /** {@link permute} of this tensor. */
     permute(order: readonly number[]): Tensor<D>;
+    /** {@link pow} of this tensor. */
     pow(this: Tensor, y: Operand): Tensor;
+    /** {@link print} of this tensor. */
     print(options?: FormatOptions): Promise<void>;
+    /** {@link quickGelu} of this tensor. */
     quickGelu(this: Tensor): Tensor;
+    /** {@link relu} of this tensor. */
     relu(this: Tensor): Tensor;
+    /** {@link retainGrad} of this tensor. */
     retainGrad(this: Tensor<Float>): this;
+    /** {@link rsqrt} of this tensor. */
     rsqrt(this: Tensor): Tensor;
+    /** {@link scale} of this tensor. */
     scale(this: Tensor, factor: number, term?: number): Tensor;
+    /** {@link scatterAdd} of this tensor. */
     scatterAdd(this: Tensor, axis: number, index: Tensor<"u32">, source: Tensor): Tensor;
+    /** {@link sigmoid} of this tensor. */
     sigmoid(this: Tensor): Tensor;
+    /** {@link sign} of this tensor. */
     sign(this: Tensor): Tensor;
+    /** {@link silu} of this tensor. */
     silu(this: Tensor): Tensor;
+    /** {@link sin} of this tensor. */
     sin(this: Tensor): Tensor;
+    /** {@link softmax} of this tensor. */
     softmax(this: Tensor, axis?: number): Tensor;
+    /** {@link softplus} of this tensor. */
     softplus(this: Tensor): Tensor;
+    /** {@link split} of this tensor. */
     split(parts: number | readonly number[], axis?: number): Tensor<D>[];
+    /** {@link sqrt} of this tensor. */
     sqrt(this: Tensor): Tensor;
+    /** {@link square} of this tensor. */
     square(this: Tensor): Tensor;
+    /** {@link squeeze} of this tensor. */
     squeeze(axis?: number): Tensor<D>;
+    /** {@link sub} of this tensor. */
     sub(this: Tensor, y: Operand): Tensor;
+    /** {@link sum} of this tensor. */
     sum(this: Tensor, axes?: readonly number[], options?: ReduceOptions): Tensor;
+    /** {@link take} of this tensor. */
     take(this: Tensor, ids: Tensor<"u32">, axis?: number): Tensor;
+    /** {@link tanh} of this tensor. */
     tanh(this: Tensor): Tensor;
+    /** {@link topK} of this tensor. */
     topK(this: Tensor, k: number, axis?: number): TopK;
+    /** Element type, shape and label. */
     toString(): string;
+    /** {@link unsqueeze} of this tensor. */
     unsqueeze(axis: number): Tensor<D>;
+    /** {@link variance} of this tensor. */
     variance(this: Tensor, axes?: readonly number[], options?: VarianceOptions): Tensor;
   }
 }

@@ -30,16 +30,22 @@ export interface NameKey {
   registry: { readonly names: readonly string[] };
   doc: string;
 }
+/** A setting: its default, what it may be, and its help text. */
 export type Key = NumberKey | FlagKey | TextKey | ChoiceKey<string> | NameKey;
 
+/** A setting that is a whole number from `min` to `max`. */
 export const integer = (value: number, min: number, max: number, doc: string): NumberKey => {
   return { kind: "integer", default: value, min, max, doc };
 };
+/** A setting that is a number from `min` to `max`. */
 export const number = (value: number, min: number, max: number, doc: string): NumberKey => {
   return { kind: "number", default: value, min, max, doc };
 };
+/** A setting that is true or false. */
 export const flag = (value: boolean, doc: string): FlagKey => ({ kind: "flag", default: value, doc });
+/** A setting that is a text. */
 export const text = (value: string, doc: string): TextKey => ({ kind: "text", default: value, doc });
+/** A setting that is one of `allowed`. */
 export const choice = <const T extends string>(
   value: NoInfer<T>,
   allowed: readonly T[],

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import t from "tap";
-import { folder, names, run, sourceOf, summaryOf } from "./examples.js";
+import { folder, foreignNumber, foreignWeights, names, run, sourceOf, summaryOf } from "./examples.js";
 
 t.setTimeout(600_000);
 const scratch = mkdtempSync(join(tmpdir(), "examples-"));
@@ -16,6 +16,30 @@ const reconstruction = join(scratch, "reconstruction.png");
 const numbersAfter = (word: string, output: string) =>
   [...output.matchAll(new RegExp(`${word} (-?[\\d.]+)`, "g"))].map(([, number]) => Number(number));
 
+/** What the network of foreign-weights.js gives, from the file's own layouts: [out, in, height, width] and [out, in]. */
+function foreignScores(): number[] {
+  const tensor = (length: number) => Array.from({ length }, (_, i) => foreignNumber(i, length));
+  const [kernels, kernelBias, rows, rowBias] = [18, 2, 6, 3].map(tensor) as [
+    number[],
+    number[],
+    number[],
+    number[],
+  ];
+  const features = kernelBias.map((bias, o) => {
+    let sum = 0;
+    for (let y = 0; y < 2; y++)
+      for (let x = 0; x < 2; x++) {
+        let value = bias;
+        for (let ky = 0; ky < 3; ky++)
+          for (let kx = 0; kx < 3; kx++)
+            value += kernels[o * 9 + ky * 3 + kx]! * (((y + ky) * 4 + x + kx) / 16);
+        sum += Math.max(0, value);
+      }
+    return sum / 4;
+  });
+  return rowBias.map((bias, o) => bias + rows[2 * o]! * features[0]! + rows[2 * o + 1]! * features[1]!);
+}
+
 /** The arguments of each run, and a check of its output: a sentence, and whether it holds. */
 const runs: Record<string, { args?: string[]; checks: [string, (output: string) => boolean][] }> = {
   "caption-folder.js": {
@@ -25,19 +49,31 @@ const runs: Record<string, { args?: string[]; checks: [string, (output: string) 
       ["the waving hand is one", (output) => /^waving-hand\.png: .*\bwaving\b/m.test(output)],
     ],
   },
+  "custom-kernel.js": {
+    checks: [
+      ["x / (1 + |x|)", (output) => output.startsWith("-0.7500 -0.5000 0.0000 0.3333 0.8000 0.9901\n")],
+      ["gradients are right", (output) => /^tensor \[2, 3\]: right$/m.test(output)],
+    ],
+  },
   "custom-op.js": {
     checks: [
-      ["five gradients", (output) => numbersAfter("gradient", output).length === 5],
       [
-        "gradients are the differences",
+        "gradients as calculated by hand",
+        (output) => output.startsWith("gradient of Σ w·y: 0.000 0.000 1.200 8.000 25.000\n"),
+      ],
+      ["and as finite differences", (output) => output.includes("\ngradients are right\n")],
+    ],
+  },
+  "foreign-weights.js": {
+    checks: [
+      ["names in the file", (output) => /^4\.weight: F32 \[3, 2\]$/m.test(output)],
+      [
+        "the scores of the network as PyTorch defines it",
         (output) => {
-          const differences = numbersAfter("differences", output);
-          return numbersAfter("gradient", output).every(
-            (g, i) => Math.abs(g - differences[i]!) <= 0.002 * (1 + g),
-          );
+          const scores = /^scores: (.*)$/m.exec(output)![1]!.split(" ").map(Number);
+          return foreignScores().every((expected, i) => Math.abs(scores[i]! - expected) < 1e-4);
         },
       ],
-      ["as calculated by hand", (output) => numbersAfter("gradient", output).join() === "0,0,1.2,8,25"],
     ],
   },
   "infill.js": {
@@ -120,9 +156,13 @@ for (const name of names) {
   t.test(name, async (t) => {
     const source = sourceOf(name);
     t.ok(source.split("\n").length - 1 <= 60, "at most 60 lines");
-    const imports = [...source.matchAll(/from "([^"]+)"/g)].map(([, specifier]) => specifier!);
+    const imports = [...source.matchAll(/^(?:import .*|\}) from "([^"]+)";$/gm)].map(
+      ([, specifier]) => specifier!,
+    );
     t.same(
-      imports.filter((specifier) => !/^mc-diffusion(\/(engine|ops|nn|training|node))?$/.test(specifier)),
+      imports.filter(
+        (specifier) => !/^(mc-diffusion(\/(engine|ops|nn|training|node))?|node:.*)$/.test(specifier),
+      ),
       [],
       "imports only doors of the package",
     );
@@ -136,6 +176,11 @@ for (const name of names) {
     for (const [sentence, holds] of checks) t.ok(holds(output), `${sentence}\n${output}`);
   });
 }
+
+t.test("the file of foreign-weights.js", async (t) => {
+  const file = readFileSync(join(folder, "foreign-weights.safetensors"));
+  t.ok(file.equals(foreignWeights()), "is what `npm run examples` writes");
+});
 
 t.test("train-vqvae.js writes the picture that it reconstructs", async (t) => {
   const { width, height } = await sharp(reconstruction).metadata();

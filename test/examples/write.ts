@@ -3,12 +3,13 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openNodeDevice } from "../../dist/node.js";
-import { folder, names, run, summaryOf } from "./examples.js";
+import { folder, foreignWeights, names, run, summaryOf } from "./examples.js";
 
 const { device, ...about } = await openNodeDevice();
 device.destroy();
 // Without the file that the driver came from.
 const description = about.description.replace(/ \(driver .*/, "");
+writeFileSync(join(folder, "foreign-weights.safetensors"), foreignWeights());
 const sections = names.map((name) => {
   const { status, output, errors } = run(name);
   if (status !== 0) throw new Error(`${name} ended with ${status}\n${errors}`);

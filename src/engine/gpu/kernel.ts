@@ -6,6 +6,7 @@ export type Float = "f32" | "f16";
 
 export const bytesPerElement: Readonly<Record<DType, number>> = { f32: 4, f16: 2, u32: 4, i32: 4 };
 
+/** A vector of four in the params of a kernel. */
 export type Vec4 = readonly [number, number, number, number];
 
 export interface BindingSpec {

@@ -9,6 +9,7 @@ import { fanIn, type Initialiser } from "./initialisers.js";
 import { Linear } from "./linear.js";
 import { Module } from "./module.js";
 
+/** Options of `Attention`. */
 export interface AttentionModuleOptions {
   /** Channels of the sequence attended to. Without it the module is self-attention. */
   context?: number;
@@ -20,6 +21,7 @@ export interface AttentionModuleOptions {
   initialiser?: Initialiser;
 }
 
+/** Further inputs of `Attention.forward`. */
 export interface AttentionInputs {
   /** `[B, S, context]`: the sequence attended to; for a module made with `context`, and only for it. */
   context?: Tensor;
@@ -62,6 +64,7 @@ export class Attention extends Module {
     this.#output = linear("output", channels, channels);
   }
 
+  /** x `[B, T, C]` → `[B, T, C]`. */
   forward(x: Tensor, inputs: AttentionInputs = {}): Tensor {
     const { context, residual } = inputs;
     if ("qkv" in this.#projections === (context !== undefined))

@@ -9,6 +9,7 @@ import type { Tensor } from "../tensor/tensor.js";
 import { constant, fanIn, type Initialiser } from "./initialisers.js";
 import { Module } from "./module.js";
 
+/** Options of `Conv2d`. */
 export interface Conv2dModuleOptions {
   /** Height and width of the kernel. */
   kernel: Pair;
@@ -48,6 +49,7 @@ export class Conv2d extends Module {
     this.bias = bias ? this.parameter("bias", [outputs], constant(0)) : null;
   }
 
+  /** x `[B, H, W, inputs]` → `[B, H', W', outputs]`, as `conv2d`. */
   forward(x: Tensor): Tensor {
     const [down, right] = this.#stride;
     const options = { padding: this.#padding, bias: this.bias };

@@ -6,6 +6,7 @@ import type { Tensor } from "../tensor/tensor.js";
 import { type Initialiser, normal } from "./initialisers.js";
 import { Module } from "./module.js";
 
+/** Options of `Embedding`. */
 export interface EmbeddingModuleOptions {
   /** Length of the longest sequence: each place along the last axis of the ids gets a learned vector, too. Default: none. */
   positions?: number;

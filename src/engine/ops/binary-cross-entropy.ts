@@ -8,6 +8,7 @@ import { noGrad, record } from "../tensor/tape.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 import { mean } from "./reduce.js";
 
+/** Options of `binaryCrossEntropy`. */
 export interface BinaryCrossEntropyOptions {
   /** Factor on the loss of positives, for classes that are rare; default 1. */
   positiveWeight?: number;

@@ -7,6 +7,7 @@ import { ArgumentError } from "../tensor/errors.js";
 import { noGrad } from "../tensor/tape.js";
 import { fromArray, Tensor } from "../tensor/tensor.js";
 
+/** Options of `checkGradients`. */
 export interface GradientCheckOptions {
   /** Step of the differences, relative to max(1, |x|); default 1/64. */
   step?: number;
@@ -27,6 +28,7 @@ export interface CheckedElement {
   difference: number;
 }
 
+/** What `checkGradients` found about one input. */
 export interface CheckedInput {
   label: string;
   shape: readonly number[];
@@ -46,10 +48,12 @@ export class GradientReport {
     this.inputs = inputs;
   }
 
+  /** Whether no checked element is wrong. */
   get passed(): boolean {
     return this.inputs.every(({ wrong }) => wrong.length === 0);
   }
 
+  /** A line or more for each input, with the element that is furthest off or those that are wrong. */
   toString(): string {
     const element = ({ index, gradient, difference }: CheckedElement) =>
       `[${index.join(", ")}] gradient ${gradient.toPrecision(5)}, difference ${difference.toPrecision(5)}`;

@@ -9,6 +9,7 @@ import { combineParts } from "./combine.js";
 import type { Padding } from "./conv2d.js";
 import { type Pair, window2d } from "./window2d.js";
 
+/** Options of `conv2dGroups`. */
 export interface Conv2dGroupsOptions {
   /** Step between output pixels; default 1. */
   stride?: Pair;

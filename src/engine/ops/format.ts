@@ -13,6 +13,7 @@ export function describe(x: Tensor<DType>): string {
   return `${x.dtype} [${x.shape.join(", ")}] ${x.label}${x.disposed ? " (freed)" : ""}`;
 }
 
+/** Options of `format` and `print`. */
 export interface FormatOptions {
   /** Digits of a real number that count; default 4. */
   digits?: number;
@@ -55,6 +56,7 @@ export async function print(x: Tensor<DType>, options: FormatOptions = {}): Prom
   console.log(await format(x, options));
 }
 
+/** Options of `allclose`. */
 export interface CloseOptions {
   /** Difference allowed relative to the element of the second tensor; default 10⁻⁵. */
   rel?: number;

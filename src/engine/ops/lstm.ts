@@ -70,6 +70,7 @@ export function lstmCell(gates: Tensor, cell: Tensor): LstmState {
   return { hidden, cell: next };
 }
 
+/** The result of `lstm`. */
 export interface LstmResult {
   /** `[T, B, H]`: the hidden state after each step. */
   outputs: Tensor;

@@ -14,6 +14,7 @@ import type { AttentionResult } from "./attention.js";
 import type { Sink } from "./combine.js";
 import { sumTo } from "./reduce.js";
 
+/** Options of `maskedAttention`. */
 export interface MaskedAttentionOptions {
   /** Query t sees the keys j ≤ t + S − T: those up to its own place when T = S, all for the last query. Default false. */
   causal?: boolean;

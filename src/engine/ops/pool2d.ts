@@ -8,6 +8,7 @@ import { empty, type Tensor } from "../tensor/tensor.js";
 import type { Padding } from "./conv2d.js";
 import { type Pair, window2d } from "./window2d.js";
 
+/** Options of `maxPool2d`. */
 export interface Pool2dOptions {
   /** Height and width of the window. */
   kernel: Pair;
@@ -17,6 +18,7 @@ export interface Pool2dOptions {
   padding?: number | Partial<Padding>;
 }
 
+/** Options of `avgPool2d`. */
 export interface AvgPool2dOptions extends Pool2dOptions {
   /** Whether padding counts as pixels of 0 in a mean. Default false: a mean is over the pixels inside the picture. */
   countPadding?: boolean;

@@ -26,10 +26,12 @@ const made = new Map<string, Readonly<Record<string, Kernel>>>();
  * f32, f16, u32, i32, vectors or atomics of these; scalars, if any, in `struct Params` of f32, u32, i32 and vec4 of these, bound
  * as `@group(0) @binding(0) var<uniform> params: Params`. Constants may be marked for the tuner and as choices of a call:
  *
- *   const WORKGROUP: u32 = 64; // @tune 32 64 128
- *   const OP: u32 = 0; // @variant add=0 mul=1
- *   const HAS_BIAS: bool = false; // @variant
- *   alias T = f32; // @variant f32=f32 f16=f16
+ * ```wgsl
+ * const WORKGROUP: u32 = 64; // @tune 32 64 128
+ * const OP: u32 = 0; // @variant add=0 mul=1
+ * const HAS_BIAS: bool = false; // @variant
+ * alias T = f32; // @variant f32=f32 f16=f16
+ * ```
  *
  * Throws a `GpuError` that names file and line where the text breaks these rules. WGSL that does not compile is reported
  * as for kernels of the engine: by the next read-back, with file and line.

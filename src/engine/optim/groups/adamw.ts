@@ -8,6 +8,7 @@ import { ArgumentError } from "../../tensor/errors.js";
 import type { Tensor } from "../../tensor/tensor.js";
 import { Optimizer, type OptimizerOptions, type PackBindings, type Trained } from "./optimizer.js";
 
+/** Options of `AdamW`. */
 export interface AdamWGroupsOptions extends OptimizerOptions {
   /** Default [0.9, 0.999]. */
   betas?: readonly [number, number];

@@ -12,6 +12,7 @@ import { ArgumentError } from "../../tensor/errors.js";
 import { clear, Tensor, untracked } from "../../tensor/tensor.js";
 import type { Schedule } from "../schedules.js";
 
+/** Parameters with rates of their own. */
 export interface ParameterGroup {
   parameters: Module | readonly Tensor<Float>[];
   /** A rate, or a function of the step's number. Default: the optimiser's. */
@@ -23,6 +24,7 @@ export interface ParameterGroup {
 /** A module's trained parameters, tensors that require gradients, or groups of either with rates of their own. */
 export type Trained = Module | readonly Tensor<Float>[] | readonly ParameterGroup[];
 
+/** Options of every optimiser. */
 export interface OptimizerOptions {
   /** A rate, or a function of the step's number, counted from 1. */
   learningRate: number | Schedule;

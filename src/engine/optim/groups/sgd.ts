@@ -5,6 +5,7 @@ import { ArgumentError } from "../../tensor/errors.js";
 import type { Tensor } from "../../tensor/tensor.js";
 import { Optimizer, type OptimizerOptions, type PackBindings, type Trained } from "./optimizer.js";
 
+/** Options of `Sgd`. */
 export interface SgdOptions extends OptimizerOptions {
   /** μ; default 0. */
   momentum?: number;
