@@ -2,6 +2,8 @@
  * Ops as methods of tensors: `import "mc-diffusion/chain"` once, and `x.mul(2).add(1).softmax(0)` is `softmax(add(mul(x, 2), 1),
  * 0)`. A bundle that imports this includes all of these ops; other bundles include only the ops that they name. `toString` and
  * console inspection show element type, shape and name.
+ *
+ * @module mc-diffusion/chain
  */
 
 import type { DType, Float } from "./engine/gpu/kernel.js";

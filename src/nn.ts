@@ -1,6 +1,8 @@
 /**
  * Modules, losses, optimisers and schedules for networks of any kind, `mc-diffusion/nn`, with the ops that they need beside those
  * of `mc-diffusion/engine`. A bundle includes only what it names, kernels included. Nothing here needs Node.
+ *
+ * @module mc-diffusion/nn
  */
 
 export {

@@ -15,6 +15,7 @@ export interface CapturedWork {
   readonly dispatches: number;
   /** The buffers that the work holds for itself, next to the least that any plan could do with. */
   readonly memory: CapturedMemory;
+  /** Submits the work once more. */
   run(): void;
   /** Resolves when its pipelines are compiled: from then on `run` and `encode` do not wait. */
   ready(): Promise<void>;

@@ -33,6 +33,10 @@ export interface GpuOptions extends PoolOptions {
   rest?: (promise: Promise<unknown>) => void;
 }
 
+/**
+ * A device with its buffers, pipelines and the recording of dispatches that is not submitted yet. Ops
+ * record; `read()`, `flush()` and captured work submit. `Gpu.from` makes one.
+ */
 export class Gpu implements GpuContext {
   readonly device: GPUDevice;
   readonly limits: GPUSupportedLimits;
@@ -100,6 +104,7 @@ export class Gpu implements GpuContext {
     return this.#failures.on(event, listener);
   }
 
+  /** Whether the device was opened with the feature. */
   has(feature: "timestamp-query" | "shader-f16" | "subgroups"): boolean {
     return this.device.features.has(feature);
   }
@@ -120,6 +125,7 @@ export class Gpu implements GpuContext {
     return least >= 8 ? 8 : least >= 4 ? 4 : 0;
   }
 
+  /** What was done on the device so far, in counts. */
   get counters(): Counters {
     const { dispatches, submits, bindGroups } = this.#submission;
     return {
@@ -137,6 +143,7 @@ export class Gpu implements GpuContext {
     return this.#captures.withMemory(this.#pool.statistics());
   }
 
+  /** Starts `memory.peakBytes` again from the bytes now in use. */
   resetPeakMemory(): void {
     this.#pool.resetPeak();
   }
@@ -148,6 +155,10 @@ export class Gpu implements GpuContext {
     this.#submission.bindGroups.clear();
   }
 
+  /**
+   * A buffer of at least `bytes` from the pool, for kernels that are called without tensors. Where the device has no
+   * room, an `OutOfMemoryError` follows.
+   */
   allocate(bytes: number, label: string): Storage {
     const storage = this.#recorder.memory.allocate(bytes, label);
     // What lies between tensors and behind them is not to be taken for a kernel's result.

@@ -2,6 +2,7 @@
 
 import { sizeOf } from "../tensor/strided.js";
 
+/** Initial values of a parameter of this shape; they depend on `seed` and on its full name alone. */
 export type Initialiser = (shape: readonly number[], seed: number, name: string) => Float32Array;
 
 /** Every element is `value`. */
