@@ -1,9 +1,8 @@
 /** What the parts of a `Gpu` share: the device, and the listeners and debug modes that are set on it from outside. */
 
-import type { DType } from "./kernel.js";
-import type { Bindable } from "./kernel-arguments.js";
-import type { Storage } from "./pool.js";
-import type { Observer } from "./recording.js";
+import type { KernelSpec, Specialisation } from "./kernel.js";
+import type { Bindable, Bound } from "./kernel-arguments.js";
+import type { BoundRange, Observer } from "./recording.js";
 import type { Replay } from "./replay.js";
 import type { Tuning } from "./tuning/tuning.js";
 
@@ -39,8 +38,8 @@ export interface GpuProfiler {
 
 /** Looks at results in debug modes. */
 export interface Checker {
-  /** After each dispatch: the stretches of memory that it wrote, offset and size in elements. */
-  ran(kernel: string, outputs: { storage: Storage; offset: number; size: number; dtype: DType }[]): void;
+  /** After each dispatch: what was bound, and the ranges of buffers that this came to, in the order of the kernel's bindings. */
+  ran(kernel: KernelSpec, bound: Bound, specialisation: Specialisation, ranges: readonly BoundRange[]): void;
   /**
    * Called by ops: the next read-back shall throw if `valid` refuses an element of `ids`, which should be `range` (in words).
    * `valid` is given what `table` holds at this point of the work.

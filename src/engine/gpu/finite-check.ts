@@ -5,7 +5,7 @@
 
 import type { Checker, GpuContext } from "./context.js";
 import { IdError, NonFiniteError } from "./errors.js";
-import { bytesPerElement } from "./kernel.js";
+import { bindingDType, bytesPerElement } from "./kernel.js";
 import type { Bindable, RunKernel } from "./kernel-arguments.js";
 import * as kernels from "./kernels.generated.js";
 import { borrowedId, Storage } from "./pool.js";
@@ -69,17 +69,22 @@ class FiniteCheck implements Checker {
     this.#counts = debugBuffer(gpu, slots * 4, "non-finite counts");
   }
 
-  ran: Checker["ran"] = (kernel, outputs) => {
+  ran: Checker["ran"] = (kernel, bound, specialisation, ranges) => {
     const check = kernels.finite.countNonFinite;
-    if (kernel === check.spec.name) return;
-    for (const { storage, offset, size, dtype } of outputs) {
-      if ((dtype !== "f32" && dtype !== "f16") || this.#names.length >= slots) continue;
+    if (kernel === check.spec) return;
+    for (const [i, binding] of kernel.bindings.entries()) {
+      const dtype = bindingDType(binding, specialisation);
+      if (binding.access !== "read_write" || (dtype !== "f32" && dtype !== "f16")) continue;
+      if (this.#names.length >= slots) return;
+      const output = bound[binding.name]!;
+      const { storage, offset, size: bytes } = ranges[i]!;
+      const size = output instanceof Storage ? bytes / bytesPerElement[dtype] : output.size;
       const slot = this.#names.length;
-      this.#names.push({ kernel, tensor: storage.label });
+      this.#names.push({ kernel: kernel.name, tensor: storage.label });
       const words = Math.ceil((size * bytesPerElement[dtype]) / 4);
       const values = {
         storage,
-        offset: (offset * bytesPerElement[dtype]) / 4,
+        offset: offset / 4,
         size: words,
         dtype: "u32",
         contiguous: true,

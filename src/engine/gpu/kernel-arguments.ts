@@ -150,19 +150,3 @@ export function writeUniform(
     }
   }
 }
-
-/** The stretches of memory that a kernel wrote, as a `Checker` is told them. */
-export function writtenBy(
-  spec: KernelSpec,
-  bindings: Bound,
-  specialisation: Specialisation,
-  ranges: readonly BoundRange[],
-): { storage: Storage; offset: number; size: number; dtype: DType }[] {
-  return spec.bindings.flatMap((binding, i) => {
-    if (binding.access !== "read_write") return [];
-    const dtype = bindingDType(binding, specialisation);
-    const [output, { storage, offset, size }] = [bindings[binding.name]!, ranges[i]!];
-    const elements = output instanceof Storage ? size / bytesPerElement[dtype] : output.size;
-    return [{ storage, offset: offset / bytesPerElement[dtype], size: elements, dtype }];
-  });
-}

@@ -16,11 +16,10 @@ import {
   type ParamsOf,
   type RunOptions,
   writeUniform,
-  writtenBy,
 } from "./kernel-arguments.js";
 import type { PipelineCache } from "./pipelines.js";
 import type { BufferPool, Storage } from "./pool.js";
-import { type Command, type Dispatch, Recording, storagesOf, uniformBlockBytes } from "./recording.js";
+import { type Dispatch, Recording, uniformBlockBytes } from "./recording.js";
 import { stretch } from "./region.js";
 import type { Scoped } from "./scopes.js";
 import type { Submission } from "./submission.js";
@@ -104,9 +103,10 @@ export class Recorder {
       uniformOffset,
       groups: [x, y, z],
     };
-    this.#append(dispatch);
+    if (this.#capture) for (const { storage } of ranges) this.#retain(storage);
+    this.#recording.commands.push(dispatch);
     observer?.dispatch?.(dispatch, values, specialisation.variant);
-    checker?.ran(spec.name, writtenBy(spec, bound, specialisation, ranges));
+    checker?.ran(spec, bound, specialisation, ranges);
     for (const [view, copy] of copies) {
       if (spec.bindings.some(({ name, access }) => bound[name] === view && access === "read_write"))
         view.unpack(copy);
@@ -117,23 +117,22 @@ export class Recorder {
   /** See `Gpu.copyBuffer`. */
   copy(source: Storage, sourceOffset: number, target: Storage, targetOffset: number, size: number): void {
     target.written(stretch(targetOffset, size));
-    this.#append({ kind: "copy", source, sourceOffset, target, targetOffset, size });
+    this.#retain(source);
+    this.#retain(target);
+    this.#recording.commands.push({ kind: "copy", source, sourceOffset, target, targetOffset, size });
   }
 
   /** See `Gpu.clearBuffer`. */
   clear(target: Storage, offset: number, size: number): void {
     target.written(stretch(offset, size));
-    this.#append({ kind: "clear", target, offset, size });
+    this.#retain(target);
+    this.#recording.commands.push({ kind: "clear", target, offset, size });
   }
 
-  #append(command: Command): void {
-    if (this.#capture) for (const storage of storagesOf(command)) this.#retain(storage, this.#capture);
-    this.#recording.commands.push(command);
-  }
-
-  /** Keeps memory from outside for captured work, which may run after its tensors are gone. */
-  #retain(storage: Storage, { retained }: Capture): void {
-    if (storage.pool === this.memory || retained.has(storage)) return;
+  /** Keeps memory from outside for the work that is captured, which may run after its tensors are gone. */
+  #retain(storage: Storage): void {
+    const retained = this.#capture?.retained;
+    if (!retained || storage.pool === this.memory || retained.has(storage)) return;
     storage.retain();
     retained.add(storage);
   }

@@ -95,11 +95,10 @@ export class Submission {
     replay.prepare();
     device.pushErrorScope("validation");
     const encoder = device.createCommandEncoder({ label: "mcd" });
-    let collect: (() => void)[] = [];
-    if (profiler) collect = profiler.encode(encoder, replay);
-    else replay.encode(encoder);
+    const collect = profiler?.encode(encoder, replay);
+    if (!profiler) replay.encode(encoder);
     device.queue.submit([encoder.finish()]);
-    for (const after of collect) after();
+    for (const after of collect ?? []) after();
     this.submits++;
     this.dispatches += replay.dispatches;
     this.#failures.watch(device.popErrorScope());
