@@ -48,7 +48,7 @@ export function wgsl<Kernels extends Record<keyof Kernels, Kernel> = Record<stri
     kernels = Object.fromEntries(
       Object.entries(parsed).map(([entry, { spec }]) => {
         checkSpec(spec, text, file);
-        return [entry, { source: text, spec: { ...spec, file } }];
+        return [entry, { source: text, spec: { ...spec, file, name: `${name}.${spec.entryPoint}` } }];
       }),
     );
     made.set(key, kernels);
