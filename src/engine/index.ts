@@ -1,6 +1,6 @@
 /**
- * The engine alone: device, tensors, autograd, ops, modules, optimiser. `mc-diffusion/engine`; `mc-diffusion` has it too, with
- * the models. Nothing here needs Node.
+ * The engine alone: device, tensors, autograd, ops, modules, optimiser. Exported as `mc-diffusion/engine`; `mc-diffusion`
+ * contains it together with the models. Nothing here needs Node.
  *
  * @module mc-diffusion/engine
  */

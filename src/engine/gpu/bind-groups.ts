@@ -1,21 +1,21 @@
 /**
- * Bind groups, kept for the next time: making one costs ten times what using one does. Those with a texture or a buffer of
- * someone else's are not kept, as that would keep what their owner may have given up. There are more combinations of buffers
- * and offsets than could be kept for ever, so those that were not used for long are given up.
+ * A cache of bind groups: creating one costs ten times as much as using one. Groups with a texture or with a buffer that the
+ * engine did not make are not cached, since the cache would keep alive resources that their owner may have released. There are
+ * more combinations of buffers and offsets than a cache can hold, so groups that have not been used for long are evicted.
  */
 
 import type { Pipeline } from "./pipelines.js";
 import { borrowedId } from "./pool.js";
 import type { BoundRange, Dispatch } from "./recording.js";
 
-/** The most groups of one age. A forward pass of the largest preset uses some hundreds of different ones. */
+/** The maximum number of groups in one generation. A forward pass of the largest preset uses some hundreds of different ones. */
 const mostOfAnAge = 2048;
-/** The most groups that a cache keeps. */
+/** The maximum number of groups in a cache. */
 export const mostKeptGroups = 2 * mostOfAnAge;
 
 export class BindGroupCache {
   readonly #device: GPUDevice;
-  /** Used since the last change of ages. When these are many enough they become the old ones, and the old ones are given up. */
+  /** Groups used in the current generation. At `mostOfAnAge` they become the old generation; the previous old one is evicted. */
   #young = new Map<string, GPUBindGroup>();
   #old = new Map<string, GPUBindGroup>();
   created = 0;
@@ -41,7 +41,7 @@ export class BindGroupCache {
     return group;
   }
 
-  /** Groups that are kept: some of both ages may be the same. */
+  /** The number of cached groups; a group in both generations counts twice. */
   get kept(): number {
     return this.#young.size + this.#old.size;
   }

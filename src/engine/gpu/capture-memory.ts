@@ -1,6 +1,6 @@
 /**
- * The memory plan of captured work. While work is captured, tensors are only names; afterwards it is known from which
- * command to which each is used, and tensors whose times do not overlap share a buffer. A buffer is the smallest thing
+ * The memory plan of captured work. During the capture, tensors have no buffers. After it, the first and the last command
+ * that use each tensor are known, and tensors whose lifetimes do not overlap share a buffer. A buffer is the smallest unit
  * that can be shared: WebGPU refuses a dispatch that reads one part of a buffer and writes another.
  */
 
@@ -8,13 +8,13 @@ import { OutOfMemoryError } from "./errors.js";
 import { type MemoryAccount, type MemoryStatistics, Storage, type StorageOwner } from "./pool.js";
 import { type Command, storagesOf } from "./recording.js";
 
-/** Captured work's buffers, besides those of tensors made outside. */
+/** The buffers of captured work, without those of tensors made outside it. */
 export interface CapturedMemory extends MemoryStatistics {
-  /** The most bytes in use by any one command: no plan can do with less. */
+  /** The largest number of bytes in use by one command: a lower bound for any plan. */
   leastBytes: number;
 }
 
-/** When a storage is used: indices of the first and the last command. */
+/** The lifetime of a storage: indices of the first and the last command that use it. */
 export interface Lifetime {
   readonly bytes: number;
   readonly first: number;
@@ -23,7 +23,7 @@ export interface Lifetime {
 
 const overlap = (a: Lifetime, b: Lifetime) => a.first <= b.last && b.first <= a.last;
 
-/** The most bytes that are in use at any one time. */
+/** The largest number of bytes in use at one time. */
 export function leastBytes(lifetimes: readonly Lifetime[]): number {
   return Math.max(0, ...lifetimes.map(({ first }) => bytesAt(lifetimes, first)));
 }
@@ -36,9 +36,9 @@ function bytesAt(lifetimes: readonly Lifetime[], time: number): number {
 }
 
 /**
- * Shares buffers between things whose lifetimes do not overlap: the larger ones choose first, so that no buffer ever
- * has to grow, each the smallest buffer that is free all its time, and of equal ones that with the shortest idle time
- * in between (greedy by size for shared objects: Pisarchyk and Lee 2020, arXiv 2001.03288).
+ * Shares buffers between storages whose lifetimes do not overlap. Assigns larger storages first, so that no buffer has to
+ * grow. Each gets the smallest buffer that is free during its lifetime; among equal buffers, the one with the shortest idle
+ * time in between (greedy by size for shared objects: Pisarchyk and Lee 2020, arXiv 2001.03288).
  */
 export function shareBuffers<L extends Lifetime>(lifetimes: readonly L[]): { bytes: number; users: L[] }[] {
   const buffers: { bytes: number; users: L[] }[] = [];
@@ -70,7 +70,7 @@ export class CaptureMemory implements StorageOwner {
     this.#account = account;
   }
 
-  /** Memory of at least `bytes`, which has a buffer only after `place`. Throws `OutOfMemoryError`. */
+  /** Allocates memory of at least `bytes`, which has a buffer only after `place`. Throws `OutOfMemoryError`. */
   allocate(bytes: number, label: string): Storage {
     const size = Math.ceil(bytes / 16) * 16;
     this.#account.take(size, bytes, label);
@@ -84,7 +84,7 @@ export class CaptureMemory implements StorageOwner {
     if (this.#disposed) this.#destroyFree();
   }
 
-  /** Gives every storage that the commands use its buffer. */
+  /** Assigns a buffer to every storage that the commands use. */
   place(commands: readonly Command[]): void {
     const uses = this.#uses(commands);
     this.#least = leastBytes(uses);
@@ -114,7 +114,7 @@ export class CaptureMemory implements StorageOwner {
     for (const storage of this.#storages) {
       const { bytes } = storage;
       const time = times.get(storage);
-      // What is still held after the capture may be read between runs, and keeps its content until the next one.
+      // A storage still held after the capture may be read between runs: it keeps its content until the next run.
       if (!storage.free) uses.push({ storage, bytes, first: 0, last: Number.POSITIVE_INFINITY });
       else if (time) uses.push({ storage, bytes, ...time });
     }
@@ -134,7 +134,7 @@ export class CaptureMemory implements StorageOwner {
     };
   }
 
-  /** Destroys the buffers, except those of results that someone holds: these last as long as their tensors. */
+  /** Destroys the buffers, except those of results that are still held: these last as long as their tensors. */
   dispose(): void {
     this.#disposed = true;
     this.#destroyFree();
@@ -146,19 +146,19 @@ export class CaptureMemory implements StorageOwner {
     this.#buffers = this.#buffers.filter(isHeld);
   }
 
-  /** Destroys all buffers, also those of results that someone still holds. */
+  /** Destroys all buffers, including those of results that are still held. */
   destroyAll(): void {
     for (const { buffer } of this.#buffers) buffer.destroy();
     this.#buffers = [];
   }
 
-  /** Whether `dispose` left buffers to results that someone holds. */
+  /** Whether `dispose` left buffers alive for results that are still held. */
   get lingers(): boolean {
     return this.#buffers.length > 0;
   }
 }
 
-/** Bytes by label at the time when most are in use; largest first. */
+/** Bytes by label at the time of peak use; largest first. */
 function labelsAtPeak(uses: readonly Use[]): [string, number][] {
   const most = leastBytes(uses);
   const time = uses.find(({ first }) => bytesAt(uses, first) === most)?.first ?? 0;

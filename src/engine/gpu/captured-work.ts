@@ -1,4 +1,4 @@
-/** Captured work: recorded once, then submitted again as often as wanted without touching ops, tape or allocator. */
+/** Captured work: recorded once, then submitted any number of times without touching ops, tape or allocator. */
 
 import { BindGroupCache } from "./bind-groups.js";
 import type { CapturedMemory, CaptureMemory } from "./capture-memory.js";
@@ -10,22 +10,22 @@ import type { Recorder } from "./recorder.js";
 import { Replay } from "./replay.js";
 import type { Submission } from "./submission.js";
 
-/** A static piece of work, recorded once: `run()` submits it again without touching ops, tape or allocator. */
+/** Static work, recorded once: `run()` submits it again without touching ops, tape or allocator. */
 export interface CapturedWork {
   readonly dispatches: number;
-  /** The buffers that the work holds for itself, next to the least that any plan could do with. */
+  /** The memory of the buffers that the work owns, and the lower bound for any plan. */
   readonly memory: CapturedMemory;
   /** Submits the work once more. */
   run(): void;
-  /** Resolves when its pipelines are compiled: from then on `run` and `encode` do not wait. */
+  /** Resolves when the pipelines of the work are compiled: from then on `run` and `encode` do not wait. */
   ready(): Promise<void>;
   /**
-   * Records the work into an encoder of the caller's, outside of any pass, instead of submitting it: for a page that has
-   * its own frame. Work asked for earlier is submitted now; pipelines that are not ready are compiled while the caller
-   * waits. Until the caller has submitted the encoder, the work must not be run or disposed of.
+   * Records the work into the caller's encoder, outside of any pass, instead of submitting it: for a page with its own frame
+   * loop. Submits pending work first. Blocks while pipelines that are not ready are compiled. Until the caller has submitted
+   * the encoder, the work must not be run or disposed of.
    */
   encode(encoder: GPUCommandEncoder): void;
-  /** Gives back the buffers that the work holds. */
+  /** Releases the buffers that the work owns. */
   dispose(): void;
 }
 
@@ -34,9 +34,9 @@ export class Captures {
   readonly #recorder: Recorder;
   readonly #submission: Submission;
   readonly #failures: Failures;
-  /** Work that is not disposed of, and its memory. */
+  /** Work that has not been disposed of, and its memory. */
   readonly #works = new Map<CapturedWork, CaptureMemory>();
-  /** Memory of work that is gone, with results that someone holds. */
+  /** Memory of disposed work whose results are still held. */
   readonly #lingering = new Set<CaptureMemory>();
 
   constructor(context: GpuContext, recorder: Recorder, submission: Submission, failures: Failures) {
@@ -105,12 +105,12 @@ export class Captures {
     return { work, result };
   }
 
-  /** Memory of tensors, given in `main`, and of captured work together. */
+  /** Adds the memory of captured work to that of tensors, given in `main`. */
   withMemory(main: MemoryStatistics): MemoryStatistics {
     return [...this.#works.values()].map((memory) => memory.statistics()).reduce(addStatistics, main);
   }
 
-  /** Disposes of all work, and destroys what its results still hold. */
+  /** Disposes of all work, and destroys the buffers of its results that are still held. */
   dispose(): void {
     for (const work of this.#works.keys()) work.dispose();
     for (const memory of this.#lingering) memory.destroyAll();
@@ -118,7 +118,7 @@ export class Captures {
   }
 }
 
-/** Captured work needs all that it ever held for as long as it exists, whatever of it is free at the moment. */
+/** Adds up statistics. Captured work needs its peak memory for as long as it exists, including buffers that are free now. */
 function addStatistics(main: MemoryStatistics, captured: MemoryStatistics): MemoryStatistics {
   return {
     liveBytes: main.liveBytes + captured.peakBytes,

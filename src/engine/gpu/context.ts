@@ -1,4 +1,4 @@
-/** What the parts of a `Gpu` share: the device, and the listeners and debug modes that are set on it from outside. */
+/** The state shared by the parts of a `Gpu`: the device, and the listeners and debug modes that are set from outside. */
 
 import type { KernelSpec, Specialisation } from "./kernel.js";
 import type { Bindable, Bound } from "./kernel-arguments.js";
@@ -10,11 +10,11 @@ export interface GpuContext {
   readonly device: GPUDevice;
   readonly limits: GPUSupportedLimits;
   readonly tuning: Tuning;
-  /** Listens while it is set; for profilers. */
+  /** Receives events while it is set; for profilers. */
   observer: Observer | null;
-  /** A profile being taken, see profiler.ts. */
+  /** The profile being taken, see profiler.ts. */
   profiler: GpuProfiler | null;
-  /** A debug mode at work, see finite-check.ts. */
+  /** The active debug mode, see finite-check.ts. */
   checker: Checker | null;
   /** Target length of one submission, see `Gpu.sliceMilliseconds`. */
   sliceMilliseconds: number;
@@ -27,22 +27,22 @@ export interface Counters {
   pipelines: number;
   bindGroups: number;
   buffers: number;
-  /** Of the bind groups, those that are kept for the next time, outside of captured work: never more than `mostKeptGroups`. */
+  /** The number of cached bind groups, without those of captured work: at most `mostKeptGroups`. */
   keptBindGroups: number;
 }
 
-/** Encodes submissions while a profile is taken, and returns what is to be called after each. */
+/** Encodes submissions while a profile is taken, and returns the functions to be called after each. */
 export interface GpuProfiler {
   encode(encoder: GPUCommandEncoder, work: Replay): (() => void)[];
 }
 
-/** Looks at results in debug modes. */
+/** Checks results in debug modes. */
 export interface Checker {
-  /** After each dispatch: what was bound, and the ranges of buffers that this came to, in the order of the kernel's bindings. */
+  /** Called after each dispatch with the arguments and their buffer ranges, in the order of the kernel's bindings. */
   ran(kernel: KernelSpec, bound: Bound, specialisation: Specialisation, ranges: readonly BoundRange[]): void;
   /**
-   * Called by ops: the next read-back shall throw if `valid` refuses an element of `ids`, which should be `range` (in words).
-   * `valid` is given what `table` holds at this point of the work.
+   * Called by ops: makes the next read-back throw if `valid` refuses an element of `ids`, which should be `range` (in words).
+   * `valid` receives the content of `table` at this point of the work.
    */
   ids(
     op: string,
@@ -51,7 +51,7 @@ export interface Checker {
     valid: (id: number, table: Float32Array) => boolean,
     table?: Bindable,
   ): void;
-  /** At each read-back: throws what was found. */
+  /** Called at each read-back: throws the error that was found. */
   report(): Promise<void>;
   dispose(): void;
 }

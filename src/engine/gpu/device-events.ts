@@ -1,7 +1,7 @@
 /**
- * The errors that a device tells of its own accord, handed on to every `Gpu` on it: one listener and one look at `device.lost`
- * a device, however many come and go. A promise keeps what waits for it: a `Gpu` that waited by itself would live as long as
- * the device.
+ * Forwards the errors that a device reports asynchronously to every `Gpu` on it. Each device has one event listener and one
+ * handler on `device.lost`, however many `Gpu` objects are created and disposed of. A pending promise keeps its handlers alive:
+ * a `Gpu` with its own handler on `device.lost` would live as long as the device.
  */
 
 import { DeviceLostError, type GpuError, GpuValidationError } from "./errors.js";
@@ -16,8 +16,8 @@ interface Watch {
 const watches = new WeakMap<GPUDevice, Watch>();
 
 /**
- * Calls `listener` with every such error from now on, and soon if the device is lost already. Returns a function that ends it,
- * after which nothing of the device refers to the listener.
+ * Calls `listener` with every such error from now on, and asynchronously if the device is already lost. Returns a function that
+ * removes the listener; after that the device holds no reference to it.
  */
 export function listenToDevice(device: GPUDevice, listener: Listener): () => void {
   const watch = watches.get(device) ?? watchDevice(device);
@@ -27,7 +27,7 @@ export function listenToDevice(device: GPUDevice, listener: Listener): () => voi
   return () => listeners.delete(listener);
 }
 
-/** No closure here may use `device`: Dawn holds the listener, which would hold the device. */
+/** Watches a device. No closure here may use `device`: Dawn holds the listener, which would keep the device alive. */
 function watchDevice(device: GPUDevice): Watch {
   const listeners = new Set<Listener>();
   const watch: Watch = { listeners };
@@ -35,7 +35,7 @@ function watchDevice(device: GPUDevice): Watch {
   const tell = (error: GpuError) => {
     for (const listener of listeners) listener(error);
   };
-  // Errors of calls outside of any error scope reach the whole device; those of the engine name one of its objects.
+  // Errors of calls outside of any error scope reach the whole device; errors of the engine name one of its objects.
   device.addEventListener("uncapturederror", (event) => {
     const { message } = event.error;
     if (!message.includes('"mcd ')) return;

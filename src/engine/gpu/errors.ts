@@ -1,4 +1,4 @@
-/** Everything that can go wrong on the GPU, as types that name the kernel and the tensor. */
+/** Errors on the GPU, as types that name the kernel and the tensor. */
 
 export class GpuError extends Error {
   constructor(message: string) {
@@ -10,14 +10,14 @@ export class GpuError extends Error {
 /** WebGPU refused a call: a kernel that does not compile, a binding that does not fit. */
 export class GpuValidationError extends GpuError {}
 
-/** The device lacks an optional feature of WebGPU that something needs. */
+/** The device lacks a required optional feature of WebGPU. */
 export class MissingFeatureError extends GpuError {
   constructor(what: string, feature: string, device: string) {
     super(`${what} needs the WebGPU feature ${feature}, which ${device} does not have`);
   }
 }
 
-/** A buffer could not be had. Says which tensor asked, for how much, and who holds the most. */
+/** The allocation of a buffer failed. Names the tensor, the bytes requested, and the labels that hold the most memory. */
 export class OutOfMemoryError extends GpuError {
   readonly label: string;
   readonly bytes: number;
@@ -36,7 +36,7 @@ export class OutOfMemoryError extends GpuError {
   }
 }
 
-/** The device is gone (driver reset, `device.destroy()`, a closed page). Nothing on it can be read any more. */
+/** The device is lost (driver reset, `device.destroy()`, a closed page). Nothing on it can be read any more. */
 export class DeviceLostError extends GpuError {
   readonly reason: string;
   constructor(reason: string, detail: string) {
@@ -71,7 +71,7 @@ export class IdError extends GpuError {
   }
 }
 
-/** A size for messages: 1536 is "1.5 KiB", with units up to GiB. */
+/** Formats a size for messages: 1536 is "1.5 KiB", with units up to GiB. */
 export function formatBytes(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
   const units = ["KiB", "MiB", "GiB"];

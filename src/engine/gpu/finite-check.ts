@@ -1,6 +1,6 @@
 /**
- * A debug mode that finds the first kernel that wrote NaN or infinity, and ids out of range. Slow, and no part of the bundles
- * for browsers: import it where you debug or test.
+ * A debug mode that finds the first kernel that wrote NaN or infinity, and ids out of range. It is slow and not part of the
+ * bundles for browsers: import it where you debug or test.
  */
 
 import type { Checker, GpuContext } from "./context.js";
@@ -10,7 +10,7 @@ import type { Bindable, RunKernel } from "./kernel-arguments.js";
 import * as kernels from "./kernels.generated.js";
 import { borrowedId, Storage } from "./pool.js";
 
-/** What debug modes need of a `Gpu`. */
+/** The members of `Gpu` that debug modes need. */
 export interface DebuggedGpu extends GpuContext {
   allocate(bytes: number, label: string): Storage;
   run: RunKernel;
@@ -28,10 +28,10 @@ export interface DebuggedGpu extends GpuContext {
   read(source: Storage, byteOffset: number, bytes: number): Promise<ArrayBuffer>;
 }
 
-/** Outputs that can be watched between two read-backs: several training steps. */
+/** The maximum number of outputs watched between two read-backs: several training steps. */
 const slots = 16384;
 
-/** What an op has asked, with copies of ids and table as they were. */
+/** A check that an op requested, with copies of ids and table at that time. */
 interface IdCheck {
   op: string;
   label: string;
@@ -40,7 +40,7 @@ interface IdCheck {
   copies: { copy: Storage; bytes: number }[];
 }
 
-/** A buffer outside of the pool, so that memory statistics stay as they are. */
+/** Creates a buffer outside of the pool, so that it does not count in the memory statistics. */
 export function debugBuffer({ device }: GpuContext, size: number, label: string): Storage {
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
   const made = device.createBuffer({ label: `mcd ${label}`, size, usage });
@@ -48,8 +48,8 @@ export function debugBuffer({ device }: GpuContext, size: number, label: string)
 }
 
 /**
- * While on, every kernel's float outputs are searched for NaN and infinity, and ids for those out of range; the next
- * read-back throws a `NonFiniteError` that names the first kernel and tensor, or an `IdError` that names the op.
+ * Checks the float outputs of every kernel for NaN and infinity, and ids for their range, while on. The next read-back
+ * throws a `NonFiniteError` that names the first kernel and tensor, or an `IdError` that names the op.
  */
 export function checkFinite(gpu: DebuggedGpu, on = true): void {
   if (on === (gpu.checker !== null)) return;
@@ -111,7 +111,7 @@ class FiniteCheck implements Checker {
   async report(): Promise<void> {
     const [gpu, counts, names, asked] = [this.#gpu, this.#counts, this.#names, this.#asked] as const;
     if (names.length + asked.length === 0) return;
-    // The read-backs below report too: nothing must be left for them.
+    // The read-backs below report too: clear the list first.
     this.#names = [];
     this.#asked = [];
     const reading = gpu.read(counts, 0, counts.bytes);

@@ -1,4 +1,4 @@
-/** The device and what ops see of it: append a dispatch, read a buffer back, scopes that free, capture and replay. */
+/** The device and its interface for ops: append a dispatch, read a buffer back, scopes that free, capture and replay. */
 
 import { adapterName, isSoftware } from "../../platform/adapter-info.js";
 import { CaptureMemory } from "./capture-memory.js";
@@ -23,19 +23,19 @@ export type { CapturedWork, Counters, GpuEvents };
 
 /** Options of `Gpu.from`. */
 export interface GpuOptions extends PoolOptions {
-  /** Measured tunables, over those that come with the package; null: none that were measured, only defaults. */
+  /** Measured tunables, which take precedence over those of the package; null: no measured ones, only defaults. */
   tuning?: TuningTable | null;
-  /** Describes the adapter in reports; default: what the device says of it. */
+  /** Description of the adapter in reports; default: the one that the device reports. */
   description?: string;
-  /** True for adapters that run on the CPU; ops with two ways of working choose by it. Default: what the device says of it. */
+  /** True for adapters that run on the CPU; ops with two implementations choose by it. Default: as the device reports. */
   software?: boolean;
-  /** Told of every promise that the engine waits for the device by; may slow down the polling until it is settled. */
+  /** Called with every promise by which the engine waits for the device; may slow down the polling until it is settled. */
   rest?: (promise: Promise<unknown>) => void;
 }
 
 /**
- * A device with its buffers, pipelines and the recording of dispatches that is not submitted yet. Ops
- * record; `read()`, `flush()` and captured work submit. `Gpu.from` makes one.
+ * A device with its buffers, its pipelines and the recording of dispatches that are not submitted yet. Ops record; `read()`,
+ * `flush()` and captured work submit. Created by `Gpu.from`.
  */
 export class Gpu implements GpuContext {
   readonly device: GPUDevice;
@@ -46,11 +46,11 @@ export class Gpu implements GpuContext {
   profiler: GpuProfiler | null = null;
   checker: Checker | null = null;
   /**
-   * Target length of one submission in milliseconds. Longer work is split between dispatches, by the time that they took
-   * before: the next slice waits for the one before, so that other users of the device can run. Default: all at once.
+   * Target duration of one submission in milliseconds. Longer work is split between dispatches, according to their measured
+   * times. Each slice waits for the previous one, so that other users of the device can run. Default: all at once.
    */
   sliceMilliseconds = Number.POSITIVE_INFINITY;
-  /** What of the tuning tables this device runs with, and what of them is not used. */
+  /** The part of the tuning tables that this device uses, and the part that it does not use. */
   readonly tuning: Tuning;
   /** Holds the number 1: the gradient that a backward pass starts from. Never written. */
   readonly one: Storage;
@@ -66,7 +66,7 @@ export class Gpu implements GpuContext {
   readonly #leaveDevice: () => void;
   #disposed = false;
 
-  /** Uses a device that the caller opened, within its limits; never destroys it. All objects are labelled `mcd …`. */
+  /** Uses a device that the caller opened, within its limits, and never destroys it. All objects are labelled `mcd …`. */
   static from(device: GPUDevice, options: GpuOptions = {}): Gpu {
     return new Gpu(device, options);
   }
@@ -74,7 +74,7 @@ export class Gpu implements GpuContext {
   private constructor(device: GPUDevice, options: GpuOptions) {
     this.device = device;
     this.limits = device.limits;
-    // Browsers that lag behind the specification tell nothing of a device's adapter.
+    // Browsers that lag behind the specification provide no information on a device's adapter.
     const info: GPUAdapterInfo | undefined = device.adapterInfo;
     this.description = options.description ?? (info ? adapterName(info) : "a shared device");
     this.software = options.software ?? (info !== undefined && isSoftware(info));
@@ -99,7 +99,7 @@ export class Gpu implements GpuContext {
     this.#leaveDevice = listenToDevice(device, fail);
   }
 
-  /** Calls `listener` at every such event; returns a function that ends it. */
+  /** Calls `listener` at every such event; returns a function that removes it. */
   on<E extends keyof GpuEvents>(event: E, listener: (error: GpuEvents[E]) => void): () => void {
     return this.#failures.on(event, listener);
   }
@@ -114,18 +114,18 @@ export class Gpu implements GpuContext {
     if (!this.has("shader-f16")) throw new MissingFeatureError(what, "shader-f16", this.description);
   }
 
-  /** Lanes that share one subgroup for certain; 0 without the feature `subgroups` or where the device does not say. */
+  /** Lanes guaranteed to share one subgroup; 0 without the feature `subgroups` or if the device does not report it. */
   get certainLanes(): number {
     return this.has("subgroups") ? (this.device.adapterInfo?.subgroupMinSize ?? 0) : 0;
   }
 
-  /** Lanes that may exchange values as a team: 8, or 4 where subgroups are that small; 0: only portable kernels run. */
+  /** Lanes of a team that may exchange values: 8, or 4 where subgroups are that small; 0: only portable kernels run. */
   get teamLanes(): 0 | 4 | 8 {
     const least = this.certainLanes;
     return least >= 8 ? 8 : least >= 4 ? 4 : 0;
   }
 
-  /** What was done on the device so far, in counts. */
+  /** Counts of the work done on the device so far. */
   get counters(): Counters {
     const { dispatches, submits, bindGroups } = this.#submission;
     return {
@@ -143,12 +143,12 @@ export class Gpu implements GpuContext {
     return this.#captures.withMemory(this.#pool.statistics());
   }
 
-  /** Starts `memory.peakBytes` again from the bytes now in use. */
+  /** Resets `memory.peakBytes` to the bytes now in use. */
   resetPeakMemory(): void {
     this.#pool.resetPeak();
   }
 
-  /** Gives the buffers kept for reuse back to the device. */
+  /** Returns the buffers kept for reuse to the device. */
   trim(): void {
     this.#submission.finish();
     this.#pool.trim();
@@ -156,29 +156,29 @@ export class Gpu implements GpuContext {
   }
 
   /**
-   * A buffer of at least `bytes` from the pool, for kernels that are called without tensors. Where the device has no
-   * room, an `OutOfMemoryError` follows.
+   * Allocates a buffer of at least `bytes` from the pool, for kernels that are called without tensors. An allocation failure
+   * on the device is reported later as an `OutOfMemoryError`.
    */
   allocate(bytes: number, label: string): Storage {
     const storage = this.#recorder.memory.allocate(bytes, label);
-    // What lies between tensors and behind them is not to be taken for a kernel's result.
+    // The checker must not take bytes between and behind tensors for a kernel's result.
     if (this.checker) this.clearBuffer(storage, 0, storage.bytes);
     return storage;
   }
 
-  /** Puts something under the innermost scope; without a scope it lives on. */
+  /** Registers a resource with the innermost scope; without a scope it is not freed automatically. */
   track(resource: Scoped): void {
     this.#scopes.track(resource);
   }
 
-  /** Frees what the tape keeps at the end of the capture under way, if there is one: captured memory is planned then. */
+  /** Frees the tensors that the tape keeps at the end of the current capture, if any: captured memory is planned then. */
   endWithCapture(tape: Pick<Scoped, "dispose">): void {
     this.#recorder.endWithCapture(tape);
   }
 
   /**
-   * Runs `body` and frees what was made in it, except what it returns (one thing, or an array or plain object of
-   * things) and what was kept. `body` must not be asynchronous: read results after the scope.
+   * Runs `body` and frees the resources made in it, except those that it returns (one, or an array or plain object of them)
+   * and those that were kept. `body` must not be asynchronous: read results after the scope.
    */
   scope<T>(body: () => T): T {
     return this.#scopes.run(body);
@@ -194,23 +194,22 @@ export class Gpu implements GpuContext {
   }
 
   /**
-   * The tunables that a kernel or a choice has on this adapter: those of the tuning tables over the defaults. With a
-   * shape, those for its class; `run` then has to be given them as `tune`, as without it takes those for any shape.
+   * The tunables of a kernel or a choice on this adapter; those of the tuning tables take precedence over the defaults. With
+   * a shape, the tunables for its class: pass these to `run` as `tune`, since `run` by default uses those for any shape.
    */
   tunables<V>(tunable: Tunable<V>, shape?: readonly number[]): V {
     return this.tuning.lookUp(tunable, shape);
   }
 
-  /** Whether a binding can be the tensor as it lies: row-major without gaps, starting where a binding may start. */
+  /** Whether the tensor can be bound without a copy: row-major without gaps, at an offset that a binding may have. */
   binds(tensor: Bindable): boolean {
     return binds(tensor, this.limits);
   }
 
   /**
    * Appends one dispatch to the recording; nothing is submitted. `params` are the members of the kernel's uniform
-   * struct. Views are bound as dense copies where no binding can be the view itself: one more dispatch, and another that
-   * writes the copy back if the kernel writes it. Throws a `GpuError` that names kernel and tensor when a binding cannot
-   * be used.
+   * struct. Views that cannot be bound directly are bound as dense copies: one more dispatch, and another that writes the copy
+   * back if the kernel writes it. Throws a `GpuError` that names kernel and tensor when a binding cannot be used.
    */
   run<K extends Kernel>(
     kernel: K,
@@ -221,7 +220,7 @@ export class Gpu implements GpuContext {
     this.#recorder.run(kernel, bindings, params, options);
   }
 
-  /** Records a copy between buffers; offsets and size in bytes, multiples of 4. */
+  /** Records a copy between buffers; offsets and size are in bytes, multiples of 4. */
   copyBuffer(
     source: Storage,
     sourceOffset: number,
@@ -232,41 +231,40 @@ export class Gpu implements GpuContext {
     this.#recorder.copy(source, sourceOffset, target, targetOffset, size);
   }
 
-  /** Records filling bytes with zero; offset and size are multiples of 4. */
+  /** Records the filling of a byte range with zeros; offset and size are multiples of 4. */
   clearBuffer(target: Storage, offset: number, size: number): void {
     this.#recorder.clear(target, offset, size);
   }
 
-  /** Records setting the first float to 1. What only reads a 1 can bind `one` instead, which costs nothing. */
+  /** Records setting the first float to 1. Kernels that only read a 1 can bind `one` instead, at no cost. */
   fillOne(target: Storage): void {
     this.copyBuffer(this.one, 0, target, 0, 4);
   }
 
   /**
-   * Submits what is recorded, in the order of the calls. Ops never call it. Pipelines are compiled in the background:
-   * as long as one is missing the work waits for it, and whatever is asked for later waits behind it. `read` and `idle`
-   * wait for all of it; await one of them before other users of the device are given the engine's buffers.
+   * Submits the recorded work, in the order of the calls. Ops never call it. Pipelines are compiled in the background: the
+   * work waits until they are ready, and later requests wait behind it. `read` and `idle` wait for all of it; await one of
+   * them before passing the engine's buffers to other users of the device.
    */
   flush(): void {
     this.#submission.flush();
   }
 
-  /** Submits what `body` records in slices of so many milliseconds; see `sliceMilliseconds`. */
+  /** Submits the work that `body` records in slices of `milliseconds`; see `sliceMilliseconds`. */
   sliced<T>(milliseconds: number, body: () => T): T {
     return this.#submission.sliced(milliseconds, body);
   }
 
-  /** Submits what is recorded, and then, once that has been submitted, calls `action`: to destroy what the work used. */
+  /** Submits the recorded work and calls `action` once it is submitted: to destroy resources that the work used. */
   afterFlush(action: () => void): void {
     this.#submission.afterFlush(action);
   }
 
   /**
-   * Records what `body` does without submitting it. All shapes and scalars are frozen; what changes from run to run
-   * must be read from tensors that exist outside (batches, a step counter, a learning rate), written before `run()`.
-   * Buffers made in `body` belong to the captured work and are shared by lifetime; results that are to be read after
-   * a run have to be kept or returned. Reading inside `body` is an error. Gradients are taken inside it too: the tape of
-   * what it records ends with it.
+   * Records the work of `body` without submitting it. All shapes and scalars are frozen. Values that change from run to run
+   * (batches, a step counter, a learning rate) must be read from tensors that exist outside, written before `run()`. Buffers
+   * made in `body` belong to the captured work and are shared by lifetime; keep or return results that are to be read after a
+   * run. Reading inside `body` is an error. Take gradients inside `body` too: the tape of the ops in it ends with it.
    */
   capture<T>(body: () => T): { work: CapturedWork; result: T } {
     const memory = new CaptureMemory(this.#newAccount());
@@ -282,7 +280,7 @@ export class Gpu implements GpuContext {
     this.#submission.write(target, byteOffset, data);
   }
 
-  /** Reads bytes back once all work recorded so far has run. Surfaces any GPU error that work has caused. */
+  /** Reads bytes back once all work recorded so far has run. Throws any GPU error that this work has caused. */
   read(source: Storage, byteOffset: number, bytes: number): Promise<ArrayBuffer> {
     return this.#readBack.read(source, byteOffset, bytes);
   }
@@ -293,8 +291,8 @@ export class Gpu implements GpuContext {
   }
 
   /**
-   * Destroys everything that the engine made on the device, also what tensors and captured work still hold; the device
-   * itself stays as it was. Read-backs that are on their way fail.
+   * Destroys everything that the engine made on the device, including the buffers of tensors and captured work that are still
+   * held. The device itself is not destroyed. Pending read-backs fail.
    */
   dispose(): void {
     if (this.#disposed) return;

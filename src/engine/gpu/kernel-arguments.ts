@@ -1,4 +1,4 @@
-/** The arguments of a kernel: their types, and how they become ranges of buffers and words of a uniform struct. */
+/** The arguments of a kernel: their types, and their conversion to buffer ranges and words of a uniform struct. */
 
 import { GpuError } from "./errors.js";
 import {
@@ -14,19 +14,19 @@ import { Storage } from "./pool.js";
 import type { BoundRange } from "./recording.js";
 import { type Region, stretch } from "./region.js";
 
-/** What a kernel needs to know of a tensor. */
+/** The properties of a tensor that `run` needs. */
 export interface Bindable<D extends DType = DType> {
   readonly storage: Storage;
   readonly dtype: D;
   /** Elements from the start of the storage. */
   readonly offset: number;
-  /** Elements. */
+  /** Number of elements. */
   readonly size: number;
   readonly contiguous: boolean;
   readonly label: string;
-  /** A dense copy in memory of its own, which is the caller's to free. */
+  /** Makes a dense copy in separate memory, which the caller frees. */
   packed(): Bindable<D>;
-  /** Receives the elements of such a copy. */
+  /** Overwrites the elements with those of such a copy. */
   unpack(copy: this): void;
 }
 
@@ -50,7 +50,7 @@ export interface RunOptions<K> {
   groups: readonly [number, number?, number?];
   variant?: Partial<VariantsOf<K>>;
   tune?: Partial<TunablesOf<K>>;
-  /** The bytes that the kernel writes of a whole storage that it is given; default all. */
+  /** The bytes that the kernel writes in a storage that is bound as a whole; default all. */
   writes?: Region;
 }
 
@@ -62,17 +62,17 @@ export type RunKernel = <K extends Kernel>(
   options: RunOptions<K>,
 ) => void;
 
-/** Arguments by the names of the bindings, whatever the kernel. */
+/** Arguments by the names of the bindings, for any kernel. */
 export type Bound = Readonly<Record<string, Bindable | Storage>>;
 
-/** Whether a binding can be the tensor as it lies: row-major without gaps, starting where a binding may start. */
+/** Whether the tensor can be bound without a copy: row-major without gaps, at an offset that a binding may have. */
 export function binds({ contiguous, offset, dtype }: Bindable, limits: GPUSupportedLimits): boolean {
   return contiguous && (offset * bytesPerElement[dtype]) % limits.minStorageBufferOffsetAlignment === 0;
 }
 
 /**
- * The range of a buffer for each binding of a kernel, in the order of its spec. A view that cannot be bound is bound as a
- * dense copy, which is put into `copies`. Tells storages that they will be written: into `writes` where one is bound as a
+ * Returns the buffer range for each binding of a kernel, in the order of its spec. A view that cannot be bound is bound as a
+ * dense copy, which is added to `copies`. Notifies storages that they will be written: in the region `writes` if bound as a
  * whole. Throws a `GpuError` that names kernel and tensor when a binding cannot be used.
  */
 export function bindRanges(
@@ -102,7 +102,7 @@ export function bindRanges(
       const { storage } = tensor;
       const elementBytes = bytesPerElement[dtype];
       const start = tensor.offset * elementBytes;
-      // Rounded up to whole vec4s: a buffer is never smaller than that, and kernels that read vectors need it.
+      // Round up to whole vec4s: a buffer is never smaller than that, and kernels that read vectors need it.
       const size = Math.min(Math.ceil((bound.size * elementBytes) / 16) * 16, storage.bytes - start);
       range = { storage, offset: start, size };
     }
@@ -140,7 +140,7 @@ export function writeUniform(
     if (value === undefined) throw new GpuError(`${name}: the uniform ${member.name} is missing`);
     for (let lane = 0; lane < member.width; lane++) {
       const number = typeof value === "number" ? value : value[lane]!;
-      // A word takes whatever it is given: NaN as 0, 2.5 as 2.
+      // Storing into an integer array converts silently: NaN to 0, 2.5 to 2.
       if (member.type !== "f32" && !Number.isInteger(number))
         throw new GpuError(`${name}: the uniform ${member.name} is ${number}, not a whole number`);
       const at = base + member.offset + 4 * lane;

@@ -1,4 +1,4 @@
-/** The types that the generated registry (`kernels.generated.ts`) is made of and that `Gpu.run` checks calls against. */
+/** The types of the generated registry (`kernels.generated.ts`), against which `Gpu.run` checks calls. */
 
 export type DType = "f32" | "f16" | "u32" | "i32";
 /** Element types that hold real numbers. */
@@ -13,9 +13,9 @@ export interface BindingSpec {
   name: string;
   binding: number;
   access: "read" | "read_write";
-  /** Without variants chosen. */
+  /** The element type if no variant is chosen. */
   dtype: DType;
-  /** The variant that sets another element type, and what each of its values sets. */
+  /** The variant that sets another element type, and the type for each of its values. */
   choice?: { variant: string; dtypes: Readonly<Record<string, DType>> };
 }
 
@@ -33,9 +33,9 @@ export interface UniformMember {
   width: number;
 }
 
-/** What the build step read from one entry point of one WGSL file. */
+/** The description of one entry point of a WGSL file, extracted by the build step. */
 export interface KernelSpec {
-  /** `file.entry_point`, as error messages and profiles name it. */
+  /** `file.entry_point`, its name in error messages and profiles. */
   name: string;
   /** Path of the WGSL file from the top of the repository. */
   file: string;
@@ -56,8 +56,8 @@ export interface KernelSpec {
 
 /**
  * A compute kernel with the types of its call: `Bindings` maps a storage binding to its element type and a texture to
- * "texture", `Params` the
- * members of its uniform struct, `Variants` its compile-time choices, `Tunables` the constants a tuner may change.
+ * "texture"; `Params` has the members of its uniform struct, `Variants` its compile-time choices, `Tunables` the constants
+ * that a tuner may change.
  */
 export interface Kernel<
   Bindings = Record<string, DType | "texture">,
@@ -71,7 +71,7 @@ export interface Kernel<
   readonly types?: { bindings: Bindings; params: Params; variants: Variants; tunables: Tunables };
 }
 
-// An interface without members accepts any object, so the four type parameters are what makes kernels differ.
+// An interface without members accepts any object, so only the four type parameters distinguish kernels.
 export function kernel<Bindings, Params, Variants, Tunables>(
   source: string,
   spec: KernelSpec,
@@ -79,7 +79,7 @@ export function kernel<Bindings, Params, Variants, Tunables>(
   return { source, spec };
 }
 
-/** The values a pipeline is specialised with: chosen variants and tunables over the defaults in the file. */
+/** The values for specialising a pipeline: chosen variants and tunables, which override the defaults in the file. */
 export interface Specialisation {
   variant: Readonly<Record<string, string | boolean>>;
   tune: Readonly<Record<string, number>>;
@@ -95,8 +95,8 @@ export function bindingDType(
 }
 
 /**
- * The WGSL of one pipeline: the file with its marked `const` lines set, and `enable f16` in front if a chosen type needs
- * it. Line numbers stay those of the file.
+ * Returns the WGSL of one pipeline: the file with its marked `const` lines set, and `enable f16` in front if a chosen type
+ * needs it. Line numbers stay those of the file.
  */
 export function specialise(kernelSource: Kernel, { variant, tune }: Specialisation): string {
   const { spec } = kernelSource;

@@ -16,7 +16,7 @@ export class Pipeline {
   readonly #descriptor: GPUComputePipelineDescriptor;
   readonly #device: GPUDevice;
 
-  /** `onError` hears of WGSL that does not compile and of everything else the device has against it. */
+  /** Calls `onError` for WGSL that does not compile and for any other error of the device. */
   constructor(
     device: GPUDevice,
     id: number,
@@ -55,16 +55,16 @@ export class Pipeline {
       return;
     }
     this.refused = true;
-    if (invalid.status === "rejected") return; // the device is lost, which is reported on its own
+    if (invalid.status === "rejected") return; // the device is lost, which is reported separately
     const problems = await listErrors().catch(() => []);
     const { message } = invalid.value ?? (compiled.reason as Error);
     onError(new GpuValidationError(`kernel ${this.kernel.spec.name}: ${problems.join("; ") || message}`));
   }
 
-  /** The pipeline at once, compiled here and now if it is not ready. Errors are heard of as always. */
+  /** Returns the pipeline at once, compiled synchronously if it is not ready. Errors are reported as usual. */
   now(): GPUComputePipeline {
     if (!this.compiled) {
-      this.#device.pushErrorScope("validation"); // `settle` reports what is wrong with it
+      this.#device.pushErrorScope("validation"); // `settle` reports its errors
       this.compiled = this.#device.createComputePipeline(this.#descriptor);
       this.#device.popErrorScope().catch(() => {});
     }
@@ -106,7 +106,7 @@ export class PipelineCache {
     this.#failures = failures;
   }
 
-  /** The pipeline, whose compilation starts here if it is asked for the first time. */
+  /** Returns the pipeline; the first request starts its compilation. */
   get(kernel: Kernel, specialisation: Specialisation): Pipeline {
     let specialised = this.#pipelines.get(kernel);
     if (!specialised) {
@@ -129,8 +129,8 @@ export class PipelineCache {
 }
 
 /**
- * WGSL errors of a module as ``shaders/file.wgsl:line: message, at `code` ``. The code says where in the line: columns are not
- * those of the file, since the build step takes out its blanks.
+ * Returns the WGSL errors of a module as ``shaders/file.wgsl:line: message, at `code` ``. The code gives the place in the line:
+ * columns differ from those of the file, since the build step removes blanks.
  */
 export async function compilationErrors(
   { spec }: Kernel,

@@ -1,6 +1,6 @@
 /**
- * A debug mode that finds kernels which read memory that nobody wrote, or write elements that they do not own. Slow, and
- * no part of the bundles for browsers: import it where you debug or test.
+ * A debug mode that finds kernels that read uninitialised memory or write out of bounds. It is slow and not part of the
+ * bundles for browsers: import it where you debug or test.
  */
 
 import type { CapturedWork } from "./captured-work.js";
@@ -14,9 +14,9 @@ import { Storage } from "./pool.js";
 const pattern = 0x7fff7fff;
 /** Bytes that one copy fills. */
 const patternBytes = 1 << 18;
-/** Bytes that are kept of what lies behind a tensor: a binding ends with the tensor's last vector of four. */
+/** Bytes behind a tensor that are compared: a binding ends with the tensor's last vector of four. */
 const bandBytes = 16;
-/** Tensors that can be watched between two read-backs; further ones are not. */
+/** The maximum number of tensors watched between two read-backs; further ones are not watched. */
 const mostBands = 32768;
 
 /** The memory behind a tensor that a dispatch writes. */
@@ -26,7 +26,7 @@ interface Band {
   /** Bytes from the start of the storage, in whole words. */
   start: number;
   bytes: number;
-  /** Whether the first word begins with the last half of the tensor. */
+  /** Whether the first word begins with the last float16 of the tensor. */
   sharesWord: boolean;
 }
 
@@ -38,10 +38,9 @@ export interface PoisonedGpu extends DebuggedGpu {
 }
 
 /**
- * From here on `gpu` fills all memory that it hands out with NaN, up to the end of the allocation, and compares what lies
- * behind each tensor before and after the kernels that write it. The next read-back throws a `GpuError` that names the
- * kernel and the tensor if something there has changed. Kernels in captured work are not watched, but their memory is
- * filled in each run.
+ * Makes `gpu` fill all memory that it allocates with NaN, up to the end of the allocation, and compare the memory behind each
+ * tensor before and after the kernels that write it. If that has changed, the next read-back throws a `GpuError` that names
+ * the kernel and the tensor. Kernels in captured work are not watched, but their memory is filled in each run.
  */
 export function poison(gpu: PoisonedGpu): void {
   const fill = debugBuffer(gpu, patternBytes, "poison");
@@ -53,7 +52,7 @@ export function poison(gpu: PoisonedGpu): void {
 
   gpu.allocate = (bytes, label) => {
     const storage = allocate.call(gpu, bytes, label);
-    // `checkFinite` looks at the end of the last vector, too.
+    // `checkFinite` also checks the end of the last vector.
     if (gpu.checker) return storage;
     for (let at = 0; at < storage.bytes; at += patternBytes)
       gpu.copyBuffer(fill, 0, storage, at, Math.min(patternBytes, storage.bytes - at));
@@ -110,7 +109,7 @@ export function poison(gpu: PoisonedGpu): void {
   };
 }
 
-/** The memory behind the tensors that a kernel writes, as far as it does not write that through another binding. */
+/** The memory behind the tensors that a kernel writes, except where the kernel writes it through another binding. */
 function bandsBehind(
   spec: { name: string; bindings: readonly { name: string; access: string }[] },
   bound: Readonly<Record<string, Bindable | Storage>>,

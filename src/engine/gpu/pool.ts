@@ -1,9 +1,9 @@
-/** GPU memory: buffers by size class, handed out and taken back, with exact accounting by label. */
+/** GPU memory: allocation and release of buffers by size class, with exact accounting by label. */
 
 import { formatBytes, GpuError, OutOfMemoryError } from "./errors.js";
 import { overlaps, type Region } from "./region.js";
 
-/** Whoever hands out storages: gets them back when nobody refers to them any more. */
+/** An allocator of storages, which takes them back when their reference count is zero. */
 export interface StorageOwner {
   reclaim(storage: Storage): void;
 }
@@ -11,31 +11,31 @@ export interface StorageOwner {
 /** The id of all buffers that the engine did not make. */
 export const borrowedId = 0;
 
-/** A GPU buffer, and a number that distinguishes it in bind-group keys. */
+/** A GPU buffer, and an id that distinguishes it in bind-group keys. */
 export interface Placement {
   buffer: GPUBuffer;
   id: number;
 }
 
-/** A part of a storage that has to stay as it is for a while. */
+/** A part of a storage that must not change for a while. */
 export interface Watch {
   readonly region: Region;
-  /** Whether a kernel or the CPU has written into it since. */
+  /** Whether a kernel or the CPU has written into it since the watch began. */
   changed: boolean;
 }
 
 /** A reference-counted piece of GPU memory. Tensors share one when they are views of each other. */
 export class Storage {
   readonly pool: StorageOwner;
-  /** Bytes that may be used; the buffer has at least as many. */
+  /** Usable bytes; the buffer has at least as many. */
   readonly bytes: number;
   label: string;
-  /** What the tape has saved here: it notices when that is changed. */
+  /** The parts that the tape has saved: it detects changes of them. */
   readonly #watches = new Set<Watch>();
   #placement: Placement | null;
   #references = 1;
 
-  /** Without a placement until `place`: what is captured gets its buffers once the capture knows all lifetimes. */
+  /** Has no placement until `place` if null: captured storages get their buffers once all lifetimes are known. */
   constructor(pool: StorageOwner, bytes: number, label: string, placement: Placement | null) {
     this.pool = pool;
     this.bytes = bytes;
@@ -75,7 +75,7 @@ export class Storage {
     this.#watches.delete(watch);
   }
 
-  /** Told of every write by kernels and by the CPU, into a region or anywhere. */
+  /** Called for every write by kernels and by the CPU, in a region or, without one, anywhere. */
   written(region?: Region): void {
     for (const watch of this.#watches) watch.changed ||= !region || overlaps(watch.region, region);
   }
@@ -92,12 +92,12 @@ export class Storage {
 
 /** Memory of tensors on the device, in bytes. */
 export interface MemoryStatistics {
-  /** Bytes in use now, and the most that ever were since `resetPeak`. */
+  /** Bytes in use now, and their peak since `resetPeak`. */
   liveBytes: number;
   peakBytes: number;
   /** Bytes kept for reuse. */
   pooledBytes: number;
-  /** Buffers created over the pool's life. */
+  /** Buffers created over the pool's lifetime. */
   buffersCreated: number;
   /** Bytes in use now, and at the moment of the peak, by label; largest first. */
   byLabel: [label: string, bytes: number][];
@@ -105,13 +105,13 @@ export interface MemoryStatistics {
 }
 
 export interface PoolOptions {
-  /** Bytes that may be in use at once; asking for more is an `OutOfMemoryError`. Default: no limit of ours. */
+  /** The maximum of bytes in use; exceeding it is an `OutOfMemoryError`. Default: no limit besides the device's. */
   budget?: number;
 }
 
 const smallest = 256;
 
-/** Sizes grow by quarters of an octave, so that a buffer wastes at most a fifth of itself. */
+/** Rounds a size up to its class. Classes are quarters of an octave apart, so that a buffer wastes at most a fifth of itself. */
 export function sizeClass(bytes: number): number {
   if (bytes <= smallest) return smallest;
   const octave = 2 ** Math.floor(Math.log2(bytes));
@@ -123,7 +123,7 @@ let nextBufferId = 1;
 
 export type MemoryListener = (label: string, bytes: number) => void;
 
-/** Makes buffers, counts bytes in use by label, and remembers their peak; refuses what cannot be had. */
+/** Creates buffers, counts bytes in use by label, and records their peak; refuses allocations that do not fit. */
 export class MemoryAccount {
   readonly #device: GPUDevice;
   readonly #limit: number;
@@ -137,8 +137,8 @@ export class MemoryAccount {
   peak = 0;
 
   /**
-   * `onOutOfMemory` receives the errors of buffers that the device refuses, which it says later; `onChange` all memory taken
-   * (positive) and given back (negative).
+   * `onOutOfMemory` receives the errors of buffers that the device refuses, which arrive later; `onChange` receives all memory
+   * taken (positive) and given back (negative).
    */
   constructor(
     device: GPUDevice,
@@ -154,7 +154,7 @@ export class MemoryAccount {
     this.#budget = options.budget ?? Number.POSITIVE_INFINITY;
   }
 
-  /** A storage buffer for memory that was taken. `refused` makes the error of one that the device does not give. */
+  /** Creates a storage buffer for memory that was taken. `refused` makes the error for an allocation failure. */
   createBuffer(bytes: number, label: string, refused: () => OutOfMemoryError): Placement {
     const device = this.#device;
     device.pushErrorScope("out-of-memory");
@@ -167,12 +167,12 @@ export class MemoryAccount {
       (error) => {
         if (error) this.#onOutOfMemory(refused());
       },
-      () => {}, // the device is lost, which is reported on its own
+      () => {}, // the device is lost, which is reported separately
     );
     return { buffer, id: nextBufferId++ };
   }
 
-  /** Takes `size` bytes for a tensor that asked for `bytes`. Throws `OutOfMemoryError`. */
+  /** Takes `size` bytes for a tensor that requested `bytes`. Throws `OutOfMemoryError`. */
   take(size: number, bytes: number, label: string): void {
     if (size > this.#limit)
       throw this.error(label, bytes, `this device allows a storage buffer ${formatBytes(this.#limit)}`);
@@ -188,7 +188,7 @@ export class MemoryAccount {
   }
 
   give(label: string, size: number): void {
-    // The peak's labels are copied only when memory starts to fall again, not at each step up.
+    // Copy the labels of the peak only when memory starts to fall again, not at each increase.
     if (this.#peakIsStale) {
       this.#peakLabels = this.largest();
       this.#peakIsStale = false;
@@ -204,7 +204,7 @@ export class MemoryAccount {
     else this.#labels.set(label, now);
   }
 
-  /** An error that names who asked and the three labels that hold the most now. */
+  /** Makes an error that names the request and the three labels that hold the most memory now. */
   error(label: string, bytes: number, reason: string): OutOfMemoryError {
     return new OutOfMemoryError(label, bytes, reason, this.largest().slice(0, 3));
   }
@@ -236,7 +236,7 @@ export class BufferPool implements StorageOwner {
     this.#account = account;
   }
 
-  /** A buffer of at least `bytes`; its content is whatever was there before. Throws `OutOfMemoryError`. */
+  /** Allocates a buffer of at least `bytes`; its content is undefined. Throws `OutOfMemoryError`. */
   allocate(bytes: number, label: string): Storage {
     const size = sizeClass(bytes);
     this.#account.take(size, bytes, label);
@@ -255,15 +255,15 @@ export class BufferPool implements StorageOwner {
     return placement;
   }
 
-  /** Called by `Storage.release`. The buffer may still be used by recorded work: the queue keeps the order. */
+  /** Called by `Storage.release`. Recorded work may still use the buffer: the queue keeps the order. */
   reclaim(storage: Storage): void {
     const { bytes, label } = storage;
     this.#account.give(label, bytes);
     this.#pooled += bytes;
     const list = this.#freeBuffers.get(bytes) ?? [];
     list.push(storage.place);
-    // The oldest buffer is handed out first, in whatever order they came back: work that is done again is given the same
-    // buffers again, whose bind groups are there already.
+    // The oldest buffer is allocated first, whatever the order of release: repeated work gets the same buffers again, whose
+    // bind groups are cached already.
     list.sort((a, b) => b.id - a.id);
     this.#freeBuffers.set(bytes, list);
   }
@@ -296,7 +296,7 @@ export class BufferPool implements StorageOwner {
     this.#pooled = 0;
   }
 
-  /** Destroys every buffer, also those of tensors that someone still holds. */
+  /** Destroys every buffer, including those of tensors that are still held. */
   dispose(): void {
     for (const buffer of this.#all) buffer.destroy();
     this.#all.clear();

@@ -1,13 +1,13 @@
 /**
- * GPU time of dispatches from timestamp queries: each dispatch gets a compute pass of its own while a profile runs. No part of
- * the bundles for browsers: import it where you measure.
+ * GPU time of dispatches from timestamp queries: each dispatch gets a separate compute pass while a profile runs. It is not
+ * part of the bundles for browsers: import it where you measure.
  */
 
 import type { GpuContext, GpuProfiler } from "./context.js";
 import { GpuError } from "./errors.js";
 import { encodeTransfer, type Replay } from "./replay.js";
 
-/** What a profile needs of a `Gpu`. */
+/** The members of `Gpu` that a profile needs. */
 export interface ProfiledGpu extends GpuContext {
   has(feature: "timestamp-query"): boolean;
   idle(): Promise<void>;
@@ -24,13 +24,13 @@ export interface KernelTime {
 /** The time of one dispatch. */
 export interface DispatchTime {
   kernel: string;
-  /** Nanoseconds from the first dispatch that was timed. */
+  /** Nanoseconds since the first timed dispatch. */
   begin: number;
   /** Never before `begin`. */
   end: number;
 }
 
-/** What each kernel takes in all, the longest first. */
+/** The total time of each kernel, the longest first. */
 export function timesByKernel(dispatches: readonly DispatchTime[]): KernelTime[] {
   const totals = new Map<string, KernelTime>();
   for (const { kernel, begin, end } of dispatches) {
@@ -43,14 +43,14 @@ export function timesByKernel(dispatches: readonly DispatchTime[]): KernelTime[]
 }
 
 /**
- * Runs `body` with a timestamp pair around each dispatch and adds up what each kernel takes, the longest first.
- * Needs the feature `timestamp-query`.
+ * Runs `body` with a timestamp pair around each dispatch and returns the total time of each kernel, the longest first.
+ * Requires the feature `timestamp-query`.
  */
 export async function profile(gpu: ProfiledGpu, body: () => void | Promise<void>): Promise<KernelTime[]> {
   return timesByKernel(await timeline(gpu, body));
 }
 
-/** Runs `body` with a timestamp pair around each dispatch, like `profile`, and lists them as they were submitted. */
+/** Runs `body` with a timestamp pair around each dispatch, like `profile`, and lists the dispatches as they were submitted. */
 export async function timeline(gpu: ProfiledGpu, body: () => void | Promise<void>): Promise<DispatchTime[]> {
   if (!gpu.has("timestamp-query")) throw new GpuError("profile: this device has no timestamp-query feature");
   await gpu.idle();
@@ -72,7 +72,7 @@ class Profiler implements GpuProfiler {
   readonly #querySet: GPUQuerySet;
   readonly #resolved: GPUBuffer;
   #names: string[] = [];
-  /** The device's clock may count from long ago: beyond the whole numbers that a double holds. */
+  /** The first timestamp. A device's clock may exceed the integers that a double represents exactly. */
   #origin: bigint | null = null;
   readonly #pending: Promise<DispatchTime[]>[] = [];
 
@@ -86,7 +86,7 @@ class Profiler implements GpuProfiler {
     });
   }
 
-  /** Encodes commands one by one, each dispatch in a pass of its own; the results are to be called after the submission. */
+  /** Encodes commands one by one, each dispatch in a separate pass. The functions returned must be called after submission. */
   encode(encoder: GPUCommandEncoder, { commands, bindGroups, uniforms }: Replay): (() => void)[] {
     const after: (() => void)[] = [];
     for (const command of commands) {
@@ -118,7 +118,7 @@ class Profiler implements GpuProfiler {
     return { querySet: this.#querySet, beginningOfPassWriteIndex: first, endOfPassWriteIndex: first + 1 };
   }
 
-  /** Resolves what was timed in this submission; call before `finish()` of its encoder, then `collect` after submit. */
+  /** Resolves the timestamps of this submission. Call it before the encoder's `finish()`, and its result after the submission. */
   #resolve(encoder: GPUCommandEncoder): () => void {
     const names = this.#names;
     this.#names = [];
@@ -139,7 +139,7 @@ class Profiler implements GpuProfiler {
           const since = (i: number) => Number(times[i]! - this.#origin!);
           const dispatches = names.map((kernel, i) => {
             const begin = since(2 * i);
-            // A counter may step back when the processor changes; such a reading says nothing.
+            // A counter may step back when the processor changes; such a reading is meaningless.
             return { kernel, begin, end: Math.max(begin, since(2 * i + 1)) };
           });
           staging.destroy();

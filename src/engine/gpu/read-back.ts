@@ -1,4 +1,4 @@
-/** Results back from the device, and with them the errors that the work for them has caused. */
+/** Reads results back from the device, and throws the errors that the work for them has caused. */
 
 import type { GpuContext } from "./context.js";
 import { GpuError } from "./errors.js";
@@ -72,14 +72,14 @@ export class ReadBack {
     await this.#surfaceErrors();
   }
 
-  /** Throws what the device and the debug modes have to say of the work so far. */
+  /** Throws the errors that the device and the debug modes report for the work so far. */
   async #surfaceErrors(): Promise<void> {
     await this.#failures.settled();
     await this.#context.checker?.report();
     this.#failures.throwIfAny();
   }
 
-  /** Destroys the buffers, also of read-backs that are on their way. */
+  /** Destroys the buffers, including those of pending read-backs. */
   dispose(): void {
     for (const buffer of this.#all) buffer.destroy();
     this.#all.clear();

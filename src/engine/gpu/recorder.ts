@@ -1,6 +1,6 @@
 /**
- * Where ops record: in the recording that the next flush submits, with memory of the pool, or, while work is captured, in
- * a recording and memory for that work alone.
+ * The target that ops record into: the recording that the next flush submits, with memory of the pool, or, while work is
+ * captured, a separate recording with separate memory.
  */
 
 import type { CaptureMemory } from "./capture-memory.js";
@@ -24,14 +24,14 @@ import { stretch } from "./region.js";
 import type { Scoped } from "./scopes.js";
 import type { Submission } from "./submission.js";
 
-/** What captured work holds on to, and the ops whose way back ends with the capture. */
+/** The storages that captured work retains, and the ops whose tape ends with the capture. */
 interface Capture {
   readonly retained: Set<Storage>;
   readonly tape: Pick<Scoped, "dispose">[];
 }
 
 export class Recorder {
-  /** Hands out the memory of tensors. */
+  /** Allocates the memory of tensors. */
   memory: BufferPool | CaptureMemory;
   readonly #context: GpuContext;
   readonly #pipelines: PipelineCache;
@@ -129,7 +129,7 @@ export class Recorder {
     this.#recording.commands.push({ kind: "clear", target, offset, size });
   }
 
-  /** Keeps memory from outside for the work that is captured, which may run after its tensors are gone. */
+  /** Retains memory from outside for the captured work, which may run after the tensors there are freed. */
   #retain(storage: Storage): void {
     const retained = this.#capture?.retained;
     if (!retained || storage.pool === this.memory || retained.has(storage)) return;
@@ -143,8 +143,8 @@ export class Recorder {
   }
 
   /**
-   * Records what `body` does apart from all else, with tensors in `memory`. The storages from outside that it uses are
-   * retained: the caller has to release them.
+   * Records the work of `body` separately, with tensors in `memory`. Retains the storages from outside that it uses: the caller
+   * has to release them.
    */
   apart<T>(
     memory: CaptureMemory,

@@ -1,10 +1,10 @@
-/** The list of GPU work that ops append to, and how it becomes command buffers. */
+/** The list of GPU commands that ops append to, and its conversion to command buffers. */
 
 import type { Vec4 } from "./kernel.js";
 import type { Pipeline } from "./pipelines.js";
 import type { Storage } from "./pool.js";
 
-/** A stretch of a buffer that a dispatch binds. */
+/** A range of a buffer that a dispatch binds. */
 export interface BoundRange {
   storage: Storage;
   /** Bytes from the start of the buffer, a multiple of the device's storage alignment. */
@@ -48,21 +48,21 @@ export function storagesOf(command: Command): readonly Storage[] {
   return command.kind === "copy" ? [command.source, command.target] : [command.target];
 }
 
-/** What a profiler that listens is told, in the order in which it happens. */
+/** Callbacks of a profiler, called in the order of the events. */
 export interface Observer {
-  /** A dispatch was recorded, with these values of its uniforms and compile-time choices. */
+  /** Called when a dispatch was recorded, with the values of its uniforms and compile-time choices. */
   dispatch?(
     dispatch: Dispatch,
     params: Readonly<Record<string, number | Vec4>>,
     variant: Readonly<Record<string, string | boolean>>,
   ): void;
-  /** A slice of long work was with the device for so many milliseconds, what others submitted before it included. */
+  /** Called when a slice of long work is done, with the time on the device, work queued before it by other users included. */
   slice?(milliseconds: number): void;
-  /** Memory was taken (positive) or given back (negative). */
+  /** Called when memory was taken (positive) or given back (negative). */
   memory?(label: string, bytes: number): void;
 }
 
-/** Bytes of the block that holds the uniforms of one submission. */
+/** The size in bytes of the block that holds the uniforms of one submission. */
 export const uniformBlockBytes = 1 << 20;
 
 /** Commands in order, with the uniform values of all dispatches packed into one block. */
@@ -87,7 +87,7 @@ export class Recording {
     return new Uint8Array(this.#uniforms, 0, this.#used);
   }
 
-  /** Reserves aligned room for one uniform struct and returns its offset; `write` then fills it. */
+  /** Reserves aligned space for one uniform struct and returns its offset; `write` then fills it. */
   reserveUniform(bytes: number): number {
     const offset = this.#used;
     this.#used += Math.ceil(bytes / this.#alignment) * this.#alignment;
@@ -104,7 +104,7 @@ export class Recording {
     return this.#view;
   }
 
-  /** Hands over the commands, and starts anew. */
+  /** Returns the commands and empties the recording. */
   take(): Command[] {
     const { commands } = this;
     this.commands = [];

@@ -1,4 +1,4 @@
-/** Which bytes of a buffer a view covers, and whether two views share any. */
+/** The bytes of a buffer that a view covers, and a test whether two views overlap. */
 
 /** Bytes at `offset` + Σ index·stride; strides of 0 repeat. */
 export interface Region {
@@ -7,14 +7,14 @@ export interface Region {
   readonly strides: readonly number[];
 }
 
-/** `bytes` in a row. */
+/** A region of `bytes` contiguous bytes. */
 export function stretch(offset: number, bytes: number): Region {
   return { offset, shape: [bytes], strides: [1] };
 }
 
 /**
- * For each of the steps, rising, the first and the last index along it: the offset is written in the mixed radix of the
- * steps. What reaches beyond a step's room counts as all of it, and so does its share of the step above.
+ * Returns the first and the last index along each of the steps, which ascend: the offset is written in the mixed radix of the
+ * steps. A range that exceeds the extent of a step counts as all of it, and so does its share of the step above.
  */
 function intervals({ offset, shape, strides }: Region, steps: readonly number[]): [number, number][] {
   let carry = 0;
@@ -29,8 +29,8 @@ function intervals({ offset, shape, strides }: Region, steps: readonly number[])
 }
 
 /**
- * Whether two regions of a buffer may share a byte: false is certain. Views whose strides divide one another, like those of
- * one dense tensor, are told apart exactly unless one of them runs over the end of a row of the other.
+ * Whether two regions of a buffer may share a byte; false is certain. The result is exact for views whose strides divide one
+ * another, like those of one dense tensor, unless one of them runs over the end of a row of the other.
  */
 export function overlaps(a: Region, b: Region): boolean {
   const steps = [...new Set([1, ...a.strides, ...b.strides])].filter(Boolean).sort((p, q) => p - q);

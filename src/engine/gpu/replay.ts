@@ -1,6 +1,6 @@
 /**
- * Commands with all that it takes to encode them. Everything that does not change from run to run is looked up once, so that
- * a run of captured work costs three calls a dispatch, and two where the pipeline stays.
+ * Commands with everything needed to encode them. Values that do not change from run to run are looked up once, so that a run
+ * of captured work costs three calls per dispatch, or two if the pipeline stays the same.
  */
 
 import type { BindGroupCache } from "./bind-groups.js";
@@ -8,10 +8,10 @@ import type { Pipeline } from "./pipelines.js";
 import type { BufferClear, BufferCopy, Command } from "./recording.js";
 
 interface ReplayDispatch {
-  /** null: that of the dispatch before. */
+  /** null: the pipeline of the previous dispatch. */
   pipeline: GPUComputePipeline | null;
   group: GPUBindGroup;
-  /** Of the uniforms; null for kernels without. */
+  /** Offsets of the uniforms; null for kernels without uniforms. */
   offsets: number[] | null;
   x: number;
   y: number;
@@ -38,12 +38,12 @@ export class Replay {
     this.pipelines = [...new Set(dispatches.map(({ pipeline }) => pipeline))];
   }
 
-  /** The pipelines that have to be compiled before `prepare`. */
+  /** The pipelines that must be compiled before `prepare`. */
   get awaited(): readonly Pipeline[] {
     return this.#stages ? [] : this.pipelines;
   }
 
-  /** Looks up pipelines and bind groups, once. Pipelines that are not compiled are compiled while the caller waits. */
+  /** Looks up pipelines and bind groups once. Blocks while pipelines that are not ready are compiled. */
   prepare(): readonly Stage[] {
     if (this.#stages) return this.#stages;
     const stages: Stage[] = [];
@@ -96,7 +96,7 @@ function encodePass(encoder: GPUCommandEncoder, dispatches: readonly ReplayDispa
   pass.end();
 }
 
-/** A copy or a clear, outside of any pass. */
+/** Encodes a copy or a clear, outside of any pass. */
 export function encodeTransfer(encoder: GPUCommandEncoder, command: BufferCopy | BufferClear): void {
   if (command.kind === "copy") {
     const { source, sourceOffset, target, targetOffset, size } = command;

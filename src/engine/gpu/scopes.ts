@@ -1,10 +1,10 @@
-/** Scopes: what is made in one is freed at its end, unless it is returned or kept. */
+/** Scopes: a resource made in a scope is freed at its end, unless it is returned or kept. */
 
 import { GpuError } from "./errors.js";
 
-/** Something that a scope frees at its end. */
+/** A resource that a scope frees at its end. */
 export interface Scoped {
-  /** Frees it, unless it has been kept or freed already. */
+  /** Frees the resource, unless it has been kept or freed already. */
   dispose(): void;
   readonly kept: boolean;
 }
@@ -12,12 +12,12 @@ export interface Scoped {
 export class Scopes {
   readonly #open: Set<Scoped>[] = [];
 
-  /** Puts something under the innermost scope; without a scope it lives on. */
+  /** Registers a resource with the innermost scope; without a scope it is not freed automatically. */
   track(resource: Scoped): void {
     this.#open.at(-1)?.add(resource);
   }
 
-  /** Runs `body` in a scope around which the scopes that are open stay as they are. See `Gpu.scope`. */
+  /** Runs `body` in a new scope inside the open ones. See `Gpu.scope`. */
   run<T>(body: () => T): T {
     const tracked = new Set<Scoped>();
     this.#open.push(tracked);
@@ -33,7 +33,7 @@ export class Scopes {
     }
   }
 
-  /** Moves what a scope returns to the scope around it. */
+  /** Moves the resources that a scope returns to the enclosing scope. */
   #release(value: unknown, tracked: Set<Scoped>): void {
     if (typeof value !== "object" || value === null) return;
     if (tracked.delete(value as Scoped)) {

@@ -1,11 +1,11 @@
 /**
- * Long recordings in slices: how many of the next dispatches fit into a time that a page can spare, by what such
- * dispatches took before.
+ * Long recordings in slices: computes the number of next dispatches that fit into a time limit, from the measured times of such
+ * dispatches.
  */
 
 import type { Command } from "./recording.js";
 
-/** How fast an estimate follows what is measured. */
+/** The rate at which an estimate follows the measurements. */
 const rate = 0.3;
 
 const keyOf = (command: Command): string | null =>
@@ -16,8 +16,8 @@ export class DispatchTimes {
   readonly #known = new Map<string, number>();
 
   /**
-   * The commands from `first` on that fit into `milliseconds`, as the index after the last: at least one dispatch, and of
-   * those that were never timed no more than one.
+   * Returns the index after the last of the commands, starting with `first`, that fit into `milliseconds`. A slice has at least
+   * one dispatch, and at most one that was never timed.
    */
   sliceEnd(commands: readonly Command[], first: number, milliseconds: number): number {
     let left = milliseconds;
@@ -32,7 +32,7 @@ export class DispatchTimes {
     return commands.length;
   }
 
-  /** Learns that these commands took so long together: what is new takes its equal part, what is known is corrected. */
+  /** Updates the estimates from the total time of these commands: new ones get an equal share, known ones are corrected. */
   learn(commands: readonly Command[], milliseconds: number): void {
     const keys = commands.map(keyOf).filter((key) => key !== null);
     const share = milliseconds / keys.length;

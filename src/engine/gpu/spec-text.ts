@@ -1,6 +1,6 @@
 /**
- * Reads the specs of kernels from the WGSL of a family. The other half is `shaders/generate.mjs`: it checks the declarations and
- * writes them one a line without blanks, as the patterns here expect them.
+ * Parses the specs of kernels from the WGSL of a family. The counterpart is `shaders/generate.mjs`: it checks the declarations
+ * and writes them one per line without blanks, as the patterns here expect.
  */
 
 import {
@@ -50,7 +50,7 @@ function parseUniform(source: string): NonNullable<KernelSpec["uniform"]> {
   return { size: Math.ceil(end / 16) * 16, members };
 }
 
-/** Declarations outside of functions: what each names, a function in its body and its workgroup's size. */
+/** Declarations outside of functions, with the names that each refers to: for a function, in its body and workgroup size. */
 function parseDeclarations(source: string): Map<string, string[]> {
   const code = source.replace(/\/\/.*/g, "");
   const declarations = new Map<string, string[]>();
@@ -68,14 +68,14 @@ function parseDeclarations(source: string): Map<string, string[]> {
   return declarations;
 }
 
-/** What an entry point names, and what that names, and so on. */
+/** The names that an entry point refers to, directly or indirectly. */
 function reachedFrom(entryPoint: string, declarations: ReturnType<typeof parseDeclarations>): Set<string> {
   const reached = new Set([entryPoint]);
   for (const name of reached) for (const word of declarations.get(name) ?? []) reached.add(word);
   return reached;
 }
 
-/** The kernel at one entry point, which reaches these names. */
+/** Parses the kernel of one entry point, which refers to these names. */
 function parseSpec(
   file: string,
   source: string,

@@ -9,7 +9,7 @@ export interface StructLayout {
   readonly offsets: Readonly<Record<string, number>>;
 }
 
-/** A number for each member, no more and no fewer. */
+/** A number for each member of the struct, and no others. */
 export type StructValues<Layout extends StructLayout> = Readonly<Record<keyof Layout["offsets"], number>>;
 
 /** Writes element `index` of an array of structs. */

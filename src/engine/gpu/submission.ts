@@ -1,4 +1,4 @@
-/** Recorded commands on their way to the device: in order, once their pipelines are compiled, whole or in slices. */
+/** Submission of recorded commands: in order, once their pipelines are compiled, whole or in slices. */
 
 import { BindGroupCache } from "./bind-groups.js";
 import type { GpuContext } from "./context.js";
@@ -21,12 +21,12 @@ export class Submission {
   readonly #recording: Recording;
   readonly #failures: Failures;
   readonly #rest: ((promise: Promise<unknown>) => void) | undefined;
-  /** Submissions, writes and read-backs in order: they wait while pipelines compile. */
+  /** Submissions, writes and read-backs in order; they wait while pipelines compile. */
   readonly #queue: WorkQueue;
   readonly #uniforms: GPUBuffer;
   readonly #times = new DispatchTimes();
 
-  /** `recording` is what `flush` submits; `rest` is told of every promise that the device is waited for by. */
+  /** `flush` submits `recording`; `rest` is called with every promise by which the engine waits for the device. */
   constructor(
     context: GpuContext,
     recording: Recording,
@@ -60,7 +60,7 @@ export class Submission {
     this.submit(new Replay(recording.take(), this.bindGroups, this.#uniforms), values);
   }
 
-  /** Submits commands in their turn; `values` of their uniforms are written before. */
+  /** Submits commands in order, after writing the `values` of their uniforms. */
   submit(replay: Replay, values?: Uint8Array<ArrayBuffer>): void {
     const slice = this.#context.sliceMilliseconds;
     this.#queue.push(replay.awaited, () => {
@@ -82,14 +82,14 @@ export class Submission {
           this.#times.learn(part, milliseconds);
           this.#context.observer?.slice?.(milliseconds);
         },
-        () => {}, // the device is lost, which is reported on its own
+        () => {}, // the device is lost, which is reported separately
       );
       first = end;
       if (first < commands.length) yield this.waited(done);
     }
   }
 
-  /** Encodes and submits; with a profiler at work, the commands one by one instead of their replay. */
+  /** Encodes and submits; with an active profiler, encodes the commands one by one instead of replaying them. */
   #encode(replay: Replay): void {
     const { device, profiler } = this.#context;
     replay.prepare();
@@ -138,24 +138,24 @@ export class Submission {
     this.#queue.push([], () => this.#context.device.queue.writeBuffer(target.buffer, byteOffset, bytes));
   }
 
-  /** Like `flush`, and waits, blocking, for pipelines that are missing: before anything is destroyed. */
+  /** Like `flush`, but blocks until missing pipelines are compiled: called before anything is destroyed. */
   finish(): void {
     this.flush();
     this.#queue.finish();
   }
 
-  /** Resolves when all that was asked for has been submitted. */
+  /** Resolves when all requested work has been submitted. */
   done(): Promise<void> {
     return this.waited(this.#queue.done());
   }
 
-  /** The promise, after which something is done that the device is waited for with. */
+  /** Returns the promise, after passing it to `rest`. */
   waited<T>(promise: Promise<T>): Promise<T> {
     this.#rest?.(promise);
     return promise;
   }
 
-  /** Drops what is recorded, and submits what was asked for. */
+  /** Drops the recording, and submits the work requested before. */
   abandon(): void {
     this.#recording.take();
     this.#queue.finish();

@@ -1,11 +1,11 @@
 /**
- * GPU work in the order in which it was asked for, held back while the pipelines it needs are being compiled, and in
- * parts where it leaves others a turn in between.
+ * GPU work in the order of the requests, delayed while its pipelines are being compiled, and split into parts where it lets
+ * other users of the device run in between.
  */
 
 import type { Pipeline } from "./pipelines.js";
 
-/** The parts that are left of some work, each after what is to be waited for before it. */
+/** The remaining parts of a task; each yields the promise to wait for before the next one. */
 export type Parts = Iterator<Promise<unknown>, void>;
 
 interface Task {
@@ -20,22 +20,22 @@ export class WorkQueue {
   readonly #tasks: Task[] = [];
   readonly #onError: (error: unknown) => void;
   #waits = false;
-  /** Of the work that has begun and is not done. */
+  /** The remaining parts of the task that has begun and is not done. */
   #parts: Parts | null = null;
 
-  /** `onError` hears of what a task throws that ran later than it was pushed. */
+  /** Calls `onError` with the error of a task that ran later than it was pushed. */
   constructor(onError: (error: unknown) => void) {
     this.#onError = onError;
   }
 
-  /** Whether anything is held back. */
+  /** Whether any task is waiting. */
   get busy(): boolean {
     return this.#tasks.length > 0 || this.#parts !== null;
   }
 
   /**
-   * Runs `run` once the pipelines are compiled and all earlier tasks have run: at once, if nothing is to be waited
-   * for. A task is left out if the device refuses one of its pipelines, which is an error of its own.
+   * Runs `run` once the pipelines are compiled and all earlier tasks have run: at once, if there is nothing to wait for. Skips
+   * a task if the device refuses one of its pipelines, which is reported separately.
    */
   push(pipelines: readonly Pipeline[], run: Task["run"]): void {
     if (!this.busy && !pipelines.some(undecided)) {
@@ -51,7 +51,7 @@ export class WorkQueue {
     if (this.busy) await new Promise<void>((resolve) => this.push([], resolve));
   }
 
-  /** Runs all tasks now: pipelines that are not ready are compiled one by one while the caller waits; no part waits. */
+  /** Runs all tasks now, without waits between parts. Blocks while pipelines that are not ready are compiled one by one. */
   finish(): void {
     this.#drain();
     for (const task of this.#tasks.splice(0)) {
@@ -79,7 +79,7 @@ export class WorkQueue {
   }
 
   #advance(parts: Parts): void {
-    if (this.#parts !== parts) return; // all of it was needed at once in the meantime
+    if (this.#parts !== parts) return; // `finish` has run it in the meantime
     try {
       const { done, value } = parts.next();
       if (!done) {

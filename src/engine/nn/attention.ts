@@ -1,4 +1,4 @@
-/** Multi-head attention with its projections, of a sequence to itself or to another. */
+/** Multi-head attention with its projections: self-attention, or attention to another sequence. */
 
 import type { Gpu } from "../gpu/gpu.js";
 import { crossAttention, selfAttention } from "../ops/attention.js";
@@ -13,21 +13,21 @@ import { Module } from "./module.js";
 export interface AttentionModuleOptions {
   /** Channels of the sequence attended to. Without it the module is self-attention. */
   context?: number;
-  /** Whether a place sees no later one. Default false. */
+  /** Whether a position attends to no later one. Default false. */
   causal?: boolean;
   /** Whether the projections have biases. Default true. */
   bias?: boolean;
-  /** Of the weights. */
+  /** Initial values of the weights. */
   initialiser?: Initialiser;
 }
 
 /** Further inputs of `Attention.forward`. */
 export interface AttentionInputs {
-  /** `[B, S, context]`: the sequence attended to; for a module made with `context`, and only for it. */
+  /** `[B, S, context]`: the sequence attended to. Required for a module made with `context`, and not allowed otherwise. */
   context?: Tensor;
   /** u32 [B, S]: 1 for keys, 0 for padding. */
   keyMask?: Tensor<"u32">;
-  /** u32, broadcast to [B, H, T, S]: 1 where a query sees a key. */
+  /** u32, broadcast to [B, H, T, S]: 1 where a query may attend to a key. */
   mask?: Tensor<"u32">;
   /** Added to the scores; broadcast to [B, H, T, S]. */
   bias?: Tensor;
@@ -83,7 +83,7 @@ export class Attention extends Module {
     const projections = this.#projections;
     if (keyMask && mask)
       throw new ArgumentError("Attention", "give keyMask or mask, not both: a mask can hide padding, too");
-    // Without anything but padded keys the tuned kernels apply.
+    // The tuned kernels apply if there is no mask other than that of padded keys.
     if (this.#tuned && !causal && !mask && !bias) {
       const options = keyMask ? { mask: keyMask } : {};
       return "qkv" in projections

@@ -15,13 +15,13 @@ export interface Conv2dModuleOptions {
   kernel: Pair;
   /** Step between output pixels; default 1. */
   stride?: Pair;
-  /** One number for all sides, or each by itself; default 0. */
+  /** One number for all sides, or one per side; default 0. */
   padding?: number | Partial<Padding>;
-  /** Runs of channels that are convolved apart; with as many as inputs, a depthwise convolution. Default 1. */
+  /** Runs of channels that are convolved separately; with as many as inputs, a depthwise convolution. Default 1. */
   groups?: number;
   /** Default true. */
   bias?: boolean;
-  /** Of the weight. */
+  /** Initial values of the weight. */
   initialiser?: Initialiser;
 }
 

@@ -16,7 +16,7 @@ export class Dropout extends Module {
     this.rate = rate;
   }
 
-  /** Takes one stream of `rng`. Without one, as in evaluation, it is `x` itself. */
+  /** Takes one stream of `rng`. Without `rng`, as in evaluation, returns `x` itself. */
   forward(x: Tensor, rng: Rng | null = null): Tensor {
     return rng ? dropout(x, this.rate, rng) : passedOn(x);
   }

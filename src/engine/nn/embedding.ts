@@ -1,4 +1,4 @@
-/** Learned vectors by index, with learned positions if wanted. */
+/** Learned vectors by index, optionally with learned positions. */
 
 import type { Gpu } from "../gpu/gpu.js";
 import { embedding } from "../ops/embedding.js";
@@ -8,9 +8,9 @@ import { Module } from "./module.js";
 
 /** Options of `Embedding`. */
 export interface EmbeddingModuleOptions {
-  /** Length of the longest sequence: each place along the last axis of the ids gets a learned vector, too. Default: none. */
+  /** Maximum sequence length: each place along the last axis of the ids also gets a learned vector. Default: no positions. */
   positions?: number;
-  /** Of the vectors and positions; default normal with deviation 0.02. */
+  /** Initial values of the vectors and positions; default normal with deviation 0.02. */
   initialiser?: Initialiser;
 }
 

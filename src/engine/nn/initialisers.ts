@@ -1,4 +1,4 @@
-/** Initial values of parameters: functions of shape, seed and name alone, so that adding a module moves no other. */
+/** Initial values of parameters: functions of shape, seed and name alone, so that adding a module changes no other. */
 
 import { sizeOf } from "../tensor/strided.js";
 
@@ -14,8 +14,8 @@ export function constant(value: number): Initialiser {
  * Independent normal numbers with mean 0, by Box and Muller: σ · (√(−2 ln(1 − u)) · cos 2πv) of two uniform numbers, in
  * float64, rounded to float32.
  *
- * A series gives the cosine, faster than `Math.cos` and to less than a tenth of 2⁻⁴⁰. Where both ends of the margin
- * ±2⁻⁴⁰ round to the same float32, that is the formula's value, to the bit; else `Math.cos` decides.
+ * A series computes the cosine, faster than `Math.cos` and with an error below a tenth of 2⁻⁴⁰. If both ends of the margin
+ * ±2⁻⁴⁰ round to the same float32, that is the exact result of the formula; otherwise `Math.cos` decides.
  */
 export function normal(standardDeviation: number): Initialiser {
   return (shape, seed, name) => {
@@ -48,7 +48,7 @@ export function normal(standardDeviation: number): Initialiser {
 
 /**
  * Normal with deviation `gain`/√fan-in, fan-in being all axes but the last (weights are [in, out] or [kh, kw, in,
- * out]): keeps the variance of activations from layer to layer whatever the width.
+ * out]): keeps the variance of activations from layer to layer for any width.
  */
 export function fanIn(gain = 1): Initialiser {
   return (shape, seed, name) => normal(gain / Math.sqrt(sizeOf(shape.slice(0, -1))))(shape, seed, name);

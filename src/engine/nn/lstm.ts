@@ -8,7 +8,7 @@ import { type Tensor, zeros } from "../tensor/tensor.js";
 import { fanIn, type Initialiser } from "./initialisers.js";
 import { Module } from "./module.js";
 
-/** 1 for the forget gates, so that at first much is kept (Jozefowicz et al. 2015); 0 for the others. */
+/** 1 for the forget gates, so that at first most of the state is kept (Jozefowicz et al. 2015); 0 for the others. */
 const forgetNothing: Initialiser = ([length]) => {
   const width = length! / 4;
   return new Float32Array(length!).fill(1, width, 2 * width);
@@ -32,9 +32,9 @@ abstract class LstmModule extends Module {
   }
 }
 
-/** One step of an LSTM: two products and one dispatch more. For sequences that are known, `Lstm` takes fewer. */
+/** One step of an LSTM: two products and one more dispatch. For sequences known in advance, `Lstm` takes fewer. */
 export class LstmCell extends LstmModule {
-  /** x [B, inputs] and the state before, [B, width] each (default 0) → the state after; its `hidden` is the output. */
+  /** x [B, inputs] and the previous state, [B, width] each (default 0) → the next state; its `hidden` is the output. */
   forward(x: Tensor, state: LstmState | null = null): LstmState {
     return this.gpu.scope(() => {
       const own = linear(x, this.weight, this.bias);
@@ -44,10 +44,10 @@ export class LstmCell extends LstmModule {
   }
 }
 
-/** An LSTM over whole sequences: one product for all inputs, then two dispatches a step. */
+/** An LSTM over whole sequences: one product for all inputs, then two dispatches per step. */
 export class Lstm extends LstmModule {
   /**
-   * x [B, T, inputs] and the state before, [B, width] each (default 0) → the hidden states of all steps [B, T, width], a view,
+   * x [B, T, inputs] and the initial state, [B, width] each (default 0) → the hidden states of all steps [B, T, width], a view,
    * and the state after the last.
    */
   forward(x: Tensor, initial: LstmState | null = null): { outputs: Tensor; state: LstmState } {

@@ -1,18 +1,18 @@
-/** Modules: named parameters and the modules inside. A model is a module whose methods are its forward passes. */
+/** Modules: named parameters and child modules. A model is a module whose methods are its forward passes. */
 
 import type { Gpu } from "../gpu/gpu.js";
 import type { Float } from "../gpu/kernel.js";
 import { type Tensor, untracked } from "../tensor/tensor.js";
 import type { Initialiser } from "./initialisers.js";
 
-/** A tensor of a module, with its name and the way it is trained. */
+/** A tensor of a module, with its name and its training settings. */
 export interface Parameter {
   /** Dotted path from the model, as in its weights file. */
   name: string;
-  /** Its gradient is float32 whatever its own type. */
+  /** The tensor. Its gradient is float32, whatever the tensor's type. */
   tensor: Tensor<Float>;
   initialiser: Initialiser;
-  /** Whether the optimiser changes it. Statistics that the model keeps itself are not trained, but are saved. */
+  /** Whether the optimiser changes the tensor. Statistics that the model itself maintains are not trained, but are saved. */
   trained: boolean;
   /** Whether weight decay applies. */
   decay: boolean;
@@ -23,13 +23,13 @@ export interface ParameterOptions<D extends Float = "f32"> {
   /** Element type; default float32. */
   dtype?: D;
   trained?: boolean;
-  /** Default: tensors with at least two axes decay, biases and norms do not. */
+  /** Whether weight decay applies. Default: tensors with at least two axes decay, biases and norms do not. */
   decay?: boolean;
 }
 
 /**
- * Named parameters and the modules inside. A subclass declares them in its constructor by `parameter` and
- * `child`, and has its forward passes as methods.
+ * Named parameters and child modules. A subclass declares them in its constructor by `parameter` and `child`, and has its
+ * forward passes as methods.
  */
 export abstract class Module {
   readonly gpu: Gpu;
@@ -41,8 +41,8 @@ export abstract class Module {
   }
 
   /**
-   * Declares a parameter of this shape and returns its tensor, without values until `initialise` or a
-   * weights file fills it.
+   * Declares a parameter of this shape and returns its tensor. The content is undefined until `initialise` or a weights file
+   * sets it.
    */
   protected parameter<D extends Float = "f32">(
     name: string,
@@ -57,7 +57,7 @@ export abstract class Module {
     return tensor;
   }
 
-  /** Declares a module inside; its parameters are named `name.…`. */
+  /** Declares a child module; its parameters are named `name.…`. */
   protected child<M extends Module>(name: string, module: M): M {
     this.#children.push({ name, module });
     return module;
@@ -69,7 +69,7 @@ export abstract class Module {
     return own.concat(this.#children.flatMap(({ name, module }) => module.parameters(`${prefix}${name}.`)));
   }
 
-  /** Trained numbers, those of the modules inside included. */
+  /** The number of trained elements, including those of child modules. */
   get parameterCount(): number {
     return this.parameters().reduce((sum, { tensor, trained }) => sum + (trained ? tensor.size : 0), 0);
   }

@@ -1,7 +1,7 @@
 /**
- * The trained parameters of a model in one buffer, their gradients in another: what an optimiser works on. A parameter in
- * float16 has a float32 master there, since small steps would be lost in eleven bits; itself it lies in a third buffer, at
- * the same place.
+ * The trained parameters of a model in one buffer and their gradients in another, for an optimiser. A float16 parameter has a
+ * float32 master there, since small steps would be lost in eleven bits; the parameter itself lies in a third buffer, at the
+ * same offset.
  */
 
 import type { Gpu } from "../gpu/gpu.js";
@@ -10,7 +10,7 @@ import { copyStrided } from "../tensor/strided.js";
 import { clear, type Tensor, untracked } from "../tensor/tensor.js";
 import type { Module, Parameter } from "./module.js";
 
-/** Parameters start at multiples of this many elements: any device can bind them there. */
+/** Parameters start at multiples of this number of elements: any device can bind them there. */
 export const blockElements = 64;
 
 function blocksOf({ tensor }: Parameter): number {
@@ -18,8 +18,8 @@ function blocksOf({ tensor }: Parameter): number {
 }
 
 /**
- * Parameters of a module moved into one buffer, and their gradients into another: an optimiser then takes
- * one dispatch instead of one for each. The tensors of the module become views.
+ * Parameters of a module moved into one buffer, and their gradients into another: an optimiser then takes one dispatch instead
+ * of one per parameter. The tensors of the module become views.
  */
 export class PackedParameters {
   readonly gpu: Gpu;
@@ -27,7 +27,7 @@ export class PackedParameters {
   /** [n] all values and all gradients, n a multiple of `blockElements`; the gaps between parameters stay 0. */
   readonly values: Tensor;
   readonly gradients: Tensor;
-  /** [n], all values in float16, if some parameter is: those are views of it, the others' places are not read. */
+  /** [n], all values in float16, if some parameter is float16: those are views of it, the places of the others are not read. */
   readonly rounded: Tensor<"f16"> | null;
   /** The float32 master of each float16 parameter, by its name: a view of `values`. */
   readonly masters: ReadonlyMap<string, Tensor>;
@@ -35,8 +35,8 @@ export class PackedParameters {
   readonly blockDecay: Float32Array;
 
   /**
-   * The trained parameters of `module` in as many packs, in their order, as the device's limits on a binding and a buffer
-   * demand: one as a rule.
+   * Packs the trained parameters of `module`, in their order, into as few packs as the device's limits on bindings and buffers
+   * allow: usually one.
    */
   static of(module: Module): PackedParameters[] {
     const { maxStorageBufferBindingSize, maxBufferSize } = module.gpu.limits;
@@ -45,7 +45,7 @@ export class PackedParameters {
     return PackedParameters.split(module, most);
   }
 
-  /** In packs of at most `mostBytes`, but for a parameter that is larger alone. */
+  /** Splits the parameters into packs of at most `mostBytes`; a single larger parameter gets a larger pack. */
   static split(module: Module, mostBytes: number): PackedParameters[] {
     const packs: Parameter[][] = [[]];
     let bytes = 0;
@@ -100,12 +100,12 @@ export class PackedParameters {
     this.round();
   }
 
-  /** Sets the float16 parameters to their masters: after anything else than the optimiser has changed the values. */
+  /** Sets the float16 parameters to their masters. Call it after anything other than the optimiser has changed the values. */
   round(): void {
     if (this.rounded) copyStrided(this.values, this.rounded, { accumulate: false });
   }
 
-  /** The next backward pass overwrites the gradients. */
+  /** Makes the next backward pass overwrite the gradients. */
   zeroGrad(): void {
     for (const { tensor } of this.parameters) zeroGrad(tensor);
   }

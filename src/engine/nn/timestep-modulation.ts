@@ -11,7 +11,7 @@ import { Module } from "./module.js";
 /**
  * For each of `layers` adaptive norms: a learned embedding of t, SiLU, and a linear map to scale and shift
  * (VQ-Diffusion's AdaLayerNorm). The layers' tables and maps lie side by side, so that all of them are computed in
- * two dispatches whatever their number.
+ * two dispatches, regardless of their number.
  */
 export class TimestepModulation extends Module {
   readonly #layers: number;
@@ -24,7 +24,7 @@ export class TimestepModulation extends Module {
     super(gpu);
     this.#layers = layers;
     this.#channels = channels;
-    // Row t is for time t; row 0, clean data, is never asked for.
+    // Row t is for time t; row 0, clean data, is never looked up.
     this.#table = this.parameter("table", [timesteps + 1, layers * channels], normal(1), { decay: false });
     this.#weight = this.parameter("weight", [layers, channels, 2 * channels], normal(0.02));
     this.#bias = this.parameter("bias", [layers, 1, 2 * channels], constant(0), { decay: false });
@@ -35,7 +35,7 @@ export class TimestepModulation extends Module {
     const [layers, channels] = [this.#layers, this.#channels] as const;
     const batch = t.shape[0]!;
     const all = modulation(embedding(this.#table, t), this.#weight, this.#bias);
-    // Small batches of narrow networks put a layer's rows where no binding may start: those are copied.
+    // With small batches of narrow networks a layer's rows start at an offset that cannot be bound: those are copied.
     return Array.from({ length: layers }, (_, layer) =>
       contiguous(all.slice(0, layer, 1).reshape([batch, 2 * channels])),
     );

@@ -1,4 +1,4 @@
-/** Where the largest and smallest elements along an axis lie (shaders/reduce/extreme.wgsl). */
+/** Indices of the largest and smallest elements along an axis (shaders/reduce/extreme.wgsl). */
 
 import * as kernels from "../gpu/more-kernels.generated.js";
 import { checkTensors } from "../tensor/arguments.js";
@@ -6,9 +6,9 @@ import { empty, type Tensor } from "../tensor/tensor.js";
 import { axesAround } from "./axes-around.js";
 import { contiguous } from "./copy.js";
 
-/** Elements that one invocation looks at before it is worth sharing an axis between several. */
+/** The axis length up to which one invocation is faster than several that share the axis. */
 const serialLength = 64;
-/** Outputs from which on one invocation an output keeps an adapter busy. */
+/** The number of outputs from which one invocation per output keeps an adapter busy. */
 const manyOutputs = 16384;
 
 function extreme(op: string, MINIMUM: boolean, input: Tensor, axis: number): Tensor<"u32"> {
@@ -42,7 +42,7 @@ function extreme(op: string, MINIMUM: boolean, input: Tensor, axis: number): Ten
   });
 }
 
-/** The index of the largest element along an axis, which the result lacks: the first of equals; a NaN wins. No gradient. */
+/** The index of the largest element along an axis, which is removed. Ties give the first; a NaN wins. No gradient. */
 export const argmax = (x: Tensor, axis = -1): Tensor<"u32"> => extreme("argmax", false, x, axis);
-/** The index of the smallest element along an axis, which the result lacks: the first of equals; a NaN wins. No gradient. */
+/** The index of the smallest element along an axis, which is removed. Ties give the first; a NaN wins. No gradient. */
 export const argmin = (x: Tensor, axis = -1): Tensor<"u32"> => extreme("argmin", true, x, axis);

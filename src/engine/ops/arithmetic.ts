@@ -1,4 +1,4 @@
-/** Arithmetic of tensors with tensors and numbers. A number costs no tensor where one kernel can take it as a constant. */
+/** Arithmetic of tensors with tensors and numbers. A number needs no tensor if the kernel can take it as a constant. */
 
 import type { Gpu } from "../gpu/gpu.js";
 import { ArgumentError } from "../tensor/errors.js";
@@ -8,10 +8,10 @@ import { fill } from "./copy.js";
 import * as elementwise from "./elementwise.js";
 import { power } from "./functions.js";
 
-/** What arithmetic takes: a tensor, or a number that stands for one of any shape. */
+/** An operand of arithmetic: a tensor, or a number that stands for a tensor of any shape. */
 export type Operand = Tensor | number;
 
-/** A number as a scalar tensor, which a kernel writes: it may be made in captured work. */
+/** Makes a scalar tensor of a number. A kernel writes it, so it may be made in captured work. */
 function scalar(gpu: Gpu, value: number): Tensor {
   const made = empty(gpu, [], "f32", `${value}`);
   fill(made, value);
@@ -63,8 +63,8 @@ export const maximum = (x: Operand, y: Operand): Tensor => arithmetic("maximum",
 export const minimum = (x: Operand, y: Operand): Tensor => arithmetic("minimum", elementwise.minimum, x, y);
 
 /**
- * x to the power of y. A negative x needs a whole y and else gives NaN. By y, the derivative is 0 where x = 0 and NaN where
- * x < 0. Whole constant powers up to 64 are products, exact where the result is.
+ * x to the power of y. A negative x requires an integer y and otherwise gives NaN. The derivative with respect to y is 0 where
+ * x = 0 and NaN where x < 0. Constant integer powers up to 64 are products, exact if the result is representable.
  */
 export function pow(x: Operand, y: Operand): Tensor {
   if (x instanceof Tensor && typeof y === "number") return power(x, y);

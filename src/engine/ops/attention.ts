@@ -1,7 +1,8 @@
 /**
  * Scaled dot-product attention that never holds a T×S matrix (FlashAttention, arXiv 2205.14135), and a separate
- * read-out of its weights: shaders/attention/attention.wgsl; for software adapters shaders/attention/attention-subgroup.wgsl (subgroups of
- * eight lanes and more) and shaders/attention/attention-registers.wgsl.
+ * read-out of its weights: shaders/attention/attention.wgsl; for software adapters
+ * shaders/attention/attention-subgroup.wgsl (subgroups of eight lanes and more) and
+ * shaders/attention/attention-registers.wgsl.
  */
 
 import type { Gpu } from "../gpu/gpu.js";
@@ -18,7 +19,7 @@ import { type Grid, type InTable, type Numbers, pick, type Variant } from "./var
 
 /** Options of `attention`. */
 export interface AttentionOptions {
-  /** u32 [B, S]: 1 where a key may be attended to, 0 where not (padding). A query left without keys gets output 0. */
+  /** u32 [B, S]: 1 where a key may be attended to, 0 where not (padding). A query without keys gets output 0. */
   mask?: Tensor<"u32">;
   /** Factor on q·k; 1/√D by default. */
   scale?: number;
@@ -28,7 +29,7 @@ export interface AttentionOptions {
 export interface AttentionResult<D extends Float = "f32"> {
   /** [B, T, H·D], of the element type of q, k and v. */
   output: Tensor<D>;
-  /** log Σⱼ exp(scale q·kⱼ), [B, H, T]; -1e30 for a query left without keys. Off the tape. */
+  /** log Σⱼ exp(scale q·kⱼ), [B, H, T]; -1e30 for a query without keys. Off the tape. */
   logSumExp: Tensor;
 }
 
@@ -98,7 +99,7 @@ function check(
   return { op, batches, queries, keys, heads, width, scale: options.scale ?? 1 / Math.sqrt(width), mask };
 }
 
-/** Where a part starts and how far its rows and batches are apart, in vec4. */
+/** The start of a part and the strides of its batches and rows, in vec4. */
 function place({ tensor, channel }: Part): { offset: number; batch: number; row: number } {
   return {
     offset: (tensor.offset + channel) / 4,
@@ -135,7 +136,7 @@ function parameters(problem: Problem, q: Part, k: Part, v: Part) {
   };
 }
 
-/** What the tunables of an attention kernel depend on. */
+/** The shape that the tunables of an attention kernel depend on. */
 function shapeOf({ batches, heads, queries, keys, width }: Problem): number[] {
   return [batches * heads, queries, keys, width];
 }
@@ -150,16 +151,16 @@ interface AttentionVariant extends Variant<Problem> {
   grid(gpu: Gpu, problem: Problem, tuned: Numbers, entry: Entry, owned: number, walked: number): Grid;
 }
 
-/** Lanes that pass rows to each other by shuffles, which saves loads. With four it was slower than doing without. */
+/** Lanes that exchange rows by shuffles, which saves loads. With four lanes, shuffles were slower than none. */
 const shuffleLanes = 8;
 
 /**
- * So few owned rows are one a lane, and so few walked ones loaded one a lane: the tuned numbers gain little there (of owned
- * rows none at 16, a twentieth at 64), while the kernels with one take half as long to compile.
+ * Up to this number of owned rows each lane has one, and up to this number of walked rows each lane loads one. The tuned
+ * numbers gain little there (for owned rows nothing at 16, a twentieth at 64), and kernels with one compile in half the time.
  */
 const shortRows = 64;
 
-/** What the portable kernels call the rows that a lane owns. */
+/** The tunables of the portable kernels for the rows that a lane owns. */
 const portableRows = { forward: "QUERIES", backwardQuery: "BACK_QUERIES", backwardKeyValue: "BACK_KEYS" };
 
 const variants: readonly AttentionVariant[] = [
@@ -207,16 +208,15 @@ function variantFor(gpu: Gpu, problem: Problem, entry: Entry): AttentionVariant 
   return pick(variants, KERNEL, gpu, problem);
 }
 
-/** Without a mask the binding still needs a buffer, which the kernel then does not read. */
+/** The mask, or a buffer in its place: the binding needs one, although the kernel does not read it without a mask. */
 function maskBinding(problem: Problem, instead: Tensor<Float>): Tensor<"u32"> | Storage {
   return problem.mask ?? instead.storage;
 }
 
 /**
- * Where the forward kernels keep their sums, which are float32: in the output if that is, else beside it, in room for the
- * width of a head. Wider than 128, null: an invocation's own array would be too large (it also takes many seconds to
- * compile), so the output comes as float32 and is rounded by a second dispatch. So it does from the kernel in registers,
- * which has no arrays.
+ * The place of the forward kernels' float32 sums: the output if that is float32, else an array of the width of a head. For
+ * widths above 128, null: an array per invocation would be too large (and takes many seconds to compile), so the output is
+ * float32 and a second dispatch rounds it. The same applies to the kernel in registers, which has no arrays.
  */
 function sumsPlace(
   { width }: Problem,
@@ -264,13 +264,13 @@ function runForward<D extends Float>(
   return { output, rows };
 }
 
-/** A dense gradient buffer and where in its rows the parts go, in channels. */
+/** A dense gradient buffer and the offsets of the parts in its rows, in channels. */
 interface GradientTarget {
   tensor: Tensor;
   accumulate: boolean;
 }
 
-/** Where in the rows of a gradient buffer the gradient of the queries goes, or those of keys and values, in channels. */
+/** The offset in the rows of a gradient buffer of the queries' gradient, or of those of keys and values, in channels. */
 type Channels = { query: number } | { key: number; value: number };
 
 function runBackward(
@@ -314,8 +314,8 @@ function runBackward(
 }
 
 /**
- * Attention over the parts that lie in `inputs`, of which the first holds q, on the tape. The gradient of q goes to the first
- * input from its first channel on; `backward` then runs the pass for the gradients of k and v, with what q's was written to.
+ * Attention over the parts in `inputs`, of which the first holds q, on the tape. The gradient of q goes to the first input from
+ * its first channel on; `backward` then runs the pass for the gradients of k and v, with the target of q's gradient.
  */
 function attend<D extends Float>(
   op: string,
@@ -343,7 +343,7 @@ function attend<D extends Float>(
     return (dy, grads) => {
       const run = (target: GradientTarget, channels: Channels) =>
         runBackward(problem, savedParts, { ...saved, dy }, target, channels);
-      // delta = rowsum(dO∘O) comes out of the pass for dq, so that pass runs even when nobody wants dq itself.
+      // The pass for dq also computes delta = rowsum(dO∘O), so that pass runs even if dq itself is not needed.
       const target = grads.sinkOrUnused(0, shape);
       run(target, { query: 0 });
       backward(run, grads, target);
@@ -459,7 +459,7 @@ export function attention<D extends Float>(
 
 /**
  * The attention weights themselves, for inspection only (this is the T×S matrix): [B, H, T, S], or their mean over the
- * heads [B, T, S]. `logSumExp` is what the attention op returned for the same q, k, mask and scale. q and k are
+ * heads [B, T, S]. `logSumExp` is the result of the attention op for the same q, k, mask and scale. q and k are
  * [B, T, H·D] and [B, S, H·D]; slices of packed projections are read in place. Off the tape.
  */
 export function attentionMap<D extends Float>(

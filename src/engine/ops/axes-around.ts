@@ -1,4 +1,4 @@
-/** A tensor as a kernel along one axis sees it. */
+/** The shape of a tensor for a kernel along one axis. */
 
 import type { DType } from "../gpu/kernel.js";
 import { ShapeError } from "../tensor/errors.js";
@@ -9,7 +9,7 @@ export interface AxesAround {
   outer: number;
   length: number;
   inner: number;
-  /** Counted from the first. */
+  /** Index of the axis, counted from the first. */
   axis: number;
 }
 

@@ -5,7 +5,7 @@ import type { Tensor } from "../tensor/tensor.js";
 import { permute } from "./shapes.js";
 import * as last from "./softmax.js";
 
-/** `op` over an axis that is made the last for it. */
+/** Applies `op` over an axis, after moving that axis to the end. */
 function along(name: string, op: (x: Tensor) => Tensor, x: Tensor, axis: number): Tensor {
   checkTensors(name, "f32", x);
   if (axis === -1 || x.rank === 0) return op(x);
@@ -24,5 +24,5 @@ function along(name: string, op: (x: Tensor) => Tensor, x: Tensor, axis: number)
 export const softmax = (x: Tensor, axis = -1): Tensor => along("softmax", last.softmax, x, axis);
 /** x − log Σ exp(x) over one axis. Shape as x. */
 export const logSoftmax = (x: Tensor, axis = -1): Tensor => along("logSoftmax", last.logSoftmax, x, axis);
-/** log Σ exp(x) over one axis, which the result lacks. */
+/** log Σ exp(x) over one axis, which is removed. */
 export const logSumExp = (x: Tensor, axis = -1): Tensor => along("logSumExp", last.logSumExp, x, axis);

@@ -10,7 +10,7 @@ import { mean } from "./reduce.js";
 
 /** Options of `binaryCrossEntropy`. */
 export interface BinaryCrossEntropyOptions {
-  /** Factor on the loss of positives, for classes that are rare; default 1. */
+  /** Factor on the loss of positives, for rare classes; default 1. */
   positiveWeight?: number;
 }
 

@@ -1,4 +1,4 @@
-/** Gradients of a function beside finite differences of it. */
+/** Comparison of the gradients of a function with finite differences. */
 
 import type { Gpu } from "../gpu/gpu.js";
 import type { DType, Float } from "../gpu/kernel.js";
@@ -11,36 +11,36 @@ import { fromArray, Tensor } from "../tensor/tensor.js";
 export interface GradientCheckOptions {
   /** Step of the differences, relative to max(1, |x|); default 1/64. */
   step?: number;
-  /** Difference allowed, absolute; default 10⁻³ of the largest gradient of the input, at least 10⁻³. */
+  /** Absolute tolerance; default 10⁻³ of the largest gradient of the input, at least 10⁻³. */
   abs?: number;
-  /** Difference allowed, relative to the finite difference; default 1 %. */
+  /** Tolerance relative to the finite difference; default 1 %. */
   rel?: number;
-  /** Elements of each input that are checked, evenly spread; default 64. Each costs four runs of the function. */
+  /** The maximum number of elements checked per input, evenly spread; default 64. Each costs four runs of the function. */
   most?: number;
 }
 
 /** One element of an input. */
 export interface CheckedElement {
   index: readonly number[];
-  /** From the backward pass. */
+  /** The gradient from the backward pass. */
   gradient: number;
-  /** From finite differences. */
+  /** The derivative from finite differences. */
   difference: number;
 }
 
-/** What `checkGradients` found about one input. */
+/** The result of `checkGradients` for one input. */
 export interface CheckedInput {
   label: string;
   shape: readonly number[];
-  /** How many elements were checked. */
+  /** The number of elements checked. */
   checked: number;
   /** Elements whose gradient is too far from the difference, the worst first. */
   wrong: readonly CheckedElement[];
-  /** The element that is furthest off, in units of what is allowed. */
+  /** The element with the largest error, relative to the tolerance. */
   worst: CheckedElement;
 }
 
-/** What `checkGradients` has found; prints itself as a table of inputs. */
+/** The result of `checkGradients`; prints itself as a table of inputs. */
 export class GradientReport {
   readonly inputs: readonly CheckedInput[];
 
@@ -53,7 +53,7 @@ export class GradientReport {
     return this.inputs.every(({ wrong }) => wrong.length === 0);
   }
 
-  /** A line or more for each input, with the element that is furthest off or those that are wrong. */
+  /** Formats one or more lines per input, with the element of largest error or those that are wrong. */
   toString(): string {
     const element = ({ index, gradient, difference }: CheckedElement) =>
       `[${index.join(", ")}] gradient ${gradient.toPrecision(5)}, difference ${difference.toPrecision(5)}`;
@@ -66,7 +66,7 @@ export class GradientReport {
   }
 }
 
-/** Repeatable numbers in [-1, 1] that the elements of the result are weighted with. */
+/** Reproducible weights in [-1, 1] for the elements of the result. */
 function weightsFor(length: number): Float32Array {
   return Float32Array.from(
     { length },
@@ -74,7 +74,7 @@ function weightsFor(length: number): Float32Array {
   );
 }
 
-/** The index of a flat place in a shape. */
+/** Converts a flat position to an index in a shape. */
 function indexOf(place: number, shape: readonly number[]): number[] {
   let rest = place;
   return shape
@@ -88,11 +88,11 @@ function indexOf(place: number, shape: readonly number[]): number[] {
 }
 
 /**
- * Compares the gradients of Σ w · fn(inputs), w fixed numbers, that a backward pass gives with central differences, of two
- * step lengths and without their error of third order. Takes copies of the inputs; those of float32 are differentiated,
- * others passed on. `fn` must give the same result each time (no dropout), and be smooth around the inputs: at a kink
- * such as relu's at 0, differences are not derivatives. Float32 results limit the comparison to about three digits: a
- * check of formulas, not of rounding. Throws an `ArgumentError` if `fn` returns no tensor or is not repeatable.
+ * Compares the gradients of Σ w · fn(inputs), w fixed numbers, from a backward pass with central differences of two step
+ * lengths, combined to cancel their third-order error. Copies the inputs; float32 inputs are differentiated, others passed on.
+ * `fn` must give the same result each time (no dropout), and be smooth around the inputs: at a kink such as relu's at 0,
+ * differences are not derivatives. Float32 results limit the comparison to about three digits: it checks formulas, not
+ * rounding. Throws an `ArgumentError` if `fn` returns no tensor or is not repeatable.
  */
 export async function checkGradients<const T extends readonly Tensor<DType>[]>(
   fn: (...inputs: T) => Tensor<Float>,
@@ -187,7 +187,7 @@ async function differenceAt(
   const x = own[place]!;
   const h = step * Math.max(1, Math.abs(x));
   const slope = async (reach: number) => {
-    // As float32 holds them: the width is what the numbers differ by.
+    // Round to float32: the width is the difference of the rounded numbers.
     const [above, below] = [Math.fround(x + reach), Math.fround(x - reach)];
     const at = async (value: number) => {
       leaf.write(own.with(place, value));

@@ -1,15 +1,15 @@
-/** Sums of parts that were computed side by side, as gradients of parameters are (shaders/reduce/combine.wgsl). */
+/** Sums of parts that were computed in parallel, such as gradients of parameters (shaders/reduce/combine.wgsl). */
 
 import * as kernels from "../gpu/kernels.generated.js";
 import type { Tensor } from "../tensor/tensor.js";
 
-/** Where a gradient goes: a dense tensor, overwritten or added to. */
+/** The target of a gradient: a dense tensor, overwritten or added to. */
 export interface Sink {
   tensor: Tensor;
   accumulate: boolean;
 }
 
-/** Adds up parts [splits, …], in their order: `headSize` elements of each into `head`, those behind them, if any, into `tail`. */
+/** Adds up parts [splits, …] in their order: `headSize` elements of each into `head`, any remaining ones into `tail`. */
 export function combineParts(parts: Tensor, headSize: number, head: Sink, tail: Sink | null): void {
   const { gpu } = parts;
   const [splits] = parts.shape as [number];

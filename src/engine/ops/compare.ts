@@ -10,11 +10,11 @@ import { empty, Tensor } from "../tensor/tensor.js";
 import { broadcastShape, fiveAxes, mul, repeatedStrides } from "./elementwise.js";
 import { sumTo } from "./reduce.js";
 
-/** Element types that are compared and chosen. */
+/** Element types of comparisons and choices. */
 type Compared = "f32" | "u32" | "i32";
 type Relation = "eq" | "ne" | "lt" | "le" | "gt" | "ge";
 
-/** The word that holds a number as an element of a type. Throws an `ArgumentError` for one that the type does not have. */
+/** The word that represents a number as an element of a type. Throws an `ArgumentError` if the type cannot represent it. */
 function wordOf(op: string, value: number, dtype: Compared): number {
   const word = new DataView(new ArrayBuffer(4));
   if (dtype === "f32") word.setFloat32(0, value);
@@ -33,13 +33,13 @@ function checkCompared(op: string, ...tensors: readonly Tensor<DType>[]): void {
     if (dtype === "f16") throw new ArgumentError(op, `${label} is f16; cast it to f32`);
 }
 
-/** Offset and strides of an operand along the axes of a result; of a number, zeros. */
+/** Offset and strides of an operand along the axes of a result; zeros for a number. */
 function placed(x: Tensor<DType> | number | null, shape: readonly number[]) {
   if (!(x instanceof Tensor)) return { offset: 0, first: 0, rest: [0, 0, 0, 0] as const };
   return { offset: x.offset, ...fiveAxes(repeatedStrides(x as Tensor, shape), 0) };
 }
 
-/** The operands of a kernel, as parameters and variants. `numbers` tells the type of those that are numbers. */
+/** The operands of a kernel, as parameters and variants. `numbers` is the element type of operands that are numbers. */
 function operands(
   op: string,
   dtype: Compared,
@@ -69,7 +69,7 @@ function operands(
   };
 }
 
-/** The element type that two operands have in common, and a tensor among them. */
+/** The common element type of two operands, and a tensor among them. */
 function common(op: string, x: Tensor<DType> | number, y: Tensor<DType> | number) {
   const tensors = [x, y].filter((each) => typeof each !== "number");
   const [first] = tensors as Tensor<Compared>[];
@@ -110,7 +110,7 @@ function compare<D extends Compared>(OP: Relation, x: Tensor<D> | number, y: Ten
   return truth;
 }
 
-/** 1 where x = y, else 0, as float32: comparisons count, average and multiply. Shapes broadcast. No gradient. */
+/** 1 where x = y, else 0, as float32, so that results can be summed, averaged and multiplied. Shapes broadcast. No gradient. */
 export const eq = <D extends Compared>(x: Tensor<D>, y: Tensor<NoInfer<D>> | number): Tensor =>
   compare("eq", x, y);
 /** 1 where x ≠ y, else 0. */
@@ -131,7 +131,7 @@ export const ge = <D extends Compared>(x: Tensor<D>, y: Tensor<NoInfer<D>> | num
 
 /**
  * x where `condition` is not 0, else y: element by element with broadcasting; x or y may be a number. The gradient goes to
- * the operand that was chosen.
+ * the chosen operand.
  */
 export function where<D extends Compared = "f32">(
   condition: Tensor<Compared>,
@@ -169,7 +169,7 @@ export function where<D extends Compared = "f32">(
   return made;
 }
 
-/** into (+)= condition ? x : y, dense and in the shape that all broadcast to. */
+/** into (+)= condition ? x : y; `into` is dense and has the shape that all broadcast to. */
 function choose(
   condition: Tensor<Compared>,
   x: Tensor<DType> | number,

@@ -1,4 +1,4 @@
-/** Transposed convolution: the convolution that goes from small pictures to large ones (kernels of conv2d). */
+/** Transposed convolution, from small pictures to large ones (kernels of conv2d). */
 
 import { checkTensors } from "../tensor/arguments.js";
 import { ShapeError } from "../tensor/errors.js";
@@ -8,9 +8,9 @@ import { backwardInput, backwardWeight, forward, type Geometry, planFor } from "
 
 /** Options of `convTranspose2d`. */
 export interface ConvTranspose2dOptions {
-  /** Step between the places of input pixels in the output; default 1. */
+  /** Step in the output between the positions of input pixels; default 1. */
   stride?: number;
-  /** Cut off on all sides; default 0. */
+  /** Pixels removed on all sides; default 0. */
   padding?: number;
 }
 
@@ -35,7 +35,7 @@ export function convTranspose2d(x: Tensor, weight: Tensor, options: ConvTranspos
   const width = (outWidth - 1) * stride + kernelWidth - 2 * padding;
   if (height < 1 || width < 1)
     throw new ShapeError("convTranspose2d", `${shapes}: padding ${padding} leaves nothing`);
-  // Named as in the convolution that this is the adjoint of: our output is its input.
+  // Names refer to the convolution whose adjoint this is: our output is its input.
   const geometry: Geometry = {
     batch,
     height,
@@ -64,7 +64,7 @@ export function convTranspose2d(x: Tensor, weight: Tensor, options: ConvTranspos
         if (accumulate) grads.give(0, dx);
       }
       if (grads.needs(1)) {
-        // The op has no bias, whose gradient the kernel writes all the same.
+        // The op has no bias, but the kernel still writes its gradient.
         backwardWeight(plan, dy, input, grads.sink(1), grads.sinkOrUnused(2, [outChannels]));
       }
     };

@@ -13,16 +13,16 @@ import { type Pair, window2d } from "./window2d.js";
 export interface Conv2dGroupsOptions {
   /** Step between output pixels; default 1. */
   stride?: Pair;
-  /** One number for all sides, or each by itself; default 0. */
+  /** One number for all sides, or one per side; default 0. */
   padding?: number | Partial<Padding>;
-  /** [O] or null. */
+  /** The bias [O], or null. */
   bias?: Tensor | null;
 }
 
 /**
  * y[b, oy, ox, o] = bias[o] + Σ x[b, oy·s + ky − top, ox·s + kx − left, g(o)·I/groups + i] · weight[ky, kx, i, o]: output
- * channels [O] and input channels [I] are cut into `groups` equal runs, and a run of outputs reads the run of inputs of the
- * same number, g(o). x [B, H, W, I], weight [KH, KW, I/groups, O] → [B, OH, OW, O]. With groups = I it is a depthwise
+ * channels [O] and input channels [I] are split into `groups` equal runs, and a run of outputs reads the run of inputs with the
+ * same index, g(o). x [B, H, W, I], weight [KH, KW, I/groups, O] → [B, OH, OW, O]. With groups = I it is a depthwise
  * convolution. Differentiable in x, weight and bias. With one group, `conv2d` is faster.
  */
 export function conv2dGroups(
@@ -71,7 +71,7 @@ export function conv2dGroups(
   const { forward, backwardInput, backwardWeight } = kernels.conv2dGroups;
   const y = empty(gpu, [batch, outHeight, outWidth, outputs], "f32", op);
   const tune = gpu.tunables(forward, tunedFor);
-  // Something has to be bound where there is no bias.
+  // Without a bias, its binding still needs a buffer.
   gpu.run(forward, { input: x, weight, bias: bias ?? weight, output: y }, params, {
     groups: gpu.groups1d(batch * outHeight * Math.ceil(outWidth / tune.PIXELS) * outputs, tune.WORKGROUP),
     variant: { HAS_BIAS: bias !== null },
@@ -93,7 +93,7 @@ export function conv2dGroups(
       }
       if (!grads.needs(1) && !grads.needs(2)) return;
       const rows = kernelHeight * kernelWidth * inputs + 1;
-      // The sum over pixels is split until there is work for every core of the device.
+      // Split the sum over pixels until there is work for every core of the device.
       const wanted = gpu.software ? 1024 : 65536;
       const splits = Math.max(1, Math.min(Math.ceil(wanted / (rows * outputs)), batch * outHeight, 64));
       const partial = empty(gpu, [splits, rows, outputs], "f32", "conv2dGroups weight gradient splits");
@@ -105,7 +105,7 @@ export function conv2dGroups(
           groups: gpu.groups1d(partial.size, gpu.tunables(backwardWeight).WORKGROUP),
         },
       );
-      // A gradient that nobody wants goes where it is freed with the scope of the backward pass.
+      // An unused gradient goes into memory that is freed with the scope of the backward pass.
       const sinkOf = (i: number, shape: readonly number[]) =>
         grads.needs(i) ? grads.sink(i) : { tensor: empty(gpu, shape, "f32", "unused"), accumulate: false };
       combineParts(partial, (rows - 1) * outputs, sinkOf(1, filter.shape), sinkOf(2, [outputs]));

@@ -1,4 +1,7 @@
-/** Two-dimensional convolution, channels last, and its gradients (shaders/conv2d/conv2d.wgsl, conv2d-subgroups.wgsl, conv2d-registers.wgsl). */
+/**
+ * Two-dimensional convolution, channels last, and its gradients (shaders/conv2d/conv2d.wgsl, conv2d-subgroups.wgsl,
+ * conv2d-registers.wgsl).
+ */
 
 import type { Gpu } from "../gpu/gpu.js";
 import * as kernels from "../gpu/kernels.generated.js";
@@ -22,9 +25,9 @@ export interface Padding {
 export interface Conv2dOptions {
   /** Step between output pixels, in both directions; default 1. */
   stride?: number;
-  /** One number for all sides, or each by itself; default 0. */
+  /** One number for all sides, or one per side; default 0. */
   padding?: number | Partial<Padding>;
-  /** [O] or null. */
+  /** The bias [O], or null. */
   bias?: Tensor | null;
 }
 
@@ -44,19 +47,19 @@ export interface Geometry {
   left: number;
 }
 
-/** What gathers: for each pixel of its result, from what the taps reach. */
+/** The entry points that gather: each pixel of the result from the pixels that the taps reach. */
 type Gather = "forward" | "backwardInput";
 
 interface ConvolutionVariant extends Variant<void> {
   gather(entry: Gather): InTable<typeof kernels.conv2d.forward>;
   backwardWeight(): InTable<typeof kernels.conv2d.backwardWeight>;
-  /** Channels that it counts as one: 4 if it reads vectors. */
+  /** Channels per unit: 4 if the kernel reads vectors. */
   readonly each: 1 | 4;
-  /** Whether its workgroups are numbered in one line, not by pixels and channels. */
+  /** Whether workgroups are numbered in one dimension, not by pixels and channels. */
   readonly inLine: boolean;
-  /** Compile-time choices of its own in `gather`. */
+  /** Additional compile-time choices in `gather`. */
   variant(entry: Gather): Record<string, boolean>;
-  /** Rows and columns of the result that a workgroup computes, `channels` being all columns, and the tunables that say so. */
+  /** Rows and columns of the result per workgroup, `channels` being all columns, and the tunables that set them. */
   tile(
     gpu: Gpu,
     tuned: Numbers,
@@ -75,8 +78,8 @@ export interface Plan {
  * y[b, oy, ox, o] = bias[o] + Σ x[b, oy·s + ky − top, ox·s + kx − left, i] · weight[ky, kx, i, o]: cross-correlation
  * of x [B, H, W, I] with weight [KH, KW, I, O], giving [B, OH, OW, O], OH = ⌊(H + top + bottom − KH)/s⌋ + 1.
  *
- * Channels come last so that neighbouring lanes read neighbouring channels, and so that a 1×1 convolution is a
- * matrix product of the pixels as they lie in memory. Differentiable in x, weight and bias.
+ * Channels come last so that neighbouring lanes read neighbouring channels, and so that a 1×1 convolution is a matrix
+ * product of the pixels without a copy. Differentiable in x, weight and bias.
  */
 export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): Tensor {
   checkTensors("conv2d", "f32", x, weight, ...optional(options.bias));
@@ -150,12 +153,12 @@ function check(x: Tensor, weight: Tensor, bias: Tensor | null, options: Conv2dOp
   };
 }
 
-/** What the tunables of a convolution depend on: output pixels, channels in and out. */
+/** The shape that the tunables of a convolution depend on: output pixels, channels in and out. */
 function shapeOf({ batch, outHeight, outWidth, channels, outChannels }: Geometry): number[] {
   return [batch * outHeight * outWidth, channels, outChannels];
 }
 
-/** Lanes of a team whose results are `channels` wide: with fewer than 4 channels a lane, some would only watch. */
+/** Lanes of a team whose results are `channels` wide: with fewer than 4 channels per lane, some lanes would be idle. */
 function lanesFor(most: number, channels: number): number {
   let lanes = 1;
   while (lanes < most && lanes * 4 < channels) lanes *= 2;
@@ -164,7 +167,7 @@ function lanesFor(most: number, channels: number): number {
 
 const variants: readonly ConvolutionVariant[] = [
   {
-    // In registers: 16 pixels × 16 channels to four lanes. For software adapters with subgroups of four.
+    // In registers: 16 pixels × 16 channels for four lanes. For software adapters with subgroups of four.
     name: "subgroup",
     applies: ({ software, teamLanes }) => software && teamLanes === 4,
     gather: () => kernels.conv2dRegisters.gather,
@@ -184,7 +187,7 @@ const variants: readonly ConvolutionVariant[] = [
     variant: () => ({}),
     tile({ teamLanes }, tuned, entry, channels) {
       const LANES = entry === "forward" ? lanesFor(teamLanes, channels) : teamLanes;
-      // The gradient of the weight has 8 rows a team.
+      // The gradient of the weight has 8 rows per team.
       const rows = ((tuned.ROWS ?? 8) * tuned.WORKGROUP!) / LANES;
       return { rows, columns: 4 * LANES, tune: { ...tuned, LANES } };
     },
@@ -205,7 +208,7 @@ const variants: readonly ConvolutionVariant[] = [
   },
 ];
 
-/** Chooses the kernels of a convolution. Those that read vectors need numbers of channels that 4 divides. */
+/** Chooses the kernels of a convolution. Those that read vectors need channel counts divisible by 4. */
 export function planFor(gpu: Gpu, geometry: Geometry): Plan {
   const byVectors = geometry.channels % 4 === 0 && geometry.outChannels % 4 === 0;
   const chosen = byVectors ? gpu.tunables(choices.conv2d, shapeOf(geometry)).KERNEL : "portable";
@@ -220,7 +223,7 @@ export function backwardInput(plan: Plan, dy: Tensor, weight: Tensor, dx: Tensor
   gather(plan, "backwardInput", dy, weight, null, dx, accumulate);
 }
 
-/** For each pixel of the target what its taps weigh in the source. */
+/** Computes each pixel of the target as the weighted sum of the source pixels that its taps reach. */
 function gather(
   plan: Plan,
   entry: Gather,
@@ -233,17 +236,17 @@ function gather(
   const { gpu } = source;
   const { geometry, variant } = plan;
   const [batch, height, width, channels] = target.shape as [number, number, number, number];
-  // Backward, pixels that the same taps reach go together.
+  // In the backward pass, pixels that the same taps reach are grouped.
   const step = entry === "forward" ? 1 : geometry.stride;
   const kernel = variant.gather(entry);
   const tile = variant.tile(gpu, gpu.tunables<Numbers>(kernel, shapeOf(geometry)), entry, channels);
   const down = Math.ceil((batch * Math.ceil(height / step) * Math.ceil(width / step)) / tile.rows);
   const across = Math.ceil(channels / tile.columns) * step * step;
-  // Workgroups by pixels go along x and, where x could not hold them, z.
+  // Workgroups over pixels go along x and, beyond the limit of x, along z.
   const [x, z] = gpu.groups1d(down, 1);
   gpu.run(
     kernel,
-    // Something has to be bound where there is no bias.
+    // Without a bias, its binding still needs a buffer.
     { input: source, weight, bias: bias ?? weight, output: target },
     { ...params(plan), accumulate: accumulate ? 1 : 0 },
     {
@@ -262,10 +265,10 @@ export function backwardWeight(plan: Plan, x: Tensor, dy: Tensor, weight: Sink, 
   const kernel = variant.backwardWeight();
   const tuned = gpu.tunables<Numbers>(kernel, shapeOf(geometry));
   const tile = variant.tile(gpu, tuned, "backwardWeight", outChannels);
-  // Kernels whose workgroups are not in line sum dy in a row of their own.
+  // Kernels whose workgroups are not in one line sum dy in a separate row.
   const down = Math.ceil((weightRows + (variant.inLine ? 0 : 1)) / tile.rows);
   const across = Math.ceil(outChannels / tile.columns);
-  // The sum over pixels is split until there is work for every core of the device.
+  // Split the sum over pixels until there is work for every core of the device.
   const wanted = gpu.software ? 32 : 512;
   const splits = Math.max(1, Math.min(Math.ceil(wanted / (down * across)), batch * outHeight, 64));
   const partial = empty(gpu, [splits, weightRows + 1, outChannels], "f32", "conv2d weight gradient splits");

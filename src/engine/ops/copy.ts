@@ -1,4 +1,4 @@
-/** Making views dense, copying, joining and filling. The strided copy itself is shaders/common/strided.wgsl. */
+/** Ops that make views dense, copy, join and fill. The strided copy itself is shaders/common/strided.wgsl. */
 
 import type { DType, Float } from "../gpu/kernel.js";
 import * as kernels from "../gpu/kernels.generated.js";
@@ -8,13 +8,13 @@ import { copyStrided, sameShape } from "../tensor/strided.js";
 import { passedOn, record } from "../tensor/tape.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 
-/** The tensor itself if every kernel can bind it, else a dense copy with the same values; under `noGrad` off the tape. */
+/** Returns the tensor if every kernel can bind it, else a dense copy with the same values; under `noGrad` off the tape. */
 export function contiguous<D extends DType>(x: Tensor<D>): Tensor<D> {
   checkTensors("contiguous", "any", x);
   return x.gpu.binds(x) ? passedOn(x) : x.dense();
 }
 
-/** The values of `x` as a dense tensor of another element type; the gradient, always float32, passes through. */
+/** Converts `x` to a dense tensor of another element type; the gradient, always float32, passes through. */
 export function cast<D extends Float>(x: Tensor<Float>, dtype: D): Tensor<D> {
   checkTensors("cast", "float", x);
   const y = empty(x.gpu, x.shape, dtype, x.label);
@@ -22,7 +22,7 @@ export function cast<D extends Float>(x: Tensor<Float>, dtype: D): Tensor<D> {
   return record("cast", [x], y, () => (dy, grads) => grads.give(0, dy));
 }
 
-/** Writes `source` over `target`, both possibly views of the same shape in different memory. Not on the tape. */
+/** Copies `source` to `target`; both may be views, of the same shape and in different memory. Not on the tape. */
 export function copyInto(target: Tensor<DType>, source: Tensor<DType>): void {
   checkTensors("copyInto", "any", target, source);
   if (!sameShape(target.shape, source.shape)) {

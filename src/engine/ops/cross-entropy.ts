@@ -22,7 +22,7 @@ export interface CrossEntropyResult {
   readonly rows: Tensor;
 }
 
-/** The loss of logits that need not exist all at once. */
+/** The loss of logits that are computed in chunks of rows. */
 export const crossEntropyRows =
   (targets: Tensor<"u32">, { ignore = nothingIgnored }: CrossEntropyOptions): RowLossMaker =>
   (rows, width, shown) => {
@@ -89,7 +89,7 @@ export const crossEntropyRows =
   };
 
 /**
- * -log softmax(logits)[target] of logits [..., M] for u32 targets, one a row, averaged over the rows whose target is not
+ * -log softmax(logits)[target] of logits [..., M] for u32 targets, one per row, averaged over the rows whose target is not
  * `ignore`. A target of M or more makes the loss NaN; `checkFinite` names it. Two dispatches; the logits are read once.
  * `headCrossEntropy` computes the same from the hidden state and the layer that makes the logits.
  */

@@ -15,7 +15,7 @@ const partLength = 64;
 
 /** Options of `cumsum`. */
 export interface CumsumOptions {
-  /** Leaves the element itself out of its sum; default false. */
+  /** Excludes the element itself from its sum; default false. */
   exclusive?: boolean;
   /** Adds from the end; default false. */
   reverse?: boolean;
@@ -62,7 +62,7 @@ export function cumsumInto<D extends Added>(
   });
 }
 
-/** y[j] = Σ x[i] over i ≤ j along an axis. Shape as x. Integers wrap around. Repeats to the bit. */
+/** y[j] = Σ x[i] over i ≤ j along an axis. Shape as x. Integers wrap around. The result is bit-reproducible. */
 export function cumsum<D extends Added = "f32">(
   x: Tensor<D>,
   axis = -1,

@@ -10,7 +10,7 @@ import type { Rng } from "./rng.js";
 
 /**
  * Sets each element to 0 with probability `rate` and scales the others by 1 / (1 - rate). Takes one stream of `rng`;
- * the step of `rng` must not change between this and the gradient. With rate 0 it is `x` itself and takes no stream.
+ * the step of `rng` must not change between this and the gradient. With rate 0, returns `x` itself and takes no stream.
  */
 export function dropout(x: Tensor, rate: number, rng: Rng): Tensor {
   checkTensors("dropout", "f32", x);

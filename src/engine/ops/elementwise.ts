@@ -1,4 +1,7 @@
-/** Elementwise functions of one tensor (shaders/elementwise/unary.wgsl) and of two with broadcasting (shaders/elementwise/binary.wgsl). */
+/**
+ * Elementwise functions of one tensor (shaders/elementwise/unary.wgsl) and of two with broadcasting
+ * (shaders/elementwise/binary.wgsl).
+ */
 
 import type { Float, Vec4 } from "../gpu/kernel.js";
 import * as kernels from "../gpu/kernels.generated.js";
@@ -28,7 +31,7 @@ type UnaryOp =
 
 const maxRank = 5;
 
-/** A shape or strides as a kernel takes them: axis 0 apart, axes 1 to 4 as a vector, padded in front. */
+/** Converts a shape or strides to the form that kernels take: axis 0 separate, axes 1 to 4 as a vector, padded in front. */
 export function fiveAxes(values: readonly number[], filler: number): { first: number; rest: Vec4 } {
   const all = [...new Array<number>(maxRank - values.length).fill(filler), ...values];
   return { first: all[0]!, rest: [all[1]!, all[2]!, all[3]!, all[4]!] };
@@ -135,10 +138,10 @@ export const sigmoid = (x: Tensor): Tensor => unary("sigmoid", x);
 export const tanh = (x: Tensor): Tensor => unary("tanh", x);
 /** factor·x + term, with constants. */
 export const scale = (x: Tensor, factor: number, term = 0): Tensor => unary("affine", x, factor, term);
-/** x limited to [low, high]; the derivative outside is 0. */
+/** x clamped to [low, high]; the derivative outside is 0. */
 export const clamp = (x: Tensor, low: number, high: number): Tensor => unary("clamp", x, low, high);
 
-/** dy · f'(argument) of an activation, off the tape: what `linear` needs between its two backward products. */
+/** dy · f'(argument) of an activation, off the tape; `linear` calls it between its two backward products. */
 export function activationBackward(
   op: "gelu2" | "silu" | "relu",
   argument: Tensor<Float>,

@@ -18,16 +18,16 @@ export interface EmbeddingOptions {
 
 const none = 0xffffffff;
 
-/** So few places are looked through for every table row, instead of being linked into lists first. */
+/** Up to this number of places, every table row scans all of them, instead of linking them into lists first. */
 const fewPlaces = 32;
-/** Stretches of places that are linked one after the other by one invocation each, in the gradient. */
+/** The maximum number of stretches of places in the gradient; one invocation links the places of a stretch serially. */
 const mostStretches = 64;
 const shortestStretch = 16;
 
 /**
  * table[ids] (+ positions): table [V, C], ids u32 [..., L] → [..., L, C].
- * An id of V or more counts as V - 1, in the gradient too; `checkFinite` names such ids. Table rows that no id names get
- * gradient 0. The gradient repeats to the bit: every row is summed in the order of the ids.
+ * An id of V or more counts as V - 1, in the gradient too; `checkFinite` names such ids. Table rows without an id get
+ * gradient 0. The gradient is bit-reproducible: every row is summed in the order of the ids.
  */
 export function embedding(table: Tensor, ids: Tensor<"u32">, options: EmbeddingOptions = {}): Tensor {
   checkTensors("embedding", "f32", table, ...optional(options.positions));
@@ -110,7 +110,7 @@ interface LinkParameters {
   accumulate: number;
 }
 
-/** For every place the next one with the same id, and for every table row its first place. */
+/** Computes for every place the next one with the same id, and for every table row its first place. */
 function linkPlaces(
   ids: Tensor<"u32">,
   base: LinkParameters,

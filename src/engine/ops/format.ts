@@ -8,22 +8,22 @@ import { cast } from "./copy.js";
 import { abs, maximum, mul, scale, sub } from "./elementwise.js";
 import { min } from "./reductions.js";
 
-/** Element type, shape and name: `f32 [2, 3] weights`. Reads nothing. */
+/** Element type, shape and name: `f32 [2, 3] weights`. Does not read the tensor. */
 export function describe(x: Tensor<DType>): string {
   return `${x.dtype} [${x.shape.join(", ")}] ${x.label}${x.disposed ? " (freed)" : ""}`;
 }
 
 /** Options of `format` and `print`. */
 export interface FormatOptions {
-  /** Digits of a real number that count; default 4. */
+  /** Significant digits of a real number; default 4. */
   digits?: number;
-  /** Of an axis that is shortened: indices at either end that are shown; default 3. */
+  /** Number of indices shown at either end of a shortened axis; default 3. */
   edge?: number;
-  /** Elements from which on axes longer than both ends are shortened; default 100. */
+  /** Number of elements from which axes longer than both ends are shortened; default 100. */
   most?: number;
 }
 
-/** `describe`, and the elements in nested brackets, in columns; of many, the ends of each axis. Waits for the GPU. */
+/** `describe`, and the elements in nested brackets, in columns; large tensors show the ends of each axis. Waits for the GPU. */
 export async function format(x: Tensor<DType>, options: FormatOptions = {}): Promise<string> {
   checkTensors("format", "any", x);
   const { digits = 4, edge = 3, most = 100 } = options;
@@ -58,9 +58,9 @@ export async function print(x: Tensor<DType>, options: FormatOptions = {}): Prom
 
 /** Options of `allclose`. */
 export interface CloseOptions {
-  /** Difference allowed relative to the element of the second tensor; default 10⁻⁵. */
+  /** Tolerance relative to the element of the second tensor; default 10⁻⁵. */
   rel?: number;
-  /** Difference allowed besides; default 10⁻⁸. */
+  /** Additional absolute tolerance; default 10⁻⁸. */
   abs?: number;
 }
 

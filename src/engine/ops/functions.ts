@@ -45,7 +45,7 @@ export const rsqrt = (x: Tensor): Tensor => apply("rsqrt", "rsqrt", x);
 export const sin = (x: Tensor): Tensor => apply("sin", "sin", x);
 /** Cosine of x in radians; errors as for `sin`. */
 export const cos = (x: Tensor): Tensor => apply("cos", "cos", x);
-/** −1, 0 or 1; NaN of NaN. The derivative is 0. */
+/** −1, 0 or 1; NaN for NaN. The derivative is 0. */
 export const sign = (x: Tensor): Tensor => apply("sign", "sign", x);
 /** log(1 + eˣ), stable. */
 export const softplus = (x: Tensor): Tensor => apply("softplus", "softplus", x);

@@ -1,4 +1,4 @@
-/** Elements by their index along an axis, and sums of elements by such an index (shaders/gather/gather.wgsl). */
+/** Elements by index along an axis, and sums of elements by index (shaders/gather/gather.wgsl). */
 
 import type { DType } from "../gpu/kernel.js";
 import * as kernels from "../gpu/more-kernels.generated.js";
@@ -14,14 +14,14 @@ import { permute } from "./shapes.js";
 
 type Gathered = "f32" | "u32" | "i32";
 
-/** Picks a column up to which an invocation looks through all of them, instead of having them sorted. */
+/** Up to this number of picks per column, an invocation scans all of them; more are sorted first. */
 const fewPicks = 64;
 /** STRETCH and CHUNK of the shader. */
 const [stretchLength, chunkLength] = [64, 64];
 
 const shown = (shape: readonly number[]) => `[${shape.join(", ")}]`;
 
-/** Picks from an axis: [outer, length, inner] of what is picked from, and how many picks there are a column. */
+/** Picks from an axis: [outer, length, inner] of the source, and the number of picks per column. */
 interface Picks extends AxesAround {
   picks: number;
 }
@@ -75,7 +75,7 @@ function gatherInto(
 /**
  * y[…, k, …] = x[…, index[…, k, …], …] along an axis: `index` has the shape of x but for the length of that axis, which the
  * result takes from it. An index beyond the axis counts as the last, in the gradient too; `checkFinite` names such an index.
- * The gradient, a `scatterAdd`, repeats to the bit.
+ * The gradient, a `scatterAdd`, is bit-reproducible.
  */
 export function gather<D extends Gathered = "f32">(
   x: Tensor<D>,
@@ -98,8 +98,8 @@ export function gather<D extends Gathered = "f32">(
 
 /**
  * y = target, and y[…, index[…, k, …], …] += source[…, k, …] along an axis, for every k; `source` and `index` have one
- * shape, that of the target but for the length of the axis. An index beyond the axis counts as the last. Repeats to the
- * bit: sums by destination are made in the order of k, of up to 64 picks a column directly, else by a stable sort.
+ * shape, that of the target but for the length of the axis. An index beyond the axis counts as the last. The result is
+ * bit-reproducible: sums by destination follow the order of k, directly for up to 64 picks per column, else by a stable sort.
  */
 export function scatterAdd(target: Tensor, axis: number, index: Tensor<"u32">, source: Tensor): Tensor {
   checkTensors("scatterAdd", "f32", target, source);
@@ -121,7 +121,7 @@ export function scatterAdd(target: Tensor, axis: number, index: Tensor<"u32">, s
   });
 }
 
-/** into (+)= the sums of source by index; all dense. */
+/** into (+)= the sums of `source` by index; all dense. */
 function scatterInto(
   source: Tensor,
   index: Tensor<"u32">,
@@ -159,7 +159,7 @@ function scatterInto(
   });
 }
 
-/** Destinations of all sources, rising, and the numbers of the sources in that order: a stable radix sort, four bits a pass. */
+/** Sorts by destination: ascending destinations and their source numbers, by a stable radix sort of four bits per pass. */
 function sortByDestination(index: Tensor<"u32">, destinations: number, params: ReturnType<typeof paramsOf>) {
   const { gpu } = index;
   const n = index.size;
@@ -199,8 +199,8 @@ function sortByDestination(index: Tensor<"u32">, destinations: number, params: R
 }
 
 /**
- * Slices by index: y[…, n, …] = x[…, ids[n], …] along an axis, for a vector of ids; the axis takes their number as its
- * length. Composed of `embedding`, with its treatment of ids that are too large. The gradient repeats to the bit.
+ * Slices by index: y[…, n, …] = x[…, ids[n], …] along an axis, for a vector of ids, whose number becomes the length of the
+ * axis. Composed of `embedding`, with its treatment of ids that are too large. The gradient is bit-reproducible.
  */
 export function take(x: Tensor, ids: Tensor<"u32">, axis = 0): Tensor {
   checkTensors("take", "f32", x);
@@ -218,7 +218,7 @@ export function take(x: Tensor, ids: Tensor<"u32">, axis = 0): Tensor {
   });
 }
 
-/** 1 at the place that an id names, along a new last axis of length `classes`, and 0 elsewhere, also for an id beyond it. */
+/** One-hot vectors: 1 at the id along a new last axis of length `classes`, 0 elsewhere; all 0 for an id beyond it. */
 export function oneHot(ids: Tensor<"u32">, classes: number): Tensor {
   checkTensors("oneHot", "u32", ids);
   const { gpu } = ids;

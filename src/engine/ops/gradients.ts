@@ -1,4 +1,4 @@
-/** Gradients on their way back: hooks that see or replace them, and gradients of results. */
+/** Gradients during the backward pass: hooks that read or replace them, and gradients of results. */
 
 import type { Float } from "../gpu/kernel.js";
 import { checkTensors } from "../tensor/arguments.js";
@@ -8,17 +8,17 @@ import { type GradNode, recording } from "../tensor/tape.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { contiguous } from "./copy.js";
 
-/** Sees the whole gradient of a result, once a backward pass; what it returns, of the same shape, goes on in its place. */
-// biome-ignore lint/suspicious/noConfusingVoidType: a hook that only looks returns nothing.
+/** Receives the complete gradient of a result, once per backward pass. A tensor returned, of the same shape, replaces it. */
+// biome-ignore lint/suspicious/noConfusingVoidType: a hook that only reads returns nothing.
 export type GradientHook = (gradient: Tensor) => Tensor | void;
 
 const hooks = new WeakMap<GradNode, Set<GradientHook>>();
 
 /**
- * Calls `hook` with the gradient of `x`, the result of an op, when a backward pass comes to it: before it goes on to the
- * op's inputs, off the tape. Several hooks run in the order in which they were added, each with what the one before has
- * left. The gradient is freed after the hook; keep a copy (`scale(gradient, 1).keep()`) or use `retainGrad`. Does nothing
- * under `noGrad`. Returns a function that takes the hook away.
+ * Calls `hook` with the gradient of `x`, the result of an op, when a backward pass reaches it: off the tape, before the pass
+ * goes on to the op's inputs. Several hooks run in the order in which they were added, each with the gradient from the
+ * previous one. The gradient is freed after the hook; keep a copy (`scale(gradient, 1).keep()`) or use `retainGrad`. Does
+ * nothing under `noGrad`. Returns a function that removes the hook.
  *
  * A leaf has no hook: read or change its `grad` after the backward pass.
  */
@@ -43,10 +43,10 @@ export function onGradient(x: Tensor<Float>, hook: GradientHook): () => void {
   return () => added.delete(hook);
 }
 
-/** Puts the hooks in front of the way back through a node. */
+/** Inserts the hooks before the backward function of a node. */
 function hookUp(node: GradNode, shape: readonly number[], added: ReadonlySet<GradientHook>): void {
   const goOn = node.backward!;
-  // A view's gradient is not to be written inside of another's: then nobody would come by here.
+  // The gradient of a view must not be written in place inside another one: the hooks would never be called.
   node.viewStart = null;
   node.backward = (dy, grads) => {
     let gradient = dy;
@@ -67,8 +67,8 @@ function hookUp(node: GradNode, shape: readonly number[], added: ReadonlySet<Gra
 }
 
 /**
- * Keeps the gradient of `x`, the result of an op, in `x.grad` after a backward pass, as a leaf has it; `x.grad.dispose()`
- * frees it. Replaced in the next pass through x. Hooks that were added before come first. Returns `x`.
+ * Keeps the gradient of `x`, the result of an op, in `x.grad` after a backward pass, as for a leaf; `x.grad.dispose()`
+ * frees it. The next pass through x replaces it. Hooks that were added earlier run first. Returns `x`.
  */
 export function retainGrad<T extends Tensor<Float>>(x: T): T {
   if (x.isLeafWithGrad) return x;

@@ -1,4 +1,4 @@
-/** Group normalisation with an optional SiLU behind it, and its gradients (shaders/norm/group-norm.wgsl). */
+/** Group normalisation, optionally followed by SiLU, and its gradients (shaders/norm/group-norm.wgsl). */
 
 import * as kernels from "../gpu/kernels.generated.js";
 import type { Tunable } from "../gpu/tuning/tuning-table.js";
@@ -15,7 +15,7 @@ export interface GroupNormOptions {
   activation?: "none" | "silu";
 }
 
-/** Pixels that one invocation sums up before the second level of a reduction. */
+/** Pixels summed by one invocation before the second level of a reduction. */
 const chunkPixels = 64;
 
 /**

@@ -1,15 +1,14 @@
 /**
- * The last layer of a network over a vocabulary and the loss behind it in one op, so that the logits of all rows need
- * not exist at once: at M = 49 408 those of 128 captions of 77 tokens are 1.95 GB, while a buffer of WebGPU's default
- * limits holds 128 MiB.
+ * The last layer of a network over a vocabulary and its loss in one op, so that the logits of all rows need not exist at once:
+ * at M = 49 408 those of 128 captions of 77 tokens are 1.95 GB, while a buffer holds 128 MiB under WebGPU's default limits.
  *
- * Rows are taken in chunks. If one chunk holds them all, the logits stay until the backward pass, which turns them
- * into their gradient in place. With more chunks the logits of each are gone before the next: as the loss is a scalar,
- * gradients are linear in the factor that the backward pass brings, so they are computed in the forward pass for a
- * factor of 1, added up over the chunks, and multiplied at the end. That saves computing the logits twice; it holds
- * a copy of the gradients, [rows, d] and [d + 1, M], instead of the logits.
+ * Rows are processed in chunks. If one chunk holds all rows, the logits stay until the backward pass, which replaces them by
+ * their gradient in place. With more chunks, the logits of each are freed before the next. As the loss is a scalar, gradients
+ * are linear in the factor from the backward pass, so the forward pass computes them for a factor of 1 and adds them up over
+ * the chunks; the backward pass multiplies them. That saves computing the logits twice; it holds a copy of the gradients,
+ * [rows, d] and [d + 1, M], instead of the logits.
  *
- * What must fit into a binding is then (d + 1)·M floats: under the default 128 MiB, d up to 678 at M = 49 408.
+ * A binding must then hold (d + 1)·M floats: under the default 128 MiB, d up to 678 at M = 49 408.
  */
 
 import type { Float } from "../gpu/kernel.js";
@@ -36,22 +35,22 @@ export interface Head {
 }
 
 export interface ChunkOptions {
-  /** Bytes that the logits of a chunk may take; default `defaultChunkBytes`, at most what a binding may be. */
+  /** Maximum bytes of the logits of a chunk; default `defaultChunkBytes`, at most the size limit of a binding. */
   chunkBytes?: number;
 }
 
 /**
- * 32 MiB: 169 rows at M = 49 408, enough for the products to be bound by arithmetic, not by the traffic of adding up
- * the weight's gradient; all of a small model's rows.
+ * 32 MiB: 169 rows at M = 49 408, enough for the products to be bound by arithmetic, not by the memory traffic of adding up
+ * the weight's gradient; for a small model, all rows.
  */
 export const defaultChunkBytes = 2 ** 25;
 
-/** Elements that a binding's offset must be a multiple of, on every device. */
+/** The alignment in elements of a binding's offset that every device accepts. */
 const alignment = 64;
 
 /**
- * Rows in a chunk: as equal as they can be, within `chunkBytes` and the largest storage binding, each beginning where
- * a row of `dim` hidden values may be bound. A `ShapeError` if not even the fewest such rows fit.
+ * Rows in a chunk. Chunks are as equal as possible, within `chunkBytes` and the largest storage binding, and each begins where
+ * a row of `dim` hidden values may be bound. Throws a `ShapeError` if not even the fewest such rows fit.
  */
 export function chunkRows(
   rows: number,
@@ -77,7 +76,7 @@ export function chunkRows(
   return Math.min(rows, Math.ceil(rows / chunks / unit) * unit);
 }
 
-/** `crossEntropy` of the head's logits, in chunks of rows: differentiable by hidden, weight and bias. */
+/** `crossEntropy` of the head's logits, in chunks of rows: differentiable in hidden, weight and bias. */
 export function headCrossEntropy(
   head: Head,
   targets: Tensor<"u32">,
@@ -88,7 +87,7 @@ export function headCrossEntropy(
 }
 
 /**
- * Any loss of the rows of a head's logits, `chunkBytes` of them at a time: differentiable by hidden, weight and bias. A
+ * Any loss of the rows of a head's logits, `chunkBytes` of them at a time: differentiable in hidden, weight and bias. Throws a
  * `ShapeError` of `op` if the shapes of the head do not fit.
  */
 export function headLoss(
@@ -122,7 +121,7 @@ export function headLoss(
   });
 }
 
-/** Few rows: as `linear` and then the loss, but that one buffer holds the logits and later their gradient. */
+/** For few rows: `linear` and then the loss, except that one buffer holds the logits and later their gradient. */
 function inOneChunk(head: Head, dense: Head, rowLoss: RowLoss, loss: Tensor): Tensor {
   const logits = noGrad(() => linear(dense.hidden, dense.weight, dense.bias));
   rowLoss.forward(logits, 0);
@@ -143,7 +142,7 @@ function inChunks(head: Head, dense: Head, rowLoss: RowLoss, loss: Tensor, chunk
   const { hidden, weight, bias } = dense;
   const { rows } = rowLoss;
   const [dim, width] = weight.shape as [number, number];
-  /** Takes the logits of each chunk, which are gone after `then`. */
+  /** Computes the logits of each chunk, which are freed after `then`. */
   const eachChunk = (then?: (logits: Tensor, part: Tensor<Float>, firstRow: number) => void) =>
     noGrad(() => {
       for (let firstRow = 0; firstRow < rows; firstRow += chunk) {

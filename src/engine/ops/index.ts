@@ -1,6 +1,6 @@
 /**
- * The public ops of any network, by name: functions on tensors, forward here, backward on the tape. Those of the models
- * alone are in `models.ts`.
+ * The public general-purpose ops, by name: functions on tensors, forward here, backward on the tape. Ops used only by the
+ * models are in `models.ts`.
  */
 
 export {

@@ -10,7 +10,7 @@ import { empty, type Tensor } from "../tensor/tensor.js";
 import { combineParts } from "./combine.js";
 import { rowLanes } from "./row-lanes.js";
 
-/** Chunks of rows that the column sums are split into: enough to occupy a GPU, few enough to add up serially. */
+/** The maximum number of row chunks of the column sums: enough to occupy a GPU, few enough to add up serially. */
 const mostChunks = 64;
 const fewestRowsAChunk = 16;
 
@@ -73,7 +73,7 @@ export function layerNorm<D extends Float = "f32">(
   });
 }
 
-/** dweight and dbias, in two steps: sums over chunks of rows, then over the chunks. */
+/** Computes dweight and dbias in two steps: sums over chunks of rows, then over the chunks. */
 function affineGradients(
   gpu: Gpu,
   grads: GradWriter,
@@ -94,8 +94,8 @@ function affineGradients(
 }
 
 /**
- * Adaptive layer norm (AdaLN): (x - mean) / √(var + epsilon) · (1 + scale) + shift in one dispatch, with one scale and
- * shift a channel for each batch element. x [B, T, C], scaleShift [B, 2C] (scale, then shift) → [B, T, C].
+ * Adaptive layer norm (AdaLN): (x - mean) / √(var + epsilon) · (1 + scale) + shift in one dispatch, with one scale and shift
+ * per channel and batch element. x [B, T, C], scaleShift [B, 2C] (scale, then shift) → [B, T, C].
  */
 export function adaLayerNorm<D extends Float = "f32">(
   x: Tensor,

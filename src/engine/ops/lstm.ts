@@ -1,4 +1,4 @@
-/** The LSTM behind its products: one step, and a sequence of steps as one op (shaders/lstm/lstm.wgsl). */
+/** The LSTM after its products: one step, and a sequence of steps as one op (shaders/lstm/lstm.wgsl). */
 
 import * as kernels from "../gpu/more-kernels.generated.js";
 import { checkTensors, optional } from "../tensor/arguments.js";
@@ -8,7 +8,7 @@ import { noGrad, record } from "../tensor/tape.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 import { linear, linearGradients } from "./matmul.js";
 
-/** What an LSTM hands from step to step, [B, H] each. */
+/** The state that an LSTM passes from step to step, [B, H] each. */
 export interface LstmState {
   hidden: Tensor;
   cell: Tensor;
@@ -31,7 +31,7 @@ function checkState(op: string, tensor: Tensor, batch: number, width: number): v
  *
  *   c' = σ(z_f) c + σ(z_i) tanh(z_g),  h' = σ(z_o) tanh(c')
  *
- * One dispatch, and one backward, which computes the gates again. Differentiable in both.
+ * One dispatch forward and one backward, which recomputes the gates. Differentiable in both.
  */
 export function lstmCell(gates: Tensor, cell: Tensor): LstmState {
   const op = "lstmCell";
@@ -74,14 +74,14 @@ export function lstmCell(gates: Tensor, cell: Tensor): LstmState {
 export interface LstmResult {
   /** `[T, B, H]`: the hidden state after each step. */
   outputs: Tensor;
-  /** After the last step. */
+  /** The state after the last step. */
   state: LstmState;
 }
 
 /**
- * T steps of an LSTM: z_t = gates_t + h·U, then as `lstmCell`. `gates` [T, B, 4H] are the inputs' share x·W + b of all steps,
- * `recurrent` U is [H, 4H]; the state at the start is 0 unless given. Two dispatches a step, forward and backward; the gradient
- * of U is one product over all steps. Differentiable in gates, U and the initial state.
+ * T steps of an LSTM: z_t = gates_t + h·U, then as `lstmCell`. `gates` [T, B, 4H] are the terms x·W + b from the inputs of all
+ * steps, `recurrent` U is [H, 4H]; the initial state is 0 by default. Two dispatches per step, forward and backward; the
+ * gradient of U is one product over all steps. Differentiable in gates, U and the initial state.
  */
 export function lstm(gates: Tensor, recurrent: Tensor, initial: LstmState | null = null): LstmResult {
   const op = "lstm";

@@ -1,6 +1,6 @@
 /**
  * Attention with a causal order, a mask and an additive bias over queries and keys, and heads of any width
- * (shaders/attention/attention-masked.wgsl). Key padding alone is faster by `attention` (shaders/attention/attention.wgsl).
+ * (shaders/attention/attention-masked.wgsl). For key padding alone, `attention` (shaders/attention/attention.wgsl) is faster.
  */
 
 import type { Vec4 } from "../gpu/kernel.js";
@@ -16,11 +16,11 @@ import { sumTo } from "./reduce.js";
 
 /** Options of `maskedAttention`. */
 export interface MaskedAttentionOptions {
-  /** Query t sees the keys j ≤ t + S − T: those up to its own place when T = S, all for the last query. Default false. */
+  /** Query t attends to the keys j ≤ t + S − T: up to its own position if T = S, all for the last query. Default false. */
   causal?: boolean;
   /**
    * u32, broadcast to [B, H, T, S]: [T, S], [B, 1, 1, S] for padded keys, … 1 where the key may be attended to, 0 where
-   * not. A query left without keys gets output 0.
+   * not. A query without keys gets output 0.
    */
   mask?: Tensor<"u32"> | null;
   /** Added to the scaled scores; broadcast to [B, H, T, S]. Differentiable. */
@@ -71,7 +71,7 @@ function stridesIn(op: string, name: string, x: Tensor | Tensor<"u32">, full: re
   return [stride(0), stride(1), stride(2), stride(3)];
 }
 
-/** Where a part starts and how far its rows and batches are apart, in loads of `unit` channels. */
+/** The start of a part and the strides of its batches and rows, in loads of `unit` channels. */
 function place({ tensor, channel }: Part, unit: number): { offset: number; batch: number; row: number } {
   return {
     offset: (tensor.offset + channel) / unit,
@@ -80,7 +80,7 @@ function place({ tensor, channel }: Part, unit: number): { offset: number; batch
   };
 }
 
-/** A row's channels have to lie side by side. */
+/** Returns a tensor that the kernels can read: the channels of a row must be contiguous. */
 function readable(tensor: Tensor): Tensor {
   if (tensor.strides[2] === 1 || tensor.shape[2] === 1) return tensor;
   const dense = empty(tensor.gpu, tensor.shape, "f32", tensor.label);
@@ -187,12 +187,12 @@ function attend(
   return { output, logSumExp };
 }
 
-/** What the tunables depend on. */
+/** The shape that the tunables depend on. */
 function shapeOf({ batches, heads, queries, keys, width }: Problem): number[] {
   return [batches * heads, queries, keys, width];
 }
 
-/** What every kernel but `delta` reads. Without a mask or a bias, their bindings need a buffer that is then not read. */
+/** The bindings that every kernel but `delta` reads. Without a mask or a bias, its binding gets a buffer that is not read. */
 function readOf({ mask, bias }: Problem, [q, k, v]: Parts) {
   return {
     q: q.tensor.storage,
@@ -224,14 +224,14 @@ interface Backward {
   dy: Tensor;
 }
 
-/** A dense gradient [B, rows, channels of its input] and where in its rows a part goes, in channels. */
+/** A dense gradient [B, rows, channels of its input] and the offset of a part in its rows, in channels. */
 interface Target extends Sink {
   channel: number;
 }
 
 /**
- * Where the gradients of q, k and v go; null for those that nobody wants. Keys and values that are inputs apart are written
- * to one tensor first, as a kernel has one binding for both; `finish` hands it over.
+ * The targets of the gradients of q, k and v; null for those that are not needed. If keys and values are separate inputs, their
+ * gradients go to one tensor first, as a kernel has one binding for both; `finish` passes it on.
  */
 function sinksOf({ problem, parts, dy }: Backward, channels: number, grads: GradWriter) {
   const [q, k, v] = parts;
@@ -317,7 +317,7 @@ function backwardKeyValue({ problem, params, parts, rows, dy }: Backward, key: T
   );
 }
 
-/** The kernel adds up batch elements and heads that share a bias; a bias that repeats along T or S is summed after it. */
+/** The kernel adds up batch elements and heads that share a bias; a bias that repeats along T or S is summed afterwards. */
 function backwardBias({ problem, params, parts, rows, dy }: Backward, bias: Tensor, sink: Sink): void {
   const { gpu } = dy;
   const { batches, heads, queries, keys } = problem;
@@ -355,7 +355,7 @@ function checkRank(op: string, ...tensors: readonly Tensor[]): void {
 }
 
 /**
- * Attention of q [B, T, H·D] over k and v [B, S, H·D]: softmax(q kᵀ·scale + bias) v over the keys that a query sees,
+ * Attention of q [B, T, H·D] over k and v [B, S, H·D]: softmax(q kᵀ·scale + bias) v over the visible keys of each query,
  * [B, T, H·D], float32. Differentiable in q, k, v and the bias; neither pass keeps a T×S matrix.
  */
 export function maskedAttention(

@@ -1,4 +1,7 @@
-/** Matrix products (shaders/matmul/matmul.wgsl, matmul-subgroup.wgsl, matmul-registers.wgsl): batched, transposed, with an epilogue; and the linear layer. */
+/**
+ * Matrix products (shaders/matmul/matmul.wgsl, matmul-subgroup.wgsl, matmul-registers.wgsl): batched, transposed, with an
+ * epilogue; and the linear layer.
+ */
 
 import type { Gpu } from "../gpu/gpu.js";
 import { bytesPerElement, type Float } from "../gpu/kernel.js";
@@ -16,10 +19,10 @@ import { activationBackward } from "./elementwise.js";
 import { sumTo } from "./reduce.js";
 import { type InTable, type Numbers, pick, type Variant } from "./variants.js";
 
-/** What is applied to a product before the residual is added: gelu2 is x·sigmoid(1.702 x). */
+/** The function applied to a product before the residual is added; gelu2 is x·sigmoid(1.702 x). */
 export type Activation = "none" | "gelu2" | "silu" | "relu";
 
-/** As the kernels know them. */
+/** Codes of the activations in the kernels. */
 const activationCodes: Readonly<Record<Activation, number>> = { none: 0, gelu2: 1, silu: 2, relu: 3 };
 
 /** A stack of matrices in memory: strides in elements, two batch axes. */
@@ -41,7 +44,7 @@ interface Epilogue {
   bias?: Tensor | null;
   residual?: Tensor | null;
   activation?: Activation;
-  /** Where in `c`, in elements (a multiple of four), the values before the activation are kept; 0 for nowhere. */
+  /** Offset in `c`, in elements (a multiple of four), of the values before the activation; 0 if they are not kept. */
   keepAt?: number;
   splits?: number;
   columnSums?: boolean;
@@ -53,9 +56,9 @@ interface ProductVariant extends Variant<void> {
     /** Writes vectors of four. */
     readonly productVectors?: InTable<typeof kernels.matmulSubgroup.productVectors>;
   };
-  /** Compile-time choices of its own, for sums over `k`; `aligned` says of A and B whether they can be read by vectors. */
+  /** Additional compile-time choices, for sums over `k`; `aligned` states whether A and B can be read as vectors. */
   variant(aligned: Record<"A_VECTORS" | "B_VECTORS", boolean>, k: number): Record<string, boolean>;
-  /** Rows and columns of C that a workgroup computes, for a C of `m` rows, and the tunables that say so. */
+  /** Rows and columns of C per workgroup, for a C of `m` rows, and the tunables that set them. */
   tile(gpu: Gpu, tuned: Numbers, m: number): { rows: number; columns: number; tune?: Numbers };
 }
 
@@ -88,7 +91,7 @@ const variants: readonly ProductVariant[] = [
   },
 ];
 
-/** Which kernels run for a shape [rows of all matrices, columns, length of the sums]. */
+/** Selects the kernels for a shape [rows of all matrices, columns, length of the sums]. */
 function variantFor(gpu: Gpu, shape?: readonly number[]): ProductVariant {
   return pick(variants, gpu.tunables(choices.matmul, shape).KERNEL, gpu, undefined);
 }
@@ -98,14 +101,14 @@ export function matmulKernel(gpu: Gpu, shape?: readonly number[]): string {
   return variantFor(gpu, shape).name;
 }
 
-/** C = epilogue(A·B) into the dense tensor `c`: the one place that launches the kernels. */
+/** Computes C = epilogue(A·B) into the dense tensor `c`. Only this function launches the kernels. */
 function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor<Float>, epilogue: Epilogue = {}): void {
   const m = a.rows;
   const k = a.columns;
   const n = b.columns;
   const splits = epilogue.splits ?? 1;
   const [batch0, batch1] = a.batch;
-  // The contiguous axis of A is k unless its rows are adjacent in memory; of B it is n unless its columns are lines.
+  // The contiguous axis of A is k unless elements of a column are adjacent; that of B is n unless its columns are contiguous.
   const aTransposed = !(a.columnStride === 1 || k === 1);
   const bTransposed = !(b.columnStride === 1 || n === 1);
   const params = {
@@ -136,7 +139,7 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor<Float>, epilogue: E
     column_sums: Number(epilogue.columnSums ?? false),
     layers: batch0 * batch1 * splits,
   };
-  // Variants name the same memory differently, and bindings that a call does not use still need a buffer.
+  // Variants have different names for the same memory, and bindings that a call does not use still need a buffer.
   const bias = epilogue.bias ?? a.storage;
   const residual = epilogue.residual ?? a.storage;
   const bindings = {
@@ -198,7 +201,7 @@ function transposed(operand: Operand): Operand {
 }
 
 /**
- * Batch axes of two operands in as few axes as their strides allow. Returns lengths and both operands' strides,
+ * Merges the batch axes of two operands into as few axes as their strides allow. Returns lengths and both operands' strides,
  * outermost first, with 0 where an operand repeats.
  */
 function commonBatch(
@@ -228,7 +231,7 @@ function commonBatch(
   };
 }
 
-/** A tensor as the kernels can read it: one of its two inner strides is 1. Copies only if neither is. */
+/** Returns a tensor that the kernels can read: one of its two inner strides is 1. Copies only if neither is. */
 function readable(tensor: Tensor<Float>): Tensor<Float> {
   const [rowStride, columnStride] = tensor.strides.slice(-2);
   const [rows, columns] = tensor.shape.slice(-2);
@@ -236,7 +239,7 @@ function readable(tensor: Tensor<Float>): Tensor<Float> {
   return lines ? tensor : contiguous(tensor);
 }
 
-/** The batched product of two tensors' inner matrices, each transposed or not, into `into.tensor`. */
+/** Computes the batched product of two tensors' inner matrices, each optionally transposed, into `into.tensor`. */
 function multiply(
   a: Tensor<Float>,
   aT: boolean,
@@ -367,11 +370,11 @@ export interface LinearOptions<D extends Float = "f32"> {
   activation?: Activation;
   /** Added after the activation; of the output's shape. */
   residual?: Tensor;
-  /** Element type of the result, and of what is kept for the gradient; default float32. */
+  /** Element type of the result and of the values kept for the gradient; default float32. */
   output?: D;
 }
 
-/** How many parts to cut a sum over `k` into, so that `tiles` tiles of C keep all of the adapter busy. */
+/** The number of parts to split a sum over `k` into, so that `tiles` tiles of C keep the whole adapter busy. */
 function splitsFor(gpu: Gpu, tiles: number, k: number): number {
   const wanted = gpu.software ? 8 : 256;
   return Math.max(1, Math.min(Math.floor(wanted / tiles), Math.floor(k / 128)));
@@ -417,8 +420,8 @@ export function linear<D extends Float = "f32">(
     residual && contiguous(residual),
   ]) as [Tensor<Float>, Tensor<Float>, Tensor | null, Tensor | null];
   const differentiable = [x, weight, bias, residual].some((tensor) => tensor?.requiresGrad);
-  // The activation's argument lives behind the output in one buffer, so that a dispatch writes both.
-  // relu's derivative is known from its own output, unless a residual hides that.
+  // The activation's argument lies behind the output in one buffer, so that one dispatch writes both. The derivative of relu
+  // follows from its output, unless a residual is added to that.
   const keepsPre = differentiable && activation !== "none" && (activation !== "relu" || residual !== null);
   const alignment = 256 / bytesPerElement[output];
   const preOffset = Math.ceil(size / alignment) * alignment;
@@ -450,7 +453,7 @@ export function linear<D extends Float = "f32">(
   });
 }
 
-/** The gradients of z = x·weight + bias from dz, for those that have a sink; x [..., in], weight [in, out], both dense. */
+/** Computes the gradients of z = x·weight + bias from dz that have a sink; x [..., in], weight [in, out], both dense. */
 export function linearGradients(
   x: Tensor<Float>,
   weight: Tensor<Float>,
@@ -469,8 +472,8 @@ export function linearGradients(
 }
 
 /**
- * The gradients of a linear layer's parameters in one tensor and one dispatch, for sums over several calls:
- * [in + 1, out], dW and below it db as the last row; without the row for a layer without bias, [in, out].
+ * Computes the gradients of a linear layer's parameters in one tensor and one dispatch, for sums over several calls:
+ * [in + 1, out], dW with db as the last row; for a layer without bias, [in, out].
  */
 export function stackedParameterGradients(x: Tensor<Float>, dz: Tensor, stack: Sink, bias: boolean): void {
   const inputs = x.shape.at(-1)!;
@@ -482,7 +485,7 @@ export function stackedParameterGradients(x: Tensor<Float>, dz: Tensor, stack: S
   });
 }
 
-/** dW = Xᵀ·dZ and db = column sums of dZ, from one pass over dZ. */
+/** Computes dW = Xᵀ·dZ and db = column sums of dZ in one pass over dZ. */
 function parameterGradients(
   x: Tensor<Float>,
   dz: Tensor,
@@ -517,12 +520,12 @@ function parameterGradients(
   combineParts(parts, inputs * outputs, weight, bias);
 }
 
-/** Cutting the sum into so few parts is not worth the dispatch that adds them up, if that could be saved. */
+/** Splitting the sum into this number of parts or fewer is not worth the dispatch that adds them up, if it can be avoided. */
 const fewSplits = 2;
 
 /**
- * Both gradients as one tensor [in + 1, out], if the bias lies right behind its weight, as in the packed gradients of
- * a model: a product with column sums then writes them in place. null if they lie elsewhere or are to be added to.
+ * Both gradients as one tensor [in + 1, out], if the bias directly follows its weight in memory, as in the packed gradients
+ * of a model: a product with column sums then writes them in place. null if they lie elsewhere or are accumulated.
  */
 function stacked(weight: Sink, bias: Sink, inputs: number, outputs: number): Tensor | null {
   const [head, tail] = [weight.tensor, bias.tensor];

@@ -7,9 +7,9 @@ import { record } from "../tensor/tape.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 
 /**
- * silu(h)·weight + bias for each of `layers` layers, in one dispatch: h [B, layers·C], a stretch of C features for each
+ * silu(h)·weight + bias for each of `layers` layers, in one dispatch: h [B, layers·C], a run of C features for each
  * layer; weight [layers, C, N], bias [layers, 1, N] → [layers, B, N]. N is a multiple of 4. Backward: two
- * dispatches. Made for few rows; a product of many rows belongs to `matmul`.
+ * dispatches. Designed for few rows; use `matmul` for products of many rows.
  */
 export function modulation(h: Tensor, weight: Tensor, bias: Tensor): Tensor {
   checkTensors("modulation", "f32", h, weight, bias);

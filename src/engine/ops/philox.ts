@@ -1,7 +1,7 @@
 /**
  * The random numbers of shaders/common/rng.wgsl in plain TypeScript, bit for bit: Philox4x32-10 (Salmon et al., 2011) and the
  * integer constructions of uniform, normal and Gumbel numbers on top of it. For tests, for the CPU side of data
- * loading, and for anyone who wants to replay a step.
+ * loading, and for replaying a step.
  */
 
 export type Words = readonly [number, number, number, number];
@@ -129,17 +129,17 @@ export function normalPair(wordRadius: number, wordAngle: number): [number, numb
   return [quadrant === 1 || quadrant === 2 ? -x : x, quadrant >= 2 ? -y : y];
 }
 
-/** A probability in units of 2^-31, as the kernels compare it with a word's upper 31 bits: 0 is never, 1 always. */
+/** A probability in units of 2^-31, which the kernels compare with a word's upper 31 bits: 0 is never, 1 always. */
 export function probabilityThreshold(probability: number): number {
   return Math.round(Math.min(1, Math.max(0, probability)) * 2 ** 31);
 }
 
-/** Whether the event of a `probabilityThreshold` happens under this word. */
+/** Whether the event of a `probabilityThreshold` occurs for this word. */
 export function happens(word: number, threshold: number): boolean {
   return word >>> 1 < threshold;
 }
 
-/** A whole number in 0 … count - 1, uniform up to a bias of count / 2^32. */
+/** An integer in 0 … count - 1, uniform up to a bias of count / 2^32. */
 export function below(word: number, count: number): number {
   return mulHi(word, count);
 }
@@ -161,7 +161,7 @@ export class PhiloxStream {
     return philox([index, this.stream, this.step, 0], this.key);
   }
 
-  /** The word that element `i` of a fill takes. */
+  /** The word for element `i` of a fill. */
   word(i: number): number {
     return this.block(Math.floor(i / 4))[i % 4]!;
   }
@@ -225,13 +225,13 @@ export class PhiloxStream {
   }
 }
 
-/** [low, high] words of a seed: a whole number of at most 64 bits. */
+/** [low, high] words of a seed: an integer of at most 64 bits. */
 export function seedWords(seed: number | bigint): [number, number] {
   const bits = BigInt.asUintN(64, BigInt(seed));
   return [Number(bits & 0xffffffffn), Number(bits >> 32n)];
 }
 
-/** The numbers of a stream of a generator's present step, in plain TypeScript. */
+/** The numbers of a stream of a generator's current step, in plain TypeScript. */
 export function replay(
   { seed, step }: { readonly seed: bigint; readonly step: number },
   stream: number,

@@ -14,13 +14,13 @@ export interface Pool2dOptions {
   kernel: Pair;
   /** Step between windows; default: the size of the window. */
   stride?: Pair;
-  /** One number for all sides, or each by itself; default 0. Smaller than the window, so that each holds a pixel. */
+  /** One number for all sides, or one per side; default 0. Smaller than the window, so that each window contains a pixel. */
   padding?: number | Partial<Padding>;
 }
 
 /** Options of `avgPool2d`. */
 export interface AvgPool2dOptions extends Pool2dOptions {
-  /** Whether padding counts as pixels of 0 in a mean. Default false: a mean is over the pixels inside the picture. */
+  /** Whether padding counts as pixels of 0 in a mean. Default false: a mean is over the pixels inside the image. */
   countPadding?: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** Sums, means and maxima over axes (shaders/reduce/reduce.wgsl), and the losses and counts that are such sums. */
+/** Sums, means and maxima over axes (shaders/reduce/reduce.wgsl), and losses and counts computed by them. */
 
 import type { Vec4 } from "../gpu/kernel.js";
 import * as kernels from "../gpu/kernels.generated.js";
@@ -9,7 +9,7 @@ import { record } from "../tensor/tape.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 import { contiguous } from "./copy.js";
 
-/** What is applied to an element before it is reduced. */
+/** The function applied to an element before the reduction. */
 type Map = "identity" | "square" | "absolute" | "squared_difference" | "absolute_difference" | "non_finite";
 
 /** Axes of one kind, kept or reduced, after merging: lengths, strides in x, strides of the second operand or dx. */
@@ -89,9 +89,9 @@ interface Reduction {
   accumulate?: boolean;
 }
 
-/** Elements that one invocation adds up before it is worth sharing an output between several. */
+/** The sum length up to which one invocation is faster than several that share an output. */
 const serialLength = 64;
-/** Outputs from which on one invocation an output keeps an adapter busy. */
+/** The number of outputs from which one invocation per output keeps an adapter busy. */
 const manyOutputs = 64;
 
 /** Reduces x into the dense tensor `y` in one launch, or in two when few outputs have long sums. */
@@ -119,11 +119,11 @@ function reduceInto(x: Tensor, layout: Layout, y: Tensor, reduction: Reduction):
       gpu.run(kernels.reduce.byGroup, bindings, params, { groups: gpu.groups1d(items, 1), variant });
     }
   };
-  // Invocations next to each other should read next to each other: along kept axes if these are innermost in memory.
+  // Neighbouring invocations should read neighbouring elements: along kept axes if these are innermost in memory.
   const keptInside =
     (layout.kept.stride.at(-1) ?? Number.POSITIVE_INFINITY) <
     (layout.reduced.stride.at(-1) ?? Number.POSITIVE_INFINITY);
-  // On a software adapter the barriers of a workgroup cost more than what it shares.
+  // On a software adapter the barriers of a workgroup cost more than sharing saves.
   const byLane = gpu.software || length <= serialLength || (keptInside && outputs >= manyOutputs);
   const perPart = byLane ? serialLength : serialLength * 32;
   const parts =
@@ -151,7 +151,7 @@ function reduceInto(x: Tensor, layout: Layout, y: Tensor, reduction: Reduction):
   });
 }
 
-/** A layout that exists: of x, or of a dense copy of it. */
+/** Returns x with its layout, or a dense copy of x if x itself has none. */
 function prepared(x: Tensor, isReduced: readonly boolean[], op: string): { x: Tensor; layout: Layout } {
   const layout = layoutOf(x, isReduced);
   if (layout) return { x, layout };
@@ -173,7 +173,7 @@ function reducedAxes(op: string, x: Tensor, axes: readonly number[] | undefined)
 
 /** Options of reductions. */
 export interface ReduceOptions {
-  /** Keeps reduced axes with length 1. */
+  /** Keeps reduced axes, with length 1. */
   keepDims?: boolean;
 }
 
@@ -264,8 +264,8 @@ export function max(input: Tensor, axes?: readonly number[], options: ReduceOpti
 }
 
 /**
- * scale · x summed over the axes that `shape` repeats (missing in front, or of length 1): how the gradient of a
- * broadcast operand finds its shape. Into a gradient sink if one is given. Not on the tape.
+ * scale · x summed over the axes along which `shape` is broadcast (missing in front, or of length 1): reduces the gradient of
+ * a broadcast operand to its shape. Writes into a gradient sink if one is given. Not on the tape.
  */
 export function sumTo(
   input: Tensor,
@@ -310,7 +310,7 @@ function meanDifference(
     const other = save(q);
     return (dy, grads) => {
       if (grads.needs(0)) spread(x, layout, dy, grads.sink(0), { map, scale: factor, other });
-      // The derivative of a difference by its second operand is that of the reversed difference by its first.
+      // The derivative with respect to the second operand is that of the reversed difference with respect to its first.
       if (grads.needs(1)) spread(other, layout, dy, grads.sink(1), { map, scale: factor, other: x });
     };
   });
@@ -322,7 +322,7 @@ export const mse = (a: Tensor, b: Tensor): Tensor => meanDifference("mse", "squa
 /** Mean absolute error: mean |a − b|, a scalar; the derivative where they are equal is 0. */
 export const l1 = (a: Tensor, b: Tensor): Tensor => meanDifference("l1", "absolute_difference", a, b);
 
-/** How many elements are infinite or not a number, a scalar (exact up to 2²⁴). Not on the tape. */
+/** The number of elements that are infinite or NaN, a scalar (exact up to 2²⁴). Not on the tape. */
 export function countNonFinite(input: Tensor): Tensor {
   checkTensors("countNonFinite", "f32", input);
   const { x, layout } = prepared(

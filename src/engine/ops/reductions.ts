@@ -13,7 +13,7 @@ export function min(x: Tensor, axes?: readonly number[], options: ReduceOptions 
 }
 
 export interface VarianceOptions extends ReduceOptions {
-  /** What is taken off the number of elements that the sum of squares is divided by; default 0: the population's variance. */
+  /** Subtracted from the number of elements in the divisor of the sum of squares; default 0: the population variance. */
   correction?: number;
 }
 

@@ -9,19 +9,19 @@ import { empty, type Tensor, untracked } from "../tensor/tensor.js";
 import { probabilityThreshold, seedWords } from "./philox.js";
 
 /**
- * A source of random streams, keyed by (seed, step, stream). Every random op takes the next stream; `setStep` starts
- * over with the streams of another step, so the order of calls within a step decides who gets which numbers, and a
- * captured step is replayed with fresh ones by setting the step alone.
+ * A source of random streams, keyed by (seed, step, stream). Every random op takes the next stream, so the order of calls
+ * within a step determines the numbers of each. `setStep` starts over with the streams of another step; that alone gives a
+ * captured step new numbers.
  */
 export class Rng {
   readonly gpu: Gpu;
   readonly seed: bigint;
-  /** [seed_lo, seed_hi, step, 0], what random kernels bind as `rng`. */
+  /** [seed_lo, seed_hi, step, 0], which random kernels bind as `rng`. */
   readonly state: Tensor<"u32">;
   #stepNumber = 0;
   #stream = 0;
 
-  /** `seed` is a whole number of at most 64 bits. */
+  /** `seed` is an integer of at most 64 bits. */
   constructor(gpu: Gpu, seed: number | bigint) {
     if (typeof seed === "number" && !Number.isSafeInteger(seed)) {
       throw new UserError(`The seed ${seed} is not a whole number below 2^53; use a bigint for larger ones.`);
@@ -32,12 +32,12 @@ export class Rng {
     this.#write();
   }
 
-  /** The step that numbers are drawn for. */
+  /** The current step. */
   get step(): number {
     return this.#stepNumber;
   }
 
-  /** Goes to a step (0 … 2^32 - 1) and back to its first stream; one write of 16 bytes. */
+  /** Sets the step (0 … 2^32 - 1) and returns to its first stream; one write of 16 bytes. */
   setStep(step: number): void {
     this.#stepNumber = step >>> 0;
     this.#stream = 0;
@@ -49,17 +49,17 @@ export class Rng {
     this.state.write(Uint32Array.of(low, high, this.#stepNumber, 0));
   }
 
-  /** The number of a stream that nothing else in this step uses. */
+  /** Takes the number of a stream that nothing else in this step uses. */
   nextStream(): number {
     return this.#stream++;
   }
 
-  /** How many streams of the step are taken; with `setPosition`, what a checkpointed function needs to be replayed. */
+  /** The number of streams taken in the step; used with `setPosition` to replay a checkpointed function. */
   position(): number {
     return this.#stream;
   }
 
-  /** Goes on with the stream of this number, one that `position` returned. */
+  /** Continues from the stream with this number, which `position` returned. */
   setPosition(position: number): void {
     this.#stream = position;
   }

@@ -1,8 +1,11 @@
-/** The grid of row-wise kernels, where LANES invocations share a row (shaders/norm/layer-norm.wgsl, shaders/softmax/softmax.wgsl). */
+/**
+ * The grid of row-wise kernels, where LANES invocations share a row (shaders/norm/layer-norm.wgsl,
+ * shaders/softmax/softmax.wgsl).
+ */
 
 import type { Gpu } from "../gpu/gpu.js";
 
-/** Grid and tunables of a row kernel. `tune` is what `gpu.tunables` says of the kernel for [rows, width]. */
+/** Grid and tunables of a row kernel. `tune` is the result of `gpu.tunables` for the kernel and [rows, width]. */
 export function rowLanes<T extends { WORKGROUP: number; LANES: number }>(
   gpu: Gpu,
   tune: T,

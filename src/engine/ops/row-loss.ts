@@ -19,21 +19,21 @@ export interface RowLoss {
   /** Name of the loss on the tape and in errors. */
   readonly name: string;
   readonly rows: number;
-  /** M, logits a row. */
+  /** M, logits per row. */
   readonly width: number;
   /** The loss of each row, without gradient. */
   readonly terms: Tensor;
-  /** Takes the logits [n, M] of the rows from `firstRow` on, dense. Each row once. */
+  /** Processes the dense logits [n, M] of the rows from `firstRow` on. Each row is passed once. */
   forward(logits: Tensor, firstRow: number): void;
-  /** Writes the loss [1], once all rows have been taken. */
+  /** Writes the loss [1], after all rows have been processed. */
   total(loss: Tensor): void;
-  /** What a gradient that is taken before `total` needs of all rows, if anything. */
+  /** Prepares the values over all rows, if any, that a gradient needs when it is taken before `total`. */
   beforeLastRow?(): void;
-  /** The gradient, from what `save` keeps; for rows that have been taken. */
+  /** The gradient, from the tensors kept by `save`, for rows that have been processed. */
   differentiable(save: Save): RowLossGradient;
 }
 
-/** Makes the loss of logits [rows, width] that need not exist all at once; `shown` describes them in errors. */
+/** Creates the loss of logits [rows, width] that are computed in chunks; `shown` describes them in errors. */
 export type RowLossMaker = (rows: number, width: number, shown: string) => RowLoss;
 
 export interface RowLossResult {
@@ -43,7 +43,7 @@ export interface RowLossResult {
   readonly terms: Tensor;
 }
 
-/** The loss of logits [..., M] that exist, all rows at once. */
+/** The loss of existing logits [..., M], all rows at once. */
 export function lossOfLogits(op: string, logits: Tensor, rowLossOf: RowLossMaker): RowLossResult {
   checkTensors(op, "f32", logits);
   const dense = contiguous(logits);
@@ -70,7 +70,7 @@ export function rowGrid<T extends { WORKGROUP: number; LANES: number }>(
   return rowLanes(gpu, gpu.tunables(kernel, [rows, width]), Math.ceil(rows / span));
 }
 
-/** The fewest rows of M logits that end with a whole vector of four: what the kernels of the gradient take together. */
+/** The fewest rows of M logits whose length is a multiple of four: the gradient's kernels process that number together. */
 export function spanRows(width: number): number {
   return width % 4 === 0 ? 1 : width % 2 === 0 ? 2 : 4;
 }

@@ -1,4 +1,4 @@
-/** Views and copies in other shapes. Views share memory with the tensor and cost no dispatch. */
+/** Views and copies with other shapes. Views share memory with the tensor and cost no dispatch. */
 
 import type { DType, Float } from "../gpu/kernel.js";
 import { checkTensors } from "../tensor/arguments.js";
@@ -106,7 +106,7 @@ export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
   );
 }
 
-/** Parts along an axis: as many equal ones, or ones of these lengths, which must add up to the axis. Views. */
+/** Parts along an axis: a number of equal parts, or parts of the given lengths, which must add up to the axis. Views. */
 export function split<D extends DType>(
   x: Tensor<D>,
   parts: number | readonly number[],

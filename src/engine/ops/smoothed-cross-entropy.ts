@@ -11,15 +11,15 @@ import { rowLanes } from "./row-lanes.js";
 
 const nothingIgnored = 0xffffffff;
 
-/** On software adapters barriers cost more than what lanes share: one a row. */
+/** On software adapters barriers cost more than sharing saves: one lane per row. */
 function grid(gpu: Gpu, tune: { WORKGROUP: number; LANES: number }, rows: number) {
   return rowLanes(gpu, gpu.software ? { ...tune, LANES: 1 } : tune, rows);
 }
 
 /**
  * −Σ_j t_j log softmax(logits)_j of logits [..., M] with t = (1 − ε)·[j = target] + ε/M, ε the `smoothing` (Szegedy et al.
- * 2016), averaged over the rows whose target is not `ignore`; targets u32, one a row. A target of M or more makes the loss NaN;
- * `checkFinite` names it. Two dispatches forward, one backward. With ε = 0 it is `crossEntropy`.
+ * 2016), averaged over the rows whose target is not `ignore`; targets u32, one per row. A target of M or more makes the loss
+ * NaN; `checkFinite` names it. Two dispatches forward, one backward. With ε = 0 it equals `crossEntropy`.
  */
 export function smoothedCrossEntropy(
   logits: Tensor,

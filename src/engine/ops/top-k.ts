@@ -15,14 +15,14 @@ const mostLargest = tileLength / 2;
 
 /** The result of `topK`. */
 export interface TopK {
-  /** The k largest elements along the axis, largest first; their gradient goes to the elements that they are. */
+  /** The k largest elements along the axis, largest first; the gradient goes to those elements of the input. */
   values: Tensor;
   /** Their indices along the axis. */
   indices: Tensor<"u32">;
 }
 
 /**
- * The k ≤ 512 largest elements along an axis, largest first; of equals the first, a NaN before all numbers. Values and
+ * The k ≤ 512 largest elements along an axis, largest first. Ties take the first; a NaN comes before all numbers. Values and
  * indices have the shape of x with k as the length of the axis.
  */
 export function topK(x: Tensor, k: number, axis = -1): TopK {
@@ -49,7 +49,7 @@ export function topK(x: Tensor, k: number, axis = -1): TopK {
   });
 }
 
-/** The places of the k largest elements in each row of the last axis: [..., width] → [..., k]. */
+/** Indices of the k largest elements in each row of the last axis: [..., width] → [..., k]. */
 function largestOfRows(x: Tensor, k: number): Tensor<"u32"> {
   const { gpu } = x;
   const width = x.shape.at(-1)!;

@@ -1,20 +1,20 @@
 /**
- * Variants of a kernel: several that do the same work, of which some need more of the device than others. An op lists its own
- * as rows of a table, the most demanding first; tuning tables name the one to begin with (gpu/tuning/choices.ts).
+ * Variants of a kernel: implementations of the same work with different requirements on the device. An op lists its variants
+ * as rows of a table, the most demanding first; tuning tables name the one to start with (gpu/tuning/choices.ts).
  */
 
 import type { Gpu } from "../gpu/gpu.js";
 import type { Kernel } from "../gpu/kernel.js";
 
-/** One row: when the variant applies. Tables add to it which kernels it has, and how the grid of a call follows. */
+/** One row: the condition under which the variant applies. Tables add its kernels and the computation of a call's grid. */
 export interface Variant<Problem> {
-  /** As the tuning choice names it. */
+  /** Its name in the tuning choice. */
   readonly name: string;
   /** Whether the device can run it for a problem; the last row of a table always applies. */
   applies(gpu: Gpu, problem: Problem): boolean;
 }
 
-/** The first row of a table from the chosen one on that applies. */
+/** Returns the first row of a table, starting from the chosen one, that applies. */
 export function pick<Problem, V extends Variant<Problem>>(
   table: readonly V[],
   chosen: string,
@@ -29,16 +29,16 @@ export function pick<Problem, V extends Variant<Problem>>(
   return table.at(-1)!;
 }
 
-/** Tunables of whichever variant it is. */
+/** Tunables of any variant. */
 export type Numbers = Readonly<Record<string, number>>;
 
-/** The grid of a call and the tunables that it was reckoned with; without those, the kernel has none. */
+/** The grid of a call and the tunables that it was computed with; absent if the kernel has none. */
 export interface Grid {
   groups: readonly [number, number?, number?];
   tune?: Numbers;
 }
 
-/** A kernel in a table: compile-time choices and tunables are the row's own, bindings and uniforms those of the work. */
+/** A kernel in a table: compile-time choices and tunables depend on the row, bindings and uniforms on the work. */
 export type InTable<K> =
   K extends Kernel<infer B, infer P, infer _V, infer _T>
     ? Kernel<B, P, Record<string, string | boolean>, Numbers>

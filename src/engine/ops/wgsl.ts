@@ -1,10 +1,10 @@
-/** Own kernels: the WGSL of a user as kernels that `Gpu.run` takes, with variants, tunables and profiles like the engine's. */
+/** Own kernels: a user's WGSL as kernels for `Gpu.run`, with variants, tunables and profiles like the engine's. */
 
 import { GpuError } from "../gpu/errors.js";
 import type { DType, Kernel, Vec4 } from "../gpu/kernel.js";
 import { family } from "../gpu/spec-text.js";
 
-/** A kernel whose names are not known to the compiler: they are checked when it runs. */
+/** A kernel whose names are unknown to the compiler: they are checked when it runs. */
 export type UntypedKernel = Kernel<
   Record<string, DType>,
   Record<string, number | Vec4>,
@@ -17,14 +17,14 @@ const made = new Map<string, Readonly<Record<string, Kernel>>>();
 
 /**
  * The kernels of a WGSL text, by their entry points in camel case; `file` names them in errors, profiles and tuning tables
- * (`saxpy.wgsl` has `saxpy.main`). The text comes from `readFile` in Node and from a bundler's text loader in a page; the
- * same text gives the same kernels, so a call costs nothing the second time. `Kernels` are their types, as
- * `kernelTypes` writes them or by hand: `wgsl<{ main: Kernel<{ x: "f32" }, { count: number }> }>(text, "saxpy.wgsl")`;
- * without, names are checked when a kernel runs.
+ * (`saxpy.wgsl` has `saxpy.main`). Load the text with `readFile` in Node and with a bundler's text loader in a page. The same
+ * text gives the same kernels, so repeated calls cost nothing. `Kernels` are their types, as `kernelTypes` writes them or
+ * written by hand: `wgsl<{ main: Kernel<{ x: "f32" }, { count: number }> }>(text, "saxpy.wgsl")`; without them, names are
+ * checked when a kernel runs.
  *
  * The text is ordinary WGSL with: entry points with `@compute @workgroup_size(…)`; storage buffers in group 0 as arrays of
  * f32, f16, u32, i32, vectors or atomics of these; scalars, if any, in `struct Params` of f32, u32, i32 and vec4 of these, bound
- * as `@group(0) @binding(0) var<uniform> params: Params`. Constants may be marked for the tuner and as choices of a call:
+ * as `@group(0) @binding(0) var<uniform> params: Params`. Constants may be marked for the tuner or as choices of a call:
  *
  * ```wgsl
  * const WORKGROUP: u32 = 64; // @tune 32 64 128
@@ -33,7 +33,7 @@ const made = new Map<string, Readonly<Record<string, Kernel>>>();
  * alias T = f32; // @variant f32=f32 f16=f16
  * ```
  *
- * Throws a `GpuError` that names file and line where the text breaks these rules. WGSL that does not compile is reported
+ * Throws a `GpuError` that names file and line if the text breaks these rules. WGSL that does not compile is reported
  * as for kernels of the engine: by the next read-back, with file and line.
  */
 export function wgsl<Kernels extends Record<keyof Kernels, Kernel> = Record<string, UntypedKernel>>(
@@ -60,7 +60,7 @@ function fail(file: string, text: string, at: number, message: string): never {
   throw new GpuError(`${file}:${text.slice(0, at).split("\n").length}: ${message}`);
 }
 
-/** The text without comments, every other character at its place. */
+/** Blanks out comments; every other character keeps its position. */
 function withoutComments(text: string): string {
   let code = "";
   for (let i = 0, depth = 0; i < text.length; i++) {
@@ -79,14 +79,14 @@ function withoutComments(text: string): string {
   return code;
 }
 
-/** Checks a text and returns it as `family` reads it: without comments and blanks, a declaration a line. */
+/** Checks a text and returns it in the form that `family` reads: without comments and blanks, one declaration per line. */
 function checked(text: string, file: string): string {
   const code = withoutComments(text);
   const parts = [...marks(text, file)];
   let rest = code;
   const cut = (pattern: RegExp, write: (match: RegExpExecArray) => string) => {
     for (const match of rest.matchAll(pattern)) parts.push(write(match));
-    // Line breaks stay, for the numbers of lines.
+    // Line breaks stay, to keep the line numbers.
     rest = rest.replace(pattern, (match) => match.replace(/[^\n]/g, " "));
   };
   if (!/@compute\b/.test(code))
@@ -127,7 +127,7 @@ function checked(text: string, file: string): string {
   return `${parts.join("\n")}\n${declarations(rest)}`;
 }
 
-/** The lines that mark constants, as `family` reads them. */
+/** The lines that mark constants, in the form that `family` reads. */
 function* marks(text: string, file: string): Generator<string> {
   for (const match of text.matchAll(/^(.*)\/\/\s*@(tune|variant)\b(.*)$/gm)) {
     const [, code, mark, words] = match;
@@ -177,7 +177,7 @@ function parameter(member: string, file: string, text: string, at: number): stri
   return `${name}:${plain}`;
 }
 
-/** Functions and other declarations without needless blanks, entry points with their attributes in one order. */
+/** Functions and other declarations without unnecessary blanks, entry points with their attributes in a fixed order. */
 function declarations(code: string): string {
   return code
     .replace(/\s+/g, " ")
@@ -205,7 +205,7 @@ function checkSpec({ name, bindings }: Kernel["spec"], text: string, file: strin
 
 /**
  * TypeScript for the kernels of a WGSL text: an interface of their types, for `wgsl<Interface>(text, file)`. It is named
- * after the file: `SaxpyKernels` of `shaders/saxpy.wgsl`. The command `kernel-types.js` writes it beside the file.
+ * after the file: `SaxpyKernels` for `shaders/saxpy.wgsl`. The command `kernel-types.js` writes it next to the file.
  */
 export function kernelTypes(text: string, file: string): string {
   const stem = file

@@ -1,4 +1,4 @@
-/** Windows that move over pictures [B, H, W, C]: what pooling and grouped convolution check and count alike. */
+/** Windows that move over images [B, H, W, C]: the checks and sizes common to pooling and grouped convolution. */
 
 import { ShapeError } from "../tensor/errors.js";
 import type { Padding } from "./conv2d.js";

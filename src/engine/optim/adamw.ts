@@ -1,7 +1,7 @@
 /**
- * AdamW over packed parameters (shaders/optim/adamw.wgsl): three dispatches whatever the number of tensors, and two more for
- * each further pack. A model needs more than one pack only beyond what a binding may hold: 33.5 M parameters with
- * WebGPU's default limits.
+ * AdamW over packed parameters (shaders/optim/adamw.wgsl): three dispatches for any number of tensors, and two more for each
+ * further pack. A model needs more than one pack only beyond the size limit of a binding: 33.5 M parameters with WebGPU's
+ * default limits.
  */
 
 import type { Gpu } from "../gpu/gpu.js";
@@ -15,7 +15,7 @@ export interface Pack {
   values: Tensor;
   /** [n] */
   gradients: Tensor;
-  /** `[n]`: receives the parameters rounded to float16 after each step, in the same dispatch. Default: nothing does. */
+  /** `[n]`: receives the parameters rounded to float16 after each step, in the same dispatch. Default: none. */
   rounded?: Tensor<"f16"> | null;
   /** `[n/64]`: the share of `weightDecay` that applies to each block of 64 elements. */
   blockDecay: Float32Array;
@@ -37,7 +37,7 @@ export interface AdamWOptions {
 
 export interface AdamWSchedule {
   learningRate: number;
-  /** Number of this step, from 1: what the bias correction counts. */
+  /** Number of this step, from 1, for the bias correction. */
   step: number;
   /** 1 - decay of the averaged weights in this step; 0 = leave them. */
   averageWeight?: number;
@@ -45,7 +45,7 @@ export interface AdamWSchedule {
 
 /** Partial sums of a pack's norm, as in the shader. */
 const partials = 1024;
-/** Invocations a workgroup that makes partial sums one by one: enough workgroups for the cores of a software adapter. */
+/** Invocations per workgroup if each invocation makes one partial sum: enough workgroups for a software adapter's cores. */
 const laneWorkgroup = 64;
 
 /** [n] each: moments of a pack, and its averaged weights, which start equal to the weights at `startAverage`. */
@@ -60,9 +60,9 @@ export interface PackState {
  * dispatch for all norms and two for each pack. A step whose gradient is not finite changes nothing.
  */
 export class AdamW {
-  /** In the order of the packs. */
+  /** The state of each pack, in the order of the packs. */
   readonly states: readonly PackState[];
-  /** `[3]`: the gradient's global norm before clipping, 1 if the step was skipped since it was not finite, clip factor. */
+  /** `[3]`: the gradient's global norm before clipping, 1 if the step was skipped because that is not finite, clip factor. */
   readonly norm: Tensor;
   readonly #gpu: Gpu;
   readonly #packs: readonly Pack[];
@@ -70,7 +70,7 @@ export class AdamW {
   /** `[7]`: the schedule, then the norm, as in the shader. */
   readonly #state: Tensor;
   readonly #schedule: Tensor;
-  /** [packs · 1024], and the piece of each pack. */
+  /** [packs · 1024], and the part of each pack. */
   readonly #partials: Tensor;
   readonly #packPartials: readonly Tensor[];
   readonly #betas: readonly [number, number];
@@ -123,7 +123,7 @@ export class AdamW {
     this.startAverage();
   }
 
-  /** Sets the averaged weights to the weights: call it when these have been initialised. */
+  /** Sets the averaged weights to the weights: call it after these have been initialised. */
   startAverage(): void {
     this.#packs.forEach(({ values }, i) => {
       const { average } = this.states[i]!;
@@ -131,13 +131,13 @@ export class AdamW {
     });
   }
 
-  /** Writes what changes from step to step, after all work recorded so far. */
+  /** Writes the values that change from step to step, after all work recorded so far. */
   setSchedule({ learningRate, step, averageWeight = 0 }: AdamWSchedule): void {
     const [beta1, beta2] = this.#betas;
     this.#schedule.write([learningRate, 1 / (1 - beta1 ** step), 1 / (1 - beta2 ** step), averageWeight]);
   }
 
-  /** Records one step from the gradients as they are. */
+  /** Records one step from the current gradients. */
   step(): void {
     const [gpu, params, packs, state] = [this.#gpu, this.#params, this.#packs, this.#state] as const;
     const { sumOfSquares, finishNorm, step, stepAndRound } = kernels.adamw;

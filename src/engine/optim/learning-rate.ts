@@ -7,9 +7,9 @@ export interface LearningRateSchedule {
   warmup: number;
   /** The rate of step 1 if there is a warm-up; default peak / warmup, so that step n has peak · n / warmup. */
   from?: number;
-  /** What happens after the warm-up. Default: constant, as in the paper. */
+  /** The course of the rate after the warm-up. Default: constant, as in the paper. */
   decay?: "constant" | "cosine" | "linear";
-  /** Length of the run, whose last step has the rate `end` with `cosine` and `linear`. */
+  /** Length of the run; with `cosine` and `linear`, its last step has the rate `end`. */
   steps: number;
   /** Default 0. */
   end?: number;

@@ -1,18 +1,18 @@
-/** Learning rates as functions of the number of a step, counted from 1. */
+/** Learning rates as functions of the step number, counted from 1. */
 
 export type Schedule = (step: number) => number;
 
-/** The same rate for ever. */
+/** A constant rate. */
 export function constantRate(rate: number): Schedule {
   return () => rate;
 }
 
-/** How far step `step` is from the first step to the last of `steps`, 0 to 1. */
+/** The progress of step `step` from the first step to the last of `steps`, 0 to 1. */
 function progress(step: number, steps: number): number {
   return steps <= 1 ? 1 : Math.min(1, Math.max(0, (step - 1) / (steps - 1)));
 }
 
-/** From `from` at step 1 in equal parts to `to` at step `steps`, and `to` from there on. */
+/** Linear from `from` at step 1 to `to` at step `steps`, and `to` from there on. */
 export function linearRate(from: number, to: number, steps: number): Schedule {
   return (step) => from + (to - from) * progress(step, steps);
 }
@@ -28,7 +28,7 @@ export function stepRate(rate: number, factor: number, every: number): Schedule 
 }
 
 /**
- * Grows in equal parts to the first rate of `then` at step `steps`; `then` goes on from there, its step 1 being step `steps`.
+ * Grows linearly to the first rate of `then` at step `steps`, and continues with `then`, whose step 1 is step `steps`.
  */
 export function warmUp(steps: number, then: Schedule): Schedule {
   return (step) => (step < steps ? (then(1) * step) / steps : then(step - Math.max(1, steps) + 1));

@@ -1,4 +1,4 @@
-/** What every op checks of the tensors that it is given, before it looks at them. */
+/** Checks that every op makes on its tensor arguments before using them. */
 
 import type { DType } from "../gpu/kernel.js";
 import { ArgumentError } from "./errors.js";

@@ -1,4 +1,4 @@
-/** Reverse-mode differentiation along the tape (tape.ts). Gradients are float32, also those of float16 tensors. */
+/** Reverse-mode differentiation along the tape (tape.ts). Gradients are float32, including those of float16 tensors. */
 
 import type { Gpu } from "../gpu/gpu.js";
 import type { Float } from "../gpu/kernel.js";
@@ -36,7 +36,7 @@ class NodeGradWriter implements GradWriter {
       this.#sinks.push(tensor);
       return { tensor, accumulate };
     }
-    // The same tensor twice, as weight and bias, say: one dispatch may write both, so the second share is added later.
+    // The same tensor twice, for example as weight and bias: one dispatch may write both, so the second share is added later.
     const apart = untracked(tensor.gpu, tensor.shape, "f32", tensor.label);
     this.#late.push([i, apart]);
     return { tensor: apart, accumulate: false };
@@ -47,7 +47,7 @@ class NodeGradWriter implements GradWriter {
     return { tensor: empty(this.#node.gradient!.gpu, shape, "f32", "unused gradient"), accumulate: false };
   }
 
-  /** Adds what could not be written in its place at once. */
+  /** Adds the gradients that could not be written in place. */
   finish(): void {
     for (const [i, gradient] of this.#late) {
       this.give(i, gradient);
@@ -55,7 +55,7 @@ class NodeGradWriter implements GradWriter {
     }
   }
 
-  /** Where the gradient of input `i` is gathered. */
+  /** The tensor in which the gradient of input `i` is accumulated. */
   #place(i: number): { tensor: Tensor; accumulate: boolean } {
     const input = this.#input(i);
     const { gpu } = this.#node.gradient!;
@@ -72,7 +72,7 @@ class NodeGradWriter implements GradWriter {
       return { tensor: input.gradient, accumulate: false };
     }
     if (input.written) clearGaps(input, existing);
-    // A gradient that was handed over may be someone else's too: it is copied before it is added to.
+    // A gradient passed to `give` may be shared: it is copied before it is added to.
     else if (existing.storage.shared && !input.inPlace) {
       input.gradient = untracked(gpu, shape, "f32", `grad of ${input.op}`);
       copyStrided(existing, input.gradient, { accumulate: false });
@@ -99,7 +99,7 @@ class NodeGradWriter implements GradWriter {
   }
 }
 
-/** Memory for the gradient of a result: inside that of the tensor it is a view of, if possible, else of its own. */
+/** Memory for the gradient of a result: inside the gradient of the tensor that it views, if possible, else separate memory. */
 function newGradient(gpu: Gpu, node: GradNode, shape: readonly number[]): Tensor {
   const parent = node.inputs[0];
   const start = node.viewStart;
@@ -119,7 +119,7 @@ function newGradient(gpu: Gpu, node: GradNode, shape: readonly number[]): Tensor
   return untracked(gpu, shape, "f32", `grad of ${node.op}`);
 }
 
-/** Zeros in what no view, nor a view of a view, has written of a gradient: from here on it is like any other. */
+/** Fills the parts of a gradient with zeros that no view, or view of a view, has written. It is then complete. */
 function clearGaps(node: GradNode, gradient: Tensor): void {
   for (const { view } of node.written!) if (view?.written && view.gradient) clearGaps(view, view.gradient);
   let from = 0;
@@ -135,7 +135,7 @@ function clearGaps(node: GradNode, gradient: Tensor): void {
   node.written = [{ start: 0, end: gradient.size }];
 }
 
-/** Goes back from `root`, whose gradient is set, through all ops that it depends on, freeing them on the way. */
+/** Propagates the gradient of `root`, which is set, through all ops that it depends on, and frees them on the way. */
 function propagate(root: GradNode): void {
   const reachable = new Set<GradNode>();
   const pending = [root];
@@ -166,8 +166,8 @@ function propagate(root: GradNode): void {
 }
 
 /**
- * Adds d(loss)/d(leaf) to `leaf.grad` of every leaf that `loss` (one element) depends on. The tape is used up: the
- * memory that ops saved is freed as the pass goes back.
+ * Adds d(loss)/d(leaf) to `leaf.grad` of every leaf that `loss` (one element) depends on. The pass consumes the tape: it frees
+ * the memory that ops saved on the way.
  */
 export function backward(loss: Tensor): void {
   checkTensors("backward", "f32", loss);
@@ -190,12 +190,12 @@ export function backwardFrom(output: Tensor<Float>, dy: Tensor): void {
     throw new AutogradError("backward", `${output.label} depends on nothing that requires a gradient`);
   let { node } = output;
   if (!node) {
-    // A leaf, whose gradient is dy itself.
+    // For a leaf, the gradient is dy itself.
     node = new GradNode("leaf", [output]);
     node.backward = (gradient, grads) => grads.give(0, gradient);
   }
   node.gradient?.dispose();
-  // Every kernel has to be able to bind it.
+  // Every kernel must be able to bind the gradient.
   node.gradient = dy.gpu.binds(dy) ? dy.alias() : dy.packed();
   withGradients(false, () => propagate(node));
 }
@@ -205,16 +205,16 @@ export function zeroGrad(leaf: Tensor<Float>): void {
   leaf.gradIsCurrent = false;
 }
 
-/** State outside the tape that a second run of a function must find as the first did (positions in random streams). */
+/** State outside the tape that must be the same in a second run of a function as in the first (positions in random streams). */
 export interface ReplayableState {
   position(): number;
   setPosition(position: number): void;
 }
 
 /**
- * Activation checkpointing: runs `body(...inputs)` without saving anything inside it, and runs it a second time when
- * the gradient is taken. Memory: the inputs, instead of all that the ops in `body` save. `random` is rewound for the
- * second run, so that dropout draws the same masks.
+ * Activation checkpointing: runs `body(...inputs)` without saving anything inside it, and runs it a second time when the
+ * gradient is taken. Keeps only the inputs in memory, instead of all tensors that the ops in `body` save. Rewinds `random` for
+ * the second run, so that dropout draws the same masks.
  */
 export function checkpoint<const T extends readonly Tensor<Float>[]>(
   body: (...inputs: T) => Tensor,
@@ -225,9 +225,9 @@ export function checkpoint<const T extends readonly Tensor<Float>[]>(
   const start = random?.position() ?? 0;
   const { gpu } = inputs[0]!;
   const result = noGrad(() => gpu.scope(() => body(...inputs)));
-  // What the body only passes on keeps its own place on the tape.
+  // A tensor that the body returns unchanged keeps its own node on the tape.
   const output = result.requiresGrad ? result.detach() : result;
-  // A body that uses parameters needs its gradient even if none of its inputs does.
+  // A body that uses parameters needs the gradient of its result even if no input requires one.
   const node = new GradNode("checkpoint", inputs);
   const saved = inputs.map((input) => node.save(input));
   const wanted = inputs.map((input) => input.requiresGrad);

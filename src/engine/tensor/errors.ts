@@ -7,7 +7,7 @@ export class ShapeError extends Error {
   }
 }
 
-/** What is given to an op is no tensor, of another element type, or of another `Gpu`. */
+/** An argument of an op is not a tensor, has the wrong element type, or belongs to another `Gpu`. */
 export class ArgumentError extends Error {
   constructor(op: string, detail: string) {
     super(`${op}: ${detail}`);
@@ -25,7 +25,7 @@ export class UseAfterFreeError extends Error {
   }
 }
 
-/** A gradient that the tape cannot give: nothing requires one, the tape is used up, or a saved tensor was changed in place. */
+/** The tape cannot give a gradient: nothing requires one, the tape is used up, or a saved tensor was changed in place. */
 export class AutogradError extends Error {
   constructor(op: string, detail: string) {
     super(`${op}: ${detail}`);

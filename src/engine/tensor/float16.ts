@@ -26,8 +26,8 @@ export function float32ToFloat16(values: Float32Array): Uint16Array {
     } else if (magnitude >= 0x47800000) {
       out[i] = sign | INFINITY_BITS; // |x| ≥ 2¹⁶
     } else if (magnitude >= 0x38800000) {
-      // Normal: add half of the last kept place (less one when that place is even), so that a carry rounds up, also
-      // into the exponent and at last into Infinity; then move the exponent's bias from 127 to 15.
+      // Normal: add half of the last kept bit (less one if that bit is even), so that a carry rounds up, also into the
+      // exponent and finally to Infinity; then change the exponent's bias from 127 to 15.
       const rounded = magnitude + 0xfff + ((magnitude >>> 13) & 1);
       out[i] = sign | ((rounded - 0x38000000) >>> 13);
     } else {

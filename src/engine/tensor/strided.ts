@@ -9,7 +9,7 @@ import { ShapeError } from "./errors.js";
 
 const maxRank = 6;
 
-/** What `copyStrided` reads and writes: a tensor, of which it need not know more. */
+/** The properties of a tensor that `copyStrided` needs. */
 export interface Strided {
   readonly gpu: Gpu;
   readonly storage: Storage;
@@ -23,7 +23,7 @@ export interface Strided {
   readonly label: string;
 }
 
-/** Elements of a tensor of this shape. */
+/** The number of elements of a tensor of this shape. */
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, length) => product * length, 1);
 }
@@ -78,7 +78,7 @@ function lastFour(values: readonly number[]): [number, number, number, number] {
   return values.slice(2) as [number, number, number, number];
 }
 
-/** The type that the kernel copies elements as: integers of either kind as words. */
+/** The type as which the kernel copies elements; both integer types are copied as words. */
 function copiedAs(dtype: DType): "f32" | "f16" | "u32" {
   return dtype === "i32" ? "u32" : dtype;
 }
@@ -86,7 +86,7 @@ function copiedAs(dtype: DType): "f32" | "f16" | "u32" {
 /**
  * target = source, or target += source with `accumulate`, element by element; both may be strided views (at most six
  * axes) of the same shape in different memory. Their element types are the same, or float32 and float16: a conversion
- * rounds to nearest, and what is beyond float16's ±65504 becomes infinite. Not on the tape.
+ * rounds to nearest, and values beyond float16's ±65504 become infinite. Not on the tape.
  */
 export function copyStrided(source: Strided, target: Strided, options: { accumulate: boolean }): void {
   if (!sameShape(source.shape, target.shape)) {

@@ -1,7 +1,7 @@
 /**
- * The tape: which op made a tensor, what it saved, and how to go back through it. Ops put themselves on it by `record`;
- * autograd.ts goes back along it. An op stays on the tape, and what it saved in memory, as long as a result that came from it
- * is not freed: scopes end without it, and what they return takes its part of the tape along.
+ * The tape: for each tensor, the op that made it, the tensors that the op saved, and its backward function. Ops add themselves
+ * by `record`; autograd.ts traverses the tape backwards. An op stays on the tape, and its saved tensors in memory, until all
+ * results that depend on it are freed. A scope does not end the tape of the results that it returns.
  */
 
 import type { DType, Float } from "../gpu/kernel.js";
@@ -9,55 +9,55 @@ import type { Watch } from "../gpu/pool.js";
 import { AutogradError } from "./errors.js";
 import type { Tensor } from "./tensor.js";
 
-/** How a backward function hands over the gradients of its op's inputs, by their position. */
+/** The interface by which a backward function passes on the gradients of its op's inputs, by their position. */
 export interface GradWriter {
-  /** Whether anyone wants the gradient of input `i`. */
+  /** Whether the gradient of input `i` is needed. */
   needs(i: number): boolean;
   /**
-   * Where to write the gradient of input `i`: a dense tensor of its shape, to be overwritten, or added to if
-   * `accumulate`. Costs no dispatch of its own.
+   * The target for the gradient of input `i`: a dense tensor of its shape, to be overwritten, or added to if `accumulate`.
+   * Costs no extra dispatch.
    */
   sink(i: number): { tensor: Tensor; accumulate: boolean };
-  /** Like `sink`. A gradient that nobody wants goes into memory of `shape` that is freed with the scope of the backward pass. */
+  /** Like `sink`. An unneeded gradient goes into memory of `shape` that is freed with the scope of the backward pass. */
   sinkOrUnused(i: number, shape: readonly number[]): { tensor: Tensor; accumulate: boolean };
-  /** Hands over a gradient that exists already: a fresh tensor, a view of one, or `dy` itself. */
+  /** Passes on an existing gradient: a new tensor, a view of one, or `dy` itself. */
   give(i: number, gradient: Tensor): void;
 }
 
 export type BackwardFunction = (dy: Tensor, grads: GradWriter) => void;
-/** Keeps a tensor for the backward pass and notices if its memory is written before that. */
+/** Keeps a tensor for the backward pass and detects whether its memory is written before that. */
 export type Save = <D extends DType>(tensor: Tensor<D>) => Tensor<D>;
 
 let gradientsOn = true;
 let nextOrder = 0;
 
-/** One op on the tape: what it read, what it saved, how to go back through it. */
+/** One op on the tape: its inputs, its saved tensors and its backward function. */
 export class GradNode {
   readonly op: string;
   readonly order = nextOrder++;
   readonly inputs: readonly (Tensor<Float> | GradNode | null)[];
   readonly inputShapes: readonly (readonly number[])[];
   backward: BackwardFunction | null = null;
-  /** The gradient of the op's result, while it is being gathered. */
+  /** The gradient of the op's result, while it is being accumulated. */
   gradient: Tensor | null = null;
-  /** For a dense view of the whole or a stretch of the input: its first element there. */
+  /** For a dense view of all or a contiguous part of the input: its first element there. */
   viewStart: number | null = null;
   /** Whether `gradient` is a view of the input's gradient, so that nothing is left to do in the backward pass. */
   inPlace = false;
   /**
-   * The stretches of `gradient` that views write in place, and of a view that has views of its own, which; null if the op's
-   * own consumers wrote it.
+   * The ranges of `gradient` that views write in place, with the view if that has views itself; null if the op's own consumers
+   * wrote the gradient.
    */
   written: { start: number; end: number; view?: GradNode }[] | null = null;
-  /** Why there is no way back through the op any more. */
+  /** The reason why the op can no longer be differentiated. */
   #ended = "";
-  /** Tensors and later ops that lead here. */
+  /** The number of tensors and later ops that refer to this node. */
   #references = 0;
   #saved: { tensor: Tensor<DType>; watch: Watch }[] = [];
 
   constructor(op: string, inputs: readonly (Tensor<Float> | null)[]) {
     this.op = op;
-    // A leaf is kept as the tensor that receives the gradient, a result as the op that made it.
+    // Store a leaf as the tensor that receives the gradient, a result as the op that made it.
     this.inputs = inputs.map((input) => (input?.requiresGrad ? (input.node ?? input) : null));
     this.inputShapes = inputs.map((input) => input?.shape ?? []);
     for (const input of this.inputs) if (input instanceof GradNode) input.retain();
@@ -67,7 +67,7 @@ export class GradNode {
     this.#references++;
   }
 
-  /** Takes the op off the tape if nothing else leads to it, and then what only it led to. */
+  /** Removes the op from the tape if nothing else refers to it, and then the ops that only it referred to. */
   release(): void {
     const pending: GradNode[] = [this];
     for (const node of pending) {
@@ -87,7 +87,7 @@ export class GradNode {
     return alias;
   }
 
-  /** Throws an `AutogradError` unless the op can be gone back through. */
+  /** Throws an `AutogradError` unless the op can be differentiated. */
   check(): void {
     if (!this.backward) throw new AutogradError(this.op, this.#ended);
     for (const { tensor, watch } of this.#saved) {
@@ -100,7 +100,7 @@ export class GradNode {
     }
   }
 
-  /** Lets go of everything saved; the op can no longer be differentiated, for the reason given the first time. */
+  /** Releases all saved tensors; the op can no longer be differentiated, for the reason given the first time. */
   end(why: string): void {
     this.#ended ||= why;
     for (const { tensor, watch } of this.#saved) {
@@ -113,15 +113,15 @@ export class GradNode {
     this.gradient = null;
   }
 
-  /** The end of captured work. */
+  /** Called at the end of a capture. */
   dispose(): void {
     this.end("it was recorded in captured work; take its gradient inside the capture");
   }
 }
 
 /**
- * Puts an op on the tape, if gradients are on and some input wants one; returns `output`. `makeBackward` receives
- * `save`, through which everything that the backward function reads has to go.
+ * Records an op on the tape, if gradients are on and some input requires one; returns `output`. `makeBackward` receives
+ * `save`, through which it must pass every tensor that the backward function reads.
  */
 export function record<O extends Tensor<Float>>(
   op: string,
@@ -137,17 +137,17 @@ export function record<O extends Tensor<Float>>(
   return output;
 }
 
-/** Whether ops are put on the tape. */
+/** Whether ops are recorded on the tape. */
 export function recording(): boolean {
   return gradientsOn;
 }
 
-/** Runs `body` without putting ops on the tape. */
+/** Runs `body` without recording ops on the tape. */
 export function noGrad<T>(body: () => T): T {
   return withGradients(false, body);
 }
 
-/** `x` as the result of an op that does nothing to it: under `noGrad` off the tape, as every result is there. */
+/** `x` as the result of an identity op: under `noGrad` off the tape, like every result there. */
 export function passedOn<D extends DType>(x: Tensor<D>): Tensor<D> {
   return gradientsOn || !x.requiresGrad ? x : x.detach();
 }

@@ -11,7 +11,7 @@ import { float16ToFloat32, float32ToFloat16 } from "./float16.js";
 import { copyStrided, denseStrides, isDense, sizeOf } from "./strided.js";
 import { type BackwardFunction, type GradNode, record } from "./tape.js";
 
-/** What the elements of each type are read as; float16 is widened, which is exact. */
+/** The arrays into which elements of each type are read; float16 is widened, which is exact. */
 export interface TypedArrays {
   f32: Float32Array;
   f16: Float32Array;
@@ -20,8 +20,7 @@ export interface TypedArrays {
 }
 
 /**
- * An n-dimensional array on the device: a shape and strides over a buffer of the pool. Views share the
- * buffer.
+ * An n-dimensional array on the device: a shape and strides over a buffer of the pool. Views share the buffer.
  */
 export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
   readonly gpu: Gpu;
@@ -33,7 +32,7 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
   offset: number;
   readonly size: number;
   label: string;
-  /** A leaf whose gradient is wanted (a parameter). */
+  /** Whether the tensor is a leaf that requires a gradient (a parameter). */
   isLeafWithGrad = false;
   /** The gradient of a leaf after `backward`. */
   grad: Tensor | null = null;
@@ -43,7 +42,7 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
   #memory: Storage | null;
   #madeBy: GradNode | null = null;
 
-  /** Takes over one reference to `storage`. Made by `empty` and friends and by views; ops do not call it. */
+  /** Takes over one reference to `storage`. Called by `empty` and related functions and by views; ops do not call it. */
   constructor(
     gpu: Gpu,
     storage: Storage,
@@ -63,30 +62,30 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
     this.label = label;
   }
 
-  /** The memory behind the tensor. Throws `UseAfterFreeError` once it was freed. */
+  /** The memory of the tensor. Throws `UseAfterFreeError` after it was freed. */
   get storage(): Storage {
     if (!this.#memory) throw new UseAfterFreeError(this.label, this.shape);
     return this.#memory;
   }
 
-  /** Whether its memory was given back. */
+  /** Whether the tensor was freed. */
   get disposed(): boolean {
     return this.#memory === null;
   }
 
-  /** The op on the tape that made this tensor. It stays there as long as a tensor that is not freed leads to it. */
+  /** The op on the tape that made this tensor. It stays there until all tensors that depend on it are freed. */
   get node(): GradNode | null {
     return this.#madeBy;
   }
 
-  /** Holds the new op and lets go of the one before. */
+  /** Retains the new op and releases the previous one. */
   set node(node: GradNode | null) {
     node?.retain();
     this.#madeBy?.release();
     this.#madeBy = node;
   }
 
-  /** The bytes of the storage that the elements lie in. */
+  /** The bytes of the storage that the elements occupy. */
   get region(): Region {
     const elementBytes = bytesPerElement[this.dtype];
     return {
@@ -96,7 +95,7 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
     };
   }
 
-  /** Label and shape, as messages name a tensor. */
+  /** Label and shape, the name of a tensor in messages. */
   toString(): string {
     return `${this.label} [${this.shape.join(", ")}]`;
   }
@@ -111,12 +110,12 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
     return isDense(this.shape, this.strides);
   }
 
-  /** Whether `backward` reaches it: a leaf with a gradient, or the result of one. */
+  /** Whether `backward` reaches the tensor: a leaf with a gradient, or a result that depends on one. */
   get requiresGrad(): boolean {
     return this.isLeafWithGrad || this.node !== null;
   }
 
-  /** Marks a leaf whose gradient is wanted. */
+  /** Marks the tensor as a leaf that requires a gradient. */
   requireGrad(): this {
     if (this.dtype !== "f32" && this.dtype !== "f16")
       throw new ArgumentError(
@@ -128,7 +127,7 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
     return this;
   }
 
-  /** Axis lengths may contain one -1, which is worked out. A view, but of a strided tensor's dense copy. */
+  /** The tensor in another shape, in which one -1 is inferred. A view; for a strided tensor, a view of a dense copy. */
   reshape(shape: readonly number[]): Tensor<D> {
     const known = shape.reduce((product, length) => (length === -1 ? product : product * length), 1);
     const full = shape.map((length) => (length === -1 ? this.size / known : length));
@@ -171,7 +170,7 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
     });
   }
 
-  /** An axis counted from the first, of one that may be negative: counted from the last. Throws a `ShapeError`. */
+  /** Converts an axis, negative if counted from the last, to one counted from the first. Throws a `ShapeError`. */
   axis(op: string, axis: number): number {
     const a = axis < 0 ? axis + this.rank : axis;
     if (!Number.isInteger(a) || a < 0 || a >= this.rank)
@@ -200,11 +199,11 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
     return new Tensor(this.gpu, this.storage, this.dtype, shape, strides, offset, this.label);
   }
 
-  /** A dense copy in memory of its own; the gradient passes through. `contiguous` makes one only where it is needed. */
+  /** A dense copy in separate memory; the gradient passes through. `contiguous` makes one only if needed. */
   dense(): Tensor<D> {
     const copy = this.packed();
     this.gpu.track(copy);
-    // Integers have no gradient: such an op does not go on the tape.
+    // Integers have no gradient: such an op is not recorded.
     record(
       "contiguous",
       [this as Tensor<Float>],
@@ -214,14 +213,14 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
     return copy;
   }
 
-  /** Like `dense`, under no scope and off the tape: what `Gpu.run` binds where it cannot bind a view. */
+  /** Like `dense`, under no scope and off the tape. `Gpu.run` binds it if it cannot bind a view. */
   packed(): Tensor<D> {
     const copy = untracked(this.gpu, this.shape, this.dtype, this.label);
     copyStrided(this, copy, { accumulate: false });
     return copy;
   }
 
-  /** Overwrites the elements, which a kernel has written in a `packed` copy. */
+  /** Overwrites the elements with those that a kernel has written to a `packed` copy. */
   unpack(copy: Tensor<D>): void {
     copyStrided(copy, this, { accumulate: false });
   }
@@ -234,9 +233,8 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
   }
 
   /**
-   * From here on the tensor is what other memory holds at an offset in elements: how the parameters of a model come to
-   * lie in one buffer. The caller has copied the elements. The tensor must be dense and off the tape; handles on the
-   * old memory keep it.
+   * Moves the tensor to other memory, at an offset in elements: used to put the parameters of a model into one buffer. The
+   * caller has copied the elements. The tensor must be dense and off the tape; handles on the old memory keep it.
    */
   moveTo(storage: Storage, offset: number): void {
     storage.retain();
@@ -246,8 +244,8 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
   }
 
   /**
-   * Where the elements lie, for pipelines of the caller's own: bytes from `offset` on. Valid until the tensor is disposed
-   * of. Submit what is recorded before (`gpu.flush`).
+   * The buffer of the elements, for the caller's own pipelines; `offset` and `size` are in bytes. Valid until the tensor is
+   * disposed of. Submit recorded work first (`gpu.flush`).
    */
   get buffer(): { buffer: GPUBuffer; offset: number; size: number } {
     const elementBytes = bytesPerElement[this.dtype];
@@ -258,7 +256,7 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
     };
   }
 
-  /** Exempts the tensor from the end of the scopes around it; `dispose` frees it. */
+  /** Removes the tensor from all enclosing scopes; `dispose` frees it. */
   keep(): this {
     this.kept = true;
     return this;
@@ -278,7 +276,7 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
     }
     const elementBytes = bytesPerElement[this.dtype];
     const start = this.offset * elementBytes;
-    // Buffers are read in words of 4 bytes: a stretch of halves may begin or end inside one.
+    // Buffers are read in words of 4 bytes: a range of float16 may begin or end inside one.
     const lead = start % 4;
     const length = Math.ceil((lead + this.size * elementBytes) / 4) * 4;
     const bytes = await this.gpu.read(this.storage, start - lead, length);
@@ -306,7 +304,7 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
       setThroughKernel(this as unknown as Tensor<Float>, Float32Array.from(data), denseStrides(this.shape));
   }
 
-  /** `write` of a float16 tensor from the elements' bits, which go to the device as they are. */
+  /** Like `write`, for a float16 tensor, from the elements' bits, which are copied unchanged. */
   writeHalves(bits: Uint16Array): void {
     const asTheyAre =
       this.dtype === "f16" && this.contiguous && bits.length === this.size && inWholeWords(this);
@@ -315,13 +313,13 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
   }
 }
 
-/** Whether the queue, which writes and clears words of 4 bytes, can reach exactly these elements. */
+/** Whether the queue, which writes and clears words of 4 bytes, can address exactly these elements. */
 function inWholeWords({ dtype, offset, size }: Tensor<DType>): boolean {
   const elementBytes = bytesPerElement[dtype];
   return (offset * elementBytes) % 4 === 0 && (size * elementBytes) % 4 === 0;
 }
 
-/** Sets the elements of a float16 tensor from values that lie `strides` apart. */
+/** Sets the elements of a float16 tensor from values with these strides. */
 function setThroughKernel(tensor: Tensor<Float>, values: Float32Array, strides: readonly number[]): void {
   const { gpu, label, shape } = tensor;
   const source = new Tensor(gpu, gpu.allocate(values.byteLength, label), "f32", shape, strides, 0, label);
@@ -349,7 +347,7 @@ function checkShape(op: string, shape: readonly number[]): void {
   }
 }
 
-/** A tensor with whatever content its memory had. */
+/** A tensor with undefined content. */
 export function empty<D extends DType = "f32">(
   gpu: Gpu,
   shape: readonly number[],
@@ -361,7 +359,7 @@ export function empty<D extends DType = "f32">(
   return result;
 }
 
-/** Like `empty`, under no scope: for gradients and other things with an owner. */
+/** Like `empty`, under no scope: for gradients and other tensors with an owner. */
 export function untracked<D extends DType = "f32">(
   gpu: Gpu,
   shape: readonly number[],
@@ -388,8 +386,7 @@ export function zeros<D extends DType = "f32">(
 }
 
 /**
- * A tensor with these elements in row-major order; throws a `ShapeError` if the shape has another number of
- * them.
+ * A tensor with these elements in row-major order. Throws a `ShapeError` if their number does not match the shape.
  */
 export function fromArray<D extends DType = "f32">(
   gpu: Gpu,
@@ -404,9 +401,9 @@ export function fromArray<D extends DType = "f32">(
 }
 
 /**
- * A tensor over a buffer of the caller's, from its first byte on, without a copy. The buffer needs the usage STORAGE
- * (COPY_SRC to be read, COPY_DST to be written), a size up to the next multiple of 16 bytes, since kernels read vectors,
- * and is never destroyed here. What the caller writes into it must be submitted before the work that reads it.
+ * A tensor over the caller's buffer, from its first byte on, without a copy. The buffer needs the usage STORAGE (COPY_SRC to be
+ * read, COPY_DST to be written) and a size rounded up to a multiple of 16 bytes, since kernels read vectors. It is never
+ * destroyed here. The caller must submit its writes to the buffer before the work that reads it.
  */
 export function fromBuffer<D extends DType = "f32">(
   gpu: Gpu,
@@ -427,7 +424,7 @@ export function fromBuffer<D extends DType = "f32">(
   return result;
 }
 
-/** Records filling a dense tensor with zeros. */
+/** Records the filling of a dense tensor with zeros. */
 export function clear(tensor: Tensor<DType>): void {
   if (!tensor.contiguous) throw new ShapeError("clear", `${tensor.label} is a strided view`);
   const elementBytes = bytesPerElement[tensor.dtype];

@@ -3,8 +3,8 @@
  * `{name: {dtype, shape, data_offsets: [begin, end]}, "__metadata__": {string: string}}` padded with spaces, then the
  * tensors' bytes, little-endian and row-major, without gaps. Offsets count from the end of the header.
  *
- * A file may come from anywhere, so reading believes nothing: every way in which header and bytes can disagree is a
- * `UserError` that names the file, the tensor and the disagreement. Nothing is allocated from an unchecked size.
+ * A file is untrusted input: every inconsistency of header and bytes is a `UserError` that names the file, the tensor and the
+ * inconsistency. Nothing is allocated from an unchecked size.
  *
  * Typed arrays are used in the machine's byte order; every machine with WebGPU is little-endian.
  */
@@ -26,12 +26,12 @@ export type StoredTensor =
   | { dtype: "I64"; shape: readonly number[]; data: BigInt64Array }
   | { dtype: "U8"; shape: readonly number[]; data: Uint8Array };
 
-/** Element types of a safetensors file that can be read. */
+/** Supported element types of a safetensors file. */
 export type StoredDtype = StoredTensor["dtype"];
 
 /** A safetensors file in memory. */
 export interface SafetensorsFile {
-  /** By name, in the order of their bytes. */
+  /** Tensors by name, in the order of their bytes. */
   tensors: Map<string, StoredTensor>;
   metadata: Record<string, string>;
 }
@@ -43,8 +43,8 @@ const LENGTH_BYTES = 8;
 const MAX_HEADER_BYTES = 100_000_000;
 
 /**
- * Writes tensors as a safetensors file. The same tensors and metadata give the same bytes whatever the order of the
- * maps: wide element types first, then by name, so that every tensor is aligned to its element size.
+ * Writes tensors as a safetensors file. The same tensors and metadata give the same bytes for any order of the maps: wide
+ * element types first, then by name, so that every tensor is aligned to its element size.
  *
  * Throws a `UserError` when a finite value is beyond float16's range in an `F16` tensor; an `Error` when a shape does
  * not match its data, or for `BF16`, which is read only.
@@ -56,7 +56,7 @@ export function encodeSafetensors(
   const sorted = [...tensors].sort(
     ([nameA, a], [nameB, b]) => BYTES[b.dtype] - BYTES[a.dtype] || (nameA < nameB ? -1 : 1),
   );
-  // A list of pairs made into text by hand: an object would put integer-like names first and lose "__proto__".
+  // Serialise a list of pairs by hand: an object would put integer-like names first and lose "__proto__".
   const header: string[] = [];
   if (Object.keys(metadata).length > 0) {
     const pairs = Object.keys(metadata)
@@ -254,7 +254,7 @@ function readTensor(bytes: Uint8Array, dataStart: number, entry: Entry): StoredT
   }
 }
 
-/** The first key that some object of a valid JSON text has twice, or null. `JSON.parse` keeps the last silently. */
+/** The first key that occurs twice in an object of a valid JSON text, or null. `JSON.parse` silently keeps the last. */
 function duplicateKey(json: string): string | null {
   const open: (Set<string> | null)[] = []; // one entry an open bracket; null for a list
   for (let i = 0; i < json.length; i++) {
@@ -281,7 +281,7 @@ function isSizes(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
 }
 
-/** A value in a message: as JSON, cut to a readable length. */
+/** Formats a value for a message: as JSON, truncated to a readable length. */
 function describe(value: unknown): string {
   return shown(JSON.stringify(value) ?? "missing", 80);
 }

@@ -1,4 +1,4 @@
-/** Weights of other programs: their names and layouts become those of a model's parameters. */
+/** Weights of other programs: maps their names and layouts to those of a model's parameters. */
 
 import { UserError } from "../../platform/errors.js";
 import { shown } from "../../platform/shown.js";
@@ -8,19 +8,19 @@ import { float16ToFloat32 } from "../tensor/float16.js";
 import type { StoredTensor } from "./safetensors.js";
 
 /**
- * How the tensors of a file become parameters. Each name goes through `ignore`, `rename` and `split`, and the axes of each tensor
- * through `axes`; a parameter takes the tensor of its name, or those of `join`.
+ * The rules that map the tensors of a file to parameters. `ignore`, `rename` and `split` apply to each name, and `axes` to the
+ * axes of each tensor; a parameter takes the tensor of its name, or those of `join`.
  */
 export interface WeightMap {
-  /** Tensors that the model has no use for. */
+  /** Tensors that the model does not use. */
   ignore?: readonly RegExp[];
-  /** Changes of names, one after the other: of a whole name (text), or as `String.replace` makes them. */
+  /** Changes of names, applied in order: text replaces a whole name, a pattern works as in `String.replace`. */
   rename?: readonly (readonly [from: string | RegExp, to: string])[];
   /** Tensors that hold several parameters, in equal parts along their first axis. `$1` … are groups of the pattern. */
   split?: readonly (readonly [tensor: RegExp, parameters: readonly string[]])[];
   /** Parameters that hold several tensors, side by side along their last axis. `$1` … are groups of the pattern. */
   join?: readonly (readonly [parameter: RegExp, tensors: readonly string[]])[];
-  /** By their new names: axis i of the parameter is axis `order[i]` of the tensor. The first pattern that matches counts. */
+  /** Axis orders by new name: axis i of the parameter is axis `order[i]` of the tensor. The first matching pattern applies. */
   axes?: readonly (readonly [name: RegExp, order: readonly number[]])[];
 }
 
@@ -31,22 +31,23 @@ export const oihwToHwio: readonly number[] = [2, 3, 1, 0];
 
 /** A tensor of the file, or a part of it, under its new name. */
 interface Source {
-  /** In the file. */
+  /** Name in the file. */
   name: string;
   stored: StoredTensor;
   part: number;
   parts: number;
   order: readonly number[];
-  /** With its axes in their new order. */
+  /** Shape with the axes in their new order. */
   shape: readonly number[];
 }
 
-/** Names in a message. */
+/** The maximum number of names in a message. */
 const most = 3;
 
 /**
- * The parameters of `module` by name, for `loadWeights`, from the tensors of a file. Axes of length 1 count for nothing: a convolution
- * [1, 1, I, O] is a matrix [I, O]. Element types stay. A tensor whose axes keep their order is not copied; others are, when they are asked for.
+ * The parameters of `module` by name, for `loadWeights`, from the tensors of a file. Axes of length 1 are ignored: a
+ * convolution [1, 1, I, O] matches a matrix [I, O]. Element types stay. A tensor whose axes keep their order is not copied;
+ * others are copied when they are requested.
  *
  * Throws a `UserError` that lists the parameters without a tensor, the tensors without a parameter and those that do not fit.
  */
@@ -136,7 +137,7 @@ function joined(shapes: readonly (readonly number[])[]): readonly number[] | nul
   return [...lead, shapes.reduce((sum, shape) => sum + shape.at(-1)!, 0)];
 }
 
-/** Unlike `test`, this does not go on from the last match of a pattern with the flag g. */
+/** Tests a pattern. Unlike `test`, does not continue from the last match of a pattern with the flag g. */
 const matches = (name: string, pattern: RegExp) => name.search(pattern) >= 0;
 
 const product = (lengths: readonly number[]) => lengths.reduce((result, length) => result * length, 1);
@@ -175,7 +176,7 @@ function valuesOf(pieces: readonly Source[], shape: readonly number[]): StoredTe
   return { dtype: float ? "F32" : first!.stored.dtype, shape, data } as StoredTensor;
 }
 
-/** Any typed array, as one of them to the compiler. */
+/** Creates an array of the same type as `values`, typed as one of them for the compiler. */
 function likewise(values: Values, length: number): Float32Array {
   return new (values.constructor as Float32ArrayConstructor)(length);
 }
@@ -185,12 +186,12 @@ function reordered({ stored, part, parts, order, shape }: Source): Values {
   const length = stored.data.length / parts;
   const values = stored.data.subarray(part * length, (part + 1) * length) as Float32Array;
   if (order.every((axis, i) => axis === i)) return values;
-  // Elements to the next index of each axis: in the tensor, and in the parameter.
+  // Strides in elements for each axis: in the tensor, and in the parameter.
   const strides = order.map((axis) => product(shape.filter((_, i) => order[i]! > axis)));
   const newStrides = shape.map((_, axis) => product(shape.slice(axis + 1)));
   const last = shape.length - 1;
   const [width, step] = [shape[last]!, strides[last]!];
-  // All axes but the parameter's last go in the tensor's order, so that memory is read in stretches and written in whole lines.
+  // Traverse all axes but the parameter's last in the tensor's order: reads are contiguous, writes fill whole cache lines.
   const others = order.slice(0, last).map((_, axis) => axis);
   others.sort((a, b) => order[a]! - order[b]!);
   const index = shape.map(() => 0);
@@ -214,5 +215,5 @@ function reordered({ stored, part, parts, order, shape }: Source): Values {
   return result;
 }
 
-/** float32 numbers of a cache line. */
+/** float32 numbers in a cache line. */
 const lineElements = 16;

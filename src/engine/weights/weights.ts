@@ -5,7 +5,7 @@ import type { Parameter } from "../nn/module.js";
 import { float16ToFloat32 } from "../tensor/float16.js";
 import type { StoredTensor } from "./safetensors.js";
 
-/** A module, or whatever else has parameters by name. */
+/** A module, or another object with named parameters. */
 interface Parameters {
   parameters(): readonly Parameter[];
 }
@@ -20,7 +20,10 @@ export async function readWeights(module: Parameters, prefix = ""): Promise<Map<
   return weights;
 }
 
-/** Sets all parameters of `module` from `weights` (a map, or what `mapWeights` gives). Throws a `UserError` that names file and tensor if one does not fit or is not finite. */
+/**
+ * Sets all parameters of `module` from `weights` (a map, or the result of `mapWeights`). Throws a `UserError` that names file
+ * and tensor if one does not fit or is not finite.
+ */
 export function loadWeights(
   module: Parameters,
   weights: Pick<ReadonlyMap<string, StoredTensor>, "get">,
@@ -43,7 +46,7 @@ export function loadWeights(
         `${fileName}: ${prefix}${name} is ${stored.dtype}, a model's weights are F32 or F16`,
       );
     }
-    // A plain loop: a callback for each element would take longer than all else.
+    // Use a plain loop: a callback per element would dominate the run time.
     for (let i = 0; i < numbers.length; i++) {
       if (Number.isFinite(numbers[i])) continue;
       throw new UserError(

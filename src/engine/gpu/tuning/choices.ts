@@ -1,6 +1,6 @@
 /**
- * What ops choose in TypeScript and a tuning table may set: which of several kernels does the work, and into how many
- * parts it is cut. The first candidate of each is the default. An op overrules a choice that the device cannot do.
+ * Choices that ops make in TypeScript and that a tuning table may set: the kernel that does the work, and the number of parts
+ * into which it is split. The first candidate of each is the default. An op overrides a choice that the device cannot run.
  */
 
 import * as kernels from "../kernels.generated.js";
@@ -9,7 +9,7 @@ import type { Tunable, TuningValue } from "./tuning-table.js";
 type Candidates = Readonly<Record<string, readonly TuningValue[]>>;
 export type Choice<C extends Candidates> = Tunable<{ readonly [N in keyof C]: C[N][number] }>;
 
-/** A choice named `name`, between things made of these kernels: a function, so that a bundle can leave the choice out. */
+/** Defines a choice among implementations with these kernels. It is a function so that a bundle can omit unused choices. */
 function choice<const C extends Candidates>(
   name: string,
   among: () => readonly { source: string }[],
@@ -32,7 +32,7 @@ export const matmul = /* @__PURE__ */ choice(
 );
 
 /**
- * Parts of the sum over rows in a linear layer's weight gradient; 0: as many as keep the adapter busy.
+ * Parts of the sum over rows in a linear layer's weight gradient; 0: enough parts to keep the adapter busy.
  * Shape: inputs, outputs, rows.
  */
 export const weightGradient = /* @__PURE__ */ choice(

@@ -5,7 +5,7 @@ import { type TuningTable, tableFault } from "./tuning-table.js";
 
 const tuningItem = "mc-diffusion tuning";
 
-/** Keeps a tuning table for this page's origin, in `localStorage`. Throws a `UserError` where the browser refuses to. */
+/** Stores a tuning table for this page's origin, in `localStorage`. Throws a `UserError` if the browser refuses. */
 export function storeTuning(table: TuningTable): void {
   try {
     localStorage.setItem(tuningItem, JSON.stringify(table));
@@ -17,8 +17,8 @@ export function storeTuning(table: TuningTable): void {
 }
 
 /**
- * The table that `storeTuning` kept, for `Gpu.from(device, { tuning })`; undefined if there is none. What cannot be
- * used is left out, and `problem` says why in one sentence.
+ * The table that `storeTuning` stored, for `Gpu.from(device, { tuning })`; undefined if there is none. Unusable data are left
+ * out, and `problem` states the reason in one sentence.
  */
 export function storedTuning(): { table?: TuningTable; problem?: string } {
   let value: unknown;

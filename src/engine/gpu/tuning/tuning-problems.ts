@@ -1,4 +1,4 @@
-/** What of a tuning table a device does not use, for commands and pages that want to say so: looks at every kernel there is. */
+/** The entries of a tuning table that a device does not use, for reports by commands and pages. Covers every kernel. */
 
 import * as kernels from "../kernels.generated.js";
 import * as choices from "./choices.js";
@@ -11,14 +11,14 @@ import {
   usableValues,
 } from "./tuning-table.js";
 
-/** Every kernel and every choice by the name it has in a tuning table. */
+/** Every kernel and every choice by its name in a tuning table. */
 export const tunablesByName: ReadonlyMap<string, Tunable> = /* @__PURE__ */ new Map(
   [...Object.values(kernels).flatMap((family) => Object.values(family)), ...Object.values(choices)].map(
     (tunable) => [tunable.spec.name, tunable as Tunable],
   ),
 );
 
-/** One sentence for each entry of a table that cannot be trusted on this adapter (`gpu.tuning.adapter`), or for the whole of it. */
+/** One sentence for each entry of a table that is invalid on this adapter (`gpu.tuning.adapter`), or one for the whole table. */
 export function tuningProblems(table: TuningTable, adapter: string, limits: GPUSupportedLimits): string[] {
   const fault = tableFault(table);
   if (fault !== null) return [`the tuning table is not used: ${fault}.`];

@@ -1,14 +1,14 @@
 /**
- * Tables of tunables that were measured (or reasoned) to be best: which adapters, kernels and shapes they are for, and
- * the checks that decide whether a table is used. Plain JSON, so that it can lie in a file, in a page's storage, or in
- * the build (shaders/tuning.json).
+ * Tables of the best tunables, measured or reasoned, by adapter, kernel and shape, and the checks that decide whether a table
+ * is used. A table is plain JSON, so that it can be kept in a file, in a page's storage, or in the build
+ * (shaders/tuning.json).
  */
 
 /** A number for a constant marked `@tune` in a WGSL file; a word or number for a choice (choices.ts). */
 export type TuningValue = number | string;
 export type TuningValues = Readonly<Record<string, TuningValue>>;
 
-/** Something that a table may set: a kernel's marked constants, or what an op chooses in TypeScript. */
+/** An entity that a table may set: a kernel's marked constants, or a choice of an op in TypeScript. */
 export interface Tunable<Values = TuningValues> {
   /** The WGSL that a measurement depends on. */
   readonly source: string;
@@ -17,41 +17,41 @@ export interface Tunable<Values = TuningValues> {
     readonly tunables: Readonly<
       Record<string, { readonly fallback: TuningValue; readonly candidates: readonly TuningValue[] }>
     >;
-    /** Of kernels: numbers, or names of tunables that hold them. */
+    /** For kernels: numbers, or names of tunables that hold them. */
     readonly workgroupSize?: readonly (number | string)[];
   };
   /** Type information only; never present at run time. */
   readonly types?: { tunables: Values };
 }
 
-/** The format that a tuning table names; tables of other formats are refused. */
+/** The format name in a tuning table; tables of other formats are refused. */
 export const tuningFormat = "mc-diffusion-tuning-1";
 
 /** Tunables of a kernel for one class of shapes. */
 export interface TunedShape {
   values: TuningValues;
-  /** Time with the default over time with these values, when they won, and how far that may be off. */
+  /** Time with the default over time with these values, if these were faster, and the uncertainty of the ratio. */
   speedup?: number;
   noise?: number;
 }
 
 /** Tunables of a kernel, by class of shapes. */
 export interface TunedKernel {
-  /** `sourceHash` of the WGSL that was measured; without it the entry is for whatever the kernel becomes. */
+  /** `sourceHash` of the WGSL that was measured; without it the entry holds for any version of the kernel. */
   source?: string;
-  /** By `shapeClass`; `any` holds for every shape that is not named. */
+  /** By `shapeClass`; `any` applies to every shape that is not listed. */
   shapes: Record<string, TunedShape>;
 }
 
 /** Tunables of all kernels on a class of adapters. */
 export interface TunedAdapter {
-  /** On which adapter and when; null for what was reasoned and never measured. */
+  /** The adapter and date of the measurement; null for values that were reasoned and never measured. */
   measured: string | null;
   why?: string;
   kernels: Record<string, TunedKernel>;
 }
 
-/** A tuning table as JSON: which values the tunables of each kernel take on which adapters. */
+/** A tuning table as JSON: the values of the tunables of each kernel, by adapter. */
 export interface TuningTable {
   format: typeof tuningFormat;
   /** By `adapterKey`, or by its beginning up to a slash: `gpu` is for all real GPUs, `gpu/intel` for those of one vendor. */
@@ -60,7 +60,8 @@ export interface TuningTable {
 
 /**
  * An adapter's class, `kind/vendor/architecture/lanes`, such as `software/mesa/software/8` or `gpu/nvidia/ampere/32`:
- * what decides which kernels are fast and does not change with every driver. Lanes are those of a subgroup, least-most.
+ * the properties that decide which kernels are fast and do not change with every driver. Lanes are those of a subgroup,
+ * minimum-maximum.
  */
 export function adapterKey(info: GPUAdapterInfo | undefined, software: boolean): string {
   const word = (text: string | undefined) => text?.trim().toLowerCase().replaceAll("/", "-") || "unknown";
@@ -69,7 +70,7 @@ export function adapterKey(info: GPUAdapterInfo | undefined, software: boolean):
   return [software ? "software" : "gpu", word(info?.vendor), word(info?.architecture), lanes].join("/");
 }
 
-/** `a`, `a/b`, `a/b/c` of `a/b/c`: the keys of a table that are for an adapter, the most general first. */
+/** `a`, `a/b`, `a/b/c` for `a/b/c`: the keys of a table that apply to an adapter, the most general first. */
 export function adapterKeys(key: string): string[] {
   const parts = key.split("/");
   return parts.map((_, i) => parts.slice(0, i + 1).join("/"));
@@ -82,7 +83,7 @@ export function shapeClass(shape: readonly number[]): string {
 
 const exponent = (length: number) => Math.round(Math.log2(Math.max(1, length)));
 
-/** The class as a number, for looking it up without making a string: 6 bits a length, at most five lengths. */
+/** The class as a number, for lookups without making a string: 6 bits per length, at most five lengths. */
 export function shapeCode(shape: readonly number[]): number {
   let code = 0;
   for (const length of shape) code = code * 64 + 1 + exponent(length);
@@ -99,7 +100,7 @@ export function parseShapeClass(text: string): number | null {
 
 const hashes = new Map<string, string>();
 
-/** 32-bit FNV-1a of WGSL without its comments and spaces, in eight hexadecimal digits: tells whether a kernel has changed. */
+/** 32-bit FNV-1a of WGSL without its comments and spaces, in eight hexadecimal digits, to detect changes of a kernel. */
 export function sourceHash(source: string): string {
   const known = hashes.get(source);
   if (known !== undefined) return known;
@@ -114,7 +115,7 @@ export function sourceHash(source: string): string {
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** Why a parsed JSON value is not a tuning table at all, as the end of a sentence; null if it is one. */
+/** The reason why a parsed JSON value is not a tuning table, as the end of a sentence; null if it is one. */
 export function tableFault(value: unknown): string | null {
   if (!isRecord(value)) return "it should hold a JSON object";
   if (value.format !== tuningFormat)
@@ -131,10 +132,10 @@ export function tableFault(value: unknown): string | null {
   return null;
 }
 
-/** What a table has for one adapter, by name of the tunable: the more general entries first, each under its key. */
+/** The entries of a table for one adapter, by name of the tunable: the more general entries first, each with its key. */
 export type AdapterEntries = ReadonlyMap<string, readonly { key: string; entry: TunedKernel }[]>;
 
-/** The entries of a whole table for the adapter. */
+/** Selects the entries of a table for the adapter. */
 export function entriesFor(table: TuningTable, adapter: string): AdapterEntries {
   const entries = new Map<string, { key: string; entry: TunedKernel }[]>();
   for (const key of adapterKeys(adapter).filter((key) => Object.hasOwn(table.adapters, key))) {
@@ -151,8 +152,8 @@ export function entriesFor(table: TuningTable, adapter: string): AdapterEntries 
 export type ValuesByShape = ReadonlyMap<number, TuningValues>;
 
 /**
- * The values that entries hold for a tunable, the more special ones over the more general ones, without those that cannot
- * be trusted: of these `refuse` hears what they are for, under which key, and why.
+ * The valid values of a tunable from these entries; more specific entries take precedence over more general ones. Calls
+ * `refuse` for each invalid entry with its name, including any shape, the key and the reason.
  */
 export function usableValues(
   tunable: Tunable,
@@ -177,7 +178,7 @@ export function usableValues(
   return byShape;
 }
 
-/** Why a tunable cannot have these values on a device, as the end of a sentence; null if it can. */
+/** The reason why a tunable cannot have these values on a device, as the end of a sentence; null if it can. */
 export function valuesFault(
   { spec }: Tunable,
   values: TuningValues,

@@ -1,4 +1,4 @@
-/** Which tunables a device runs with: tables over the defaults, looked up without making strings. */
+/** The tunables of a device: tables take precedence over the defaults, and lookups make no strings. */
 
 import { shippedTuning } from "./tuning.generated.js";
 import {
@@ -16,25 +16,25 @@ import {
   type ValuesByShape,
 } from "./tuning-table.js";
 
-/** Entries of the shipped table that nobody measured: they stay when measured ones are left out. */
+/** The entries of the shipped table that were never measured: they stay when measured ones are left out. */
 export function reasoned(table: TuningTable): TuningTable {
   const kept = Object.entries(table.adapters).filter(([, { measured }]) => measured === null);
   return { ...table, adapters: Object.fromEntries(kept) };
 }
 
 export class Tuning {
-  /** The class of this adapter, as tables name it. */
+  /** The class of this adapter, as named in tables. */
   readonly adapter: string;
-  /** Told of every lookup by an op; for the tuner. */
+  /** Called at every lookup by an op; for the tuner. */
   onLookup: ((tunable: Tunable, shape: string) => void) | null = null;
   readonly #limits: GPUSupportedLimits;
-  /** From the most general to the most special. What cannot be trusted of them is left out when it is looked up. */
+  /** From the most general to the most specific. Lookups leave out invalid entries. */
   readonly #layers: readonly AdapterEntries[];
   readonly #overrides = new Map<Tunable, Map<number, TuningValues>>();
   readonly #trusted = new Map<Tunable, readonly ValuesByShape[]>();
   readonly #resolved = new Map<object, Map<number, TuningValues>>();
 
-  /** `table` goes over the shipped one; null: nothing that was measured, only defaults. */
+  /** `table` takes precedence over the shipped one; null: no measured values, only defaults. */
   constructor(device: GPUDevice, software: boolean, table: TuningTable | null | undefined) {
     this.#limits = device.limits;
     this.adapter = adapterKey(device.adapterInfo, software);
@@ -59,7 +59,7 @@ export class Tuning {
     return values as V;
   }
 
-  /** `values`, for an op that is about to run: the tuner hears of it. */
+  /** Like `values`, for an op that is about to run: notifies the tuner. */
   lookUp<V>(tunable: Tunable<V>, shape?: readonly number[]): V {
     this.onLookup?.(tunable as Tunable, shape ? shapeClass(shape) : "any");
     return this.values(tunable, shape);
@@ -81,8 +81,8 @@ export class Tuning {
   }
 
   /**
-   * Sets tunables over all tables, for one class of shapes (`shapeClass`) or, without, for any shape; null takes that
-   * back. Values need not be among the candidates.
+   * Sets tunables that take precedence over all tables, for one class of shapes (`shapeClass`) or by default for any shape;
+   * null undoes that. Values need not be among the candidates.
    */
   set<V>(tunable: Tunable<V>, values: Partial<V> | null, shape = "any"): void {
     const code = parseShapeClass(shape);
@@ -95,7 +95,7 @@ export class Tuning {
     this.#resolved.delete(key);
   }
 
-  /** Takes back all that `set` has set. */
+  /** Removes all values that `set` has set. */
   clear(): void {
     this.#overrides.clear();
     this.#resolved.clear();

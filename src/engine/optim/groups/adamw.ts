@@ -1,6 +1,6 @@
 /**
- * AdamW over modules or tensors, with groups of parameters (shaders/optim/optimizers.wgsl). The one of ../adamw.ts works on buffers
- * that the caller has packed, and averages weights.
+ * AdamW over modules or tensors, with groups of parameters (shaders/optim/optimizers.wgsl). The version in ../adamw.ts works on
+ * buffers that the caller has packed, and averages weights.
  */
 
 import * as kernels from "../../gpu/more-kernels.generated.js";
@@ -18,7 +18,8 @@ export interface AdamWGroupsOptions extends OptimizerOptions {
 
 /**
  * Adam with decoupled weight decay (Loshchilov & Hutter 2019): m ← β1 m + (1−β1) g, v ← β2 v + (1−β2) g²,
- * w ← w − lr·(m / (1−β1ⁿ) / (√(v / (1−β2ⁿ)) + ε) + decay·w). With weight decay 0, Adam. One dispatch a step, and no allocation.
+ * w ← w − lr·(m / (1−β1ⁿ) / (√(v / (1−β2ⁿ)) + ε) + decay·w). With weight decay 0 it is Adam. One dispatch per step, and no
+ * allocation.
  */
 export class AdamW extends Optimizer {
   /** [n] for each buffer of parameters. */

@@ -1,6 +1,7 @@
 /**
- * What optimisers over groups of parameters share: they take modules or tensors, move them into few buffers
- * (nn/parameters.ts), and step all of them in one dispatch a buffer, each group with its own rates (shaders/optim/optimizers.wgsl).
+ * The base of optimisers over groups of parameters: they take modules or tensors, move them into few buffers
+ * (nn/parameters.ts), and update all of them in one dispatch per buffer, each group with its own rates
+ * (shaders/optim/optimizers.wgsl).
  */
 
 import type { Gpu } from "../../gpu/gpu.js";
@@ -12,7 +13,7 @@ import { ArgumentError } from "../../tensor/errors.js";
 import { clear, Tensor, untracked } from "../../tensor/tensor.js";
 import type { Schedule } from "../schedules.js";
 
-/** Parameters with rates of their own. */
+/** Parameters with their own rates. */
 export interface ParameterGroup {
   parameters: Module | readonly Tensor<Float>[];
   /** A rate, or a function of the step's number. Default: the optimiser's. */
@@ -21,14 +22,14 @@ export interface ParameterGroup {
   weightDecay?: number;
 }
 
-/** A module's trained parameters, tensors that require gradients, or groups of either with rates of their own. */
+/** A module's trained parameters, tensors that require gradients, or groups of either with their own rates. */
 export type Trained = Module | readonly Tensor<Float>[] | readonly ParameterGroup[];
 
 /** Options of every optimiser. */
 export interface OptimizerOptions {
   /** A rate, or a function of the step's number, counted from 1. */
   learningRate: number | Schedule;
-  /** Applies to parameters that decay: those of a module as it says, tensors with at least two axes. Default 0. */
+  /** Applies to parameters that decay: those that a module declares so, and tensors with at least two axes. Default 0. */
   weightDecay?: number;
   /** Largest L2 norm of the gradient, over all groups. Default 0: no clipping, and no norm is computed. */
   clip?: number;
@@ -39,7 +40,7 @@ interface Rates {
   weightDecay: number;
 }
 
-/** A group's parameters as those of a module, which is what `PackedParameters` takes. */
+/** A group's parameters as a module, the type that `PackedParameters` takes. */
 class ParameterList extends Module {
   readonly #list: readonly Parameter[];
 
@@ -83,12 +84,12 @@ function check(op: string, parameters: readonly Parameter[]): void {
 
 /** Partial sums of a pack's norm, as in shaders/optim/adamw.wgsl. */
 const partials = 1024;
-/** Invocations a workgroup that makes partial sums one by one: enough workgroups for the cores of a software adapter. */
+/** Invocations per workgroup if each invocation makes one partial sum: enough workgroups for a software adapter's cores. */
 const laneWorkgroup = 64;
-/** Numbers of a row of rates, as in shaders/optim/optimizers.wgsl. */
+/** Numbers in a row of rates, as in shaders/optim/optimizers.wgsl. */
 const rowLength = 4;
 
-/** What a step's kernels bind of one pack. */
+/** The bindings of one pack for a step's kernels. */
 export interface PackBindings {
   weights: Tensor;
   gradients: Tensor;
@@ -97,14 +98,14 @@ export interface PackBindings {
   state: Tensor;
 }
 
-/** Takes a step on everything that it was given: `zeroGrad`, `backward(loss)`, `step`. */
+/** Updates all parameters passed to the constructor: `zeroGrad`, `backward(loss)`, `step`. */
 export abstract class Optimizer {
   readonly gpu: Gpu;
-  /** Steps taken. Set it when training goes on from a checkpoint: schedules and bias corrections count it. */
+  /** Steps taken. Set it when training resumes from a checkpoint: schedules and bias corrections depend on it. */
   stepsTaken = 0;
-  /** [3], with `clip`: the gradient's norm before clipping, 1 if the step was skipped as it was not finite, the factor. */
+  /** [3], with `clip`: the gradient's norm before clipping, 1 if the step was skipped because that is not finite, the factor. */
   readonly norm: Tensor | null;
-  /** The buffers that the parameters lie in from now on, with their gradients. */
+  /** The buffers that now hold the parameters, with their gradients. */
   protected readonly packs: readonly PackedParameters[];
   readonly #groups: readonly Rates[];
   readonly #clip: number;
@@ -187,12 +188,12 @@ export abstract class Optimizer {
     return typeof learningRate === "number" ? learningRate : learningRate(step);
   }
 
-  /** The next backward pass overwrites the gradients instead of adding to them. */
+  /** Makes the next backward pass overwrite the gradients instead of adding to them. */
   zeroGrad(): void {
     for (const pack of this.packs) pack.zeroGrad();
   }
 
-  /** Takes a step from the gradients as they are: `advance`, then `apply`. */
+  /** Takes a step from the current gradients: `advance`, then `apply`. */
   step(): void {
     this.advance();
     this.apply();
@@ -213,8 +214,8 @@ export abstract class Optimizer {
   }
 
   /**
-   * Records the step with the rates that `advance` wrote; captured work may hold it. Parameters that the backward pass did not
-   * reach have gradient 0. One dispatch for each buffer of parameters (one as a rule), two more with `clip`.
+   * Records the step with the rates that `advance` wrote; captured work may contain it. Parameters that the backward pass did
+   * not reach have gradient 0. One dispatch for each buffer of parameters (usually one), two more with `clip`.
    */
   apply(): void {
     const { packs } = this;
@@ -254,7 +255,7 @@ export abstract class Optimizer {
     );
   }
 
-  /** The grid of a step, four parameters an invocation. */
+  /** The grid of a step, four parameters per invocation. */
   protected grid(pack: number, workgroup: number): { count: number; groups: [number, number, number] } {
     const count = this.packs[pack]!.values.size / 4;
     return { count, groups: this.gpu.groups1d(count, workgroup) };
@@ -268,7 +269,7 @@ export abstract class Optimizer {
   }
 }
 
-/** Parameters by distinct names: that of a tensor that another has, too, gets its place behind it. */
+/** Makes the names of parameters unique: a duplicate gets its position appended. */
 function withUniqueNames(parameters: readonly Parameter[]): Parameter[] {
   const seen = new Set<string>();
   return parameters.map((parameter, i) => {

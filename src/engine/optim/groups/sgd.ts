@@ -15,7 +15,7 @@ export interface SgdOptions extends OptimizerOptions {
 
 /**
  * v ← μ v + g + decay·w, w ← w − lr·v; with `nesterov` w ← w − lr·(g + decay·w + μ v), and without momentum
- * w ← w − lr·(g + decay·w). One dispatch a step, and no allocation.
+ * w ← w − lr·(g + decay·w). One dispatch per step, and no allocation.
  */
 export class Sgd extends Optimizer {
   /** [n] for each buffer of parameters; null without momentum. */
