@@ -95,7 +95,13 @@ t.test("baselines answer with what training says of the nearest training picture
     { split: "test", grey: 196, captions: [trained[2]!] },
   ];
   const asked: object[] = [];
-  const options = { guidance: "cfg", scale: 1.5, steps: 7, seed: 4, topR: 0.5, temperature: 0.7 } as const;
+  const options = {
+    guidance: { method: "cfg", scale: 1.5 },
+    steps: 7,
+    seed: 4,
+    topR: 0.5,
+    temperature: 0.7,
+  } as const;
   const model = captioner(() => unseen, asked);
   const evaluated = await evaluate(model, dataset(pictures), { splits: ["test", "other"], ...options });
   const exact = (...row: string[]) => cellOf(scoresTable(evaluated), row, "exact");

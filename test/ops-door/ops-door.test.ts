@@ -156,7 +156,7 @@ t.test("the example of docs/ops.md: an op with its gradient", async (t) => {
   const declaration = 'declare module "*.wgsl" {\n  const text: string;\n  export default text;\n}\n';
   writeFileSync(join(folder, "wgsl.d.ts"), declaration);
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*.ts"] }));
-  const compiled = node(folder, join(root, "node_modules/typescript/bin/tsc"), "-p", ".");
+  const compiled = node(folder, join(root, "node_modules/@typescript/native/bin/tsc"), "-p", ".");
   t.equal(compiled.status, 0, `it compiles ${compiled.stdout}`);
   const code = `
     import { Gpu, fromArray } from "mc-diffusion/engine";
@@ -213,7 +213,7 @@ export function use(gpu: Gpu, x: Tensor, y: Tensor, ids: Tensor<"u32">, text: st
 `;
   writeFileSync(join(folder, "use.ts"), calls);
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["use.ts"] }));
-  const compiled = node(folder, join(root, "node_modules/typescript/bin/tsc"), "-p", ".");
+  const compiled = node(folder, join(root, "node_modules/@typescript/native/bin/tsc"), "-p", ".");
   t.equal(compiled.status, 0, `each wrong call is an error and nothing else is\n${compiled.stdout}`);
   const bad = node(folder, command, "package.json");
   t.same(
