@@ -232,6 +232,9 @@ export const elsewhere: Record<string, string> = {
   "data.source": "test/commands/train.test.ts trains on a folder, test/data/emoji.test.ts reads the emoji",
   "log.scored": "test/commands/learn.test.ts",
   minutes: "test/commands/minutes.test.ts",
+  model: "test/doors/doors.test.ts",
+  imageTokenizer: "test/doors/doors.test.ts",
+  "data.tokenizer": "test/doors/doors.test.ts",
 };
 
 /** A device without float16 or a folder with a bad row: what is said of it is an effect. */

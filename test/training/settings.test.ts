@@ -37,7 +37,12 @@ test("options of a call are the configuration's, and win over it", async (t, gpu
   ] as const) {
     const configured = await toyContext(gpu, dataset, ...base, `sampling.${key}=${value}`);
     const expected = await configured.captioner.captionAll(images);
-    const given = await plain.captioner.captionAll(images, { [key]: value });
+    const ofGuidance = { guidance: "method", scale: "scale", maskMode: "maskMode", maskRate: "maskRate" };
+    const option =
+      key in ofGuidance
+        ? { guidance: { [ofGuidance[key as keyof typeof ofGuidance]]: value } }
+        : { [key]: value };
+    const given = await plain.captioner.captionAll(images, option);
     t.same(given, expected, `${key}: ${value} as an option says what it says in the configuration`);
     t.ok(JSON.stringify(given) !== without, "and something else than without it");
     configured.dispose();
