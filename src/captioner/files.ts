@@ -22,9 +22,9 @@ const weightsName = "model.safetensors";
  * defaults.
  */
 const format = "mc-diffusion-captioner-2";
+const readFormats: readonly unknown[] = ["mc-diffusion-captioner-1", format];
 /** Format of the weights file itself, unchanged since version 1. */
 const weightsFormat = "mc-diffusion-captioner-1";
-const readFormats: readonly unknown[] = [weightsFormat, format];
 const configSections = ["data", "vqvae", "decoder", "sampling"] as const;
 
 export type Precision = Config["decoder"]["precision"];

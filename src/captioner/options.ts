@@ -36,7 +36,7 @@ export interface DenoiseOptions extends CaptionOptions {
   signal?: AbortSignal | undefined;
   /**
    * Splits the GPU's work so that a page's own frames wait about this long for it; see `Gpu.sliceMilliseconds`. Recording a step
-   * on the CPU is not split, and neither is a single dispatch: docs/architecture.md lists the measured lengths.
+   * on the CPU is not split, and neither is a single dispatch: docs/limits.md has the measured lengths.
    */
   slice?: { milliseconds: number } | undefined;
 }

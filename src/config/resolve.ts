@@ -27,11 +27,11 @@ export interface ConfigSources {
  * allowed values; the exit code is 2 for a command line and 1 for a file.
  */
 export function resolveConfig(sources: ConfigSources = {}): Config {
-  const KEYS = allKeys();
+  const keys = allKeys();
   const check = (key: string, value: unknown, where: string, exitCode: 1 | 2) =>
-    checked(KEYS, key, value, where, exitCode);
+    checked(keys, key, value, where, exitCode);
   const values = new Map<string, unknown>();
-  for (const [key, spec] of KEYS) values.set(key, spec.default);
+  for (const [key, spec] of keys) values.set(key, spec.default);
   /** Sections with explicit settings, and their source. */
   const given = new Map<string, string>();
 
@@ -53,7 +53,7 @@ export function resolveConfig(sources: ConfigSources = {}): Config {
     }
   }
   for (const assignment of sources.set ?? []) {
-    const [key, value] = parseAssignment(KEYS, assignment);
+    const [key, value] = parseAssignment(keys, assignment);
     values.set(key, check(key, value, `--set ${assignment}`, 2));
     given.set(key.split(".")[0]!, `--set ${assignment}`);
   }
@@ -86,8 +86,8 @@ export function smallerSizes(
 ): { below: number; set: string[]; config: Config } | null {
   const smaller = preset !== undefined && Object.hasOwn(PRESETS, preset) && SMALLER[preset as PresetName];
   if (!smaller) return null;
-  const KEYS = allKeys();
-  const given = new Set(set.map((assignment) => parseAssignment(KEYS, assignment)[0]));
+  const keys = allKeys();
+  const given = new Set(set.map((assignment) => parseAssignment(keys, assignment)[0]));
   const sizes = flatten(smaller.sizes).filter(([key]) => !given.has(key));
   const values = new Map<string, unknown>([...flatten(config), ...sizes]);
   const changed = nest(values);
@@ -110,14 +110,14 @@ function parseFile(name: string, text: string): Record<string, unknown> {
 }
 
 /** Splits `key=value` into the key and the value in the key's type; a value of a wrong form stays text. */
-function parseAssignment(KEYS: ReadonlyMap<string, Key>, assignment: string): [string, unknown] {
+function parseAssignment(keys: ReadonlyMap<string, Key>, assignment: string): [string, unknown] {
   const equals = assignment.indexOf("=");
   if (equals < 1) {
     throw new UserError(`--set ${assignment} should be key=value, for example --set decoder.dim=128`, 2);
   }
   const key = assignment.slice(0, equals).trim();
   const value = assignment.slice(equals + 1).trim();
-  const kind = KEYS.get(key)?.kind;
+  const kind = keys.get(key)?.kind;
   if (kind === "flag" && (value === "true" || value === "false")) return [key, value === "true"];
   if ((kind === "integer" || kind === "number") && value !== "" && !Number.isNaN(Number(value))) {
     return [key, Number(value)];
@@ -145,14 +145,14 @@ function nest(values: ReadonlyMap<string, unknown>): Config {
 }
 
 function checked(
-  KEYS: ReadonlyMap<string, Key>,
+  keys: ReadonlyMap<string, Key>,
   key: string,
   value: unknown,
   where: string,
   exitCode: 1 | 2,
 ): unknown {
-  const spec = KEYS.get(key);
-  if (spec === undefined) throw new UserError(`${where}: ${unknownKey(KEYS, key)}`, exitCode);
+  const spec = keys.get(key);
+  if (spec === undefined) throw new UserError(`${where}: ${unknownKey(keys, key)}`, exitCode);
   if (!accepts(spec, value)) {
     throw new UserError(
       `${where}: ${key} should be ${allowed(spec)}, not ${shown(JSON.stringify(value))}`,
@@ -162,21 +162,21 @@ function checked(
   return value;
 }
 
-function unknownKey(KEYS: ReadonlyMap<string, Key>, key: string): string {
+function unknownKey(keys: ReadonlyMap<string, Key>, key: string): string {
   const section = key.split(".")[0]!;
   const names = (of: string) => {
-    return [...KEYS.keys()].flatMap((other) =>
+    return [...keys.keys()].flatMap((other) =>
       other.startsWith(`${of}.`) ? [other.slice(of.length + 1)] : [],
     );
   };
   const list =
     names(section).length > 0
       ? `keys of ${section}: ${names(section).join(", ")}`
-      : `keys: ${[...new Set([...KEYS.keys()].map((whole) => whole.split(".")[0]!))]
-          .map((name) => (KEYS.has(name) ? name : `${name}.{${names(name).join(", ")}}`))
+      : `keys: ${[...new Set([...keys.keys()].map((whole) => whole.split(".")[0]!))]
+          .map((name) => (keys.has(name) ? name : `${name}.{${names(name).join(", ")}}`))
           .join(", ")}`;
   // The edit distance to a key of a megabyte would take hours and be useless.
-  const near = key.length > 100 ? "" : suggestion(key, [...KEYS.keys()]);
+  const near = key.length > 100 ? "" : suggestion(key, [...keys.keys()]);
   return `there is no key "${shown(key)}"${near}; ${list}`;
 }
 

@@ -58,19 +58,16 @@ export class CapturedStep<A, B> {
 
   /** Submits the step and returns the results of both phases, which the next run overwrites. */
   async run(): Promise<{ first: A; second: B }> {
-    if (!this.between) return this.runWhole();
     const { phases } = this;
+    if (!this.between) {
+      this.whole = this.runPhase(this.whole, () => this.record());
+      return this.whole.result;
+    }
     this.first = this.runPhase(this.first, () => phases.gradients());
     const { result } = this.first;
     await this.between(result);
     this.second = this.runPhase(this.second, () => phases.update(result));
     return { first: result, second: this.second.result };
-  }
-
-  /** The same for a step without a hook; synchronous. */
-  runWhole(): { first: A; second: B } {
-    this.whole = this.runPhase(this.whole, () => this.record());
-    return this.whole.result;
   }
 
   /** Dry run of the step; see `planned`. */
@@ -84,14 +81,18 @@ export class CapturedStep<A, B> {
   }
 
   private runPhase<R>(phase: Phase<R> | null, body: () => R): Phase<R> {
+    if (phase?.work && !this.gpu.checker) {
+      phase.work.run();
+      return phase;
+    }
+    free(phase);
     if (this.gpu.checker) {
-      free(phase);
       const result = this.gpu.scope(body);
       this.gpu.flush();
       return { result, work: null };
     }
-    const captured = phase ?? this.gpu.capture(body);
-    captured.work!.run();
+    const captured = this.gpu.capture(body);
+    captured.work.run();
     return captured;
   }
 

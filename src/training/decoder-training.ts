@@ -4,7 +4,6 @@ import type { Config } from "../config/config.js";
 import { Rng } from "../engine/ops/rng.js";
 import { type Tensor, untracked } from "../engine/tensor/tensor.js";
 import type { CaptionDecoder } from "../models/caption-decoder.js";
-import type { Checkpoint } from "./checkpoint.js";
 import { ModelTraining, type StepHook } from "./model-training.js";
 import type { StepResult } from "./trainer.js";
 
@@ -19,16 +18,9 @@ export interface DecoderTrainingOptions {
 }
 
 /** Training of the decoder (Algorithm 1): one captured step, replayed with new batches. */
-export class DecoderTraining {
+export class DecoderTraining extends ModelTraining<[tokens: Tensor<"u32">, codes: Tensor<"u32">]> {
   readonly decoder: CaptionDecoder;
   private readonly batches: DecoderBatches;
-  private readonly random: Rng;
-  /**
-   * The micro-batches of a step, x_0 [B/n, L] and y [P/n, S]: the CPU writes nothing else for a step but its number and learning
-   * rate.
-   */
-  private readonly parts: readonly [tokens: Tensor<"u32">, codes: Tensor<"u32">][];
-  private readonly training: ModelTraining<[tokens: Tensor<"u32">, codes: Tensor<"u32">]>;
 
   constructor(
     decoder: CaptionDecoder,
@@ -38,62 +30,27 @@ export class DecoderTraining {
     { settings = config, hook = null }: DecoderTrainingOptions = {},
   ) {
     const { gpu } = decoder;
-    this.decoder = decoder;
-    this.batches = batches;
-    this.random = new Rng(gpu, seed);
     const { length, side } = decoder.shape;
+    const random = new Rng(gpu, seed);
     const captions = config.batch / config.microBatches;
-    this.parts = Array.from({ length: config.microBatches }, () => [
+    // x_0 [B/n, L] and y [P/n, S]: the CPU writes nothing else for a step but its number and learning rate.
+    const parts = Array.from({ length: config.microBatches }, (): [Tensor<"u32">, Tensor<"u32">] => [
       untracked(gpu, [captions, length], "u32", "x_0"),
       untracked(gpu, [captions / config.captionsPerImage, side * side], "u32", "codes"),
     ]);
-    const objective = decoder.objective(settings, this.random);
-    this.training = new ModelTraining(decoder, objective, this.random, this.parts, optimizerOf(config), hook);
-  }
-
-  /** The optimiser of the decoder. */
-  get optimizer() {
-    return this.training.optimizer;
+    super(decoder, decoder.objective(settings, random), random, parts, optimizerOf(config), hook);
+    this.decoder = decoder;
+    this.batches = batches;
   }
 
   /** Runs one step (from 1). */
-  step(step: number): Promise<StepResult> {
+  override step(step: number): Promise<StepResult> {
     const { tokens, codes } = this.batches(step - 1);
     this.parts.forEach(([x0, y], i) => {
       x0.write(tokens.subarray(i * x0.size, (i + 1) * x0.size));
       y.write(codes.subarray(i * y.size, (i + 1) * y.size));
     });
-    return this.training.step(step);
-  }
-
-  /** Undoes a step whose gradient was not finite. */
-  undo(): void {
-    this.training.undo();
-  }
-
-  /** Dry run of a step; see `planned`. */
-  plan(): void {
-    this.training.plan();
-  }
-
-  /** Weights, optimiser state and the state of the objective, for a checkpoint. */
-  save(): Promise<Pick<Checkpoint, "model" | "optimizer">> {
-    return this.training.save();
-  }
-
-  /**
-   * Loads the state of a checkpoint; `path` names it in errors. Throws a `UserError` if its
-   * sizes or settings differ.
-   */
-  load(checkpoint: Checkpoint, path: string): void {
-    this.training.load(checkpoint, path);
-  }
-
-  /** Frees the captured step and the optimiser; the decoder stays. */
-  dispose(): void {
-    this.training.dispose();
-    for (const part of this.parts) for (const tensor of part) tensor.dispose();
-    this.random.dispose();
+    return super.step(step);
   }
 }
 

@@ -29,19 +29,19 @@ export interface StepHook {
 type Gradients = Pick<BatchLoss, "total" | "figures" | "sums" | "kept" | "apply">;
 
 /** Training of a network by an objective: one captured step, replayed for each batch. */
-export class ModelTraining<Inputs extends readonly unknown[]> {
+export class ModelTraining<Inputs extends readonly Pick<Tensor, "dispose">[]> {
   readonly optimizer: ModelOptimizer;
-  private readonly gpu: Gpu;
-  private readonly objective: Objective<Inputs>;
-  private readonly random: Rng;
-  private readonly parts: readonly Inputs[];
+  protected readonly gpu: Gpu;
+  protected readonly objective: Objective<Inputs>;
+  protected readonly random: Rng;
+  protected readonly parts: readonly Inputs[];
   private readonly hook: StepHook | null;
   private readonly state: readonly [name: string, tensor: Tensor][];
   /** Snapshot of statistics and the objective's state, which change even if no weight moves. */
   private readonly snapshot: Snapshot;
   private readonly work: CapturedStep<Gradients, Figures>;
 
-  /** `parts`: the tensors of each micro-batch. The caller owns them and writes them before `step`. */
+  /** Owns all that it is given except the model: `parts`, the tensors of each micro-batch, are written before `step`. */
   constructor(
     model: Module,
     objective: Objective<Inputs>,
@@ -70,7 +70,7 @@ export class ModelTraining<Inputs extends readonly unknown[]> {
   async step(step: number, submitted?: () => void): Promise<StepResult> {
     this.random.setStep(step);
     const learningRate = this.optimizer.prepare(step);
-    const { first, second } = this.hook ? await this.work.run() : this.work.runWhole();
+    const { first, second } = await this.work.run();
     submitted?.();
     const figures = [...first.figures, ...second];
     const [[total], gradNorm, ...values] = await Promise.all([
@@ -159,12 +159,14 @@ export class ModelTraining<Inputs extends readonly unknown[]> {
     }
   }
 
-  /** Frees the captured step, the objective and the optimiser; the network stays. */
+  /** Frees everything except the network, which stays. */
   dispose(): void {
     this.work.dispose();
     this.snapshot.dispose();
     this.objective.dispose?.();
     this.optimizer.dispose();
+    for (const part of this.parts) for (const tensor of part) tensor.dispose();
+    this.random.dispose();
   }
 }
 

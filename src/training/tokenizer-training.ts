@@ -5,9 +5,7 @@ import { Rng } from "../engine/ops/rng.js";
 import { noGrad } from "../engine/tensor/tape.js";
 import { type Tensor, untracked } from "../engine/tensor/tensor.js";
 import type { ImageTokenizer } from "../models/image-tokenizer.js";
-import type { Objective } from "../models/objective.js";
 import { planned } from "./captured-step.js";
-import type { Checkpoint } from "./checkpoint.js";
 import { ModelTraining, type StepHook } from "./model-training.js";
 import type { StepResult } from "./trainer.js";
 
@@ -22,19 +20,16 @@ export interface TokenizerTrainingOptions {
 }
 
 /** Training of an image tokenizer: one captured step, replayed with new batches. */
-export class TokenizerTraining {
+export class TokenizerTraining extends ModelTraining<[images: Tensor]> {
   readonly tokenizer: ImageTokenizer;
   private readonly config: Config["vqvae"];
   private readonly batches: ImageBatches;
-  private readonly random: Rng;
   private readonly bytes: Uint8Array;
   private readonly values: Float32Array;
+  private readonly images: Tensor;
   /** The step whose batch `values` holds or will hold. */
   private filled = 0;
   private filling: Promise<void> = Promise.resolve();
-  private readonly images: Tensor;
-  private readonly objective: Objective<[images: Tensor]>;
-  private readonly training: ModelTraining<[images: Tensor]>;
 
   /** Throws if the tokenizer is frozen, which means that it has no objective. */
   constructor(
@@ -46,29 +41,15 @@ export class TokenizerTraining {
   ) {
     const { gpu, imageSize } = tokenizer;
     if (!tokenizer.objective) throw new Error("a frozen image tokenizer cannot be trained");
+    const random = new Rng(gpu, seed);
+    const images = untracked(gpu, [config.batch, imageSize, imageSize, 3], "f32", "images");
+    super(tokenizer, tokenizer.objective(settings, random), random, [[images]], optimizerOf(config), hook);
     this.tokenizer = tokenizer;
     this.config = config;
     this.batches = batches;
-    this.random = new Rng(gpu, seed);
-    const elements = config.batch * imageSize ** 2 * 3;
-    this.bytes = new Uint8Array(elements);
-    this.values = new Float32Array(elements);
-    this.images = untracked(gpu, [config.batch, imageSize, imageSize, 3], "f32", "images");
-    this.objective = tokenizer.objective(settings, this.random);
-    const optimizer = optimizerOf(config);
-    this.training = new ModelTraining(
-      tokenizer,
-      this.objective,
-      this.random,
-      [[this.images]],
-      optimizer,
-      hook,
-    );
-  }
-
-  /** The optimiser of the tokenizer. */
-  get optimizer() {
-    return this.training.optimizer;
+    this.images = images;
+    this.bytes = new Uint8Array(images.size);
+    this.values = new Float32Array(images.size);
   }
 
   /** Fills `values` with the batch of a step, in [-1, 1]. */
@@ -85,7 +66,7 @@ export class TokenizerTraining {
   }
 
   /** Runs one step (from 1). Step 1 first initialises the objective's statistics from its batch. */
-  async step(step: number): Promise<StepResult> {
+  override async step(step: number): Promise<StepResult> {
     if (this.filled !== step) this.fill(step);
     await this.filling;
     this.images.write(this.values);
@@ -93,41 +74,16 @@ export class TokenizerTraining {
       this.random.setStep(step);
       noGrad(() => this.objective.start?.(this.images));
     }
-    return this.training.step(step, () => {
+    return super.step(step, () => {
       // The GPU is busy with this step: prepare the next batch in the meantime.
       if (step < this.config.steps) this.fill(step + 1);
     });
   }
 
-  /** Undoes a step whose gradient was not finite. */
-  undo(): void {
-    this.training.undo();
-  }
-
   /** Dry run of the first step; see `planned`. */
-  plan(): void {
-    planned(this.images.gpu, () => noGrad(() => this.objective.start?.(this.images)));
-    this.training.plan();
-  }
-
-  /** Weights, optimiser state and the state of the objective, for a checkpoint. */
-  save(): Promise<Pick<Checkpoint, "model" | "optimizer">> {
-    return this.training.save();
-  }
-
-  /**
-   * Loads the state of a checkpoint; `path` names it in errors. Throws a `UserError` if its
-   * sizes or settings differ.
-   */
-  load(checkpoint: Checkpoint, path: string): void {
-    this.training.load(checkpoint, path);
-  }
-
-  /** Frees the captured step and the optimiser; the tokenizer stays. */
-  dispose(): void {
-    this.training.dispose();
-    this.images.dispose();
-    this.random.dispose();
+  override plan(): void {
+    planned(this.gpu, () => noGrad(() => this.objective.start?.(this.images)));
+    super.plan();
   }
 }
 

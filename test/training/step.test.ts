@@ -72,6 +72,25 @@ for (const [stage, make] of Object.entries(stages)) {
     tiny.dispose();
   });
 
+  test(`${stage}: the search for NaN can be switched on and off between steps`, async (t, gpu) => {
+    const train = async (finite: readonly boolean[]) => {
+      const tiny = make(gpu, tinyConfig());
+      const losses = [];
+      for (const [i, on] of finite.entries()) {
+        checkFinite(gpu, on);
+        losses.push((await tiny.training.step(i + 1)).losses);
+      }
+      tiny.dispose();
+      checkFinite(gpu, false);
+      return losses;
+    };
+    t.same(
+      await train([true, false, true, false]),
+      await train([false, false, false, false]),
+      "the same losses",
+    );
+  });
+
   test(`${stage}: training gives all its memory back`, async (t, gpu) => {
     const before = gpu.memory.liveBytes;
     const tiny = make(gpu, tinyConfig());

@@ -2,6 +2,7 @@
 
 import type { DType } from "../gpu/kernel.js";
 import { ShapeError } from "../tensor/errors.js";
+import { sizeOf } from "../tensor/strided.js";
 import type { Tensor } from "../tensor/tensor.js";
 
 /** `[outer, length, inner]`: the elements in front of an axis, along it, and behind it. */
@@ -16,11 +17,10 @@ export interface AxesAround {
 export function axesAround(op: string, x: Tensor<DType>, axis: number): AxesAround {
   if (x.rank === 0) throw new ShapeError(op, `${x.label} is a scalar; an axis is needed`);
   const a = x.axis(op, axis);
-  const size = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1);
   return {
-    outer: size(x.shape.slice(0, a)),
+    outer: sizeOf(x.shape.slice(0, a)),
     length: x.shape[a]!,
-    inner: size(x.shape.slice(a + 1)),
+    inner: sizeOf(x.shape.slice(a + 1)),
     axis: a,
   };
 }

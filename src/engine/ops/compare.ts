@@ -4,7 +4,7 @@ import type { DType } from "../gpu/kernel.js";
 import * as kernels from "../gpu/more-kernels.generated.js";
 import { checkTensors } from "../tensor/arguments.js";
 import { ArgumentError } from "../tensor/errors.js";
-import { sameShape } from "../tensor/strided.js";
+import { sameShape, sizeOf } from "../tensor/strided.js";
 import { record } from "../tensor/tape.js";
 import { empty, Tensor } from "../tensor/tensor.js";
 import { broadcastShape, fiveAxes, mul, repeatedStrides } from "./elementwise.js";
@@ -63,7 +63,7 @@ function operands(
       c_offset: c.offset,
       x_bits: typeof x === "number" ? wordOf(op, x, dtype) : 0,
       y_bits: typeof y === "number" ? wordOf(op, y, dtype) : 0,
-      count: shape.reduce((product, length) => product * length, 1),
+      count: sizeOf(shape),
     },
     variant: { X_NUMBER: typeof x === "number", Y_NUMBER: typeof y === "number", T: dtype },
   };

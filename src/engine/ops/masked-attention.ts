@@ -7,7 +7,7 @@ import type { Vec4 } from "../gpu/kernel.js";
 import * as kernels from "../gpu/more-kernels.generated.js";
 import { checkTensors, optional } from "../tensor/arguments.js";
 import { ShapeError } from "../tensor/errors.js";
-import { copyStrided } from "../tensor/strided.js";
+import { copyStrided, sizeOf } from "../tensor/strided.js";
 import { type GradWriter, record } from "../tensor/tape.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
 import type { AttentionResult } from "./attention.js";
@@ -331,7 +331,6 @@ function backwardBias({ problem, params, parts, rows, dy }: Backward, bias: Tens
   const shape = [ownBatches, ownHeads, queries, keys];
   const dbias = direct ? sink.tensor : empty(gpu, shape, "f32", "gradient of a bias");
   const kernel = kernels.attentionMasked.backwardBias;
-  const count = shape.reduce((product, length) => product * length, 1);
   gpu.run(
     kernel,
     { ...readOf(problem, parts), rows_saved: rows, dy, dbias },
@@ -341,7 +340,7 @@ function backwardBias({ problem, params, parts, rows, dy }: Backward, bias: Tens
       dbias_heads: Math.min(ownHeads, heads),
       accumulate: direct && sink.accumulate ? 1 : 0,
     },
-    { groups: gpu.groups1d(count, gpu.tunables(kernel).WORKGROUP), variant: variantOf(problem) },
+    { groups: gpu.groups1d(sizeOf(shape), gpu.tunables(kernel).WORKGROUP), variant: variantOf(problem) },
   );
   if (!direct) sumTo(dbias, bias.shape, sink);
 }
