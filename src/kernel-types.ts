@@ -1,11 +1,13 @@
 #!/usr/bin/env node
 /** `kernel-types.js FILE.wgsl …`: writes the TypeScript types of own kernels beside their WGSL, `saxpy.kernels.ts` of `saxpy.wgsl`. */
 
-import { readFile, writeFile } from "node:fs/promises";
 import { commandLine, runCommand } from "./cli/options.js";
 import { say } from "./cli/terminal.js";
 import { kernelTypes } from "./engine/ops/wgsl.js";
 import { UserError } from "./platform/errors.js";
+import { nodePlatform } from "./platform/node.js";
+
+const { files } = nodePlatform;
 
 async function main(): Promise<void> {
   const { args } = commandLine(
@@ -17,11 +19,8 @@ async function main(): Promise<void> {
   for (const path of args) {
     if (!path.endsWith(".wgsl"))
       throw new UserError(`${path} is no WGSL file: its name should end in .wgsl`, 2);
-    const text = await readFile(path, "utf8").catch((error: Error) => {
-      throw new UserError(`${path}: ${error.message}`);
-    });
     const target = path.replace(/\.wgsl$/, ".kernels.ts");
-    await writeFile(target, kernelTypes(text, path));
+    await files.write(target, kernelTypes(await files.readText(path), path));
     say(target);
   }
 }
