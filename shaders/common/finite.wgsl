@@ -1,4 +1,4 @@
-// Non-finite finder: adds to counts[slot] how many of values[0..count) are NaN or infinite (exponent bits all ones).
+// Non-finite finder: adds to counts[slot] how many of values[first..first + count) are NaN or infinite (exponent bits all ones).
 // With HALVES the values are float16, two in a word.
 //
 // Works on the bits, since an implementation may assume that floats are finite. Integer atomics: exact and repeatable.
@@ -8,6 +8,7 @@ const WORKGROUP: u32 = 256; // @tune 64 128 256
 const HALVES: bool = false; // @variant
 
 struct Params {
+  first: u32,
   count: u32,
   slot: u32,
 }
@@ -22,8 +23,9 @@ fn count_non_finite(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) local: u32,
 ) {
-  let i = (group.y * groups.x + group.x) * WORKGROUP + local;
-  if (i >= params.count) { return; }
+  let thread = (group.y * groups.x + group.x) * WORKGROUP + local;
+  if (thread >= params.count) { return; }
+  let i = params.first + thread;
   var word = 0u;
   var exponent = 0x7f800000u;
   if (HALVES) {

@@ -27,11 +27,12 @@ t.test("names of a megabyte are shortened", async (t) => {
   t.ok(shown("\u001b".repeat(1e6)).length < 2000, "also where each sign takes six");
 });
 
-t.test("only terminal.ts and progress displays write to the terminal", async (t) => {
+t.test("only terminal.ts, progress displays and the op print write to the terminal", async (t) => {
   const source = fileURLToPath(new URL("../../src", import.meta.url));
   const allowed = new Set([
     "cli/terminal.ts",
     "cli/progress.ts",
+    "engine/ops/format.ts",
     "platform/decode-process.ts",
     "platform/node.ts",
   ]);

@@ -3,6 +3,7 @@
 import type { KernelSpec, Specialisation } from "./kernel.js";
 import type { Bindable, Bound } from "./kernel-arguments.js";
 import type { BoundRange, Observer } from "./recording.js";
+import type { Region } from "./region.js";
 import type { Replay } from "./replay.js";
 import type { Tuning } from "./tuning/tuning.js";
 
@@ -38,8 +39,17 @@ export interface GpuProfiler {
 
 /** Checks results in debug modes. */
 export interface Checker {
-  /** Called after each dispatch with the arguments and their buffer ranges, in the order of the kernel's bindings. */
-  ran(kernel: KernelSpec, bound: Bound, specialisation: Specialisation, ranges: readonly BoundRange[]): void;
+  /**
+   * Called after each dispatch with the arguments, their buffer ranges in the order of the kernel's bindings, and the bytes
+   * written in a storage that is bound as a whole (undefined = all).
+   */
+  ran(
+    kernel: KernelSpec,
+    bound: Bound,
+    specialisation: Specialisation,
+    ranges: readonly BoundRange[],
+    writes: Region | undefined,
+  ): void;
   /**
    * Called by ops: makes the next read-back throw if `valid` refuses an element of `ids`, which should be `range` (in words).
    * `valid` receives the content of `table` at this point of the work.

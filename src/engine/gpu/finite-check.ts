@@ -9,6 +9,7 @@ import { bindingDType, bytesPerElement } from "./kernel.js";
 import type { Bindable, RunKernel } from "./kernel-arguments.js";
 import * as kernels from "./kernels.generated.js";
 import { borrowedId, Storage } from "./pool.js";
+import { extent, stretch } from "./region.js";
 
 /** The members of `Gpu` that debug modes need. */
 export interface DebuggedGpu extends GpuContext {
@@ -69,7 +70,7 @@ class FiniteCheck implements Checker {
     this.#counts = debugBuffer(gpu, slots * 4, "non-finite counts");
   }
 
-  ran: Checker["ran"] = (kernel, bound, specialisation, ranges) => {
+  ran: Checker["ran"] = (kernel, bound, specialisation, ranges, writes) => {
     const check = kernels.finite.countNonFinite;
     if (kernel === check.spec) return;
     for (const [i, binding] of kernel.bindings.entries()) {
@@ -78,10 +79,14 @@ class FiniteCheck implements Checker {
       if (this.#names.length >= slots) return;
       const output = bound[binding.name]!;
       const { storage, offset, size: bytes } = ranges[i]!;
-      const size = output instanceof Storage ? bytes / bytesPerElement[dtype] : output.size;
+      const whole = output instanceof Storage;
+      // Memory that the kernel leaves alone may hold anything.
+      const region = whole ? (writes ?? stretch(0, bytes)) : stretch(0, output.size * bytesPerElement[dtype]);
+      const first = region.offset / bytesPerElement[dtype];
+      const size = extent(region) / bytesPerElement[dtype];
       const slot = this.#names.length;
       this.#names.push({ kernel: kernel.name, tensor: storage.label });
-      const words = Math.ceil((size * bytesPerElement[dtype]) / 4);
+      const words = Math.ceil(((first + size) * bytesPerElement[dtype]) / 4);
       const values = {
         storage,
         offset: offset / 4,
@@ -93,7 +98,7 @@ class FiniteCheck implements Checker {
       this.#gpu.run(
         check,
         { values, counts: this.#counts },
-        { count: size, slot },
+        { first, count: size, slot },
         { groups: this.#gpu.groups1d(size, 256), variant: { HALVES: dtype === "f16" } },
       );
     }

@@ -106,7 +106,7 @@ export class Recorder {
     if (this.#capture) for (const { storage } of ranges) this.#retain(storage);
     this.#recording.commands.push(dispatch);
     observer?.dispatch?.(dispatch, values, specialisation.variant);
-    checker?.ran(spec, bound, specialisation, ranges);
+    checker?.ran(spec, bound, specialisation, ranges, options.writes);
     for (const [view, copy] of copies) {
       if (spec.bindings.some(({ name, access }) => bound[name] === view && access === "read_write"))
         view.unpack(copy);

@@ -12,6 +12,11 @@ export function stretch(offset: number, bytes: number): Region {
   return { offset, shape: [bytes], strides: [1] };
 }
 
+/** Bytes from the first to the last byte of a region, both included. */
+export function extent({ shape, strides }: Region): number {
+  return shape.reduce((sum, n, axis) => sum + (n - 1) * strides[axis]!, 1);
+}
+
 /**
  * Returns the first and the last index along each of the steps, which ascend: the offset is written in the mixed radix of the
  * steps. A range that exceeds the extent of a step counts as all of it, and so does its share of the step above.
@@ -35,9 +40,7 @@ function intervals({ offset, shape, strides }: Region, steps: readonly number[])
 export function overlaps(a: Region, b: Region): boolean {
   const steps = [...new Set([1, ...a.strides, ...b.strides])].filter(Boolean).sort((p, q) => p - q);
   if (steps.some((step, i) => i > 0 && step % steps[i - 1]! !== 0)) {
-    const end = ({ offset, shape, strides }: Region) =>
-      shape.reduce((sum, n, axis) => sum + (n - 1) * strides[axis]!, offset);
-    return a.offset <= end(b) && b.offset <= end(a);
+    return a.offset < b.offset + extent(b) && b.offset < a.offset + extent(a);
   }
   const others = intervals(b, steps);
   return intervals(a, steps).every(([first, last], i) => first <= others[i]![1] && others[i]![0] <= last);

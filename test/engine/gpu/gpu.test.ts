@@ -103,6 +103,21 @@ test("a NaN is traced to its kernel", async (t, gpu) => {
   t.ok(/strided\.copy wrote 2 NaN or infinite values into bad output/.test(String(error)), String(error));
 });
 
+test("a kernel is not blamed for a NaN beside what it writes", async (t, gpu) => {
+  for (const dtype of gpu.has("shader-f16") ? (["f32", "f16"] as const) : (["f32"] as const)) {
+    const y = fromArray(gpu, [Number.NaN, 1, 1, 1, Number.NaN], [5], dtype, "output");
+    const middle = y.slice(0, 1, 3);
+    const good = fromArray(gpu, [2, 3, 4], [3], dtype);
+    const bad = fromArray(gpu, [2, 3, Number.NaN], [3], dtype);
+    checkFinite(gpu);
+    copyStrided(good, middle, { accumulate: false });
+    t.same([...(await y.read())], [Number.NaN, 2, 3, 4, Number.NaN], `${dtype}: beside it`);
+    copyStrided(bad, middle, { accumulate: false });
+    await t.throwsMessage(() => y.read(), /strided\.copy wrote 1 NaN/, `${dtype}: in its last element`);
+    checkFinite(gpu, false);
+  }
+});
+
 test("out of memory names the tensor, its size and the largest holders", async (t) => {
   const device = await freshDevice();
   const small = Gpu.from(device, { budget: 100_000 });
