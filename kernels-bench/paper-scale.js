@@ -2,16 +2,18 @@
 /**
  * What a training step of the decoder costs at the paper's size, and a model of the time that it takes on real GPUs.
  *
- * The step is the one that training captures, recorded on this machine but never run: its dispatches, the operations
- * and bytes of each and the memory that it needs are counted from the recording. Only the times are a model: data
- * sheets, and shares of them that are assumptions.
+ * The step is the one that training captures, recorded on this machine: its dispatches, the operations and bytes of
+ * each and the memory that it needs are counted from the recording. Only the times of GPUs are a model: data sheets,
+ * and shares of them that are assumptions. With `--run`, steps on random captions run here as well and are timed.
  */
 
 import { Command, InvalidArgumentError } from "commander";
 import { openGpu, runCommand } from "../dist/cli.js";
+import { operationsOf, timeline, timesByKernel } from "../dist/debug.js";
 import { McDiffusion, resolveConfig } from "../dist/index.js";
 import { DecoderTraining } from "../dist/training.js";
 import { memoryRecorder } from "./memory-curve.js";
+import { randomSource } from "./random.js";
 import { align, bytes, significant } from "./report.js";
 import { trafficCounter } from "./traffic.js";
 
@@ -48,36 +50,11 @@ const assumed = { productsOfPeak: 0.5, attentionOfPeak: 0.3, ofBandwidth: 0.7, d
 const isAttention = (/** @type {string} */ kernel) => kernel.startsWith("attention");
 
 /**
- * Operations of a dispatch, as the kernel executes them: a product of m×k and k×n takes 2·m·n·k, and attention takes such
- * products over B·H·T·S·D: two forward, three for the queries' gradient and four for that of keys and values, each of
- * which makes the scores again.
- * @param {Dispatch} dispatch
- * @param {Params} params
- */
-function operations({ pipeline }, params) {
-  const { name, entryPoint } = pipeline.kernel.spec;
-  /** @param {string} uniform */
-  const of = (uniform) => {
-    const value = params[uniform];
-    if (typeof value !== "number") throw new Error(`${name} has no number ${uniform} among its uniforms`);
-    return value;
-  };
-  if (name.startsWith("matmul")) {
-    return 2 * of("m") * of("n") * of("k") * (of("layers") / of("splits"));
-  }
-  if (!isAttention(name)) return 0;
-  const headWidth = "vectors" in params ? 4 * of("vectors") : of("width");
-  const pairs = of("batches") * of("heads") * of("queries") * of("keys") * headWidth;
-  const products = entryPoint.includes("key_value") ? 4 : entryPoint.includes("backward") ? 3 : 2;
-  return 2 * products * pairs;
-}
-
-/**
- * Records the step of a preset with M words and captions of L tokens.
+ * The decoder of the preset with M words and captions of L tokens, and its training on random captions and codes.
  * @param {import("./types.js").Gpu} gpu
  * @param {{ words: number, length: number, set: string[] }} options
  */
-function recordStep(gpu, { words, length, set }) {
+function trainingOf(gpu, { words, length, set }) {
   const config = resolveConfig({ preset: "paper", set: [`data.maxLength=${length}`, ...set] });
   const { decoder: settings, vqvae, data } = config;
   const shape = {
@@ -97,10 +74,21 @@ function recordStep(gpu, { words, length, set }) {
     filler: settings.filler,
   };
   const decoder = new McDiffusion(gpu, shape, { schedule: settings.schedule });
+  const random = randomSource(config.seed);
+  const pictures = settings.batch / settings.captionsPerImage;
+  const training = new DecoderTraining(decoder, settings, config.seed, () => ({
+    tokens: random.ids(settings.batch * length, words),
+    codes: random.ids(pictures * shape.side ** 2, shape.codes),
+  }));
+  return { config, decoder, training };
+}
+
+/**
+ * @param {import("./types.js").Gpu} gpu
+ * @param {ReturnType<typeof trainingOf>} made
+ */
+function recordStep(gpu, { config, decoder, training }) {
   const { parameterCount } = decoder;
-  const training = new DecoderTraining(decoder, settings, config.seed, () => {
-    throw new Error("the step is recorded, not run");
-  });
   const memory = memoryRecorder(gpu.memory.byLabel);
   const traffic = trafficCounter();
   /** @type {Work[]} */
@@ -111,7 +99,7 @@ function recordStep(gpu, { words, length, set }) {
       memory.observer.dispatch?.(dispatch, params, variant);
       work.push({
         kernel: dispatch.pipeline.kernel.spec.name,
-        flops: operations(dispatch, params),
+        flops: operationsOf(dispatch, params),
         bytes: traffic(dispatch, params, variant),
       });
     },
@@ -119,6 +107,43 @@ function recordStep(gpu, { words, length, set }) {
   training.plan();
   gpu.observer = null;
   return { config, parameterCount, work, memory: memory.curve() };
+}
+
+/**
+ * Runs steps, the last one with a time for each dispatch where the device can.
+ * @param {import("./types.js").Gpu} gpu
+ * @param {ReturnType<typeof trainingOf>} made
+ * @param {number} steps
+ */
+async function runSteps(gpu, { config, decoder, training }, steps) {
+  let began = performance.now();
+  const seconds = () => significant((performance.now() - began) / 1000);
+  decoder.initialise(config.seed);
+  await gpu.idle();
+  console.log(`\nrandom weights in ${seconds()} s`);
+  gpu.resetPeakMemory();
+  for (let step = 1; step <= steps; step++) {
+    began = performance.now();
+    const { losses, gradNorm } = await training.step(step);
+    console.log(
+      `step ${step}: loss ${losses.total?.toFixed(4)}, gradient norm ${gradNorm.toFixed(4)}, ${seconds()} s`,
+    );
+  }
+  console.log(`peak memory of this process: ${bytes(1024 * process.resourceUsage().maxRSS)}`);
+  if (!gpu.has("timestamp-query")) return;
+  const dispatches = await timeline(gpu, async () => void (await training.step(steps + 1)));
+  const kernels = timesByKernel(dispatches);
+  const all = kernels.reduce((sum, { microseconds }) => sum + microseconds, 0);
+  console.log(`\none step with a time for each dispatch, ${significant(all / 1e6)} s:`);
+  const rows = kernels
+    .slice(0, 12)
+    .map(({ kernel, dispatches, microseconds }) => [
+      kernel,
+      String(dispatches),
+      significant(microseconds / 1e6),
+      `${significant((100 * microseconds) / all)} %`,
+    ]);
+  console.log(align([["kernel", "dispatches", "s", "share"], ...rows]).join("\n"));
 }
 
 /**
@@ -219,9 +244,14 @@ await runCommand(async () => {
       (/** @type {string} */ value, /** @type {string[]} */ all) => [...all, value],
       /** @type {string[]} */ ([]),
     )
+    .option("--run <steps>", "also run this many steps here, and one more that is timed by kernel", count)
     .parse();
-  const options = /** @type {{ words: number, length: number, set: string[] }} */ (program.opts());
+  const options = /** @type {{ words: number, length: number, set: string[], run?: number }} */ (
+    program.opts()
+  );
   const gpu = await openGpu(undefined, true);
-  console.log(describe(recordStep(gpu, options), options));
+  const made = trainingOf(gpu, options);
+  console.log(describe(recordStep(gpu, made), options));
+  if (options.run) await runSteps(gpu, made, options.run);
   await gpu.idle();
 });

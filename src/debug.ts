@@ -31,3 +31,4 @@ export { posteriorLogProbs } from "./diffusion/posterior.js";
 export { headCrossEntropy } from "./engine/ops/head-loss.js";
 export { DecoderBlock } from "./models/mc-diffusion/decoder.js";
 export { escapeXml } from "./report/text.js";
+export { operationsOf, type Uniforms } from "./training/step-work.js";

@@ -46,6 +46,7 @@ import { heldOutRecords, usedRecords } from "./training/held-out.js";
 import { trainCaptioner, type Watcher } from "./training/pipeline.js";
 import { buildCaptioner, tryRun } from "./training/preflight.js";
 import { dataDifferences, describeData, keepData, keptData, type RunData } from "./training/run-data.js";
+import { tellRunPlan } from "./training/run-plan.js";
 import { PLANNED_KEYS, TimePlan, workLoad } from "./training/time-plan.js";
 import type { StageContext } from "./training/trainer.js";
 import { buildVocabulary, resumedVocabulary, writeVocabulary } from "./training/vocabulary.js";
@@ -58,6 +59,8 @@ interface Options {
   resume?: string;
   seed?: number;
   minutes?: number;
+  plan?: boolean;
+  memory?: number;
   config?: string;
   set: string[];
   skipBad?: boolean;
@@ -86,6 +89,15 @@ async function main(): Promise<void> {
       "--minutes <number>",
       "end after this time, start and scores included: steps, measures and scores are chosen for this machine",
       numberOption(0.1, 1e6),
+    )
+    .option(
+      "--plan",
+      "train nothing: tell parameters, work and memory of a step, the micro-batches that fit, steps and estimated time",
+    )
+    .option(
+      "--memory <GiB>",
+      "with --plan: the most memory that a step may take (default: 6)",
+      numberOption(0.01, 1e6),
     )
     .option("--config <file>", "JSON file with settings")
     .option(
@@ -119,6 +131,9 @@ async function main(): Promise<void> {
   if (!["vqvae", "decoder", "all"].includes(options.stage)) {
     throw new UserError(`--stage should be vqvae, decoder or all, not ${options.stage}`, 2);
   }
+  if (options.memory !== undefined && !options.plan) throw new UserError("--memory needs --plan", 2);
+  if (options.plan && (options.resume !== undefined || options.minutes !== undefined))
+    throw new UserError("--plan cannot be given with --resume or --minutes: it plans a run of its own", 2);
   const began = platform.now();
   if (options.changedData && options.resume === undefined)
     throw new UserError("--changed-data needs --resume: only a resumed run has earlier data", 2);
@@ -144,7 +159,15 @@ async function main(): Promise<void> {
   const data = await describeData(dataset, tokenizer, platform.hash);
   if (begun) compareData(begun.path, before, data, options);
   tellCaptions(dataset, tokenizer, config, options.quiet);
-  const captioner = buildCaptioner(gpu, config, tokenizer, { initialise: false });
+  const captioner = buildCaptioner(gpu, config, tokenizer, { initialise: options.plan ?? false });
+  if (options.plan) {
+    await tellRunPlan(captioner, dataset, {
+      memory: (options.memory ?? 6) * 2 ** 30,
+      now: platform.now,
+      tell: say,
+    });
+    return;
+  }
   // A plan has already tried its settings.
   if (!plan) tryRun(captioner);
   // Nothing is written before data, settings and device fit, so a mistake leaves no half-made run behind.

@@ -144,7 +144,7 @@ export const networks: readonly Mutation[] = [
     name: "LSTM: the gradient of the hidden state does not go back to the step before",
     file: "shaders/lstm/lstm.wgsl",
     find: "    dh += dhidden[i];\n",
-    replace: "",
+    replace: "    dh += 0 * dhidden[i];\n",
     tests: ["engine/ops/lstm.test.ts # LSTM over 3 steps"],
   },
   {
@@ -207,7 +207,7 @@ export const networks: readonly Mutation[] = [
     name: "smoothed cross-entropy: ignored rows count in the mean",
     file: "shaders/softmax/smoothed-cross-entropy.wgsl",
     find: "select(1.0, 0.0, targets[row] == params.ignored));",
-    replace: "1.0);",
+    replace: "select(1.0, 1.0, targets[row] == params.ignored));",
     tests: ["engine/ops/losses.test.ts # smoothing 0.1"],
   },
   {

@@ -167,7 +167,7 @@ export const shaders: readonly Mutation[] = [
     name: "attention in registers: keys that the mask hides are seen",
     file: "shaders/attention/attention-registers.wgsl",
     find: "return exists * vec4<f32>(vec4<u32>(mask[at.x], mask[at.y], mask[at.z], mask[at.w]));",
-    replace: "return exists;",
+    replace: "return exists + 0 * vec4<f32>(vec4<u32>(mask[at.x], mask[at.y], mask[at.z], mask[at.w]));",
     tests: ["engine/ops/attention.test.ts"],
   },
   {

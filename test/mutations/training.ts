@@ -161,7 +161,7 @@ export const training: readonly Mutation[] = [
     name: "the decoder's learning rate never falls",
     file: decoderTraining,
     find: "decay: config.learningRateDecay,",
-    replace: 'decay: "constant",',
+    replace: 'decay: "constant" as const,',
     tests: [`${settings} # learning rates`],
   },
   {
@@ -182,7 +182,7 @@ export const training: readonly Mutation[] = [
     name: "the VQ-VAE's learning rate never falls",
     file: "src/training/tokenizer-training.ts",
     find: "decay: config.learningRateDecay,",
-    replace: 'decay: "constant",',
+    replace: 'decay: "constant" as const,',
     tests: [`${settings} # learning rates`],
   },
   {
@@ -413,7 +413,7 @@ export const training: readonly Mutation[] = [
     name: "the hook between the phases is not called",
     file: "src/training/model-training.ts",
     find: "hook && ((",
-    replace: "hook && hook.processes > 2 && ((",
+    replace: "(hook?.processes ?? 0) < 3 ? null : hook && ((",
     tests: ["training/hook.test.ts"],
   },
   {

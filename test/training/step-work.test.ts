@@ -1,0 +1,88 @@
+/** The work of a recorded step, against what the shapes of a few ops say. */
+import { attention } from "../../dist/engine/ops/attention.js";
+import { add } from "../../dist/engine/ops/elementwise.js";
+import { matmul } from "../../dist/engine/ops/matmul.js";
+import { sum } from "../../dist/engine/ops/reduce.js";
+import { backward } from "../../dist/engine/tensor/autograd.js";
+import { zeros } from "../../dist/engine/tensor/tensor.js";
+import { planned } from "../../dist/training/captured-step.js";
+import { microBatchChoices, parametersByPart } from "../../dist/training/run-plan.js";
+import { stepWork } from "../../dist/training/step-work.js";
+import { test } from "../harness.js";
+import { decoderTraining, tinyConfig } from "./setup.js";
+
+test("operations, dispatches and bytes of a product, forward and backward", async (t, gpu) => {
+  const [m, k, n] = [33, 65, 17];
+  const a = zeros(gpu, [m, k]).requireGrad();
+  const b = zeros(gpu, [k, n]).requireGrad();
+  const before = gpu.counters.dispatches;
+  const forward = stepWork(gpu, () => planned(gpu, () => void matmul(a, b)));
+  t.equal(gpu.counters.dispatches, before, "nothing ran");
+  t.equal(forward.operations, 2 * m * k * n, "2·m·n·k forward");
+  t.equal(forward.dispatches, 1, "one dispatch");
+  const least = 4 * (m * k + k * n + m * n);
+  t.ok(
+    forward.boundBytes >= least && forward.boundBytes < 3 * least,
+    `the three matrices are bound, and placeholders: ${forward.boundBytes} of ${least}`,
+  );
+  const both = stepWork(gpu, () => planned(gpu, () => backward(sum(matmul(a, b)))));
+  t.equal(both.operations, 3 * 2 * m * k * n, "three such products with the gradients");
+});
+
+test("operations of attention: two products of the scores' size forward, nine with the gradients at least", async (t, gpu) => {
+  const [batches, heads, queries, keys, width] = [2, 2, 12, 20, 8];
+  const q = zeros(gpu, [batches, queries, heads * width]).requireGrad();
+  const k = zeros(gpu, [batches, keys, heads * width]).requireGrad();
+  const v = zeros(gpu, [batches, keys, heads * width]).requireGrad();
+  const one = 2 * batches * heads * queries * keys * width;
+  const scored = (record: () => void) => stepWork(gpu, () => planned(gpu, record)).operations / one;
+  t.equal(
+    scored(() => void attention(q, k, v, heads)),
+    2,
+    "forward",
+  );
+  t.equal(
+    scored(() => backward(sum(attention(q, k, v, heads).output))),
+    2 + 3 + 4,
+    "and backward",
+  );
+});
+
+test("the memory of a step has its peak within the recording, beside what was there", async (t, gpu) => {
+  const x = zeros(gpu, [1024]);
+  const before = gpu.memory.liveBytes;
+  const { peakBytes } = stepWork(gpu, () =>
+    planned(gpu, () => {
+      const y = add(x, x);
+      gpu.scope(() => add(add(y, y), y));
+      add(y, x);
+    }),
+  );
+  t.equal(peakBytes - before, 3 * 4096, "three tensors at a time, not four");
+  t.equal(gpu.memory.liveBytes, before, "given back");
+});
+
+test("fewer micro-batches take more memory and the same work", async (t, gpu) => {
+  const work = [1, 2, 4].map((count) => {
+    const tiny = decoderTraining(gpu, tinyConfig(`decoder.microBatches=${count}`, "decoder.batch=8"));
+    try {
+      return stepWork(gpu, () => tiny.training.plan());
+    } finally {
+      tiny.dispose();
+    }
+  });
+  const [one, two, four] = work as [(typeof work)[0], (typeof work)[0], (typeof work)[0]];
+  t.ok(one!.peakBytes > two!.peakBytes && two!.peakBytes > four!.peakBytes, "memory falls");
+  t.ok(one!.dispatches < two!.dispatches && two!.dispatches < four!.dispatches, "dispatches rise");
+  t.ok(Math.abs(four!.operations / one!.operations - 1) < 0.2, "operations stay");
+});
+
+test("parameters by part, and the micro-batches of a batch", async (t, gpu) => {
+  const tiny = decoderTraining(gpu, tinyConfig());
+  const parts = parametersByPart(tiny.model);
+  const sum = [...parts.values()].reduce((total, { trained }) => total + trained, 0);
+  t.equal(sum, tiny.model.parameterCount, "the parts add up to the trained parameters");
+  t.ok(parts.has("blocks") && !parts.has("block0"), "blocks count together");
+  tiny.dispose();
+  t.same(microBatchChoices(12, 2), [1, 2, 3, 6], "whole pictures only");
+});
