@@ -6,7 +6,7 @@
  */
 
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../engine/weights/safetensors.js";
-import { crc32 } from "../io/crc32.js";
+import { crc32, crc32InParts } from "../io/crc32.js";
 import { UserError } from "../platform/errors.js";
 import { isRecord, type JsonRecord, parseJsonRecord, toJson } from "../platform/json.js";
 import type { Files } from "../platform/platform.js";
@@ -52,8 +52,8 @@ export async function saveCheckpoint(
     step: checkpoint.step,
     written,
     files: {
-      [MODEL]: { bytes: model.byteLength, crc32: crc32(model) },
-      [OPTIMIZER]: { bytes: optimizer.byteLength, crc32: crc32(optimizer) },
+      [MODEL]: { bytes: model.byteLength, crc32: await crc32InParts(model) },
+      [OPTIMIZER]: { bytes: optimizer.byteLength, crc32: await crc32InParts(optimizer) },
     },
     state: checkpoint.state,
   };
@@ -105,7 +105,11 @@ export async function loadCheckpoint(files: Files, path: string): Promise<Checkp
   const read = async (name: string) => {
     const bytes = await files.read(`${path}/${name}`);
     const expected = sums[name];
-    if (!isRecord(expected) || expected.bytes !== bytes.byteLength || expected.crc32 !== crc32(bytes)) {
+    if (
+      !isRecord(expected) ||
+      expected.bytes !== bytes.byteLength ||
+      expected.crc32 !== (await crc32InParts(bytes))
+    ) {
       throw new UserError(`${path}/${name} is damaged: its size or checksum differs from ${STATE}`);
     }
     return decodeSafetensors(bytes, `${path}/${name}`).tensors;

@@ -47,9 +47,10 @@ interface StageState {
 class Interruption extends Error {}
 
 /**
- * Trains a stage to its end, or until it is interrupted; either way the last step is saved. A step's checkpoint is written before
- * the step is measured and sampled, so a failing evaluation loses no training: the next run repeats it. An error, too, is thrown
- * only after the last step was saved, if the device still has it.
+ * Trains a stage to its end, or until it is interrupted; either way the last step is saved. Training stops for the copy of a
+ * checkpoint, not for its writing. A step's checkpoint is written before the step is measured and sampled, so a failing evaluation
+ * loses no training: the next run repeats it. An error, too, is thrown only after the last step was saved, if the device still has
+ * it.
  */
 export async function runStage(trainer: Trainer, options: StageOptions): Promise<"finished" | "interrupted"> {
   const { platform, run, log, progress } = options;
@@ -62,11 +63,16 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
     progress.warn(`warning: ${damaged} lines of ${run.logPath} are not log entries and were left out`);
 
   let saved = step;
+  /** The writing of the last checkpoint, which training does not wait for. */
+  let writing: Promise<unknown> = Promise.resolve();
   let latest: LogEntry | null = null;
   /** Whether the model is in its state after `step`: false while the next step runs, and once that step has failed. */
   let isWhole = true;
   const pending: LogEntry[] = [];
+  /** Copies the model's state and begins to write it; `writing` ends with the last file. */
   const save = async (entry: LogEntry) => {
+    // One at a time, for the memory, and so that an error of a full disk stops the run.
+    await writing;
     await run.appendLog(pending.splice(0));
     const state = { ...options.kept, seed: options.seed, entry } satisfies StageState;
     // Through JSON, so that a NaN of the entry becomes null, as in the log.
@@ -77,13 +83,22 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
         `${stage} step ${step}: some weights are infinite or NaN, and are not saved; a lower ${stage}.learningRate may help`,
       );
     }
-    await saveCheckpoint(platform.files, folder, { step, ...weights, state: json }, log.keep);
+    writing = saveCheckpoint(platform.files, folder, { step, ...weights, state: json }, log.keep);
+    // Whoever waits next gets the error.
+    writing.catch(() => {});
     saved = step;
   };
   /** Saves the last step if possible and returns the error to throw. */
   const failed = async (error: unknown): Promise<unknown> => {
     try {
+      await writing;
+    } catch {
+      saved = -1;
+      writing = Promise.resolve();
+    }
+    try {
       if (isWhole && latest && saved !== step) await save(latest);
+      await writing;
     } catch {
       // The cause of the failure (no memory, a full disk, a lost device) may well make this fail; the first error says more.
     }
@@ -99,6 +114,8 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
   /** Runs everything that follows a step: measures, samples, its line in the log. */
   const complete = async (entry: LogEntry) => {
     const { losses, learningRate, ms } = entry;
+    // A failure of long work loses no training.
+    if (due(log.evaluateEvery) || due(log.sampleEvery)) await writing;
     if (due(log.evaluateEvery)) {
       entry.metrics = await trainer.evaluate(stopIfAsked);
       progress.log(
@@ -169,6 +186,7 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
     if (!(error instanceof Interruption)) throw await failed(error);
   }
   if (latest && saved !== step) await save(latest);
+  await writing;
   await run.appendLog(pending.splice(0));
   return step >= trainer.steps && !options.interrupted() ? "finished" : "interrupted";
 }

@@ -1,5 +1,5 @@
 import t from "tap";
-import { crc32 } from "../../dist/io/crc32.js";
+import { crc32, crc32InParts } from "../../dist/io/crc32.js";
 import { nodePlatform } from "../../dist/platform/node.js";
 import {
   type Checkpoint,
@@ -21,6 +21,14 @@ function checkpoint(step: number): Checkpoint {
 t.test("crc32 of the standard check text", async (t) => {
   t.equal(crc32(new TextEncoder().encode("123456789")), 0xcbf43926);
   t.equal(crc32(new Uint8Array(0)), 0);
+  const long = new Uint8Array(10_013).map((_, i) => (i * 2654435761) >>> 13);
+  let slow = 0xffffffff;
+  for (const byte of long) {
+    slow ^= byte;
+    for (let bit = 0; bit < 8; bit++) slow = slow & 1 ? 0xedb88320 ^ (slow >>> 1) : slow >>> 1;
+  }
+  t.equal(crc32(long), ~slow >>> 0, "bit by bit");
+  t.equal(await crc32InParts(long, 1000), ~slow >>> 0, "in parts");
 });
 
 t.test("what is saved is what is loaded, and only the last K stay", async (t) => {

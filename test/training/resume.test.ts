@@ -5,6 +5,7 @@ import { OutOfMemoryError } from "../../dist/engine/gpu/errors.js";
 import { checkFinite } from "../../dist/engine/gpu/finite-check.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { type LogEntry, RunFolder } from "../../dist/io/run-folder.js";
+import { UserError } from "../../dist/platform/errors.js";
 import { nodePlatform as platform } from "../../dist/platform/node.js";
 import { latestCheckpoint } from "../../dist/training/checkpoint.js";
 import { runStage, type StageOptions } from "../../dist/training/loop.js";
@@ -46,6 +47,8 @@ async function train(
     seed,
     evaluate = async () => {},
     nanAt,
+    write,
+    onStep,
   }: {
     resume?: boolean;
     stopAfter?: number;
@@ -54,6 +57,9 @@ async function train(
     set?: string[];
     changes?: TrainingChanges;
     seed?: number;
+    /** Called before each file of a checkpoint is written. */
+    write?: (path: string) => Promise<void>;
+    onStep?: (step: number) => Promise<void>;
     /** Called within each evaluation. */
     evaluate?: (stop: () => void, onBatch?: () => void) => Promise<void>;
   } = {},
@@ -70,15 +76,26 @@ async function train(
   const { trainer } = tiny;
   const step = trainer.step.bind(trainer);
   const progress = silentProgress();
+  const { files } = platform;
+  const watched = {
+    ...files,
+    write: async (file: string, data: Uint8Array | string) => {
+      if (file.includes("checkpoints")) await write?.(file);
+      await files.write(file, data);
+    },
+  };
   const options: StageOptions = {
-    platform,
+    platform: { ...platform, files: watched },
     run,
     seed: seed ?? config.seed,
     log: config.log,
     progress,
     interrupted: () => interrupted,
     resume,
-    onStep: (entry) => void told.push(entry),
+    onStep: async (entry) => {
+      told.push(entry);
+      await onStep?.(entry.step);
+    },
     onSample: (written) => void samples.push(written),
   };
   try {
@@ -408,6 +425,62 @@ test("what the loop does and when", (t, gpu) =>
       progress.lines.some((line) => /decoder 3\/8 .*loss|decoder 3\/8 .*held out: score 1/.test(line)),
       "and shown",
     );
+  }));
+
+test("steps go on while a checkpoint is written; measures, the next checkpoint and the end wait for it", (t, gpu) =>
+  withFolder(async (folder) => {
+    const events: string[] = [];
+    let release = () => {};
+    const set = ["log.evaluateEvery=5", "log.sampleEvery=0", "log.checkpointEvery=2"];
+    const { outcome, run } = await train(gpu, "decoder", folder, {
+      set,
+      write: (path) => {
+        const [, step, file] = /step-0*(\d+)\/(\w+)/.exec(path)!;
+        if (file !== "model") return Promise.resolve();
+        events.push(`begin ${step}`);
+        return new Promise((resolve) => {
+          release = () => {
+            events.push(`end ${step}`);
+            resolve();
+          };
+          // The step after it, or what waits for it, comes first.
+          if (step !== "2") setTimeout(release, 50);
+        });
+      },
+      onStep: async (step) => {
+        events.push(`step ${step}`);
+        if (step === 3) setTimeout(release, 50);
+      },
+      evaluate: async () => void events.push("evaluate"),
+    });
+    t.equal(outcome, "finished", "it ends");
+    const at = (event: string) => events.indexOf(event);
+    t.ok(
+      at("begin 2") < at("step 3") && at("step 3") < at("end 2"),
+      `a step ran meanwhile: ${events.join(", ")}`,
+    );
+    t.ok(at("end 2") < at("begin 4"), "one checkpoint at a time");
+    t.ok(at("end 4") < at("evaluate"), "measures wait");
+    t.ok(at("end 8") > 0, "and the end waits");
+    const { checkpoint } = await latestCheckpoint(platform.files, run.checkpointFolder("decoder"));
+    t.equal(checkpoint?.step, 8, "the last checkpoint is whole");
+  }));
+
+test("a checkpoint that cannot be written ends the run", (t, gpu) =>
+  withFolder(async (folder) => {
+    const full = new UserError("checkpoints: no space is left on the disk");
+    let writes = 0;
+    const set = ["log.checkpointEvery=2", "log.sampleEvery=0", "log.evaluateEvery=0"];
+    const failing = train(gpu, "decoder", folder, {
+      set,
+      write: async (path) => {
+        if (/step-0*4\b/.test(path) && ++writes > 0) throw full;
+      },
+    });
+    await t.throwsMessage(failing, /^checkpoints: no space is left on the disk$/, "in its own sentence");
+    t.ok(writes >= 1, "it was tried");
+    const { checkpoint } = await latestCheckpoint(platform.files, join(folder, "checkpoints", "decoder"));
+    t.ok(checkpoint !== null && checkpoint.step !== 4, `a whole one is there, of step ${checkpoint?.step}`);
   }));
 
 test("stopped before the first step, started over without checkpoints", (t, gpu) =>
