@@ -450,7 +450,7 @@ test("steps go on while a checkpoint is written; measures, the next checkpoint a
       onStep: async (step) => {
         events.push(`step ${step}`);
         // Long enough for step 4, whose checkpoint waits for this one.
-        if (step === 3) setTimeout(release, 1000);
+        if (step === 3) setTimeout(() => release(), 1000);
       },
       evaluate: async () => void events.push("evaluate"),
     });
