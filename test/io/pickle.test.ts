@@ -151,7 +151,7 @@ t.test("damage is one sentence", async (t) => {
 });
 
 t.test("made to use up memory or the stack", async (t) => {
-  t.match(refusal(`${"]".repeat(1_000_001)}.`), /more than 1000000 objects/);
+  t.match(refusal(`${"]0".repeat(1_000_001)}N.`), /more than 1000000 objects/);
   t.match(refusal(`${"N".repeat(1_000_001)}.`), /more than 1000000 objects/);
   t.match(refusal(`${"(".repeat(1_000_001)}.`), /more than 1000000 objects/);
   t.match(refusal(`${"]".repeat(50_000)}${"a".repeat(49_999)}.`), /nested more than 100 deep/);

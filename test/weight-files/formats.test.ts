@@ -12,7 +12,7 @@ import { openZip } from "../../dist/platform/node-zip.js";
 import { openWeightFile } from "../../dist/weight-files/node.js";
 import { storageOf, TorchTensor, torchClasses } from "../../dist/weight-files/torch-classes.js";
 import { loadTensors, type WeightFile } from "../../dist/weight-files/weight-file.js";
-import { Call, floats, Global, type Picklable, Raw, tensorOf, torchZip } from "./build.js";
+import { Call, floats, Global, type Picklable, Raw, Tuple, tensorOf, torchZip } from "./build.js";
 
 const data = new URL("../../test/weight-files/data/", import.meta.url);
 const pathOf = (name: string) => new URL(name, data).pathname;
@@ -223,6 +223,28 @@ t.test("a bare tensor, buffers that are not kept", async (t) => {
   await module.close();
 });
 const floatsOf = (...values: number[]) => Float32Array.from(values);
+
+t.test("a tensor with attributes, complex numbers", async (t) => {
+  const path = `${t.testdir()}/x.pt`;
+  const plain = tensorOf("0", 2, 0, [2], [1]);
+  const attributed = new Call(new Global("torch._tensor", "_rebuild_from_type_v2"), [
+    plain.type,
+    new Global("torch.nn.parameter", "Parameter"),
+    new Tuple(plain.args),
+    new Map(),
+  ]);
+  const complex = tensorOf("0", 1, 0, [1], [1], "ComplexFloatStorage");
+  const root = new Map<Picklable, Picklable>([
+    ["a", attributed],
+    ["c", complex],
+  ]);
+  await writeFile(path, torchZip(root, { 0: floats(5, 6) }));
+  const file = await openWeightFile(path);
+  t.same(await file.tensors.get("a")!.read(), floatsOf(5, 6));
+  t.same(await file.tensors.get("c")!.read(), floatsOf(5, 6), "real and imaginary part");
+  await t.rejects(file.tensors.get("c")!.load(), { name: "UserError", message: /"c" holds complex numbers/ });
+  await file.close();
+});
 
 t.test("plain values beside tensors", async (t) => {
   const file = await nodeDisk.open(pathOf("objects.zip.pt"));
