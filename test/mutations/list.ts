@@ -14,6 +14,7 @@ import { ops } from "./ops.js";
 import { page } from "./page.js";
 import { shaders } from "./shaders.js";
 import { training } from "./training.js";
+import { weightFiles } from "./weight-files.js";
 
 export const fields: readonly Field[] = [
   { name: "shaders", mutations: shaders },
@@ -26,6 +27,7 @@ export const fields: readonly Field[] = [
   { name: "data", mutations: data },
   { name: "evaluation", mutations: [...evaluation, ...evaluationStatistics] },
   { name: "files", mutations: files },
+  { name: "weight files", mutations: weightFiles },
   { name: "page", mutations: page },
   { name: "long life", mutations: life },
 ];
