@@ -97,8 +97,7 @@ function filter(
     let sum = 2 ** (precision - 1);
     let at = from + i;
     for (let k = 0; k < weights.length; k++, at += step) sum += data[at]! * weights[k]!;
-    const value = sum >> precision;
-    target[to + i] = value < 0 ? 0 : value > 255 ? 255 : value;
+    target[to + i] = Math.max(0, Math.min(255, sum >> precision));
   }
 }
 
