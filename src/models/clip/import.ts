@@ -11,7 +11,7 @@ import type { JsonRecord } from "../../platform/json.js";
 import { readHuggingFaceConfig } from "./hugging-face.js";
 import { readLayout } from "./layouts.js";
 import { ClipModel } from "./model.js";
-import type { ClipShape } from "./shape.js";
+import type { ClipActivation, ClipShape } from "./shape.js";
 
 /** An imported CLIP, for `saveClip`. */
 export interface ImportedClip {
@@ -23,18 +23,25 @@ export interface ImportedClip {
   parameters: number;
 }
 
+/** What is known of a file beside its tensors. */
+export interface ClipImportOptions {
+  /** Hugging Face's `config.json`, and its name for messages. */
+  config?: { json: JsonRecord; name: string } | null;
+  /** Activation of the MLPs, where no configuration says it; OpenAI's files have quick GELU. */
+  activation?: ClipActivation | undefined;
+}
+
 /**
- * Converts the tensors of a file with OpenAI's or Hugging Face's names. `config` is the `config.json` beside it, if there is one.
- * Checks that both towers run on `gpu` and give finite features. Throws a `UserError` that names the file and the tensor.
+ * Converts the tensors of a file with OpenAI's or Hugging Face's names. Checks that both towers run on `gpu` and give finite features. Throws a `UserError` that names the file and the tensor.
  */
 export async function importClip(
   gpu: Gpu,
   tensors: ReadonlyMap<string, StoredTensor>,
   fileName: string,
-  config: { json: JsonRecord; name: string } | null = null,
+  { config = null, activation }: ClipImportOptions = {},
 ): Promise<ImportedClip> {
   const settings = config && readHuggingFaceConfig(config.json, config.name);
-  const { layout, shape, map } = readLayout(tensors, settings, fileName);
+  const { layout, shape, map } = readLayout(tensors, fileName, { config: settings, activation });
   const model = new ClipModel(gpu, shape);
   try {
     const mapped = mapWeights(tensors, map, model, fileName);

@@ -5,7 +5,7 @@ import { oihwToHwio, transposed, type WeightMap } from "../../engine/weights/wei
 import { UserError } from "../../platform/errors.js";
 import { shown } from "../../platform/shown.js";
 import type { HuggingFaceConfig } from "./hugging-face.js";
-import type { ClipShape, ClipTowerShape } from "./shape.js";
+import type { ClipActivation, ClipShape, ClipTowerShape } from "./shape.js";
 
 /** One way of naming CLIP's tensors. */
 interface Layout {
@@ -136,13 +136,15 @@ function layoutOf(tensors: Tensors, fileName: string): Layout {
  */
 export function readLayout(
   tensors: Tensors,
-  config: HuggingFaceConfig | null,
   fileName: string,
+  { config, activation }: { config: HuggingFaceConfig | null; activation?: ClipActivation | undefined },
 ): { layout: string; shape: ClipShape; map: WeightMap } {
   const layout = layoutOf(tensors, fileName);
   const fail: (what: string) => never = (what) => {
     throw new UserError(`${fileName} is not a CLIP that can be read: ${what}`);
   };
+  if (layout === huggingFace && !config && !activation)
+    fail("its names are Hugging Face's, and the config.json that says its activation is not beside it");
   const shapeOf = (name: string, rank: number): readonly number[] => {
     const shape = tensors.get(name)?.shape ?? fail(`${name} is missing`);
     if (shape.length !== rank || shape.some((length) => length < 1))
@@ -165,7 +167,15 @@ export function readLayout(
       fail(
         `its config.json says that the ${what} tower is ${own.width} wide, and its tensors that it is ${width}`,
       );
-    return { ...defaults, width, layers: names.length, heads, hidden, ...plain(own) };
+    return {
+      ...defaults,
+      width,
+      layers: names.length,
+      heads,
+      hidden,
+      ...(activation ? { activation } : {}),
+      ...plain(own),
+    };
   };
   const [imageWidth, channels, patchSize] = shapeOf(layout.patches, 4) as [number, number, number];
   if (channels !== 3) fail(`its pictures have ${channels} channels instead of 3`);
