@@ -25,7 +25,7 @@ function cubic(distance: number): number {
 /** For one output sample: its first input sample, and the integer weights of that and the following ones. */
 interface Window {
   readonly first: number;
-  readonly weights: readonly number[];
+  readonly weights: Int32Array;
 }
 
 /** The windows of the output samples `from` … `from + count − 1` of `length` input samples resized to `resized`. */
@@ -42,7 +42,7 @@ function windows(length: number, resized: number, from: number, count: number): 
     return {
       first,
       // Away from zero at a half, as C's conversion of ±0.5 + x.
-      weights: raw.map((weight) => {
+      weights: Int32Array.from(raw, (weight) => {
         const scaled = (weight / sum) * 2 ** precision;
         return Math.trunc(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
       }),
@@ -71,33 +71,43 @@ export function resizeBicubic(source: Pixels, part: ResizedPart): Uint8Array {
   const lines = last.first + last.weights.length - top;
   const stride = part.columns * channels;
   const narrow = new Uint8Array(lines * stride);
-  for (let line = 0; line < lines; line++) {
-    for (const [column, { first, weights }] of across.entries()) {
-      const from = ((top + line) * width + first) * channels;
-      filter(data, from, channels, weights, narrow, line * stride + column * channels, channels);
+  for (const [column, { first, weights }] of across.entries()) {
+    for (let channel = 0; channel < channels; channel++) {
+      const from = {
+        start: (top * width + first) * channels + channel,
+        tap: channels,
+        next: width * channels,
+      };
+      filter(data, from, weights, narrow, { start: column * channels + channel, next: stride }, lines);
     }
   }
   const result = new Uint8Array(part.rows * stride);
-  for (const [row, { first, weights }] of down.entries())
-    filter(narrow, (first - top) * stride, stride, weights, result, row * stride, stride);
+  for (const [row, { first, weights }] of down.entries()) {
+    const from = { start: (first - top) * stride, tap: stride, next: 1 };
+    filter(narrow, from, weights, result, { start: row * stride, next: 1 }, stride);
+  }
   return result;
 }
 
-/** `count` neighbouring output bytes from `to` on, each the weighted sum of input bytes `step` apart, rounded and clamped. */
+/**
+ * `count` output bytes, `to.next` apart: each the sum of weighted input bytes, `from.tap` apart, rounded and clamped. The input of
+ * an output begins `from.next` after that of the one before.
+ */
 function filter(
   data: Uint8Array | Uint8ClampedArray,
-  from: number,
-  step: number,
-  weights: readonly number[],
+  from: { readonly start: number; readonly tap: number; readonly next: number },
+  weights: Int32Array,
   target: Uint8Array,
-  to: number,
+  to: { readonly start: number; readonly next: number },
   count: number,
 ): void {
+  const { tap } = from;
   for (let i = 0; i < count; i++) {
     let sum = 2 ** (precision - 1);
-    let at = from + i;
-    for (let k = 0; k < weights.length; k++, at += step) sum += data[at]! * weights[k]!;
-    target[to + i] = Math.max(0, Math.min(255, sum >> precision));
+    let at = from.start + i * from.next;
+    for (let k = 0; k < weights.length; k++, at += tap) sum += data[at]! * weights[k]!;
+    const value = sum >> precision;
+    target[to.start + i * to.next] = Math.max(0, Math.min(255, value));
   }
 }
 
