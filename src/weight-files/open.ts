@@ -5,7 +5,26 @@ import { UserError } from "../platform/errors.js";
 import { parseJsonRecord } from "../platform/json.js";
 import { shown } from "../platform/shown.js";
 import { openSafetensors } from "./safetensors-file.js";
+import { openTorchLegacy } from "./torch-legacy.js";
+import { openTorchArchive } from "./torch-zip.js";
 import type { FileTensor, WeightFile, WeightPlace } from "./weight-file.js";
+
+/** As many bytes of the beginning as tell the format. */
+const START_BYTES = 512;
+/** The first byte of a pickle of protocol 2 or later. */
+const PICKLE = 0x80;
+/** Files that are taken for weights: the text at an offset of their beginning, and what to do. */
+const OTHERS: readonly (readonly [offset: number, text: string, is: string])[] = [
+  [0, "version https://git-lfs", "is a pointer of Git LFS; fetch the file itself with git lfs pull"],
+  [0, "<!doctype", "is a web page, as a download that failed leaves it"],
+  [0, "<html", "is a web page, as a download that failed leaves it"],
+  [0, "<?xml", "is a message of a server, as a download that failed leaves it"],
+  [0, "\x1f\x8b", "is compressed with gzip; unpack it with gunzip first"],
+  [257, "ustar", "is a tar archive; unpack it first"],
+  [0, "\x89hdf", "is an HDF5 file; convert it to safetensors first"],
+  [0, "gguf", "is a GGUF file; convert it to safetensors first"],
+  [0, "\x93numpy", "is an array of NumPy; convert it to safetensors first"],
+];
 
 const INDEX = ".index.json";
 const ENDINGS = [".safetensors", ".pt", ".pth", ".ckpt", ".bin"];
@@ -19,14 +38,21 @@ export async function openWeights(path: string, place: WeightPlace): Promise<Wei
   if (path.endsWith(INDEX)) return openShards(path, place);
   const file = await place.disk.open(path);
   try {
-    return await openByContent(file, path);
+    return await openByContent(file, path, place);
   } catch (error) {
     await file.close();
     throw error;
   }
 }
 
-async function openByContent(file: DiskFile, path: string): Promise<WeightFile> {
+async function openByContent(file: DiskFile, path: string, place: WeightPlace): Promise<WeightFile> {
+  const start = new Uint8Array(Math.min(START_BYTES, file.bytes));
+  await file.read(start, 0);
+  const text = String.fromCharCode(...start);
+  if (text.startsWith("PK")) return openTorchArchive(file, path, place.openArchive);
+  if (start[0] === PICKLE) return openTorchLegacy(file, path);
+  const other = OTHERS.find(([offset, begins]) => text.toLowerCase().startsWith(begins, offset));
+  if (other) throw new UserError(`${path} is no file of weights: it ${other[2]}`);
   return openSafetensors(file, path);
 }
 
@@ -76,7 +102,7 @@ async function openShards(path: string, place: WeightPlace): Promise<WeightFile>
     }
     const [first] = open;
     const files = open.map((shard) => shard.path);
-    return { path, kind: first!.kind, files, tensors, metadata: first!.metadata, close };
+    return { path, kind: first!.kind, files, tensors, metadata: first!.metadata, beside: [], close };
   } catch (error) {
     await close();
     throw error;
