@@ -19,10 +19,10 @@ const END = "<|endoftext|>";
 
 /**
  * The words of a cleaned text: a special token, an English contraction, a run of letters, a single digit or number, or a run of
- * other signs. CLIP's expression ignores case: so the long s is an s, and U+0345, the small letter of iota below, a letter.
+ * other signs. CLIP's expression ignores case: so the long s is an s, and the iota below, U+0345, neither letter nor sign.
  */
 const WORD =
-  /<\|startoftext\|>|<\|endoftext\|>|'[sſ]|'t|'re|'ve|'m|'ll|'d|[\p{L}\u0345]+|\p{N}|[^\p{White_Space}\p{L}\u0345\p{N}]+/gu;
+  /<\|startoftext\|>|<\|endoftext\|>|'[sſ]|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\p{White_Space}\p{L}\u0345\p{N}]+/gu;
 
 /** Words kept with their ids. Captions repeat theirs. */
 const KEPT_WORDS = 50_000;
