@@ -134,7 +134,7 @@ async function main(): Promise<void> {
           before,
           otherData: !!options.changedData,
         })
-      : { tokenizer: buildVocabulary(dataset, config), restored: null };
+      : { tokenizer: await buildVocabulary(dataset, config, files), restored: null };
     return { config, dataset, heldOut, tokenizer, restored };
   };
   const { config, dataset, heldOut, tokenizer, restored, plan } =

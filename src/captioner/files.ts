@@ -66,7 +66,10 @@ export async function saveModel(
   await files.write(`${folder}/${weightsName}`, bytes);
   const { tokenizer } = model;
   const { data } = model.config;
-  const config = { ...model.config, data: { ...data, folder: lastName(data.folder) } };
+  const config = {
+    ...model.config,
+    data: { ...data, folder: lastName(data.folder), vocabulary: lastName(data.vocabulary) },
+  };
   const described = {
     weights: { file: weightsName, bytes: bytes.length, sha256: await sha256(bytes) },
     config,
@@ -175,7 +178,7 @@ async function parseModel(text: string, name: string): Promise<StoredModel> {
   const lacking = configSections.find((section) => !isRecord(settings) || !isRecord(settings[section]));
   if (lacking !== undefined) throw new UserError(`${name}: "config" lacks the section "${lacking}"`);
   const config = resolveConfig({ file: { name, text: JSON.stringify(settings) } });
-  const tokenizer = tokenizerFromJSON(record.tokenizer, name);
+  const tokenizer = await tokenizerFromJSON(record.tokenizer, name);
   if (weights === undefined) return { config, tokenizer, expected: undefined };
   const { bytes, sha256 } = isRecord(weights) ? weights : {};
   if (!Number.isSafeInteger(bytes) || typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256)) {

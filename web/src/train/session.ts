@@ -144,7 +144,7 @@ export class TrainingSession {
     const dataset = await this.load(pictures, config.data);
     // Check data, settings and device before anything is written or removed: a mistake costs nothing.
     heldOutRecords(dataset);
-    const tokenizer = buildVocabulary(dataset, config);
+    const tokenizer = await buildVocabulary(dataset, config, opfsFiles);
     const summary = summarizeCaptions(dataset, tokenizer, config.data.maxLength);
     for (const warning of captionWarnings(summary, config.data))
       this.post({ type: "note", text: `careful: ${warning}` });
