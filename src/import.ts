@@ -10,6 +10,7 @@ import { clipActivations } from "./models/clip/shape.js";
 interface Options {
   out: string;
   activation?: ClipActivation;
+  vocabulary?: string;
   adapter?: string;
   quiet?: boolean;
 }
@@ -25,6 +26,10 @@ async function main(): Promise<void> {
       new Option("--activation <name>", "activation of its MLPs, where no config.json says it").choices(
         clipActivations,
       ),
+    )
+    .option(
+      "--vocabulary <file>",
+      "tokenizer.json, merges.txt or bpe_simple_vocab_16e6.txt.gz of CLIP (default: the one beside the weights)",
     )
     .addOption(adapterOption())
     .option("--quiet", "print no adapter")

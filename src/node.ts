@@ -6,3 +6,4 @@
 
 export { modulesDirectory, nodePlatform, shippedWeights } from "./platform/node.js";
 export { type NodeDevice, type NodeDeviceOptions, openNodeDevice } from "./platform/node-adapter.js";
+export { type DecodedPixels, decodePixels } from "./platform/sharp-pixels.js";

@@ -9,7 +9,6 @@ import { Clip } from "../models/clip/clip.js";
 import { holdsClip, howToGetClip } from "../models/clip/files.js";
 import { cacheDirectory, nodePlatform as platform } from "../platform/node.js";
 import { decodePixels } from "../platform/sharp-pixels.js";
-import { clipTokenizer } from "./clip-tokenizer.js";
 import { tell } from "./terminal.js";
 
 /** The CLIP in a folder; null, with a sentence of what to download, if there is none. Throws if it is damaged. */
@@ -18,7 +17,7 @@ export async function openClip(gpu: Gpu, folder: string): Promise<Clip | null> {
     tell(`careful: ${folder} holds no CLIP, so CLIPScore is left out: ${howToGetClip}`);
     return null;
   }
-  return Clip.fromFolder(gpu, platform.files, folder, await clipTokenizer(folder));
+  return Clip.fromFolder(gpu, platform.files, folder);
 }
 
 /** Scores an evaluation. Features are kept in the user's cache, a file for each CLIP and data set. */

@@ -6,7 +6,6 @@ import { UserError } from "../platform/errors.js";
 import { nodePlatform as platform } from "../platform/node.js";
 import { decodePixels } from "../platform/sharp-pixels.js";
 import { shown } from "../platform/shown.js";
-import { clipTokenizer } from "./clip-tokenizer.js";
 import { openGpu } from "./options.js";
 import { say } from "./terminal.js";
 
@@ -52,7 +51,7 @@ export async function encodeWithClip(options: EncodeClipOptions): Promise<void> 
     }
   }
   const gpu = await openGpu(options.adapter, json);
-  const clip = await Clip.fromFolder(gpu, platform.files, options.clip, await clipTokenizer(options.clip));
+  const clip = await Clip.fromFolder(gpu, platform.files, options.clip);
   const width = clip.shape.features;
   const part = (values: Float32Array, i: number) => values.subarray(i * width, (i + 1) * width);
   const ids = given.map((text) => Array.from(clip.idsOf(text)));

@@ -1,21 +1,26 @@
 /** `node dist/import.js clip`: a CLIP of OpenAI's or Hugging Face's becomes a folder of this project. */
 
-import { saveClip } from "../models/clip/files.js";
+import { checkVocabulary, saveClip } from "../models/clip/files.js";
 import { importClip } from "../models/clip/import.js";
-import type { ClipActivation } from "../models/clip/shape.js";
+import type { ClipActivation, ClipShape } from "../models/clip/shape.js";
+import { UserError } from "../platform/errors.js";
 import { parseJsonRecord } from "../platform/json.js";
 import { nodePlatform as platform } from "../platform/node.js";
 import { lastName } from "../platform/path.js";
+import type { ClipBpe } from "../text/clip/bpe.js";
+import { readClipVocabulary } from "../text/clip/vocabulary.js";
 import { openWeightFile } from "../weight-files/node.js";
 import { loadTensors } from "../weight-files/weight-file.js";
 import { openGpu } from "./options.js";
-import { say } from "./terminal.js";
+import { say, tell } from "./terminal.js";
 
 /** Options of the command beside its input. */
 export interface ImportClipOptions {
   out: string;
   /** Activation of the MLPs, where no configuration says it. */
   activation?: ClipActivation | undefined;
+  /** File or folder of the vocabulary. */
+  vocabulary?: string | undefined;
   adapter?: string | undefined;
   quiet?: boolean | undefined;
 }
@@ -26,7 +31,7 @@ const weightNames = ["model.safetensors", "model.safetensors.index.json", "pytor
 /** Imports a file, or a folder with `config.json` and weights, and says what it was. */
 export async function importClipFiles(
   path: string,
-  { out, activation, adapter, quiet }: ImportClipOptions,
+  { out, activation, vocabulary, adapter, quiet }: ImportClipOptions,
 ): Promise<void> {
   const { files } = platform;
   const isFolder = await files.isDirectory(path);
@@ -54,14 +59,18 @@ export async function importClipFiles(
       config: config?.json.model_type === "clip" ? config : null,
       activation,
     });
+    const bpe = await vocabularyOf(vocabulary, folder, shape);
     const about = { source: lastName(source), names: layout };
-    const { bytes } = await saveClip(files, out.replace(/\/+$/, ""), { shape, tensors: named }, about);
+    const { bytes } = await saveClip(files, out.replace(/\/+$/, ""), { shape, tensors: named, bpe }, about);
     const { image, text, features } = shape;
     say(
       [
         `CLIP with ${layout} names, ${(parameters / 1e6).toFixed(1)} million parameters, ${features} features`,
         `pictures: ${image.imageSize}×${image.imageSize} in patches of ${image.patchSize}, ${image.layers} layers, ${image.width} wide, ${image.heads} heads, ${image.activation}`,
         `texts: ${text.context} of ${text.vocabulary} tokens, ${text.layers} layers, ${text.width} wide, ${text.heads} heads, ${text.activation}`,
+        bpe
+          ? "vocabulary: CLIP's byte pairs"
+          : "no vocabulary: texts are given as token ids (put tokenizer.json or bpe_simple_vocab_16e6.txt.gz beside it, or name it by --vocabulary)",
         `${out}: ${(bytes / 1e6).toFixed(1)} MB`,
       ].join("\n"),
     );
@@ -69,4 +78,35 @@ export async function importClipFiles(
   } finally {
     await file.close();
   }
+}
+
+/** Files of vocabularies that may lie beside weights. */
+const vocabularyNames = ["tokenizer.json", "merges.txt", "bpe_simple_vocab_16e6.txt.gz"];
+
+/** The vocabulary that is named, else the one beside the weights; null if there is none of this CLIP. */
+async function vocabularyOf(
+  path: string | undefined,
+  folder: string,
+  shape: ClipShape,
+): Promise<ClipBpe | null> {
+  const { files } = platform;
+  if (path !== undefined) {
+    const bpe = await readClipVocabulary(path, files);
+    checkVocabulary(bpe, shape, path);
+    return bpe;
+  }
+  for (const name of vocabularyNames) {
+    const file = `${folder}/${name}`;
+    if (!(await files.exists(file))) continue;
+    try {
+      const bpe = await readClipVocabulary(file, files);
+      checkVocabulary(bpe, shape, file);
+      return bpe;
+    } catch (error) {
+      // It may be of another model: the weights are good without it.
+      if (!(error instanceof UserError)) throw error;
+      tell(`careful: ${error.message}`);
+    }
+  }
+  return null;
 }

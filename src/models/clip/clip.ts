@@ -1,6 +1,7 @@
 /** CLIP for programs: pictures and texts in, features and similarities out, in batches. */
 
 import { Gpu } from "../../engine/gpu/gpu.js";
+import { float16ToFloat32 } from "../../engine/tensor/float16.js";
 import { noGrad } from "../../engine/tensor/tape.js";
 import { fromArray, type Tensor } from "../../engine/tensor/tensor.js";
 import { loadWeights } from "../../engine/weights/weights.js";
@@ -25,7 +26,7 @@ export type ClipText = string | ArrayLike<number>;
 
 /** Options of `Clip.fromFolder`. */
 export interface ClipOptions {
-  /** Turns texts into ids; without it, texts are given as ids. */
+  /** Turns texts into ids; default: by the vocabulary in the folder. Without either, texts are given as ids. */
   tokenize?: ClipTokenize | undefined;
 }
 
@@ -59,7 +60,7 @@ export class Clip extends ClipModel {
   /** SHA-256 of the weights, by which features can be kept. */
   readonly sha256: string;
   readonly #tokenize: ClipTokenize | undefined;
-  #scale: number;
+  readonly #scale: number;
   /** Frees what `load` opened beside the model. */
   #owned: () => void = () => {};
 
@@ -67,14 +68,20 @@ export class Clip extends ClipModel {
   constructor(gpu: Gpu, stored: StoredClip, { tokenize }: ClipOptions = {}) {
     super(gpu, stored.shape);
     this.sha256 = stored.sha256;
-    this.#tokenize = tokenize;
+    const { bpe } = stored;
+    this.#tokenize =
+      tokenize ??
+      (bpe
+        ? (text, context) => [...[bpe.startId, ...bpe.encode(text)].slice(0, context - 1), bpe.endId]
+        : undefined);
     try {
       loadWeights(this, stored.tensors, stored.name);
     } catch (error) {
       this.dispose();
       throw error;
     }
-    this.#scale = Math.exp(Number((stored.tensors.get("logitScale") as { data: ArrayLike<number> }).data[0]));
+    const { data } = stored.tensors.get("logitScale")!;
+    this.#scale = Math.exp(Number(data instanceof Uint16Array ? float16ToFloat32(data)[0] : data[0]));
   }
 
   /** Loads a CLIP that `node dist/import.js clip` wrote. Throws a `UserError` that names the file if something does not fit. */
@@ -174,7 +181,7 @@ export class Clip extends ClipModel {
     if (typeof text !== "string") return text;
     if (!this.#tokenize)
       throw new UserError(
-        "this CLIP has no tokenizer: give texts as token ids, or load it with the option tokenize",
+        "this CLIP has no vocabulary: give texts as token ids, or import it again with its tokenizer.json or bpe_simple_vocab_16e6.txt.gz beside it",
       );
     return this.#tokenize(text, this.text.context);
   }

@@ -6,6 +6,8 @@ import { UserError } from "../../platform/errors.js";
 import { isRecord, type JsonRecord, parseJsonRecord, toJson } from "../../platform/json.js";
 import type { Files, FolderFiles } from "../../platform/platform.js";
 import { shown } from "../../platform/shown.js";
+import type { ClipBpe } from "../../text/clip/bpe.js";
+import { ClipTokenizer } from "../../text/clip/clip-tokenizer.js";
 import { type ClipShape, type ClipTowerShape, clipActivations } from "./shape.js";
 
 const configName = "config.json";
@@ -21,6 +23,8 @@ export interface StoredClip {
   shape: ClipShape;
   /** The parameters of a `ClipModel` by name. */
   tensors: ReadonlyMap<string, StoredTensor>;
+  /** Turns texts into tokens; null: texts are given as token ids. */
+  bpe: ClipBpe | null;
   /** SHA-256 of the weights file. */
   sha256: string;
   /** The weights file, for messages. */
@@ -31,14 +35,15 @@ export interface StoredClip {
 export async function saveClip(
   files: Files,
   folder: string,
-  { shape, tensors }: Pick<StoredClip, "shape" | "tensors">,
+  { shape, tensors, bpe }: Pick<StoredClip, "shape" | "tensors" | "bpe">,
   about: JsonRecord,
 ): Promise<{ bytes: number }> {
   await files.makeDirectory(folder);
   const bytes = encodeSafetensors(tensors, { format });
   await files.write(`${folder}/${weightsName}`, bytes);
   const weights = { file: weightsName, bytes: bytes.length, sha256: await sha256(bytes) };
-  const record = { format, about, shape, weights } as unknown as JsonRecord;
+  const tokenizer = bpe && new ClipTokenizer(bpe).toJSON();
+  const record = { format, about, shape, weights, tokenizer } as unknown as JsonRecord;
   await files.write(`${folder}/${configName}`, toJson(record));
   return { bytes: bytes.length };
 }
@@ -54,13 +59,13 @@ export async function readClip(files: FolderFiles, folder: string): Promise<Stor
     throw new UserError(`${folder} holds no CLIP (config.json and model.safetensors): ${howToGetClip}`);
   const configPath = `${folder}/${configName}`;
   const name = `${folder}/${weightsName}`;
-  const { shape, weights } = parseSettings(await files.readText(configPath), configPath);
+  const { weights, ...settings } = parseSettings(await files.readText(configPath), configPath);
   const bytes = await files.read(name);
   if (bytes.length !== weights.bytes || (await sha256(bytes)) !== weights.sha256)
     throw new UserError(
       `${name} is damaged or of another version: it is not the file whose SHA-256 ${configPath} names`,
     );
-  return { shape, tensors: decodeSafetensors(bytes, name).tensors, sha256: weights.sha256, name };
+  return { ...settings, tensors: decodeSafetensors(bytes, name).tensors, sha256: weights.sha256, name };
 }
 
 /** Options of `Clip.load`, as for a captioner. */
@@ -83,16 +88,22 @@ export async function downloadClip(url: string | URL, options: ClipDownload): Pr
   if (!folder.pathname.endsWith("/")) folder.pathname += "/";
   const address = (file: string) => new URL(file + folder.search, folder).href;
   const configUrl = address(configName);
-  const { shape, weights } = parseSettings(await downloadText(configUrl, options.signal), configUrl);
+  const { weights, ...settings } = parseSettings(await downloadText(configUrl, options.signal), configUrl);
   const name = address(weightsName);
   const bytes = await download(name, { ...options, expected: weights });
-  return { shape, tensors: decodeSafetensors(bytes, name).tensors, sha256: weights.sha256, name };
+  return { ...settings, tensors: decodeSafetensors(bytes, name).tensors, sha256: weights.sha256, name };
+}
+
+/** Throws a `UserError` if a vocabulary has another number of tokens than the CLIP. */
+export function checkVocabulary(bpe: ClipBpe, { text }: ClipShape, name: string): void {
+  if (bpe.size !== text.vocabulary)
+    throw new UserError(`${name} has ${bpe.size} tokens, and this CLIP has ${text.vocabulary}`);
 }
 
 function parseSettings(
   text: string,
   name: string,
-): { shape: ClipShape; weights: { sha256: string; bytes: number } } {
+): Pick<StoredClip, "shape" | "bpe"> & { weights: { sha256: string; bytes: number } } {
   const record = parseJsonRecord(text, name);
   if (record.format !== format)
     throw new UserError(
@@ -101,7 +112,11 @@ function parseSettings(
   const { bytes, sha256 } = isRecord(record.weights) ? record.weights : {};
   if (!Number.isSafeInteger(bytes) || typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256))
     throw new UserError(`${name}: "weights" should hold the bytes and the sha256 of ${weightsName}`);
-  return { shape: parseShape(record.shape, name), weights: { bytes: bytes as number, sha256 } };
+  const shape = parseShape(record.shape, name);
+  const { tokenizer = null } = record;
+  const bpe = tokenizer === null ? null : ClipTokenizer.fromJSON(tokenizer, name).bpe;
+  if (bpe) checkVocabulary(bpe, shape, name);
+  return { shape, bpe, weights: { bytes: bytes as number, sha256 } };
 }
 
 function parseShape(value: unknown, name: string): ClipShape {

@@ -55,7 +55,7 @@ export async function configOf(activation = "quick_gelu"): Promise<NonNullable<C
 
 /** An imported CLIP as one that runs. */
 export const clipOf = (gpu: Gpu, imported: ImportedClip, options?: ClipOptions): Clip =>
-  new Clip(gpu, { ...imported, sha256: "0".repeat(64), name: "test" }, options);
+  new Clip(gpu, { ...imported, bpe: null, sha256: "0".repeat(64), name: "test" }, options);
 
 /** The small CLIP. */
 export const smallClip = async (gpu: Gpu, options?: ClipOptions): Promise<Clip> =>

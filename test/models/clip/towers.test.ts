@@ -183,7 +183,7 @@ test("texts that are none are refused", async (t, gpu) => {
   await refused(t, () => clip.encodeTexts([[598, 600, 599]]), /600 is not a token of this CLIP.* 0 to 599/);
   await refused(t, () => clip.encodeTexts([[598, 1.5, 599]]), /1\.5 is not a token/);
   await refused(t, () => clip.encodeTexts([[...new Array(77).fill(1), 599]]), /has 78 tokens, .* at most 77/);
-  await refused(t, () => clip.encodeTexts(["a bird"]), /no tokenizer/);
+  await refused(t, () => clip.encodeTexts(["a bird"]), /no vocabulary/);
   await refused(
     t,
     () => clip.encodePictures([{ width: 3, height: 2, data: new Uint8Array(5) }]),
