@@ -38,6 +38,7 @@ import { UserError } from "./platform/errors.js";
 import { parseJsonRecord } from "./platform/json.js";
 import { packageVersion, nodePlatform as platform, shippedWeights } from "./platform/node.js";
 import { lastName } from "./platform/path.js";
+import "./vqgan.js";
 
 interface Options extends SamplingFlags {
   weights: string;

@@ -49,6 +49,7 @@ import { dataDifferences, describeData, keepData, keptData, type RunData } from 
 import { PLANNED_KEYS, TimePlan, workLoad } from "./training/time-plan.js";
 import type { StageContext } from "./training/trainer.js";
 import { buildVocabulary, resumedVocabulary, writeVocabulary } from "./training/vocabulary.js";
+import "./vqgan.js";
 
 interface Options {
   preset?: string;

@@ -22,7 +22,7 @@ export interface ImageTokenizer extends Module {
   decode(ids: Tensor<"u32">): Tensor;
   /**
    * The objective for images [B, imageSize, imageSize, 3] in [-1, 1]; `settings` are those of its kind. Absent: the tokenizer is
-   * frozen, and its weights are provided with it.
+   * frozen; `ImageTokenizerKind.weights` says where its weights come from.
    */
   objective?(settings: object, random: Rng): Objective<[images: Tensor]>;
   /** Multiply-adds of a picture's forward pass through encoder and decoder; for estimates. Absent: unknown. */
@@ -31,6 +31,11 @@ export interface ImageTokenizer extends Module {
 
 /** A kind of image tokenizer, as `imageTokenizer` names it. */
 export interface ImageTokenizerKind extends ModelKind {
+  /**
+   * For a frozen tokenizer: the keys of its section that hold the folder of its weights (see `tokenizer-folder.ts`) and their
+   * SHA-256. Absent, or with an empty folder, it starts from random weights.
+   */
+  readonly weights?: { readonly folder: string; readonly sha256: string };
   /** Creates a tokenizer with undefined weights: `initialise` or a file sets them. */
   create(gpu: Gpu, config: Readonly<Record<string, unknown>>): ImageTokenizer;
 }

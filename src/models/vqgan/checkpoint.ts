@@ -8,14 +8,13 @@ import { mapWeights, oihwToHwio, type WeightMap } from "../../engine/weights/wei
 import { UserError } from "../../platform/errors.js";
 import { NORM_GROUPS, type VqganShape } from "./shape.js";
 
-/** Weights of a file by name. */
-type Weights = ReadonlyMap<string, StoredTensor>;
+/** Tensors of a file by name. */
+type Named<T> = ReadonlyMap<string, T>;
 
 /** Tensors that the tokenizer does not use: training's networks, and statistics of codebooks kept by moving averages. */
 const ignored = [/^loss\./, /^model_ema\./, /^quantize\.(embedding\.)?(cluster_size|embed_avg)$/];
 
 const map: WeightMap = {
-  ignore: ignored,
   rename: [
     ["quantize.embedding.weight", "quantize.codebook"],
     ["quantize.embed.weight", "quantize.codebook"],
@@ -28,15 +27,19 @@ const map: WeightMap = {
   ],
 };
 
-/** The tensors below a common prefix, such as "first_stage_model." of a larger model, under their names without it. */
-function ownWeights(weights: Weights): Map<string, StoredTensor> {
+/**
+ * The tensors of a VQGAN among those of a file, by their names in it: those below a common prefix, such as "first_stage_model." of
+ * a larger model, without it; `loss.*` and other remains of training are left out.
+ */
+export function tensorsOfVqgan<T>(all: Named<T>): Map<string, T> {
   const start = "encoder.conv_in.weight";
-  const found = [...weights.keys()].find((name) => name === start || name.endsWith(`.${start}`));
+  const found = [...all.keys()].find((name) => name === start || name.endsWith(`.${start}`));
   const prefix = found?.slice(0, -start.length) ?? "";
   return new Map(
-    [...weights].flatMap(([name, tensor]): [string, StoredTensor][] =>
-      name.startsWith(prefix) ? [[name.slice(prefix.length), tensor]] : [],
-    ),
+    [...all].flatMap(([name, tensor]): [string, T][] => {
+      const own = name.startsWith(prefix) ? name.slice(prefix.length) : null;
+      return own === null || ignored.some((pattern) => pattern.test(own)) ? [] : [[own, tensor]];
+    }),
   );
 }
 
@@ -44,8 +47,11 @@ function ownWeights(weights: Weights): Map<string, StoredTensor> {
  * The sizes of a VQGAN from its tensors' names and shapes. Throws a `UserError` that names file and tensor for a file of another
  * model.
  */
-export function shapeFromWeights(all: Weights, fileName: string): VqganShape {
-  const weights = ownWeights(all);
+export function shapeFromWeights(
+  all: Named<{ readonly shape: readonly number[] }>,
+  fileName: string,
+): VqganShape {
+  const weights = tensorsOfVqgan(all);
   const fail = (what: string): never => {
     throw new UserError(`${fileName} is not a VQGAN that can be imported: ${what}`);
   };
@@ -107,9 +113,9 @@ export function shapeFromWeights(all: Weights, fileName: string): VqganShape {
 
 /** The parameters of a VQGAN without a code map, for `loadWeights`, from a checkpoint's tensors. Throws as `mapWeights` does. */
 export function mapCheckpoint(
-  weights: Weights,
+  all: Named<StoredTensor>,
   module: Parameters<typeof mapWeights>[2],
   fileName: string,
 ): ReturnType<typeof mapWeights> {
-  return mapWeights(ownWeights(weights), map, module, fileName);
+  return mapWeights(tensorsOfVqgan(all), map, module, fileName);
 }

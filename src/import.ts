@@ -1,0 +1,50 @@
+#!/usr/bin/env node
+/** `node dist/import.js KIND FILE`: networks of other programs become folders of this project. */
+
+import type { Command } from "commander";
+import { type ImportVqganOptions, importVqgan } from "./cli/import-vqgan.js";
+import { adapterOption, commandLine, runCommand } from "./cli/options.js";
+
+/** A kind of file: its name on the command line, what it takes, and the import. */
+interface ImportKind {
+  readonly name: string;
+  /** As commander describes arguments: "<file>". */
+  readonly argument: string;
+  readonly description: string;
+  options?(command: Command): Command;
+  run(path: string, options: object): Promise<void>;
+}
+
+const kinds: readonly ImportKind[] = [
+  {
+    name: "vqgan",
+    argument: "<checkpoint>",
+    description: "a VQGAN of taming-transformers (.ckpt, .pt, .safetensors) as a frozen image tokenizer",
+    options: (command) =>
+      command
+        .option("--config <file>", "its YAML configuration (default: the one beside the checkpoint)")
+        .option("--codes-from <file>", "map of codes to ids: codes in use have ids 1 … n, all others id 0"),
+    run: (path, options) => importVqgan(path, options as ImportVqganOptions),
+  },
+];
+
+async function main(): Promise<void> {
+  const program = commandLine(
+    "node dist/import.js",
+    "Imports a network of another program: reads its file, writes a folder with weights, settings and where they come from.",
+  );
+  for (const { name, argument, description, options, run } of kinds) {
+    const command = program
+      .command(`${name} ${argument}`)
+      .description(description)
+      .copyInheritedSettings(program)
+      .requiredOption("--out <folder>", "folder to write")
+      .addOption(adapterOption())
+      .option("--quiet", "print nothing")
+      .action((path: string, given: object) => run(path, given));
+    options?.(command);
+  }
+  await program.parseAsync();
+}
+
+await runCommand(main);
