@@ -32,6 +32,8 @@ const knowsNode = [
   "train.ts",
   "caption.ts",
   "evaluate.ts",
+  "import.ts",
+  "encode.ts",
   "inspect.ts",
   "kernel-types.ts",
 ];

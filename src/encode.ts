@@ -31,7 +31,10 @@ function sizeOption(text: string): number | "none" {
 }
 
 async function main(): Promise<void> {
-  const program = commandLine("node dist/encode.js", "Encodes pictures (PNG, JPEG, WebP) by an imported network.")
+  const program = commandLine(
+    "node dist/encode.js",
+    "Encodes pictures (PNG, JPEG, WebP) by an imported network.",
+  )
     .argument("<picture...>", "picture files")
     .option("--tokenizer <folder>", "frozen image tokenizer, as import.js wrote it: prints the codes")
     .option(

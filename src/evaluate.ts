@@ -4,6 +4,7 @@
 import { basename, isAbsolute, join } from "node:path";
 import { Captioner } from "./captioner/captioner.js";
 import type { Precision } from "./captioner/files.js";
+import { codeStoreFor } from "./cli/code-store.js";
 import { loadDataset } from "./cli/load-dataset.js";
 import {
   adapterOption,
@@ -156,6 +157,7 @@ differences resample both sides alike. They cover the choice of pictures and the
   checkSteps(sampling.steps, await Captioner.settings(platform.files, weights));
   const gpu = await openGpu(adapter, quiet, tuning);
   const captioner = await Captioner.fromFolder(gpu, platform.files, weights, { precision });
+  captioner.codeStore = await codeStoreFor(captioner, captioner.config);
   const source = await sourceOf(captioner, weights, data);
   const scored = (dataset: Dataset) =>
     splits === undefined ? testSplits(dataset) : splits.split(",").map((name) => name.trim());

@@ -31,7 +31,9 @@ async function fromTensor(path: string): Promise<ArrayLike<number | bigint>> {
   try {
     const [tensor, ...others] = file.tensors.values();
     if (tensor === undefined || others.length > 0)
-      throw new UserError(`${path} should hold one tensor, the id of each code, and holds ${file.tensors.size}`);
+      throw new UserError(
+        `${path} should hold one tensor, the id of each code, and holds ${file.tensors.size}`,
+      );
     if (!/^[IU]\d+$/.test(tensor.dtype) || tensor.shape.length !== 1)
       throw new UserError(
         `${path} should hold one list of whole numbers, the id of each code, and holds ${tensor.dtype} [${tensor.shape.join(", ")}]`,

@@ -3,10 +3,8 @@
 import { bytesOf } from "../captioner/batch.js";
 import type { Gpu } from "../engine/gpu/gpu.js";
 import { fromArray } from "../engine/tensor/tensor.js";
-import { loadWeights } from "../engine/weights/weights.js";
-import type { ImageTokenizer } from "../models/image-tokenizer.js";
-import { imageTokenizers } from "../models/registry.js";
-import { readTokenizerFolder, readTokenizerWeights, type TokenizerFolder } from "../models/tokenizer-folder.js";
+import { loadTokenizer } from "../models/load-tokenizer.js";
+import { readTokenizerFolder } from "../models/tokenizer-folder.js";
 import { Vqgan } from "../models/vqgan/vqgan.js";
 import { UserError } from "../platform/errors.js";
 import { decodeWhole, nodePlatform as platform } from "../platform/node.js";
@@ -50,7 +48,9 @@ export async function tokenizerEncoder(
       `${folder.folder} does not say for what size it was trained: give --size, a number of pixels or none`,
       2,
     );
-  const tokenizer = await loadTokenizer(gpu, folder, size === "none" ? undefined : size);
+  const tokenizer = await loadTokenizer(gpu, files, folder);
+  if (!(tokenizer instanceof Vqgan))
+    throw new UserError(`${folder.folder} holds a ${folder.kind}, not a VQGAN`);
   return {
     async encode(file) {
       const picture = await readPicture(file, size, options.svg);
@@ -60,31 +60,6 @@ export async function tokenizerEncoder(
     },
     dispose: () => tokenizer.dispose(),
   };
-}
-
-/** The tokenizer of a folder with its weights, for square pictures of `imageSize` pixels a side. */
-export async function loadTokenizer(
-  gpu: Gpu,
-  folder: TokenizerFolder,
-  imageSize = folder.imageSize ?? undefined,
-): Promise<Vqgan> {
-  const kind = imageTokenizers.get(folder.kind, `${folder.folder}/config.json`);
-  const defaults = Object.entries(kind.settings).map(([key, { default: value }]) => [key, value] as const);
-  const settings = { ...Object.fromEntries(defaults), ...folder.settings };
-  // Any size that the tokenizer can take stands for "as it is".
-  const config = { data: { imageSize: imageSize ?? 2 ** 12 }, [kind.section]: settings };
-  const problem = kind.check?.(config);
-  if (problem) throw new UserError(`${folder.folder}: ${problem}`);
-  const tokenizer: ImageTokenizer = kind.create(gpu, config);
-  try {
-    const { tensors, path } = await readTokenizerWeights(files, folder);
-    loadWeights(tokenizer, tensors, path);
-    if (!(tokenizer instanceof Vqgan)) throw new UserError(`${folder.folder} holds a ${folder.kind}, not a VQGAN`);
-    return tokenizer;
-  } catch (error) {
-    tokenizer.dispose();
-    throw error;
-  }
 }
 
 async function readPicture(file: string, size: number | "none", svg?: boolean): Promise<RgbImage> {

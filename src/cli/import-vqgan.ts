@@ -52,7 +52,8 @@ export async function importVqgan(path: string, options: ImportVqganOptions): Pr
     loadWeights(vqgan, mapped, path);
     const own = new Map<string, StoredTensor>();
     for (const { name } of vqgan.parameters()) own.set(name, float32(mapped.get(name)!));
-    if (map) for (const [name, tensor] of mapTensors(map, own.get("quantize.codebook")!)) own.set(name, tensor);
+    if (map)
+      for (const [name, tensor] of mapTensors(map, own.get("quantize.codebook")!)) own.set(name, tensor);
     const shape: VqganShape = { ...read, ids: map ? idCount(map) : 0 };
     const { weights } = await writeTokenizerFolder(
       files,
@@ -108,7 +109,8 @@ async function configBeside(checkpoint: string): Promise<string | null> {
       preferred.find((name) => names.includes(name)) ??
       (names.length === 1 ? names[0] : names.filter((name) => name.endsWith("-project.yaml")).at(-1));
     if (found) return join(place, found);
-    if (names.length > 0) tell(`careful: none of ${names.join(", ")} is read: name the right one with --config`);
+    if (names.length > 0)
+      tell(`careful: none of ${names.join(", ")} is read: name the right one with --config`);
   }
   return null;
 }
@@ -127,7 +129,8 @@ async function provenance(path: string, config?: string, codesFrom?: string): Pr
 function float32(tensor: StoredTensor): StoredTensor {
   if (tensor.dtype === "F32") return tensor;
   const { shape, data } = tensor;
-  const values = data instanceof Uint16Array ? float16ToFloat32(data) : Float32Array.from(data as Float32Array);
+  const values =
+    data instanceof Uint16Array ? float16ToFloat32(data) : Float32Array.from(data as Float32Array);
   return { dtype: "F32", shape, data: values };
 }
 

@@ -1,7 +1,16 @@
 /** The Node platform: atomic files, pictures by sharp, hashing, signals, and the locations of npm packages. */
 
 import { createHash, randomBytes } from "node:crypto";
-import { accessSync, constants, createReadStream, existsSync, readFileSync, readlinkSync, type Stats, statSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  createReadStream,
+  existsSync,
+  readFileSync,
+  readlinkSync,
+  type Stats,
+  statSync,
+} from "node:fs";
 import * as fs from "node:fs/promises";
 import { createRequire } from "node:module";
 import { homedir } from "node:os";

@@ -45,7 +45,10 @@ export async function decodeBySharp(
   if (format === "svg" && size !== null) options.density = await svgDensity(sharp, bytes, size, fit);
   try {
     const flat = sharp(bytes, options).autoOrient().flatten({ background: "#ffffff" });
-    const { data, info } = await (size === null ? flat : flat.resize(size, size, { fit, background: "#ffffff" }))
+    const { data, info } = await (size === null
+      ? flat
+      : flat.resize(size, size, { fit, background: "#ffffff" })
+    )
       .toColourspace("srgb")
       .raw({ depth: "uchar" })
       .toBuffer({ resolveWithObject: true });

@@ -10,7 +10,8 @@ const MOST = 1_000_000;
 
 /** Parses a YAML mapping. Throws a `UserError` that names `fileName` if the text is not one. */
 export function parseYamlRecord(text: string, fileName: string): JsonRecord {
-  if (text.length > MOST) throw new UserError(`${fileName} has ${text.length} characters: too many for a configuration`);
+  if (text.length > MOST)
+    throw new UserError(`${fileName} has ${text.length} characters: too many for a configuration`);
   let value: unknown;
   try {
     // The core schema has no tags that make objects of classes; aliases are bounded by the library.

@@ -32,11 +32,7 @@ export function codesOfIds(map: CodeMap): number[] {
  * Checks a map from a file, whose name is for messages. Throws a `UserError` if it is not one of `codes` codes to ids 1 … n, each
  * in use.
  */
-export function checkCodeMap(
-  values: ArrayLike<number | bigint>,
-  codes: number,
-  fileName: string,
-): CodeMap {
+export function checkCodeMap(values: ArrayLike<number | bigint>, codes: number, fileName: string): CodeMap {
   const fail = (what: string): never => {
     throw new UserError(`${fileName} is not a map of codes to ids: ${what}`);
   };

@@ -2,7 +2,8 @@
 
 import { UserError } from "../../platform/errors.js";
 import type { ImageTokenizerKind } from "../image-tokenizer.js";
-import { type VqganSettings, shapeOfSettings, vqganSettings } from "./settings.js";
+import { codeMapOf, idCount, mapTensors } from "./code-map.js";
+import { shapeOfSettings, type VqganSettings, vqganSettings } from "./settings.js";
 import { halvingsOf, NORM_GROUPS } from "./shape.js";
 import { Vqgan } from "./vqgan.js";
 
@@ -17,7 +18,22 @@ export const vqganKind: ImageTokenizerKind = {
   settings: vqganSettings,
   fixed: Object.keys(vqganSettings).flatMap((key) => (key === "folder" ? [] : [`vqgan.${key}`])),
   memory: { step: ["data.imageSize"], use: ["data.imageSize", "vqgan.channels"] },
-  weights: { folder: "folder", sha256: "sha256" },
+  weights: {
+    folder: "folder",
+    sha256: "sha256",
+    codes: {
+      ids: "ids",
+      sha256: "codeMap",
+      mapOf(occurring, codes) {
+        const map = codeMapOf(occurring, codes);
+        return { map, ids: idCount(map) };
+      },
+      apply(map, tensors) {
+        for (const [name, tensor] of mapTensors(map, tensors.get("quantize.codebook")!))
+          tensors.set(name, tensor);
+      },
+    },
+  },
   check(config) {
     const { data, vqgan } = config as unknown as VqganConfig;
     const shape = shapeOfSettings(vqgan);

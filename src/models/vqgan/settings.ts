@@ -6,6 +6,10 @@ import type { VqganShape } from "./shape.js";
 export const vqganSettings = {
   folder: text("", "folder of the weights that import.js wrote (train.js --tokenizer)"),
   sha256: text("", "SHA-256 of these weights"),
+  codeMap: text(
+    "",
+    "SHA-256 of the run's own map of codes to ids, code-map.json; empty = that of the weights, if any",
+  ),
   channels: integer(128, 32, 4096, "channels at the full resolution (ch)"),
   multipliers: text("1,1,2,4", "channels of each level, as multiples of these (ch_mult)"),
   resBlocks: integer(2, 1, 64, "residual blocks of a level in the encoder (num_res_blocks)"),
@@ -23,11 +27,17 @@ export type VqganSettings = ConfigOf<typeof vqganSettings>;
 
 /** The sizes that settings describe; a sentence about the mistake if a list is none. */
 export function shapeOfSettings(settings: VqganSettings): VqganShape | string {
-  const { multipliers, attention, folder: _, sha256: __, ...same } = settings;
+  const { multipliers, attention, folder: _, sha256: __, codeMap: ___, ...same } = settings;
   const listOf = (list: string) =>
-    list.trim() === "" ? [] : list.split(",").map((entry) => (entry.trim() === "" ? Number.NaN : Number(entry)));
+    list.trim() === ""
+      ? []
+      : list.split(",").map((entry) => (entry.trim() === "" ? Number.NaN : Number(entry)));
   const [factors, levels] = [listOf(multipliers), listOf(attention)];
-  if (factors.length === 0 || factors.length > 12 || !factors.every((factor) => Number.isInteger(factor) && factor > 0))
+  if (
+    factors.length === 0 ||
+    factors.length > 12 ||
+    !factors.every((factor) => Number.isInteger(factor) && factor > 0)
+  )
     return `vqgan.multipliers should be 1 to 12 whole numbers with commas, as in 1,1,2,4, not "${multipliers}"`;
   if (!levels.every((level) => Number.isInteger(level) && level >= 0 && level < factors.length))
     return `vqgan.attention should be numbers of levels from 0 to ${factors.length - 1} with commas, not "${attention}"`;
@@ -35,7 +45,7 @@ export function shapeOfSettings(settings: VqganSettings): VqganShape | string {
 }
 
 /** The settings that describe these sizes. */
-export function settingsOfShape(shape: VqganShape): Omit<VqganSettings, "folder" | "sha256"> {
+export function settingsOfShape(shape: VqganShape): Omit<VqganSettings, "folder" | "sha256" | "codeMap"> {
   const { multipliers, attention, ...same } = shape;
   return { ...same, multipliers: multipliers.join(), attention: attention.join() };
 }

@@ -6,7 +6,6 @@ import type { DType } from "../../engine/gpu/kernel.js";
 import { Linear } from "../../engine/nn/linear.js";
 import { Module } from "../../engine/nn/module.js";
 import { copyInto } from "../../engine/ops/copy.js";
-import { ShapeError } from "../../engine/tensor/errors.js";
 import { noGrad } from "../../engine/tensor/tape.js";
 import { empty, type Tensor } from "../../engine/tensor/tensor.js";
 import { UserError } from "../../platform/errors.js";
@@ -60,6 +59,11 @@ export class Vqgan extends Module implements ImageTokenizer {
 
   get codeVectors(): Tensor {
     return this.quantizer.vectors;
+  }
+
+  /** Few, where pictures are large: what is encoded so far is kept batch by batch. */
+  get picturesAtOnce(): number {
+    return Math.max(1, Math.min(64, Math.floor((64 * 64 ** 2) / this.imageSize ** 2)));
   }
 
   /** Multiply-adds of one picture through the convolutions of encoder and decoder. */
@@ -152,9 +156,8 @@ export class Vqgan extends Module implements ImageTokenizer {
   private checkSize(height: number, width: number): void {
     const factor = 2 ** halvingsOf(this.shape);
     if (height < factor || width < factor)
-      throw new ShapeError(
-        "Vqgan",
-        `a picture of ${width}×${height} pixels has no code: ${factor}×${factor} make one`,
+      throw new UserError(
+        `A picture of ${width}×${height} pixels has no code in this VQGAN: one takes ${factor}×${factor} pixels.`,
       );
     const { maxStorageBufferBindingSize, maxBufferSize } = this.gpu.limits;
     const most = Math.min(maxStorageBufferBindingSize, maxBufferSize);
