@@ -2,6 +2,7 @@
 
 import { nodePlatform } from "../platform/node.js";
 import { nodeDisk } from "../platform/node-disk.js";
+import { openZip } from "../platform/node-zip.js";
 import { openWeights } from "./open.js";
 import type { WeightFile } from "./weight-file.js";
 
@@ -10,5 +11,5 @@ import type { WeightFile } from "./weight-file.js";
  * both. See `WeightFile`; close it after use.
  */
 export function openWeightFile(path: string): Promise<WeightFile> {
-  return openWeights(path, { files: nodePlatform.files, disk: nodeDisk });
+  return openWeights(path, { files: nodePlatform.files, disk: nodeDisk, openArchive: openZip });
 }

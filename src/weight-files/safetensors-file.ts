@@ -23,5 +23,13 @@ export async function openSafetensors(file: DiskFile, path: string): Promise<Wei
     };
     tensors.set(name, new FileTensor(name, dtype, shape, end - begin, readBytes));
   }
-  return { path, kind: "safetensors", files: [path], tensors, metadata, close: () => file.close() };
+  return {
+    path,
+    kind: "safetensors",
+    files: [path],
+    tensors,
+    metadata,
+    beside: [],
+    close: () => file.close(),
+  };
 }

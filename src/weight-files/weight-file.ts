@@ -6,6 +6,7 @@
  */
 
 import type { StoredTensor } from "../engine/weights/safetensors.js";
+import type { OpenArchive } from "../platform/archive.js";
 import type { Disk } from "../platform/disk.js";
 import type { Files } from "../platform/platform.js";
 import { type FileDtype, type FileValues, toFloat32, valuesOf } from "./dtypes.js";
@@ -24,6 +25,8 @@ export interface WeightFile {
   readonly tensors: ReadonlyMap<string, FileTensor>;
   /** Texts and numbers beside the tensors: `__metadata__` of safetensors, plain values beside a state dict. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** Keys of a training checkpoint whose values are not read: states of optimisers, callbacks. */
+  readonly beside: readonly string[];
   /** Closes the file. Tensors cannot be read after that. */
   close(): Promise<void>;
 }
@@ -96,4 +99,5 @@ export async function loadTensors(
 export interface WeightPlace {
   readonly files: Pick<Files, "readText" | "exists" | "isDirectory" | "list">;
   readonly disk: Pick<Disk, "open">;
+  readonly openArchive: OpenArchive;
 }
