@@ -27,5 +27,5 @@ export {
 } from "./models/vqgan/code-map.js";
 export { settingsOfShape } from "./models/vqgan/settings.js";
 export type { QuantizerKind, VqganShape } from "./models/vqgan/shape.js";
-export { Vqgan, type VqganFeatures } from "./models/vqgan/vqgan.js";
+export { multiplyAdds, Vqgan, type VqganFeatures } from "./models/vqgan/vqgan.js";
 export { vqganKind };

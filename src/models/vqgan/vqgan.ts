@@ -15,9 +15,6 @@ import { Encoder } from "./encoder.js";
 import { Quantizer } from "./quantizer.js";
 import { gridOf, halvingsOf, type VqganShape, widthsOf } from "./shape.js";
 
-/** Bytes of the largest value of a pass: as many pictures go at once as fit, so that memory does not grow with their number. */
-const passBytes = 32 * 2 ** 20;
-
 /** The values between pictures and codes, channels last. */
 export interface VqganFeatures {
   /** The encoder's output, [B, h, w, zChannels]. */
@@ -30,6 +27,8 @@ export class Vqgan extends Module implements ImageTokenizer {
   readonly shape: VqganShape;
   readonly imageSize: number;
   readonly quantizer: Quantizer;
+  /** Bytes of the largest value of a pass: as many pictures go at once as fit, so that memory does not grow with their number. */
+  passBytes = 32 * 2 ** 20;
   private readonly encoder: Encoder;
   private readonly decoder: Decoder;
   private readonly intoQuantizer: Linear;
@@ -137,7 +136,7 @@ export class Vqgan extends Module implements ImageTokenizer {
     const { gpu } = this;
     const batch = input.shape[0]!;
     this.checkSize(height, width);
-    const each = Math.max(1, Math.floor(passBytes / this.largestValue(height, width)));
+    const each = Math.max(1, Math.floor(this.passBytes / this.largestValue(height, width)));
     if (batch <= each) return frozen(gpu, () => body(input));
     return frozen(gpu, () => {
       let all: Tensor<Out> | null = null;
@@ -153,7 +152,8 @@ export class Vqgan extends Module implements ImageTokenizer {
     });
   }
 
-  private checkSize(height: number, width: number): void {
+  /** Throws a `UserError` for a picture that has no code, or one whose values this device cannot bind. */
+  checkSize(height: number, width: number): void {
     const factor = 2 ** halvingsOf(this.shape);
     if (height < factor || width < factor)
       throw new UserError(

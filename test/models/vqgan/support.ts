@@ -1,6 +1,8 @@
 /** VQGANs of the reference implementation at small sizes, with what it computes: test/vectors. Node only. */
 
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import sharp from "sharp";
@@ -8,8 +10,10 @@ import type { Gpu } from "../../../dist/engine/gpu/gpu.js";
 import { fromArray, type Tensor } from "../../../dist/engine/tensor/tensor.js";
 import { decodeSafetensors, type StoredTensor } from "../../../dist/engine/weights/safetensors.js";
 import { loadWeights } from "../../../dist/engine/weights/weights.js";
-import { mapCheckpoint, shapeFromWeights } from "../../../dist/models/vqgan/checkpoint.js";
+import { mapCheckpoint, shapeFromWeights, tensorsOfVqgan } from "../../../dist/models/vqgan/checkpoint.js";
 import { Vqgan } from "../../../dist/models/vqgan/vqgan.js";
+import { openWeightFile } from "../../../dist/weight-files/node.js";
+import { loadTensors } from "../../../dist/weight-files/weight-file.js";
 
 export type Kind = "nn" | "gumbel";
 
@@ -22,17 +26,37 @@ export function vectors(kind: Kind, name = "expected.safetensors"): Map<string, 
   return decodeSafetensors(readFileSync(vectorPath(kind, name)), name).tensors;
 }
 
-/** The tensors of a kind's checkpoint. */
-export function checkpoint(kind: Kind): Map<string, StoredTensor> {
-  if (kind === "gumbel")
-    return decodeSafetensors(readFileSync("/tmp/h-vq/gumbel.safetensors"), "gumbel").tensors;
-  return decodeSafetensors(gunzipSync(readFileSync(vectorPath(kind, "checkpoint.safetensors.gz"))), kind)
-    .tensors;
+/** Writes a kind's checkpoint, unpacked, and its configuration into a folder. Returns the checkpoint's path. */
+export function unpack(kind: Kind, folder: string): string {
+  const path = join(folder, `${kind}.ckpt`);
+  writeFileSync(path, gunzipSync(readFileSync(vectorPath(kind, "checkpoint.ckpt.gz"))));
+  writeFileSync(join(folder, `${kind}.yaml`), readFileSync(vectorPath(kind, "config.yaml")));
+  return path;
+}
+
+const read = new Map<Kind, Promise<Map<string, StoredTensor>>>();
+
+/** The tensors of a kind's checkpoint, without those of its training. */
+export function checkpoint(kind: Kind): Promise<Map<string, StoredTensor>> {
+  const known = read.get(kind) ?? readCheckpoint(kind);
+  read.set(kind, known);
+  return known;
+}
+
+async function readCheckpoint(kind: Kind): Promise<Map<string, StoredTensor>> {
+  const folder = mkdtempSync(join(tmpdir(), "mcd-vqgan-"));
+  try {
+    const file = await openWeightFile(unpack(kind, folder));
+    const names = [...tensorsOfVqgan(file.tensors).values()].map(({ name }) => name);
+    return await loadTensors(file, names).finally(() => file.close());
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 /** The network of a kind. */
-export function vqganOf(gpu: Gpu, kind: Kind): Vqgan {
-  const weights = checkpoint(kind);
+export async function vqganOf(gpu: Gpu, kind: Kind): Promise<Vqgan> {
+  const weights = await checkpoint(kind);
   const vqgan = new Vqgan(gpu, shapeFromWeights(weights, kind), 32);
   loadWeights(vqgan, mapCheckpoint(weights, vqgan, kind), kind);
   return vqgan;
@@ -40,12 +64,10 @@ export function vqganOf(gpu: Gpu, kind: Kind): Vqgan {
 
 /** Picture i as network input, [1, H, W, 3] in [-1, 1]. */
 export async function pictureOf(gpu: Gpu, kind: Kind, i: number): Promise<Tensor> {
-  const { data, info } = await sharp(vectorPath(kind, `image${i}.png`))
+  const picture = sharp(vectorPath(kind, `image${i}.png`))
     .removeAlpha()
-    .raw()
-    .toBuffer({
-      resolveWithObject: true,
-    });
+    .raw();
+  const { data, info } = await picture.toBuffer({ resolveWithObject: true });
   const values = Float32Array.from(data, (byte) => byte / 127.5 - 1);
   return fromArray(gpu, values, [1, info.height, info.width, 3], "f32", `image${i}`);
 }
