@@ -5,6 +5,7 @@ import { basename, isAbsolute, join } from "node:path";
 import { Captioner } from "./captioner/captioner.js";
 import type { Precision } from "./captioner/files.js";
 import { openClip, scoreByClip } from "./cli/clip-scores.js";
+import { codeStoreFor } from "./cli/code-store.js";
 import { loadDataset } from "./cli/load-dataset.js";
 import {
   adapterOption,
@@ -40,6 +41,7 @@ import { UserError } from "./platform/errors.js";
 import { parseJsonRecord } from "./platform/json.js";
 import { packageVersion, nodePlatform as platform, shippedWeights } from "./platform/node.js";
 import { lastName } from "./platform/path.js";
+import "./vqgan.js";
 
 interface Options extends SamplingFlags {
   weights: string;
@@ -164,6 +166,7 @@ differences resample both sides alike. They cover the choice of pictures and the
   const gpu = await openGpu(adapter, quiet, tuning);
   const captioner = await Captioner.fromFolder(gpu, platform.files, weights, { precision });
   const clip = clipFolder === undefined ? null : await openClip(gpu, clipFolder);
+  captioner.codeStore = await codeStoreFor(captioner, captioner.config);
   const source = await sourceOf(captioner, weights, data);
   const scored = (dataset: Dataset) =>
     splits === undefined ? testSplits(dataset) : splits.split(",").map((name) => name.trim());

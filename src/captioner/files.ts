@@ -5,6 +5,7 @@ import { resolveConfig } from "../config/resolve.js";
 import type { Gpu } from "../engine/gpu/gpu.js";
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../engine/weights/safetensors.js";
 import { loadWeights } from "../engine/weights/weights.js";
+import { imageTokenizers } from "../models/registry.js";
 import { download, downloadText, sha256 } from "../platform/download.js";
 import { UserError } from "../platform/errors.js";
 import { isRecord, type JsonRecord, parseJsonRecord, toJson } from "../platform/json.js";
@@ -46,7 +47,7 @@ export interface StoredCaptioner extends StoredModel {
 
 /**
  * Writes `model.safetensors` and `config.json` into a folder. `weights` are named `vqvae.…` and `decoder.…`; with `half` the
- * decoder's and the VQ-VAE's weights are stored as float16, the codebook as float32. Only the last component of the data path is
+ * decoder's and the VQ-VAE's weights are stored as float16, the codebook and a frozen tokenizer as float32. Only the last component of the data path is
  * written, because weights are meant to be published.
  */
 export async function saveModel(
@@ -58,18 +59,16 @@ export async function saveModel(
 ): Promise<void> {
   const stored = new Map<string, StoredTensor>();
   for (const [name, tensor] of weights) {
-    const shrink = options.half && tensor.dtype === "F32" && !name.includes("codebook");
+    // The codes that the decoder has learned from are those of the frozen weights, to the last bit.
+    const exact = name.includes("codebook") || (!model.trainsTokenizer && name.startsWith("vqvae."));
+    const shrink = options.half && tensor.dtype === "F32" && !exact;
     stored.set(name, shrink ? { ...tensor, dtype: "F16" } : tensor);
   }
   await files.makeDirectory(folder);
   const bytes = encodeSafetensors(stored, { format: weightsFormat });
   await files.write(`${folder}/${weightsName}`, bytes);
   const { tokenizer } = model;
-  const { data } = model.config;
-  const config = {
-    ...model.config,
-    data: { ...data, folder: lastName(data.folder), vocabulary: lastName(data.vocabulary) },
-  };
+  const config = publishedConfig(model.config);
   const described = {
     weights: { file: weightsName, bytes: bytes.length, sha256: await sha256(bytes) },
     config,
@@ -82,6 +81,19 @@ export async function saveModel(
     ...described,
   };
   await files.write(`${folder}/${configName}`, toJson(record));
+}
+
+/** The settings without the paths of this machine's folders: the last name of each stays. */
+function publishedConfig(config: Config): Config {
+  const { section, weights } = imageTokenizers.get(config.imageTokenizer);
+  const { data } = config;
+  const published = {
+    ...config,
+    data: { ...data, folder: lastName(data.folder), vocabulary: lastName(data.vocabulary) },
+  };
+  if (!weights) return published;
+  const own = (config as unknown as Record<string, Record<string, string>>)[section]!;
+  return { ...published, [section]: { ...own, [weights.folder]: lastName(own[weights.folder]!) } };
 }
 
 /** Reads the settings that `save` wrote, without a device, to compare them with others. Throws as `fromFolder` does. */

@@ -19,6 +19,7 @@ export interface EncodeClipOptions {
   tokens: readonly string[];
   json?: boolean | undefined;
   adapter?: string | undefined;
+  tuning?: string | undefined;
 }
 
 /** A picture or a text with its features. */
@@ -50,7 +51,7 @@ export async function encodeWithClip(options: EncodeClipOptions): Promise<void> 
       throw error instanceof UserError ? new UserError(`${file}: ${error.message}`) : error;
     }
   }
-  const gpu = await openGpu(options.adapter, json);
+  const gpu = await openGpu(options.adapter, json, options.tuning);
   const clip = await Clip.fromFolder(gpu, platform.files, options.clip);
   const width = clip.shape.features;
   const part = (values: Float32Array, i: number) => values.subarray(i * width, (i + 1) * width);

@@ -8,6 +8,7 @@ import type { Files } from "../platform/platform.js";
 import type { Progress } from "../report/progress.js";
 import { type FoundCheckpoint, latestCheckpoint } from "./checkpoint.js";
 import { decoderStage, trainingCodes } from "./decoder-stage.js";
+import { loadFrozenTokenizer } from "./frozen-tokenizer.js";
 import { runStage, type StageOptions } from "./loop.js";
 import { tokenizerStage } from "./tokenizer-stage.js";
 import type { Stage, StageContext, Trainer } from "./trainer.js";
@@ -73,7 +74,7 @@ export async function trainCaptioner(
         trainer.dispose();
       }
     } else await loadTrainedTokenizer(context);
-  } else captioner.initialise([captioner.imageTokenizer]);
+  } else await loadFrozenTokenizer(context);
   const pictures = { label: "codes", total: dataset.splits.train!.length, unit: "pictures" };
   const codes = await watcher.track(pictures, (progress) =>
     trainingCodes(context, (done) => {

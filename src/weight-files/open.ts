@@ -1,6 +1,5 @@
 /** Opens a file of weights of any kind, by its content, or the shards of an index. */
 
-import type { DiskFile } from "../platform/disk.js";
 import { UserError } from "../platform/errors.js";
 import { parseJsonRecord } from "../platform/json.js";
 import { shown } from "../platform/shown.js";
@@ -13,6 +12,8 @@ import type { FileTensor, WeightFile, WeightPlace } from "./weight-file.js";
 const START_BYTES = 512;
 /** The first byte of a pickle of protocol 2 or later. */
 const PICKLE = 0x80;
+/** Where the header of a safetensors file begins. */
+const HEADER = 8;
 /** Files that are taken for weights: the text at an offset of their beginning, and what to do. */
 const OTHERS: readonly (readonly [offset: number, text: string, is: string])[] = [
   [0, "version https://git-lfs", "is a pointer of Git LFS; fetch the file itself with git lfs pull"],
@@ -36,24 +37,26 @@ const ENDINGS = [".safetensors", ".pt", ".pth", ".ckpt", ".bin"];
 export async function openWeights(path: string, place: WeightPlace): Promise<WeightFile> {
   if (await place.files.isDirectory(path)) return openWeights(await fileIn(path, place), place);
   if (path.endsWith(INDEX)) return openShards(path, place);
+  return openFile(path, place);
+}
+
+async function openFile(path: string, place: WeightPlace): Promise<WeightFile> {
   const file = await place.disk.open(path);
   try {
-    return await openByContent(file, path, place);
+    const start = new Uint8Array(Math.min(START_BYTES, file.bytes));
+    await file.read(start, 0);
+    const text = String.fromCharCode(...start);
+    if (text.startsWith("PK")) return await openTorchArchive(file, path, place.openArchive);
+    if (start[0] === PICKLE) return await openTorchLegacy(file, path);
+    if (text[HEADER] === "{" || path.endsWith(".safetensors")) return await openSafetensors(file, path);
+    const other = OTHERS.find(([offset, begins]) => text.toLowerCase().startsWith(begins, offset));
+    throw new UserError(
+      `${path} is no file of weights: it ${other?.[2] ?? "begins like none of safetensors, PyTorch and TorchScript"}`,
+    );
   } catch (error) {
     await file.close();
     throw error;
   }
-}
-
-async function openByContent(file: DiskFile, path: string, place: WeightPlace): Promise<WeightFile> {
-  const start = new Uint8Array(Math.min(START_BYTES, file.bytes));
-  await file.read(start, 0);
-  const text = String.fromCharCode(...start);
-  if (text.startsWith("PK")) return openTorchArchive(file, path, place.openArchive);
-  if (start[0] === PICKLE) return openTorchLegacy(file, path);
-  const other = OTHERS.find(([offset, begins]) => text.toLowerCase().startsWith(begins, offset));
-  if (other) throw new UserError(`${path} is no file of weights: it ${other[2]}`);
-  return openSafetensors(file, path);
 }
 
 /** The file of weights in a folder: an index of shards, else the only file with an ending of weights. */
@@ -92,7 +95,7 @@ async function openShards(path: string, place: WeightPlace): Promise<WeightFile>
       }
       let shard = shards.get(file);
       if (!shard) {
-        shard = await openWeights(folder + file, place);
+        shard = await openFile(folder + file, place);
         open.push(shard);
         shards.set(file, shard);
       }
