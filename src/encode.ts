@@ -50,9 +50,16 @@ async function main(): Promise<void> {
       sizeOption,
     )
     .option("--reconstruct <file>", "write the picture that the codes decode to, as PNG; for one picture")
-    .option("--clip <folder>", "CLIP, as import.js wrote it: prints features, not normalised, and their cosines")
+    .option(
+      "--clip <folder>",
+      "CLIP, as import.js wrote it: prints features, not normalised, and their cosines",
+    )
     .option("--text <text>", "a text for --clip; may be given several times", collect)
-    .option("--tokens <ids>", "a text for --clip as token ids with commas; may be given several times", collect)
+    .option(
+      "--tokens <ids>",
+      "a text for --clip as token ids with commas; may be given several times",
+      collect,
+    )
     .option(
       "--json",
       "one JSON object a line: {file, height, width, ids}, ids of the grid row by row; with --clip for each picture with each text {file, imageFeatures, text, tokens, textFeatures, cosine}",

@@ -30,7 +30,7 @@ const kinds: readonly ImportKind[] = [
   },
   {
     name: "clip",
-    argument: "<file or folder>",
+    argument: "<file-or-folder>",
     description:
       "a CLIP with a vision transformer: OpenAI's archive (ViT-B-32.pt), or Hugging Face's folder with config.json and weights",
     options: (command) =>

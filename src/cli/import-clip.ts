@@ -63,17 +63,18 @@ export async function importClipFiles(
     const about = { source: lastName(source), names: layout };
     const { bytes } = await saveClip(files, out.replace(/\/+$/, ""), { shape, tensors: named, bpe }, about);
     const { image, text, features } = shape;
-    say(
-      [
-        `CLIP with ${layout} names, ${(parameters / 1e6).toFixed(1)} million parameters, ${features} features`,
-        `pictures: ${image.imageSize}×${image.imageSize} in patches of ${image.patchSize}, ${image.layers} layers, ${image.width} wide, ${image.heads} heads, ${image.activation}`,
-        `texts: ${text.context} of ${text.vocabulary} tokens, ${text.layers} layers, ${text.width} wide, ${text.heads} heads, ${text.activation}`,
-        bpe
-          ? "vocabulary: CLIP's byte pairs"
-          : "no vocabulary: texts are given as token ids (put tokenizer.json or bpe_simple_vocab_16e6.txt.gz beside it, or name it by --vocabulary)",
-        `${out}: ${(bytes / 1e6).toFixed(1)} MB`,
-      ].join("\n"),
-    );
+    if (!quiet)
+      say(
+        [
+          `CLIP with ${layout} names, ${(parameters / 1e6).toFixed(1)} million parameters, ${features} features`,
+          `pictures: ${image.imageSize}×${image.imageSize} in patches of ${image.patchSize}, ${image.layers} layers, ${image.width} wide, ${image.heads} heads, ${image.activation}`,
+          `texts: ${text.context} of ${text.vocabulary} tokens, ${text.layers} layers, ${text.width} wide, ${text.heads} heads, ${text.activation}`,
+          bpe
+            ? "vocabulary: CLIP's byte pairs"
+            : "no vocabulary: texts are given as token ids (put tokenizer.json or bpe_simple_vocab_16e6.txt.gz beside it, or name it by --vocabulary)",
+          `${out}: ${(bytes / 1e6).toFixed(1)} MB`,
+        ].join("\n"),
+      );
     gpu.dispose();
   } finally {
     await file.close();

@@ -4,6 +4,7 @@ import { copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path";
 import t from "tap";
 import { ClipBpe } from "../../dist/text/clip/bpe.js";
+import { smallMerges } from "../models/clip/merges.js";
 import {
   pictureFiles,
   reference,
@@ -17,16 +18,6 @@ import { ownLines, runCommand } from "./run.js";
 
 t.setTimeout(300_000);
 
-/** A vocabulary of 600 tokens, as many as the small CLIP's: 86 merges. */
-function mergesText(): string {
-  const merges = new Set<string>();
-  for (const word of ["photo", "depicts", "bird", "circle", "square", "triangle"])
-    for (let end = 1; end < word.length; end++) merges.add(`${word.slice(0, end)} ${word[end]}`);
-  const letters = [..."abcdefgh"];
-  for (const left of letters) for (const right of letters) merges.add(`${left} ${right}`);
-  return `#version: 0.2\n${[...merges].slice(0, 86).join("\n")}\n`;
-}
-
 const ids = Array.from(sequences[0]!.slice(0, 6)).join(",");
 
 t.test("import, encode, evaluate", async (t) => {
@@ -34,8 +25,8 @@ t.test("import, encode, evaluate", async (t) => {
   const [source, out] = [join(folder, "hf"), join(folder, "weights", "clip")];
   await mkdir(source);
   await writeHuggingFace(source);
-  await writeFile(join(source, "merges.txt"), mergesText());
-  const imported = await runCommand("import", ["clip", source, "--out", out, "--quiet"]);
+  await writeFile(join(source, "merges.txt"), smallMerges());
+  const imported = await runCommand("import", ["clip", source, "--out", out]);
   t.equal(imported.code, 0, imported.stderr);
   t.match(imported.stdout, /^CLIP with Hugging Face's names, 1\.2 million parameters, 32 features\n/);
   t.match(imported.stdout, /64×64 in patches of 16, 2 layers, 128 wide, 2 heads, quick-gelu\n/);
@@ -54,7 +45,7 @@ t.test("import, encode, evaluate", async (t) => {
       .map((line) => JSON.parse(line));
     t.equal(lines.length, 4, "two pictures with two texts");
     t.same(Object.keys(lines[0]), ["file", "imageFeatures", "text", "tokens", "textFeatures", "cosine"]);
-    const bpe = new ClipBpe(mergesText().trim().split("\n").slice(1));
+    const bpe = new ClipBpe(smallMerges().trim().split("\n").slice(1));
     t.same(lines[0].tokens, [598, ...bpe.encode("a bird"), 599], "a text is start, tokens, end");
     const [, first, , second] = lines;
     t.same(first.tokens, ids.split(",").map(Number));
@@ -139,7 +130,7 @@ t.test("OpenAI's archive without a vocabulary takes token ids", async (t) => {
   const folder = t.testdir();
   const path = join(folder, "ViT.pt");
   await unpack("openai.torchscript.pt", path);
-  const imported = await runCommand("import", ["clip", path, "--out", join(folder, "clip"), "--quiet"]);
+  const imported = await runCommand("import", ["clip", path, "--out", join(folder, "clip")]);
   t.equal(imported.code, 0, imported.stderr);
   t.match(imported.stdout, /CLIP with OpenAI's names[\s\S]*no vocabulary: texts are given as token ids/);
   const text = await runCommand("encode", ["--clip", join(folder, "clip"), "--text", "a bird", "--json"]);
