@@ -3,11 +3,15 @@
  * entries are accepted, so no entry is larger than the file and nothing can expand.
  */
 
+import * as zlib from "node:zlib";
 import { type Entry, fromRandomAccessReaderPromise, RandomAccessReader, type ZipFile } from "yauzl";
 import type { ArchiveEntry } from "./archive.js";
 import type { DiskFile } from "./disk.js";
 import { UserError } from "./errors.js";
 import { shown } from "./shown.js";
+
+/** CRC-32 by Node; undefined before Node 20.15. Some fifty times as fast as JavaScript. */
+export const nativeCrc32: ((bytes: Uint8Array) => number) | undefined = zlib.crc32;
 
 /** Lets yauzl read a file that is already open. */
 class Reader extends RandomAccessReader {
@@ -54,6 +58,8 @@ export async function openZip(file: DiskFile, path: string): Promise<ReadonlyMap
           `${path}: the entry ${shown(name)} is compressed, which PyTorch does not do; unpack the archive and pack it again without compression (zip -0 -r)`,
         );
       }
+      if (bytes > file.bytes)
+        throw new Error(`its entry ${name} should have ${bytes} bytes, more than the file`);
       const begin = onceOf(() => dataStart(zip, entry));
       entries.set(name, {
         name,

@@ -100,4 +100,5 @@ export interface WeightPlace {
   readonly files: Pick<Files, "readText" | "exists" | "isDirectory" | "list">;
   readonly disk: Pick<Disk, "open">;
   readonly openArchive: OpenArchive;
+  readonly crc32: (bytes: Uint8Array) => number;
 }
