@@ -37,7 +37,7 @@ import {
   signalExitCode,
 } from "./platform/node.js";
 import { formatDuration } from "./report/duration.js";
-import type { Tokenizer } from "./text/tokenizer.js";
+import { type Tokenizer, vocabularyText } from "./text/tokenizer.js";
 import { latestCheckpoint } from "./training/checkpoint.js";
 import { closeRun, writeReport } from "./training/closing.js";
 import { measureCosts } from "./training/costs.js";
@@ -473,9 +473,7 @@ async function announce(
   plan: TimePlan | null,
 ): Promise<void> {
   const splits = Object.entries(dataset.splits).map(([name, records]) => `${name} ${records.length}`);
-  tell(
-    `data:    ${dataset.name}: pictures: ${splits.join(", ")}; ${captioner.tokenizer.vocabularySize} words`,
-  );
+  tell(`data:    ${dataset.name}: pictures: ${splits.join(", ")}; ${vocabularyText(captioner.tokenizer)}`);
   const count = (value: number) => `${(value / 1e6).toFixed(2)} M`;
   tell(
     `model:   ${captioner.config.imageTokenizer} ${count(captioner.imageTokenizer.parameterCount)}, ${captioner.config.model} ${count(captioner.decoder.parameterCount)} parameters`,
