@@ -3,6 +3,7 @@
 
 import { Option } from "commander";
 import { Captioner } from "./captioner/captioner.js";
+import { checkClipTable, setClipTable, withoutClip } from "./cli/clip-files.js";
 import { loadDataset } from "./cli/load-dataset.js";
 import {
   adapterOption,
@@ -144,6 +145,9 @@ async function main(): Promise<void> {
   const data = await describeData(dataset, tokenizer, platform.hash);
   if (begun) compareData(begun.path, before, data, options);
   tellCaptions(dataset, tokenizer, config, options.quiet);
+  const note = withoutClip(options.preset, config, tokenizer);
+  if (note) tell(note);
+  if (!begun) await checkClipTable(config, tokenizer);
   const captioner = buildCaptioner(gpu, config, tokenizer, { initialise: false });
   // A plan has already tried its settings.
   if (!plan) tryRun(captioner);
@@ -372,6 +376,7 @@ async function train(
   await trainCaptioner(context, watcher, {
     resume,
     ...(stage === "all" ? {} : { stages: [stage] }),
+    initialised: (network) => (network === "decoder" ? setClipTable(context.captioner) : undefined),
     ended: () =>
       stage === "vqvae"
         ? writeReport(context)

@@ -35,6 +35,7 @@ export {
   type Work,
 } from "./training/pipeline.js";
 export { buildCaptioner, tryRun } from "./training/preflight.js";
+export { checkTokenTable, loadTokenTable, tokenTableIn } from "./training/token-table.js";
 export { tokenizerStage } from "./training/tokenizer-stage.js";
 export {
   type ImageBatches,

@@ -65,10 +65,11 @@ export async function saveModel(
   const bytes = encodeSafetensors(stored, { format: weightsFormat });
   await files.write(`${folder}/${weightsName}`, bytes);
   const { tokenizer } = model;
-  const { data } = model.config;
+  const { data, decoder } = model.config;
   const config = {
     ...model.config,
     data: { ...data, folder: lastName(data.folder), vocabulary: lastName(data.vocabulary) },
+    decoder: { ...decoder, clipWeights: lastName(decoder.clipWeights) },
   };
   const described = {
     weights: { file: weightsName, bytes: bytes.length, sha256: await sha256(bytes) },
