@@ -79,8 +79,7 @@ export class ClipTokenizer implements Tokenizer {
     let text = "";
     for (const { from, to } of this.spans(said)) {
       const word = this.#textOf(said.slice(from, to));
-      const isAttached =
-        /^$|(^| )\($/.test(text) || (BEHIND_WORD.test(word) && ALPHANUMERIC_END.test(text));
+      const isAttached = /^$|(^| )\($/.test(text) || (BEHIND_WORD.test(word) && ALPHANUMERIC_END.test(text));
       text += isAttached ? word : ` ${word}`;
     }
     return text;
