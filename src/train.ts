@@ -3,6 +3,7 @@
 
 import { Option } from "commander";
 import { Captioner } from "./captioner/captioner.js";
+import { checkClipTable, setClipTable, withoutClip } from "./cli/clip-files.js";
 import { codeStoreFor } from "./cli/code-store.js";
 import { loadDataset } from "./cli/load-dataset.js";
 import {
@@ -40,7 +41,7 @@ import {
   signalExitCode,
 } from "./platform/node.js";
 import { formatDuration } from "./report/duration.js";
-import type { Tokenizer } from "./text/tokenizer.js";
+import { type Tokenizer, vocabularyText } from "./text/tokenizer.js";
 import { latestCheckpoint } from "./training/checkpoint.js";
 import { closeRun, writeReport } from "./training/closing.js";
 import { measureCosts } from "./training/costs.js";
@@ -170,6 +171,9 @@ async function main(): Promise<void> {
   const data = await describeData(dataset, tokenizer, platform.hash);
   if (begun) compareData(begun.path, before, data, options);
   tellCaptions(dataset, tokenizer, config, options.quiet);
+  const note = withoutClip(options.preset, config, tokenizer);
+  if (note) tell(note);
+  if (!begun) await checkClipTable(config, tokenizer);
   const captioner = buildCaptioner(gpu, config, tokenizer, { initialise: false });
   captioner.codeStore = await codeStoreFor(captioner, config, codes?.base ?? null);
   // A plan has already tried its settings.
@@ -404,6 +408,7 @@ async function train(
   await trainCaptioner(context, watcher, {
     resume,
     ...(stage === "all" ? {} : { stages: [stage] }),
+    initialised: (network) => (network === "decoder" ? setClipTable(context.captioner) : undefined),
     ended: () =>
       stage === "vqvae"
         ? writeReport(context)
@@ -519,9 +524,7 @@ async function announce(
   plan: TimePlan | null,
 ): Promise<void> {
   const splits = Object.entries(dataset.splits).map(([name, records]) => `${name} ${records.length}`);
-  tell(
-    `data:    ${dataset.name}: pictures: ${splits.join(", ")}; ${captioner.tokenizer.vocabularySize} words`,
-  );
+  tell(`data:    ${dataset.name}: pictures: ${splits.join(", ")}; ${vocabularyText(captioner.tokenizer)}`);
   const count = (value: number) => `${(value / 1e6).toFixed(2)} M`;
   tell(
     `model:   ${captioner.config.imageTokenizer} ${count(captioner.imageTokenizer.parameterCount)}, ${captioner.config.model} ${count(captioner.decoder.parameterCount)} parameters`,

@@ -86,10 +86,11 @@ export async function saveModel(
 /** The settings without the paths of this machine's folders: the last name of each stays. */
 function publishedConfig(config: Config): Config {
   const { section, weights } = imageTokenizers.get(config.imageTokenizer);
-  const { data } = config;
+  const { data, decoder } = config;
   const published = {
     ...config,
     data: { ...data, folder: lastName(data.folder), vocabulary: lastName(data.vocabulary) },
+    decoder: { ...decoder, clipWeights: lastName(decoder.clipWeights) },
   };
   if (!weights) return published;
   const own = (config as unknown as Record<string, Record<string, string>>)[section]!;

@@ -32,7 +32,7 @@ export interface Tokenizer {
   unknownWords(text: string): string[];
   /** The words of ids: where each begins, and the position after its last token. [END] and [MASK] are spans by themselves. */
   spans(ids: ArrayLike<number>): Span[];
-  /** Whether a word ends with this token (END and [MASK] do); absent: every token is a word. */
+  /** Whether a word ends with this token (END and [MASK] do). Absent where every token is a word. */
   endsWord?(id: number): boolean;
   /** A plain object for `JSON.stringify`, with `tokenizer: name`, from which the same tokenizer can be restored. */
   toJSON(): JsonRecord & { tokenizer: string };
@@ -48,8 +48,8 @@ export interface Span {
 export interface BuildOptions {
   /** The number of occurrences that a word needs to get a token (`data.minCount`). */
   minimumCount: number;
-  /** A file or folder with a vocabulary (`data.vocabulary`); null: none is given. */
-  vocabulary: { readonly path: string; readonly files: FolderFiles } | null;
+  /** A file or folder with a vocabulary (`data.vocabulary`); null or absent: none is given. */
+  vocabulary?: { readonly path: string; readonly files: FolderFiles } | null;
 }
 
 /**
@@ -63,6 +63,11 @@ export interface TokenizerKind {
   build(captions: Iterable<string>, options: BuildOptions): Tokenizer | Promise<Tokenizer>;
   /** Restores a tokenizer from the object of `toJSON`. `source` names the file in errors. Throws a `UserError`. */
   fromJSON(value: unknown, source: string): Tokenizer | Promise<Tokenizer>;
+}
+
+/** The size of a vocabulary to read: "1724 words", or "49408 tokens" where words have several. */
+export function vocabularyText({ vocabularySize, endsWord }: Tokenizer): string {
+  return `${vocabularySize} ${endsWord ? "tokens" : "words"}`;
 }
 
 /** `ids` cut or filled to `length`, always ending with at least one END. Throws a RangeError if `length` < 1. */

@@ -46,6 +46,11 @@ export interface PipelineOptions {
   resume: boolean;
   /** Default: both. `decoder` alone takes the trained image tokenizer from the run's checkpoint. */
   stages?: readonly Stage[];
+  /**
+   * Called when a stage's network has its random weights, to set those that come from elsewhere (`loadTokenTable`). Not called
+   * where a checkpoint sets them.
+   */
+  initialised?(stage: Stage): Promise<void> | undefined;
   /** Called when training has ended or was interrupted, while the networks have the weights for use. */
   ended?(outcome: "finished" | "interrupted"): Promise<void>;
 }
@@ -57,12 +62,12 @@ export interface PipelineOptions {
 export async function trainCaptioner(
   context: StageContext,
   watcher: Watcher,
-  { resume, stages = ["vqvae", "decoder"], ended }: PipelineOptions,
+  { resume, stages = ["vqvae", "decoder"], initialised, ended }: PipelineOptions,
 ): Promise<"finished" | "interrupted"> {
   const { captioner, dataset } = context;
   if (captioner.trainsTokenizer) {
     if (stages.includes("vqvae")) {
-      const start = await startOf("vqvae", context, resume);
+      const start = await startOf("vqvae", context, { resume, initialised });
       const trainer = tokenizerStage(context);
       try {
         const outcome = await runTracked(trainer, context, watcher, start);
@@ -82,7 +87,7 @@ export async function trainCaptioner(
       watcher.goOn?.();
     }),
   );
-  const start = await startOf("decoder", context, resume);
+  const start = await startOf("decoder", context, { resume, initialised });
   const trainer = await decoderStage(context, codes);
   try {
     const outcome = await runTracked(trainer, context, watcher, start);
@@ -100,13 +105,20 @@ export async function trainCaptioner(
  */
 async function startOf(
   stage: Stage,
-  { captioner, platform, run }: StageContext,
-  resume: boolean,
+  { captioner, platform, run, config }: StageContext,
+  { resume, initialised }: { resume: boolean; initialised: PipelineOptions["initialised"] },
 ): Promise<StageOptions["resume"]> {
   const network = stage === "vqvae" ? captioner.imageTokenizer : captioner.decoder;
   const found = resume ? await latestCheckpoint(platform.files, run.checkpointFolder(stage)) : null;
   if (found?.checkpoint) captioner.unset.delete(network);
-  else captioner.initialise([network]);
+  else {
+    captioner.initialise([network]);
+    if (stage === "decoder" && config.decoder.tokenEmbedding === "clip" && !initialised)
+      throw new UserError(
+        "decoder.tokenEmbedding=clip needs CLIP's token table, which this program does not read: give trainCaptioner `initialised`, with `loadTokenTable`",
+      );
+    await initialised?.(stage);
+  }
   return found ? handOver(found) : false;
 }
 

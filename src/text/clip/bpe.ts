@@ -22,7 +22,7 @@ const END = "<|endoftext|>";
  * other signs. CLIP's expression ignores case: so the long s is an s, and the iota below, U+0345, neither letter nor sign.
  */
 const WORD =
-  /<\|startoftext\|>|<\|endoftext\|>|'[sſ]|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\p{White_Space}\p{L}\u0345\p{N}]+/gu;
+  /<\|startoftext\|>|<\|endoftext\|>|'[sſ]|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|(?:(?!\u0345)[^\p{White_Space}\p{L}\p{N}])+/gu;
 
 /** Words kept with their ids. Captions repeat theirs. */
 const KEPT_WORDS = 50_000;
@@ -80,7 +80,10 @@ export class ClipBpe {
         throw new MergeError(i, "it should be two symbols that exist before it");
       const token = `${left}${right}`;
       if (left!.endsWith(WORD_END) || ids.has(token)) {
-        throw new MergeError(i, `its token "${token}" ${ids.has(token) ? "exists already" : "has a word's end inside"}`);
+        throw new MergeError(
+          i,
+          `its token "${token}" ${ids.has(token) ? "exists already" : "has a word's end inside"}`,
+        );
       }
       this.#pairs.set(a * 2 ** 20 + b, tokens.length);
       ids.set(token, tokens.length);
@@ -129,7 +132,8 @@ export class ClipBpe {
   /** The text of ids as OpenAI's code gives it: each word followed by a space. Bytes that are no UTF-8 become U+FFFD. */
   decode(ids: ArrayLike<number>): string {
     const bytes: number[] = [];
-    for (let i = 0; i < ids.length; i++) bytes.push(...this.bytesOf(ids[i]!), ...(this.#isWordEnd(ids[i]!) ? [32] : []));
+    for (let i = 0; i < ids.length; i++)
+      bytes.push(...this.bytesOf(ids[i]!), ...(this.#isWordEnd(ids[i]!) ? [32] : []));
     return new TextDecoder("utf-8", { ignoreBOM: true }).decode(Uint8Array.from(bytes));
   }
 

@@ -49,7 +49,8 @@ export class ClipTokenizer implements Tokenizer {
   /** Restores a tokenizer from the object of `toJSON`. `source` names the file in errors. Throws a `UserError`. */
   static fromJSON(value: unknown, source: string): ClipTokenizer {
     const merges = isRecord(value) && typeof value.merges === "string" ? value.merges : null;
-    if (merges === null) throw new UserError(`${source} is not a vocabulary of CLIP's tokenizer: "merges" should be a text`);
+    if (merges === null)
+      throw new UserError(`${source} is not a vocabulary of CLIP's tokenizer: "merges" should be a text`);
     try {
       return new ClipTokenizer(new ClipBpe(merges === "" ? [] : merges.split("\n")));
     } catch (error) {
@@ -78,7 +79,7 @@ export class ClipTokenizer implements Tokenizer {
     let text = "";
     for (const { from, to } of this.spans(said)) {
       const word = this.#textOf(said.slice(from, to));
-      const isAttached = text === "" || (BEHIND_WORD.test(word) && ALPHANUMERIC_END.test(text));
+      const isAttached = /^$|(^| )\($/.test(text) || (BEHIND_WORD.test(word) && ALPHANUMERIC_END.test(text));
       text += isAttached ? word : ` ${word}`;
     }
     return text;
@@ -118,7 +119,9 @@ export class ClipTokenizer implements Tokenizer {
       if (!isSpecial(i) && !this.bpe.endsWord(ids[i]!) && !isSpecial(i + 1)) continue;
       const span = { from, to: i + 1 };
       from = i + 1;
-      const text = isSpecial(i) ? "" : this.#textOf(Array.from({ length: span.to - span.from }, (_, k) => ids[span.from + k]!));
+      const text = isSpecial(i)
+        ? ""
+        : this.#textOf(Array.from({ length: span.to - span.from }, (_, k) => ids[span.from + k]!));
       if (joins(texts, text)) {
         spans.at(-1)!.to = span.to;
         texts[texts.length - 1] += text;

@@ -32,7 +32,9 @@ export async function readClipVocabulary(path: string, files: FolderFiles): Prom
   if (isRecord(record.model)) return fromTokenizerJson(record.model, record.added_tokens, path);
   const beside = `${path.slice(0, Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1)}merges.txt`;
   if (!(await files.exists(beside)))
-    throw new UserError(`${path} lists tokens without merges; put the merges.txt that belongs to it beside it`);
+    throw new UserError(
+      `${path} lists tokens without merges; put the merges.txt that belongs to it beside it`,
+    );
   const bpe = fromMerges(mergesOf(await files.readText(beside)), beside);
   checkIds(bpe, record, path);
   return bpe;
@@ -46,7 +48,9 @@ async function unpacked(bytes: Uint8Array, path: string): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let size = 0;
   try {
-    const stream = new Blob([bytes as Uint8Array<ArrayBuffer>]).stream().pipeThrough(new DecompressionStream("gzip"));
+    const stream = new Blob([bytes as Uint8Array<ArrayBuffer>])
+      .stream()
+      .pipeThrough(new DecompressionStream("gzip"));
     const reader = stream.getReader();
     for (let { done, value } = await reader.read(); !done; { done, value } = await reader.read()) {
       parts.push(value!);
@@ -60,7 +64,9 @@ async function unpacked(bytes: Uint8Array, path: string): Promise<Uint8Array> {
     throw new UserError(`${path} is a damaged gzip file`);
   }
   if (size > MOST_BYTES)
-    throw new UserError(`${path} unpacks to more than ${MOST_BYTES / 2 ** 20} MiB; a vocabulary of CLIP's tokenizer has 3 MB`);
+    throw new UserError(
+      `${path} unpacks to more than ${MOST_BYTES / 2 ** 20} MiB; a vocabulary of CLIP's tokenizer has 3 MB`,
+    );
   const all = new Uint8Array(size);
   let at = 0;
   for (const part of parts) {
@@ -103,7 +109,9 @@ function fromMerges(merges: readonly string[], source: string): ClipBpe {
   } catch (error) {
     if (!(error instanceof MergeError)) throw error;
     const merge = shown(JSON.stringify(merges[error.merge]));
-    throw new UserError(`${source} is not a list of CLIP's merges: merge ${error.merge + 1} is ${merge}; ${error.message}`);
+    throw new UserError(
+      `${source} is not a list of CLIP's merges: merge ${error.merge + 1} is ${merge}; ${error.message}`,
+    );
   }
 }
 

@@ -27,6 +27,7 @@ import {
   summarizeCaptions,
   trainCaptioner,
   tryRun,
+  vocabularyText,
   type Watcher,
   withSubset,
   writeDataset,
@@ -224,7 +225,7 @@ export class TrainingSession {
           adapter: `${gpu.description}${gpu.software ? ", computing on the CPU" : ""}`,
           data: dataset.name,
           pictures: dataset.splits.train!.length,
-          words: tokenizer.vocabularySize,
+          vocabulary: vocabularyText(tokenizer),
           parameters: {
             vqvae: captioner.imageTokenizer.parameterCount,
             decoder: captioner.decoder.parameterCount,
