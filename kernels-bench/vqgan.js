@@ -98,54 +98,43 @@ async function main() {
     return { wall: result.flops / result.best, cpu: result.cpuMs === null ? 0 : result.flops / result.cpuMs };
   };
   const before = await peak();
-  const rows = [
-    [
-      "",
-      "s a picture",
-      "processor s",
-      "GFLOP",
-      "of FMA peak",
-      "by processor time",
-      "most memory",
-      "beside weights",
-    ],
-  ];
-  for (const [name, pass, flops] of parts) {
-    /** @type {number[]} */
-    const wall = [];
-    /** @type {number[]} */
-    const cpu = [];
-    let most = 0;
-    // The first pass compiles.
-    for (let i = 0; i <= repeat; i++) {
-      gpu.resetPeakMemory();
-      const [began, processor] = [performance.now(), processorMs()];
-      const result = noGrad(pass);
-      await gpu.idle();
-      result.dispose();
-      if (i === 0) continue;
-      wall.push(performance.now() - began);
-      cpu.push(processorMs() - processor);
-      most = Math.max(most, gpu.memory.peakBytes);
-    }
-    rows.push([
-      name,
-      significant(median(wall) / 1000),
-      significant(median(cpu) / 1000),
-      significant(flops / 1e9),
-      `${((100 * flops) / Math.min(...wall) / before.wall) | 0} %`,
-      `${((100 * flops) / median(cpu) / before.cpu) | 0} %`,
-      bytes(most),
-      bytes(most - weights),
-    ]);
-  }
+  // Compiles the kernels: a small picture takes the same ones.
+  const little = zeros(gpu, [1, 64, 64, 3]);
+  const codes = vqgan.encodeGrid(little);
+  vqgan.decodeGrid(codes).dispose();
+  await gpu.idle();
+  for (const tensor of [little, codes]) tensor.dispose();
+  gpu.trim();
   console.log(
     `${(vqgan.parameterCount / 1e6).toFixed(1)} M parameters, ${bytes(weights)}; pictures of ${size}×${size}; medians of ${repeat} passes`,
   );
   console.log(
     `FMA peak ${significant(before.wall / 1e6)} GFLOP/s, ${significant(before.cpu / 1e6)} a processor second`,
   );
-  console.log(align(rows).join("\n"));
+  for (const [name, pass, flops] of parts) {
+    /** @type {number[]} */
+    const wall = [];
+    /** @type {number[]} */
+    const cpu = [];
+    let most = 0;
+    for (let i = 0; i < repeat; i++) {
+      gpu.resetPeakMemory();
+      const [began, processor] = [performance.now(), processorMs()];
+      const result = noGrad(pass);
+      await gpu.idle();
+      result.dispose();
+      wall.push(performance.now() - began);
+      cpu.push(processorMs() - processor);
+      most = Math.max(most, gpu.memory.peakBytes);
+    }
+    const [seconds, processor] = [median(wall) / 1000, median(cpu) / 1000];
+    const shares = [flops / Math.min(...wall) / before.wall, flops / median(cpu) / before.cpu];
+    const [byClock, byProcessor] = shares.map((share) => `${Math.round(100 * share)} %`);
+    console.log(
+      `${name}: ${significant(flops / 1e9)} GFLOP, ${significant(seconds)} s, ${significant(processor)} s of processors; ` +
+        `${byClock} of the FMA peak, ${byProcessor} by processor time; ${bytes(most)} at the peak, ${bytes(most - weights)} beside the weights`,
+    );
+  }
   if (options.profile) {
     for (const [name, pass] of parts) {
       const times = await profile(gpu, async () => {

@@ -15,7 +15,7 @@ export function parseYamlRecord(text: string, fileName: string): JsonRecord {
   let value: unknown;
   try {
     // The core schema has no tags that make objects of classes; aliases are bounded by the library.
-    value = parse(text, { schema: "core", logLevel: "silent" });
+    value = parse(text, { schema: "core", logLevel: "error" });
   } catch (error) {
     const [line] = (error as Error).message.split("\n");
     throw new UserError(`${fileName} is not valid YAML: ${shown(line!.replace(/:$/, ""))}`);

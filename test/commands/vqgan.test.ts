@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import t from "tap";
+import { decodeSafetensors } from "../../dist/engine/weights/safetensors.js";
 import { unpack, vectorPath, vectors } from "../models/vqgan/support.js";
 import { writePictures } from "./pictures.js";
 import { ownLines, runCommand } from "./run.js";
@@ -133,6 +134,21 @@ t.test("train.js on its codes", async (t) => {
   t.type(JSON.parse(captioned.stdout).caption, "string", "a caption from the saved weights");
   const stored = JSON.parse(readFileSync(join(out, "weights", "config.json"), "utf8"));
   t.equal(stored.config.vqgan.folder, "plain", "weights do not say where the folder lay");
+  const saved = (folder: string) =>
+    decodeSafetensors(readFileSync(join(folder, "model.safetensors")), folder).tensors;
+  const [frozen, given] = [saved(join(out, "weights")), saved(plain)];
+  for (const [name, tensor] of given) {
+    const kept = frozen.get(`vqvae.${name}`)!;
+    if (
+      kept.dtype !== "F32" ||
+      Buffer.compare(
+        Buffer.from(kept.data.buffer, kept.data.byteOffset, kept.data.byteLength),
+        Buffer.from(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength),
+      ) !== 0
+    )
+      t.fail(`${name} of the saved weights is not the tokenizer's`);
+  }
+  t.ok(frozen.size > given.size, "beside the decoder, the tokenizer to the bit");
 
   writeFileSync(join(out, "code-map.json"), JSON.stringify({ fullToId: fullToId.map(() => 1) }));
   const damaged = await runCommand("train", ["--resume", out, "--set", "decoder.steps=9"], { env });

@@ -15,11 +15,13 @@ import { ops } from "./ops.js";
 import { page } from "./page.js";
 import { shaders } from "./shaders.js";
 import { training } from "./training.js";
+import { vqgan } from "./vqgan.js";
 
 export const fields: readonly Field[] = [
   { name: "shaders", mutations: shaders },
   { name: "engine", mutations: engine },
   { name: "networks", mutations: networks },
+  { name: "vqgan", mutations: vqgan },
   { name: "more ops", mutations: ops },
   { name: "mathematics", mutations: mathematics },
   { name: "bound", mutations: bound },

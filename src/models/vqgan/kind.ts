@@ -12,6 +12,7 @@ interface VqganConfig {
   vqgan: VqganSettings;
 }
 
+/** The kind `vqgan`, for `imageTokenizers.add`. */
 export const vqganKind: ImageTokenizerKind = {
   name: "vqgan",
   section: "vqgan",

@@ -115,8 +115,11 @@ export class Vqgan extends Module implements ImageTokenizer {
   /** Bytes of the largest value for a picture of this size. */
   largestValue(height: number, width: number): number {
     const widths = widthsOf(this.shape);
+    const [rows, columns] = gridOf(this.shape, height, width);
+    const logits = this.shape.quantizer === "gumbel" ? rows * columns * this.shape.codes * 4 : 0;
     // The decoder doubles the resolution before it reduces the channels.
     return Math.max(
+      logits,
       ...widths.map((own, i) => {
         const [rows, columns] = [Math.floor(height / 2 ** i), Math.floor(width / 2 ** i)];
         return rows * columns * Math.max(own, i + 1 < widths.length ? widths[i + 1]! : 0) * 4;

@@ -60,9 +60,8 @@ for (const kind of ["nn", "gumbel"] as const) {
 t.test("a VQGAN within a larger model, with the remains of its training", async (t) => {
   const weights = await checkpoint("nn");
   const scalar: StoredTensor = { dtype: "F32", shape: [1], data: new Float32Array(1) };
-  const larger = new Map(
-    [...weights].map(([name, tensor]) => [`first_stage_model.${name}`, tensor] as const),
-  );
+  const larger = new Map<string, StoredTensor>();
+  for (const [name, tensor] of weights) larger.set(`first_stage_model.${name}`, tensor);
   larger.set("first_stage_model.loss.logvar", scalar);
   larger.set("first_stage_model.quantize.embedding.cluster_size", scalar);
   larger.set("model.diffusion_model.out.weight", scalar);
