@@ -32,6 +32,8 @@ const knowsNode = [
   "train.ts",
   "caption.ts",
   "evaluate.ts",
+  "import.ts",
+  "encode.ts",
   "inspect.ts",
   "kernel-types.ts",
 ];
@@ -47,7 +49,7 @@ const upwards = layers.slice(0, -1).map((layer, i) => ({
   to: {
     path: [
       inside(layers.slice(i + 1).flat()),
-      "^src/(training|report|node|cli|debug|start|train|caption|evaluate|inspect|kernel-types)\\.ts$",
+      "^src/(training|clip|report|node|cli|debug|start|train|caption|evaluate|import|encode|inspect|kernel-types|vqgan)\\.ts$",
     ],
     // A file that is named apart from its folder.
     pathNot: inside(layers.slice(0, i + 1).flat()),

@@ -21,6 +21,7 @@ import { samplingSettingsOf } from "./models/sampling-settings.js";
 import { UserError } from "./platform/errors.js";
 import { isOutputGone, nodePlatform as platform, shippedWeights } from "./platform/node.js";
 import { shown } from "./platform/shown.js";
+import "./vqgan.js";
 
 interface Options extends SamplingFlags {
   weights: string;

@@ -4,6 +4,8 @@
 import { basename, isAbsolute, join } from "node:path";
 import { Captioner } from "./captioner/captioner.js";
 import type { Precision } from "./captioner/files.js";
+import { openClip, scoreByClip } from "./cli/clip-scores.js";
+import { codeStoreFor } from "./cli/code-store.js";
 import { loadDataset } from "./cli/load-dataset.js";
 import {
   adapterOption,
@@ -23,6 +25,7 @@ import { withLateProgress } from "./cli/progress.js";
 import { say } from "./cli/terminal.js";
 import type { Config } from "./config/config.js";
 import type { Dataset } from "./data/dataset.js";
+import { clipTable } from "./evaluation/clip-evaluation.js";
 import {
   differencesTable,
   evaluate,
@@ -38,6 +41,7 @@ import { UserError } from "./platform/errors.js";
 import { parseJsonRecord } from "./platform/json.js";
 import { packageVersion, nodePlatform as platform, shippedWeights } from "./platform/node.js";
 import { lastName } from "./platform/path.js";
+import "./vqgan.js";
 
 interface Options extends SamplingFlags {
   weights: string;
@@ -49,6 +53,7 @@ interface Options extends SamplingFlags {
   baselines: boolean;
   draws: number;
   bound: number;
+  clip?: string;
   seed?: number;
   out?: string;
   captions?: boolean;
@@ -115,6 +120,10 @@ async function main(): Promise<void> {
       integerOption(0),
       boundSteps,
     )
+    .option(
+      "--clip <folder>",
+      "also CLIPScore and RefCLIPScore, by a CLIP that node dist/import.js clip wrote: weights/clip",
+    )
     .option("--out <file>", "write scores, intervals and all settings as JSON")
     .option("--captions", "also write the captions of each picture and seed to it")
     .addOption(precisionOption())
@@ -139,6 +148,7 @@ differences resample both sides alike. They cover the choice of pictures and the
     baselines,
     draws,
     bound,
+    clip: clipFolder,
     out,
     captions,
     precision,
@@ -155,6 +165,8 @@ differences resample both sides alike. They cover the choice of pictures and the
   checkSteps(sampling.steps, await Captioner.settings(platform.files, weights));
   const gpu = await openGpu(adapter, quiet, tuning);
   const captioner = await Captioner.fromFolder(gpu, platform.files, weights, { precision });
+  const clip = clipFolder === undefined ? null : await openClip(gpu, clipFolder);
+  captioner.codeStore = await codeStoreFor(captioner, captioner.config);
   const source = await sourceOf(captioner, weights, data);
   const scored = (dataset: Dataset) =>
     splits === undefined ? testSplits(dataset) : splits.split(",").map((name) => name.trim());
@@ -189,6 +201,13 @@ differences resample both sides alike. They cover the choice of pictures and the
           splitBounds(captioner, dataset, chosen, { limit, steps: bound, onProgress, seed: sampling.seed }),
         );
   if (bounds.length > 0) say(`\n${boundTable(bounds)}`);
+  const clipScores =
+    clip === null
+      ? []
+      : await withLateProgress({ label: "CLIPScore", unit: "pictures and texts", quiet }, (onProgress) =>
+          scoreByClip(clip, dataset, evaluation, onProgress),
+        );
+  if (clipScores.length > 0) say(`\n${clipTable(clipScores)}`);
   if (out) {
     const bytes = await platform.files.read(`${weights}/model.safetensors`);
     const { seed: _, ...plain } = sampling;
@@ -215,10 +234,12 @@ differences resample both sides alike. They cover the choice of pictures and the
         ...(captions ? { captions: said } : {}),
       })),
       ...(bounds.length > 0 ? { bounds } : {}),
+      ...(clip ? { clip: { sha256: clip.sha256, splits: clipScores } } : {}),
     };
     await platform.files.write(out, `${JSON.stringify(record, null, 1)}\n`);
   }
   captioner.dispose();
+  clip?.dispose();
   await dataset.images.close();
 }
 

@@ -158,6 +158,12 @@ export { type DrawablePicture, drawablePicture } from "./platform/browser-pictur
 export { opfsFiles } from "./platform/opfs.js";
 export { pickedFiles } from "./platform/picked-files.js";
 export type { DecodeOptions, Files, ImageCodec, Platform, RgbImage } from "./platform/platform.js";
-export { fixLength, type Tokenizer, type TokenizerKind } from "./text/tokenizer.js";
+export {
+  type BuildOptions,
+  fixLength,
+  type Span,
+  type Tokenizer,
+  type TokenizerKind,
+} from "./text/tokenizer.js";
 export { tokenizers } from "./text/tokenizers.js";
 export { WordTokenizer } from "./text/words.js";

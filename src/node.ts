@@ -4,5 +4,9 @@
  * @module mc-diffusion/node
  */
 
+// Captioners with VQGAN's codes load wherever there is room for them.
+import "./vqgan.js";
+
 export { modulesDirectory, nodePlatform, shippedWeights } from "./platform/node.js";
 export { type NodeDevice, type NodeDeviceOptions, openNodeDevice } from "./platform/node-adapter.js";
+export { type DecodedPixels, decodePixels } from "./platform/sharp-pixels.js";

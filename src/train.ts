@@ -3,6 +3,8 @@
 
 import { Option } from "commander";
 import { Captioner } from "./captioner/captioner.js";
+import { checkClipTable, setClipTable, withoutClip } from "./cli/clip-files.js";
+import { codeStoreFor } from "./cli/code-store.js";
 import { loadDataset } from "./cli/load-dataset.js";
 import {
   adapterOption,
@@ -14,6 +16,7 @@ import {
   runCommand,
   tuningHelp,
 } from "./cli/options.js";
+import { type OwnCodeMap, ownCodeMap } from "./cli/own-code-map.js";
 import { withProgress } from "./cli/progress.js";
 import { say, tell } from "./cli/terminal.js";
 import type { Config } from "./config/config.js";
@@ -26,6 +29,7 @@ import { checkFinite } from "./engine/gpu/finite-check.js";
 import type { Gpu } from "./engine/gpu/gpu.js";
 import { poison } from "./engine/gpu/poison.js";
 import { RunFolder } from "./io/run-folder.js";
+import { readTokenizerFolder } from "./models/tokenizer-folder.js";
 import { UserError } from "./platform/errors.js";
 import type { JsonRecord } from "./platform/json.js";
 import { lockFolder } from "./platform/lock.js";
@@ -37,11 +41,12 @@ import {
   signalExitCode,
 } from "./platform/node.js";
 import { formatDuration } from "./report/duration.js";
-import type { Tokenizer } from "./text/tokenizer.js";
+import { type Tokenizer, vocabularyText } from "./text/tokenizer.js";
 import { latestCheckpoint } from "./training/checkpoint.js";
 import { closeRun, writeReport } from "./training/closing.js";
 import { measureCosts } from "./training/costs.js";
 import { estimateSeconds } from "./training/estimate.js";
+import { tokenizerSettings, writeCodeMap } from "./training/frozen-tokenizer.js";
 import { heldOutRecords, usedRecords } from "./training/held-out.js";
 import { trainCaptioner, type Watcher } from "./training/pipeline.js";
 import { buildCaptioner, tryRun } from "./training/preflight.js";
@@ -50,11 +55,15 @@ import { tellRunPlan } from "./training/run-plan.js";
 import { PLANNED_KEYS, TimePlan, workLoad } from "./training/time-plan.js";
 import type { StageContext } from "./training/trainer.js";
 import { buildVocabulary, resumedVocabulary, writeVocabulary } from "./training/vocabulary.js";
+import "./vqgan.js";
 
 interface Options {
   preset?: string;
   stage: "vqvae" | "decoder" | "all";
   data?: string;
+  tokenizer?: string;
+  codesFrom?: string;
+  pruneCodes?: boolean;
   out?: string;
   resume?: string;
   seed?: number;
@@ -82,6 +91,15 @@ async function main(): Promise<void> {
     .option("--preset <name>", `settings to start from: ${PRESET_NAMES.join(" or ")} (default: emoji)`)
     .option("--stage <name>", "vqvae, decoder (needs a run with a trained vqvae: --resume) or all", "all")
     .option("--data <source>", "emoji, or a folder with pictures and captions.jsonl, .csv or .txt")
+    .option(
+      "--tokenizer <folder>",
+      "use this frozen image tokenizer, as import.js wrote it, instead of training one; with --resume: where it lies now",
+    )
+    .option(
+      "--codes-from <file>",
+      "with --tokenizer: map of codes to ids (codes in use have ids 1 … n, all others id 0)",
+    )
+    .option("--prune-codes", "with --tokenizer: such a map to the codes that occur in the training pictures")
     .option("--out <folder>", "run folder to make (default: runs/<preset>-<time>)")
     .option("--resume <folder>", "go on with this run, with its own settings")
     .option("--seed <number>", "seed of every random number", integerOption(0))
@@ -137,6 +155,14 @@ async function main(): Promise<void> {
   const began = platform.now();
   if (options.changedData && options.resume === undefined)
     throw new UserError("--changed-data needs --resume: only a resumed run has earlier data", 2);
+  const { codesFrom, pruneCodes } = options;
+  if ((codesFrom !== undefined || pruneCodes) && options.tokenizer === undefined)
+    throw new UserError(`${pruneCodes ? "--prune-codes" : "--codes-from"} needs --tokenizer`, 2);
+  if (codesFrom !== undefined && pruneCodes)
+    throw new UserError(
+      "--codes-from and --prune-codes both say which codes are in use; give one of them",
+      2,
+    );
   const opening = options.resume ? await resumed(options, options.resume) : await started(options);
   const { begun } = opening;
   const gpu = await openTrainingGpu(options);
@@ -149,16 +175,20 @@ async function main(): Promise<void> {
           before,
           otherData: !!options.changedData,
         })
-      : { tokenizer: buildVocabulary(dataset, config), restored: null };
-    return { config, dataset, heldOut, tokenizer, restored };
+      : { tokenizer: await buildVocabulary(dataset, config, files), restored: null };
+    const codes = begun ? null : await ownCodeMap(gpu, { config, dataset, tokenizer }, options);
+    return { config, dataset, heldOut, tokenizer, restored, codes };
   };
-  const { config, dataset, heldOut, tokenizer, restored, plan } =
+  const { config, dataset, heldOut, tokenizer, restored, codes, plan } =
     begun || opening.config.minutes === 0
       ? { ...(await material(opening.config)), plan: null }
       : await planned(gpu, opening.config, material, options, began);
   const data = await describeData(dataset, tokenizer, platform.hash);
   if (begun) compareData(begun.path, before, data, options);
   tellCaptions(dataset, tokenizer, config, options.quiet);
+  const note = withoutClip(options.preset, config, tokenizer);
+  if (note) tell(note);
+  if (!begun) await checkClipTable(config, tokenizer);
   const captioner = buildCaptioner(gpu, config, tokenizer, { initialise: options.plan ?? false });
   if (options.plan) {
     await tellRunPlan(captioner, dataset, {
@@ -168,6 +198,7 @@ async function main(): Promise<void> {
     });
     return;
   }
+  captioner.codeStore = await codeStoreFor(captioner, config, codes?.base ?? null);
   // A plan has already tried its settings.
   if (!plan) tryRun(captioner);
   // Nothing is written before data, settings and device fit, so a mistake leaves no half-made run behind.
@@ -178,6 +209,7 @@ async function main(): Promise<void> {
     if (restored) tell(`careful: ${run.path}/vocabulary.json was missing; it is restored from ${restored}`);
     if (!begun || restored) await writeVocabulary(files, run.path, tokenizer);
     await keepData(files, run.path, data, before);
+    if (codes) await writeCodeMap(files, run.path, codes);
     const context: StageContext = { platform, config, captioner, dataset, run, heldOut };
     if (!options.quiet) await announce(captioner, dataset, run, options.stage, plan);
     // Until here a signal simply ends the process: nothing can be lost.
@@ -203,6 +235,8 @@ interface Material {
   heldOut: number[];
   tokenizer: Tokenizer;
   restored: string | null;
+  /** The run's own map of codes, if it has one. */
+  codes: OwnCodeMap | null;
 }
 
 /** A time-limited run corrects its plan here; null in other runs. */
@@ -290,12 +324,14 @@ async function trainThroughLosses(
       if (losses > 0) {
         await new Promise((resolve) => setTimeout(resolve, 500 * (losses - 1)));
         stopIfAsked();
+        const { codeStore } = captioner;
         captioner = new Captioner(
           await openTrainingGpu({ ...options, quiet: true }),
           config,
           captioner.tokenizer,
           { initialise: false },
         );
+        captioner.codeStore = codeStore;
       }
       return await train(
         { ...context, captioner },
@@ -395,6 +431,7 @@ async function train(
   await trainCaptioner(context, watcher, {
     resume,
     ...(stage === "all" ? {} : { stages: [stage] }),
+    initialised: (network) => (network === "decoder" ? setClipTable(context.captioner) : undefined),
     ended: () =>
       stage === "vqvae"
         ? writeReport(context)
@@ -437,8 +474,10 @@ interface Opening {
 }
 
 async function started(options: Options): Promise<Opening> {
-  if (options.stage === "decoder")
+  if (options.stage === "decoder" && options.tokenizer === undefined)
     throw new UserError("--stage decoder needs --resume with a run whose vqvae is trained", 2);
+  if (options.stage === "vqvae" && options.tokenizer !== undefined)
+    throw new UserError("--stage vqvae trains an image tokenizer, and that of --tokenizer is frozen", 2);
   const chosen = options.set.find((entry) =>
     PLANNED_KEYS.includes(entry.slice(0, entry.indexOf("=")).trim()),
   );
@@ -448,6 +487,7 @@ async function started(options: Options): Promise<Opening> {
     preset: options.preset,
     file: options.config ? { name: options.config, text: await files.readText(options.config) } : undefined,
     set: [
+      ...(await givenTokenizer(options)),
       ...(options.data === undefined
         ? []
         : options.data === "emoji"
@@ -469,14 +509,25 @@ async function started(options: Options): Promise<Opening> {
   return { config, openRun, begun: null };
 }
 
+/** The settings of the image tokenizer that --tokenizer names. */
+async function givenTokenizer({ tokenizer }: Options): Promise<string[]> {
+  if (tokenizer === undefined) return [];
+  const folder = absolutePath(tokenizer);
+  return tokenizerSettings(await readTokenizerFolder(files, folder), folder);
+}
+
 async function resumed(options: Options, path: string): Promise<Opening> {
-  for (const name of ["preset", "config", "seed", "minutes", "data", "out"] as const) {
+  const started = ["preset", "config", "seed", "minutes", "data", "out", "codesFrom", "pruneCodes"] as const;
+  for (const name of started) {
+    const flag = name.replace(/[A-Z]/, (letter) => `-${letter.toLowerCase()}`);
     if (options[name] !== undefined)
-      throw new UserError(`--${name} cannot be given with --resume: a run keeps its settings`, 2);
+      throw new UserError(`--${flag} cannot be given with --resume: a run keeps its settings`, 2);
   }
   const run = await RunFolder.open(files, path);
   const file = { name: `${path}/config.json`, text: JSON.stringify(run.config) };
-  const config = resumeConfig(file, options.set);
+  // The folder may have moved; its settings are the run's.
+  const moved = (await givenTokenizer(options)).filter((entry) => /^\w+\.folder=/.test(entry));
+  const config = resumeConfig(file, [...moved, ...options.set]);
   return {
     config,
     begun: run,
@@ -496,9 +547,7 @@ async function announce(
   plan: TimePlan | null,
 ): Promise<void> {
   const splits = Object.entries(dataset.splits).map(([name, records]) => `${name} ${records.length}`);
-  tell(
-    `data:    ${dataset.name}: pictures: ${splits.join(", ")}; ${captioner.tokenizer.vocabularySize} words`,
-  );
+  tell(`data:    ${dataset.name}: pictures: ${splits.join(", ")}; ${vocabularyText(captioner.tokenizer)}`);
   const count = (value: number) => `${(value / 1e6).toFixed(2)} M`;
   tell(
     `model:   ${captioner.config.imageTokenizer} ${count(captioner.imageTokenizer.parameterCount)}, ${captioner.config.model} ${count(captioner.decoder.parameterCount)} parameters`,

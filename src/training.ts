@@ -14,6 +14,7 @@ export { asLogEntry, type LogEntry, RunFolder } from "./io/run-folder.js";
 export { browserPlatform } from "./platform/browser.js";
 export type { JsonRecord } from "./platform/json.js";
 export type { Progress } from "./report/progress.js";
+export { vocabularyText } from "./text/tokenizer.js";
 export { type Checkpoint, latestCheckpoint, saveCheckpoint } from "./training/checkpoint.js";
 export { closeRun, writeReport } from "./training/closing.js";
 export { decoderStage, trainingCodes } from "./training/decoder-stage.js";
@@ -34,6 +35,7 @@ export {
   type Work,
 } from "./training/pipeline.js";
 export { buildCaptioner, tryRun } from "./training/preflight.js";
+export { checkTokenTable, loadTokenTable, tokenTableIn } from "./training/token-table.js";
 export { tokenizerStage } from "./training/tokenizer-stage.js";
 export {
   type ImageBatches,

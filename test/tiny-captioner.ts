@@ -5,6 +5,7 @@ import type { Gpu } from "../dist/engine/gpu/gpu.js";
 import { readWeights } from "../dist/engine/weights/weights.js";
 import { McDiffusion } from "../dist/models/mc-diffusion/mc-diffusion.js";
 import type { VqVae } from "../dist/models/vqvae/vqvae.js";
+import type { Tokenizer } from "../dist/text/tokenizer.js";
 import { WordTokenizer } from "../dist/text/words.js";
 import { randomArray } from "./random-array.js";
 import { tinyConfig } from "./training/setup.js";
@@ -13,6 +14,11 @@ export const tokenizer = new WordTokenizer(["a", "black", "cat", "dog", "red", "
 export const id = (word: string) => tokenizer.encode(word)[0]!;
 
 export function build(gpu: Gpu, ...set: string[]): Captioner {
+  return buildWith(gpu, tokenizer, ...set);
+}
+
+/** The same with another tokenizer. */
+export function buildWith(gpu: Gpu, tokenizer: Tokenizer, ...set: string[]): Captioner {
   const config = tinyConfig(
     "data.maxLength=6",
     "decoder.dim=32",

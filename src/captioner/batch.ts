@@ -17,13 +17,16 @@ export async function encodeAll(
   images: Uint8Array,
   onProgress?: (done: number, total: number) => void,
 ): Promise<Uint32Array> {
-  const batches = batchesOf(model, images);
+  const batches = batchesOf(model, images, model.imageTokenizer.picturesAtOnce);
   const count = batches.reduce((sum, { size }) => sum + size, 0);
   const codes = new Uint32Array(count * model.positions);
   for (const { first, size, batch } of batches) {
-    const ids = codesOf(model, batch);
-    codes.set(await ids.read(), first * model.positions);
-    ids.dispose();
+    const encode = async () => {
+      const ids = codesOf(model, batch);
+      return ids.read().finally(() => ids.dispose());
+    };
+    const ids = await (model.codeStore ? model.codeStore.codes(batch, encode) : encode());
+    codes.set(ids, first * model.positions);
     onProgress?.(first + size, count);
   }
   return codes;
@@ -38,6 +41,7 @@ function codesOf(model: CaptionModel, images: Uint8Array): Tensor<"u32"> {
 function batchesOf(
   model: CaptionModel,
   images: Uint8Array,
+  each = imagesPerBatch,
 ): { first: number; size: number; batch: Uint8Array }[] {
   const { imageSize } = model.config.data;
   const bytes = imageSize * imageSize * 3;
@@ -47,9 +51,9 @@ function batchesOf(
       `the model takes ${imageSize}×${imageSize} RGB pictures of ${bytes} bytes, not ${images.length} bytes`,
     );
   }
-  return Array.from({ length: Math.ceil(count / imagesPerBatch) }, (_, i) => {
-    const first = i * imagesPerBatch;
-    const size = Math.min(imagesPerBatch, count - first);
+  return Array.from({ length: Math.ceil(count / each) }, (_, i) => {
+    const first = i * each;
+    const size = Math.min(each, count - first);
     return { first, size, batch: images.subarray(first * bytes, (first + size) * bytes) };
   });
 }
@@ -59,8 +63,9 @@ export async function reconstructAll(model: CaptionModel, codes: Uint32Array): P
   const { imageSize: size } = model.config.data;
   const { positions } = model;
   const images = new Uint8Array((codes.length / positions) * size * size * 3);
-  for (let first = 0; first < codes.length; first += imagesPerBatch * positions) {
-    const part = codes.subarray(first, first + imagesPerBatch * positions);
+  const each = (model.imageTokenizer.picturesAtOnce ?? imagesPerBatch) * positions;
+  for (let first = 0; first < codes.length; first += each) {
+    const part = codes.subarray(first, first + each);
     const decoded = model.gpu.scope(() =>
       noGrad(() =>
         model.imageTokenizer.decode(
@@ -81,6 +86,7 @@ export async function captionAll(
   images: Uint8Array,
   options: BatchOptions = {},
 ): Promise<Caption[]> {
+  if (model.codeStore) return captionCodes(model, await encodeAll(model, images), options);
   const captions: Caption[] = [];
   for (const { first, batch } of batchesOf(model, images))
     await addCaptions(captions, model, codesOf(model, batch).keep(), options, first);

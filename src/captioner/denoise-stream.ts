@@ -17,14 +17,17 @@ export interface DenoiseStep {
   u: number;
   /** The L ids of x_u; M is [MASK]. */
   tokens: number[];
-  /** The word at each position, or "[END]", "[UNK]" or "[MASK]". */
+  /**
+   * The token at each position: a word, or "[END]", "[UNK]" or "[MASK]". By a tokenizer of pieces it may be a part of a word;
+   * `tokenizer.spans(tokens)` are the words then.
+   */
   words: string[];
   /** The caption so far: up to the first [END], `_` for a mask. */
   text: string;
   /** p̃ (guided, before temperature and truncation) of the token at each position; 0 for [MASK], which is never predicted. */
   probabilities: number[];
-  /** The most probable words of each position, in descending order. */
-  alternatives: { word: string; probability: number }[][];
+  /** The most probable tokens of each position, in descending order. */
+  alternatives: { token: number; word: string; probability: number }[][];
   /**
    * Attention of each word to the S code positions, mean over heads and blocks, row by row; under guidance, of the pass with the
    * full condition. A row sums to 1 together with the weight of the picture's summary.
@@ -142,10 +145,10 @@ function describe(
     text: tokenizer.decode(tokens),
     probabilities: positions.map((at) => floats[at + 1]!),
     alternatives: positions.map((at) =>
-      Array.from({ length: count }, (_, k) => ({
-        word: tokenizer.word(report[at + 2 + 2 * k]!),
-        probability: floats[at + 3 + 2 * k]!,
-      })),
+      Array.from({ length: count }, (_, k) => {
+        const token = report[at + 2 + 2 * k]!;
+        return { token, word: tokenizer.word(token), probability: floats[at + 3 + 2 * k]! };
+      }),
     ),
     attention:
       columns === 0 ? null : { rows, columns, data: floats.slice(rows * width, rows * (width + columns)) },

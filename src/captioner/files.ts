@@ -5,6 +5,7 @@ import { resolveConfig } from "../config/resolve.js";
 import type { Gpu } from "../engine/gpu/gpu.js";
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../engine/weights/safetensors.js";
 import { loadWeights } from "../engine/weights/weights.js";
+import { imageTokenizers } from "../models/registry.js";
 import { download, downloadText, sha256 } from "../platform/download.js";
 import { UserError } from "../platform/errors.js";
 import { isRecord, type JsonRecord, parseJsonRecord, toJson } from "../platform/json.js";
@@ -46,7 +47,7 @@ export interface StoredCaptioner extends StoredModel {
 
 /**
  * Writes `model.safetensors` and `config.json` into a folder. `weights` are named `vqvae.…` and `decoder.…`; with `half` the
- * decoder's and the VQ-VAE's weights are stored as float16, the codebook as float32. Only the last component of the data path is
+ * decoder's and the VQ-VAE's weights are stored as float16, the codebook and a frozen tokenizer as float32. Only the last component of the data path is
  * written, because weights are meant to be published.
  */
 export async function saveModel(
@@ -58,15 +59,16 @@ export async function saveModel(
 ): Promise<void> {
   const stored = new Map<string, StoredTensor>();
   for (const [name, tensor] of weights) {
-    const shrink = options.half && tensor.dtype === "F32" && !name.includes("codebook");
+    // The codes that the decoder has learned from are those of the frozen weights, to the last bit.
+    const exact = name.includes("codebook") || (!model.trainsTokenizer && name.startsWith("vqvae."));
+    const shrink = options.half && tensor.dtype === "F32" && !exact;
     stored.set(name, shrink ? { ...tensor, dtype: "F16" } : tensor);
   }
   await files.makeDirectory(folder);
   const bytes = encodeSafetensors(stored, { format: weightsFormat });
   await files.write(`${folder}/${weightsName}`, bytes);
   const { tokenizer } = model;
-  const { data } = model.config;
-  const config = { ...model.config, data: { ...data, folder: lastName(data.folder) } };
+  const config = publishedConfig(model.config);
   const described = {
     weights: { file: weightsName, bytes: bytes.length, sha256: await sha256(bytes) },
     config,
@@ -79,6 +81,20 @@ export async function saveModel(
     ...described,
   };
   await files.write(`${folder}/${configName}`, toJson(record));
+}
+
+/** The settings without the paths of this machine's folders: the last name of each stays. */
+function publishedConfig(config: Config): Config {
+  const { section, weights } = imageTokenizers.get(config.imageTokenizer);
+  const { data, decoder } = config;
+  const published = {
+    ...config,
+    data: { ...data, folder: lastName(data.folder), vocabulary: lastName(data.vocabulary) },
+    decoder: { ...decoder, clipWeights: lastName(decoder.clipWeights) },
+  };
+  if (!weights) return published;
+  const own = (config as unknown as Record<string, Record<string, string>>)[section]!;
+  return { ...published, [section]: { ...own, [weights.folder]: lastName(own[weights.folder]!) } };
 }
 
 /** Reads the settings that `save` wrote, without a device, to compare them with others. Throws as `fromFolder` does. */
@@ -175,7 +191,7 @@ async function parseModel(text: string, name: string): Promise<StoredModel> {
   const lacking = configSections.find((section) => !isRecord(settings) || !isRecord(settings[section]));
   if (lacking !== undefined) throw new UserError(`${name}: "config" lacks the section "${lacking}"`);
   const config = resolveConfig({ file: { name, text: JSON.stringify(settings) } });
-  const tokenizer = tokenizerFromJSON(record.tokenizer, name);
+  const tokenizer = await tokenizerFromJSON(record.tokenizer, name);
   if (weights === undefined) return { config, tokenizer, expected: undefined };
   const { bytes, sha256 } = isRecord(weights) ? weights : {};
   if (!Number.isSafeInteger(bytes) || typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256)) {

@@ -11,6 +11,12 @@ import type { Tokenizer } from "../text/tokenizer.js";
 import { type PictureSource, pictureTensor } from "./picture-source.js";
 import type { PictureFit } from "./picture-tensor.js";
 
+/** Codes of pictures that were encoded before. */
+export interface CodeStore {
+  /** The ids [n · S] of pictures, bytes [n, size, size, 3]; `encode` computes those that are not kept. */
+  codes(images: Uint8Array, encode: () => Promise<Uint32Array>): Promise<Uint32Array>;
+}
+
 export class CaptionModel {
   readonly gpu: Gpu;
   readonly config: Config;
@@ -19,6 +25,8 @@ export class CaptionModel {
   readonly imageTokenizer: ImageTokenizer;
   /** Codes → captions. */
   readonly decoder: CaptionDecoder;
+  /** Where the codes of pictures are kept, for a frozen image tokenizer that takes long; null: nowhere. */
+  codeStore: CodeStore | null = null;
   /** Networks whose weights are still undefined. Code that loads weights from a file removes them. */
   readonly unset: Set<ImageTokenizer | CaptionDecoder>;
 

@@ -9,10 +9,10 @@ import type { PictureFit } from "./picture-tensor.js";
 /** How to sample a caption. Omitted options are taken from the model's configuration. */
 export interface CaptionOptions extends SamplingOptions {
   /**
-   * Infilling: fixed words and gaps to fill, as a text ("a _ _ cat", see `parseTemplate`) or as one entry per position: a word,
-   * "[END]", or null for a gap.
+   * Infilling: fixed words and gaps to fill, as a text ("a _ _ cat", see `parseTemplate`) or as a list: a word (as many positions
+   * as it has tokens), a token id, "[END]", or null for one position to fill.
    */
-  words?: string | readonly (string | null)[] | undefined;
+  words?: string | readonly (string | number | null)[] | undefined;
 }
 
 /** How to caption many pictures. */
@@ -72,6 +72,7 @@ export function givenWords(
 }
 
 /** Tokens excluded from captions. */
-export function bannedTokens({ tokenizer }: CaptionModel, allowUnknown: boolean): number[] {
-  return allowUnknown || tokenizer.unknownId === null ? [] : [tokenizer.unknownId];
+export function bannedTokens({ tokenizer }: CaptionModel, allowUnknown: boolean): readonly number[] {
+  const { unknownId, neverSaid = [] } = tokenizer;
+  return allowUnknown || unknownId === null ? neverSaid : [...neverSaid, unknownId];
 }

@@ -46,6 +46,10 @@ const SCHEMA = {
       "caption length L in tokens, the end token included; longer captions are cut",
     ),
     tokenizer: name("words", tokenizers, "turns captions into tokens"),
+    vocabulary: text(
+      "",
+      "CLIP's vocabulary (data.tokenizer=clip): bpe_simple_vocab_16e6.txt.gz, tokenizer.json, vocab.json or merges.txt, or their folder",
+    ),
     minCount: integer(1, 1, MANY, "words seen less often than this in the training captions become unknown"),
   },
   vqvae: vqvaeSettings,

@@ -10,7 +10,7 @@ import { isRecord, parseJson } from "../platform/json.js";
 import { shown } from "../platform/shown.js";
 import { suggestion } from "../platform/suggest.js";
 import { allKeys, type Config, chosenKinds, ownSections } from "./config.js";
-import { PRESET_NAMES, PRESETS, type PresetName, SMALLER } from "./presets.js";
+import { OF_FILES, PRESET_NAMES, PRESETS, type PresetName, SMALLER } from "./presets.js";
 import { accepts, allowed, type Key } from "./schema.js";
 
 export interface ConfigSources {
@@ -34,6 +34,7 @@ export function resolveConfig(sources: ConfigSources = {}): Config {
   for (const [key, spec] of keys) values.set(key, spec.default);
   /** Sections with explicit settings, and their source. */
   const given = new Map<string, string>();
+  const explicit = new Set<string>();
 
   const preset = sources.preset ?? "emoji";
   if (!Object.hasOwn(PRESETS, preset)) {
@@ -49,14 +50,20 @@ export function resolveConfig(sources: ConfigSources = {}): Config {
     const { name, text } = sources.file;
     for (const [key, value] of flatten(parseFile(name, text))) {
       values.set(key, check(key, value, name, 1));
+      explicit.add(key);
       given.set(key.split(".")[0]!, `${name}: ${key}`);
     }
   }
   for (const assignment of sources.set ?? []) {
     const [key, value] = parseAssignment(keys, assignment);
     values.set(key, check(key, value, `--set ${assignment}`, 2));
+    explicit.add(key);
     given.set(key.split(".")[0]!, `--set ${assignment}`);
   }
+
+  // What a preset sets for a file of the user's gives way where there is none.
+  for (const [key, { file, instead }] of Object.entries(OF_FILES))
+    if (!explicit.has(key) && values.get(file) === "") values.set(key, instead);
 
   const exitCode = sources.file === undefined ? 2 : 1;
   const config = nest(values);

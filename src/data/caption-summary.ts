@@ -10,7 +10,7 @@ import type { Dataset } from "./dataset.js";
 export interface SplitCaptions {
   readonly split: string;
   readonly captions: number;
-  /** Captions with more words than fit. */
+  /** Captions with more tokens than fit. */
   readonly cut: number;
   readonly words: number;
   /** Words missing from the vocabulary. */
@@ -19,7 +19,11 @@ export interface SplitCaptions {
 
 export interface CaptionSummary {
   readonly splits: readonly SplitCaptions[];
-  /** Most words in one training caption. */
+  /** What a caption's length counts: tokens where words have several. */
+  readonly unit: "words" | "tokens";
+  /** Whether the tokenizer has a token for unknown words. */
+  readonly hasUnknown: boolean;
+  /** Most tokens in one training caption. */
   readonly longest: number;
   /** The most frequent word of the training captions and its number of occurrences. */
   readonly mostFrequent: { readonly word: string; readonly count: number };
@@ -53,7 +57,7 @@ export function summarizeCaptions(
       for (const caption of dataset.records[record]!.captions) {
         const ids = tokenizer.encode(caption);
         sums.captions++;
-        sums.words += ids.length;
+        sums.words += tokenizer.spans(ids).length;
         if (ids.length > length - 1) sums.cut++;
         for (const id of ids) if (id === tokenizer.unknownId) sums.unknown++;
         if (split !== "train") continue;
@@ -77,19 +81,30 @@ export function summarizeCaptions(
   const scripts = [...ofScripts]
     .map(([script, count]) => ({ script, share: count / lettered }))
     .sort((a, b) => b.share - a.share);
-  return { splits, longest, mostFrequent, scripts };
+  return {
+    ...{ splits, longest, mostFrequent, scripts },
+    unit: tokenizer.endsWord ? "tokens" : "words",
+    hasUnknown: tokenizer.unknownId !== null,
+  };
 }
 
 /** The summary as lines to print. */
-export function captionTable({ splits, scripts }: CaptionSummary, length: number): string[] {
-  const head = ["captions:", "split", "captions", `over ${length - 1} words: cut`, "words", UNKNOWN];
+export function captionTable(
+  { splits, scripts, unit, hasUnknown }: CaptionSummary,
+  length: number,
+): string[] {
+  const ofUnknown = (text: string) => (hasUnknown ? [text] : []);
+  const head = [
+    ...["captions:", "split", "captions", `over ${length - 1} ${unit}: cut`, "words"],
+    ...ofUnknown(UNKNOWN),
+  ];
   const rows = splits.map(({ split, captions, cut, words, unknown }) => [
     "",
     split,
     String(captions),
     `${cut} (${percent(cut, captions)})`,
     String(words),
-    `${unknown} (${percent(unknown, words)})`,
+    ...ofUnknown(`${unknown} (${percent(unknown, words)})`),
   ]);
   const all = [head, ...rows];
   const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
@@ -107,7 +122,7 @@ export function captionTable({ splits, scripts }: CaptionSummary, length: number
  * Warnings to read before training, as sentences. Throws a `UserError` if nothing could be learned because all words are unknown.
  */
 export function captionWarnings(
-  { splits, longest, mostFrequent }: CaptionSummary,
+  { splits, longest, mostFrequent, unit }: CaptionSummary,
   { maxLength, minCount }: { maxLength: number; minCount: number },
 ): string[] {
   const train = splits.find(({ split }) => split === "train");
@@ -125,7 +140,7 @@ export function captionWarnings(
   }
   if (train.cut > MOST_CUT * train.captions) {
     warnings.push(
-      `${train.cut} of ${train.captions} training captions are cut to ${maxLength - 1} words; data.maxLength=${Math.min(256, longest + 1)} fits the longest, of ${longest}`,
+      `${train.cut} of ${train.captions} training captions are cut to ${maxLength - 1} ${unit}; data.maxLength=${Math.min(256, longest + 1)} fits the longest, of ${longest}`,
     );
   }
   return warnings;

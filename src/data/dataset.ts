@@ -28,6 +28,8 @@ export interface Pictures {
   read(numbers: ArrayLike<number>, target: Uint8Array): Promise<void>;
   /** An identifier of the content of picture `number`, the same for the same file; null if its file has not been read. */
   content(number: number): string | null;
+  /** The file of a picture, for uses at its full size. Absent where there are only pixels. */
+  file?(number: number): Promise<Uint8Array>;
   /** Closes open files. */
   close(): Promise<void>;
 }
@@ -69,6 +71,7 @@ export function selectPictures(pictures: Pictures, numbers: readonly number[]): 
         target,
       ),
     content: (number) => pictures.content(numbers[number]!),
+    ...(pictures.file ? { file: (number) => pictures.file!(numbers[number]!) } : {}),
     close: () => pictures.close(),
   };
 }

@@ -116,6 +116,10 @@ export class DecodedPictures implements Pictures {
     return this.#contents[number]!;
   }
 
+  file(number: number): Promise<Uint8Array> {
+    return this.#origins[number]!.read();
+  }
+
   /**
    * Decodes the pictures that the cache lacks, several at a time. Returns the errors of pictures that cannot be read, by picture
    * number. `onProgress` is called only if something has to be decoded.

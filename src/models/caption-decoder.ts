@@ -68,11 +68,15 @@ export interface Likelihood {
   ): Promise<Float64Array>;
 }
 
-/** Given words by position (`at` 1), and positions that need a word and cannot end the caption (`gap` 1): [L] each. */
+/** Given tokens by position (`at` 1), and positions that need a word and cannot end the caption (`gap` 1): [L] each. */
 export interface GivenWords {
   at: Uint32Array;
   words: Uint32Array;
   gap: Uint32Array;
+  /**
+   * Positions [L] where a word must end (`at` 1), and the tokens that do not end one. Absent where every token is a word.
+   */
+  ending?: { at: Uint32Array; unfinished: readonly number[] };
 }
 
 /** Options of `CaptionDecoder.generate`. */

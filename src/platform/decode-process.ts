@@ -65,9 +65,9 @@ function end(reason: "time" | "memory"): void {
   process.kill(process.pid, "SIGKILL");
 }
 
-function reply(id: number, kind: number, body: Uint8Array): void {
+function reply(id: number, kind: number, body: Uint8Array, width = 0): void {
   process.stdout.cork();
-  process.stdout.write(frameHead({ id, first: kind, second: 0, body }));
+  process.stdout.write(frameHead({ id, first: kind, second: width, body }));
   process.stdout.write(body);
   process.stdout.uncork();
 }
@@ -84,7 +84,8 @@ async function decode({ id, first: size, second, body }: Frame): Promise<void> {
   });
   watch ??= setInterval(look, LOOK);
   try {
-    reply(id, PIXELS, await decodeBySharp(FORMATS[second & 3]!, body, size, FITS[second >> 2]!));
+    const image = await decodeBySharp(FORMATS[second & 3]!, body, size || null, FITS[second >> 2]!);
+    reply(id, PIXELS, image.data, image.width);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     reply(id, error instanceof UserError ? REFUSED : FAILED, new TextEncoder().encode(message));

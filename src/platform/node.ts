@@ -1,15 +1,25 @@
 /** The Node platform: atomic files, pictures by sharp, hashing, signals, and the locations of npm packages. */
 
 import { createHash, randomBytes } from "node:crypto";
-import { accessSync, constants, existsSync, readFileSync, readlinkSync, type Stats, statSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  createReadStream,
+  existsSync,
+  readFileSync,
+  readlinkSync,
+  type Stats,
+  statSync,
+} from "node:fs";
 import * as fs from "node:fs/promises";
 import { createRequire } from "node:module";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 import { UserError } from "./errors.js";
 import { PictureDecoder } from "./picture-decoder.js";
-import type { Files, ImageCodec, Platform, RgbImage } from "./platform.js";
+import type { DecodeOptions, Files, ImageCodec, Platform, RgbImage } from "./platform.js";
 import { loadSharp } from "./sharp-pictures.js";
 import { decodeText } from "./text.js";
 
@@ -140,6 +150,11 @@ const images: ImageCodec = {
   encodePng,
 };
 
+/** Decodes a picture in its own size; otherwise as `ImageCodec.decode`, with its bounds on memory and time. */
+export function decodeWhole(bytes: Uint8Array, options?: DecodeOptions): Promise<RgbImage> {
+  return decoder.decode(bytes, null, "contain", options);
+}
+
 /** Files on disk, pictures by sharp, Node's clock and hashes. */
 export const nodePlatform: Platform = {
   name: "node",
@@ -181,6 +196,15 @@ export function absolutePath(path: string): string {
 /** The folder of the weights that ship with the package. */
 export function shippedWeights(): string {
   return fileURLToPath(new URL("../../weights/emoji", import.meta.url));
+}
+
+/** Lower-case hexadecimal SHA-256 of a file of any size. */
+export function fileHash(path: string): Promise<string> {
+  return describe("read", path, async () => {
+    const hash = createHash("sha256");
+    await pipeline(createReadStream(path), hash);
+    return hash.digest("hex");
+  });
 }
 
 /** The version of this package. */

@@ -37,7 +37,8 @@ const LIMITS: DecoderLimits = { memory: 2 ** 30, seconds: 3 };
 interface Job {
   readonly format: PictureFormat;
   readonly bytes: Uint8Array;
-  readonly size: number;
+  /** Null: the picture's own size. */
+  readonly size: number | null;
   readonly fit: "contain" | "cover";
   /** Must run without other jobs. */
   alone: boolean;
@@ -61,19 +62,17 @@ export class PictureDecoder {
     this.#limits = limits;
   }
 
-  /** See `ImageCodec.decode`. Calls may overlap. */
+  /** See `ImageCodec.decode`; with `size` null the picture keeps its own size. Calls may overlap. */
   async decode(
     bytes: Uint8Array,
-    size: number,
+    size: number | null,
     fit: "contain" | "cover",
     { svg }: DecodeOptions = {},
   ): Promise<RgbImage> {
     const header = readPictureHeader(bytes, svg !== undefined);
     const { format } = header;
-    if ((format === "svg" && svg === "trusted") || isOrdinary(header, bytes)) {
-      const data = await decodeBySharp(format, bytes, size, fit);
-      return { width: size, height: size, data };
-    }
+    if ((format === "svg" && svg === "trusted") || isOrdinary(header, bytes))
+      return decodeBySharp(format, bytes, size, fit);
     return new Promise((resolve, reject) => {
       // Each large picture takes much memory.
       const alone = header.width * header.height > ORDINARY_PIXELS;
@@ -161,9 +160,9 @@ function jpegScans(bytes: Uint8Array): number {
   return scans;
 }
 
-function settle({ size, resolve, reject }: Job, { first: kind, body }: Frame): void {
+function settle({ resolve, reject }: Job, { first: kind, second: width, body }: Frame): void {
   const message = () => new TextDecoder().decode(body);
-  if (kind === PIXELS) resolve({ width: size, height: size, data: body });
+  if (kind === PIXELS) resolve({ width, height: body.length / width / 3, data: body });
   else reject(kind === REFUSED ? new UserError(message()) : new Error(message()));
 }
 
@@ -217,7 +216,7 @@ class DecodingProcess {
     const second = FORMATS.indexOf(format) + 4 * FITS.indexOf(fit);
     const input = this.#child.stdin;
     input?.cork();
-    input?.write(frameHead({ id, first: size, second, body: bytes }));
+    input?.write(frameHead({ id, first: size ?? 0, second, body: bytes }));
     input?.write(bytes);
     input?.uncork();
   }

@@ -3,6 +3,7 @@
 import type { Metadata, Sharp, SharpOptions } from "sharp";
 import { UserError } from "./errors.js";
 import { checkPixels, damaged, MAX_PIXELS, type PictureFormat } from "./picture-header.js";
+import type { RgbImage } from "./platform.js";
 
 /** librsvg's default density, at which one SVG pixel is one image pixel. */
 const SVG_DENSITY = 72;
@@ -30,28 +31,30 @@ export function loadSharp(): Promise<Loader> {
 }
 
 /**
- * Decodes as specified by `ImageCodec.decode`, for bytes whose header has been checked. Returns size·size·3 bytes. Throws a
- * `UserError` if they cannot be decoded.
+ * Decodes as specified by `ImageCodec.decode`, for bytes whose header has been checked; with `size` null in the picture's own
+ * size. Throws a `UserError` if they cannot be decoded.
  */
 export async function decodeBySharp(
   format: PictureFormat,
   bytes: Uint8Array,
-  size: number,
+  size: number | null,
   fit: "contain" | "cover",
-): Promise<Uint8Array> {
+): Promise<RgbImage> {
   const sharp = await loadSharp();
   const options: SharpOptions = { failOn: "error", limitInputPixels: MAX_PIXELS };
-  if (format === "svg") options.density = await svgDensity(sharp, bytes, size, fit);
+  if (format === "svg" && size !== null) options.density = await svgDensity(sharp, bytes, size, fit);
   try {
-    const { data, info } = await sharp(bytes, options)
-      .autoOrient()
-      .flatten({ background: "#ffffff" })
-      .resize(size, size, { fit, background: "#ffffff" })
+    const flat = sharp(bytes, options).autoOrient().flatten({ background: "#ffffff" });
+    const { data, info } = await (size === null
+      ? flat
+      : flat.resize(size, size, { fit, background: "#ffffff" })
+    )
       .toColourspace("srgb")
       .raw({ depth: "uchar" })
       .toBuffer({ resolveWithObject: true });
     if (info.channels !== 3) throw new Error(`${info.channels} channels after conversion to RGB`);
-    return new Uint8Array(data.buffer, data.byteOffset, data.length);
+    const { width, height } = info;
+    return { width, height, data: new Uint8Array(data.buffer, data.byteOffset, data.length) };
   } catch (error) {
     throw unreadable(format, error);
   }

@@ -1,6 +1,6 @@
 import { UserError } from "../platform/errors.js";
 import { shown } from "../platform/shown.js";
-import { fixLength, type Tokenizer } from "./tokenizer.js";
+import { fixLength, type Span, type Tokenizer } from "./tokenizer.js";
 
 const END = "[END]";
 /** Stands in a caption for a word missing from the vocabulary. No text has it as a word: brackets are signs. */
@@ -251,7 +251,7 @@ export class WordTokenizer implements Tokenizer {
   }
 
   /** Every token is a word. */
-  spans(ids: ArrayLike<number>): { from: number; to: number }[] {
+  spans(ids: ArrayLike<number>): Span[] {
     return Array.from({ length: ids.length }, (_, from) => ({ from, to: from + 1 }));
   }
 

@@ -86,7 +86,7 @@ export async function writeReport(
       "Image tokenizer parameters": captioner.imageTokenizer.parameterCount,
       "Decoder parameters": captioner.decoder.parameterCount,
       "Training pictures": dataset.splits.train!.length,
-      Words: captioner.tokenizer.vocabularySize,
+      [captioner.tokenizer.endsWord ? "Tokens" : "Words"]: captioner.tokenizer.vocabularySize,
     },
     samples: samples.length > 0 ? [{ title: "Captions of held-out pictures", items: samples }] : [],
     sheets: [

@@ -67,7 +67,8 @@ export async function measureCosts(
   captioning.dispose();
   if (!goesOn({ vqvaeStep, decoderStep })) return null;
 
-  const pictures = new Uint8Array(imagesPerBatch * data.imageSize ** 2 * 3);
+  const atOnce = imageTokenizer.picturesAtOnce ?? imagesPerBatch;
+  const pictures = new Uint8Array(atOnce * data.imageSize ** 2 * 3);
   const encode = await secondsOf(() => captioner.encodeAll(pictures));
   const codes = new Uint32Array(imagesPerBatch * positions);
   const steps = Math.min(2, sampling.steps);
@@ -86,7 +87,7 @@ export async function measureCosts(
   return {
     vqvaeStep,
     decoderStep,
-    encode: encode / imagesPerBatch,
+    encode: encode / atOnce,
     caption: (captions / imagesPerBatch) * (sampling.steps / steps),
     bound: bounds / imagesPerBatch,
   };

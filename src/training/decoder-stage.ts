@@ -25,7 +25,7 @@ const captionStream = 0x66757274;
  * each batch, and may throw.
  */
 export async function trainingCodes(
-  { captioner, dataset, config }: StageContext,
+  { captioner, dataset, config }: Pick<StageContext, "captioner" | "dataset" | "config">,
   onProgress: (done: number, total: number) => void,
 ): Promise<Uint32Array> {
   const { size } = dataset;

@@ -8,6 +8,7 @@ import type { Files } from "../platform/platform.js";
 import type { Progress } from "../report/progress.js";
 import { type FoundCheckpoint, latestCheckpoint } from "./checkpoint.js";
 import { decoderStage, trainingCodes } from "./decoder-stage.js";
+import { loadFrozenTokenizer } from "./frozen-tokenizer.js";
 import { runStage, type StageOptions } from "./loop.js";
 import { tokenizerStage } from "./tokenizer-stage.js";
 import type { Stage, StageContext, Trainer } from "./trainer.js";
@@ -45,6 +46,11 @@ export interface PipelineOptions {
   resume: boolean;
   /** Default: both. `decoder` alone takes the trained image tokenizer from the run's checkpoint. */
   stages?: readonly Stage[];
+  /**
+   * Called when a stage's network has its random weights, to set those that come from elsewhere (`loadTokenTable`). Not called
+   * where a checkpoint sets them.
+   */
+  initialised?(stage: Stage): Promise<void> | undefined;
   /** Called when training has ended or was interrupted, while the networks have the weights for use. */
   ended?(outcome: "finished" | "interrupted"): Promise<void>;
 }
@@ -56,12 +62,12 @@ export interface PipelineOptions {
 export async function trainCaptioner(
   context: StageContext,
   watcher: Watcher,
-  { resume, stages = ["vqvae", "decoder"], ended }: PipelineOptions,
+  { resume, stages = ["vqvae", "decoder"], initialised, ended }: PipelineOptions,
 ): Promise<"finished" | "interrupted"> {
   const { captioner, dataset } = context;
   if (captioner.trainsTokenizer) {
     if (stages.includes("vqvae")) {
-      const start = await startOf("vqvae", context, resume);
+      const start = await startOf("vqvae", context, { resume, initialised });
       const trainer = tokenizerStage(context);
       try {
         const outcome = await runTracked(trainer, context, watcher, start);
@@ -73,7 +79,7 @@ export async function trainCaptioner(
         trainer.dispose();
       }
     } else await loadTrainedTokenizer(context);
-  } else captioner.initialise([captioner.imageTokenizer]);
+  } else await loadFrozenTokenizer(context);
   const pictures = { label: "codes", total: dataset.splits.train!.length, unit: "pictures" };
   const codes = await watcher.track(pictures, (progress) =>
     trainingCodes(context, (done) => {
@@ -81,7 +87,7 @@ export async function trainCaptioner(
       watcher.goOn?.();
     }),
   );
-  const start = await startOf("decoder", context, resume);
+  const start = await startOf("decoder", context, { resume, initialised });
   const trainer = await decoderStage(context, codes);
   try {
     const outcome = await runTracked(trainer, context, watcher, start);
@@ -99,13 +105,20 @@ export async function trainCaptioner(
  */
 async function startOf(
   stage: Stage,
-  { captioner, platform, run }: StageContext,
-  resume: boolean,
+  { captioner, platform, run, config }: StageContext,
+  { resume, initialised }: { resume: boolean; initialised: PipelineOptions["initialised"] },
 ): Promise<StageOptions["resume"]> {
   const network = stage === "vqvae" ? captioner.imageTokenizer : captioner.decoder;
   const found = resume ? await latestCheckpoint(platform.files, run.checkpointFolder(stage)) : null;
   if (found?.checkpoint) captioner.unset.delete(network);
-  else captioner.initialise([network]);
+  else {
+    captioner.initialise([network]);
+    if (stage === "decoder" && config.decoder.tokenEmbedding === "clip" && !initialised)
+      throw new UserError(
+        "decoder.tokenEmbedding=clip needs CLIP's token table, which this program does not read: give trainCaptioner `initialised`, with `loadTokenTable`",
+      );
+    await initialised?.(stage);
+  }
   return found ? handOver(found) : false;
 }
 

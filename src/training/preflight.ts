@@ -84,11 +84,12 @@ export function tryRun(captioner: Captioner): void {
     }
   });
   const { side } = decoder.shape;
+  const atOnce = imageTokenizer.picturesAtOnce ?? pictures;
   attempt("measuring pictures", memory.tokenizer.use, () =>
     planned(gpu, () => {
       noGrad(() => {
-        imageTokenizer.encode(untracked(gpu, [pictures, imageSize, imageSize, 3], "f32", "images"));
-        imageTokenizer.decode(untracked(gpu, [pictures, side * side], "u32", "codes"));
+        imageTokenizer.encode(untracked(gpu, [atOnce, imageSize, imageSize, 3], "f32", "images"));
+        imageTokenizer.decode(untracked(gpu, [atOnce, side * side], "u32", "codes"));
       });
     }),
   );

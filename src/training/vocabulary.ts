@@ -5,7 +5,7 @@ import type { Dataset } from "../data/dataset.js";
 import type { RunFolder } from "../io/run-folder.js";
 import { UserError } from "../platform/errors.js";
 import { type JsonRecord, parseJsonRecord, toJson } from "../platform/json.js";
-import type { Files, Platform } from "../platform/platform.js";
+import type { Files, FolderFiles, Platform } from "../platform/platform.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 import { tokenizerFromJSON, tokenizers } from "../text/tokenizers.js";
 import { latestCheckpoint } from "./checkpoint.js";
@@ -13,10 +13,20 @@ import { type RunData, vocabularyHash } from "./run-data.js";
 
 const vocabularyFile = "vocabulary.json";
 
-/** The tokenizer of a run, of the kind that its configuration names, for the training captions of a data set. */
-export function buildVocabulary(dataset: Dataset, config: Config): Tokenizer {
+/**
+ * The tokenizer of a run, of the kind that its configuration names, for the training captions of a data set. `files` has the
+ * vocabulary that the configuration names.
+ */
+export async function buildVocabulary(
+  dataset: Dataset,
+  { data }: Pick<Config, "data">,
+  files: FolderFiles,
+): Promise<Tokenizer> {
   const captions = (dataset.splits.train ?? []).flatMap((record) => dataset.records[record]!.captions);
-  return tokenizers.get(config.data.tokenizer).build(captions, { minimumCount: config.data.minCount });
+  return tokenizers.get(data.tokenizer).build(captions, {
+    minimumCount: data.minCount,
+    vocabulary: data.vocabulary === "" ? null : { path: data.vocabulary, files },
+  });
 }
 
 /** Reads the vocabulary from a run's folder; null if the file is not there. */
@@ -41,7 +51,7 @@ export async function runVocabulary(
 ): Promise<Tokenizer> {
   const kept = await readVocabulary(files, run.path);
   if (kept) return kept;
-  const tokenizer = buildVocabulary(dataset, config);
+  const tokenizer = await buildVocabulary(dataset, config, files);
   await writeVocabulary(files, run.path, tokenizer);
   return tokenizer;
 }
@@ -72,7 +82,7 @@ export async function resumedVocabulary(
     trained = true;
     const { vocabulary } = checkpoint.state;
     if (vocabulary !== undefined) {
-      const tokenizer = tokenizerFromJSON(vocabulary, `${path}/state.json`);
+      const tokenizer = await tokenizerFromJSON(vocabulary, `${path}/state.json`);
       return { tokenizer, restored: path };
     }
   }
@@ -80,9 +90,9 @@ export async function resumedVocabulary(
   if (await files.exists(weights)) {
     const record = parseJsonRecord(await files.readText(weights), weights);
     if (record.tokenizer !== undefined)
-      return { tokenizer: tokenizerFromJSON(record.tokenizer, weights), restored: weights };
+      return { tokenizer: await tokenizerFromJSON(record.tokenizer, weights), restored: weights };
   }
-  const tokenizer = buildVocabulary(dataset, config);
+  const tokenizer = await buildVocabulary(dataset, config, files);
   const same = before !== null && (await vocabularyHash(tokenizer, hash)) === before.vocabulary;
   if (same || (!trained && otherData)) return { tokenizer, restored: "the captions" };
   throw new UserError(

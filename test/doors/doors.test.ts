@@ -178,7 +178,7 @@ test("settings of networks belong to runs that have them", async (t) => {
 });
 
 test("words of a tokenizer of characters are spans of tokens", async (t) => {
-  const tokenizer = characters.build(["red ant"], { minimumCount: 1 });
+  const tokenizer = await characters.build(["red ant"], { minimumCount: 1 });
   const ids = tokenizer.encodeFixed("red ant", 9);
   t.same(
     tokenizer.spans(ids),

@@ -1,6 +1,7 @@
 /** All deliberate mistakes, by field. */
 
 import { bound } from "./bound.js";
+import { clip } from "./clip.js";
 import { data } from "./data.js";
 import { engine } from "./engine.js";
 import { evaluation } from "./evaluation.js";
@@ -15,17 +16,20 @@ import { page } from "./page.js";
 import { shaders } from "./shaders.js";
 import { training } from "./training.js";
 import { weightFiles } from "./weight-files.js";
+import { vqgan } from "./vqgan.js";
 
 export const fields: readonly Field[] = [
   { name: "shaders", mutations: shaders },
   { name: "engine", mutations: engine },
   { name: "networks", mutations: networks },
+  { name: "vqgan", mutations: vqgan },
   { name: "more ops", mutations: ops },
   { name: "mathematics", mutations: mathematics },
   { name: "bound", mutations: bound },
   { name: "training", mutations: training },
   { name: "data", mutations: data },
   { name: "evaluation", mutations: [...evaluation, ...evaluationStatistics] },
+  { name: "CLIP", mutations: clip },
   { name: "files", mutations: files },
   { name: "weight files", mutations: weightFiles },
   { name: "page", mutations: page },

@@ -56,8 +56,8 @@ export function condition(
   const table = vectors
     ? linear(vectors, get(weights, "codeProjection.weight"), get(weights, "codeProjection.bias"))
     : get(weights, "codeTable");
-  const rows = get(weights, "codeRows");
-  const columns = get(weights, "codeColumns");
+  const own = weights.get("codePlaces");
+  const [rows, columns] = own ? [] : [get(weights, "codeRows"), get(weights, "codeColumns")];
   const output = new Float64Array(codes.length * dim);
   for (let n = 0; n < codes.length; n++) {
     const id = codes[n]!;
@@ -66,7 +66,10 @@ export function condition(
     for (let c = 0; c < dim; c++) {
       const content = id === size.codes ? mask![c]! : table[id * dim + c]!;
       output[n * dim + c] =
-        content + rows[Math.floor(place / side) * dim + c]! + columns[(place % side) * dim + c]!;
+        content +
+        (own
+          ? own[place * dim + c]!
+          : rows![Math.floor(place / side) * dim + c]! + columns![(place % side) * dim + c]!);
     }
   }
   return output;
@@ -177,5 +180,13 @@ export function decoder(
 
     x = plus(x, layer(gelu2(layer(norm(x, name("norm")), name("up"))), name("down")));
   }
-  return layer(norm(x, "norm"), "head");
+  const last = norm(x, "norm");
+  if (weights.has("head.weight")) return layer(last, "head");
+  // The head shares the table of tokens: logit m = ⟨hidden, row m⟩ + bias m.
+  const bias = get(weights, "head.bias");
+  const tokens = get(weights, "tokens");
+  const shared = new Float64Array(dim * bias.length);
+  for (let m = 0; m < bias.length; m++)
+    for (let c = 0; c < dim; c++) shared[c * bias.length + m] = tokens[m * dim + c]!;
+  return linear(last, shared, bias);
 }

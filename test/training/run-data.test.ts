@@ -34,8 +34,8 @@ function dataset(
 }
 
 /** With the vocabulary of the plain data set unless told otherwise, as a run keeps it. */
-const describe = (of: Dataset, words: Dataset = dataset()) =>
-  describeData(of, buildVocabulary(words, config), hash);
+const describe = async (of: Dataset, words: Dataset = dataset()) =>
+  describeData(of, await buildVocabulary(words, config, new MemoryFiles()), hash);
 
 t.test("differences are told item by item", async (t) => {
   const before = await describe(dataset());
@@ -106,7 +106,7 @@ t.test("a lost vocabulary is restored from a checkpoint, and never made of other
   const files = new MemoryFiles();
   const run = await RunFolder.create(files, "run", {});
   const data = dataset();
-  const own = buildVocabulary(data, config);
+  const own = await buildVocabulary(data, config, files);
   const before = await describe(data);
   const zebra = dataset((records) => (records[1] = { ...records[1]!, captions: ["a zebra"] }));
   const resume = (of: Dataset, otherData = false, known: typeof before | null = before) =>

@@ -37,8 +37,11 @@ async function main(): Promise<void> {
   // The engine on the same device: the texture's codes, and the cross-attention of these words to them.
   const captioner = await Captioner.load("weights/emoji", { device });
   const watch = captioner.watch(texture, words);
-  for (const [i, word] of words.split(" ").entries())
-    overlay.add(new Option(`attention of “${word}”`, `${i}`));
+  // A row of the attention belongs to a token; a word's first stands for it.
+  const { tokenizer } = captioner;
+  const tokens = tokenizer.encode(words);
+  for (const { from, to } of tokenizer.spans(tokens))
+    overlay.add(new Option(`attention of “${tokenizer.decode(tokens.slice(from, to))}”`, `${from}`));
   overlay.value = "1";
 
   // Its results are buffers, bound like any other. Every look writes to the same buffers.

@@ -1,11 +1,16 @@
 /** Edits one word of a caption: lock, mask or replace it. */
 
-import type { DenoiseStep, Tokenizer } from "../../dist/index.js";
+import type { Tokenizer } from "../../dist/index.js";
+import type { Word } from "./caption-words.js";
 import { button, h, percent } from "./dom.js";
 import { Messages } from "./messages.js";
 import type { Mark } from "./word-row.js";
 
+/** Most alternatives listed for a word. */
+const alternatives = 6;
+
 export interface WordEdit {
+  /** The word's first token. */
   position: number;
   /** Null removes the mark. */
   mark: Mark | null;
@@ -29,26 +34,23 @@ export class WordEditor {
     this.element.hidden = true;
   }
 
-  /** Shows the choices for a position of the last step. */
-  show(position: number, step: DenoiseStep, mark: Mark | undefined, tokenizer: Tokenizer): void {
-    const word = step.words[position]!;
+  /** Shows the choices for a word of the last step; `index` counts the words before it. */
+  show(index: number, shown: Word, mark: Mark | undefined, tokenizer: Tokenizer): void {
+    const { text: word, from: position } = shown;
     const edit = (mark: Mark | null) => this.onEdit({ position, mark });
     const toggle = (text: string, on: boolean, mark: Mark) =>
       button(text, () => edit(on ? null : mark), { "aria-pressed": String(on) });
     const said = mark?.kind === "locked" ? mark.word : word;
     const name = (word: string) => (word === "[END]" ? "end of the caption" : word);
+    const listed = shown.alternatives.filter((other) => other.word !== "[UNK]").slice(0, alternatives);
     this.element.hidden = false;
-    this.element.setAttribute("aria-label", `Position ${position + 1}: ${name(said)}`);
+    this.element.setAttribute("aria-label", `Position ${index + 1}: ${name(said)}`);
     this.element.replaceChildren(
       h(
         "div",
         { class: "row" },
-        h("strong", {}, `${position + 1}: ${name(said)}`),
-        h(
-          "span",
-          { class: "quiet" },
-          `probability of “${name(word)}”: ${percent(step.probabilities[position]!)}`,
-        ),
+        h("strong", {}, `${index + 1}: ${name(said)}`),
+        h("span", { class: "quiet" }, `probability of “${name(word)}”: ${percent(shown.probability)}`),
         ...(word === "[UNK]" ? [] : [toggle("Lock", mark?.kind === "locked", { kind: "locked", word })]),
         toggle("Mask", mark?.kind === "masked", { kind: "masked" }),
         button("Close", this.onClose, { class: "plain" }),
@@ -57,7 +59,7 @@ export class WordEditor {
         "div",
         { class: "row alternatives", role: "group", "aria-label": "Alternatives at this position" },
         h("span", { class: "quiet" }, "Instead:"),
-        ...step.alternatives[position]!.filter((other) => other.word !== "[UNK]").map((other) => {
+        ...listed.map((other) => {
           const item = button("", () => edit({ kind: "locked", word: other.word }), {
             "aria-pressed": String(mark?.kind === "locked" && mark.word === other.word),
           });
@@ -83,13 +85,14 @@ export class WordEditor {
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const word = input.value.trim();
-      if (tokenizer.encode(word).length !== 1) messages.show("word", "Type a single word.");
+      const tokens = tokenizer.encode(word);
+      if (tokenizer.spans(tokens).length !== 1) messages.show("word", "Type a single word.");
       else if (tokenizer.unknownWords(word).length > 0)
         messages.show(
           "word",
           `“${word}” is not among the ${tokenizer.vocabularySize} words that this model knows.`,
         );
-      else use(tokenizer.word(tokenizer.encode(word)[0]!));
+      else use(tokenizer.decode(tokens));
     });
     return form;
   }

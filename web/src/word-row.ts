@@ -1,14 +1,14 @@
-/** The L positions of a caption at one denoising step. */
+/** The words of a caption at one denoising step. */
 
-import type { DenoiseStep } from "../../dist/index.js";
+import { markOf, type Word } from "./caption-words.js";
 import { h } from "./dom.js";
 
 export interface WordRowOptions {
   label: string;
-  /** Makes the words buttons. Called with the position that is pressed. */
-  onPress?: (position: number) => void;
-  /** Called with the position that gets the pointer or the focus; null when it leaves. */
-  onPoint?: (position: number | null) => void;
+  /** Makes the words buttons. Called with the index of the word that is pressed. */
+  onPress?: (index: number) => void;
+  /** Called with the index of the word that gets the pointer or the focus; null when it leaves. */
+  onPoint?: (index: number | null) => void;
 }
 
 /** A word that the user locked, replaced or masked. */
@@ -24,18 +24,17 @@ export class WordRow {
     this.element = h("ol", { class: "words", "aria-label": options.label });
   }
 
-  /** Shows a step, the user's marks and the position that is being edited. */
+  /** Shows the words of a step, the user's marks by token, and the index of the word that is being edited. */
   show(
-    step: DenoiseStep | null,
+    words: readonly Word[],
     marks: ReadonlyMap<number, Mark> = new Map(),
     chosen: number | null = null,
   ): void {
-    const words = step?.words ?? [];
     this.grow(words.length);
-    const end = words.findIndex((word, i) => marks.get(i) === undefined && word === "[END]");
-    words.forEach((word, i) => {
+    const end = words.findIndex((word) => markOf(marks, word) === undefined && word.text === "[END]");
+    words.forEach(({ text: word, probability }, i) => {
       const element = this.words[i]!;
-      const mark = marks.get(i);
+      const mark = markOf(marks, words[i]!);
       const shown = mark?.kind === "masked" ? "[MASK]" : mark?.kind === "locked" ? mark.word : word;
       const kind = shown === "[MASK]" ? "mask" : shown === "[END]" ? "end" : "word";
       element.textContent = kind === "mask" ? "[MASK]" : kind === "end" ? "end" : shown;
@@ -44,7 +43,6 @@ export class WordRow {
       element.dataset.past = String(end >= 0 && i > end);
       element.dataset.mark = mark?.kind ?? "";
       element.style.removeProperty("--weight");
-      const probability = step!.probabilities[i]!;
       element.style.setProperty("--sure", kind === "mask" ? "0" : probability.toFixed(3));
       const spoken = kind === "mask" ? "masked" : kind === "end" ? "end of the caption" : shown;
       const marked = mark ? `, ${mark.kind}` : "";
@@ -62,7 +60,7 @@ export class WordRow {
     });
   }
 
-  /** Underlines the words that differ from another caption's at the same position; null: none. */
+  /** Underlines the words that differ from another caption's with the same index; null: none. */
   compare(others: readonly string[] | null): void {
     this.words.forEach((element, i) => {
       const word = element.dataset.word;
@@ -71,8 +69,8 @@ export class WordRow {
   }
 
   /** Focuses a word. */
-  focus(position: number): void {
-    this.words[position]?.focus();
+  focus(index: number): void {
+    this.words[index]?.focus();
   }
 
   private grow(count: number): void {

@@ -12,9 +12,10 @@ export class LayerNorm extends Module {
   readonly weight: Tensor;
   readonly bias: Tensor;
 
-  constructor(gpu: Gpu, channels: number) {
+  /** `scale`: the initial weight. */
+  constructor(gpu: Gpu, channels: number, scale = 1) {
     super(gpu);
-    this.weight = this.parameter("weight", [channels], constant(1));
+    this.weight = this.parameter("weight", [channels], constant(scale));
     this.bias = this.parameter("bias", [channels], constant(0));
   }
 

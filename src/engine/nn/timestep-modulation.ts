@@ -5,7 +5,7 @@ import { contiguous } from "../ops/copy.js";
 import { embedding } from "../ops/embedding.js";
 import { modulation } from "../ops/modulation.js";
 import type { Tensor } from "../tensor/tensor.js";
-import { constant, normal } from "./initialisers.js";
+import { constant, type Initialiser, normal } from "./initialisers.js";
 import { Module } from "./module.js";
 
 /**
@@ -20,12 +20,14 @@ export class TimestepModulation extends Module {
   readonly #weight: Tensor;
   readonly #bias: Tensor;
 
-  constructor(gpu: Gpu, timesteps: number, layers: number, channels: number) {
+  /** `fixed`: the embedding of t, not trained, in place of a learned one; of the shape [timesteps + 1, layers · channels]. */
+  constructor(gpu: Gpu, timesteps: number, layers: number, channels: number, fixed?: Initialiser) {
     super(gpu);
     this.#layers = layers;
     this.#channels = channels;
     // Row t is for time t; row 0, clean data, is never looked up.
-    this.#table = this.parameter("table", [timesteps + 1, layers * channels], normal(1), { decay: false });
+    const options = { decay: false, trained: !fixed };
+    this.#table = this.parameter("table", [timesteps + 1, layers * channels], fixed ?? normal(1), options);
     this.#weight = this.parameter("weight", [layers, channels, 2 * channels], normal(0.02));
     this.#bias = this.parameter("bias", [layers, 1, 2 * channels], constant(0), { decay: false });
   }

@@ -6,23 +6,25 @@
 
 import type { Gpu } from "../../engine/gpu/gpu.js";
 import type { Float } from "../../engine/gpu/kernel.js";
-import { fanIn, normal } from "../../engine/nn/initialisers.js";
+import { constant, fanIn, normal } from "../../engine/nn/initialisers.js";
 import { LayerNorm } from "../../engine/nn/layer-norm.js";
 import { Linear } from "../../engine/nn/linear.js";
 import { Module } from "../../engine/nn/module.js";
 import { TimestepModulation } from "../../engine/nn/timestep-modulation.js";
 import { crossAttention, selfAttention } from "../../engine/ops/attention.js";
-import { concat } from "../../engine/ops/copy.js";
+import { cast, concat } from "../../engine/ops/copy.js";
 import { dropout } from "../../engine/ops/dropout.js";
 import { add } from "../../engine/ops/elementwise.js";
 import { embedding } from "../../engine/ops/embedding.js";
 import type { Head } from "../../engine/ops/head-loss.js";
 import { adaLayerNorm } from "../../engine/ops/layer-norm.js";
+import { linear } from "../../engine/ops/matmul.js";
 import type { Rng } from "../../engine/ops/rng.js";
 import { checkpoint } from "../../engine/tensor/autograd.js";
 import { ShapeError } from "../../engine/tensor/errors.js";
 import { type Tensor, zeros } from "../../engine/tensor/tensor.js";
 import { ConditionEncoder } from "./condition-encoder.js";
+import { onlyMask, sinusoids, TABLE_SPREAD } from "./tables.js";
 
 /** Sizes of the caption decoder. */
 export interface DecoderShape {
@@ -48,6 +50,15 @@ export interface DecoderShape {
   dropout: number;
   /** Width of a code vector if the decoder uses the tokenizer's code vectors; null: it learns a separate table. */
   codeDim: number | null;
+  /**
+   * The table that the network reads tokens from: its own (default); its own, whose first M rows are the head's weights too; or
+   * CLIP's, which is not trained and which `loadTokenTable` sets.
+   */
+  tokenEmbedding?: "learned" | "tied" | "clip";
+  /** The embedding of t for the adaptive norms: a learned table for each (default), or sinusoids, which are not trained. */
+  timeEmbedding?: "learned" | "sinusoidal";
+  /** What tells the places of the code grid apart: a vector for the row and one for the column (default), or one for each. */
+  codePositions?: "grid" | "each";
   /** Content of a masked condition position: a learned vector at its place, or zeros. */
   filler: "learned" | "zeros";
   /**
@@ -178,13 +189,14 @@ export class Decoder extends Module {
   private readonly codeTable: Tensor | null;
   private readonly codeProjection: Linear | null;
   private readonly codeMask: Tensor | null;
-  private readonly codeRows: Tensor;
-  private readonly codeColumns: Tensor;
+  /** Vectors of the grid's rows and columns, or of its places. */
+  private readonly codePlaces: readonly [rows: Tensor, columns: Tensor] | readonly [places: Tensor];
   private readonly conditionEncoder: ConditionEncoder | null;
   private readonly modulation: TimestepModulation;
   private readonly blocks: DecoderBlock[];
   private readonly norm: LayerNorm;
-  private readonly head: Linear<Float>;
+  /** The last layer; one that shares the table of tokens has a bias only. */
+  private readonly head: Linear<Float> | { readonly bias: Tensor };
   private readonly codeVectors: Tensor | null;
 
   /** `codeVectors` `[K, codeDim]`: the tokenizer's frozen codebook, needed if `shape.codeDim` is set. */
@@ -201,30 +213,46 @@ export class Decoder extends Module {
     }
     this.shape = shape;
     this.codeVectors = codeVectors;
-    const table = (name: string, rows: number) =>
-      this.parameter(name, [rows, dim], normal(0.5), { decay: false });
-    this.tokens = table("tokens", vocabulary + 1);
+    const table = (name: string, rows: number, initialiser = normal(TABLE_SPREAD), trained = true) =>
+      this.parameter(name, [rows, dim], initialiser, { decay: false, trained });
+    const { tokenEmbedding = "learned", timeEmbedding, codePositions } = shape;
+    this.tokens =
+      tokenEmbedding === "clip"
+        ? table("tokens", vocabulary + 1, onlyMask, false)
+        : table("tokens", vocabulary + 1);
     this.positions = table("positions", length);
     const learned = shape.filler === "learned";
     this.codeTable = codeDim === null ? table("codeTable", codes) : null;
     this.codeProjection =
       codeDim === null ? null : this.child("codeProjection", new Linear(gpu, codeDim, dim));
     this.codeMask = learned ? table("codeMask", 1) : null;
-    this.codeRows = table("codeRows", side);
-    this.codeColumns = table("codeColumns", side);
+    this.codePlaces =
+      codePositions === "each"
+        ? [table("codePlaces", side * side)]
+        : [table("codeRows", side), table("codeColumns", side)];
     this.conditionEncoder =
       shape.conditionBlocks + shape.summaryTokens > 0
         ? this.child("conditionEncoder", new ConditionEncoder(gpu, { ...shape, positions: side * side }))
         : null;
     this.modulation = this.child(
       "modulation",
-      new TimestepModulation(gpu, shape.timesteps, 2 * shape.blocks, dim),
+      new TimestepModulation(
+        gpu,
+        shape.timesteps,
+        2 * shape.blocks,
+        dim,
+        timeEmbedding === "sinusoidal" ? sinusoids(dim) : undefined,
+      ),
     );
     this.blocks = Array.from({ length: shape.blocks }, (_, i) =>
       this.child(`block${i}`, new DecoderBlock(gpu, shape)),
     );
-    this.norm = this.child("norm", new LayerNorm(gpu, dim));
-    this.head = this.child("head", new Linear(gpu, dim, vocabulary, { dtype: shape.precision }));
+    const isTied = tokenEmbedding === "tied";
+    // The rows of a table are longer than the columns of a head: logits begin as large with both.
+    this.norm = this.child("norm", new LayerNorm(gpu, dim, isTied ? 1 / (TABLE_SPREAD * Math.sqrt(dim)) : 1));
+    this.head = isTied
+      ? { bias: this.parameter("head.bias", [vocabulary], constant(0)) }
+      : this.child("head", new Linear(gpu, dim, vocabulary, { dtype: shape.precision }));
   }
 
   /** y [B, S] with K for a masked position → [B, S, d]: the vector of the code plus that of its place in the grid. */
@@ -233,11 +261,13 @@ export class Decoder extends Module {
     return this.gpu.scope(() => {
       const known = this.codeTable ?? this.codeProjection!.forward(this.codeVectors!);
       const table = concat([known, this.codeMask ?? zeros(this.gpu, [1, dim], "f32", "codeMask")], 0);
-      const places = add(this.codeRows.reshape([side, 1, dim]), this.codeColumns.reshape([1, side, dim]));
-      const positions = places.reshape([side * side, dim]);
+      const [rows, columns] = this.codePlaces;
+      const places = columns
+        ? add(rows.reshape([side, 1, dim]), columns.reshape([1, side, dim])).reshape([side * side, dim])
+        : rows;
       // A filler of zeros adds nothing at all, not even the place.
       const zeroId = this.codeMask ? undefined : this.shape.codes;
-      return embedding(table, codes, { positions, zeroId });
+      return embedding(table, codes, { positions: places, zeroId });
     });
   }
 
@@ -266,7 +296,17 @@ export class Decoder extends Module {
    * B = R·P the captions i·R … i·R + R-1 are of picture i.
    */
   forward(xt: Tensor<"u32">, t: Tensor<"u32">, condition: PreparedCondition, call: DecoderCall = {}): Tensor {
-    return this.gpu.scope(() => this.head.forward(this.beforeHead(xt, t, condition, call).hidden));
+    return this.gpu.scope(() => {
+      const { hidden, weight, bias } = this.beforeHead(xt, t, condition, call);
+      return linear(hidden, weight, bias);
+    });
+  }
+
+  /** The weights of the head, [d, M]. */
+  private headWeight(): Tensor<Float> {
+    if ("weight" in this.head) return this.head.weight;
+    const weight = this.tokens.slice(0, 0, this.shape.vocabulary).transpose();
+    return this.shape.precision === "f16" ? cast(weight, "f16") : weight;
   }
 
   /** The same without the last product, which training leaves to the loss, because all logits at once can be too large. */
@@ -303,6 +343,6 @@ export class Decoder extends Module {
       });
       return this.norm.forward(x, { output: this.shape.precision });
     });
-    return { hidden, weight: this.head.weight, bias: this.head.bias };
+    return { hidden, weight: this.headWeight(), bias: this.head.bias };
   }
 }

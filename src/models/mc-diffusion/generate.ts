@@ -53,7 +53,7 @@ export function* generate(
       at: hold(repeated(decoder, words.at, batch, "fixed positions")),
       words: hold(repeated(decoder, words.words, batch, "fixed words")),
     };
-    const penalty = penaltyOf(decoder, endId, banned, words?.gap);
+    const penalty = penaltyOf(decoder, endId, banned, words);
     if (penalty) hold(penalty);
     const start = from ? hold(repeated(decoder, from.tokens, batch, "x_t")) : null;
     yield* denoise({
@@ -83,19 +83,22 @@ export function* generate(
 }
 
 /**
- * Penalties [L, M] to add to the logits so that no caption holds a banned token or ends in a gap; null if nothing is excluded.
+ * Penalties [L, M] to add to the logits so that no caption holds a banned token, ends in a gap, or has half a word before given
+ * ones; null if nothing is excluded.
  */
 function penaltyOf(
   { gpu, shape: { length, vocabulary } }: Decoder,
   endId: number,
   banned: readonly number[],
-  gap: GivenWords["gap"] | undefined,
+  words: GivenWords | null,
 ): Tensor | null {
-  if (banned.length === 0 && !gap) return null;
+  if (banned.length === 0 && !words) return null;
   const penalty = new Float32Array(length * vocabulary);
   for (let i = 0; i < length; i++) {
     for (const token of banned) penalty[i * vocabulary + token] = impossible;
-    if (gap?.[i]) penalty[i * vocabulary + endId] = impossible;
+    if (words?.gap[i]) penalty[i * vocabulary + endId] = impossible;
+    if (words?.ending?.at[i])
+      for (const token of words.ending.unfinished) penalty[i * vocabulary + token] = impossible;
   }
   return fromArray(gpu, penalty, [length, vocabulary], "f32", "impossible words");
 }

@@ -19,6 +19,9 @@ const SIZES = [
   "conditionBlocks",
   "summaryTokens",
   "conditionEmbedding",
+  "codePositions",
+  "tokenEmbedding",
+  "timeEmbedding",
 ];
 const PROCESS = ["schedule", "timesteps", "filler", "importanceSampling"];
 
@@ -38,6 +41,8 @@ export const mcDiffusion: CaptionDecoderKind = {
     const headWidth = decoder.dim / decoder.heads;
     if (headWidth % 4 !== 0 || headWidth > 512)
       return `decoder.dim=${decoder.dim} over decoder.heads=${decoder.heads} is ${headWidth}; a head needs a multiple of 4, at most 512`;
+    if (decoder.tokenEmbedding === "clip" && decoder.clipWeights === "")
+      return "decoder.tokenEmbedding=clip needs decoder.clipWeights, a file of CLIP's weights";
     if (sampling.steps > decoder.timesteps)
       return `sampling.steps=${sampling.steps} should be at most decoder.timesteps=${decoder.timesteps}`;
     return null;
@@ -52,12 +57,14 @@ export const mcDiffusion: CaptionDecoderKind = {
     const codeVectors = decoder.conditionEmbedding === "vectors" ? images.codeVectors : null;
     const { dim, blocks, heads, mlpRatio, conditionBlocks, summaryTokens, dropout, filler, timesteps } =
       decoder;
+    const { tokenEmbedding, timeEmbedding, codePositions } = decoder;
     const shape = {
       vocabulary,
       length: data.maxLength,
       codes: images.codeCount,
       side: images.side,
       ...{ timesteps, dim, blocks, heads, mlpRatio, conditionBlocks, summaryTokens, dropout, filler },
+      ...{ tokenEmbedding, timeEmbedding, codePositions },
       codeDim: codeVectors ? codeVectors.shape[1]! : null,
       precision: decoder.precision === "float16" ? ("f16" as const) : ("f32" as const),
     };

@@ -1,6 +1,6 @@
 /** Settings of the D3PM decoder and of the stage that trains a caption decoder: the section `decoder`. */
 
-import { type ConfigOf, choice, DECAYS, flag, integer, MANY, number } from "../../config/schema.js";
+import { type ConfigOf, choice, DECAYS, flag, integer, MANY, number, text } from "../../config/schema.js";
 import { schedulePresets } from "../../diffusion/schedule.js";
 
 export const mcDiffusionSettings = {
@@ -30,6 +30,25 @@ export const mcDiffusionSettings = {
     "vectors",
     ["codes", "vectors"],
     "the decoder's input for a code: a learned table by index, or the VQ-VAE's frozen code vector",
+  ),
+  codePositions: choice(
+    "grid",
+    ["grid", "each"],
+    "what tells the places of the code grid apart: a vector for the row and one for the column, or one for each place",
+  ),
+  tokenEmbedding: choice(
+    "learned",
+    ["learned", "clip", "tied"],
+    "the table that the decoder reads tokens from: learned; CLIP's, frozen, from decoder.clipWeights (paper); or learned and shared with the last layer",
+  ),
+  clipWeights: text(
+    "",
+    "file of weights with CLIP's token table, for decoder.tokenEmbedding=clip: OpenAI's or Hugging Face's layout",
+  ),
+  timeEmbedding: choice(
+    "learned",
+    ["learned", "sinusoidal"],
+    "the embedding of t in the adaptive norms: a learned table for each, or VQ-Diffusion's sinusoids",
   ),
   schedule: choice(
     "vq-diffusion-paper",

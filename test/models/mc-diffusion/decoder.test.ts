@@ -109,6 +109,13 @@ for (const [title, changes] of [
   ],
   ["two blocks over the condition", { codeDim, conditionBlocks: 2 }],
   ["a summary of the condition in three entries", { codeDim, summaryTokens: 3 }],
+  ["CLIP's table of tokens, frozen", { tokenEmbedding: "clip" }],
+  ["a table of tokens tied with the head", { tokenEmbedding: "tied" }],
+  [
+    "a vector for each place of the codes, sinusoids of the time",
+    { codePositions: "each", timeEmbedding: "sinusoidal" },
+  ],
+  ["a tied table in float16", { tokenEmbedding: "tied", precision: "f16" }],
   ["float16", { codeDim, conditionBlocks: 1, precision: "f16" }],
 ] as [string, Partial<DecoderShape>][]) {
   // The reference has the same float16 weights. What the layers hand on to each other is rounded by 2⁻¹¹ at most, in each of
@@ -162,7 +169,11 @@ for (const [title, changes] of [
 
     // Three elements of every parameter: the largest gradient, the first and one in the middle.
     const { rel, ofLargest } = tolerance.gradient;
-    for (const { name, tensor } of decoder.parameters()) {
+    for (const { name, tensor, trained } of decoder.parameters()) {
+      if (!trained) {
+        check.equal(tensor.grad, null, `${name} is frozen: no gradient`);
+        continue;
+      }
       const gradient = await tensor.grad!.read();
       const values = weights.get(name)!;
       const largest = gradient.reduce(
@@ -329,5 +340,60 @@ test("captions of one picture share its condition", async (check, gpu) => {
     () => say([...one, ...one].slice(0, 4 * places), 4),
     /condition for 4 pictures do not fit/,
     "4 pictures for 6 captions",
+  );
+});
+
+test("frozen tables begin as they should, and are not counted", async (check, gpu) => {
+  const decoder = new Decoder(gpu, { ...shape, tokenEmbedding: "clip", timeEmbedding: "sinusoidal" });
+  decoder.initialise(3);
+  const parameters = new Map(decoder.parameters().map((parameter) => [parameter.name, parameter]));
+  const tokens = await parameters.get("tokens")!.tensor.read();
+  const { vocabulary, dim, timesteps, blocks } = shape;
+  check.ok(
+    tokens.subarray(0, vocabulary * dim).every((value) => value === 0),
+    "no table is loaded yet",
+  );
+  check.ok(
+    tokens.subarray(vocabulary * dim).every((value) => value !== 0),
+    "[MASK] has a vector",
+  );
+  const times = await parameters.get("modulation.table")!.tensor.read();
+  const half = dim / 2;
+  const expected = Array.from({ length: times.length }, (_, i) => {
+    const [row, c] = [Math.floor(i / (2 * blocks * dim)), i % dim];
+    if (row === 0) return 0;
+    const angle = ((row - 1) / timesteps) * 4000 * Math.exp((-Math.log(10_000) * (c % half)) / (half - 1));
+    return c < half ? Math.sin(angle) : Math.cos(angle);
+  });
+  check.near(times, expected, { abs: 1e-6 }, "sinusoids of (t − 1)/T · 4000");
+  const all = new Decoder(gpu, shape);
+  const frozen = tokens.length + times.length;
+  check.equal(decoder.parameterCount, all.parameterCount - frozen, "trained parameters");
+  check.equal(parameters.get("tokens")!.trained, false, "the optimiser leaves the table alone");
+  all.dispose();
+  decoder.dispose();
+});
+
+test("a tied table is one parameter, and logits begin as large as with a head", async (check, gpu) => {
+  const sizes = { ...shape, dim: 96, vocabulary: 200 };
+  const spread = async (tokenEmbedding: "learned" | "tied") => {
+    const decoder = new Decoder(gpu, { ...sizes, tokenEmbedding });
+    decoder.initialise(1);
+    const given = inputs(gpu);
+    const logits = gpu.scope(() =>
+      noGrad(() => decoder.forward(given.xt, given.t, decoder.prepare(given.codes))),
+    );
+    const values = await logits.read();
+    const names = decoder.parameters().map(({ name }) => name);
+    for (const tensor of [logits, ...Object.values(given)]) tensor.dispose();
+    decoder.dispose();
+    return { names, size: Math.sqrt(values.reduce((sum, x) => sum + x * x, 0) / values.length) };
+  };
+  const [head, tied] = [await spread("learned"), await spread("tied")];
+  check.ok(head.names.includes("head.weight") && !tied.names.includes("head.weight"), "no second matrix");
+  check.ok(tied.names.includes("head.bias"), "but biases");
+  check.ok(
+    tied.size > 0.6 && tied.size < 1.5,
+    `logits of ${tied.size.toFixed(2)}, with a head ${head.size.toFixed(2)}`,
   );
 });

@@ -7,6 +7,7 @@ import {
   guidanceMethods,
 } from "../../../dist/index.js";
 import type { App } from "../app.js";
+import { attentionOf, markOf, type Word, wordsOf } from "../caption-words.js";
 import { CodeFigure } from "../code-figure.js";
 import { CodeGrid } from "../code-grid.js";
 import { button, field, h, percent } from "../dom.js";
@@ -17,7 +18,10 @@ import { Scrubber } from "../scrubber.js";
 import { WordEditor } from "../word-editor.js";
 import { type Mark, WordRow } from "../word-row.js";
 
+/** Tokens reported for each position, the end of a caption and the unknown word among them. */
 const alternatives = 6;
+/** The same where many of them are parts of words, which are not offered. */
+const alternativesOfPieces = 24;
 /** Number of words listed for the cell under the pointer. */
 const namedWords = 3;
 
@@ -53,7 +57,9 @@ class CaptionTab {
   private steps: DenoiseStep[] = [];
   /** The step shown; null: the last so far. */
   private index: number | null = null;
-  private readonly marks = new Map<number, Mark>();
+  /** The user's marks, each at the first token of its word. */
+  private marks = new Map<number, Mark>();
+  /** The index of the word that is being edited. */
   private chosen: number | null = null;
 
   constructor(panel: HTMLElement, app: App) {
@@ -66,8 +72,8 @@ class CaptionTab {
     });
     this.row = new WordRow({
       label: "Caption",
-      onPress: (position) => this.choose(this.chosen === position ? null : position),
-      onPoint: (position) => this.pointAtWord(position),
+      onPress: (index) => this.choose(this.chosen === index ? null : index),
+      onPoint: (index) => this.pointAtWord(index),
     });
     this.scrubber = new Scrubber((index) => {
       this.index = index === this.steps.length - 1 ? null : index;
@@ -157,7 +163,7 @@ class CaptionTab {
         this.figure.show(this.encoded, captioner.config.vqvae.codes);
       } else this.settings.nextSeed();
       signal.throwIfAborted();
-      const words = this.words(captioner);
+      const words = this.given(captioner);
       const chain = this.settings.chain();
       this.steps = [];
       this.index = null;
@@ -167,7 +173,8 @@ class CaptionTab {
       this.choose(null);
       const began = performance.now();
       await withCodes(captioner, this.encoded.ids, async (codes) => {
-        const options = { ...chain, words, alternatives, attention: true, signal };
+        const count = captioner.tokenizer.endsWord ? alternativesOfPieces : alternatives;
+        const options = { ...chain, words, alternatives: count, attention: true, signal };
         for await (const step of captioner.denoise(codes, options)) {
           this.steps.push(step);
           this.show();
@@ -183,45 +190,69 @@ class CaptionTab {
   }
 
   /**
-   * The words to keep; null where the model shall choose one. If any word is masked, keeps all others (including the [END]s, so
-   * that the caption keeps its length); else keeps the locked words. Undefined: the model chooses all words.
+   * The words to keep, by their tokens or as typed; null for each token that the model shall choose. If any word is masked, keeps
+   * all others (including the [END]s, so that the caption keeps its length); else keeps the locked words. Undefined: the model
+   * chooses all words. Moves the marks to where the words will stand: a typed word may have more tokens than the one before.
    */
-  private words(captioner: Captioner): (string | null)[] | undefined {
+  private given({ tokenizer, decoder }: Captioner): (string | number | null)[] | undefined {
     const last = this.steps.at(-1);
     if (this.marks.size === 0 || !last) return undefined;
-    const marks = [...this.marks.values()];
-    const isMasked = marks.some(({ kind }) => kind === "masked");
-    return Array.from({ length: captioner.decoder.shape.length }, (_, i) => {
-      const mark = this.marks.get(i);
-      if (mark) return mark.kind === "locked" ? mark.word : null;
+    const isMasked = [...this.marks.values()].some(({ kind }) => kind === "masked");
+    const list: (string | number | null)[] = [];
+    const moved = new Map<number, Mark>();
+    let position = 0;
+    for (const word of wordsOf(last, tokenizer)) {
+      const mark = markOf(this.marks, word);
+      const tokens = last.tokens.slice(word.from, word.to);
+      if (mark) moved.set(position, mark);
+      if (mark?.kind === "locked" && mark.word !== word.text) {
+        list.push(mark.word);
+        position += mark.word === "[END]" ? 1 : tokenizer.encode(mark.word).length;
+        continue;
+      }
       // [UNK] stands for a word outside the vocabulary: the model chooses again there.
-      return isMasked && last.words[i] !== "[UNK]" ? last.words[i]! : null;
-    });
+      const isKept = mark ? mark.kind === "locked" : isMasked && word.text !== "[UNK]";
+      list.push(...(isKept ? tokens : tokens.map(() => null)));
+      position += tokens.length;
+    }
+    this.marks = moved;
+    // A longer word pushes the end out.
+    const isSpare = (entry: string | number | null | undefined) =>
+      entry === null || entry === tokenizer.endId;
+    for (; position > decoder.shape.length && isSpare(list.at(-1)); position--) list.pop();
+    return list;
   }
 
   private get step(): DenoiseStep | null {
     return this.steps[this.index ?? this.steps.length - 1] ?? null;
   }
 
-  /** Opens the editor at a position of the last step; null closes it. */
-  private choose(position: number | null): void {
-    if (position !== null) this.index = null;
-    const closed = position === null ? this.chosen : null;
-    this.chosen = position;
+  /** The words of the step shown. */
+  private get words(): Word[] {
+    const { step, app } = this;
+    return step && app.captioner ? wordsOf(step, app.captioner.tokenizer) : [];
+  }
+
+  /** Opens the editor at a word of the last step; null closes it. */
+  private choose(index: number | null): void {
+    if (index !== null) this.index = null;
+    const closed = index === null ? this.chosen : null;
+    this.chosen = index;
     this.show();
     if (closed !== null && this.editor.element.contains(document.activeElement)) this.row.focus(closed);
   }
 
   private show(): void {
-    const { step, chosen, app } = this;
+    const { chosen, app, words } = this;
     const isLast = this.index === null;
-    this.row.show(step, isLast ? this.marks : new Map(), chosen);
+    this.row.show(words, isLast ? this.marks : new Map(), chosen);
     this.scrubber.show(this.steps, this.index);
     const last = this.steps.at(-1);
     this.result.textContent = last?.u === 0 ? last.text || "(no word at all)" : last ? "…" : "";
     const done = last?.u === 0;
-    if (chosen !== null && done && app.captioner)
-      this.editor.show(chosen, last, this.marks.get(chosen), app.captioner.tokenizer);
+    const word = chosen === null ? undefined : words[chosen];
+    if (chosen !== null && word && done && app.captioner)
+      this.editor.show(chosen, word, markOf(this.marks, word), app.captioner.tokenizer);
     else this.editor.hide();
     this.again.disabled = !app.picture || !app.captioner;
     this.reset.disabled = this.marks.size === 0;
@@ -230,21 +261,21 @@ class CaptionTab {
   }
 
   /** Highlights the cells that a word attends to. */
-  private pointAtWord(position: number | null): void {
-    const { step } = this;
-    const attention = step?.attention;
-    const at = position ?? this.chosen;
-    if (!attention || at === null) {
+  private pointAtWord(index: number | null): void {
+    const attention = this.step?.attention;
+    const at = index ?? this.chosen;
+    const word = at === null ? undefined : this.words[at];
+    if (!attention || !word) {
       this.grid.light(null);
       this.readout.textContent = attention
         ? "Point at a word to see which cells it attends to. Point at a cell of the picture to see which words attend to it."
         : "";
       return;
     }
-    const weights = attention.data.subarray(at * attention.columns, (at + 1) * attention.columns);
+    const weights = attentionOf(attention, word);
     this.grid.light(weights);
     const sum = weights.reduce((a, b) => a + b, 0);
-    this.readout.textContent = `“${step.words[at]}” gives ${percent(sum)} of its cross-attention to the ${attention.columns} codes${sum < 0.995 ? ", the rest to the summary of the picture" : ""}: ${percent(Math.max(...weights))} to the brightest cell, against ${percent(sum / attention.columns)} if it attended uniformly.`;
+    this.readout.textContent = `“${word.text}” gives ${percent(sum)} of its cross-attention to the ${attention.columns} codes${sum < 0.995 ? ", the rest to the summary of the picture" : ""}: ${percent(Math.max(...weights))} to the brightest cell, against ${percent(sum / attention.columns)} if it attended uniformly.`;
   }
 
   /** Tints the words that attend to a cell. */
@@ -256,10 +287,11 @@ class CaptionTab {
       this.pointAtWord(null);
       return;
     }
-    const weights = step.words.map((_, i) => attention.data[i * attention.columns + cell]!);
+    const { words } = this;
+    const weights = words.map((word) => attentionOf(attention, word)[cell]!);
     this.row.tint(weights);
     const named = weights
-      .map((weight, i) => ({ weight, word: step.words[i]! }))
+      .map((weight, i) => ({ weight, word: words[i]!.text }))
       .sort((a, b) => b.weight - a.weight)
       .slice(0, namedWords)
       .map(({ weight, word }) => `${word === "[END]" ? "the end" : word} ${percent(weight)}`);

@@ -1,7 +1,14 @@
 /** The Guidance lab: one picture, one seed, four guidance methods side by side. */
 
-import { type Captioner, type DenoiseStep, fullWeight, type GuidanceMethod } from "../../../dist/index.js";
+import {
+  type Captioner,
+  type DenoiseStep,
+  fullWeight,
+  type GuidanceMethod,
+  type Tokenizer,
+} from "../../../dist/index.js";
 import type { App } from "../app.js";
+import { type Word, wordsOf } from "../caption-words.js";
 import { CodeGrid } from "../code-grid.js";
 import { button, field, h, percent } from "../dom.js";
 import { type Encoded, encode, withCodes } from "../encoded.js";
@@ -55,10 +62,15 @@ class Column {
     this.formula.textContent = `${this.formulaOf(scale)}${says}`;
   }
 
-  show(index: number | null, plain: readonly string[] | null): void {
-    const step = this.steps[Math.min(index ?? Number.POSITIVE_INFINITY, this.steps.length - 1)] ?? null;
-    this.row.show(step);
-    this.row.compare(plain);
+  /** The words of step `index`, or of the last before it. */
+  words(index: number | null, tokenizer: Tokenizer | null): Word[] {
+    const step = this.steps[Math.min(index ?? Number.POSITIVE_INFINITY, this.steps.length - 1)];
+    return step && tokenizer ? wordsOf(step, tokenizer) : [];
+  }
+
+  show(index: number | null, plain: readonly Word[] | null, tokenizer: Tokenizer | null): void {
+    this.row.show(this.words(index, tokenizer));
+    this.row.compare(plain?.map(({ text }) => text) ?? null);
     const last = this.steps.at(-1);
     const isDone = last?.u === 0;
     this.text.textContent = isDone
@@ -66,8 +78,9 @@ class Column {
       : this.steps.length > 0
         ? "…"
         : "waiting";
-    const end = isDone ? last.words.indexOf("[END]") : -1;
-    const said = isDone ? last.probabilities.slice(0, end < 0 ? undefined : end + 1) : [];
+    const words = isDone ? this.words(null, tokenizer) : [];
+    const end = words.findIndex(({ text }) => text === "[END]");
+    const said = words.slice(0, end < 0 ? undefined : end + 1).map(({ probability }) => probability);
     this.facts.textContent =
       said.length > 0 ? `mean p̃ of the words: ${percent(said.reduce((a, b) => a + b, 0) / said.length)}` : "";
   }
@@ -224,11 +237,10 @@ class GuidanceLab {
 
   private show(): void {
     const { index, columns } = this;
-    const plain = columns[0]!.steps;
-    const at = (steps: readonly DenoiseStep[]) =>
-      steps[Math.min(index ?? steps.length - 1, steps.length - 1)];
-    const compared = at(plain)?.words ?? null;
-    for (const column of columns) column.show(index, column.method === "none" ? null : compared);
+    const plain = columns[0]!;
+    const tokenizer = this.app.captioner?.tokenizer ?? null;
+    const compared = plain.steps.length > 0 ? plain.words(index, tokenizer) : null;
+    for (const column of columns) column.show(index, column.method === "none" ? null : compared, tokenizer);
     const longest = columns.reduce((a, b) => (b.steps.length > a.steps.length ? b : a));
     this.scrubber.show(longest.steps, index);
     const marks = this.grid.marks;

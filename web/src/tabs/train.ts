@@ -224,9 +224,9 @@ class TrainTab {
     if (phase === "vqvae" || phase === "decoder" || phase === "codes") this.watch.restart();
   }
 
-  private showFacts({ adapter, data, pictures, words, parameters }: RunFacts): void {
+  private showFacts({ adapter, data, pictures, vocabulary, parameters }: RunFacts): void {
     const millions = (count: number) => `${(count / 1e6).toFixed(2)}\u00a0M`;
-    this.about.textContent = `${data}: ${pictures} training pictures, ${words} words · VQ-VAE ${millions(parameters.vqvae)}, decoder ${millions(parameters.decoder)} parameters · ${adapter}`;
+    this.about.textContent = `${data}: ${pictures} training pictures, ${vocabulary} · VQ-VAE ${millions(parameters.vqvae)}, decoder ${millions(parameters.decoder)} parameters · ${adapter}`;
   }
 
   private showNumbers(): void {

@@ -34,7 +34,8 @@ export interface RunFacts {
   adapter: string;
   data: string;
   pictures: number;
-  words: number;
+  /** Its size: "1724 words". */
+  vocabulary: string;
   parameters: Readonly<Record<Stage, number>>;
   steps: Readonly<Record<Stage, number>>;
 }

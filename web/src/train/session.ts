@@ -27,6 +27,7 @@ import {
   summarizeCaptions,
   trainCaptioner,
   tryRun,
+  vocabularyText,
   type Watcher,
   withSubset,
   writeDataset,
@@ -144,7 +145,7 @@ export class TrainingSession {
     const dataset = await this.load(pictures, config.data);
     // Check data, settings and device before anything is written or removed: a mistake costs nothing.
     heldOutRecords(dataset);
-    const tokenizer = buildVocabulary(dataset, config);
+    const tokenizer = await buildVocabulary(dataset, config, opfsFiles);
     const summary = summarizeCaptions(dataset, tokenizer, config.data.maxLength);
     for (const warning of captionWarnings(summary, config.data))
       this.post({ type: "note", text: `careful: ${warning}` });
@@ -224,7 +225,7 @@ export class TrainingSession {
           adapter: `${gpu.description}${gpu.software ? ", computing on the CPU" : ""}`,
           data: dataset.name,
           pictures: dataset.splits.train!.length,
-          words: tokenizer.vocabularySize,
+          vocabulary: vocabularyText(tokenizer),
           parameters: {
             vqvae: captioner.imageTokenizer.parameterCount,
             decoder: captioner.decoder.parameterCount,

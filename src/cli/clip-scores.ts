@@ -1,0 +1,36 @@
+/** CLIPScore in commands: opens a CLIP and its kept features. */
+
+import type { Dataset } from "../data/dataset.js";
+import type { Gpu } from "../engine/gpu/gpu.js";
+import { type ClipSplitScores, clipEvaluation } from "../evaluation/clip-evaluation.js";
+import type { Evaluation } from "../evaluation/evaluation.js";
+import { FeatureStore } from "../evaluation/feature-store.js";
+import { Clip } from "../models/clip/clip.js";
+import { holdsClip, howToGetClip } from "../models/clip/files.js";
+import { cacheDirectory, nodePlatform as platform } from "../platform/node.js";
+import { decodePixels } from "../platform/sharp-pixels.js";
+import { tell } from "./terminal.js";
+
+/** The CLIP in a folder; null, with a sentence of what to download, if there is none. Throws if it is damaged. */
+export async function openClip(gpu: Gpu, folder: string): Promise<Clip | null> {
+  if (!(await holdsClip(platform.files, folder))) {
+    tell(`careful: ${folder} holds no CLIP, so CLIPScore is left out: ${howToGetClip}`);
+    return null;
+  }
+  return Clip.fromFolder(gpu, platform.files, folder);
+}
+
+/** Scores an evaluation. Features are kept in the user's cache, a file for each CLIP and data set. */
+export async function scoreByClip(
+  clip: Clip,
+  dataset: Dataset,
+  evaluation: Evaluation,
+  onProgress: (done: number, total: number) => void,
+): Promise<ClipSplitScores[]> {
+  const { files, hash } = platform;
+  const key = await hash("sha-256", JSON.stringify([clip.sha256, dataset.name, dataset.size]));
+  const path = `${cacheDirectory()}/clip/${key.slice(0, 32)}.safetensors`;
+  const store = await FeatureStore.open(files, path, clip.shape.features);
+  const options = { hash, decode: decodePixels, onProgress };
+  return clipEvaluation(clip, dataset, evaluation, { ...options, store });
+}
