@@ -13,6 +13,7 @@ import { networks } from "./networks.js";
 import { ops } from "./ops.js";
 import { page } from "./page.js";
 import { shaders } from "./shaders.js";
+import { tokens } from "./tokens.js";
 import { training } from "./training.js";
 
 export const fields: readonly Field[] = [
@@ -20,6 +21,7 @@ export const fields: readonly Field[] = [
   { name: "engine", mutations: engine },
   { name: "networks", mutations: networks },
   { name: "more ops", mutations: ops },
+  { name: "tokens", mutations: tokens },
   { name: "mathematics", mutations: mathematics },
   { name: "bound", mutations: bound },
   { name: "training", mutations: training },
