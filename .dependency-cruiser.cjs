@@ -69,7 +69,8 @@ module.exports = {
       name: "only platform, cli and the commands know Node",
       severity: "error",
       from: { path: "^src/", pathNot: `^src/(${knowsNode.join("|").replaceAll(".", "\\.")})` },
-      to: { dependencyTypes: ["core", "npm", "npm-dev"] },
+      // CLIP's tokenizer is loaded when it is named, with its table of HTML entities.
+      to: { dependencyTypes: ["core", "npm", "npm-dev"], pathNot: "node_modules/entities/" },
     },
     {
       name: "the parts of a Gpu do not know it",

@@ -29,8 +29,8 @@ writeFileSync(
   join(root, "clip.safetensors"),
   clip("text_model.embeddings.token_embedding.weight", [size, dim]),
 );
-writeFileSync(join(root, "small.safetensors"), clip("token_embedding.weight", [600, dim]));
-writeFileSync(join(root, "other.safetensors"), clip("weight", [600, dim]));
+writeFileSync(join(root, "small.safetensors"), clip("token_embedding.weight", [500, dim]));
+writeFileSync(join(root, "other.safetensors"), clip("weight", [500, dim]));
 
 const settings = [
   ...sizes,
@@ -93,7 +93,7 @@ t.test("files that do not fit are told before the run begins", async (t) => {
   };
   await fails(/data\.tokenizer=clip needs data\.vocabulary/, weights("clip.safetensors"));
   await fails(
-    /small\.safetensors: token_embedding\.weight is \[600, 16\], but the tokenizer \(data\.tokenizer=clip\) has \d+ tokens/,
+    /small\.safetensors: token_embedding\.weight is \[500, 16\], but the tokenizer \(data\.tokenizer=clip\) has \d+ tokens/,
     vocabulary,
     weights("small.safetensors"),
   );

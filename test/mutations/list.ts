@@ -14,6 +14,7 @@ import { networks } from "./networks.js";
 import { ops } from "./ops.js";
 import { page } from "./page.js";
 import { shaders } from "./shaders.js";
+import { tokens } from "./tokens.js";
 import { training } from "./training.js";
 import { weightFiles } from "./weight-files.js";
 import { vqgan } from "./vqgan.js";
@@ -24,6 +25,7 @@ export const fields: readonly Field[] = [
   { name: "networks", mutations: networks },
   { name: "vqgan", mutations: vqgan },
   { name: "more ops", mutations: ops },
+  { name: "tokens", mutations: tokens },
   { name: "mathematics", mutations: mathematics },
   { name: "bound", mutations: bound },
   { name: "training", mutations: training },
