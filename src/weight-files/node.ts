@@ -1,8 +1,9 @@
 /** Files of weights on disk, in Node. */
 
+import { crc32 } from "../io/crc32.js";
 import { nodePlatform } from "../platform/node.js";
 import { nodeDisk } from "../platform/node-disk.js";
-import { openZip } from "../platform/node-zip.js";
+import { nativeCrc32, openZip } from "../platform/node-zip.js";
 import { openWeights } from "./open.js";
 import type { WeightFile } from "./weight-file.js";
 
@@ -11,5 +12,10 @@ import type { WeightFile } from "./weight-file.js";
  * both. See `WeightFile`; close it after use.
  */
 export function openWeightFile(path: string): Promise<WeightFile> {
-  return openWeights(path, { files: nodePlatform.files, disk: nodeDisk, openArchive: openZip });
+  return openWeights(path, {
+    files: nodePlatform.files,
+    disk: nodeDisk,
+    openArchive: openZip,
+    crc32: nativeCrc32 ?? crc32,
+  });
 }

@@ -46,7 +46,7 @@ async function openFile(path: string, place: WeightPlace): Promise<WeightFile> {
     const start = new Uint8Array(Math.min(START_BYTES, file.bytes));
     await file.read(start, 0);
     const text = String.fromCharCode(...start);
-    if (text.startsWith("PK")) return await openTorchArchive(file, path, place.openArchive);
+    if (text.startsWith("PK")) return await openTorchArchive(file, path, place);
     if (start[0] === PICKLE) return await openTorchLegacy(file, path);
     if (text[HEADER] === "{" || path.endsWith(".safetensors")) return await openSafetensors(file, path);
     const other = OTHERS.find(([offset, begins]) => text.toLowerCase().startsWith(begins, offset));

@@ -132,6 +132,14 @@ function tensor(
   return new TorchTensor(storage, dtype, offset, [...shape], [...stride]);
 }
 
+/** A tensor with attributes of its own: the function that makes it, its arguments, and what is left out here. */
+function callOf(make: unknown, args: unknown): unknown {
+  if (!(make instanceof PickleClass) || !make.construct || !Array.isArray(args)) {
+    throw new PickleError("a tensor of a subclass, which is not read");
+  }
+  return make.construct(args);
+}
+
 const KNOWN: ReadonlyMap<string, Construct> = new Map<string, Construct>([
   [
     "torch._utils._rebuild_tensor",
@@ -147,6 +155,7 @@ const KNOWN: ReadonlyMap<string, Construct> = new Map<string, Construct>([
   ],
   ["torch._utils._rebuild_parameter", ([data]) => data],
   ["torch._utils._rebuild_parameter_with_state", ([data]) => data],
+  ["torch._tensor._rebuild_from_type_v2", ([make, , args]) => callOf(make, args)],
   ["torch.Size", ([sizes]) => (Array.isArray(sizes) ? [...sizes] : [])],
   // Lists of one type in TorchScript archives.
   ...["intlist", "tensorlist", "doublelist", "boollist"].map(

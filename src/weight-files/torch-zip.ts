@@ -4,16 +4,15 @@
  * object is a tree of modules.
  */
 
-import { crc32 } from "../io/crc32.js";
 import { loadPickle, MOST_PICKLE_BYTES } from "../io/pickle/pickle.js";
-import type { ArchiveEntry, OpenArchive } from "../platform/archive.js";
+import type { ArchiveEntry } from "../platform/archive.js";
 import type { DiskFile } from "../platform/disk.js";
 import { UserError } from "../platform/errors.js";
 import { shown } from "../platform/shown.js";
 import { nameTensors } from "./named-tensors.js";
 import { storageOf, torchClasses } from "./torch-classes.js";
 import { fileTensors, type StoragePlace } from "./torch-tensors.js";
-import type { WeightFile } from "./weight-file.js";
+import type { WeightFile, WeightPlace } from "./weight-file.js";
 
 const PICKLE = "data.pkl";
 
@@ -21,8 +20,19 @@ const PICKLE = "data.pkl";
 export async function openTorchArchive(
   file: DiskFile,
   path: string,
-  openArchive: OpenArchive,
+  { openArchive, crc32 }: Pick<WeightPlace, "openArchive" | "crc32">,
 ): Promise<WeightFile> {
+  /** Reads a part of an entry. Checks its CRC where the part is the whole; a stored CRC of 0 means that it was not computed. */
+  const readEntry = async (entry: ArchiveEntry, target: Uint8Array, position: number): Promise<void> => {
+    await entry.read(target, position);
+    if (position !== 0 || target.length !== entry.bytes || entry.crc === 0) return;
+    if (crc32(target) !== entry.crc) {
+      throw new UserError(
+        `${path}: the entry ${shown(entry.name)} is damaged: its CRC-32 is not the one that the archive states`,
+      );
+    }
+  };
+
   const entries = await openArchive(file, path);
   const pickles = [...entries.keys()].filter((name) => /^([^/]+\/)?data\.pkl$/.test(name));
   if (pickles.length !== 1) {
@@ -39,7 +49,7 @@ export async function openTorchArchive(
     throw new UserError(`${fileName} has ${pickle.bytes} bytes; at most ${MOST_PICKLE_BYTES} are read`);
   }
   const bytes = new Uint8Array(pickle.bytes);
-  await readEntry(pickle, bytes, 0, path);
+  await readEntry(pickle, bytes, 0);
   const { value } = loadPickle(bytes, fileName, { classes: torchClasses, persistent: storageOf });
   const named = nameTensors(value, fileName);
 
@@ -48,7 +58,7 @@ export async function openTorchArchive(
     return (
       entry && {
         bytes: entry.bytes,
-        read: (target, position) => readEntry(entry, target, position, path),
+        read: (target, position) => readEntry(entry, target, position),
       }
     );
   };
@@ -61,22 +71,6 @@ export async function openTorchArchive(
     beside: named.beside,
     close: () => file.close(),
   };
-}
-
-/** Reads a part of an entry. Checks its CRC where the part is the whole; a stored CRC of 0 means that it was not computed. */
-async function readEntry(
-  entry: ArchiveEntry,
-  target: Uint8Array,
-  position: number,
-  path: string,
-): Promise<void> {
-  await entry.read(target, position);
-  if (position !== 0 || target.length !== entry.bytes || entry.crc === 0) return;
-  if (crc32(target) !== entry.crc) {
-    throw new UserError(
-      `${path}: the entry ${shown(entry.name)} is damaged: its CRC-32 is not the one that the archive states`,
-    );
-  }
 }
 
 async function checkByteOrder(entry: ArchiveEntry | undefined, path: string): Promise<void> {

@@ -1,6 +1,7 @@
 /** The tensors of a file as a tree of the parts of their names, with totals. */
 
 import { formatBytes } from "../engine/gpu/errors.js";
+import { shown } from "../platform/shown.js";
 import type { FileTensor } from "./weight-file.js";
 
 /** What is shown of a tensor. */
@@ -49,7 +50,7 @@ export function treeLines(tensors: Iterable<ListedTensor>, depth = Number.POSITI
   const list = (node: Node, level: number): void => {
     for (const [part, child] of node.children) {
       const [name, inner] = joined(part, child);
-      const label = `${"  ".repeat(level)}${name}`;
+      const label = `${"  ".repeat(level)}${shown(name)}`;
       const { tensor } = inner;
       if (tensor)
         lines.push(`${label}  ${tensor.dtype} [${tensor.shape.join(", ")}]  ${formatBytes(tensor.bytes)}`);

@@ -8,7 +8,9 @@
 import type { StoredTensor } from "../engine/weights/safetensors.js";
 import type { OpenArchive } from "../platform/archive.js";
 import type { Disk } from "../platform/disk.js";
+import { UserError } from "../platform/errors.js";
 import type { Files } from "../platform/platform.js";
+import { shown } from "../platform/shown.js";
 import { type FileDtype, type FileValues, toFloat32, valuesOf } from "./dtypes.js";
 
 /** What a file of weights is. A folder or an index of shards has the kind of its shards. */
@@ -68,6 +70,9 @@ export class FileTensor {
   /** The tensor in memory, as `loadWeights` and `mapWeights` take it. Types that they do not know become F32 or I32. */
   async load(): Promise<StoredTensor> {
     const { dtype, shape } = this;
+    if (dtype === "C64") {
+      throw new UserError(`the tensor "${shown(this.name)}" holds complex numbers, which no model here has`);
+    }
     const bytes = await this.readFile();
     if (dtype === "F16") return { dtype, shape, data: valuesOf("U16", bytes) as Uint16Array };
     const data = valuesOf(dtype, bytes);
@@ -82,7 +87,9 @@ export class FileTensor {
   }
 }
 
-/** The tensors in memory, all or those of `names`, by name, for `loadWeights` and `mapWeights`. */
+/**
+ * The tensors in memory, all or those of `names`, by name, for `loadWeights` and `mapWeights`, which report names that the file lacks.
+ */
 export async function loadTensors(
   { tensors }: WeightFile,
   names: Iterable<string> = tensors.keys(),
@@ -100,4 +107,5 @@ export interface WeightPlace {
   readonly files: Pick<Files, "readText" | "exists" | "isDirectory" | "list">;
   readonly disk: Pick<Disk, "open">;
   readonly openArchive: OpenArchive;
+  readonly crc32: (bytes: Uint8Array) => number;
 }

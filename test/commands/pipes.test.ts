@@ -39,6 +39,7 @@ const scripts = [
   "dist/evaluate.js",
   "dist/import.js",
   "dist/encode.js",
+  "dist/inspect.js",
   "dist/start.js",
   "kernels-bench/run.js",
   "kernels-bench/block-step.js",

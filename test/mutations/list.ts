@@ -15,6 +15,7 @@ import { page } from "./page.js";
 import { shaders } from "./shaders.js";
 import { training } from "./training.js";
 import { vqgan } from "./vqgan.js";
+import { weightFiles } from "./weight-files.js";
 
 export const fields: readonly Field[] = [
   { name: "shaders", mutations: shaders },
@@ -28,6 +29,7 @@ export const fields: readonly Field[] = [
   { name: "data", mutations: data },
   { name: "evaluation", mutations: [...evaluation, ...evaluationStatistics] },
   { name: "files", mutations: files },
+  { name: "weight files", mutations: weightFiles },
   { name: "page", mutations: page },
   { name: "long life", mutations: life },
 ];

@@ -164,9 +164,12 @@ export function parseQuoted(line: Uint8Array): string {
 
 /** Text in Python's raw-unicode-escape, as UNICODE has it: Latin-1 with \uXXXX and \UXXXXXXXX. */
 export function parseRawUnicode(line: Uint8Array): string {
-  return latin1(line).replace(/\\u([0-9a-f]{4})|\\U([0-9a-f]{8})/gi, (_, short?: string, long?: string) => {
-    const code = Number.parseInt((short ?? long)!, 16);
-    if (code > 0x10ffff) throw new PickleError("a text with a character that does not exist");
-    return short === undefined ? String.fromCodePoint(code) : String.fromCharCode(code);
-  });
+  return latin1(line).replace(
+    /\\u([0-9a-fA-F]{4})|\\U([0-9a-fA-F]{8})/g,
+    (_, short?: string, long?: string) => {
+      const code = Number.parseInt((short ?? long)!, 16);
+      if (code > 0x10ffff) throw new PickleError("a text with a character that does not exist");
+      return short === undefined ? String.fromCodePoint(code) : String.fromCharCode(code);
+    },
+  );
 }
