@@ -15,7 +15,8 @@ export const FAILED = 2;
 const HEAD_BYTES = 16;
 
 /**
- * `id` identifies the picture. In a request, `first` is the size and `second` is format + 4·fit; in a reply, they are the kind and 0.
+ * `id` identifies the picture. In a request, `first` is the size and `second` is format + 4·fit, + 8 if the
+ * body begins with a box (picture-box.ts); in a reply, they are the kind and 0.
  */
 export interface Frame {
   readonly id: number;
