@@ -4,6 +4,7 @@
 import { basename, isAbsolute, join } from "node:path";
 import { Captioner } from "./captioner/captioner.js";
 import type { Precision } from "./captioner/files.js";
+import { dataHelp } from "./cli/data-option.js";
 import { loadDataset } from "./cli/load-dataset.js";
 import {
   adapterOption,
@@ -23,6 +24,7 @@ import { withLateProgress } from "./cli/progress.js";
 import { say } from "./cli/terminal.js";
 import type { Config } from "./config/config.js";
 import type { Dataset } from "./data/dataset.js";
+import { dataSource } from "./data/layouts.js";
 import {
   differencesTable,
   evaluate,
@@ -68,10 +70,10 @@ async function sourceOf(
   given: string | undefined,
 ): Promise<Partial<Config["data"]>> {
   if (given !== undefined) {
-    return given === "emoji" ? { source: "emoji" } : { source: "folder", folder: given };
+    return dataSource(platform.files, given);
   }
   const { source, folder } = config.data;
-  if (source !== "folder") return {};
+  if (source === "emoji") return {};
   const path = join(weights, "..", "config.json");
   if (await platform.files.exists(path)) {
     const { data } = parseJsonRecord(await platform.files.readText(path), path);
@@ -90,7 +92,7 @@ async function main(): Promise<void> {
     "Scores a captioner on held-out splits: means over sampling seeds with 95 % intervals over pictures.",
   )
     .option("--weights <folder>", "weights to score", shippedWeights())
-    .option("--data <source>", "emoji, or a folder with captions (default: what the weights were trained on)")
+    .option("--data <source>", `${dataHelp} (default: what the weights were trained on)`)
     .option(
       "--splits <names>",
       "splits to score, separated by commas (default: all but train and validation); choose settings on validation",

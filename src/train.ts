@@ -3,6 +3,7 @@
 
 import { Option } from "commander";
 import { Captioner } from "./captioner/captioner.js";
+import { dataHelp, dataSettings } from "./cli/data-option.js";
 import { loadDataset } from "./cli/load-dataset.js";
 import {
   adapterOption,
@@ -29,13 +30,7 @@ import { RunFolder } from "./io/run-folder.js";
 import { UserError } from "./platform/errors.js";
 import type { JsonRecord } from "./platform/json.js";
 import { lockFolder } from "./platform/lock.js";
-import {
-  absolutePath,
-  onInterrupt,
-  nodePlatform as platform,
-  type StopSignal,
-  signalExitCode,
-} from "./platform/node.js";
+import { onInterrupt, nodePlatform as platform, type StopSignal, signalExitCode } from "./platform/node.js";
 import { formatDuration } from "./report/duration.js";
 import type { Tokenizer } from "./text/tokenizer.js";
 import { latestCheckpoint } from "./training/checkpoint.js";
@@ -78,7 +73,7 @@ async function main(): Promise<void> {
   )
     .option("--preset <name>", `settings to start from: ${PRESET_NAMES.join(" or ")} (default: emoji)`)
     .option("--stage <name>", "vqvae, decoder (needs a run with a trained vqvae: --resume) or all", "all")
-    .option("--data <source>", "emoji, or a folder with pictures and captions.jsonl, .csv or .txt")
+    .option("--data <source>", dataHelp)
     .option("--out <folder>", "run folder to make (default: runs/<preset>-<time>)")
     .option("--resume <folder>", "go on with this run, with its own settings")
     .option("--seed <number>", "seed of every random number", integerOption(0))
@@ -425,11 +420,7 @@ async function started(options: Options): Promise<Opening> {
     preset: options.preset,
     file: options.config ? { name: options.config, text: await files.readText(options.config) } : undefined,
     set: [
-      ...(options.data === undefined
-        ? []
-        : options.data === "emoji"
-          ? ["data.source=emoji"]
-          : ["data.source=folder", `data.folder=${absolutePath(options.data)}`]),
+      ...(options.data === undefined ? [] : await dataSettings(options.data)),
       ...(options.seed === undefined ? [] : [`seed=${options.seed}`]),
       ...(options.skipBad ? ["data.skipBad=true"] : []),
       ...(options.minutes === undefined ? [] : [`minutes=${options.minutes}`]),
