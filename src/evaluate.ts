@@ -70,7 +70,9 @@ async function sourceOf(
   given: string | undefined,
 ): Promise<Partial<Config["data"]>> {
   if (given !== undefined) {
-    return dataSource(platform.files, given);
+    const named = await dataSource(platform.files, given);
+    // Another kind of data has no use for the splits and boxes of the trained one.
+    return named.source === config.data.source ? named : { ...named, split: "", crop: false };
   }
   const { source, folder } = config.data;
   if (source === "emoji") return {};

@@ -3,7 +3,7 @@
 
 import { Option } from "commander";
 import { Captioner } from "./captioner/captioner.js";
-import { dataHelp, dataSettings } from "./cli/data-option.js";
+import { dataHelp, dataSettings, withAbsoluteSplit } from "./cli/data-option.js";
 import { loadDataset } from "./cli/load-dataset.js";
 import {
   adapterOption,
@@ -416,17 +416,19 @@ async function started(options: Options): Promise<Opening> {
   );
   if (options.minutes !== undefined && chosen !== undefined)
     throw new UserError(`--minutes chooses what --set ${chosen} sets; leave one of them out`, 2);
-  const config = resolveConfig({
-    preset: options.preset,
-    file: options.config ? { name: options.config, text: await files.readText(options.config) } : undefined,
-    set: [
-      ...(options.data === undefined ? [] : await dataSettings(options.data)),
-      ...(options.seed === undefined ? [] : [`seed=${options.seed}`]),
-      ...(options.skipBad ? ["data.skipBad=true"] : []),
-      ...(options.minutes === undefined ? [] : [`minutes=${options.minutes}`]),
-      ...options.set,
-    ],
-  });
+  const config = withAbsoluteSplit(
+    resolveConfig({
+      preset: options.preset,
+      file: options.config ? { name: options.config, text: await files.readText(options.config) } : undefined,
+      set: [
+        ...(options.data === undefined ? [] : await dataSettings(options.data)),
+        ...(options.seed === undefined ? [] : [`seed=${options.seed}`]),
+        ...(options.skipBad ? ["data.skipBad=true"] : []),
+        ...(options.minutes === undefined ? [] : [`minutes=${options.minutes}`]),
+        ...options.set,
+      ],
+    }),
+  );
   const path = options.out ?? defaultRunFolder(options.preset ?? "emoji");
   await RunFolder.checkFree(files, path);
   const openRun = async (config: Config) => {

@@ -1,6 +1,7 @@
 /** The option `--data` of the commands. */
 
-import { dataSource, layouts } from "../data/layouts.js";
+import type { Config } from "../config/config.js";
+import { dataSource, layoutOf, layouts } from "../data/layouts.js";
 import { absolutePath, nodePlatform as platform } from "../platform/node.js";
 
 /** Its help text. */
@@ -12,4 +13,12 @@ export async function dataSettings(text: string): Promise<string[]> {
   return source === "emoji"
     ? ["data.source=emoji"]
     : [`data.source=${source}`, `data.folder=${absolutePath(folder)}`];
+}
+
+/** The settings with the path of `data.split`, if it is one, from the root, as a run may be resumed elsewhere. */
+export function withAbsoluteSplit(config: Config): Config {
+  const { source, split } = config.data;
+  const layout = layoutOf(source);
+  if (split === "" || !layout || layout.splits.includes(split)) return config;
+  return { ...config, data: { ...config.data, split: absolutePath(split) } };
 }
