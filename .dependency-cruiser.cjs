@@ -10,6 +10,7 @@ const layers = [
   ["engine/ops"],
   ["engine/nn", "engine/optim"],
   ["engine/weights"],
+  ["weight-files"],
   ["engine/index.ts", "ops.ts", "chain.ts", "nn.ts"],
   ["diffusion"],
   ["models"],
@@ -31,6 +32,7 @@ const knowsNode = [
   "train.ts",
   "caption.ts",
   "evaluate.ts",
+  "inspect.ts",
   "kernel-types.ts",
 ];
 
@@ -45,7 +47,7 @@ const upwards = layers.slice(0, -1).map((layer, i) => ({
   to: {
     path: [
       inside(layers.slice(i + 1).flat()),
-      "^src/(training|report|node|cli|debug|start|train|caption|evaluate|kernel-types)\\.ts$",
+      "^src/(training|report|node|cli|debug|start|train|caption|evaluate|inspect|kernel-types)\\.ts$",
     ],
     // A file that is named apart from its folder.
     pathNot: inside(layers.slice(0, i + 1).flat()),

@@ -1,11 +1,12 @@
 /** Large files in Node: random-access reading, writing under a temporary name. */
 
 import { randomBytes } from "node:crypto";
-import { close, fstat, open as openFile, read } from "node:fs";
+import { close, constants, fstat, open as openFile, read } from "node:fs";
 import * as fs from "node:fs/promises";
 import { promisify } from "node:util";
 import { type Disk, type DiskFile, type DiskWriter, unfinished } from "./disk.js";
 import { UserError } from "./errors.js";
+import { reason } from "./node.js";
 
 // Plain descriptors: a `FileHandle` that is garbage-collected before it is closed prints a warning.
 const readAt = promisify(read);
@@ -18,15 +19,23 @@ async function describe<T>(action: string, path: string, operation: () => Promis
     return await operation();
   } catch (error) {
     if (error instanceof UserError) throw error;
-    throw new UserError(`Cannot ${action} ${path}: ${error instanceof Error ? error.message : error}.`);
+    throw new UserError(`Cannot ${action} ${path}: ${reason(error)}.`);
   }
 }
 
 async function open(path: string): Promise<DiskFile> {
-  const descriptor = await describe("read", path, () => openDescriptor(path, "r", 0));
-  const { size } = await status(descriptor);
+  // Without O_NONBLOCK, opening a pipe would wait for somebody to write to it.
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK;
+  const descriptor = await describe("read", path, () => openDescriptor(path, flags, 0));
+  const found = await status(descriptor);
+  if (!found.isFile()) {
+    await closeDescriptor(descriptor);
+    throw new UserError(
+      `Cannot read ${path}: it is ${found.isDirectory() ? "a folder" : "a pipe, a socket or a device"}, and a file was expected.`,
+    );
+  }
   return {
-    bytes: size,
+    bytes: found.size,
     read: (target, position) =>
       describe("read", path, async () => {
         for (let done = 0; done < target.length; ) {
