@@ -1,12 +1,16 @@
 /** The splits of CUB-200-2011: disjoint classes (zero-shot), the data set's own, or lists. */
 
+import { readPickle } from "../io/pickle/pickle.js";
 import { UserError } from "../platform/errors.js";
 import type { FolderFiles } from "../platform/platform.js";
-import { type FoundFolder, nearest } from "./find-files.js";
+import { lenientText } from "./caption-text.js";
+import { type FoundFolder, joined, nearest } from "./find-files.js";
 import { linesOf, readSplitLists, splitListed } from "./split-lists.js";
 
 /** Share of the classes that are tested in the zero-shot split: 50 of 200. */
 const UNSEEN = 0.25;
+
+const PICKLE = "filenames.pickle";
 
 /** A picture before its captions are read. */
 export interface CubPicture {
@@ -40,7 +44,8 @@ export interface CubFiles {
 /** The split named `wanted` (`LayoutOptions.split`). Throws a `UserError` that says which files it needs. */
 export async function cubSplit(cub: CubFiles, wanted: string): Promise<CubSplit> {
   if (wanted === "official") return official(cub);
-  if (wanted === "" || wanted === "zero-shot") return (await byClassLists(cub)) ?? byClassNumbers(cub);
+  if (wanted === "" || wanted === "zero-shot")
+    return (await byClassLists(cub)) ?? (await byPickles(cub)) ?? byClassNumbers(cub);
   const lists = await readSplitLists(cub.files, wanted);
   const of = ({ id, folder }: CubPicture) => splitListed(lists, [id, lastOf(id), folder]) ?? null;
   return { name: "lists", source: wanted, of };
@@ -80,6 +85,36 @@ async function byClassLists(cub: CubFiles): Promise<CubSplit | null> {
       return trained === null || trained.has(name) ? "train" : null;
     },
   };
+}
+
+/** The lists of pictures in the bundle of StackGAN and AttnGAN: pickled lists of "CLASS/NAME". */
+async function byPickles(cub: CubFiles): Promise<CubSplit | null> {
+  const splits = new Map<string, string>();
+  const paths: string[] = [];
+  for (const split of ["train", "test"]) {
+    const found = cub.found.find(({ path, names }) => lastOf(path) === split && names.includes(PICKLE));
+    if (found === undefined) return null;
+    const path = joined(found.path, PICKLE);
+    const name = `${cub.folder}/${path}`;
+    const value = readPickle(await cub.files.read(name), name);
+    const listed = Array.isArray(value) ? value.map(textOf) : [null];
+    for (const id of listed) {
+      if (id === null) throw new UserError(`${name} is not a pickled list of file names, "CLASS/NAME"`);
+      splits.set(id.toLowerCase(), split);
+    }
+    paths.push(path);
+  }
+  return {
+    name: "zero-shot",
+    source: paths.join(" and "),
+    of: ({ id }) => splits.get(id.toLowerCase()) ?? null,
+  };
+}
+
+/** A text of Python 2 may come as bytes. */
+function textOf(value: unknown): string | null {
+  if (value instanceof Uint8Array) return lenientText(value);
+  return typeof value === "string" ? value : null;
 }
 
 /** Disjoint classes without a list of them. */

@@ -35,6 +35,7 @@ export const cub: DataLayout = {
   recognises: (names) =>
     names.includes("text_c10") ||
     names.includes("CUB_200_2011") ||
+    names.includes("filenames.pickle") ||
     (names.includes("images.txt") && names.includes("images")),
 
   async list(files, folder, { split, crop }) {

@@ -11,6 +11,7 @@ import { countsOf, countWarning, dataSource, layoutOf, loadLayout } from "../../
 import { decodePart, nodePlatform } from "../../dist/platform/node.js";
 import { drawBirds, pictureHeight, pictureWidth } from "../support/birds.js";
 import {
+  type CubForm,
   writeCoco,
   writeCub,
   writeFlickr,
@@ -83,11 +84,24 @@ t.test("CUB: pictures, ten captions, disjoint classes", async (t) => {
 
 t.test("CUB: the same records wherever it is unpacked, with or without tables", async (t) => {
   const folder = scratch(t);
-  const forms = {
+  const forms: Record<string, CubForm> = {
     usual: {},
     flat: { images: "", captions: "text_c10", lists: "" },
     inside: { captions: "CUB_200_2011/text_c10", lists: "CUB_200_2011" },
     nested: { images: "birds/CUB_200_2011", captions: "birds/text/text", lists: "birds" },
+    attngan: {
+      images: "birds/CUB_200_2011",
+      captions: "birds/text",
+      lists: null,
+      pickles: { folder: "birds", protocol: 0 },
+    },
+    vqdiffusion: {
+      images: "",
+      captions: "text/text",
+      lists: null,
+      tables: false,
+      pickles: { folder: "", protocol: 2 },
+    },
     untabled: { tables: false, captions: "captions/text_c10", lists: "captions" },
   };
   let first: unknown;
@@ -130,6 +144,11 @@ t.test("CUB: other splits", async (t) => {
     message: "data.split=zeroshot is neither a split of cub (zero-shot, official) nor the path of lists",
   });
   await t.rejects(load(cub, folder, { split: folder }), /has no list of training pictures/);
+
+  const bundle = join(folder, "bundle");
+  await writeCub(bundle, 1, { lists: null, pickles: { folder: "", protocol: 2 } });
+  writeFileSync(join(bundle, "test/filenames.pickle"), Buffer.from([0x80, 2, 0x4b, 7, 0x2e]));
+  await t.rejects(load(cub, bundle), /filenames.pickle is not a pickled list of file names, "CLASS\/NAME"/);
 
   const unlisted = join(folder, "unlisted");
   await writeCub(unlisted, 2, { lists: null });

@@ -18,6 +18,8 @@ export interface CubForm {
   captions?: string;
   /** Folder of testclasses.txt and so on; default `cvpr2016_cub`; null leaves them out. */
   lists?: string | null;
+  /** Writes train/ and test/filenames.pickle into this folder, by this protocol of Python's pickle. */
+  pickles?: { folder: string; protocol: 0 | 2 };
   /** Writes images.txt and what belongs to it; default true. */
   tables?: boolean;
 }
@@ -62,6 +64,15 @@ export async function writeCub(folder: string, each: number, form: CubForm = {})
     );
     await write1("classes.txt", list(species.map((name, i) => `${i + 1} ${name}`)));
   }
+  if (form.pickles) {
+    const { folder: at, protocol } = form.pickles;
+    for (const [part, classes] of Object.entries({ train: species.slice(0, 6), test: species.slice(6) })) {
+      const ids = birds.flatMap((bird) =>
+        classes.includes(bird.species) ? [`${bird.species}/${bird.name}`] : [],
+      );
+      await write(join(folder, at, part, "filenames.pickle"), pickledList(ids, protocol));
+    }
+  }
   if (lists !== null) {
     const names = {
       allclasses: species,
@@ -76,6 +87,19 @@ export async function writeCub(folder: string, each: number, form: CubForm = {})
       await write(join(folder, lists, `${name}.txt`), list(classes, "\r\n"));
   }
   return birds;
+}
+
+/** A pickled list of texts: of bytes, as Python 2 writes them by protocol 0, or of Unicode by protocol 2. */
+export function pickledList(texts: readonly string[], protocol: 0 | 2): Uint8Array {
+  if (protocol === 0)
+    return Buffer.from(`(lp0\n${texts.map((text, i) => `S'${text}'\np${i + 1}\na`).join("")}.`);
+  const items = texts.flatMap((text) => {
+    const bytes = Buffer.from(text);
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(bytes.length);
+    return [Buffer.from("X"), length, bytes];
+  });
+  return Buffer.concat([Buffer.of(0x80, 2), Buffer.from("]q\0("), ...items, Buffer.from("e.")]);
 }
 
 /** Birds 1 and 2 have nine and eight usable captions. */
