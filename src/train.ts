@@ -416,7 +416,7 @@ async function started(options: Options): Promise<Opening> {
   );
   if (options.minutes !== undefined && chosen !== undefined)
     throw new UserError(`--minutes chooses what --set ${chosen} sets; leave one of them out`, 2);
-  const config = withAbsoluteSplit(
+  const config = await withAbsoluteSplit(
     resolveConfig({
       preset: options.preset,
       file: options.config ? { name: options.config, text: await files.readText(options.config) } : undefined,

@@ -16,9 +16,11 @@ export async function dataSettings(text: string): Promise<string[]> {
 }
 
 /** The settings with the path of `data.split`, if it is one, from the root, as a run may be resumed elsewhere. */
-export function withAbsoluteSplit(config: Config): Config {
+export async function withAbsoluteSplit(config: Config): Promise<Config> {
   const { source, split } = config.data;
   const layout = layoutOf(source);
   if (split === "" || !layout || layout.splits.includes(split)) return config;
+  // A name that is neither is reported as it was typed.
+  if (!(await platform.files.exists(split))) return config;
   return { ...config, data: { ...config.data, split: absolutePath(split) } };
 }

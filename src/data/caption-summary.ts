@@ -5,6 +5,7 @@
 import { UserError } from "../platform/errors.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 import { UNKNOWN, words } from "../text/words.js";
+import { type LengthCounts, lengthHistogram } from "./caption-lengths.js";
 import type { Dataset } from "./dataset.js";
 
 export interface SplitCaptions {
@@ -21,6 +22,10 @@ export interface CaptionSummary {
   readonly splits: readonly SplitCaptions[];
   /** Most words in one training caption. */
   readonly longest: number;
+  /** Training captions by their number of tokens. */
+  readonly lengths: LengthCounts;
+  /** Different words of the training captions, and how many of them occur once. */
+  readonly vocabulary: { readonly words: number; readonly once: number };
   /** The most frequent word of the training captions and its number of occurrences. */
   readonly mostFrequent: { readonly word: string; readonly count: number };
   /** Scripts of the training captions' words with their shares, in descending order. */
@@ -47,6 +52,7 @@ export function summarizeCaptions(
 ): CaptionSummary {
   const counts = new Map<string, number>();
   let longest = 0;
+  const lengths: number[] = [];
   const splits = Object.entries(dataset.splits).map(([split, records]): SplitCaptions => {
     const sums = { captions: 0, cut: 0, words: 0, unknown: 0 };
     for (const record of records) {
@@ -58,6 +64,8 @@ export function summarizeCaptions(
         for (const id of ids) if (id === tokenizer.unknownId) sums.unknown++;
         if (split !== "train") continue;
         longest = Math.max(longest, ids.length);
+        while (lengths.length <= ids.length) lengths.push(0);
+        lengths[ids.length]!++;
         for (const word of words(caption)) counts.set(word, (counts.get(word) ?? 0) + 1);
       }
     }
@@ -77,11 +85,15 @@ export function summarizeCaptions(
   const scripts = [...ofScripts]
     .map(([script, count]) => ({ script, share: count / lettered }))
     .sort((a, b) => b.share - a.share);
-  return { splits, longest, mostFrequent, scripts };
+  const once = [...counts.values()].filter((count) => count === 1).length;
+  return { splits, longest, lengths, vocabulary: { words: counts.size, once }, mostFrequent, scripts };
 }
 
 /** The summary as lines to print. */
-export function captionTable({ splits, scripts }: CaptionSummary, length: number): string[] {
+export function captionTable(
+  { splits, scripts, lengths, vocabulary }: CaptionSummary,
+  length: number,
+): string[] {
   const head = ["captions:", "split", "captions", `over ${length - 1} words: cut`, "words", UNKNOWN];
   const rows = splits.map(({ split, captions, cut, words, unknown }) => [
     "",
@@ -100,7 +112,14 @@ export function captionTable({ splits, scripts }: CaptionSummary, length: number
     ].join("  "),
   );
   const found = scripts.map(({ script, share }) => `${script} ${percent(share, 1)}`).join(", ");
-  return [...lines, `          scripts of the training captions: ${found || "none"}`];
+  return [
+    ...lines,
+    ...[
+      `scripts of the training captions: ${found || "none"}`,
+      `different words in them: ${vocabulary.words}, of these ${vocabulary.once} once`,
+      ...lengthHistogram(lengths),
+    ].map((line) => `          ${line}`),
+  ];
 }
 
 /**

@@ -248,7 +248,8 @@ export const files: readonly Mutation[] = [
     name: "captions: a table's columns are taken by place",
     file: "src/data/caption-rows.ts",
     find: '[column(fileNames), column(captionNames), column(["split"])]',
-    replace: '[column(fileNames), column(captionNames), column(["split"])].map((at, i) => (at < 0 ? at : i)) as [number, number, number]',
+    replace:
+      '[column(fileNames), column(captionNames), column(["split"])].map((at, i) => (at < 0 ? at : i)) as [number, number, number]',
     tests: ["data/folder.test.ts"],
   },
 ];
