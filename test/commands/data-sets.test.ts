@@ -8,7 +8,8 @@ import { writeCub } from "../support/data-sets.js";
 import { runCommand } from "./run.js";
 import { sizes } from "./sizes.js";
 
-t.setTimeout(300_000);
+// Software adapters compile kernels for seconds.
+t.setTimeout(600_000);
 
 const root = mkdtempSync(join(tmpdir(), "mcd-data-sets-"));
 t.teardown(() => rmSync(root, { recursive: true }));

@@ -5,6 +5,7 @@ import { mkdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
+import { aroundBox } from "../../dist/data/cub.js";
 import { readPictures } from "../../dist/data/dataset.js";
 import type { DataLayout } from "../../dist/data/layout.js";
 import { countsOf, countWarning, dataSource, layoutOf, loadLayout } from "../../dist/data/layouts.js";
@@ -118,8 +119,11 @@ t.test("CUB: the same records wherever it is unpacked, with or without tables", 
 
 t.test("CUB: other splits", async (t) => {
   const folder = scratch(t);
-  await writeCub(folder, 4);
-  const official = await load(cub, folder, { split: "official" });
+  const birds = await writeCub(folder, 4);
+  const official = await load(cub, folder, { split: "official", validationShare: 0 });
+  const splitOf = (i: number) =>
+    official.dataset.records.find(({ id }) => id.endsWith(birds[i]!.name))!.split;
+  t.same([0, 1, 2, 3].map(splitOf), ["train", "test", "train", "test"], "1 is trained");
   t.same(Object.fromEntries(countsOf(official.listing)), { train: 16, test: 16 });
   t.match(countWarning(official.listing), /5994 train .* 5794 test/);
   const trained = new Set(
@@ -161,6 +165,10 @@ t.test("CUB: other splits", async (t) => {
 });
 
 t.test("CUB: bounding boxes", async (t) => {
+  // As AttnGAN's code works it out for the first picture of a published file: r = 243 about (222, 179).
+  const published = { x: 60, y: 27, width: 325, height: 304 };
+  t.same(aroundBox(published), { x: -21, y: -64, width: 486, height: 486 });
+
   const folder = scratch(t);
   const [bird] = await writeCub(folder, 2);
   const whole = await load(cub, folder, { size: 32 });
