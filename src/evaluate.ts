@@ -6,6 +6,7 @@ import { Captioner } from "./captioner/captioner.js";
 import type { Precision } from "./captioner/files.js";
 import { openClip, scoreByClip } from "./cli/clip-scores.js";
 import { codeStoreFor } from "./cli/code-store.js";
+import { dataHelp } from "./cli/data-option.js";
 import { loadDataset } from "./cli/load-dataset.js";
 import {
   adapterOption,
@@ -26,6 +27,7 @@ import { say } from "./cli/terminal.js";
 import type { Config } from "./config/config.js";
 import type { Dataset } from "./data/dataset.js";
 import { clipTable } from "./evaluation/clip-evaluation.js";
+import { dataSource } from "./data/layouts.js";
 import {
   differencesTable,
   evaluate,
@@ -73,10 +75,12 @@ async function sourceOf(
   given: string | undefined,
 ): Promise<Partial<Config["data"]>> {
   if (given !== undefined) {
-    return given === "emoji" ? { source: "emoji" } : { source: "folder", folder: given };
+    const named = await dataSource(platform.files, given);
+    // Another kind of data has no use for the splits and boxes of the trained one.
+    return named.source === config.data.source ? named : { ...named, split: "", crop: false };
   }
   const { source, folder } = config.data;
-  if (source !== "folder") return {};
+  if (source === "emoji") return {};
   const path = join(weights, "..", "config.json");
   if (await platform.files.exists(path)) {
     const { data } = parseJsonRecord(await platform.files.readText(path), path);
@@ -95,7 +99,7 @@ async function main(): Promise<void> {
     "Scores a captioner on held-out splits: means over sampling seeds with 95 % intervals over pictures.",
   )
     .option("--weights <folder>", "weights to score", shippedWeights())
-    .option("--data <source>", "emoji, or a folder with captions (default: what the weights were trained on)")
+    .option("--data <source>", `${dataHelp} (default: what the weights were trained on)`)
     .option(
       "--splits <names>",
       "splits to score, separated by commas (default: all but train and validation); choose settings on validation",

@@ -5,6 +5,7 @@ import { Option } from "commander";
 import { Captioner } from "./captioner/captioner.js";
 import { checkClipTable, setClipTable, withoutClip } from "./cli/clip-files.js";
 import { codeStoreFor } from "./cli/code-store.js";
+import { dataHelp, dataSettings, withAbsoluteSplit } from "./cli/data-option.js";
 import { loadDataset } from "./cli/load-dataset.js";
 import {
   adapterOption,
@@ -33,13 +34,7 @@ import { readTokenizerFolder } from "./models/tokenizer-folder.js";
 import { UserError } from "./platform/errors.js";
 import type { JsonRecord } from "./platform/json.js";
 import { lockFolder } from "./platform/lock.js";
-import {
-  absolutePath,
-  onInterrupt,
-  nodePlatform as platform,
-  type StopSignal,
-  signalExitCode,
-} from "./platform/node.js";
+import { onInterrupt, nodePlatform as platform, type StopSignal, signalExitCode } from "./platform/node.js";
 import { formatDuration } from "./report/duration.js";
 import { type Tokenizer, vocabularyText } from "./text/tokenizer.js";
 import { latestCheckpoint } from "./training/checkpoint.js";
@@ -90,7 +85,7 @@ async function main(): Promise<void> {
   )
     .option("--preset <name>", `settings to start from: ${PRESET_NAMES.join(" or ")} (default: emoji)`)
     .option("--stage <name>", "vqvae, decoder (needs a run with a trained vqvae: --resume) or all", "all")
-    .option("--data <source>", "emoji, or a folder with pictures and captions.jsonl, .csv or .txt")
+    .option("--data <source>", dataHelp)
     .option(
       "--tokenizer <folder>",
       "use this frozen image tokenizer, as import.js wrote it, instead of training one; with --resume: where it lies now",
@@ -483,22 +478,20 @@ async function started(options: Options): Promise<Opening> {
   );
   if (options.minutes !== undefined && chosen !== undefined)
     throw new UserError(`--minutes chooses what --set ${chosen} sets; leave one of them out`, 2);
-  const config = resolveConfig({
-    preset: options.preset,
-    file: options.config ? { name: options.config, text: await files.readText(options.config) } : undefined,
-    set: [
-      ...(await givenTokenizer(options)),
-      ...(options.data === undefined
-        ? []
-        : options.data === "emoji"
-          ? ["data.source=emoji"]
-          : ["data.source=folder", `data.folder=${absolutePath(options.data)}`]),
-      ...(options.seed === undefined ? [] : [`seed=${options.seed}`]),
-      ...(options.skipBad ? ["data.skipBad=true"] : []),
-      ...(options.minutes === undefined ? [] : [`minutes=${options.minutes}`]),
-      ...options.set,
-    ],
-  });
+  const config = await withAbsoluteSplit(
+    resolveConfig({
+      preset: options.preset,
+      file: options.config ? { name: options.config, text: await files.readText(options.config) } : undefined,
+      set: [
+        ...(await givenTokenizer(options)),
+        ...(options.data === undefined ? [] : await dataSettings(options.data)),
+        ...(options.seed === undefined ? [] : [`seed=${options.seed}`]),
+        ...(options.skipBad ? ["data.skipBad=true"] : []),
+        ...(options.minutes === undefined ? [] : [`minutes=${options.minutes}`]),
+        ...options.set,
+      ],
+    }),
+  );
   const path = options.out ?? defaultRunFolder(options.preset ?? "emoji");
   await RunFolder.checkFree(files, path);
   const openRun = async (config: Config) => {

@@ -5,13 +5,17 @@ import type { Dataset } from "../data/dataset.js";
 import type { PictureCache } from "../data/decoded-pictures.js";
 import { loadEmoji, rendererVersion } from "../data/emoji.js";
 import { loadFolder } from "../data/folder.js";
+import type { DataLayout, Listing } from "../data/layout.js";
+import { countsOf, countWarning, layoutOf, loadLayout } from "../data/layouts.js";
 import {
   absolutePath,
   cacheDirectory,
+  decodePart,
   modulesDirectory,
   nodePlatform as platform,
 } from "../platform/node.js";
 import { nodeDisk } from "../platform/node-disk.js";
+import { formatDuration } from "../report/duration.js";
 import { withLateProgress } from "./progress.js";
 import { tell } from "./terminal.js";
 
@@ -20,14 +24,14 @@ const DECODING_VERSION = 1;
 
 /**
  * Loads the captions, and decodes (or renders) the pictures missing from the user's cache. Reports on standard error what was
- * left out of a folder. From a folder only the pictures of the records `used` are decoded now.
+ * found and left out. From a folder only the pictures of the records `used` are decoded now.
  */
 export function loadDataset(
   config: Config["data"],
   quiet = false,
   used?: (dataset: Dataset) => readonly number[],
 ): Promise<Dataset> {
-  const { source, folder, imageSize: size, subset, skipBad } = config;
+  const { source, folder, imageSize: size, subset, skipBad, validation, crop } = config;
   const onProblem = (sentence: string) => tell(`careful: ${sentence}`);
   return withLateProgress({ label: "pictures", unit: "pictures", quiet }, async (onProgress) => {
     if (source === "emoji") {
@@ -40,30 +44,67 @@ export function loadDataset(
         onProgress,
       });
     }
-    const key = [
-      absolutePath(folder),
-      size,
-      "contain",
-      DECODING_VERSION,
-      await rendererVersion(platform, modulesDirectory("sharp")),
-    ];
-    const name = (await platform.hash("sha-256", JSON.stringify(key))).slice(0, 16);
-    const { dataset, skipped, uncaptioned } = await loadFolder(platform, folder, {
+    const began = platform.now();
+    const options = {
       size,
       skipBad,
       subset,
-      cache: pictureCache(`folder-${size}-${name}`),
+      validationShare: validation,
+      cache: await folderCache(folder, size, crop),
       ...(used ? { used } : {}),
       onProblem,
       onProgress,
-    });
+    };
+    const layout = layoutOf(source);
+    const { dataset, skipped } = layout
+      ? await loadLayout(platform, layout, folder, {
+          ...options,
+          split: config.split,
+          crop,
+          decode: (bytes, side, box) => decodePart(bytes, side, "contain", box),
+          onListed: (listing) => tellListing(layout, listing, quiet),
+        })
+      : await loadOwnFolder(folder, options);
     for (const line of skipped) tell(`skipped: ${line}`);
-    if (uncaptioned > 0)
-      tell(
-        `${uncaptioned} ${uncaptioned === 1 ? "picture" : "pictures"} of ${folder} without a caption: not used`,
-      );
+    if (!quiet) tell(loadedLine(dataset, platform.now() - began));
     return dataset;
   });
+}
+
+async function loadOwnFolder(folder: string, options: Parameters<typeof loadFolder>[2]) {
+  const { dataset, skipped, uncaptioned } = await loadFolder(platform, folder, options);
+  if (uncaptioned > 0)
+    tell(
+      `${uncaptioned} ${uncaptioned === 1 ? "picture" : "pictures"} of ${folder} without a caption: not used`,
+    );
+  return { dataset, skipped };
+}
+
+/** Prints what a layout found and left out. */
+function tellListing({ name }: DataLayout, listing: Listing, quiet: boolean): void {
+  if (!quiet) {
+    tell(`${name}: ${listing.title}`);
+    for (const line of listing.found) tell(`  ${line}`);
+    const counts = [...countsOf(listing)].map(([split, count]) => `${split} ${count}`);
+    tell(`  pictures listed: ${counts.join(", ")}`);
+    for (const line of listing.leftOut.describe()) tell(`  left out: ${line}`);
+  }
+  const counts = countWarning(listing);
+  for (const warning of [...listing.warnings, ...(counts ? [counts] : [])]) tell(`careful: ${warning}`);
+}
+
+function loadedLine({ records, splits }: Dataset, ms: number): string {
+  const captions = records.reduce((sum, record) => sum + record.captions.length, 0);
+  const counts = Object.entries(splits).map(([split, { length }]) => `${split} ${length}`);
+  return `loaded:  ${records.length} pictures with ${captions} captions (${counts.join(", ")}) in ${formatDuration(ms / 1000)}`;
+}
+
+/** The cache of a folder: one for each size, way of cutting and version of the decoders. */
+async function folderCache(folder: string, size: number, crop: boolean): Promise<PictureCache> {
+  const renderer = await rendererVersion(platform, modulesDirectory("sharp"));
+  const key = [absolutePath(folder), size, "contain", DECODING_VERSION, renderer, ...(crop ? ["crop"] : [])];
+  const name = (await platform.hash("sha-256", JSON.stringify(key))).slice(0, 16);
+  return pictureCache(`folder-${size}-${name}`);
 }
 
 function pictureCache(name: string): PictureCache {

@@ -23,8 +23,20 @@ const SCHEMA = {
   model: name("mc-diffusion", captionDecoders, "the caption decoder"),
   imageTokenizer: name("vqvae", imageTokenizers, "turns pictures into codes"),
   data: {
-    source: choice("emoji", ["emoji", "folder"], "the built-in emoji data, or a folder of your own pictures"),
-    folder: text("", "folder with pictures and captions.jsonl, .csv or .txt (data.source=folder)"),
+    source: choice(
+      "emoji",
+      ["emoji", "folder", "imagefolder", "cub", "coco", "flickr"],
+      "the built-in emoji data, a folder of your own pictures, or the layout of a downloaded data set (docs/data.md)",
+    ),
+    folder: text("", "folder of the pictures and captions; not for emoji"),
+    split: text("", "split of a downloaded data set by name, or the path of lists; empty: what is there"),
+    validation: number(
+      0.1,
+      0,
+      0.5,
+      "share of the training pictures that is set apart where the data has no validation split",
+    ),
+    crop: flag(false, "cut pictures to their bounding boxes (cub)"),
     imageSize: integer(64, 12, 1024, "side of the square pictures, in pixels"),
     subset: integer(
       0,
@@ -38,6 +50,13 @@ const SCHEMA = {
       0,
       1000,
       "shifted, scaled and brightened variants of each training picture that the decoder sees beside it; the VQ-VAE is trained on such variants whatever this says",
+    ),
+    flip: flag(false, "mirror half of the variants of pictures; not for captions that say left or right"),
+    randomCrop: number(
+      0,
+      0,
+      0.9,
+      "largest share of a side that is cut off, at random, from variants of pictures",
     ),
     maxLength: integer(
       12,

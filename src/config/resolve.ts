@@ -210,8 +210,8 @@ function checkTogether(config: Config, exitCode: 1 | 2): void {
       `decoder.warmupFrom=${decoder.warmupFrom} should be at most decoder.learningRate=${decoder.learningRate}`,
     );
   }
-  if (data.source === "folder" && data.folder === "") {
-    fail("data.source=folder needs data.folder, the path of your pictures");
+  if (data.source !== "emoji" && data.folder === "") {
+    fail(`data.source=${data.source} needs data.folder, the path of your pictures`);
   }
 }
 

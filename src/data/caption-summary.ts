@@ -5,6 +5,7 @@
 import { UserError } from "../platform/errors.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 import { UNKNOWN, words } from "../text/words.js";
+import { type LengthCounts, lengthHistogram } from "./caption-lengths.js";
 import type { Dataset } from "./dataset.js";
 
 export interface SplitCaptions {
@@ -25,6 +26,10 @@ export interface CaptionSummary {
   readonly hasUnknown: boolean;
   /** Most tokens in one training caption. */
   readonly longest: number;
+  /** Training captions by their number of tokens. */
+  readonly lengths: LengthCounts;
+  /** Different words of the training captions, and how many of them occur once. */
+  readonly vocabulary: { readonly words: number; readonly once: number };
   /** The most frequent word of the training captions and its number of occurrences. */
   readonly mostFrequent: { readonly word: string; readonly count: number };
   /** Scripts of the training captions' words with their shares, in descending order. */
@@ -51,6 +56,7 @@ export function summarizeCaptions(
 ): CaptionSummary {
   const counts = new Map<string, number>();
   let longest = 0;
+  const lengths: number[] = [];
   const splits = Object.entries(dataset.splits).map(([split, records]): SplitCaptions => {
     const sums = { captions: 0, cut: 0, words: 0, unknown: 0 };
     for (const record of records) {
@@ -62,6 +68,8 @@ export function summarizeCaptions(
         for (const id of ids) if (id === tokenizer.unknownId) sums.unknown++;
         if (split !== "train") continue;
         longest = Math.max(longest, ids.length);
+        while (lengths.length <= ids.length) lengths.push(0);
+        lengths[ids.length]!++;
         for (const word of words(caption)) counts.set(word, (counts.get(word) ?? 0) + 1);
       }
     }
@@ -81,8 +89,9 @@ export function summarizeCaptions(
   const scripts = [...ofScripts]
     .map(([script, count]) => ({ script, share: count / lettered }))
     .sort((a, b) => b.share - a.share);
+  const once = [...counts.values()].filter((count) => count === 1).length;
   return {
-    ...{ splits, longest, mostFrequent, scripts },
+    ...{ splits, longest, lengths, vocabulary: { words: counts.size, once }, mostFrequent, scripts },
     unit: tokenizer.endsWord ? "tokens" : "words",
     hasUnknown: tokenizer.unknownId !== null,
   };
@@ -90,7 +99,7 @@ export function summarizeCaptions(
 
 /** The summary as lines to print. */
 export function captionTable(
-  { splits, scripts, unit, hasUnknown }: CaptionSummary,
+  { splits, scripts, lengths, vocabulary, unit, hasUnknown }: CaptionSummary,
   length: number,
 ): string[] {
   const ofUnknown = (text: string) => (hasUnknown ? [text] : []);
@@ -115,7 +124,14 @@ export function captionTable(
     ].join("  "),
   );
   const found = scripts.map(({ script, share }) => `${script} ${percent(share, 1)}`).join(", ");
-  return [...lines, `          scripts of the training captions: ${found || "none"}`];
+  return [
+    ...lines,
+    ...[
+      `scripts of the training captions: ${found || "none"}`,
+      `different words in them: ${vocabulary.words}, of these ${vocabulary.once} once`,
+      ...lengthHistogram(lengths),
+    ].map((line) => `          ${line}`),
+  ];
 }
 
 /**

@@ -16,6 +16,7 @@ import { crc32 } from "../io/crc32.js";
 import { type Disk, type DiskFile, type DiskWriter, unfinished } from "../platform/disk.js";
 import { UserError } from "../platform/errors.js";
 import { parseJson } from "../platform/json.js";
+import type { PictureBox } from "../platform/picture-box.js";
 import type { Files, Platform } from "../platform/platform.js";
 import type { Pictures } from "./dataset.js";
 
@@ -27,6 +28,8 @@ export interface PictureOrigin {
   stamp(): Promise<string | null>;
   /** The source file. Throws a `UserError` if it cannot be read. */
   read(): Promise<Uint8Array>;
+  /** The part of the picture that is used; all of it if absent. */
+  readonly box?: PictureBox;
 }
 
 export interface PictureCache {
@@ -38,8 +41,8 @@ export interface PictureCache {
 
 export interface DecodedPicturesOptions {
   readonly size: number;
-  /** Decodes a source file to pixels [size, size, 3]. Throws a `UserError` if it is not a picture. */
-  decode(bytes: Uint8Array): Promise<Uint8Array>;
+  /** Decodes a source file, or the part of it in `box`, to pixels [size, size, 3]. Throws a `UserError` if it is not a picture. */
+  decode(bytes: Uint8Array, box?: PictureBox): Promise<Uint8Array>;
   readonly hash: Platform["hash"];
   /** Without a cache, decoded pictures stay in memory up to `memory`, and the others are decoded each time. */
   readonly cache?: PictureCache | undefined;
@@ -138,7 +141,7 @@ export class DecodedPictures implements Pictures {
           const content = await this.#identify(number);
           if (typeof content !== "string") {
             if (decoded++ === 0) onProgress?.(done, numbers.length);
-            await this.#keep(content.content, await this.#decode(content.bytes));
+            await this.#keep(content.content, await this.#decode(content.bytes, number));
           }
         } catch (error) {
           if (!(error instanceof UserError)) {
@@ -191,12 +194,12 @@ export class DecodedPictures implements Pictures {
     // Never prepared, damaged, or beyond the memory limit: read from the source.
     const { name } = this.#origins[number]!;
     const bytes = await this.#origins[number]!.read();
-    const content = await this.#hash(bytes);
+    const content = await this.#contentOf(bytes, number);
     if (known && content !== known) throw new UserError(`${name} was changed while it was in use`);
     this.#contents[number] = content;
     const found = this.#places.get(content);
     if (found && (await this.#readPlace(content, found, target))) return;
-    const pixels = await this.#decode(bytes).catch((error: unknown) => {
+    const pixels = await this.#decode(bytes, number).catch((error: unknown) => {
       throw error instanceof UserError ? new UserError(`${name} cannot be read: ${error.message}`) : error;
     });
     target.set(pixels);
@@ -226,14 +229,14 @@ export class DecodedPictures implements Pictures {
       this.#places.has(content) || this.#kept.has(content) || this.#writer?.has(content);
     const before = this.#contents[number];
     if (before && has(before)) return before;
-    const stamp = await origin.stamp();
+    const stamp = await this.#stamp(origin);
     const noted = this.#stamps.get(origin.name);
     if (stamp !== null && noted?.stamp === stamp && has(noted.content)) {
       this.#contents[number] = noted.content;
       return noted.content;
     }
     const bytes = await origin.read();
-    const content = await this.#hash(bytes);
+    const content = await this.#contentOf(bytes, number);
     this.#contents[number] = content;
     if (stamp !== null && this.#cache) {
       this.#stamps.set(origin.name, { stamp, content });
@@ -242,12 +245,25 @@ export class DecodedPictures implements Pictures {
     return has(content) ? content : { content, bytes };
   }
 
-  async #decode(bytes: Uint8Array): Promise<Uint8Array> {
-    const pixels = await this.#options.decode(bytes);
+  async #decode(bytes: Uint8Array, number: number): Promise<Uint8Array> {
+    const pixels = await this.#options.decode(bytes, this.#origins[number]!.box);
     if (pixels.length !== this.#each) {
       throw new RangeError(`a decoded picture has ${pixels.length} bytes, not ${this.#each}`);
     }
     return pixels;
+  }
+
+  /** The stamp of the source and of its box. */
+  async #stamp(origin: PictureOrigin): Promise<string | null> {
+    const stamp = await origin.stamp();
+    return stamp === null || !origin.box ? stamp : `${stamp} ${boxText(origin.box)}`;
+  }
+
+  /** The hash of a source file; of the same file with another box, another one. */
+  async #contentOf(bytes: Uint8Array, number: number): Promise<string> {
+    const { box } = this.#origins[number]!;
+    const content = await this.#hash(bytes);
+    return box ? this.#hash(new TextEncoder().encode(`${content} ${boxText(box)}`)) : content;
   }
 
   async #hash(bytes: Uint8Array): Promise<string> {
@@ -410,6 +426,8 @@ export class DecodedPictures implements Pictures {
     }
   }
 }
+
+const boxText = ({ x, y, width, height }: PictureBox) => [x, y, width, height].join(" ");
 
 interface PartIndex {
   readonly contents: string[];

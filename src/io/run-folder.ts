@@ -34,6 +34,8 @@ export interface LogEntry {
   unit: "images" | "tokens";
   /** Peak bytes of GPU buffers in the step. */
   bytes: number;
+  /** Share of `ms` that the step waited for its pictures, 0 to 1; absent where a step reads none. */
+  waiting?: number;
   /** Held-out measures by name, on the steps that evaluate. */
   metrics?: Record<string, number>;
 }
@@ -183,12 +185,12 @@ export class RunFolder {
 export function asLogEntry(value: unknown): LogEntry | null {
   if (!isRecord(value)) return null;
   const { stage, step, losses, metrics = {}, unit = "images" } = value;
-  const { learningRate = 0, gradNorm = 0, ms = 0, perSecond = 0, bytes = 0 } = value;
+  const { learningRate = 0, gradNorm = 0, ms = 0, perSecond = 0, bytes = 0, waiting = 0 } = value;
   const whole =
     typeof stage === "string" &&
     Number.isSafeInteger(step) &&
     (unit === "images" || unit === "tokens") &&
-    [losses, metrics, { learningRate, gradNorm, ms, perSecond, bytes }].every(
+    [losses, metrics, { learningRate, gradNorm, ms, perSecond, bytes, waiting }].every(
       (part) => isRecord(part) && Object.values(part).every(isLogged),
     );
   return whole ? (nullToNan(value) as LogEntry) : null;

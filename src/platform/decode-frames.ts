@@ -15,8 +15,8 @@ export const FAILED = 2;
 const HEAD_BYTES = 16;
 
 /**
- * `id` identifies the picture. In a request, `first` is the size (0: the picture's own) and `second` is format + 4·fit; in a reply,
- * they are the kind and, for pixels, the width.
+ * `id` identifies the picture. In a request, `first` is the size (0: the picture's own) and `second` is format + 4·fit, + 8 if the
+ * body begins with a box (picture-box.ts); in a reply, they are the kind and, for pixels, the width.
  */
 export interface Frame {
   readonly id: number;

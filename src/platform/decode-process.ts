@@ -16,6 +16,7 @@ import {
   REFUSED,
 } from "./decode-frames.js";
 import { UserError } from "./errors.js";
+import { BOX_BYTES, boxFrom } from "./picture-box.js";
 import { readPictureHeader } from "./picture-header.js";
 import { decodeBySharp, loadSharp } from "./sharp-pictures.js";
 
@@ -72,8 +73,10 @@ function reply(id: number, kind: number, body: Uint8Array, width = 0): void {
   process.stdout.uncork();
 }
 
-async function decode({ id, first: size, second, body }: Frame): Promise<void> {
+async function decode({ id, first: size, second, body: all }: Frame): Promise<void> {
   await library;
+  const box = second & 8 ? boxFrom(all) : undefined;
+  const body = box ? all.subarray(BOX_BYTES) : all;
   const { width, height } = readPictureHeader(body, true);
   const megapixels = (width * height) / 1e6;
   running.set(id, {
@@ -84,7 +87,8 @@ async function decode({ id, first: size, second, body }: Frame): Promise<void> {
   });
   watch ??= setInterval(look, LOOK);
   try {
-    const image = await decodeBySharp(FORMATS[second & 3]!, body, size || null, FITS[second >> 2]!);
+    const [format, fit] = [FORMATS[second & 3]!, FITS[(second >> 2) & 1]!];
+    const image = await decodeBySharp(format, body, size || null, fit, box);
     reply(id, PIXELS, image.data, image.width);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);

@@ -18,6 +18,7 @@ import { dirname, join, resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 import { UserError } from "./errors.js";
+import type { PictureBox } from "./picture-box.js";
 import { PictureDecoder } from "./picture-decoder.js";
 import type { DecodeOptions, Files, ImageCodec, Platform, RgbImage } from "./platform.js";
 import { loadSharp } from "./sharp-pictures.js";
@@ -145,6 +146,17 @@ async function encodePng({ width, height, data }: RgbImage): Promise<Uint8Array>
 }
 
 const decoder = new PictureDecoder();
+
+/** Decodes the part of a picture that lies in `box`; else as `ImageCodec.decode`. */
+export async function decodePart(
+  bytes: Uint8Array,
+  size: number,
+  fit: "contain" | "cover",
+  box: PictureBox | undefined,
+): Promise<Uint8Array> {
+  return (await decoder.decode(bytes, size, fit, { box })).data;
+}
+
 const images: ImageCodec = {
   decode: (bytes, size, fit, options) => decoder.decode(bytes, size, fit, options),
   encodePng,

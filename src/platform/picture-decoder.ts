@@ -9,6 +9,7 @@ import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { FITS, FORMATS, type Frame, FrameReader, frameHead, PIXELS, REFUSED } from "./decode-frames.js";
 import { UserError } from "./errors.js";
+import { boxBytes, type PictureBox } from "./picture-box.js";
 import { damaged, type PictureFormat, type PictureHeader, readPictureHeader } from "./picture-header.js";
 import type { DecodeOptions, RgbImage } from "./platform.js";
 import { decodeBySharp } from "./sharp-pictures.js";
@@ -40,6 +41,7 @@ interface Job {
   /** Null: the picture's own size. */
   readonly size: number | null;
   readonly fit: "contain" | "cover";
+  readonly box: PictureBox | undefined;
   /** Must run without other jobs. */
   alone: boolean;
   /** Ran at the same time as other jobs. */
@@ -62,21 +64,27 @@ export class PictureDecoder {
     this.#limits = limits;
   }
 
-  /** See `ImageCodec.decode`; with `size` null the picture keeps its own size. Calls may overlap. */
+  /**
+   * See `ImageCodec.decode`; with `size` null the picture keeps its own size, with `box` only that part of the upright picture is
+   * used. Calls may overlap.
+   */
   async decode(
     bytes: Uint8Array,
     size: number | null,
     fit: "contain" | "cover",
-    { svg }: DecodeOptions = {},
+    { svg, box }: DecodeOptions & { readonly box?: PictureBox | undefined } = {},
   ): Promise<RgbImage> {
     const header = readPictureHeader(bytes, svg !== undefined);
     const { format } = header;
     if ((format === "svg" && svg === "trusted") || isOrdinary(header, bytes))
-      return decodeBySharp(format, bytes, size, fit);
+      return decodeBySharp(format, bytes, size, fit, box);
     return new Promise((resolve, reject) => {
       // Each large picture takes much memory.
       const alone = header.width * header.height > ORDINARY_PIXELS;
-      this.#waiting.push({ format, bytes, size, fit, alone, shared: false, suspect: false, resolve, reject });
+      this.#waiting.push({
+        ...{ format, bytes, size, fit, box, alone, resolve, reject },
+        ...{ shared: false, suspect: false },
+      });
       this.#start();
     });
   }
@@ -210,14 +218,15 @@ class DecodingProcess {
     );
   }
 
-  send(id: number, { format, bytes, size, fit }: Job): void {
+  send(id: number, { format, bytes, size, fit, box }: Job): void {
     this.sent++;
     this.#hold(true);
-    const second = FORMATS.indexOf(format) + 4 * FITS.indexOf(fit);
+    const second = FORMATS.indexOf(format) + 4 * FITS.indexOf(fit) + (box ? 8 : 0);
+    const body = box ? Buffer.concat([boxBytes(box), bytes]) : bytes;
     const input = this.#child.stdin;
     input?.cork();
-    input?.write(frameHead({ id, first: size ?? 0, second, body: bytes }));
-    input?.write(bytes);
+    input?.write(frameHead({ id, first: size ?? 0, second, body }));
+    input?.write(body);
     input?.uncork();
   }
 

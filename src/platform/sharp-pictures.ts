@@ -1,7 +1,8 @@
 /** Decodes and scales with sharp, without time limits (picture-decoder.ts adds them). */
 
-import type { Metadata, Sharp, SharpOptions } from "sharp";
+import type { Metadata, Region, Sharp, SharpOptions } from "sharp";
 import { UserError } from "./errors.js";
+import type { PictureBox } from "./picture-box.js";
 import { checkPixels, damaged, MAX_PIXELS, type PictureFormat } from "./picture-header.js";
 import type { RgbImage } from "./platform.js";
 
@@ -32,19 +33,22 @@ export function loadSharp(): Promise<Loader> {
 
 /**
  * Decodes as specified by `ImageCodec.decode`, for bytes whose header has been checked; with `size` null in the picture's own
- * size. Throws a `UserError` if they cannot be decoded.
+ * size; with `box`, only that part of the picture. Throws a `UserError` if they cannot be decoded.
  */
 export async function decodeBySharp(
   format: PictureFormat,
   bytes: Uint8Array,
   size: number | null,
   fit: "contain" | "cover",
+  box?: PictureBox,
 ): Promise<RgbImage> {
   const sharp = await loadSharp();
   const options: SharpOptions = { failOn: "error", limitInputPixels: MAX_PIXELS };
   if (format === "svg" && size !== null) options.density = await svgDensity(sharp, bytes, size, fit);
   try {
-    const flat = sharp(bytes, options).autoOrient().flatten({ background: "#ffffff" });
+    const picture = sharp(bytes, options).autoOrient();
+    if (box) picture.extract(await regionOf(sharp(bytes, options), box));
+    const flat = picture.flatten({ background: "#ffffff" });
     const { data, info } = await (size === null
       ? flat
       : flat.resize(size, size, { fit, background: "#ffffff" })
@@ -58,6 +62,16 @@ export async function decodeBySharp(
   } catch (error) {
     throw unreadable(format, error);
   }
+}
+
+/** The pixels of `box` that lie within the upright picture; the whole picture if there are none. */
+async function regionOf(picture: Sharp, box: PictureBox): Promise<Region> {
+  const { autoOrient: upright } = await picture.metadata();
+  const [left, top] = [Math.max(0, Math.floor(box.x)), Math.max(0, Math.floor(box.y))];
+  const right = Math.min(upright.width, Math.ceil(box.x + box.width));
+  const bottom = Math.min(upright.height, Math.ceil(box.y + box.height));
+  if (right <= left || bottom <= top) return { left: 0, top: 0, ...upright };
+  return { left, top, width: right - left, height: bottom - top };
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Stage 2 for the training loop: the caption decoder, on the codes of the training pictures. */
 
 import { imagesPerBatch } from "../captioner/batch.js";
-import { augment } from "../data/augment.js";
+import { augment, augmentationOf } from "../data/augment.js";
 import { Batches } from "../data/batches.js";
 import { imagesOf } from "../data/dataset.js";
 import { ReadAhead } from "../data/read-ahead.js";
@@ -31,6 +31,7 @@ export async function trainingCodes(
   const { size } = dataset;
   const bytes = size * size * 3;
   const variants = 1 + config.data.augment;
+  const augmentation = augmentationOf(config.data);
   const train = dataset.splits.train!;
   const codes = new Uint32Array(train.length * variants * captioner.positions);
   const batch = (n: number) => train.slice(n * imagesPerBatch, (n + 1) * imagesPerBatch);
@@ -54,7 +55,7 @@ export async function trainingCodes(
           source,
           size,
           { seed: config.seed, step: record, index: variant },
-          undefined,
+          augmentation,
           images.subarray(at, at + bytes),
         );
       }

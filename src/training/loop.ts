@@ -66,6 +66,8 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
   /** The writing of the last checkpoint, which training does not wait for. */
   let writing: Promise<unknown> = Promise.resolve();
   let latest: LogEntry | null = null;
+  /** Milliseconds of all steps, and those of waiting for pictures in them. */
+  let [spent, waited] = [0, 0];
   /** Whether the model is in its state after `step`: false while the next step runs, and once that step has failed. */
   let isWhole = true;
   const pending: LogEntry[] = [];
@@ -141,6 +143,7 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
       const began = platform.now();
       gpu.resetPeakMemory();
       isWhole = false;
+      const before = trainer.loading?.waited ?? 0;
       const { losses, learningRate, gradNorm } = await trainer.step(step + 1);
       const ms = platform.now() - began;
       const { count, unit } = trainer.perStep;
@@ -155,6 +158,11 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
         unit,
         bytes: gpu.memory.peakBytes,
       };
+      if (trainer.loading && ms > 0) {
+        entry.waiting = Math.min(1, (trainer.loading.waited - before) / ms);
+        waited += trainer.loading.waited - before;
+      }
+      spent += ms;
       if (!Number.isFinite(losses.total)) {
         await run.appendLog([...pending.splice(0), entry]);
         if (!Number.isFinite(gradNorm)) {
@@ -188,6 +196,13 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
   if (latest && saved !== step) await save(latest);
   await writing;
   await run.appendLog(pending.splice(0));
+  const { loading } = trainer;
+  if (loading && loading.loaded > 0 && spent > 0) {
+    const perSecond = (1000 * loading.pictures) / loading.loaded;
+    progress.log(
+      `${stage}: pictures were ready at ${Number(perSecond.toPrecision(3))} images/s; ${((100 * waited) / spent).toFixed(1)} % of the steps' time was waiting for them`,
+    );
+  }
   return step >= trainer.steps && !options.interrupted() ? "finished" : "interrupted";
 }
 

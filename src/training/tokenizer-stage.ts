@@ -1,6 +1,6 @@
 /** Stage 1 for the training loop: the image tokenizer, on augmented training pictures. */
 
-import { augment } from "../data/augment.js";
+import { augment, augmentationOf } from "../data/augment.js";
 import { Batches } from "../data/batches.js";
 import { ReadAhead } from "../data/read-ahead.js";
 import { psnr, ssim } from "../metrics/image.js";
@@ -21,11 +21,12 @@ export function tokenizerStage(context: StageContext): Trainer {
     () => config.vqvae.steps,
     (step) => batches.at(step).images,
   );
+  const augmentation = augmentationOf(config.data);
   const fill = async (step: number, target: Uint8Array) => {
     const read = await reader.at(step);
     for (let index = 0; index < batch; index++) {
       const [picture, place] = [read, target].map((all) => all.subarray(index * bytes, (index + 1) * bytes));
-      augment(picture!, size, { seed: config.seed, step, index }, undefined, place);
+      augment(picture!, size, { seed: config.seed, step, index }, augmentation, place);
     }
   };
   const training = new TokenizerTraining(captioner.imageTokenizer, config.vqvae, config.seed, fill, {
@@ -38,6 +39,9 @@ export function tokenizerStage(context: StageContext): Trainer {
       return config.vqvae.steps;
     },
     perStep: { count: config.vqvae.batch, unit: "images" },
+    get loading() {
+      return training.loading;
+    },
     step: (step) => training.step(step),
     undo: () => training.undo(),
     memorySettings: "vqvae.batch, vqvae.channels or data.imageSize",

@@ -7,7 +7,7 @@ import { type Tensor, untracked } from "../engine/tensor/tensor.js";
 import type { ImageTokenizer } from "../models/image-tokenizer.js";
 import { planned } from "./captured-step.js";
 import { ModelTraining, type StepHook } from "./model-training.js";
-import type { StepResult } from "./trainer.js";
+import type { Loading, StepResult } from "./trainer.js";
 
 /** Fills `images` [B, S, S, 3] with the pictures of batch n (from 0), bytes 0 … 255. */
 export type ImageBatches = (step: number, images: Uint8Array) => void | Promise<void>;
@@ -30,6 +30,7 @@ export class TokenizerTraining extends ModelTraining<[images: Tensor]> {
   /** The step whose batch `values` holds or will hold. */
   private filled = 0;
   private filling: Promise<void> = Promise.resolve();
+  readonly #loading = { waited: 0, loaded: 0, pictures: 0 };
 
   /** Throws if the tokenizer is frozen, which means that it has no objective. */
   constructor(
@@ -52,14 +53,22 @@ export class TokenizerTraining extends ModelTraining<[images: Tensor]> {
     this.values = new Float32Array(images.size);
   }
 
+  /** How the batches came so far. */
+  get loading(): Loading {
+    return this.#loading;
+  }
+
   /** Fills `values` with the batch of a step, in [-1, 1]. */
   private fill(step: number): void {
     this.filled = step;
     this.filling = this.filling
       .catch(() => {})
       .then(async () => {
+        const began = performance.now();
         await this.batches(step - 1, this.bytes);
         for (let i = 0; i < this.bytes.length; i++) this.values[i] = this.bytes[i]! / 127.5 - 1;
+        this.#loading.loaded += performance.now() - began;
+        this.#loading.pictures += this.config.batch;
       });
     // A rejection is reported by `step`, which awaits it.
     this.filling.catch(() => {});
@@ -67,8 +76,10 @@ export class TokenizerTraining extends ModelTraining<[images: Tensor]> {
 
   /** Runs one step (from 1). Step 1 first initialises the objective's statistics from its batch. */
   override async step(step: number): Promise<StepResult> {
+    const began = performance.now();
     if (this.filled !== step) this.fill(step);
     await this.filling;
+    this.#loading.waited += performance.now() - began;
     this.images.write(this.values);
     if (step === 1) {
       this.random.setStep(step);

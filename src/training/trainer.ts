@@ -34,6 +34,15 @@ export interface StepResult {
   gradNorm: number;
 }
 
+/** How batches of pictures came to the steps so far, all in milliseconds. */
+export interface Loading {
+  /** Time that steps waited for their batch. */
+  readonly waited: number;
+  /** Time from the request of each batch until it was there, most of it while the GPU worked. */
+  readonly loaded: number;
+  readonly pictures: number;
+}
+
 /** Trains a stage one step at a time. All randomness in step n depends on the seed and n alone. */
 export interface Trainer {
   readonly gpu: Gpu;
@@ -42,6 +51,8 @@ export interface Trainer {
   readonly steps: number;
   /** Units that a step processes, for throughput. */
   readonly perStep: { count: number; unit: "images" | "tokens" };
+  /** Absent where a step reads no pictures. */
+  readonly loading?: Loading;
   /** Runs step `step` (from 1). Resolves when its numbers have been read back. */
   step(step: number): Promise<StepResult>;
   /** Undoes a step whose gradient was not finite: restores everything it changed (it moved no weight). */

@@ -136,3 +136,40 @@ t.test("augmentation", async (t) => {
   }
   t.throws(() => augment(source, 4, key), /picture of side 4 has 48 bytes, not 75/);
 });
+
+t.test("flip mirrors half of the pictures, a crop enlarges a part", async (t) => {
+  const size = 9;
+  const none = { shift: 0, scale: 0, brightness: 0 };
+  // Each pixel says where it is: red 20·x, green 20·y.
+  const pixel = (i: number) => [20 * (i % size), 20 * Math.floor(i / size), 7];
+  const source = Uint8Array.from({ length: size * size * 3 }, (_, i) => pixel(Math.floor(i / 3))[i % 3]!);
+  const mirror = Uint8Array.from({ length: size * size * 3 }, (_, i) => {
+    const [x, y] = [Math.floor(i / 3) % size, Math.floor(i / 3 / size)];
+    return source[(y * size + size - 1 - x) * 3 + (i % 3)]!;
+  });
+  let mirrored = 0;
+  for (let index = 0; index < 200; index++) {
+    const flipped = augment(source, size, { seed: 4, step: 1, index }, { ...none, flip: true });
+    const isMirrored = Buffer.compare(flipped, mirror) === 0;
+    if (isMirrored) mirrored++;
+    else t.same(flipped, source, "the picture or its mirror image");
+  }
+  // 100 ± 7; five standard deviations.
+  t.ok(Math.abs(mirrored - 100) < 35, `${mirrored} of 200 are mirrored`);
+
+  const places = new Set<number>();
+  for (let index = 0; index < 100; index++) {
+    const cropped = augment(source, size, { seed: 4, step: 1, index }, { ...none, crop: 0.5 });
+    const at = (x: number, y: number, channel: number) => cropped[(y * size + x) * 3 + channel]! / 20;
+    const [left, right, top, bottom] = [at(0, 0, 0), at(8, 0, 0), at(0, 0, 1), at(0, 8, 1)];
+    const kept = (right - left) / (size - 1);
+    t.ok(
+      kept > 0.48 && kept <= 1.01 && right <= 8,
+      `a share of ${kept.toFixed(2)} of the side, within the picture`,
+    );
+    t.ok(Math.abs(bottom - top - (right - left)) < 0.11, "a square");
+    t.ok(Math.abs(at(4, 0, 0) - (left + right) / 2) < 0.11, "evenly enlarged");
+    places.add(Math.round(left));
+  }
+  t.ok(places.size > 2, "at random places");
+});

@@ -1,5 +1,6 @@
 /** What is said of captions before training: what is cut, what is unknown, and when that is too much. */
 import t from "tap";
+import { lengthHistogram } from "../../dist/data/caption-lengths.js";
 import { captionTable, captionWarnings, summarizeCaptions } from "../../dist/data/caption-summary.js";
 import { type CaptionedImage, splitsOf } from "../../dist/data/dataset.js";
 import { UserError } from "../../dist/platform/errors.js";
@@ -49,6 +50,12 @@ t.test("captions, cuts, unknown words and scripts are counted", async (t) => {
     "          train              4         1 (25.0 %)      8  4 (50.0 %)",
     "          validation         1        1 (100.0 %)      5  2 (40.0 %)",
     "          scripts of the training captions: Latin 85.7 %, Han 14.3 %",
+    "          different words in them: 6, of these 4 once",
+    "          tokens in a training caption: mean 2.0, median 2, longest 3",
+    "          0    0.0 %",
+    "          1   25.0 % ███████████████",
+    "          2   50.0 % ██████████████████████████████",
+    "          3   25.0 % ███████████████",
   ]);
 });
 
@@ -66,6 +73,30 @@ t.test("warnings begin above 5 % of the words and 1 % of the captions", async (t
   t.same(cut(2).warnings(), [
     "2 of 100 training captions are cut to 4 words; data.maxLength=6 fits the longest, of 5",
   ]);
+});
+
+t.test("lengths are gathered in at most ten ranges", async (t) => {
+  const lengths = new Array(42).fill(0);
+  for (const [length, count] of [
+    [4, 1],
+    [5, 2],
+    [14, 6],
+    [41, 1],
+  ] as const)
+    lengths[length] = count;
+  t.same(lengthHistogram(lengths), [
+    "tokens in a training caption: mean 13.9, median 14, longest 41",
+    "  0–4   10.0 % █████",
+    "  5–9   20.0 % ██████████",
+    "10–14   60.0 % ██████████████████████████████",
+    "15–19    0.0 %",
+    "20–24    0.0 %",
+    "25–29    0.0 %",
+    "30–34    0.0 %",
+    "35–39    0.0 %",
+    "40–41   10.0 % █████",
+  ]);
+  t.same(lengthHistogram([]), []);
 });
 
 t.test("nothing but unknown words is an error", async (t) => {

@@ -3,8 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import t, { type Test } from "tap";
+import { parseCaptions } from "../../dist/data/caption-rows.js";
+import { parseCsv } from "../../dist/data/csv.js";
 import { readPictures } from "../../dist/data/dataset.js";
-import { loadFolder, parseCaptions, parseCsv } from "../../dist/data/folder.js";
+import { loadFolder } from "../../dist/data/folder.js";
 import { nodePlatform } from "../../dist/platform/node.js";
 
 async function folder(t: Test, captions: Record<string, string>, images: readonly string[]): Promise<string> {

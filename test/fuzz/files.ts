@@ -2,7 +2,7 @@
 
 import type { Config } from "../../dist/config/config.js";
 import { resolveConfig } from "../../dist/config/resolve.js";
-import { parseCaptions } from "../../dist/data/folder.js";
+import { parseCaptions } from "../../dist/data/caption-rows.js";
 import {
   decodeSafetensors,
   encodeSafetensors,

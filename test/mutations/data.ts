@@ -58,7 +58,7 @@ export const data: readonly Mutation[] = [
   {
     name: "variants are not augmented",
     file: "src/training/decoder-stage.ts",
-    find: "{ seed: config.seed, step: record, index: variant },\n          undefined,",
+    find: "{ seed: config.seed, step: record, index: variant },\n          augmentation,",
     replace:
       "{ seed: config.seed, step: record, index: variant },\n          { shift: 0, scale: 0, brightness: 0 },",
     tests: [`${stages} # codes of training pictures`],
@@ -108,7 +108,7 @@ export const data: readonly Mutation[] = [
   {
     name: "the VQ-VAE learns from pictures that are not augmented",
     file: "src/training/tokenizer-stage.ts",
-    find: "augment(picture!, size, { seed: config.seed, step, index }, undefined, place);",
+    find: "augment(picture!, size, { seed: config.seed, step, index }, augmentation, place);",
     replace: "place!.set(picture!);",
     tests: [`${stages} # the VQ-VAE learns`],
   },

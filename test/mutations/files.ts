@@ -225,30 +225,31 @@ export const files: readonly Mutation[] = [
   },
   {
     name: "captions: validation is everything above the share",
-    file: "src/data/folder.ts",
+    file: "src/data/load-listed.ts",
     find: "hashes[i]! < validationShare",
     replace: "hashes[i]! > validationShare",
     tests: ["data/folder.test.ts"],
   },
   {
     name: "captions: paths out of the folder are read",
-    file: "src/data/folder.ts",
+    file: "src/data/caption-rows.ts",
     find: '.includes("..")) {',
     replace: '.includes("../..")) {',
     tests: ["data/folder.test.ts"],
   },
   {
     name: "captions: two quotation marks in a CSV field stay two",
-    file: "src/data/folder.ts",
+    file: "src/data/csv.ts",
     find: "            field += '\"';\n",
     replace: "            field += '\"\"';\n",
     tests: ["data/folder.test.ts"],
   },
   {
     name: "captions: a table's columns are taken by place",
-    file: "src/data/folder.ts",
-    find: '["file", "caption", "split"].map((column) => columns.indexOf(column))',
-    replace: '["file", "caption", "split"].map((column, i) => (columns.includes(column) ? i : -1))',
+    file: "src/data/caption-rows.ts",
+    find: '[column(fileNames), column(captionNames), column(["split"])]',
+    replace:
+      '[column(fileNames), column(captionNames), column(["split"])].map((at, i) => (at < 0 ? at : i)) as [number, number, number]',
     tests: ["data/folder.test.ts"],
   },
 ];

@@ -7,6 +7,7 @@ import { engine } from "./engine.js";
 import { evaluation } from "./evaluation.js";
 import { evaluationStatistics } from "./evaluation-statistics.js";
 import { files } from "./files.js";
+import { layouts } from "./layouts.js";
 import { life } from "./life.js";
 import { mathematics } from "./mathematics.js";
 import type { Field } from "./mutation.js";
@@ -29,7 +30,7 @@ export const fields: readonly Field[] = [
   { name: "mathematics", mutations: mathematics },
   { name: "bound", mutations: bound },
   { name: "training", mutations: training },
-  { name: "data", mutations: data },
+  { name: "data", mutations: [...data, ...layouts] },
   { name: "evaluation", mutations: [...evaluation, ...evaluationStatistics] },
   { name: "CLIP", mutations: clip },
   { name: "files", mutations: files },

@@ -1,7 +1,7 @@
 /** JSON from outside: deep nesting is refused before anything can run out of stack. */
 import t from "tap";
 import { resolveConfig } from "../../dist/config/resolve.js";
-import { parseCaptions } from "../../dist/data/folder.js";
+import { parseCaptions } from "../../dist/data/caption-rows.js";
 import { decodeSafetensors } from "../../dist/engine/weights/safetensors.js";
 import { UserError } from "../../dist/platform/errors.js";
 import { parseJson, parseJsonRecord } from "../../dist/platform/json.js";

@@ -20,14 +20,21 @@ import { toyContext, toyDataset } from "./toy.js";
 
 const folder = mkdtempSync(join(tmpdir(), "mcd-settings-"));
 process.once("exit", () => rmSync(folder, { recursive: true }));
-const [good, bad] = [join(folder, "good"), join(folder, "bad")];
+const [good, bad, unsplit] = ["good", "bad", "unsplit"].map((name) => join(folder, name)) as [
+  string,
+  string,
+  string,
+];
 
-/** Pictures in two folders; the second has a row without a picture. */
+/** Pictures in three folders; the second has a row without a picture, the third no splits. */
 async function writeFolders(): Promise<void> {
   await writePictures(good);
   await writePictures(bad);
   const path = join(bad, "captions.jsonl");
   await writeFile(path, `${await readFile(path, "utf8")}{"file": "none.png", "caption": "nothing"}\n`);
+  await writePictures(unsplit);
+  const rows = join(unsplit, "captions.jsonl");
+  await writeFile(rows, (await readFile(rows, "utf8")).replace(/,"split":"\w+"/g, ""));
 }
 
 let written: Promise<void> | null = null;
@@ -51,6 +58,7 @@ const probes = {
   /** The pictures that are read. */
   data: loadProbe(good),
   dataWithBadRow: loadProbe(bad),
+  unsplit: loadProbe(unsplit),
 
   /** Losses, learning rates and gradients of the VQ-VAE's training. */
   async vqvae(gpu, set) {
@@ -160,7 +168,10 @@ export const effects: Record<string, readonly [probe: ProbeName, value: string |
   "data.imageSize": ["data", 32],
   "data.subset": ["data", 5],
   "data.skipBad": ["dataWithBadRow", true],
+  "data.validation": ["unsplit", 0.4],
   "data.augment": ["decoder", 0],
+  "data.flip": ["vqvae", true],
+  "data.randomCrop": ["vqvae", 0.5],
   "data.maxLength": ["decoder", 3],
   "data.minCount": ["decoder", 2],
   "vqvae.channels": ["vqvae", 24],
@@ -234,6 +245,8 @@ export const elsewhere: Record<string, string> = {
   minutes: "test/commands/minutes.test.ts",
   model: "test/doors/doors.test.ts",
   imageTokenizer: "test/doors/doors.test.ts",
+  "data.split": "test/commands/data-sets.test.ts",
+  "data.crop": "test/commands/data-sets.test.ts",
   "data.tokenizer": "test/doors/doors.test.ts",
 };
 
