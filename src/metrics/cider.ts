@@ -1,5 +1,5 @@
+import { type CaptionTokenizer, wordsTokenizer } from "./caption-tokenizer.js";
 import { checkPairs, countNgrams } from "./ngrams.js";
-import { tokenizeCaption, tokenizeSaid } from "./tokenize.js";
 
 const LONGEST = 4;
 const SIGMA = 6;
@@ -7,7 +7,7 @@ const SIGMA = 6;
 /**
  * CIDEr-D (Vedantam et al. 2015) as coco-caption computes it under the name CIDEr: the mean over the corpus
  * and each caption's own score, in 0 … 10. `candidates[i]` is compared with all of `references[i]`; both are
- * tokenized here.
+ * tokenized here, by `tokenizer`.
  *
  * For n = 1 … 4 a text is the vector of its n-grams' count · idf, idf = ln(images) − ln(max(1, df)), df = the
  * number of images of which some reference holds the n-gram. The score of candidate h against its references
@@ -23,10 +23,38 @@ export function ciderD(
   candidates: readonly string[],
   references: readonly (readonly string[])[],
   corpus: readonly (readonly string[])[] = references,
+  tokenizer: CaptionTokenizer = wordsTokenizer,
+): { score: number; each: Float64Array } {
+  return consensus(candidates, references, corpus, tokenizer, clippedSimilarity);
+}
+
+/**
+ * CIDEr (Vedantam et al. 2015, equation 2) as the authors' code computes it: as `ciderD`, without clipping and without the
+ * penalty on lengths,
+ *
+ *   10 · mean_n mean_r Σ_g h_g r_g / (‖h‖ ‖r‖).
+ *
+ * Tables of papers that were made with coco-caption show CIDEr-D under the name CIDEr.
+ */
+export function cider(
+  candidates: readonly string[],
+  references: readonly (readonly string[])[],
+  corpus: readonly (readonly string[])[] = references,
+  tokenizer: CaptionTokenizer = wordsTokenizer,
+): { score: number; each: Float64Array } {
+  return consensus(candidates, references, corpus, tokenizer, cosine);
+}
+
+/** 10 · mean over n and references of `similarity`, for each caption and on average. */
+function consensus(
+  candidates: readonly string[],
+  references: readonly (readonly string[])[],
+  corpus: readonly (readonly string[])[],
+  { candidate: said, reference: read, split }: CaptionTokenizer,
+  similarity: (candidate: Weighted, reference: Weighted, k: number) => number,
 ): { score: number; each: Float64Array } {
   checkPairs(candidates, references);
-  const counted = (list: readonly string[]) =>
-    list.map((text) => countNgrams(tokenizeCaption(text), LONGEST));
+  const counted = (list: readonly string[]) => list.map((text) => countNgrams(split(read(text)), LONGEST));
   const lists = references.map(counted);
   const frequency = documentFrequencies(corpus === references ? lists : corpus.map(counted));
   const logImages = Math.log(corpus.length);
@@ -34,7 +62,7 @@ export function ciderD(
 
   const each = new Float64Array(candidates.length);
   for (const [i, candidate] of candidates.entries()) {
-    const own = weigh(countNgrams(tokenizeSaid(candidate), LONGEST));
+    const own = weigh(countNgrams(split(said(candidate)), LONGEST));
     const theirs = lists[i]!.map(weigh);
     let sum = 0;
     for (const reference of theirs) {
@@ -82,7 +110,7 @@ function weighted(
   return { vectors, norms, length };
 }
 
-function similarity(candidate: Weighted, reference: Weighted, k: number): number {
+function clippedSimilarity(candidate: Weighted, reference: Weighted, k: number): number {
   const norm = candidate.norms[k]! * reference.norms[k]!;
   if (norm === 0) return 0;
   let dot = 0;
@@ -92,4 +120,12 @@ function similarity(candidate: Weighted, reference: Weighted, k: number): number
   }
   const difference = candidate.length - reference.length;
   return (dot / norm) * Math.exp(-(difference * difference) / (2 * SIGMA * SIGMA));
+}
+
+function cosine(candidate: Weighted, reference: Weighted, k: number): number {
+  const norm = candidate.norms[k]! * reference.norms[k]!;
+  if (norm === 0) return 0;
+  let dot = 0;
+  for (const [ngram, weight] of candidate.vectors[k]!) dot += weight * (reference.vectors[k]!.get(ngram) ?? 0);
+  return dot / norm;
 }
