@@ -44,7 +44,7 @@ export function meteor(
     return best;
   });
   for (let i = 0; i < rows.length; i++) sums[i % METEOR_SUMS]! += rows[i]!;
-  return { score: candidates.length === 1 ? each[0]! : meteorOf(sums), each, rows };
+  return { score: meteorOf(sums), each, rows };
 }
 
 /** The Snowball stemmer and WordNet's synonyms, with memories: captions repeat the same words. */
