@@ -25,7 +25,7 @@ export function ciderD(
   corpus: readonly (readonly string[])[] = references,
   tokenizer: CaptionTokenizer = wordsTokenizer,
 ): { score: number; each: Float64Array } {
-  return consensus(candidates, references, corpus, tokenizer, clippedSimilarity);
+  return ciderBoth(candidates, references, corpus, tokenizer).ciderD;
 }
 
 /**
@@ -42,17 +42,16 @@ export function cider(
   corpus: readonly (readonly string[])[] = references,
   tokenizer: CaptionTokenizer = wordsTokenizer,
 ): { score: number; each: Float64Array } {
-  return consensus(candidates, references, corpus, tokenizer, cosine);
+  return ciderBoth(candidates, references, corpus, tokenizer).cider;
 }
 
-/** 10 · mean over n and references of `similarity`, for each caption and on average. */
-function consensus(
+/** `cider` and `ciderD` in one pass over the n-grams, which take most of the time. */
+export function ciderBoth(
   candidates: readonly string[],
   references: readonly (readonly string[])[],
-  corpus: readonly (readonly string[])[],
-  { candidate: said, reference: read, split }: CaptionTokenizer,
-  similarity: (candidate: Weighted, reference: Weighted, k: number) => number,
-): { score: number; each: Float64Array } {
+  corpus: readonly (readonly string[])[] = references,
+  { candidate: said, reference: read, split }: CaptionTokenizer = wordsTokenizer,
+): Record<"cider" | "ciderD", { score: number; each: Float64Array }> {
   checkPairs(candidates, references);
   const counted = (list: readonly string[]) => list.map((text) => countNgrams(split(read(text)), LONGEST));
   const lists = references.map(counted);
@@ -60,18 +59,28 @@ function consensus(
   const logImages = Math.log(corpus.length);
   const weigh = (counts: readonly Map<string, number>[]): Weighted => weighted(counts, frequency, logImages);
 
-  const each = new Float64Array(candidates.length);
+  const plain = new Float64Array(candidates.length);
+  const clipped = new Float64Array(candidates.length);
   for (const [i, candidate] of candidates.entries()) {
     const own = weigh(countNgrams(split(said(candidate)), LONGEST));
-    const theirs = lists[i]!.map(weigh);
-    let sum = 0;
-    for (const reference of theirs) {
-      for (let k = 0; k < LONGEST; k++) sum += similarity(own, reference, k);
+    let [sum, clippedSum] = [0, 0];
+    for (const counts of lists[i]!) {
+      const reference = weigh(counts);
+      for (let k = 0; k < LONGEST; k++) {
+        sum += cosine(own, reference, k);
+        clippedSum += clippedSimilarity(own, reference, k);
+      }
     }
-    each[i] = (10 * sum) / (LONGEST * theirs.length);
+    plain[i] = (10 * sum) / (LONGEST * lists[i]!.length);
+    clipped[i] = (10 * clippedSum) / (LONGEST * lists[i]!.length);
   }
-  return { score: each.reduce((sum, value) => sum + value, 0) / each.length, each };
+  return { cider: withMean(plain), ciderD: withMean(clipped) };
 }
+
+const withMean = (each: Float64Array) => ({
+  score: each.reduce((sum, value) => sum + value, 0) / each.length,
+  each,
+});
 
 /** A text as CIDEr represents it: one weighted vector and its norm for every n, and its length in bigrams. */
 interface Weighted {
@@ -80,14 +89,15 @@ interface Weighted {
   readonly length: number;
 }
 
+/** For each n-gram the number of images of which some reference holds it. */
 function documentFrequencies(
   images: readonly (readonly (readonly Map<string, number>[])[])[],
 ): Map<string, number> {
   const frequency = new Map<string, number>();
   for (const references of images) {
-    const present = new Set(
-      references.flatMap((counts) => counts.flatMap((ofLength) => [...ofLength.keys()])),
-    );
+    const present = new Set<string>();
+    for (const counts of references)
+      for (const ofLength of counts) for (const ngram of ofLength.keys()) present.add(ngram);
     for (const ngram of present) frequency.set(ngram, (frequency.get(ngram) ?? 0) + 1);
   }
   return frequency;
@@ -105,8 +115,13 @@ function weighted(
     }
     return vector;
   });
-  const norms = vectors.map((vector) => Math.sqrt([...vector.values()].reduce((sum, x) => sum + x * x, 0)));
-  const length = [...counts[1]!.values()].reduce((sum, count) => sum + count, 0);
+  const norms = vectors.map((vector) => {
+    let sum = 0;
+    for (const x of vector.values()) sum += x * x;
+    return Math.sqrt(sum);
+  });
+  let length = 0;
+  for (const count of counts[1]!.values()) length += count;
   return { vectors, norms, length };
 }
 
@@ -126,6 +141,7 @@ function cosine(candidate: Weighted, reference: Weighted, k: number): number {
   const norm = candidate.norms[k]! * reference.norms[k]!;
   if (norm === 0) return 0;
   let dot = 0;
-  for (const [ngram, weight] of candidate.vectors[k]!) dot += weight * (reference.vectors[k]!.get(ngram) ?? 0);
+  for (const [ngram, weight] of candidate.vectors[k]!)
+    dot += weight * (reference.vectors[k]!.get(ngram) ?? 0);
   return dot / norm;
 }

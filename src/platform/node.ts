@@ -183,6 +183,11 @@ export function shippedWeights(): string {
   return fileURLToPath(new URL("../../weights/emoji", import.meta.url));
 }
 
+/** The file of WordNet's data that ships with the package. */
+export function shippedWordNet(): string {
+  return fileURLToPath(new URL("../../wordnet/wordnet-3.0.txt.gz", import.meta.url));
+}
+
 /** The version of this package. */
 export async function packageVersion(): Promise<string> {
   const path = fileURLToPath(new URL("../../package.json", import.meta.url));

@@ -47,9 +47,7 @@ export function align(
   const covered = new Uint32Array(words.length);
   for (const list of candidates) for (const { at } of list) covered[at]!++;
   // A match without an alternative on either side is certain.
-  const fixed = candidates.map((list) =>
-    list.length === 1 && covered[list[0]!.at] === 1 ? list[0]! : null,
-  );
+  const fixed = candidates.map((list) => (list.length === 1 && covered[list[0]!.at] === 1 ? list[0]! : null));
   const start: Path = {
     matches: [...fixed],
     used: words.map((_, at) => fixed.some((match) => match?.at === at)),

@@ -67,9 +67,7 @@ export function meteorOf(sums: ArrayLike<number>): number {
   const precision = matches(0) / weightedLength(sums[LENGTH]!, sums[FUNCTIONS]!);
   const recall = matches(1) / weightedLength(sums[REFERENCE_LENGTH]!, sums[REFERENCE_FUNCTIONS]!);
   const mean = 1 / ((1 - ALPHA) / precision + ALPHA / recall);
-  const fragments = isComplete(sums)
-    ? 0
-    : sums[CHUNKS]! / ((sums[MATCHED]! + sums[REFERENCE_MATCHED]!) / 2);
+  const fragments = isComplete(sums) ? 0 : sums[CHUNKS]! / ((sums[MATCHED]! + sums[REFERENCE_MATCHED]!) / 2);
   const score = mean * (1 - GAMMA * fragments ** BETA);
   return Number.isNaN(score) ? 0 : Math.max(0, score);
 }
@@ -77,9 +75,7 @@ export function meteorOf(sums: ArrayLike<number>): number {
 /** Whether every word of both sides matched, in one chunk. */
 function isComplete(sums: ArrayLike<number>): boolean {
   return (
-    sums[CHUNKS] === 1 &&
-    sums[MATCHED] === sums[LENGTH] &&
-    sums[REFERENCE_MATCHED] === sums[REFERENCE_LENGTH]
+    sums[CHUNKS] === 1 && sums[MATCHED] === sums[LENGTH] && sums[REFERENCE_MATCHED] === sums[REFERENCE_LENGTH]
   );
 }
 

@@ -99,7 +99,9 @@ export const RULES: readonly Rule[] = [
   rule(NOT, quotes(false)),
   rule(DATE),
   rule(NUMBER, plain),
-  rule("[\\u207a\\u207b\\u208a\\u208b]?(?:[\\u2070\\u00b9\\u00b2\\u00b3\\u2074-\\u2079]+|[\\u2080-\\u2089]+)"),
+  rule(
+    "[\\u207a\\u207b\\u208a\\u208b]?(?:[\\u2070\\u00b9\\u00b2\\u00b3\\u2074-\\u2079]+|[\\u2080-\\u2089]+)",
+  ),
   rule(FRACTION, bound),
   rule("[\\u00bc-\\u00be\\u2153-\\u215e]", (token) => FRACTIONS.get(token) ?? token),
   rule(
@@ -137,10 +139,7 @@ export const RULES: readonly Rule[] = [
   rule(AMPERSANDED, ampersand),
   rule("'", quotes(true), "[A-Za-z][^ \\t\\n\\r\\u00a0]"),
   rule(ENDING, quotes(false)),
-  rule(
-    `''|${APOSTROPHE}|[\`\\u2018-\\u201f\\u0091-\\u0094\\u2039\\u203a\\u00ab\\u00bb]{1,2}`,
-    quotes(false),
-  ),
+  rule(`''|${APOSTROPHE}|[\`\\u2018-\\u201f\\u0091-\\u0094\\u2039\\u203a\\u00ab\\u00bb]{1,2}`, quotes(false)),
   rule(SYMBOL),
   rule("&nbsp;", () => null),
 ];

@@ -160,7 +160,8 @@ class Reader {
 
   /** A verb that found no object says something about its subject. */
   #endVerb(): void {
-    if (this.#verb !== null) for (const subject of this.#verb.subjects) this.#add(subject.head, this.#verb.lemma);
+    if (this.#verb !== null)
+      for (const subject of this.#verb.subjects) this.#add(subject.head, this.#verb.lemma);
     this.#verb = null;
   }
 

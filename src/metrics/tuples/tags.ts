@@ -158,7 +158,8 @@ function tagOf(words: readonly string[], i: number, before: Tag | undefined, wor
     const previous = words[i - 1]!;
     // "two dogs play with": the form without an ending after a plural.
     const plural = before === "noun" && nounOf(wordNet, previous) !== previous;
-    if (plural && verb === word && nextTag !== undefined && nextTag !== "be" && nextTag !== "and") return "verb";
+    if (plural && verb === word && nextTag !== undefined && nextTag !== "be" && nextTag !== "and")
+      return "verb";
     // "teddy bear sitting": the next word is the verb.
     const verbNext = nextTag === "be" || nextTag === "have" || /ing$/.test(next ?? "");
     if (v > n && !verbNext) return "verb";
