@@ -35,7 +35,7 @@ export interface Rule {
 const asIs: Spelling = (token) => token;
 const plain: Spelling = (token) => token.replaceAll("\u00ad", "") || "-";
 /** Spaces inside a token become no-break spaces, as in the Java program: BLEU and CIDEr split there, ROUGE-L does not. */
-const bound: Spelling = (token) => token.replace(/[ \r\n]/g, "\u00a0");
+const bound: Spelling = (token) => token.replace(/[ \t\r\n]/g, "\u00a0");
 const ampersand: Spelling = (token) => token.replace(/&amp;/gi, "&");
 
 /** Quotes as LaTeX writes them. A straight one is an opening quote if `left`. */

@@ -20,7 +20,7 @@ const BEYOND = /[\u{10000}-\u{10ffff}]|[\ud800-\udfff]/gu;
  * (`ptb/rules.ts`). Signs that no rule names are dropped.
  */
 export function ptbWords(caption: string): string[] {
-  const text = caption.replace(BEYOND, "\u200b");
+  const text = caption.replaceAll("\n", " ").replace(BEYOND, "\u200b");
   const tokens: string[] = [];
   for (let at = 0; at < text.length; ) {
     SIMPLE.lastIndex = at;
