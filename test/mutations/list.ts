@@ -1,6 +1,7 @@
 /** All deliberate mistakes, by field. */
 
 import { bound } from "./bound.js";
+import { captionMetrics } from "./caption-metrics.js";
 import { data } from "./data.js";
 import { engine } from "./engine.js";
 import { evaluation } from "./evaluation.js";
@@ -25,6 +26,7 @@ export const fields: readonly Field[] = [
   { name: "training", mutations: training },
   { name: "data", mutations: data },
   { name: "evaluation", mutations: [...evaluation, ...evaluationStatistics] },
+  { name: "caption metrics", mutations: captionMetrics },
   { name: "files", mutations: files },
   { name: "page", mutations: page },
   { name: "long life", mutations: life },
