@@ -7,7 +7,7 @@ import { ptbTokens, ptbWords, reportCaptions } from "../../dist/metrics.js";
 const CASES: readonly (readonly [string, string])[] = [
   ["A man, a plan: a canal; Panama!", "a man a plan a canal panama"],
   ["The woman's dog isn't here...", "the woman 's dog is n't here"],
-  ["They can't; we cannot.", "they ca n't we can not"],
+  ["They can't; we cannot go, cannot.", "they ca n't we can not go can not"],
   ["I'd say we've said they'll go, it's", "i 'd say we 've said they 'll go it 's"],
   ["it’s don’t", "it 's do n't"],
   ["THEY'RE DON'T WOMAN'S", "they 're do n't woman 's"],
