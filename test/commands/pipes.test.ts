@@ -37,6 +37,7 @@ const scripts = [
   "dist/train.js",
   "dist/caption.js",
   "dist/evaluate.js",
+  "dist/score.js",
   "dist/start.js",
   "kernels-bench/run.js",
   "kernels-bench/block-step.js",

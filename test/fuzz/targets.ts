@@ -3,9 +3,10 @@
 import { Random } from "../programs/random.js";
 import { fileTargets } from "./files.js";
 import { pictureTargets } from "./pictures.js";
+import { results } from "./results.js";
 import { type Case, type Target, tryCase, type Verdict } from "./target.js";
 
-export const targets: readonly Target[] = [...fileTargets, ...pictureTargets];
+export const targets: readonly Target[] = [...fileTargets, ...pictureTargets, results];
 
 export interface Outcome {
   readonly verdict: Verdict | "failed";
