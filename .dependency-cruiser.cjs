@@ -35,6 +35,7 @@ const knowsNode = [
   "import.ts",
   "encode.ts",
   "inspect.ts",
+  "score.ts",
   "kernel-types.ts",
 ];
 
@@ -49,7 +50,7 @@ const upwards = layers.slice(0, -1).map((layer, i) => ({
   to: {
     path: [
       inside(layers.slice(i + 1).flat()),
-      "^src/(training|clip|report|node|cli|debug|start|train|caption|evaluate|import|encode|inspect|kernel-types|vqgan)\\.ts$",
+      "^src/(training|clip|report|metrics|node|cli|debug|start|train|caption|evaluate|import|encode|inspect|score|kernel-types|vqgan)\\.ts$",
     ],
     // A file that is named apart from its folder.
     pathNot: inside(layers.slice(0, i + 1).flat()),
@@ -69,8 +70,8 @@ module.exports = {
       name: "only platform, cli and the commands know Node",
       severity: "error",
       from: { path: "^src/", pathNot: `^src/(${knowsNode.join("|").replaceAll(".", "\\.")})` },
-      // CLIP's tokenizer is loaded when it is named, with its table of HTML entities.
-      to: { dependencyTypes: ["core", "npm", "npm-dev"], pathNot: "node_modules/entities/" },
+      // CLIP's tokenizer and METEOR's stemmer are loaded when they are named; both packages are pure functions, the same in Node and in pages.
+      to: { dependencyTypes: ["core", "npm", "npm-dev"], pathNot: "^node_modules/(entities|porter2)/" },
     },
     {
       name: "the parts of a Gpu do not know it",

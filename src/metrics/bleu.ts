@@ -1,5 +1,5 @@
+import { type CaptionTokenizer, wordsTokenizer } from "./caption-tokenizer.js";
 import { checkPairs, countNgrams } from "./ngrams.js";
-import { tokenizeCaption, tokenizeSaid } from "./tokenize.js";
 
 /** coco-caption's protection against 0/0; it also makes BLEU-4 tiny instead of 0 when no 4-gram matches. */
 const TINY = 1e-15;
@@ -10,7 +10,7 @@ export const BLEU_SUMS = 10;
 
 /**
  * BLEU-1 … BLEU-4 of a corpus (Papineni et al. 2002) as coco-caption computes them: element n − 1 is BLEU-n,
- * in 0 … 1. `candidates[i]` is compared with all of `references[i]`; both are tokenized here.
+ * in 0 … 1. `candidates[i]` is compared with all of `references[i]`; both are tokenized here, by `tokenizer`.
  *
  *   BLEU-n = brevity · (∏_{k≤n} (matched_k + 1e−15) / (total_k + 1e−9))^{1/n}
  *
@@ -22,24 +22,48 @@ export const BLEU_SUMS = 10;
 export function bleu(
   candidates: readonly string[],
   references: readonly (readonly string[])[],
+  tokenizer: CaptionTokenizer = wordsTokenizer,
 ): [number, number, number, number] {
-  const rows = bleuCounts(candidates, references);
+  return bleuOf(sumRows(bleuCounts(candidates, references, tokenizer)));
+}
+
+/** The sum of rows [n, `BLEU_SUMS`]. */
+function sumRows(rows: Float64Array): Float64Array {
   const sums = new Float64Array(BLEU_SUMS);
   for (let i = 0; i < rows.length; i++) sums[i % BLEU_SUMS]! += rows[i]!;
-  return bleuOf(sums);
+  return sums;
+}
+
+/**
+ * BLEU-1 … BLEU-4 of a corpus and of each caption by itself, with the caption's own lengths in its brevity: `each[n − 1][i]` is
+ * BLEU-n of caption i. The corpus's value is not the mean of theirs.
+ */
+export function bleuEach(
+  candidates: readonly string[],
+  references: readonly (readonly string[])[],
+  tokenizer: CaptionTokenizer = wordsTokenizer,
+): { scores: [number, number, number, number]; each: Float64Array[] } {
+  const rows = bleuCounts(candidates, references, tokenizer);
+  const each = [0, 1, 2, 3].map(() => new Float64Array(candidates.length));
+  for (let i = 0; i < candidates.length; i++) {
+    const scores = bleuOf(rows.subarray(i * BLEU_SUMS, (i + 1) * BLEU_SUMS));
+    for (let n = 0; n < 4; n++) each[n]![i] = scores[n]!;
+  }
+  return { scores: bleuOf(sumRows(rows)), each };
 }
 
 /** The contribution of each caption to the sums of `bleu`: [n, `BLEU_SUMS`]. */
 export function bleuCounts(
   candidates: readonly string[],
   references: readonly (readonly string[])[],
+  { candidate: said, reference: read, split }: CaptionTokenizer = wordsTokenizer,
 ): Float64Array {
   checkPairs(candidates, references);
   const rows = new Float64Array(candidates.length * BLEU_SUMS);
   for (const [i, candidate] of candidates.entries()) {
     const row = rows.subarray(i * BLEU_SUMS, (i + 1) * BLEU_SUMS);
-    const tokens = tokenizeSaid(candidate);
-    const lists = references[i]!.map(tokenizeCaption);
+    const tokens = split(said(candidate));
+    const lists = references[i]!.map((text) => split(read(text)));
     const own = countNgrams(tokens, 4);
     const theirs = lists.map((list) => countNgrams(list, 4));
     for (let k = 0; k < 4; k++) {

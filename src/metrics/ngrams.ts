@@ -1,10 +1,13 @@
 /** Counts of each n-gram (its words joined by a space), for n = 1 … `longest`; element n − 1 holds the counts for n. */
 export function countNgrams(tokens: readonly string[], longest: number): Map<string, number>[] {
   const counts: Map<string, number>[] = [];
+  /** The n-gram that begins at each token. */
+  const ngrams = [...tokens];
   for (let n = 1; n <= longest; n++) {
     const ofLength = new Map<string, number>();
     for (let i = 0; i + n <= tokens.length; i++) {
-      const ngram = tokens.slice(i, i + n).join(" ");
+      if (n > 1) ngrams[i] += ` ${tokens[i + n - 1]}`;
+      const ngram = ngrams[i]!;
       ofLength.set(ngram, (ofLength.get(ngram) ?? 0) + 1);
     }
     counts.push(ofLength);

@@ -219,6 +219,11 @@ export function fileHash(path: string): Promise<string> {
   });
 }
 
+/** The file of WordNet's data that ships with the package. */
+export function shippedWordNet(): string {
+  return fileURLToPath(new URL("../../wordnet/wordnet-3.0.txt.gz", import.meta.url));
+}
+
 /** The version of this package. */
 export async function packageVersion(): Promise<string> {
   const path = fileURLToPath(new URL("../../package.json", import.meta.url));

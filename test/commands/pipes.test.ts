@@ -40,6 +40,7 @@ const scripts = [
   "dist/inspect.js",
   "dist/import.js",
   "dist/encode.js",
+  "dist/score.js",
   "dist/start.js",
   "kernels-bench/run.js",
   "kernels-bench/block-step.js",

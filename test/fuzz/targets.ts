@@ -3,10 +3,11 @@
 import { Random } from "../programs/random.js";
 import { fileTargets } from "./files.js";
 import { pictureTargets } from "./pictures.js";
+import { results } from "./results.js";
 import { type Case, type Target, tryCase, type Verdict } from "./target.js";
 import { weightFileTargets } from "./weight-files.js";
 
-export const targets: readonly Target[] = [...fileTargets, ...pictureTargets, ...weightFileTargets];
+export const targets: readonly Target[] = [...fileTargets, ...pictureTargets, ...weightFileTargets, results];
 
 export interface Outcome {
   readonly verdict: Verdict | "failed";

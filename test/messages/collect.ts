@@ -33,6 +33,9 @@ const HELP = new Set(["option", "requiredOption", "argument", "description", "ad
 /** Texts for programs: HTML, SVG, CSS, WGSL. */
 const MARKUP = /<\/?\w+[ >]|\w:\s*\S+;|@(compute|group|workgroup)|\bfn \w+\(/;
 
+/** Sources whose long texts are lists of English words, which are compared with captions and never shown. */
+const WORD_LISTS = /^src\/metrics\/(meteor|ptb|tuples)\/(function-words|normalize|patterns|rules|tags)\.ts$/;
+
 export async function collectMessages(): Promise<Message[]> {
   const messages: Message[] = [];
   for (const folder of FOLDERS) {
@@ -76,7 +79,7 @@ export function messagesOfCode(code: string, file: string): Message[] {
   for (const part of parts) {
     if (taken.includes(part) || [...taken, ...parts].some(isWithin(part))) continue;
     const text = textOf([part], code);
-    if (wordsIn(text) < 3 || !text.includes(" ") || MARKUP.test(text)) continue;
+    if (wordsIn(text) < 3 || !text.includes(" ") || MARKUP.test(text) || WORD_LISTS.test(file)) continue;
     found.push({ kind: "parts and other texts", file, text, at: part.start });
   }
   return found

@@ -139,8 +139,8 @@ export const evaluationStatistics: readonly Mutation[] = [
   {
     name: "CIDEr-D: first reference only",
     file: "src/metrics/cider.ts",
-    find: "lists[i]!.map(weigh)",
-    replace: "lists[i]!.slice(0, 1).map(weigh)",
+    find: "for (const counts of lists[i]!)",
+    replace: "for (const counts of lists[i]!.slice(0, 1))",
     tests: ["metrics/metrics.test.ts"],
   },
   {

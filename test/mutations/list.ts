@@ -2,6 +2,7 @@
 
 import { bound } from "./bound.js";
 import { clip } from "./clip.js";
+import { captionMetrics } from "./caption-metrics.js";
 import { data } from "./data.js";
 import { engine } from "./engine.js";
 import { evaluation } from "./evaluation.js";
@@ -33,6 +34,7 @@ export const fields: readonly Field[] = [
   { name: "data", mutations: [...data, ...layouts] },
   { name: "evaluation", mutations: [...evaluation, ...evaluationStatistics] },
   { name: "CLIP", mutations: clip },
+  { name: "caption metrics", mutations: captionMetrics },
   { name: "files", mutations: files },
   { name: "weight files", mutations: weightFiles },
   { name: "page", mutations: page },
