@@ -26,8 +26,8 @@ import { withLateProgress } from "./cli/progress.js";
 import { say } from "./cli/terminal.js";
 import type { Config } from "./config/config.js";
 import type { Dataset } from "./data/dataset.js";
-import { clipTable } from "./evaluation/clip-evaluation.js";
 import { dataSource } from "./data/layouts.js";
+import { clipTable } from "./evaluation/clip-evaluation.js";
 import {
   differencesTable,
   evaluate,

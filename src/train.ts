@@ -34,7 +34,13 @@ import { readTokenizerFolder } from "./models/tokenizer-folder.js";
 import { UserError } from "./platform/errors.js";
 import type { JsonRecord } from "./platform/json.js";
 import { lockFolder } from "./platform/lock.js";
-import { onInterrupt, nodePlatform as platform, type StopSignal, signalExitCode } from "./platform/node.js";
+import {
+  absolutePath,
+  onInterrupt,
+  nodePlatform as platform,
+  type StopSignal,
+  signalExitCode,
+} from "./platform/node.js";
 import { formatDuration } from "./report/duration.js";
 import { type Tokenizer, vocabularyText } from "./text/tokenizer.js";
 import { latestCheckpoint } from "./training/checkpoint.js";

@@ -1,7 +1,7 @@
 import { UserError } from "../platform/errors.js";
 import { isRecord, parseJson } from "../platform/json.js";
 import { shown } from "../platform/shown.js";
-import { parseCsv } from "./folder.js";
+import { parseCsv } from "./csv.js";
 
 /** Captions by the id of their picture, in the order of the file. Ids are text: 42 and "42" are one. */
 export type CaptionsById = Map<string, string[]>;

@@ -1,8 +1,8 @@
 /** All deliberate mistakes, by field. */
 
 import { bound } from "./bound.js";
-import { clip } from "./clip.js";
 import { captionMetrics } from "./caption-metrics.js";
+import { clip } from "./clip.js";
 import { data } from "./data.js";
 import { engine } from "./engine.js";
 import { evaluation } from "./evaluation.js";
@@ -18,8 +18,8 @@ import { page } from "./page.js";
 import { shaders } from "./shaders.js";
 import { tokens } from "./tokens.js";
 import { training } from "./training.js";
-import { weightFiles } from "./weight-files.js";
 import { vqgan } from "./vqgan.js";
+import { weightFiles } from "./weight-files.js";
 
 export const fields: readonly Field[] = [
   { name: "shaders", mutations: shaders },
