@@ -7,6 +7,8 @@ import { runPickle } from "../../dist/io/pickle/opcodes.js";
 import { readPickle } from "../../dist/io/pickle/pickle.js";
 import { PickleObject } from "../../dist/io/pickle/values.js";
 
+t.setTimeout(300_000);
+
 const bytes = (text: string) => Buffer.from(text, "latin1");
 const read = (text: string) => readPickle(bytes(text), "x.pickle");
 /** The message with which a pickle is refused. */
