@@ -69,3 +69,54 @@ function copier(
     target[2 * to + 1] = source[2 * from + 1]!;
   };
 }
+
+/** Fills `target` from `position`, in bytes from the first element of a view. */
+export type ReadView = (target: Uint8Array, position: number) => Promise<void>;
+
+/** Bytes that are read at once of a view that is not contiguous: a large one is not in memory twice. */
+const AT_ONCE = 2 ** 24;
+
+/** Reads the elements of a view in row-major order, `atOnce` bytes at a time where they lie apart. */
+export async function readView(
+  read: ReadView,
+  shape: readonly number[],
+  stride: readonly number[],
+  elementBytes: number,
+  atOnce = AT_ONCE,
+): Promise<Uint8Array> {
+  const extent = reach(shape, stride) * elementBytes;
+  const contiguous = isContiguous(shape, stride);
+  const axis = longestAxis(shape, stride);
+  if (contiguous || extent <= atOnce || axis < 0) {
+    const stored = new Uint8Array(extent);
+    if (extent > 0) await read(stored, 0);
+    return contiguous ? stored : gather(stored, shape, stride, elementBytes);
+  }
+  const step = stride[axis]! * elementBytes;
+  const places = Math.max(1, Math.floor(atOnce / step));
+  const size = shape[axis]!;
+  const outer = shape.slice(0, axis).reduce((product, length) => product * length, 1);
+  const inner = shape.slice(axis + 1).reduce((product, length) => product * length, elementBytes);
+  const out = new Uint8Array(outer * size * inner);
+  for (let begin = 0; begin < size; begin += places) {
+    const count = Math.min(places, size - begin);
+    const part = shape.with(axis, count);
+    const readPart: ReadView = (target, position) => read(target, begin * step + position);
+    // A single place may still be long along other axes.
+    const limit = count === 1 ? atOnce : Number.POSITIVE_INFINITY;
+    const piece = await readView(readPart, part, stride, elementBytes, limit);
+    const row = count * inner;
+    for (let i = 0; i < outer; i++)
+      out.set(piece.subarray(i * row, (i + 1) * row), (i * size + begin) * inner);
+  }
+  return out;
+}
+
+/** The axis along which a view reaches farthest; −1 if it does not reach beyond its first element. */
+function longestAxis(shape: readonly number[], stride: readonly number[]): number {
+  let [longest, span] = [-1, 0];
+  for (const [axis, size] of shape.entries()) {
+    if ((size - 1) * stride[axis]! > span) [longest, span] = [axis, (size - 1) * stride[axis]!];
+  }
+  return longest;
+}

@@ -3,7 +3,7 @@
 import { UserError } from "../platform/errors.js";
 import { shown } from "../platform/shown.js";
 import { dtypeBytes } from "./dtypes.js";
-import { gather, isContiguous, reach } from "./strided.js";
+import { reach, readView } from "./strided.js";
 import type { TorchTensor } from "./torch-classes.js";
 import { FileTensor } from "./weight-file.js";
 
@@ -48,12 +48,8 @@ export function fileTensors(
     if (bytes > Math.max(fileBytes, SMALL)) {
       fail(`repeats its elements to ${bytes} bytes, more than the file has: store it contiguously`);
     }
-    const contiguous = isContiguous(shape, stride);
-    const readBytes = async () => {
-      const stored = new Uint8Array(extent);
-      if (extent > 0) await place.read(stored, first);
-      return contiguous ? stored : gather(stored, shape, stride, elementBytes);
-    };
+    const readBytes = () =>
+      readView((target, position) => place.read(target, first + position), shape, stride, elementBytes);
     result.set(name, new FileTensor(name, dtype, shape, bytes, readBytes));
   }
   return result;

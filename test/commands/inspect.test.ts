@@ -7,6 +7,8 @@ import { type ListedTensor, treeLines } from "../../dist/weight-files/tree.js";
 import { floats, type Picklable, tensorOf, torchZip } from "../weight-files/build.js";
 import { runCommand } from "./run.js";
 
+t.setTimeout(300_000);
+
 const data = (name: string) => new URL(`../../test/weight-files/data/${name}`, import.meta.url).pathname;
 
 t.test("a tree with totals", async (t) => {

@@ -7,6 +7,8 @@ import { runPickle } from "../../dist/io/pickle/opcodes.js";
 import { readPickle } from "../../dist/io/pickle/pickle.js";
 import { PickleObject } from "../../dist/io/pickle/values.js";
 
+t.setTimeout(300_000);
+
 const bytes = (text: string) => Buffer.from(text, "latin1");
 const read = (text: string) => readPickle(bytes(text), "x.pickle");
 /** The message with which a pickle is refused. */
@@ -81,6 +83,7 @@ t.test("text of Python 2", async (t) => {
   const long = "T\x02\x00\x00\x00\xc3\xa9";
   t.same(read(`\x80\x02]q\x00(U\x39${names[0]}q\x01U\x04it'sU\x05a "b"U\x08tab\there${long}e.`), names);
   t.same(read("S'\\351\\n\\\\'\n."), "é\n\\", "octal escapes, Latin-1 where the bytes are no UTF-8");
+  t.equal(read("U\x01\xe9."), "é", "Latin-1 in the binary form too");
   t.same(read("V\\u00e9\\U0001f600\xe9\n."), "é😀é", "raw-unicode-escape");
   t.same(read("(I01\nI00\nL-12345678901234567890L\nF1.5\nFnan\nt."), [
     true,
@@ -110,6 +113,7 @@ t.test("damage is one sentence", async (t) => {
     ["\x80\x09.", /protocol 9; protocols up to 5 are known \(byte 0\)/],
     [".", /an operand that is missing/],
     ["(.", /an operand that is missing/],
+    ["NN(\x86.", /an operand that is missing/],
     ["\x80\x02N\x85\x85\x86.", /an operand that is missing/],
     ["e.", /a mark that is missing/],
     ["NNa.", /items for something that is no list/],

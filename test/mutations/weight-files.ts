@@ -39,6 +39,20 @@ export const weightFiles: readonly Mutation[] = [
     tests: ["weight-files/strided.test.ts"],
   },
   {
+    name: "strides: pieces of a large view come at the place of the first",
+    file: "src/weight-files/strided.ts",
+    find: "(i * size + begin) * inner);",
+    replace: "i * size * inner);",
+    tests: ["weight-files/strided.test.ts"],
+  },
+  {
+    name: "strides: a large view is read at once",
+    file: "src/weight-files/strided.ts",
+    find: "contiguous || extent <= atOnce || axis < 0",
+    replace: "contiguous || extent <= 2 ** 40 * atOnce || axis < 0",
+    tests: ["weight-files/strided.test.ts"],
+  },
+  {
     name: "tensors: the offset in a storage is ignored",
     file: "src/weight-files/torch-tensors.ts",
     find: "+ tensor.offset * elementBytes;",

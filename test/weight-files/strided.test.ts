@@ -1,7 +1,7 @@
 /** Views of a storage against a direct evaluation of storage[offset + Σ index · stride]. */
 
 import t from "tap";
-import { gather, isContiguous, reach } from "../../dist/weight-files/strided.js";
+import { gather, isContiguous, reach, readView } from "../../dist/weight-files/strided.js";
 import { Random } from "../programs/random.js";
 
 /** Element by element, as the definition has it. */
@@ -45,6 +45,45 @@ t.test("random views", async (t) => {
     }
   }
   t.pass("300 views");
+});
+
+t.test("large views are read in pieces", async (t) => {
+  for (let seed = 0; seed < 300; seed++) {
+    const random = new Random(seed + 1000);
+    const shape = Array.from({ length: random.whole(0, 4) }, () => random.whole(1, 6));
+    const stride = shape.map(() => random.whole(0, 40));
+    const width = random.of([1, 2, 4, 8]);
+    const bytes = Uint8Array.from({ length: reach(shape, stride) * width }, () => random.whole(0, 255));
+    const read = async (target: Uint8Array, position: number) => {
+      if (position + target.length > bytes.length) throw new Error("reads beyond the view");
+      target.set(bytes.subarray(position, position + target.length));
+    };
+    const found = await readView(read, shape, stride, width, random.whole(1, 64));
+    if (Buffer.compare(found, Uint8Array.from(direct(bytes, shape, stride, width))) !== 0) {
+      t.fail(`seed ${seed}: [${shape}] by [${stride}]`);
+    }
+  }
+  // A transposed matrix of 64 KiB, a channels-last picture, and 1 KiB at a time.
+  for (const [shape, stride] of [
+    [
+      [128, 128],
+      [1, 128],
+    ],
+    [
+      [4, 16, 16, 16],
+      [1, 1024, 64, 4],
+    ],
+  ] as const) {
+    let longest = 0;
+    const bytes = Uint8Array.from({ length: 65536 }, (_, i) => i % 251);
+    const read = async (target: Uint8Array, position: number) => {
+      longest = Math.max(longest, target.length);
+      target.set(bytes.subarray(position, position + target.length));
+    };
+    const found = await readView(read, shape, stride, 4, 1024);
+    t.equal(Buffer.compare(found, Uint8Array.from(direct(bytes, shape, stride, 4))), 0);
+    t.ok(longest <= 4096, `${longest} bytes at once`);
+  }
 });
 
 t.test("small cases", async (t) => {
