@@ -207,7 +207,7 @@ t.test("PNG encoding loses nothing, read back by another library", async (t) => 
 t.test("pictures in their own size", async (t) => {
   const two = await sharp({ create: { width: 5, height: 3, channels: 3, background: "#204060" } })
     .jpeg()
-    .withExif({ IFD0: { Orientation: "6" } })
+    .withMetadata({ orientation: 6 })
     .toBuffer();
   const turned = await decodeWhole(two);
   t.same([turned.width, turned.height, turned.data.length], [3, 5, 45], "turned as its file says");
