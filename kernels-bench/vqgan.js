@@ -85,10 +85,11 @@ async function main() {
   const side = size / 8;
   const ids = zeros(gpu, [1, side, side], "u32").keep();
   const operations = multiplyAdds(shape, size, size);
-  const parts = /** @type {const} */ ([
-    ["encode", () => vqgan.encodeGrid(image), 2 * operations.encoder],
-    ["decode", () => vqgan.decodeGrid(ids), 2 * operations.decoder],
-  ]);
+  /** @type {[name: string, pass: () => { dispose(): void }, flops: number][]} */
+  const parts = [
+    ["encode", () => noGrad(() => vqgan.encodeGrid(image)), 2 * operations.encoder],
+    ["decode", () => noGrad(() => vqgan.decodeGrid(ids)), 2 * operations.decoder],
+  ];
   /** The peak by wall clock and by processor time, FLOP in a millisecond. */
   const peak = async () => {
     const [result] = await measure(gpu, [/** @type {import("./types.js").Case} */ (ceiling)], {
@@ -120,7 +121,7 @@ async function main() {
     for (let i = 0; i < repeat; i++) {
       gpu.resetPeakMemory();
       const [began, processor] = [performance.now(), processorMs()];
-      const result = noGrad(pass);
+      const result = pass();
       await gpu.idle();
       result.dispose();
       wall.push(performance.now() - began);
@@ -138,7 +139,7 @@ async function main() {
   if (options.profile) {
     for (const [name, pass] of parts) {
       const times = await profile(gpu, async () => {
-        noGrad(pass).dispose();
+        pass().dispose();
         await gpu.idle();
       });
       const total = times.reduce((sum, { microseconds }) => sum + microseconds, 0);

@@ -234,8 +234,8 @@ export const data: readonly Mutation[] = [
   {
     name: "pictures' codes come in reverse",
     file: "src/captioner/batch.ts",
-    find: "codes.set(await ids.read(), first * model.positions);",
-    replace: "codes.set((await ids.read()).reverse(), first * model.positions);",
+    find: "codes.set(ids, first * model.positions);",
+    replace: "codes.set(ids.reverse(), first * model.positions);",
     tests: ["captioner/captioner.test.ts # many pictures", "commands/learn.test.ts"],
   },
 ];

@@ -39,8 +39,8 @@ export const vqgan: readonly Mutation[] = [
   {
     name: "vqgan: every pass takes the first pictures",
     file: "src/models/vqgan/vqgan.ts",
-    find: "input.slice(0, first, Math.min(each, batch - first))",
-    replace: "input.slice(0, 0, Math.min(each, batch - first))",
+    find: "body(input.slice(0, first, count))",
+    replace: "body(input.slice(0, 0, count))",
     tests: [`${values} # many pictures`],
   },
   {

@@ -4,7 +4,7 @@ import { PNG } from "pngjs";
 import sharp from "sharp";
 import t from "tap";
 import { UserError } from "../../dist/platform/errors.js";
-import { nodePlatform } from "../../dist/platform/node.js";
+import { decodeWhole, nodePlatform } from "../../dist/platform/node.js";
 import type { RgbImage } from "../../dist/platform/platform.js";
 
 const { images } = nodePlatform;
@@ -202,6 +202,22 @@ t.test("PNG encoding loses nothing, read back by another library", async (t) => 
     [...data],
   );
   await t.rejects(images.encodePng({ width: 2, height: 2, data }), /encodePng/);
+});
+
+t.test("pictures in their own size", async (t) => {
+  const two = await sharp({ create: { width: 5, height: 3, channels: 3, background: "#204060" } })
+    .jpeg()
+    .withMetadata({ orientation: 6 })
+    .toBuffer();
+  const turned = await decodeWhole(two);
+  t.same([turned.width, turned.height, turned.data.length], [3, 5, 45], "turned as its file says");
+  const svg = bytes(
+    "<svg xmlns='http://www.w3.org/2000/svg' width='7' height='4'><rect width='7' height='4' fill='#f00'/></svg>",
+  );
+  const drawn = await decodeWhole(svg, { svg: "bounded" });
+  t.same([drawn.width, drawn.height], [7, 4], "a drawing, by the process with bounds");
+  t.same(pixel(drawn, 6, 3), [255, 0, 0], "to its last pixel");
+  await t.rejects(decodeWhole(svg), UserError, "on request only");
 });
 
 t.test("many at once", async (t) => {

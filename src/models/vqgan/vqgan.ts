@@ -85,7 +85,13 @@ export class Vqgan extends Module implements ImageTokenizer {
 
   /** Images [B, H, W, 3] in [-1, 1] of any size → ids [B, h, w]. */
   encodeGrid(images: Tensor): Tensor<"u32"> {
-    return this.inPasses("ids", images, "u32", images.shape[1]!, images.shape[2]!, (some) =>
+    const [batch, height, width] = images.shape as [number, number, number];
+    const results = {
+      label: "ids",
+      dtype: "u32",
+      shape: [batch, ...gridOf(this.shape, height, width)],
+    } as const;
+    return this.inPasses(images, [height, width], results, (some) =>
       this.quantizer.ids(this.features(some).prequant),
     );
   }
@@ -93,8 +99,10 @@ export class Vqgan extends Module implements ImageTokenizer {
   /** Ids [B, h, w] → images [B, h·2^n, w·2^n, 3], about in [-1, 1], for n halvings. */
   decodeGrid(ids: Tensor<"u32">): Tensor {
     const factor = 2 ** halvingsOf(this.shape);
-    const [, height, width] = ids.shape as [number, number, number];
-    return this.inPasses("images", ids, "f32", height * factor, width * factor, (some) =>
+    const [batch, rows, columns] = ids.shape as [number, number, number];
+    const [height, width] = [rows * factor, columns * factor];
+    const results = { label: "images", dtype: "f32", shape: [batch, height, width, 3] } as const;
+    return this.inPasses(ids, [height, width], results, (some) =>
       this.decodeVectors(this.quantizer.vectorsOf(some)),
     );
   }
@@ -129,11 +137,9 @@ export class Vqgan extends Module implements ImageTokenizer {
 
   /** Applies `body` to as many pictures at once as `passBytes` allow, and puts the results into one tensor. */
   private inPasses<In extends DType, Out extends DType>(
-    label: string,
     input: Tensor<In>,
-    dtype: Out,
-    height: number,
-    width: number,
+    [height, width]: readonly [number, number],
+    { label, dtype, shape }: { label: string; dtype: Out; shape: readonly number[] },
     body: (some: Tensor<In>) => Tensor<Out>,
   ): Tensor<Out> {
     const { gpu } = this;
@@ -142,16 +148,12 @@ export class Vqgan extends Module implements ImageTokenizer {
     const each = Math.max(1, Math.floor(this.passBytes / this.largestValue(height, width)));
     if (batch <= each) return frozen(gpu, () => body(input));
     return frozen(gpu, () => {
-      let all: Tensor<Out> | null = null;
+      const all = empty(gpu, shape, dtype, label);
       for (let first = 0; first < batch; first += each) {
-        gpu.scope(() => {
-          const some = body(input.slice(0, first, Math.min(each, batch - first)));
-          all ??= empty(gpu, [batch, ...some.shape.slice(1)], dtype, label).keep();
-          copyInto(all.slice(0, first, some.shape[0]!), some);
-          return undefined;
-        });
+        const count = Math.min(each, batch - first);
+        gpu.scope(() => copyInto(all.slice(0, first, count), body(input.slice(0, first, count))));
       }
-      return all!;
+      return all;
     });
   }
 
