@@ -5,7 +5,7 @@ import { Command } from "commander";
 import { openGpu, runCommand } from "../dist/cli.js";
 import { Clip, ClipModel } from "../dist/clip.js";
 import { randomSource } from "./random.js";
-import { align, bytes, significant } from "./report.js";
+import { bytes, significant } from "./report.js";
 
 /** @param {number} width @param {number} layers @param {number} heads */
 const tower = (width, layers, heads) =>
@@ -73,7 +73,7 @@ async function main() {
       () => clip.encodeTexts(Array.from({ length: 64 }, () => textOf(77))),
     ],
   ];
-  const rows = [["", "median ms each", "from", "to", "most memory"]];
+  console.log(`weights: ${bytes(weights)}`);
   for (const [name, count, run] of cases) {
     await run();
     gpu.resetPeakMemory();
@@ -85,10 +85,10 @@ async function main() {
     }
     times.sort((a, b) => a - b);
     const [least = 0, middle = 0, most = 0] = [times[0], times[times.length >> 1], times.at(-1)];
-    rows.push([name, ...[middle, least, most].map((ms) => significant(ms)), bytes(gpu.memory.peakBytes)]);
+    const range = `${significant(least)} … ${significant(most)}`;
+    const memory = bytes(gpu.memory.peakBytes);
+    console.log(`${name}: median ${significant(middle)} ms each (${range}), most memory ${memory}`);
   }
-  console.log(`weights: ${bytes(weights)}`);
-  console.log(align(rows).join("\n"));
   clip.dispose();
 }
 

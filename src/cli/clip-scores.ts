@@ -17,7 +17,10 @@ export async function openClip(gpu: Gpu, folder: string): Promise<Clip | null> {
     tell(`careful: ${folder} holds no CLIP, so CLIPScore is left out: ${howToGetClip}`);
     return null;
   }
-  return Clip.fromFolder(gpu, platform.files, folder);
+  const clip = await Clip.fromFolder(gpu, platform.files, folder);
+  // Throws where there is no vocabulary, before hours of captions.
+  clip.idsOf("");
+  return clip;
 }
 
 /** Scores an evaluation. Features are kept in the user's cache, a file for each CLIP and data set. */
