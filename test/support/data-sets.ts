@@ -209,7 +209,7 @@ export async function writeFlickr(
           "image,caption",
           ...lines(
             (bird, caption, n) =>
-              `${file(bird)},${n === 0 && caption.includes(",") ? `"${caption}"` : caption}`,
+              `${file(bird)},${n === 3 ? `"${caption}"` : caption}`,
           ),
           "alone.jpg",
         ]),
