@@ -53,7 +53,14 @@ export const layouts: readonly Mutation[] = [
     file: "src/platform/sharp-pictures.ts",
     find: "if (box) picture.extract",
     replace: "if (box && size < 0) picture.extract",
-    tests: tests("CUB: bounding boxes"),
+    tests: ["platform/picture-box.test.ts # a box is cut"],
+  },
+  {
+    name: "a box is not sent to the decoding process",
+    file: "src/platform/decode-process.ts",
+    find: "second & 8 ? boxFrom(all) : undefined",
+    replace: "second & 16 ? boxFrom(all) : undefined",
+    tests: ["platform/picture-box.test.ts # large pictures"],
   },
   {
     name: "the cache gives whole pictures for cut ones",

@@ -52,9 +52,9 @@ export function drawBirds(count: number): Bird[] {
 function captionsOf(colour: string, beak: string): string[] {
   return [
     `this bird is ${colour} with a ${beak} beak.`,
-    `a small ${colour} bird with a ${beak} bill.`,
+    `a small, ${colour} bird with a ${beak} bill.`,
     `the bird has ${colour} wings and a ${colour} belly.`,
-    `a ${colour} bird that sits`,
+    `a ${colour} bird, sitting`,
     `this ${colour} bird has a ${beak} orange bill`,
     `bird with ${colour} feathers`,
     `the ${beak} bill of this bird is orange`,

@@ -207,10 +207,7 @@ export async function writeFlickr(
         join(folder, form),
         list([
           "image,caption",
-          ...lines(
-            (bird, caption, n) =>
-              `${file(bird)},${n === 0 && caption.includes(",") ? `"${caption}"` : caption}`,
-          ),
+          ...lines((bird, caption, n) => `${file(bird)},${n === 3 ? `"${caption}"` : caption}`),
           "alone.jpg",
         ]),
       );
