@@ -217,10 +217,10 @@ export const captionMetrics: readonly Mutation[] = [
     tests: ["commands/score.test.ts # METEOR"],
   },
   {
-    name: "PTB: an acronym after a hyphen loses its last dot",
+    name: "PTB: a number with decimals is cut at its dot before a hyphen",
     file: "src/metrics/ptb/patterns.ts",
-    find: "(?:-(?:${ACRONYM}\\\\.|",
-    replace: "(?:-(?:",
+    find: "[A-Za-z0-9.,\\\\u00ad]*(?:-",
+    replace: "[A-Za-z0-9\\\\u00ad]*(?:-",
     tests: ["metrics/ptb.test.ts"],
   },
 ];
