@@ -41,6 +41,7 @@ export interface Score {
   readonly deviation: number;
 }
 
+/** How many resamples are drawn, and by which random numbers. */
 export interface BootstrapOptions {
   /** Resamples. */
   readonly draws?: number;

@@ -17,6 +17,7 @@ export type CaptionMetricName =
   | ("meteor" | "tupleF1")
   | ("exact" | "objectWords" | "tone" | "gender");
 
+/** What `captionMetrics` splits captions by, and where it finds synonyms. */
 export interface CaptionMetricsOptions {
   /** Splits captions for BLEU, ROUGE-L, CIDEr and METEOR; default: `ptbTokenizer`, coco-caption's. */
   readonly tokenizer?: CaptionTokenizer;

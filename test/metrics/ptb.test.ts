@@ -1,7 +1,8 @@
-/** Penn Treebank tokens: the rules of PTBTokenizer as its sources document them, case by case. */
+/** Penn Treebank tokens: the rules of PTBTokenizer case by case, and against a lexer generated from its published rules. */
 
 import t from "tap";
 import { ptbTokens, ptbWords, reportCaptions } from "../../dist/metrics.js";
+import { lexed } from "./ptb-lexer.js";
 
 /** Captions and what coco-caption passes on. */
 const CASES: readonly (readonly [string, string])[] = [
@@ -42,6 +43,10 @@ const CASES: readonly (readonly [string, string])[] = [
 
 t.test("captions as coco-caption passes them on", async (t) => {
   for (const [caption, expected] of CASES) t.equal(ptbTokens(caption), expected, caption);
+});
+
+t.test("texts of hard parts as the generated lexer cuts them", async (t) => {
+  for (const [text, expected] of lexed) t.equal(ptbTokens(text), expected, JSON.stringify(text));
 });
 
 t.test("punctuation stands before it is removed", async (t) => {

@@ -13,10 +13,10 @@ export const captionMetrics: readonly Mutation[] = [
     tests: coco,
   },
   {
-    name: "CIDEr: the length is the number of words, not of bigrams",
+    name: "CIDEr-D: the length is the number of trigrams, not of bigrams",
     file: "src/metrics/cider.ts",
     find: "of counts[1]!.values()) length",
-    replace: "of counts[0]!.values()) length",
+    replace: "of counts[2]!.values()) length",
     tests: ["metrics/coco-caption.test.ts"],
   },
   {
@@ -215,5 +215,12 @@ export const captionMetrics: readonly Mutation[] = [
     find: "[...references[i]!, candidate].map",
     replace: "[candidate, ...references[i]!].map",
     tests: ["commands/score.test.ts # METEOR"],
+  },
+  {
+    name: "PTB: a number with decimals is cut at its dot before a hyphen",
+    file: "src/metrics/ptb/patterns.ts",
+    find: "[A-Za-z0-9.,\\\\u00ad]*(?:-",
+    replace: "[A-Za-z0-9\\\\u00ad]*(?:-",
+    tests: ["metrics/ptb.test.ts"],
   },
 ];

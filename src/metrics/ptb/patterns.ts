@@ -47,7 +47,7 @@ const REGIONS = `(?:${words("Canada Sino Korean EU Japan non")}-U\\.S|U\\.S\\.-(
 /** Letters with periods between them: "u.s", "a.m". */
 export const ACRONYM = `(?:[A-Za-z](?:\\.[A-Za-z])+|${REGIONS})`;
 /** "3.5-inch", "U.S.-based". */
-export const HYPHENATED = `[A-Za-z0-9][A-Za-z0-9.,\\u00ad]*(?:-(?:[A-Za-z0-9\\u00ad]+|${ACRONYM}\\.))+`;
+export const HYPHENATED = `[A-Za-z0-9][A-Za-z0-9.,\\u00ad]*(?:-(?:${ACRONYM}\\.|[A-Za-z0-9\\u00ad]+))+`;
 
 /** Words that keep the period after them. A single letter does, too. The longer alternatives come first. */
 export const ABBREVIATION = `(?:${ACRONYM}|[A-Za-z]|${words(`
@@ -73,11 +73,15 @@ export const APOSTROPHE_WORD = `(?:${[
 ].join("|")})`;
 
 const NO_SPACE = '[^ \\t\\n\\f\\r"<>|()';
-export const ADDRESS = `(?:${[
+const PATH = `(?:/${NO_SPACE}]+${NO_SPACE}.!?{},-])?`;
+/** Addresses: each is a rule of its own, since the longest counts. */
+export const ADDRESSES: readonly string[] = [
   `${words("https?")}://${NO_SPACE}]+${NO_SPACE}.!?{},-]`,
-  `(?:${words("www")}\\.(?:${NO_SPACE}.!?{},]+\\.)+[a-zA-Z]{2,4}|(?:${NO_SPACE}\`'.!?{},\\-_$]+\\.)+${words("com net org edu")})(?:/${NO_SPACE}]+${NO_SPACE}.!?{},-])?`,
+  `${words("www")}\\.(?:${NO_SPACE}.!?{},]+\\.)+[a-zA-Z]{2,4}${PATH}`,
+  // ",-_" is a range, in the original, too: capitals and digits end such a name.
+  `(?:${NO_SPACE}\`'.!?{},-_$]+\\.)+${words("com net org edu")}${PATH}`,
   `[a-zA-Z0-9]${NO_SPACE}\\u00a0]*@(?:${NO_SPACE}.\\u00a0]+\\.)+[a-zA-Z]{2,4}`,
-].join("|")})`;
+];
 
 /** Signs that are tokens by themselves. Others that no rule names are dropped. */
 export const SYMBOL =

@@ -3,7 +3,7 @@
 import {
   ABBREVIATION,
   ACRONYM,
-  ADDRESS,
+  ADDRESSES,
   AMPERSANDED,
   APOSTROPHE,
   APOSTROPHE_WORD,
@@ -94,7 +94,7 @@ export const RULES: readonly Rule[] = [
   rule(WORD, plain),
   rule(APOSTROPHE_WORD, quotes(false)),
   rule(`[yY]${APOSTROPHE}`, quotes(false), "\\p{L}"),
-  rule(ADDRESS),
+  ...ADDRESSES.map((address) => rule(address)),
   rule(ENDING, quotes(false), "[^A-Za-z]"),
   rule(NOT, quotes(false)),
   rule(DATE),
@@ -139,7 +139,7 @@ export const RULES: readonly Rule[] = [
   rule(AMPERSANDED, ampersand),
   rule("'", quotes(true), "[A-Za-z][^ \\t\\n\\r\\u00a0]"),
   rule(ENDING, quotes(false)),
-  rule(`''|${APOSTROPHE}|[\`\\u2018-\\u201f\\u0091-\\u0094\\u2039\\u203a\\u00ab\\u00bb]{1,2}`, quotes(false)),
+  rule(`[\`\\u2018-\\u201f\\u0091-\\u0094\\u2039\\u203a\\u00ab\\u00bb]{1,2}|''|${APOSTROPHE}`, quotes(false)),
   rule(SYMBOL),
   rule("&nbsp;", () => null),
 ];
