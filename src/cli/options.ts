@@ -87,6 +87,7 @@ export interface SamplingFlags {
   topR?: number;
   temperature?: number;
   last?: SamplingConfig["last"];
+  beam?: number;
 }
 
 /** Adds the flags of commands that generate captions. */
@@ -114,6 +115,11 @@ export function samplingFlags(command: Command): Command {
         "--last <way>",
         "the last step takes the likeliest words, or draws them (default: the model's)",
       ).choices(samplingSettings.last.allowed),
+    )
+    .option(
+      "--beam <width>",
+      "of models that write word by word: beam search, 1 = the likeliest next word, 0 = draw words (default: 0 with --temperature or --top-r, else the model's)",
+      integerOption(0, 64),
     );
 }
 
@@ -125,9 +131,10 @@ export function samplingOf({
   topR,
   temperature,
   last,
+  beam,
   seed,
 }: SamplingFlags & { seed?: number }): SamplingOptions {
-  return { steps, guidance: { method, scale }, topR, temperature, last, seed };
+  return { steps, guidance: { method, scale }, topR, temperature, last, beam, seed };
 }
 
 /**
