@@ -6,9 +6,10 @@
  * @module mc-diffusion/baselines
  */
 
+import { attentionLstm, lstm } from "./models/lstm/kind.js";
 import { captionDecoders } from "./models/registry.js";
 import { transformer } from "./models/transformer/kind.js";
 
-captionDecoders.add(transformer);
+for (const kind of [transformer, lstm, attentionLstm]) captionDecoders.add(kind);
 
-export { transformer };
+export { attentionLstm, lstm, transformer };

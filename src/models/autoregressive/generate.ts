@@ -175,7 +175,7 @@ function showScores(
 ): Tensor {
   const rows = pictures * beams;
   const together = scores.reshape([rows, length, vocabulary]);
-  copyInto(together.slice(1, place, 1).reshape([rows, vocabulary]), logProbs);
+  copyInto(together.slice(1, place, 1), logProbs.reshape([rows, 1, vocabulary]));
   const own = beams === 1 ? scores : embedding(scores, parents.slice(0, 0, rows));
   const best = own.reshape([pictures, beams, length, vocabulary]).slice(1, 0, 1);
   watch(best.dense().reshape([pictures, length, vocabulary]), captions, null);
@@ -254,10 +254,7 @@ function prefixOf(
     throw new UserError(`The step to go on from is ${t}; it must be a whole number from 1 to ${length}.`);
   }
   const prefix = Array.from(tokens).slice(0, length - t);
-  if (
-    tokens.length !== length ||
-    !prefix.every((id) => Number.isInteger(id) && id >= 0 && id < vocabulary)
-  ) {
+  if (tokens.length !== length || !prefix.every((id) => Number.isInteger(id) && id >= 0 && id < vocabulary)) {
     throw new UserError(
       `The tokens to go on from must be ${length} ids, the first ${length - t} of them from 0 to ${vocabulary - 1}.`,
     );

@@ -1,8 +1,8 @@
 /** One micro-batch of teacher forcing: the cross-entropy of each word, given those before it and the picture. */
 
 import { maskCondition } from "../../diffusion/masking.js";
-import { add, minimum, scale } from "../../engine/ops/elementwise.js";
 import { copyInto } from "../../engine/ops/copy.js";
+import { add, minimum, scale } from "../../engine/ops/elementwise.js";
 import type { Rng } from "../../engine/ops/rng.js";
 import { smoothedCrossEntropy } from "../../engine/ops/smoothed-cross-entropy.js";
 import { logSoftmax } from "../../engine/ops/softmax.js";

@@ -47,7 +47,9 @@ export const transformer: CaptionDecoderKind = {
   create(gpu, config, { vocabulary, endId, images }) {
     const { data, decoder, transformer } = config as unknown as TransformerConfig;
     if (decoder.precision === "float16")
-      throw new UserError("A transformer decoder has float32 weights only; choose decoder.precision=float32.");
+      throw new UserError(
+        "A transformer decoder has float32 weights only; choose decoder.precision=float32.",
+      );
     const { dim, blocks, heads, mlpRatio, conditionBlocks, summaryTokens, dropout, filler } = decoder;
     const { beam, lengthPower } = transformer;
     const more = transformer.matchParameters ? hiddenForModulation(dim, decoder.timesteps) : 0;
