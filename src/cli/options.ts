@@ -1,5 +1,7 @@
 /** Shared parts of the commands: usage errors, one-sentence failures, opening the device. Node only. */
 
+// Commands know the baselines' models by name.
+import "../baselines.js";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { Config } from "../config/config.js";
 import { type GuidanceMethod, guidanceMethods } from "../diffusion/guidance.js";

@@ -45,6 +45,11 @@ export interface PipelineOptions {
   resume: boolean;
   /** Default: both. `decoder` alone takes the trained image tokenizer from the run's checkpoint. */
   stages?: readonly Stage[];
+  /**
+   * Called when the network of a stage has got its random weights, which it may replace. Returns whether it replaced all of them:
+   * a trained image tokenizer then needs no stage.
+   */
+  initial?: ((stage: Stage, captioner: Captioner) => Promise<boolean>) | undefined;
   /** Called when training has ended or was interrupted, while the networks have the weights for use. */
   ended?(outcome: "finished" | "interrupted"): Promise<void>;
 }
@@ -56,12 +61,12 @@ export interface PipelineOptions {
 export async function trainCaptioner(
   context: StageContext,
   watcher: Watcher,
-  { resume, stages = ["vqvae", "decoder"], ended }: PipelineOptions,
+  { resume, stages = ["vqvae", "decoder"], initial, ended }: PipelineOptions,
 ): Promise<"finished" | "interrupted"> {
   const { captioner, dataset } = context;
   if (captioner.trainsTokenizer) {
     if (stages.includes("vqvae")) {
-      const start = await startOf("vqvae", context, resume);
+      const start = await startOf("vqvae", context, resume, initial);
       const trainer = tokenizerStage(context);
       try {
         const outcome = await runTracked(trainer, context, watcher, start);
@@ -72,8 +77,11 @@ export async function trainCaptioner(
       } finally {
         trainer.dispose();
       }
-    } else await loadTrainedTokenizer(context);
-  } else captioner.initialise([captioner.imageTokenizer]);
+    } else await loadTrainedTokenizer(context, initial);
+  } else {
+    captioner.initialise([captioner.imageTokenizer]);
+    await initial?.("vqvae", captioner);
+  }
   const pictures = { label: "codes", total: dataset.splits.train!.length, unit: "pictures" };
   const codes = await watcher.track(pictures, (progress) =>
     trainingCodes(context, (done) => {
@@ -81,7 +89,7 @@ export async function trainCaptioner(
       watcher.goOn?.();
     }),
   );
-  const start = await startOf("decoder", context, resume);
+  const start = await startOf("decoder", context, resume, initial);
   const trainer = await decoderStage(context, codes);
   try {
     const outcome = await runTracked(trainer, context, watcher, start);
@@ -94,18 +102,22 @@ export async function trainCaptioner(
 }
 
 /**
- * The value of `StageOptions.resume`. If no checkpoint sets the weights of the stage's network, they are initialised at random
- * here.
+ * The value of `StageOptions.resume`. If no checkpoint sets the weights of the stage's network, they are initialised here, at
+ * random or by `initial`.
  */
 async function startOf(
   stage: Stage,
   { captioner, platform, run }: StageContext,
   resume: boolean,
+  initial: PipelineOptions["initial"],
 ): Promise<StageOptions["resume"]> {
   const network = stage === "vqvae" ? captioner.imageTokenizer : captioner.decoder;
   const found = resume ? await latestCheckpoint(platform.files, run.checkpointFolder(stage)) : null;
   if (found?.checkpoint) captioner.unset.delete(network);
-  else captioner.initialise([network]);
+  else {
+    captioner.initialise([network]);
+    await initial?.(stage, captioner);
+  }
   return found ? handOver(found) : false;
 }
 
@@ -143,9 +155,19 @@ async function runTracked(
   return outcome;
 }
 
-/** Loads the image tokenizer's weights from its finished stage. Throws a `UserError` if the run has none. */
-async function loadTrainedTokenizer({ captioner, run, platform, config }: StageContext): Promise<void> {
+/** Loads the image tokenizer's weights from its finished stage, or by `initial`. Throws a `UserError` if there are none. */
+async function loadTrainedTokenizer(
+  { captioner, run, platform, config }: StageContext,
+  initial: PipelineOptions["initial"],
+): Promise<void> {
   const { checkpoint, path } = await latestCheckpoint(platform.files, run.checkpointFolder("vqvae"));
+  if (!checkpoint && initial) {
+    captioner.initialise([captioner.imageTokenizer]);
+    if (await initial("vqvae", captioner)) return;
+    throw new UserError(
+      "--stage decoder takes the image tokenizer as it is, and these weights do not hold all of this run's; give it the settings of those weights, or leave out --stage",
+    );
+  }
   if (!checkpoint || checkpoint.step < config.vqvae.steps) {
     throw new UserError(
       `${run.path} has no finished vqvae (step ${checkpoint?.step ?? 0} of ${config.vqvae.steps}); resume it without --stage decoder`,

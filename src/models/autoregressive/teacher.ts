@@ -27,20 +27,20 @@ export function teach(
   gpu.run(
     kernel,
     { tokens, inputs, targets },
-    { count: captions, length, start: vocabulary, end: endId },
+    { count: captions, length, start: vocabulary, end: endId, rate: 0, ramp: 0 },
     { groups: gpu.groups1d(captions, gpu.tunables(kernel).WORKGROUP) },
   );
   return { inputs, targets };
 }
 
 /**
- * The inputs of scheduled sampling (Bengio et al. 2015): each word that the decoder reads is with probability `share` [1] the one
- * that it drew itself, `drawn` [B, L]. Takes one stream of `random`.
+ * The inputs of scheduled sampling (Bengio et al. 2015): each word that the decoder reads is with probability `rate` the one that
+ * it drew itself, `drawn` [B, L]. The probability rises from 0 over the first `ramp` steps of `random`. Takes one of its streams.
  */
 export function mixInputs(
   tokens: Tensor<"u32">,
   drawn: Tensor<"u32">,
-  share: Tensor,
+  { rate, ramp }: { rate: number; ramp: number },
   random: Rng,
   { vocabulary, endId }: WordIds,
 ): Tensor<"u32"> {
@@ -49,8 +49,8 @@ export function mixInputs(
   const kernel = kernels.teacher.mix;
   gpu.run(
     kernel,
-    { tokens, drawn, uniform_draws: random.uniform(tokens.shape), share, inputs },
-    { count: tokens.size, length: tokens.shape[1]!, start: vocabulary, end: endId },
+    { tokens, drawn, uniform_draws: random.uniform(tokens.shape), rng: random.state, inputs },
+    { count: tokens.size, length: tokens.shape[1]!, start: vocabulary, end: endId, rate, ramp },
     { groups: gpu.groups1d(tokens.size, gpu.tunables(kernel).WORKGROUP) },
   );
   return inputs;

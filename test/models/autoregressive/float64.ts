@@ -80,7 +80,6 @@ export async function againstFloat64(
     );
     t.ok(Math.abs(gradient[largest]!) > 1e-6, `${name} takes part`);
   }
-  objective.dispose();
   random.dispose();
   for (const tensor of [tokens, codes, inputs]) tensor.dispose();
   built.dispose();
