@@ -53,7 +53,7 @@ export async function takeWeights(
   const words = new SharedWords(stored, captioner.tokenizer);
   if (stage === "decoder" && !words.same && !captioner.decoder.wordAxes) {
     return {
-      told: `${name}: nothing of ${folder} taken: its vocabulary differs, and a ${captioner.config.model} decoder has no entries by word`,
+      told: `${name}: nothing taken: the vocabulary there differs, and a ${captioner.config.model} decoder has no entries by word`,
       complete: false,
     };
   }
@@ -87,7 +87,7 @@ export async function takeWeights(
       : `; ${words.count} of ${captioner.tokenizer.vocabularySize} words known there, the others new`;
   const rest = left.length === 0 ? "" : `; new: ${left.slice(0, 8).join(", ")}${left.length > 8 ? " …" : ""}`;
   return {
-    told: `${name}: ${parameters.length} of ${all.length} tensors from ${folder}${shared}${rest}`,
+    told: `${name}: ${parameters.length} of ${all.length} tensors taken${shared}${rest}`,
     complete: left.length === 0,
   };
 }

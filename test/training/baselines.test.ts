@@ -57,7 +57,8 @@ for (const kind of kinds) {
     const config = tiny(
       kind,
       "own.labelSmoothing=0",
-      "decoder.pCond=0", "decoder.pDrop=0",
+      "decoder.pCond=0",
+      "decoder.pDrop=0",
       "decoder.steps=120",
       "decoder.learningRate=0.01",
       "decoder.emaDecay=0",

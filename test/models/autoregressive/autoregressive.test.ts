@@ -1,6 +1,8 @@
 /** What every autoregressive decoder has to keep: the order of words, its memory, the searches, the likelihood. */
 
+import { Rng } from "../../../dist/engine/ops/rng.js";
 import { noGrad } from "../../../dist/engine/tensor/tape.js";
+import { mixInputs } from "../../../dist/models/autoregressive/teacher.js";
 import { type Check, test } from "../../harness.js";
 import * as reference from "../../reference/autoregressive.js";
 import { type Built, build, captions, generated, ids, kinds, pictures, size } from "./decoders.js";
@@ -306,6 +308,62 @@ for (const kind of kinds) {
     built.dispose();
   });
 }
+
+test("scheduled sampling: the share of words of the model's own rises, each in its place", async (t, gpu) => {
+  const [batch, words] = [600, 5];
+  const random = new Rng(gpu, 4);
+  // Words and drawn words tell their place and where they are from.
+  const own = (from: number) => Array.from({ length: batch * words }, (_, i) => from + (i % words));
+  const [tokens, drawn] = [ids(gpu, own(10), [batch, words]), ids(gpu, own(20), [batch, words])];
+  for (const [step, ramp, share] of [
+    [1, 4, 0.15],
+    [2, 4, 0.3],
+    [9, 4, 0.6],
+    [0, 0, 0.6],
+  ] as const) {
+    random.setStep(step);
+    const word = { vocabulary: 99, endId: 0 };
+    const mixed = gpu.scope(() => mixInputs(tokens, drawn, { rate: 0.6, ramp }, random, word));
+    const values = [...(await mixed.read())];
+    mixed.dispose();
+    const isRight = values.every((value, i) => {
+      const before = (i % words) - 1;
+      return before < 0 ? value === 99 : value === 10 + before || value === 20 + before;
+    });
+    t.ok(isRight, `step ${step} of ${ramp}: the start, then words of the place before`);
+    const found = values.filter((value) => value >= 20 && value < 99).length / (batch * (words - 1));
+    t.ok(Math.abs(found - share) < 0.04, `a share of ${found.toFixed(3)}, expected ${share}`);
+  }
+  for (const tensor of [tokens, drawn]) tensor.dispose();
+
+  // Teacher forcing and scheduled sampling have the same loss only if the second pass reads what the first drew.
+  const losses: number[] = [];
+  for (const rate of [0, 1]) {
+    const built = build(gpu, "lstm", ["decoder.pCond=0", "decoder.pDrop=0"], { scale: 2 });
+    random.setStep(1);
+    const settings = {
+      labelSmoothing: 0,
+      scheduledSampling: rate,
+      scheduledSamplingRamp: 0,
+      beam: 1,
+      lengthPower: 0,
+    };
+    const loss = gpu.scope(() =>
+      built.decoder
+        .objective(settings, random)
+        .loss(ids(gpu, captions, [3, length]), ids(gpu, pictures, [3, positions]))
+        .total.detach(),
+    );
+    losses.push(await loss.item());
+    loss.dispose();
+    built.dispose();
+  }
+  t.ok(
+    Math.abs(losses[0]! - losses[1]!) > 1e-3,
+    `the loss differs: ${losses.map((loss) => loss.toFixed(3)).join(", ")}`,
+  );
+  random.dispose();
+});
 
 /** First words of many captions against softmax, truncated: χ² stays below its 99.99 % point for 6 degrees of freedom. */
 async function drawnWords(t: Check, built: Built): Promise<void> {

@@ -167,7 +167,13 @@ class CaptionTab {
       this.choose(null);
       const began = performance.now();
       await withCodes(captioner, this.encoded.ids, async (codes) => {
-        const options = { ...chain, words, alternatives, attention: true, signal };
+        const options = {
+          ...chain,
+          words,
+          alternatives,
+          attention: captioner.decoder.shows.attention,
+          signal,
+        };
         for await (const step of captioner.denoise(codes, options)) {
           this.steps.push(step);
           this.show();
