@@ -83,18 +83,19 @@ async function main(): Promise<void> {
     const [caption] = await captioner.captionAll(pixels, { ...sampling, words, onStep });
     const ms = Math.round(platform.now() - began);
     if (json) {
-      const { steps, seed, guidance, topR, temperature, last } = samplingSettingsOf(
+      const { steps, seed, guidance, topR, temperature, last, beam } = samplingSettingsOf(
         captioner.config,
         sampling,
       );
       const { method, scale } = guidance;
-      const settings = { method, scale, topR, temperature, last };
+      const settings = { method, scale, topR, temperature, last, beam };
       say(
         JSON.stringify({
           file,
           caption: caption!.text,
           tokens: caption!.tokens,
-          steps,
+          // A decoder that writes word by word takes a step a word.
+          steps: Math.min(steps, captioner.decoder.steps),
           seed,
           guidance: settings,
           ms,

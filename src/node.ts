@@ -4,7 +4,8 @@
  * @module mc-diffusion/node
  */
 
-// Captioners with VQGAN's codes load wherever there is room for them.
+// Captioners of the baselines' kinds and with VQGAN's codes load wherever there is room for them.
+import "./baselines.js";
 import "./vqgan.js";
 
 export { modulesDirectory, nodePlatform, shippedWeights } from "./platform/node.js";

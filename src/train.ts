@@ -31,6 +31,7 @@ import type { Gpu } from "./engine/gpu/gpu.js";
 import { poison } from "./engine/gpu/poison.js";
 import { RunFolder } from "./io/run-folder.js";
 import { readTokenizerFolder } from "./models/tokenizer-folder.js";
+import { captionDecoders } from "./models/registry.js";
 import { UserError } from "./platform/errors.js";
 import type { JsonRecord } from "./platform/json.js";
 import { lockFolder } from "./platform/lock.js";
@@ -49,6 +50,7 @@ import { measureCosts } from "./training/costs.js";
 import { estimateSeconds } from "./training/estimate.js";
 import { tokenizerSettings, writeCodeMap } from "./training/frozen-tokenizer.js";
 import { heldOutRecords, usedRecords } from "./training/held-out.js";
+import { initialWeightsOf, keepInitialWeights, takeWeights } from "./training/initial-weights.js";
 import { trainCaptioner, type Watcher } from "./training/pipeline.js";
 import { buildCaptioner, tryRun } from "./training/preflight.js";
 import { dataDifferences, describeData, keepData, keptData, type RunData } from "./training/run-data.js";
@@ -72,6 +74,8 @@ interface Options {
   plan?: boolean;
   memory?: number;
   config?: string;
+  model?: string;
+  init?: string;
   set: string[];
   skipBad?: boolean;
   onLoss: "stop" | "retry";
@@ -90,7 +94,11 @@ async function main(): Promise<void> {
     "Trains the captioner: the VQ-VAE, then the decoder on its codes.",
   )
     .option("--preset <name>", `settings to start from: ${PRESET_NAMES.join(" or ")} (default: emoji)`)
-    .option("--stage <name>", "vqvae, decoder (needs a run with a trained vqvae: --resume) or all", "all")
+    .option(
+      "--stage <name>",
+      "vqvae, decoder (needs a trained vqvae: --resume of a run, --init or --tokenizer) or all",
+      "all",
+    )
     .option("--data <source>", dataHelp)
     .option(
       "--tokenizer <folder>",
@@ -119,6 +127,15 @@ async function main(): Promise<void> {
       numberOption(0.01, 1e6),
     )
     .option("--config <file>", "JSON file with settings")
+    .addOption(
+      new Option("--model <name>", "the caption decoder (default: mc-diffusion)").choices(
+        captionDecoders.names,
+      ),
+    )
+    .option(
+      "--init <folder>",
+      "start from the weights of another captioner, such as one trained on other data: takes what fits, words by their text",
+    )
     .option(
       "--set <key=value>",
       "one setting; may be repeated",
@@ -211,6 +228,7 @@ async function main(): Promise<void> {
     if (!begun || restored) await writeVocabulary(files, run.path, tokenizer);
     await keepData(files, run.path, data, before);
     if (codes) await writeCodeMap(files, run.path, codes);
+    if (options.init !== undefined) await keepInitialWeights(files, run.path, options.init);
     const context: StageContext = { platform, config, captioner, dataset, run, heldOut };
     if (!options.quiet) await announce(captioner, dataset, run, options.stage, plan);
     // Until here a signal simply ends the process: nothing can be lost.
@@ -415,6 +433,7 @@ async function train(
 ): Promise<void> {
   const { config, run, plan } = context;
   const { quiet, resume, stage } = options;
+  const init = await initialWeightsOf(files, run.path);
   const watcher: Watcher = {
     track: (work, body) => withProgress({ ...work, quiet }, body),
     interrupted: isStopping,
@@ -433,11 +452,24 @@ async function train(
     resume,
     ...(stage === "all" ? {} : { stages: [stage] }),
     initialised: (network) => (network === "decoder" ? setClipTable(context.captioner) : undefined),
+    initial: init === null ? undefined : (of, captioner) => initialWeights(captioner, of, init, quiet),
     ended: () =>
       stage === "vqvae"
         ? writeReport(context)
         : closeRun(context, watcher, { say, scoring: () => plan?.scored() }),
   });
+}
+
+/** Gives the network of a stage its first weights, and tells what they are. Returns whether all are from the folder. */
+async function initialWeights(
+  captioner: Captioner,
+  stage: "vqvae" | "decoder",
+  folder: string,
+  quiet?: boolean,
+): Promise<boolean> {
+  const { told, complete } = await takeWeights(captioner, stage, files, folder);
+  if (!quiet) tell(`init:    ${told}`);
+  return complete;
 }
 
 /** Throws a `UserError` that lists how the data differs from the run's, unless the user accepts the changes. */
@@ -475,10 +507,15 @@ interface Opening {
 }
 
 async function started(options: Options): Promise<Opening> {
-  if (options.stage === "decoder" && options.tokenizer === undefined)
-    throw new UserError("--stage decoder needs --resume with a run whose vqvae is trained", 2);
+  if (options.stage === "decoder" && options.tokenizer === undefined && options.init === undefined)
+    throw new UserError(
+      "--stage decoder needs --resume with a run whose vqvae is trained, or --init with weights that hold one",
+      2,
+    );
   if (options.stage === "vqvae" && options.tokenizer !== undefined)
     throw new UserError("--stage vqvae trains an image tokenizer, and that of --tokenizer is frozen", 2);
+  // Weights that cannot be read are reported before anything is made.
+  if (options.init !== undefined) await Captioner.settings(files, options.init);
   const chosen = options.set.find((entry) =>
     PLANNED_KEYS.includes(entry.slice(0, entry.indexOf("=")).trim()),
   );
@@ -492,6 +529,7 @@ async function started(options: Options): Promise<Opening> {
         ...(await givenTokenizer(options)),
         ...(options.data === undefined ? [] : await dataSettings(options.data)),
         ...(options.seed === undefined ? [] : [`seed=${options.seed}`]),
+        ...(options.model === undefined ? [] : [`model=${options.model}`]),
         ...(options.skipBad ? ["data.skipBad=true"] : []),
         ...(options.minutes === undefined ? [] : [`minutes=${options.minutes}`]),
         ...options.set,
@@ -516,7 +554,18 @@ async function givenTokenizer({ tokenizer }: Options): Promise<string[]> {
 }
 
 async function resumed(options: Options, path: string): Promise<Opening> {
-  const started = ["preset", "config", "seed", "minutes", "data", "out", "codesFrom", "pruneCodes"] as const;
+  const started = [
+    "preset",
+    "config",
+    "model",
+    "init",
+    "seed",
+    "minutes",
+    "data",
+    "out",
+    "codesFrom",
+    "pruneCodes",
+  ] as const;
   for (const name of started) {
     const flag = name.replace(/[A-Z]/, (letter) => `-${letter.toLowerCase()}`);
     if (options[name] !== undefined)

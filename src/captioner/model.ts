@@ -42,6 +42,7 @@ export class CaptionModel {
     try {
       this.decoder = captionDecoders.get(config.model).create(gpu, config, {
         vocabulary: tokenizer.vocabularySize,
+        endId: tokenizer.endId,
         images: this.imageTokenizer,
       });
     } catch (error) {

@@ -1,5 +1,7 @@
 /** Shared parts of the commands: usage errors, one-sentence failures, opening the device. Node only. */
 
+// Commands know the baselines' models by name.
+import "../baselines.js";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { Config } from "../config/config.js";
 import { type GuidanceMethod, guidanceMethods } from "../diffusion/guidance.js";
@@ -87,6 +89,7 @@ export interface SamplingFlags {
   topR?: number;
   temperature?: number;
   last?: SamplingConfig["last"];
+  beam?: number;
 }
 
 /** Adds the flags of commands that generate captions. */
@@ -114,6 +117,11 @@ export function samplingFlags(command: Command): Command {
         "--last <way>",
         "the last step takes the likeliest words, or draws them (default: the model's)",
       ).choices(samplingSettings.last.allowed),
+    )
+    .option(
+      "--beam <width>",
+      "of models that write word by word: beam search, 1 = the likeliest next word, 0 = draw words (default: 0 with --temperature or --top-r, else the model's)",
+      integerOption(0, 64),
     );
 }
 
@@ -125,9 +133,10 @@ export function samplingOf({
   topR,
   temperature,
   last,
+  beam,
   seed,
 }: SamplingFlags & { seed?: number }): SamplingOptions {
-  return { steps, guidance: { method, scale }, topR, temperature, last, seed };
+  return { steps, guidance: { method, scale }, topR, temperature, last, beam, seed };
 }
 
 /**

@@ -161,6 +161,9 @@ function checked(
   const spec = keys.get(key);
   if (spec === undefined) throw new UserError(`${where}: ${unknownKey(keys, key)}`, exitCode);
   if (!accepts(spec, value)) {
+    const elsewhere = spec.kind === "name" && spec.registry.elsewhere?.[value as string];
+    if (elsewhere)
+      throw new UserError(`${where}: ${key} "${value}" is there after import "${elsewhere}"`, exitCode);
     throw new UserError(
       `${where}: ${key} should be ${allowed(spec)}, not ${shown(JSON.stringify(value))}`,
       exitCode,

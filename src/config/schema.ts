@@ -27,7 +27,7 @@ export interface ChoiceKey<T extends string> {
 export interface NameKey {
   kind: "name";
   default: string;
-  registry: { readonly names: readonly string[] };
+  registry: { readonly names: readonly string[]; readonly elsewhere?: Readonly<Record<string, string>> };
   doc: string;
 }
 /** A setting: its default, what it may be, and its help text. */

@@ -3,6 +3,7 @@
  *
  *     config.json          the whole configuration, as resolved at the start
  *     log.jsonl            one JSON object per step
+ *     init/                the captioner whose weights it began with, if any (--init)
  *     checkpoints/STAGE/   step-000123/ … (checkpoint.ts)
  *     samples/             pictures with captions, reconstruction sheets
  *     report.html          summary of the run (report/report.ts)
@@ -102,7 +103,15 @@ export class RunFolder {
 
   /** Discards a run that did nothing: removes its files, and the folder if it is otherwise empty. */
   async abandon(): Promise<void> {
-    for (const name of ["config.json", "vocabulary.json", "data.json", "log.jsonl", "checkpoints", "samples"])
+    for (const name of [
+      "config.json",
+      "vocabulary.json",
+      "data.json",
+      "log.jsonl",
+      "checkpoints",
+      "samples",
+      "init",
+    ])
       await this.#files.remove(`${this.path}/${name}`);
     // The lock belongs to the process, which removes it at the end.
     const rest = (await this.#files.list(this.path)).filter((name) => name !== "lock.json");

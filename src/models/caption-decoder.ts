@@ -52,6 +52,11 @@ export interface CaptionDecoder extends Module {
    * Absent: unknown.
    */
   multiplyAdds?(captionsPerImage: number): number;
+  /**
+   * Parameters with an entry for each word, by name, and the axis of the words: weights of another vocabulary are then taken word
+   * by word. Entries beyond M stay last. Absent: such weights fit only the same vocabulary.
+   */
+  readonly wordAxes?: Readonly<Record<string, number>>;
 }
 
 /** A bound on −log p of captions, in nats. */
@@ -111,11 +116,11 @@ export interface GeneratedStep {
 export interface CaptionDecoderKind extends ModelKind {
   /**
    * Creates a decoder with undefined weights: `initialise` or a file sets them. `images` provides the size of the code grid, and
-   * code vectors.
+   * code vectors; `endId` is the token that ends a caption.
    */
   create(
     gpu: Gpu,
     config: Readonly<Record<string, unknown>>,
-    given: { vocabulary: number; images: ImageTokenizer },
+    given: { vocabulary: number; endId: number; images: ImageTokenizer },
   ): CaptionDecoder;
 }

@@ -10,4 +10,8 @@ import { vqVae } from "./vqvae/kind.js";
 export const imageTokenizers = new Registry<ImageTokenizerKind>("image tokenizer", [vqVae]);
 
 /** The caption decoders that a configuration can choose: `model`. */
-export const captionDecoders = new Registry<CaptionDecoderKind>("caption decoder", [mcDiffusion]);
+export const captionDecoders = new Registry<CaptionDecoderKind>("caption decoder", [mcDiffusion], {
+  transformer: "mc-diffusion/baselines",
+  lstm: "mc-diffusion/baselines",
+  "attention-lstm": "mc-diffusion/baselines",
+});

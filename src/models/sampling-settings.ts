@@ -56,6 +56,11 @@ export interface SamplingOptions {
   last?: SamplingConfig["last"] | undefined;
   /** Captions may contain [UNK], which stands for any word missing from the vocabulary. */
   allowUnknown?: boolean | undefined;
+  /**
+   * Of autoregressive decoders: width of the beam search; 1 = always the likeliest next word, 0 = draw words. Default: 0 if
+   * `temperature` or `topR` is given, else the model's.
+   */
+  beam?: number | undefined;
   seed?: number | undefined;
 }
 
@@ -73,6 +78,8 @@ export interface SamplingSettings {
   temperature: number;
   last: SamplingConfig["last"];
   allowUnknown: boolean;
+  /** Undefined: the model's own. */
+  beam?: number | undefined;
   seed: number;
 }
 
@@ -96,6 +103,7 @@ export function samplingSettingsOf(
     temperature: given.temperature ?? sampling.temperature,
     last: given.last ?? sampling.last,
     allowUnknown: given.allowUnknown ?? sampling.allowUnknown,
+    beam: given.beam ?? (given.temperature === undefined && given.topR === undefined ? undefined : 0),
     seed: given.seed ?? seed,
   };
 }

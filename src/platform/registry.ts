@@ -6,10 +6,13 @@ import { shown } from "./shown.js";
 export class Registry<T extends { readonly name: string }> {
   /** The kind of entry, for messages: "image tokenizer". */
   readonly kind: string;
+  /** Names that an entry of the package adds when it is imported, with that entry: for messages. */
+  readonly elsewhere: Readonly<Record<string, string>>;
   private readonly entries = new Map<string, T>();
 
-  constructor(kind: string, entries: readonly T[]) {
+  constructor(kind: string, entries: readonly T[], elsewhere: Readonly<Record<string, string>> = {}) {
     this.kind = kind;
+    this.elsewhere = elsewhere;
     for (const entry of entries) this.add(entry);
   }
 

@@ -47,9 +47,11 @@ export interface PipelineOptions {
   /** Default: both. `decoder` alone takes the trained image tokenizer from the run's checkpoint. */
   stages?: readonly Stage[];
   /**
-   * Called when a stage's network has its random weights, to set those that come from elsewhere (`loadTokenTable`). Not called
-   * where a checkpoint sets them.
+   * Called when the network of a stage has got its random weights, which it may replace. Returns whether it replaced all of them:
+   * a trained image tokenizer then needs no stage. Not called where a checkpoint sets them.
    */
+  initial?: ((stage: Stage, captioner: Captioner) => Promise<boolean>) | undefined;
+  /** Called after it, to set weights that come from elsewhere (`loadTokenTable`). */
   initialised?(stage: Stage): Promise<void> | undefined;
   /** Called when training has ended or was interrupted, while the networks have the weights for use. */
   ended?(outcome: "finished" | "interrupted"): Promise<void>;
@@ -62,12 +64,12 @@ export interface PipelineOptions {
 export async function trainCaptioner(
   context: StageContext,
   watcher: Watcher,
-  { resume, stages = ["vqvae", "decoder"], initialised, ended }: PipelineOptions,
+  { resume, stages = ["vqvae", "decoder"], initial, initialised, ended }: PipelineOptions,
 ): Promise<"finished" | "interrupted"> {
   const { captioner, dataset } = context;
   if (captioner.trainsTokenizer) {
     if (stages.includes("vqvae")) {
-      const start = await startOf("vqvae", context, { resume, initialised });
+      const start = await startOf("vqvae", context, { resume, initial, initialised });
       const trainer = tokenizerStage(context);
       try {
         const outcome = await runTracked(trainer, context, watcher, start);
@@ -78,7 +80,7 @@ export async function trainCaptioner(
       } finally {
         trainer.dispose();
       }
-    } else await loadTrainedTokenizer(context);
+    } else await loadTrainedTokenizer(context, initial);
   } else await loadFrozenTokenizer(context);
   const pictures = { label: "codes", total: dataset.splits.train!.length, unit: "pictures" };
   const codes = await watcher.track(pictures, (progress) =>
@@ -87,7 +89,7 @@ export async function trainCaptioner(
       watcher.goOn?.();
     }),
   );
-  const start = await startOf("decoder", context, { resume, initialised });
+  const start = await startOf("decoder", context, { resume, initial, initialised });
   const trainer = await decoderStage(context, codes);
   try {
     const outcome = await runTracked(trainer, context, watcher, start);
@@ -100,13 +102,13 @@ export async function trainCaptioner(
 }
 
 /**
- * The value of `StageOptions.resume`. If no checkpoint sets the weights of the stage's network, they are initialised at random
- * here.
+ * The value of `StageOptions.resume`. If no checkpoint sets the weights of the stage's network, they are initialised here, at
+ * random or by `initial`.
  */
 async function startOf(
   stage: Stage,
   { captioner, platform, run, config }: StageContext,
-  { resume, initialised }: { resume: boolean; initialised: PipelineOptions["initialised"] },
+  { resume, initial, initialised }: Pick<PipelineOptions, "resume" | "initial" | "initialised">,
 ): Promise<StageOptions["resume"]> {
   const network = stage === "vqvae" ? captioner.imageTokenizer : captioner.decoder;
   const found = resume ? await latestCheckpoint(platform.files, run.checkpointFolder(stage)) : null;
@@ -117,6 +119,7 @@ async function startOf(
       throw new UserError(
         "decoder.tokenEmbedding=clip needs CLIP's token table, which this program does not read: give trainCaptioner `initialised`, with `loadTokenTable`",
       );
+    await initial?.(stage, captioner);
     await initialised?.(stage);
   }
   return found ? handOver(found) : false;
@@ -156,9 +159,19 @@ async function runTracked(
   return outcome;
 }
 
-/** Loads the image tokenizer's weights from its finished stage. Throws a `UserError` if the run has none. */
-async function loadTrainedTokenizer({ captioner, run, platform, config }: StageContext): Promise<void> {
+/** Loads the image tokenizer's weights from its finished stage, or by `initial`. Throws a `UserError` if there are none. */
+async function loadTrainedTokenizer(
+  { captioner, run, platform, config }: StageContext,
+  initial: PipelineOptions["initial"],
+): Promise<void> {
   const { checkpoint, path } = await latestCheckpoint(platform.files, run.checkpointFolder("vqvae"));
+  if (!checkpoint && initial) {
+    captioner.initialise([captioner.imageTokenizer]);
+    if (await initial("vqvae", captioner)) return;
+    throw new UserError(
+      "--stage decoder takes the image tokenizer as it is, and these weights do not hold all of this run's; give it the settings of those weights, or leave out --stage",
+    );
+  }
   if (!checkpoint || checkpoint.step < config.vqvae.steps) {
     throw new UserError(
       `${run.path} has no finished vqvae (step ${checkpoint?.step ?? 0} of ${config.vqvae.steps}); resume it without --stage decoder`,

@@ -1,5 +1,6 @@
 /** All deliberate mistakes, by field. */
 
+import { baselines } from "./baselines.js";
 import { bound } from "./bound.js";
 import { captionMetrics } from "./caption-metrics.js";
 import { clip } from "./clip.js";
@@ -30,6 +31,7 @@ export const fields: readonly Field[] = [
   { name: "tokens", mutations: tokens },
   { name: "mathematics", mutations: mathematics },
   { name: "bound", mutations: bound },
+  { name: "baselines", mutations: baselines },
   { name: "training", mutations: training },
   { name: "data", mutations: [...data, ...layouts] },
   { name: "evaluation", mutations: [...evaluation, ...evaluationStatistics] },

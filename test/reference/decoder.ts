@@ -6,15 +6,18 @@ import { adaLayerNorm, layerNorm } from "./normalisation.js";
 
 export type Weights = ReadonlyMap<string, Float64Array>;
 
-export interface DecoderSize {
-  length: number;
+export interface ConditionSize {
   side: number;
   codes: number;
   dim: number;
   heads: number;
-  blocks: number;
   conditionBlocks: number;
   summaryTokens: number;
+}
+
+export interface DecoderSize extends ConditionSize {
+  length: number;
+  blocks: number;
 }
 
 const epsilon = 1e-5;
@@ -22,7 +25,7 @@ const epsilon = 1e-5;
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 
 /** x·W + b for rows x of `inputs` values, W [inputs, outputs]. */
-function linear(x: Float64Array, weight: Float64Array, bias: Float64Array): Float64Array {
+export function linear(x: Float64Array, weight: Float64Array, bias: Float64Array): Float64Array {
   const outputs = bias.length;
   const inputs = weight.length / outputs;
   const y = new Float64Array((x.length / inputs) * outputs);
@@ -36,9 +39,9 @@ function linear(x: Float64Array, weight: Float64Array, bias: Float64Array): Floa
   return y;
 }
 
-const plus = (a: Float64Array, b: Float64Array) => a.map((value, i) => value + b[i]!);
+export const plus = (a: Float64Array, b: Float64Array) => a.map((value, i) => value + b[i]!);
 
-function get(weights: Weights, name: string): Float64Array {
+export function get(weights: Weights, name: string): Float64Array {
   const found = weights.get(name);
   if (!found) throw new Error(`no weights ${name}`);
   return found;
@@ -47,7 +50,7 @@ function get(weights: Weights, name: string): Float64Array {
 /** What the decoder sees of the picture: [B, S, d]. `vectors` are the tokenizer's code vectors [K, codeDim], if it sees those. */
 export function condition(
   weights: Weights,
-  size: DecoderSize,
+  size: ConditionSize,
   codes: ArrayLike<number>,
   vectors?: Float64Array,
 ): Float64Array {
@@ -75,7 +78,7 @@ export function condition(
   return output;
 }
 
-const gelu2 = (x: Float64Array) => x.map((value) => value * sigmoid(1.702 * value));
+export const gelu2 = (x: Float64Array) => x.map((value) => value * sigmoid(1.702 * value));
 
 /** The queries, keys and values of packed rows [n, 3d]. */
 function selfAttended(
@@ -90,7 +93,7 @@ function selfAttended(
  * [P, S, d] → [P, S + G, d]: pre-norm self-attention and MLP over the condition's positions with a last norm, and behind
  * them the summary of the grid; what the size has none of is left out.
  */
-function encodeCondition(weights: Weights, size: DecoderSize, seen: Float64Array): Float64Array {
+export function encodeCondition(weights: Weights, size: ConditionSize, seen: Float64Array): Float64Array {
   const { side, dim, heads, conditionBlocks, summaryTokens } = size;
   const positions = side * side;
   const batches = seen.length / (positions * dim);

@@ -184,6 +184,7 @@ export interface DecoderCall {
  */
 export class Decoder extends Module {
   readonly shape: DecoderShape;
+  readonly wordAxes = { tokens: 0, "head.weight": 1, "head.bias": 0 };
   private readonly tokens: Tensor;
   private readonly positions: Tensor;
   private readonly codeTable: Tensor | null;

@@ -173,8 +173,13 @@ class CaptionTab {
       this.choose(null);
       const began = performance.now();
       await withCodes(captioner, this.encoded.ids, async (codes) => {
-        const count = captioner.tokenizer.endsWord ? alternativesOfPieces : alternatives;
-        const options = { ...chain, words, alternatives: count, attention: true, signal };
+        const options = {
+          ...chain,
+          words,
+          alternatives: captioner.tokenizer.endsWord ? alternativesOfPieces : alternatives,
+          attention: captioner.decoder.shows.attention,
+          signal,
+        };
         for await (const step of captioner.denoise(codes, options)) {
           this.steps.push(step);
           this.show();

@@ -357,7 +357,14 @@ class TrainTab {
         ["weights/model.safetensors", model],
       ]),
     );
-    const source: CaptionerSource = { name, load: (gpu) => Captioner.fromFolder(gpu, files, "weights") };
+    const source: CaptionerSource = {
+      name,
+      load: async (gpu) => {
+        // Weights from elsewhere may be a baseline's.
+        await import("../../../dist/baselines.js");
+        return Captioner.fromFolder(gpu, files, "weights");
+      },
+    };
     await this.app.useCaptioner(source);
   }
 
