@@ -56,6 +56,11 @@ export interface DecoderShape {
    * all gradients.
    */
   precision?: Float;
+  /**
+   * For captions of numbers instead of tokens: a position enters as `inputs` numbers and leaves as `outputs`, by linear maps in
+   * place of the tables over the vocabulary.
+   */
+  vectors?: { inputs: number; outputs: number };
 }
 
 /** The part of the decoder's shape that a block depends on. */
@@ -167,13 +172,17 @@ export interface DecoderCall {
   watch?: CrossAttentionWatcher;
 }
 
+/** x_t: tokens [B, L], M being [MASK]; with `DecoderShape.vectors` numbers [B, L, inputs]. */
+export type NoisyCaption = Tensor<"u32"> | Tensor;
+
 /**
  * The network p̃(x_0 | x_t, y): logits `[B, L, M]` from noised tokens `[B, L]`, their steps `[B]` and the
  * condition `[B, S]`. Its blocks are AdaLN self-attention, cross-attention to the condition, and an MLP.
  */
 export class Decoder extends Module {
   readonly shape: DecoderShape;
-  private readonly tokens: Tensor;
+  private readonly tokens: Tensor | null;
+  private readonly input: Linear | null;
   private readonly positions: Tensor;
   private readonly codeTable: Tensor | null;
   private readonly codeProjection: Linear | null;
@@ -190,7 +199,7 @@ export class Decoder extends Module {
   /** `codeVectors` `[K, codeDim]`: the tokenizer's frozen codebook, needed if `shape.codeDim` is set. */
   constructor(gpu: Gpu, shape: DecoderShape, codeVectors: Tensor | null = null) {
     super(gpu);
-    const { dim, heads, vocabulary, length, codes, side, codeDim } = shape;
+    const { dim, heads, vocabulary, length, codes, side, codeDim, vectors } = shape;
     if (dim % heads !== 0)
       throw new ShapeError("Decoder", `width ${dim} is not a multiple of ${heads} heads`);
     if (codeDim !== null && (codeVectors?.shape[0] !== codes || codeVectors.shape[1] !== codeDim)) {
@@ -203,7 +212,8 @@ export class Decoder extends Module {
     this.codeVectors = codeVectors;
     const table = (name: string, rows: number) =>
       this.parameter(name, [rows, dim], normal(0.5), { decay: false });
-    this.tokens = table("tokens", vocabulary + 1);
+    this.tokens = vectors ? null : table("tokens", vocabulary + 1);
+    this.input = vectors ? this.child("input", new Linear(gpu, vectors.inputs, dim)) : null;
     this.positions = table("positions", length);
     const learned = shape.filler === "learned";
     this.codeTable = codeDim === null ? table("codeTable", codes) : null;
@@ -224,7 +234,10 @@ export class Decoder extends Module {
       this.child(`block${i}`, new DecoderBlock(gpu, shape)),
     );
     this.norm = this.child("norm", new LayerNorm(gpu, dim));
-    this.head = this.child("head", new Linear(gpu, dim, vocabulary, { dtype: shape.precision }));
+    this.head = this.child(
+      "head",
+      new Linear(gpu, dim, vectors?.outputs ?? vocabulary, { dtype: shape.precision }),
+    );
   }
 
   /** y [B, S] with K for a masked position → [B, S, d]: the vector of the code plus that of its place in the grid. */
@@ -263,19 +276,14 @@ export class Decoder extends Module {
 
   /**
    * x_t [B, L] (M = [MASK]), t [B] in 1..T, the condition of P pictures → logits [B, L, M] of p̃(x_0 | x_t, y). With
-   * B = R·P the captions i·R … i·R + R-1 are of picture i.
+   * B = R·P the captions i·R … i·R + R-1 are of picture i. With `DecoderShape.vectors` the result is [B, L, outputs].
    */
-  forward(xt: Tensor<"u32">, t: Tensor<"u32">, condition: PreparedCondition, call: DecoderCall = {}): Tensor {
+  forward(xt: NoisyCaption, t: Tensor<"u32">, condition: PreparedCondition, call: DecoderCall = {}): Tensor {
     return this.gpu.scope(() => this.head.forward(this.beforeHead(xt, t, condition, call).hidden));
   }
 
   /** The same without the last product, which training leaves to the loss, because all logits at once can be too large. */
-  beforeHead(
-    xt: Tensor<"u32">,
-    t: Tensor<"u32">,
-    condition: PreparedCondition,
-    call: DecoderCall = {},
-  ): Head {
+  beforeHead(xt: NoisyCaption, t: Tensor<"u32">, condition: PreparedCondition, call: DecoderCall = {}): Head {
     const { length } = this.shape;
     const batch = xt.shape[0]!;
     if (xt.shape[1] !== length || t.shape[0] !== batch || batch % condition.pictures !== 0) {
@@ -286,7 +294,9 @@ export class Decoder extends Module {
     }
     const hidden = this.gpu.scope((): Tensor<Float> => {
       const modulations = this.modulation.forward(t);
-      let x = embedding(this.tokens, xt, { positions: this.positions });
+      let x = this.tokens
+        ? embedding(this.tokens, xt as Tensor<"u32">, { positions: this.positions })
+        : add(this.input!.forward(xt as Tensor), this.positions);
       this.blocks.forEach((block, i) => {
         const known = condition.keyValues?.[i];
         const run = (stream: Tensor, self: Tensor, cross: Tensor, seen: Tensor<Float>) => {
@@ -304,5 +314,18 @@ export class Decoder extends Module {
       return this.norm.forward(x, { output: this.shape.precision });
     });
     return { hidden, weight: this.head.weight, bias: this.head.bias };
+  }
+
+  /** Multiply-adds of a caption's forward pass, with `captionsPerImage` captions sharing the work on a picture. */
+  multiplyAdds(captionsPerImage: number): number {
+    const { dim, blocks, length, side, mlpRatio, vocabulary, conditionBlocks, summaryTokens, vectors } =
+      this.shape;
+    const positions = side * side + summaryTokens;
+    const perToken = (3 + 1 + 1 + 1 + 2 * mlpRatio) * dim * dim + 2 * dim * (length + positions);
+    const perPosition =
+      blocks * 2 * dim * dim + conditionBlocks * ((3 + 1 + 2 * mlpRatio) * dim * dim + 2 * dim * positions);
+    const shared = (positions * perPosition) / captionsPerImage;
+    const ends = vectors ? vectors.inputs + vectors.outputs : vocabulary;
+    return blocks * length * perToken + shared + length * dim * ends;
   }
 }

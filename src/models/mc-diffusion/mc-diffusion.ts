@@ -97,16 +97,6 @@ export class McDiffusion extends Decoder implements CaptionDecoder {
     return new DiffusionObjective(this, this.schedule, settings, random);
   }
 
-  multiplyAdds(captionsPerImage: number): number {
-    const { dim, blocks, length, side, mlpRatio, vocabulary, conditionBlocks, summaryTokens } = this.shape;
-    const positions = side * side + summaryTokens;
-    const perToken = (3 + 1 + 1 + 1 + 2 * mlpRatio) * dim * dim + 2 * dim * (length + positions);
-    const perPosition =
-      blocks * 2 * dim * dim + conditionBlocks * ((3 + 1 + 2 * mlpRatio) * dim * dim + 2 * dim * positions);
-    const shared = (positions * perPosition) / captionsPerImage;
-    return blocks * length * perToken + shared + length * dim * vocabulary;
-  }
-
   override dispose(): void {
     for (const table of this.tables.values()) table.dispose();
     this.tables.clear();
