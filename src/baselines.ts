@@ -1,9 +1,15 @@
 /**
- * Caption decoders to compare mc-diffusion with, `mc-diffusion/baselines`. The commands know them by name. In a program or a page,
- * `captionDecoders.add(bitDiffusion)` before a configuration or weights name one.
+ * The baselines of the paper, `mc-diffusion/baselines`: caption decoders that a configuration can name as `model` once this entry
+ * is imported. Commands have them; a page imports them before it loads such a captioner. Separate from `mc-diffusion`, whose
+ * bundle does not include them.
  *
  * @module mc-diffusion/baselines
  */
+
+import { bitDiffusion } from "./models/bit-diffusion/kind.js";
+import { captionDecoders } from "./models/registry.js";
+
+captionDecoders.add(bitDiffusion);
 
 export { bitsPerToken, codeProducts, codeWords } from "./models/bit-diffusion/analog-bits.js";
 export { BitDecoder } from "./models/bit-diffusion/bit-decoder.js";
@@ -18,6 +24,6 @@ export {
   stepWeights,
   timePairs,
 } from "./models/bit-diffusion/gaussian.js";
-export { bitDiffusion } from "./models/bit-diffusion/kind.js";
-export type { TrainingRates } from "./models/bit-diffusion/objective.js";
+export { BitObjective, type NoisyBits, type TrainingRates } from "./models/bit-diffusion/objective.js";
 export type { BitDiffusionSettings } from "./models/bit-diffusion/settings.js";
+export { bitDiffusion };

@@ -3,7 +3,7 @@
 
 import { Captioner } from "./captioner/captioner.js";
 import type { Precision } from "./captioner/files.js";
-import "./cli/networks.js";
+import "./baselines.js";
 import {
   adapterOption,
   checkSteps,

@@ -5,7 +5,7 @@ import { basename, isAbsolute, join } from "node:path";
 import { Captioner } from "./captioner/captioner.js";
 import type { Precision } from "./captioner/files.js";
 import { loadDataset } from "./cli/load-dataset.js";
-import "./cli/networks.js";
+import "./baselines.js";
 import {
   adapterOption,
   checkOutput,

@@ -4,7 +4,7 @@
 import { Option } from "commander";
 import { Captioner } from "./captioner/captioner.js";
 import { loadDataset } from "./cli/load-dataset.js";
-import "./cli/networks.js";
+import "./baselines.js";
 import {
   adapterOption,
   commandLine,
