@@ -1,5 +1,6 @@
 /** All deliberate mistakes, by field. */
 
+import { bitDiffusion } from "./bit-diffusion.js";
 import { bound } from "./bound.js";
 import { data } from "./data.js";
 import { engine } from "./engine.js";
@@ -22,6 +23,7 @@ export const fields: readonly Field[] = [
   { name: "more ops", mutations: ops },
   { name: "mathematics", mutations: mathematics },
   { name: "bound", mutations: bound },
+  { name: "Bit Diffusion", mutations: bitDiffusion },
   { name: "training", mutations: training },
   { name: "data", mutations: data },
   { name: "evaluation", mutations: [...evaluation, ...evaluationStatistics] },
