@@ -45,7 +45,7 @@ const upwards = layers.slice(0, -1).map((layer, i) => ({
   to: {
     path: [
       inside(layers.slice(i + 1).flat()),
-      "^src/(training|report|node|cli|debug|baselines|start|train|caption|evaluate|kernel-types)\\.ts$",
+      "^src/(training|report|node|cli|debug|baselines|samplers|start|train|caption|evaluate|kernel-types)\\.ts$",
     ],
     // A file that is named apart from its folder.
     pathNot: inside(layers.slice(0, i + 1).flat()),

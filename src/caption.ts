@@ -4,6 +4,7 @@
 import { Captioner } from "./captioner/captioner.js";
 import type { Precision } from "./captioner/files.js";
 import "./baselines.js";
+import "./samplers.js";
 import {
   adapterOption,
   checkSteps,
@@ -83,12 +84,12 @@ async function main(): Promise<void> {
     const [caption] = await captioner.captionAll(pixels, { ...sampling, words, onStep });
     const ms = Math.round(platform.now() - began);
     if (json) {
-      const { steps, seed, guidance, topR, temperature, last } = samplingSettingsOf(
+      const { steps, seed, guidance, topR, temperature, last, sampler, candidates } = samplingSettingsOf(
         captioner.config,
         sampling,
       );
       const { method, scale } = guidance;
-      const settings = { method, scale, topR, temperature, last };
+      const settings = { method, scale, topR, temperature, last, sampler, candidates };
       say(
         JSON.stringify({
           file,

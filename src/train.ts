@@ -5,6 +5,7 @@ import { Option } from "commander";
 import { Captioner } from "./captioner/captioner.js";
 import { loadDataset } from "./cli/load-dataset.js";
 import "./baselines.js";
+import "./samplers.js";
 import {
   adapterOption,
   commandLine,

@@ -3,6 +3,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { Config } from "../config/config.js";
 import { type GuidanceMethod, guidanceMethods } from "../diffusion/guidance.js";
+import { samplers } from "../diffusion/samplers.js";
 import { GpuError } from "../engine/gpu/errors.js";
 import { Gpu } from "../engine/gpu/gpu.js";
 import { tuningProblems } from "../engine/gpu/tuning/tuning-problems.js";
@@ -87,6 +88,9 @@ export interface SamplingFlags {
   topR?: number;
   temperature?: number;
   last?: SamplingConfig["last"];
+  sampler?: string;
+  remask?: number;
+  candidates?: number;
 }
 
 /** Adds the flags of commands that generate captions. */
@@ -114,6 +118,18 @@ export function samplingFlags(command: Command): Command {
         "--last <way>",
         "the last step takes the likeliest words, or draws them (default: the model's)",
       ).choices(samplingSettings.last.allowed),
+    )
+    .addOption(
+      new Option(
+        "--sampler <name>",
+        "how words are drawn from step to step, by mc-diffusion (default: the model's)",
+      ).choices(samplers.names),
+    )
+    .option("--remask <share>", "share of the words that --sampler remask takes back", numberOption(0, 1))
+    .option(
+      "--candidates <number>",
+      "captions drawn of each picture, of which the one that agrees most with the others is taken",
+      integerOption(1, 64),
     );
 }
 
@@ -125,9 +141,12 @@ export function samplingOf({
   topR,
   temperature,
   last,
+  sampler,
+  remask,
+  candidates,
   seed,
 }: SamplingFlags & { seed?: number }): SamplingOptions {
-  return { steps, guidance: { method, scale }, topR, temperature, last, seed };
+  return { steps, guidance: { method, scale }, topR, temperature, last, sampler, remask, candidates, seed };
 }
 
 /**

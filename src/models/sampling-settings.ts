@@ -1,7 +1,8 @@
 /** How captions are sampled: the settings of `sampling`, the options of callers, and the one conversion between them. */
 
-import { type ConfigOf, choice, flag, integer, number } from "../config/schema.js";
+import { type ConfigOf, choice, flag, integer, name, number } from "../config/schema.js";
 import { type GuidanceMethod, guidanceMethods } from "../diffusion/guidance.js";
+import { samplers } from "../diffusion/samplers.js";
 
 /** The section `sampling`. */
 export const samplingSettings = {
@@ -24,6 +25,18 @@ export const samplingSettings = {
   allowUnknown: flag(
     false,
     "captions may contain [UNK], which stands for all words that were too rare (data.minCount)",
+  ),
+  sampler: name(
+    "ancestral",
+    samplers,
+    "how words are drawn from step to step (docs/samplers.md); others than ancestral need mc-diffusion/samplers, which the commands have",
+  ),
+  remask: number(0.1, 0, 1, "share of the words that the sampler remask takes back at each step"),
+  candidates: integer(
+    1,
+    1,
+    64,
+    "captions drawn of each picture, of which the one that agrees most with the others is taken; 1 = no choice",
   ),
 } as const;
 
@@ -56,6 +69,12 @@ export interface SamplingOptions {
   last?: SamplingConfig["last"] | undefined;
   /** Captions may contain [UNK], which stands for any word missing from the vocabulary. */
   allowUnknown?: boolean | undefined;
+  /** A name of the registry `samplers`. */
+  sampler?: string | undefined;
+  /** Share of the words that the sampler `remask` takes back at each step. */
+  remask?: number | undefined;
+  /** Captions drawn of each picture, of which one is taken; for many pictures only, not for the steps of one. */
+  candidates?: number | undefined;
   seed?: number | undefined;
 }
 
@@ -73,6 +92,9 @@ export interface SamplingSettings {
   temperature: number;
   last: SamplingConfig["last"];
   allowUnknown: boolean;
+  sampler: string;
+  remask: number;
+  candidates: number;
   seed: number;
 }
 
@@ -96,6 +118,9 @@ export function samplingSettingsOf(
     temperature: given.temperature ?? sampling.temperature,
     last: given.last ?? sampling.last,
     allowUnknown: given.allowUnknown ?? sampling.allowUnknown,
+    sampler: given.sampler ?? sampling.sampler,
+    remask: given.remask ?? sampling.remask,
+    candidates: given.candidates ?? sampling.candidates,
     seed: given.seed ?? seed,
   };
 }

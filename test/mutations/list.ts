@@ -13,6 +13,7 @@ import type { Field } from "./mutation.js";
 import { networks } from "./networks.js";
 import { ops } from "./ops.js";
 import { page } from "./page.js";
+import { samplers } from "./samplers.js";
 import { shaders } from "./shaders.js";
 import { training } from "./training.js";
 
@@ -24,6 +25,7 @@ export const fields: readonly Field[] = [
   { name: "mathematics", mutations: mathematics },
   { name: "bound", mutations: bound },
   { name: "Bit Diffusion", mutations: bitDiffusion },
+  { name: "samplers", mutations: samplers },
   { name: "training", mutations: training },
   { name: "data", mutations: data },
   { name: "evaluation", mutations: [...evaluation, ...evaluationStatistics] },

@@ -39,6 +39,11 @@ export function* generate(
       "A bit-diffusion decoder cannot go on from tokens: between its steps a caption is numbers, not tokens.",
     );
   }
+  if (settings.sampler !== "ancestral") {
+    throw new UserError(
+      `The sampler "${settings.sampler}" draws tokens; a bit-diffusion decoder takes its steps by bitDiffusion.step.`,
+    );
+  }
   const { gpu, bits, settings: own } = decoder;
   const { length, codes: maskId, timesteps: steps } = decoder.shape;
   const batch = codes.shape[0]!;

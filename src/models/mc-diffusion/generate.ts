@@ -4,6 +4,7 @@ import type { TransitionTable } from "../../diffusion/coefficients.js";
 import type { Guidance } from "../../diffusion/guidance.js";
 import type { FixedWords } from "../../diffusion/sample-step.js";
 import { denoise } from "../../diffusion/sampler.js";
+import { type Sampler, samplers } from "../../diffusion/samplers.js";
 import type { Schedule } from "../../diffusion/schedule.js";
 import { add } from "../../engine/ops/elementwise.js";
 import type { Tensor } from "../../engine/tensor/tensor.js";
@@ -23,7 +24,7 @@ export interface Process {
   table(visits: readonly number[]): TransitionTable;
 }
 
-/** Ancestral sampling for codes [B, S]; see `CaptionDecoder.generate`. Under guidance the tokens of a step have 2B rows. */
+/** The reverse process for codes [B, S]; see `CaptionDecoder.generate`. Under guidance the tokens of a step have 2B rows. */
 export function* generate(
   decoder: Decoder & Process,
   codes: Tensor<"u32">,
@@ -31,7 +32,7 @@ export function* generate(
   { endId, banned = [], words = null, from, attention = false, watch }: GenerateOptions,
 ): Generator<GeneratedStep, void> {
   const { schedule } = decoder;
-  const { length, codes: maskId } = decoder.shape;
+  const { length, codes: maskId, vocabulary: mask } = decoder.shape;
   const batch = codes.shape[0]!;
   const { maskMode, ...rest } = settings.guidance;
   const guidance: Guidance = { ...rest, maskId, redraw: maskMode === "redrawn" };
@@ -45,6 +46,7 @@ export function* generate(
     return tensor;
   };
   const prepared = new PreparedOnce(decoder);
+  let run: ReturnType<NonNullable<Sampler["begin"]>> | undefined;
   /** The attention [L, S] of the step being taken. */
   let looked: Tensor | null = null;
   try {
@@ -54,7 +56,12 @@ export function* generate(
     };
     const penalty = penaltyOf(decoder, endId, banned, words?.gap);
     if (penalty) hold(penalty);
-    const start = from ? hold(repeated(decoder, from.tokens, batch, "x_t")) : null;
+    const sampler = samplers.get(settings.sampler);
+    const first = from?.tokens ?? (sampler.masked ? new Uint32Array(length).fill(mask) : null);
+    const start = first && hold(repeated(decoder, first, batch, "x_t"));
+    const open = Array.from({ length }, (_, i) => (first?.[i] ?? mask) === mask && !words?.at[i]);
+    const { remask } = settings;
+    run = sampler.begin?.({ gpu: decoder.gpu, table, open: open.filter(Boolean).length, remask });
     yield* denoise({
       table,
       predict: (xt, t, y) => {
@@ -73,9 +80,11 @@ export function* generate(
       last: settings.last,
       fixed,
       start,
+      step: run?.step,
       ...(watch ? { watch: (scores, tokens) => watch(scores, tokens, looked) } : {}),
     });
   } finally {
+    run?.dispose();
     prepared.dispose();
     for (const tensor of held) tensor.dispose();
   }

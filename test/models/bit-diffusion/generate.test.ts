@@ -30,6 +30,9 @@ const sampling: SamplingSettings = {
   temperature: 1,
   last: "sample",
   allowUnknown: false,
+  sampler: "ancestral",
+  remask: 0,
+  candidates: 1,
   seed: 11,
 };
 
@@ -260,6 +263,11 @@ test("generation gives its memory back, and refuses what it cannot do", async (t
     () => decoder.generate(y, { ...sampling, steps: 11 }, { endId: 0 }).next(),
     /11 steps is not possible; choose a whole number from 1 to 10/,
     "more steps than T",
+  );
+  await t.throwsMessage(
+    () => decoder.generate(y, { ...sampling, sampler: "purity" }, { endId: 0 }).next(),
+    /sampler "purity" draws tokens; a bit-diffusion decoder takes its steps by bitDiffusion.step/,
+    "a sampler of tokens",
   );
   y.dispose();
   decoder.dispose();
