@@ -6,10 +6,26 @@
  * @module mc-diffusion/baselines
  */
 
+import { bitDiffusion } from "./models/bit-diffusion/kind.js";
 import { attentionLstm, lstm } from "./models/lstm/kind.js";
 import { captionDecoders } from "./models/registry.js";
 import { transformer } from "./models/transformer/kind.js";
 
-for (const kind of [transformer, lstm, attentionLstm]) captionDecoders.add(kind);
+for (const kind of [transformer, lstm, attentionLstm, bitDiffusion]) captionDecoders.add(kind);
 
-export { attentionLstm, lstm, transformer };
+export { bitsPerToken, codeProducts, codeWords } from "./models/bit-diffusion/analog-bits.js";
+export { BitDecoder } from "./models/bit-diffusion/bit-decoder.js";
+export { BitDiffusion, type BitDiffusionOptions } from "./models/bit-diffusion/bit-diffusion.js";
+export {
+  type BitStep,
+  bitSteps,
+  type GammaSchedule,
+  gamma,
+  gammaSchedules,
+  type StepWeights,
+  stepWeights,
+  timePairs,
+} from "./models/bit-diffusion/gaussian.js";
+export { BitObjective, type NoisyBits, type TrainingRates } from "./models/bit-diffusion/objective.js";
+export type { BitDiffusionSettings } from "./models/bit-diffusion/settings.js";
+export { attentionLstm, bitDiffusion, lstm, transformer };

@@ -3,6 +3,8 @@
 
 import { Captioner } from "./captioner/captioner.js";
 import type { Precision } from "./captioner/files.js";
+import "./baselines.js";
+import "./samplers.js";
 import {
   adapterOption,
   checkSteps,
@@ -83,12 +85,13 @@ async function main(): Promise<void> {
     const [caption] = await captioner.captionAll(pixels, { ...sampling, words, onStep });
     const ms = Math.round(platform.now() - began);
     if (json) {
-      const { steps, seed, guidance, topR, temperature, last, beam } = samplingSettingsOf(
+      const { steps, seed, guidance, topR, temperature, last, beam, sampler, candidates } =
+        samplingSettingsOf(
         captioner.config,
         sampling,
       );
       const { method, scale } = guidance;
-      const settings = { method, scale, topR, temperature, last, beam };
+      const settings = { method, scale, topR, temperature, last, beam, sampler, candidates };
       say(
         JSON.stringify({
           file,

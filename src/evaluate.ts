@@ -8,6 +8,8 @@ import { openClip, scoreByClip } from "./cli/clip-scores.js";
 import { codeStoreFor } from "./cli/code-store.js";
 import { dataHelp } from "./cli/data-option.js";
 import { loadDataset } from "./cli/load-dataset.js";
+import "./baselines.js";
+import "./samplers.js";
 import {
   adapterOption,
   checkOutput,
@@ -120,7 +122,7 @@ async function main(): Promise<void> {
     .option("--draws <number>", "bootstrap resamples of the pictures", integerOption(1, 1_000_000), DRAWS)
     .option(
       "--bound <steps>",
-      "also bound -log p of all references, evaluating the network at this many steps t of each; 0 = no bound",
+      "also bound -log p of all references, evaluating the network at this many steps t of each, for models that have a bound; 0 = no bound",
       integerOption(0),
       boundSteps,
     )
@@ -171,6 +173,12 @@ differences resample both sides alike. They cover the choice of pictures and the
   const captioner = await Captioner.fromFolder(gpu, platform.files, weights, { precision });
   const clip = clipFolder === undefined ? null : await openClip(gpu, clipFolder);
   captioner.codeStore = await codeStoreFor(captioner, captioner.config);
+  const bounded = bound > 0 && captioner.decoder.likelihood !== undefined;
+  if (bound > 0 && !bounded && program.getOptionValueSource("bound") !== "default")
+    throw new UserError(
+      `--bound: a ${captioner.config.model} decoder has no bound on the likelihood of captions`,
+      2,
+    );
   const source = await sourceOf(captioner, weights, data);
   const scored = (dataset: Dataset) =>
     splits === undefined ? testSplits(dataset) : splits.split(",").map((name) => name.trim());
@@ -198,12 +206,11 @@ differences resample both sides alike. They cover the choice of pictures and the
   );
   const tables = [scoresTable(evaluation), differencesTable(evaluation), tableLegend(evaluation)];
   say(tables.filter((part) => part !== null).join("\n\n"));
-  const bounds =
-    bound === 0
-      ? []
-      : await withLateProgress({ label: "bound", unit: "captions", quiet }, (onProgress) =>
-          splitBounds(captioner, dataset, chosen, { limit, steps: bound, onProgress, seed: sampling.seed }),
-        );
+  const bounds = !bounded
+    ? []
+    : await withLateProgress({ label: "bound", unit: "captions", quiet }, (onProgress) =>
+        splitBounds(captioner, dataset, chosen, { limit, steps: bound, onProgress, seed: sampling.seed }),
+      );
   if (bounds.length > 0) say(`\n${boundTable(bounds)}`);
   const clipScores =
     clip === null

@@ -7,6 +7,8 @@ import { checkClipTable, setClipTable, withoutClip } from "./cli/clip-files.js";
 import { codeStoreFor } from "./cli/code-store.js";
 import { dataHelp, dataSettings, withAbsoluteSplit } from "./cli/data-option.js";
 import { loadDataset } from "./cli/load-dataset.js";
+import "./baselines.js";
+import "./samplers.js";
 import {
   adapterOption,
   commandLine,

@@ -2,7 +2,8 @@
 
 import { noGrad } from "../engine/tensor/tape.js";
 import { fromArray, type Tensor } from "../engine/tensor/tensor.js";
-import { samplingSettingsOf } from "../models/sampling-settings.js";
+import { consensus } from "../metrics/consensus.js";
+import { type SamplingSettings, samplingSettingsOf } from "../models/sampling-settings.js";
 import { UserError } from "../platform/errors.js";
 import { checkFinished } from "../text/unfinished-caption.js";
 import type { CaptionModel } from "./model.js";
@@ -125,19 +126,39 @@ async function addCaptions(
   options.onBatch?.(captions.length);
 }
 
-/** Captions of codes [n, S]; `first` is the index of their first picture. */
+/** Captions of codes [n, S]; `first` is the index of their first picture. Of several candidates the consensus is taken. */
 async function captionBatch(
   model: CaptionModel,
   condition: Tensor<"u32">,
   options: BatchOptions,
   first: number,
 ): Promise<Caption[]> {
+  const settings = samplingSettingsOf(model.config, options);
+  const { seed, candidates } = settings;
+  const drawn: Caption[][] = [];
+  // Batches of one call draw different numbers, and so do candidates: fewer of them than there are pictures in a batch.
+  for (let candidate = 0; candidate < candidates; candidate++) {
+    const own = { ...settings, seed: seed + (first + candidate) * 0x1_0000_0000 };
+    drawn.push(await drawCaptions(model, condition, own, options, first));
+  }
+  return drawn[0]!.map((caption, i) => {
+    if (candidates === 1) return caption;
+    const all = drawn.map((captions) => captions[i]!);
+    return all[consensus(all.map(({ text }) => text))]!;
+  });
+}
+
+/** A caption of each picture. */
+async function drawCaptions(
+  model: CaptionModel,
+  condition: Tensor<"u32">,
+  settings: SamplingSettings,
+  options: BatchOptions,
+  first: number,
+): Promise<Caption[]> {
   const { tokenizer, decoder } = model;
   const { length } = decoder.shape;
   const batch = condition.shape[0]!;
-  const settings = samplingSettingsOf(model.config, options);
-  // Batches of one call draw different numbers.
-  settings.seed += first * 0x1_0000_0000;
   const steps = decoder.generate(condition, settings, {
     endId: tokenizer.endId,
     banned: bannedTokens(model, settings.allowUnknown),

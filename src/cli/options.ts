@@ -5,6 +5,7 @@ import "../baselines.js";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { Config } from "../config/config.js";
 import { type GuidanceMethod, guidanceMethods } from "../diffusion/guidance.js";
+import { samplers } from "../diffusion/samplers.js";
 import { GpuError } from "../engine/gpu/errors.js";
 import { Gpu } from "../engine/gpu/gpu.js";
 import { tuningProblems } from "../engine/gpu/tuning/tuning-problems.js";
@@ -90,6 +91,9 @@ export interface SamplingFlags {
   temperature?: number;
   last?: SamplingConfig["last"];
   beam?: number;
+  sampler?: string;
+  remask?: number;
+  candidates?: number;
 }
 
 /** Adds the flags of commands that generate captions. */
@@ -122,6 +126,18 @@ export function samplingFlags(command: Command): Command {
       "--beam <width>",
       "of models that write word by word: beam search, 1 = the likeliest next word, 0 = draw words (default: 0 with --temperature or --top-r, else the model's)",
       integerOption(0, 64),
+    )
+    .addOption(
+      new Option(
+        "--sampler <name>",
+        "how words are drawn from step to step, by mc-diffusion (default: the model's)",
+      ).choices(samplers.names),
+    )
+    .option("--remask <share>", "share of the words that --sampler remask takes back", numberOption(0, 1))
+    .option(
+      "--candidates <number>",
+      "captions drawn of each picture, of which the one that agrees most with the others is taken",
+      integerOption(1, 64),
     );
 }
 
@@ -134,9 +150,13 @@ export function samplingOf({
   temperature,
   last,
   beam,
+  sampler,
+  remask,
+  candidates,
   seed,
 }: SamplingFlags & { seed?: number }): SamplingOptions {
-  return { steps, guidance: { method, scale }, topR, temperature, last, beam, seed };
+  const guidance = { method, scale };
+  return { steps, guidance, topR, temperature, last, beam, sampler, remask, candidates, seed };
 }
 
 /**

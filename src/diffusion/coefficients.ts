@@ -138,3 +138,14 @@ export function transitionTable(
     },
   };
 }
+
+/** Thresholds of the jump from each step t to 0, [T+1, words of `Thresholds`]: with them `pSample` draws x_0 itself. */
+export function cleanThresholds(gpu: Gpu, schedule: Schedule): Tensor<"u32"> {
+  const rows = schedule.steps + 1;
+  const thresholds = new Uint32Array(rows * structs.thresholds.words);
+  for (let t = 1; t < rows; t++)
+    writeStruct(structs.thresholds, thresholds, t, stepThresholds(schedule, 0, t));
+  const tensor = untracked(gpu, [rows, structs.thresholds.words], "u32", "thresholds of x_0");
+  tensor.write(thresholds);
+  return tensor;
+}

@@ -10,7 +10,7 @@ import { UserError } from "../platform/errors.js";
 import type { TransitionTable } from "./coefficients.js";
 import { samplePrior } from "./forward.js";
 import { fullWeight, type Guidance, guidedCondition, mixBranches } from "./guidance.js";
-import { type FixedWords, fixWords, pSample } from "./sample-step.js";
+import { type FixedWords, fixWords, pSample, type StepOptions } from "./sample-step.js";
 
 /**
  * The network: logits [N, L, M] of x_0 for tokens [N, L], steps [N] and condition ids [N, S]. With guidance N is 2B, full
@@ -28,6 +28,24 @@ export interface SampleStep {
   /** x_u: u32 [B, L], or [2B, L] with both halves the same under guidance; freed after the call. */
   readonly tokens: Tensor<"u32">;
 }
+
+/** What is known when a step is taken. */
+export interface StepDraw {
+  readonly rng: Rng;
+  /** log p̃ after guidance, or logits: [B, L, M]. */
+  readonly scores: Tensor;
+  /** x_t: [B, L], or more (only the first count). */
+  readonly xt: Tensor<"u32">;
+  readonly table: TransitionTable;
+  readonly t: number;
+  readonly u: number;
+  readonly settings: StepOptions;
+  /** The first of four random streams that nothing else uses. */
+  readonly stream: number;
+}
+
+/** Draws x_u: u32 [copies · B, L]. */
+export type StepRule = (draw: StepDraw) => Tensor<"u32">;
 
 /** Options of `sample` and `denoise`. */
 export interface SampleOptions {
@@ -49,6 +67,8 @@ export interface SampleOptions {
   readonly fixed?: FixedWords | null;
   /** x_t of the first step to visit, u32 [B, L], instead of a draw from the prior; that step may then be below T. */
   readonly start?: Tensor<"u32"> | null;
+  /** How x_u is drawn; default `pSample`. */
+  readonly step?: StepRule | undefined;
   /**
    * Called within each step with the scores from which its tokens were drawn, [B, L, M] (log p̃ after guidance, before
    * temperature and truncation, or logits if there is no guidance), and with the tokens.
@@ -60,9 +80,12 @@ export interface SampleOptions {
 
 /**
  * The random streams of a chain: the prior, then the masked positions of mcs, then one for each step, then the positions redrawn
- * at each step. Every guidance method draws its words from the same numbers, so that captions of one seed can be compared.
+ * at each step, then four for each step of another rule. Every guidance method draws its words from the same numbers, so that captions of one seed can be compared.
  */
 const streams = { mask: 1, steps: 2 } as const;
+
+const ancestral: StepRule = ({ rng, scores, xt, table, t, settings }) =>
+  pSample(rng, scores, xt, table.thresholds, t, settings);
 
 /**
  * The chain itself, one step per iteration. The tokens of a step are freed when the next step is requested, or when the caller
@@ -71,6 +94,7 @@ const streams = { mask: 1, steps: 2 } as const;
 export function* denoise(options: SampleOptions): Generator<SampleStep, void> {
   const { table, predict, batch, length, condition = null, guidance = null, fixed = null } = options;
   const { temperature = 1, topR = 1, last = "sample", seed = 0, start = null, watch } = options;
+  const { step = ancestral } = options;
   const { gpu } = table.coefficients;
   const { schedule, visits } = table;
   if (!start && visits[0] !== schedule.steps) {
@@ -117,7 +141,8 @@ export function* denoise(options: SampleOptions): Generator<SampleStep, void> {
           const greedy = u === 0 && last === "argmax";
           const settings = { temperature, topR, greedy, fixed, copies };
           rng.setPosition(streams.steps + i);
-          const drawn = pSample(rng, scores, noisy, table.thresholds, t, settings);
+          const stream = streams.steps + 2 * visits.length + 4 * i;
+          const drawn = step({ rng, scores, xt: noisy, table, t, u, settings, stream });
           watch?.(scores, drawn);
           return drawn;
         }),

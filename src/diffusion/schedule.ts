@@ -180,15 +180,21 @@ export class Schedule {
     return term(alpha + beta) + (this.tokens - 1) * term(beta);
   }
 
-  /**
-   * The steps that a sampler visits: `count` of them, from T down to 0 (excluded from the count), as evenly spaced as possible.
-   */
+  /** See `visitedSteps`. */
   visit(count: number): number[] {
-    if (!Number.isInteger(count) || count < 1 || count > this.steps) {
-      throw new UserError(
-        `Sampling in ${count} steps is not possible; choose a whole number from 1 to ${this.steps}.`,
-      );
-    }
-    return Array.from({ length: count + 1 }, (_, i) => Math.round((this.steps * (count - i)) / count));
+    return visitedSteps(this.steps, count);
   }
+}
+
+/**
+ * The steps that a sampler visits: `count` of them, from `steps` down to 0 (excluded from the count), as evenly spaced as
+ * possible.
+ */
+export function visitedSteps(steps: number, count: number): number[] {
+  if (!Number.isInteger(count) || count < 1 || count > steps) {
+    throw new UserError(
+      `Sampling in ${count} steps is not possible; choose a whole number from 1 to ${steps}.`,
+    );
+  }
+  return Array.from({ length: count + 1 }, (_, i) => Math.round((steps * (count - i)) / count));
 }

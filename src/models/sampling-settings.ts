@@ -1,7 +1,8 @@
 /** How captions are sampled: the settings of `sampling`, the options of callers, and the one conversion between them. */
 
-import { type ConfigOf, choice, flag, integer, number } from "../config/schema.js";
+import { type ConfigOf, choice, flag, integer, name, number } from "../config/schema.js";
 import { type GuidanceMethod, guidanceMethods } from "../diffusion/guidance.js";
+import { samplers } from "../diffusion/samplers.js";
 
 /** The section `sampling`. */
 export const samplingSettings = {
@@ -24,6 +25,18 @@ export const samplingSettings = {
   allowUnknown: flag(
     false,
     "captions may contain [UNK], which stands for all words that were too rare (data.minCount)",
+  ),
+  sampler: name(
+    "ancestral",
+    samplers,
+    "how words are drawn from step to step (docs/samplers.md); others than ancestral need mc-diffusion/samplers, which the commands have",
+  ),
+  remask: number(0.1, 0, 1, "share of the words that the sampler remask takes back at each step"),
+  candidates: integer(
+    1,
+    1,
+    64,
+    "captions drawn of each picture, of which the one that agrees most with the others is taken; 1 = no choice",
   ),
 } as const;
 
@@ -61,6 +74,12 @@ export interface SamplingOptions {
    * `temperature` or `topR` is given, else the model's.
    */
   beam?: number | undefined;
+  /** A name of the registry `samplers`. */
+  sampler?: string | undefined;
+  /** Share of the words that the sampler `remask` takes back at each step. */
+  remask?: number | undefined;
+  /** Captions drawn of each picture, of which one is taken; for many pictures only, not for the steps of one. */
+  candidates?: number | undefined;
   seed?: number | undefined;
 }
 
@@ -80,6 +99,9 @@ export interface SamplingSettings {
   allowUnknown: boolean;
   /** Undefined: the model's own. */
   beam?: number | undefined;
+  sampler: string;
+  remask: number;
+  candidates: number;
   seed: number;
 }
 
@@ -104,6 +126,9 @@ export function samplingSettingsOf(
     last: given.last ?? sampling.last,
     allowUnknown: given.allowUnknown ?? sampling.allowUnknown,
     beam: given.beam ?? (given.temperature === undefined && given.topR === undefined ? undefined : 0),
+    sampler: given.sampler ?? sampling.sampler,
+    remask: given.remask ?? sampling.remask,
+    candidates: given.candidates ?? sampling.candidates,
     seed: given.seed ?? seed,
   };
 }

@@ -1,6 +1,7 @@
 /** All deliberate mistakes, by field. */
 
 import { baselines } from "./baselines.js";
+import { bitDiffusion } from "./bit-diffusion.js";
 import { bound } from "./bound.js";
 import { captionMetrics } from "./caption-metrics.js";
 import { clip } from "./clip.js";
@@ -16,6 +17,7 @@ import type { Field } from "./mutation.js";
 import { networks } from "./networks.js";
 import { ops } from "./ops.js";
 import { page } from "./page.js";
+import { samplers } from "./samplers.js";
 import { shaders } from "./shaders.js";
 import { tokens } from "./tokens.js";
 import { training } from "./training.js";
@@ -32,6 +34,8 @@ export const fields: readonly Field[] = [
   { name: "mathematics", mutations: mathematics },
   { name: "bound", mutations: bound },
   { name: "baselines", mutations: baselines },
+  { name: "Bit Diffusion", mutations: bitDiffusion },
+  { name: "samplers", mutations: samplers },
   { name: "training", mutations: training },
   { name: "data", mutations: [...data, ...layouts] },
   { name: "evaluation", mutations: [...evaluation, ...evaluationStatistics] },

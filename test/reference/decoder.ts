@@ -147,7 +147,7 @@ function modulation(
   return linear(rows, weight, bias);
 }
 
-/** Logits [B, L, M]. */
+/** Logits [B, L, M] from tokens [B, L], or outputs [B, L, b] from numbers [B, L, 2b]. */
 export function decoder(
   weights: Weights,
   size: DecoderSize,
@@ -163,7 +163,11 @@ export function decoder(
   const norm = (x: Float64Array, name: string) =>
     layerNorm(x, get(weights, `${name}.weight`), get(weights, `${name}.bias`), epsilon);
   const seen = encodeCondition(weights, size, condition(weights, size, codes, vectors));
-  let x = embedding(get(weights, "tokens"), xt, dim, { positions: get(weights, "positions"), length });
+  const positions = get(weights, "positions");
+  // Tokens, or numbers for a network without a table of them.
+  let x = weights.has("tokens")
+    ? embedding(get(weights, "tokens"), xt, dim, { positions, length })
+    : layer(Float64Array.from(xt), "input").map((value, i) => value + positions[i % (length * dim)]!);
   for (let i = 0; i < blocks; i++) {
     const name = (part: string) => `block${i}.${part}`;
     const shape = { batches, queries: length, heads, width: dim / heads };

@@ -70,7 +70,7 @@ class ConditionBlock extends Module {
 }
 
 /** Numbers per position for the summary: few, so that the layer over all positions stays small. */
-const squeezedWidth = 16;
+export const squeezedWidth = 16;
 
 /** [P, S, d] → [P, G, d]: squeezes every position, then passes all of them through one hidden layer. */
 class Summary extends Module {

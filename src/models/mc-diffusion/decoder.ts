@@ -67,6 +67,11 @@ export interface DecoderShape {
    * all gradients.
    */
   precision?: Float;
+  /**
+   * For captions of numbers instead of tokens: a position enters as `inputs` numbers and leaves as `outputs`, by linear maps in
+   * place of the tables over the vocabulary.
+   */
+  vectors?: { inputs: number; outputs: number };
 }
 
 /** The part of the decoder's shape that a block depends on. */
@@ -178,14 +183,17 @@ export interface DecoderCall {
   watch?: CrossAttentionWatcher;
 }
 
+/** x_t: tokens [B, L], M being [MASK]; with `DecoderShape.vectors` numbers [B, L, inputs]. */
+export type NoisyCaption = Tensor<"u32"> | Tensor;
+
 /**
  * The network p̃(x_0 | x_t, y): logits `[B, L, M]` from noised tokens `[B, L]`, their steps `[B]` and the
  * condition `[B, S]`. Its blocks are AdaLN self-attention, cross-attention to the condition, and an MLP.
  */
 export class Decoder extends Module {
   readonly shape: DecoderShape;
-  readonly wordAxes = { tokens: 0, "head.weight": 1, "head.bias": 0 };
-  private readonly tokens: Tensor;
+  private readonly tokens: Tensor | null;
+  private readonly input: Linear | null;
   private readonly positions: Tensor;
   private readonly codeTable: Tensor | null;
   private readonly codeProjection: Linear | null;
@@ -203,7 +211,7 @@ export class Decoder extends Module {
   /** `codeVectors` `[K, codeDim]`: the tokenizer's frozen codebook, needed if `shape.codeDim` is set. */
   constructor(gpu: Gpu, shape: DecoderShape, codeVectors: Tensor | null = null) {
     super(gpu);
-    const { dim, heads, vocabulary, length, codes, side, codeDim } = shape;
+    const { dim, heads, vocabulary, length, codes, side, codeDim, vectors } = shape;
     if (dim % heads !== 0)
       throw new ShapeError("Decoder", `width ${dim} is not a multiple of ${heads} heads`);
     if (codeDim !== null && (codeVectors?.shape[0] !== codes || codeVectors.shape[1] !== codeDim)) {
@@ -217,10 +225,12 @@ export class Decoder extends Module {
     const table = (name: string, rows: number, initialiser = normal(TABLE_SPREAD), trained = true) =>
       this.parameter(name, [rows, dim], initialiser, { decay: false, trained });
     const { tokenEmbedding = "learned", timeEmbedding, codePositions } = shape;
-    this.tokens =
-      tokenEmbedding === "clip"
+    this.tokens = vectors
+      ? null
+      : tokenEmbedding === "clip"
         ? table("tokens", vocabulary + 1, onlyMask, false)
         : table("tokens", vocabulary + 1);
+    this.input = vectors ? this.child("input", new Linear(gpu, vectors.inputs, dim)) : null;
     this.positions = table("positions", length);
     const learned = shape.filler === "learned";
     this.codeTable = codeDim === null ? table("codeTable", codes) : null;
@@ -248,12 +258,12 @@ export class Decoder extends Module {
     this.blocks = Array.from({ length: shape.blocks }, (_, i) =>
       this.child(`block${i}`, new DecoderBlock(gpu, shape)),
     );
-    const isTied = tokenEmbedding === "tied";
+    const isTied = tokenEmbedding === "tied" && !vectors;
     // The rows of a table are longer than the columns of a head: logits begin as large with both.
     this.norm = this.child("norm", new LayerNorm(gpu, dim, isTied ? 1 / (TABLE_SPREAD * Math.sqrt(dim)) : 1));
     this.head = isTied
       ? { bias: this.parameter("head.bias", [vocabulary], constant(0)) }
-      : this.child("head", new Linear(gpu, dim, vocabulary, { dtype: shape.precision }));
+      : this.child("head", new Linear(gpu, dim, vectors?.outputs ?? vocabulary, { dtype: shape.precision }));
   }
 
   /** y [B, S] with K for a masked position → [B, S, d]: the vector of the code plus that of its place in the grid. */
@@ -294,9 +304,9 @@ export class Decoder extends Module {
 
   /**
    * x_t [B, L] (M = [MASK]), t [B] in 1..T, the condition of P pictures → logits [B, L, M] of p̃(x_0 | x_t, y). With
-   * B = R·P the captions i·R … i·R + R-1 are of picture i.
+   * B = R·P the captions i·R … i·R + R-1 are of picture i. With `DecoderShape.vectors` the result is [B, L, outputs].
    */
-  forward(xt: Tensor<"u32">, t: Tensor<"u32">, condition: PreparedCondition, call: DecoderCall = {}): Tensor {
+  forward(xt: NoisyCaption, t: Tensor<"u32">, condition: PreparedCondition, call: DecoderCall = {}): Tensor {
     return this.gpu.scope(() => {
       const { hidden, weight, bias } = this.beforeHead(xt, t, condition, call);
       return linear(hidden, weight, bias);
@@ -306,17 +316,12 @@ export class Decoder extends Module {
   /** The weights of the head, [d, M]. */
   private headWeight(): Tensor<Float> {
     if ("weight" in this.head) return this.head.weight;
-    const weight = this.tokens.slice(0, 0, this.shape.vocabulary).transpose();
+    const weight = this.tokens!.slice(0, 0, this.shape.vocabulary).transpose();
     return this.shape.precision === "f16" ? cast(weight, "f16") : weight;
   }
 
   /** The same without the last product, which training leaves to the loss, because all logits at once can be too large. */
-  beforeHead(
-    xt: Tensor<"u32">,
-    t: Tensor<"u32">,
-    condition: PreparedCondition,
-    call: DecoderCall = {},
-  ): Head {
+  beforeHead(xt: NoisyCaption, t: Tensor<"u32">, condition: PreparedCondition, call: DecoderCall = {}): Head {
     const { length } = this.shape;
     const batch = xt.shape[0]!;
     if (xt.shape[1] !== length || t.shape[0] !== batch || batch % condition.pictures !== 0) {
@@ -327,7 +332,9 @@ export class Decoder extends Module {
     }
     const hidden = this.gpu.scope((): Tensor<Float> => {
       const modulations = this.modulation.forward(t);
-      let x = embedding(this.tokens, xt, { positions: this.positions });
+      let x = this.tokens
+        ? embedding(this.tokens, xt as Tensor<"u32">, { positions: this.positions })
+        : add(this.input!.forward(xt as Tensor), this.positions);
       this.blocks.forEach((block, i) => {
         const known = condition.keyValues?.[i];
         const run = (stream: Tensor, self: Tensor, cross: Tensor, seen: Tensor<Float>) => {
@@ -345,5 +352,18 @@ export class Decoder extends Module {
       return this.norm.forward(x, { output: this.shape.precision });
     });
     return { hidden, weight: this.headWeight(), bias: this.head.bias };
+  }
+
+  /** Multiply-adds of a caption's forward pass, with `captionsPerImage` captions sharing the work on a picture. */
+  multiplyAdds(captionsPerImage: number): number {
+    const { dim, blocks, length, side, mlpRatio, vocabulary, conditionBlocks, summaryTokens, vectors } =
+      this.shape;
+    const positions = side * side + summaryTokens;
+    const perToken = (3 + 1 + 1 + 1 + 2 * mlpRatio) * dim * dim + 2 * dim * (length + positions);
+    const perPosition =
+      blocks * 2 * dim * dim + conditionBlocks * ((3 + 1 + 2 * mlpRatio) * dim * dim + 2 * dim * positions);
+    const shared = (positions * perPosition) / captionsPerImage;
+    const ends = vectors ? vectors.inputs + vectors.outputs : vocabulary;
+    return blocks * length * perToken + shared + length * dim * ends;
   }
 }

@@ -4,17 +4,17 @@ import type { TransitionTable } from "../../diffusion/coefficients.js";
 import type { Guidance } from "../../diffusion/guidance.js";
 import type { FixedWords } from "../../diffusion/sample-step.js";
 import { denoise } from "../../diffusion/sampler.js";
+import { type Sampler, samplers } from "../../diffusion/samplers.js";
 import type { Schedule } from "../../diffusion/schedule.js";
 import { add } from "../../engine/ops/elementwise.js";
-import { fromArray, type Tensor } from "../../engine/tensor/tensor.js";
+import type { Tensor } from "../../engine/tensor/tensor.js";
 import { UserError } from "../../platform/errors.js";
-import type { GeneratedStep, GenerateOptions, GivenWords } from "../caption-decoder.js";
+import type { GeneratedStep, GenerateOptions } from "../caption-decoder.js";
 import type { SamplingSettings } from "../sampling-settings.js";
 import { AttentionReadout } from "./attention-readout.js";
-import type { Decoder, PreparedCondition } from "./decoder.js";
+import type { Decoder } from "./decoder.js";
+import { PreparedOnce, penaltyOf, repeated } from "./prepared.js";
 
-/** Added to a logit to exclude a word. */
-const impossible = -1e4;
 /** Replaces a temperature of 0, which would be a divisor. */
 const greedyTemperature = 1e-3;
 
@@ -24,7 +24,7 @@ export interface Process {
   table(visits: readonly number[]): TransitionTable;
 }
 
-/** Ancestral sampling for codes [B, S]; see `CaptionDecoder.generate`. Under guidance the tokens of a step have 2B rows. */
+/** The reverse process for codes [B, S]; see `CaptionDecoder.generate`. Under guidance the tokens of a step have 2B rows. */
 export function* generate(
   decoder: Decoder & Process,
   codes: Tensor<"u32">,
@@ -32,7 +32,7 @@ export function* generate(
   { endId, banned = [], words = null, from, attention = false, watch }: GenerateOptions,
 ): Generator<GeneratedStep, void> {
   const { schedule } = decoder;
-  const { length, codes: maskId } = decoder.shape;
+  const { length, codes: maskId, vocabulary: mask } = decoder.shape;
   const batch = codes.shape[0]!;
   const { maskMode, ...rest } = settings.guidance;
   const guidance: Guidance = { ...rest, maskId, redraw: maskMode === "redrawn" };
@@ -46,6 +46,7 @@ export function* generate(
     return tensor;
   };
   const prepared = new PreparedOnce(decoder);
+  let run: ReturnType<NonNullable<Sampler["begin"]>> | undefined;
   /** The attention [L, S] of the step being taken. */
   let looked: Tensor | null = null;
   try {
@@ -55,7 +56,12 @@ export function* generate(
     };
     const penalty = penaltyOf(decoder, endId, banned, words);
     if (penalty) hold(penalty);
-    const start = from ? hold(repeated(decoder, from.tokens, batch, "x_t")) : null;
+    const sampler = samplers.get(settings.sampler);
+    const first = from?.tokens ?? (sampler.masked ? new Uint32Array(length).fill(mask) : null);
+    const start = first && hold(repeated(decoder, first, batch, "x_t"));
+    const open = Array.from({ length }, (_, i) => (first?.[i] ?? mask) === mask && !words?.at[i]);
+    const { remask } = settings;
+    run = sampler.begin?.({ gpu: decoder.gpu, table, open: open.filter(Boolean).length, remask });
     yield* denoise({
       table,
       predict: (xt, t, y) => {
@@ -74,39 +80,14 @@ export function* generate(
       last: settings.last,
       fixed,
       start,
+      step: run?.step,
       ...(watch ? { watch: (scores, tokens) => watch(scores, tokens, looked) } : {}),
     });
   } finally {
+    run?.dispose();
     prepared.dispose();
     for (const tensor of held) tensor.dispose();
   }
-}
-
-/**
- * Penalties [L, M] to add to the logits so that no caption holds a banned token, ends in a gap, or has half a word before given
- * ones; null if nothing is excluded.
- */
-function penaltyOf(
-  { gpu, shape: { length, vocabulary } }: Decoder,
-  endId: number,
-  banned: readonly number[],
-  words: GivenWords | null,
-): Tensor | null {
-  if (banned.length === 0 && !words) return null;
-  const penalty = new Float32Array(length * vocabulary);
-  for (let i = 0; i < length; i++) {
-    for (const token of banned) penalty[i * vocabulary + token] = impossible;
-    if (words?.gap[i]) penalty[i * vocabulary + endId] = impossible;
-    if (words?.ending?.at[i])
-      for (const token of words.ending.unfinished) penalty[i * vocabulary + token] = impossible;
-  }
-  return fromArray(gpu, penalty, [length, vocabulary], "f32", "impossible words");
-}
-
-/** Repeats a row of L numbers for each caption of a batch: u32 [B, L]. */
-function repeated(decoder: Decoder, row: ArrayLike<number>, batch: number, label: string): Tensor<"u32"> {
-  const data = Uint32Array.from({ length: batch * row.length }, (_, i) => row[i % row.length]!);
-  return fromArray(decoder.gpu, data, [batch, row.length], "u32", label);
 }
 
 function checkStart(
@@ -122,31 +103,5 @@ function checkStart(
     throw new UserError(
       `The tokens to go on from must be ${shape.length} ids from 0 to ${shape.vocabulary} ([MASK]).`,
     );
-  }
-}
-
-/** Prepares a condition once while the sampler passes the same tensor. */
-class PreparedOnce {
-  private readonly decoder: Decoder;
-  private source: Tensor<"u32"> | null = null;
-  private prepared: PreparedCondition | null = null;
-
-  constructor(decoder: Decoder) {
-    this.decoder = decoder;
-  }
-
-  of(codes: Tensor<"u32">): PreparedCondition {
-    if (this.source !== codes || !this.prepared) {
-      this.dispose();
-      this.source = codes;
-      this.prepared = this.decoder.prepare(codes);
-      for (const tensor of this.prepared.keyValues ?? []) tensor.keep();
-    }
-    return this.prepared;
-  }
-
-  dispose(): void {
-    for (const tensor of this.prepared?.keyValues ?? []) tensor.dispose();
-    this.prepared = null;
   }
 }

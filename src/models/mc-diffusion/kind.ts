@@ -1,7 +1,11 @@
 /** Registers masked conditional diffusion for configurations: `model=mc-diffusion`. */
 
+import type { Gpu } from "../../engine/gpu/gpu.js";
+import type { Tensor } from "../../engine/tensor/tensor.js";
 import { UserError } from "../../platform/errors.js";
 import type { CaptionDecoderKind } from "../caption-decoder.js";
+import type { ImageTokenizer } from "../image-tokenizer.js";
+import type { DecoderShape } from "./decoder.js";
 import { McDiffusion } from "./mc-diffusion.js";
 import { type McDiffusionSettings, mcDiffusionSettings } from "./settings.js";
 
@@ -11,7 +15,8 @@ interface McDiffusionConfig {
   sampling: { steps: number };
 }
 
-const SIZES = [
+/** Keys of the section `decoder` that the shape of the network depends on. */
+export const SIZES: readonly string[] = [
   "dim",
   "blocks",
   "heads",
@@ -47,27 +52,41 @@ export const mcDiffusion: CaptionDecoderKind = {
       return `sampling.steps=${sampling.steps} should be at most decoder.timesteps=${decoder.timesteps}`;
     return null;
   },
-  create(gpu, config, { vocabulary, images }) {
-    const { data, decoder } = config as unknown as McDiffusionConfig;
-    if (decoder.precision === "float16" && !gpu.has("shader-f16")) {
-      throw new UserError(
-        `decoder.precision=float16 needs the WebGPU feature shader-f16, which this adapter (${gpu.description}) does not have; float32 works everywhere`,
-      );
-    }
-    const codeVectors = decoder.conditionEmbedding === "vectors" ? images.codeVectors : null;
-    const { dim, blocks, heads, mlpRatio, conditionBlocks, summaryTokens, dropout, filler, timesteps } =
-      decoder;
-    const { tokenEmbedding, timeEmbedding, codePositions } = decoder;
-    const shape = {
-      vocabulary,
-      length: data.maxLength,
-      codes: images.codeCount,
-      side: images.side,
-      ...{ timesteps, dim, blocks, heads, mlpRatio, conditionBlocks, summaryTokens, dropout, filler },
-      ...{ tokenEmbedding, timeEmbedding, codePositions },
-      codeDim: codeVectors ? codeVectors.shape[1]! : null,
-      precision: decoder.precision === "float16" ? ("f16" as const) : ("f32" as const),
-    };
+  create(gpu, config, given) {
+    const { shape, codeVectors } = networkOf(gpu, config, given);
+    const { decoder } = config as unknown as McDiffusionConfig;
     return new McDiffusion(gpu, shape, { schedule: decoder.schedule, codeVectors });
   },
 };
+
+/**
+ * The sizes of the network that the sections `data` and `decoder` of a configuration describe, and the code vectors that it reads.
+ * Throws a `UserError` if the adapter lacks the precision.
+ */
+export function networkOf(
+  gpu: Gpu,
+  config: Readonly<Record<string, unknown>>,
+  { vocabulary, images }: { vocabulary: number; images: ImageTokenizer },
+): { shape: DecoderShape; codeVectors: Tensor | null } {
+  const { data, decoder } = config as unknown as McDiffusionConfig;
+  if (decoder.precision === "float16" && !gpu.has("shader-f16")) {
+    throw new UserError(
+      `decoder.precision=float16 needs the WebGPU feature shader-f16, which this adapter (${gpu.description}) does not have; float32 works everywhere`,
+    );
+  }
+  const codeVectors = decoder.conditionEmbedding === "vectors" ? images.codeVectors : null;
+  const { dim, blocks, heads, mlpRatio, conditionBlocks, summaryTokens, dropout, filler, timesteps } =
+    decoder;
+  const { tokenEmbedding, timeEmbedding, codePositions } = decoder;
+  const shape = {
+    vocabulary,
+    length: data.maxLength,
+    codes: images.codeCount,
+    side: images.side,
+    ...{ timesteps, dim, blocks, heads, mlpRatio, conditionBlocks, summaryTokens, dropout, filler },
+    ...{ tokenEmbedding, timeEmbedding, codePositions },
+    codeDim: codeVectors ? codeVectors.shape[1]! : null,
+    precision: decoder.precision === "float16" ? ("f16" as const) : ("f32" as const),
+  };
+  return { shape, codeVectors };
+}

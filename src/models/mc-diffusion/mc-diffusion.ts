@@ -18,6 +18,7 @@ import { DiffusionObjective, type DiffusionSettings } from "./objective.js";
 
 export class McDiffusion extends Decoder implements CaptionDecoder {
   readonly schedule: Schedule;
+  readonly wordAxes = { tokens: 0, "head.weight": 1, "head.bias": 0 };
   readonly shows = { alternatives: true, attention: true } as const;
   private readonly tables = new Map<string, TransitionTable>();
 
@@ -95,16 +96,6 @@ export class McDiffusion extends Decoder implements CaptionDecoder {
 
   objective(settings: DiffusionSettings, random: Rng): DiffusionObjective {
     return new DiffusionObjective(this, this.schedule, settings, random);
-  }
-
-  multiplyAdds(captionsPerImage: number): number {
-    const { dim, blocks, length, side, mlpRatio, vocabulary, conditionBlocks, summaryTokens } = this.shape;
-    const positions = side * side + summaryTokens;
-    const perToken = (3 + 1 + 1 + 1 + 2 * mlpRatio) * dim * dim + 2 * dim * (length + positions);
-    const perPosition =
-      blocks * 2 * dim * dim + conditionBlocks * ((3 + 1 + 2 * mlpRatio) * dim * dim + 2 * dim * positions);
-    const shared = (positions * perPosition) / captionsPerImage;
-    return blocks * length * perToken + shared + length * dim * vocabulary;
   }
 
   override dispose(): void {
