@@ -113,7 +113,7 @@ t.test("damage is one sentence", async (t) => {
     ["\x80\x09.", /protocol 9; protocols up to 5 are known \(byte 0\)/],
     [".", /an operand that is missing/],
     ["(.", /an operand that is missing/],
-    ["NN(\x86.", /an operand that is missing/],
+    ["NN(\x861.", /an operand that is missing/],
     ["\x80\x02N\x85\x85\x86.", /an operand that is missing/],
     ["e.", /a mark that is missing/],
     ["NNa.", /items for something that is no list/],
