@@ -86,10 +86,7 @@ async function main(): Promise<void> {
     const ms = Math.round(platform.now() - began);
     if (json) {
       const { steps, seed, guidance, topR, temperature, last, beam, sampler, candidates } =
-        samplingSettingsOf(
-        captioner.config,
-        sampling,
-      );
+        samplingSettingsOf(captioner.config, sampling);
       const { method, scale } = guidance;
       const settings = { method, scale, topR, temperature, last, beam, sampler, candidates };
       say(

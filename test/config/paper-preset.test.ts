@@ -15,7 +15,9 @@ async function counted(set: readonly string[], words = vocabulary) {
   const gpu = Gpu.from(opened.device, opened);
   const config = resolveConfig({ preset: "paper", set });
   const images = imageTokenizers.get(config.imageTokenizer).create(gpu, config);
-  const decoder = captionDecoders.get(config.model).create(gpu, config, { vocabulary: words, images });
+  const decoder = captionDecoders
+    .get(config.model)
+    .create(gpu, config, { vocabulary: words, endId: 0, images });
   const parts: Record<string, number> = {};
   for (const { name, tensor, trained } of decoder.parameters()) {
     const part = name.split(".")[0]!.replace(/\d+/, "");

@@ -93,6 +93,9 @@ export const sampling: SamplingSettings = {
   last: "argmax",
   allowUnknown: true,
   beam: 1,
+  sampler: "ancestral",
+  remask: 0,
+  candidates: 1,
   seed: 3,
 };
 
