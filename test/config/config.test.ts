@@ -91,3 +91,21 @@ t.test("wrong keys and values say what is allowed", async (t) => {
     t.throws(() => resolveConfig(sources), { name: "UserError", message, exitCode }, String(message));
   }
 });
+
+t.test("a model that another entry of the package adds: one sentence says which", async (t) => {
+  for (const model of ["transformer", "lstm", "attention-lstm"]) {
+    t.throws(
+      () => resolveConfig({ set: [`model=${model}`] }),
+      { message: `--set model=${model}: model "${model}" is there after import "mc-diffusion/baselines"` },
+      model,
+    );
+  }
+  const { captionDecoders } = await import("../../dist/models/registry.js");
+  await import("../../dist/baselines.js");
+  t.same(
+    Object.keys(captionDecoders.elsewhere),
+    captionDecoders.names.filter((name) => name !== "mc-diffusion"),
+    "the registry names those that the entry adds",
+  );
+  t.equal(resolveConfig({ set: ["model=lstm"] }).model, "lstm", "and then it is there");
+});

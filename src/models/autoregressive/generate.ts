@@ -25,7 +25,7 @@ import {
   chooseContinuations,
   startBeams,
 } from "./beam.js";
-import type { AutoregressiveDecoder } from "./decoder.js";
+import type { AutoregressiveNetwork } from "./network.js";
 
 /** Added to a log-probability to exclude a word. */
 const impossible = -1e4;
@@ -34,7 +34,7 @@ const streams = { mask: 1, words: 2 } as const;
 
 /** See `CaptionDecoder.generate`. Step t has t words to go: it yields L, L−1 … 1, with M where no word is yet. */
 export function* generate(
-  decoder: AutoregressiveDecoder,
+  decoder: AutoregressiveNetwork,
   codes: Tensor<"u32">,
   settings: SamplingSettings,
   options: GenerateOptions,
@@ -189,7 +189,7 @@ class WordSampler {
   /** A process whose step to 0 keeps x_0 as drawn: sampling a word is then the last step of the diffusion's sampler. */
   private readonly table: ReturnType<typeof transitionTable>;
 
-  constructor(decoder: AutoregressiveDecoder, { temperature, topR }: SamplingSettings, random: Rng) {
+  constructor(decoder: AutoregressiveNetwork, { temperature, topR }: SamplingSettings, random: Rng) {
     this.random = random;
     this.options = { temperature: temperature || 1, topR, greedy: temperature === 0 };
     const { gpu, shape } = decoder;
@@ -226,7 +226,7 @@ function guidanceOf({ guidance }: SamplingSettings, maskId: number): Guidance | 
  * given.
  */
 function penaltyOf(
-  { gpu, shape: { length, vocabulary } }: AutoregressiveDecoder,
+  { gpu, shape: { length, vocabulary } }: AutoregressiveNetwork,
   { endId, banned = [], words, from }: GenerateOptions,
 ): Tensor {
   const penalty = new Float32Array(length * vocabulary);

@@ -4,7 +4,7 @@ import { smoothedCrossEntropy } from "../../engine/ops/smoothed-cross-entropy.js
 import { noGrad } from "../../engine/tensor/tape.js";
 import { fromArray } from "../../engine/tensor/tensor.js";
 import { UserError } from "../../platform/errors.js";
-import type { AutoregressiveDecoder } from "./decoder.js";
+import type { AutoregressiveNetwork } from "./network.js";
 import { teach } from "./teacher.js";
 
 /** Captions in a batch. */
@@ -15,7 +15,7 @@ const batchSize = 64;
  * follows it has probability 1. The condition is complete, without guidance.
  */
 export async function captionNats(
-  decoder: AutoregressiveDecoder,
+  decoder: AutoregressiveNetwork,
   captions: readonly Uint32Array[],
   codes: readonly Uint32Array[],
   onBatch?: (done: number) => void,

@@ -6,14 +6,10 @@ import { smoothedCrossEntropy } from "../../engine/ops/smoothed-cross-entropy.js
 import { logSoftmax } from "../../engine/ops/softmax.js";
 import { noGrad } from "../../engine/tensor/tape.js";
 import type { Tensor } from "../../engine/tensor/tensor.js";
-import type { McDiffusionSettings } from "../mc-diffusion/settings.js";
 import type { BatchLoss, Objective } from "../objective.js";
-import type { AutoregressiveDecoder } from "./decoder.js";
+import type { AutoregressiveNetwork } from "./network.js";
 import type { AutoregressiveSettings } from "./settings.js";
 import { mixInputs, teach } from "./teacher.js";
-
-/** How the condition is masked in training: Algorithm 1 of the paper, as for mc-diffusion. */
-export type ConditionMasking = Pick<McDiffusionSettings, "pCond" | "pMask" | "pDrop">;
 
 /**
  * L = −mean over the words up to [END] of Σ_k t_k log p(k | words before, y), t the word, smoothed by ε. The condition y is masked
@@ -23,11 +19,11 @@ export type ConditionMasking = Pick<McDiffusionSettings, "pCond" | "pMask" | "pD
  * place; the second reads a share of them instead of the caption's.
  */
 export class TeacherForcing implements Objective<[tokens: Tensor<"u32">, codes: Tensor<"u32">]> {
-  private readonly decoder: AutoregressiveDecoder;
+  private readonly decoder: AutoregressiveNetwork;
   private readonly settings: AutoregressiveSettings;
   private readonly random: Rng;
 
-  constructor(decoder: AutoregressiveDecoder, settings: AutoregressiveSettings, random: Rng) {
+  constructor(decoder: AutoregressiveNetwork, settings: AutoregressiveSettings, random: Rng) {
     this.decoder = decoder;
     this.settings = settings;
     this.random = random;

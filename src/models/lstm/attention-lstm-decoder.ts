@@ -14,12 +14,9 @@ import { mean } from "../../engine/ops/reduce.js";
 import { softmax } from "../../engine/ops/softmax.js";
 import { checkpoint } from "../../engine/tensor/autograd.js";
 import type { Tensor } from "../../engine/tensor/tensor.js";
-import {
-  AutoregressiveDecoder,
-  type AutoregressiveOptions,
-  type LogitsCall,
-} from "../autoregressive/decoder.js";
+import { AutoregressiveDecoder } from "../autoregressive/decoder.js";
 import { GridCondition } from "../autoregressive/grid-condition.js";
+import type { AutoregressiveOptions, LogitsCall } from "../autoregressive/network.js";
 import { forCaptions, type LstmShape } from "./lstm-decoder.js";
 
 /** Sizes of the attention kind. */

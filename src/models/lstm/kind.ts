@@ -3,7 +3,7 @@
 import type { Gpu } from "../../engine/gpu/gpu.js";
 import type { Tensor } from "../../engine/tensor/tensor.js";
 import { UserError } from "../../platform/errors.js";
-import type { AutoregressiveOptions } from "../autoregressive/decoder.js";
+import type { AutoregressiveOptions } from "../autoregressive/network.js";
 import type { CaptionDecoder, CaptionDecoderKind } from "../caption-decoder.js";
 import type { McDiffusionSettings } from "../mc-diffusion/settings.js";
 import { AttentionLstmDecoder, type AttentionLstmShape } from "./attention-lstm-decoder.js";
@@ -60,8 +60,10 @@ function recurrent(
 
 const sizes = ["lstm.width", "lstm.embedding"];
 
+/** An LSTM that sees the picture once, before the first word, `model=lstm`: see docs/baselines.md. */
 export const lstm = recurrent("lstm", sizes, (...given) => new LstmDecoder(...given));
 
+/** An LSTM that looks at the picture anew before each word, `model=attention-lstm`: see docs/baselines.md. */
 export const attentionLstm = recurrent(
   "attention-lstm",
   [...sizes, "lstm.attention"],

@@ -12,12 +12,9 @@ import { linear } from "../../engine/ops/matmul.js";
 import { mean } from "../../engine/ops/reduce.js";
 import { broadcastTo } from "../../engine/ops/shapes.js";
 import { type Tensor, zeros } from "../../engine/tensor/tensor.js";
-import {
-  AutoregressiveDecoder,
-  type AutoregressiveOptions,
-  type LogitsCall,
-} from "../autoregressive/decoder.js";
+import { AutoregressiveDecoder } from "../autoregressive/decoder.js";
 import { GridCondition, type GridConditionShape } from "../autoregressive/grid-condition.js";
+import type { AutoregressiveOptions, LogitsCall } from "../autoregressive/network.js";
 
 /** Sizes of the recurrent decoders. */
 export interface LstmShape extends GridConditionShape {

@@ -26,6 +26,7 @@ const SIZES = [
   ...["filler", "timesteps"],
 ];
 
+/** The autoregressive twin of mc-diffusion, `model=transformer`: see docs/baselines.md. */
 export const transformer: CaptionDecoderKind = {
   name: "transformer",
   section: "transformer",

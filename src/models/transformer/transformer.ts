@@ -8,12 +8,9 @@ import { embedding } from "../../engine/ops/embedding.js";
 import { checkpoint } from "../../engine/tensor/autograd.js";
 import { ShapeError } from "../../engine/tensor/errors.js";
 import { type Tensor, zeros } from "../../engine/tensor/tensor.js";
-import {
-  AutoregressiveDecoder,
-  type AutoregressiveOptions,
-  type LogitsCall,
-} from "../autoregressive/decoder.js";
+import { AutoregressiveDecoder } from "../autoregressive/decoder.js";
 import { GridCondition, type GridConditionShape } from "../autoregressive/grid-condition.js";
+import type { AutoregressiveOptions, LogitsCall } from "../autoregressive/network.js";
 import { CausalBlock } from "./causal-block.js";
 
 /** Sizes of the transformer: those of the diffusion decoder, but for t. */
