@@ -8,6 +8,7 @@ const format = "mc-diffusion-features-1";
 /** Names are hashes in hexadecimal: a space separates them. */
 const separator = " ";
 
+/** Rows of features by name, [width] each, in memory or in a safetensors file. */
 export class FeatureStore {
   readonly width: number;
   readonly #rows: Map<string, Float32Array>;
