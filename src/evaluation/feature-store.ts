@@ -8,6 +8,7 @@ const format = "mc-diffusion-features-1";
 /** Names are hashes in hexadecimal: a space separates them. */
 const separator = " ";
 
+/** Rows of features by name, [width] each, in memory or in a safetensors file. */
 export class FeatureStore {
   readonly width: number;
   readonly #rows: Map<string, Float32Array>;
@@ -48,10 +49,12 @@ export class FeatureStore {
     return new FeatureStore(width, rows, { files, path });
   }
 
+  /** The row of this name, if there is one. */
   get(name: string): Float32Array | undefined {
     return this.#rows.get(name);
   }
 
+  /** Keeps a row under a name without spaces. */
   set(name: string, row: Float32Array): void {
     if (row.length !== this.width || name.includes(separator))
       throw new RangeError(`FeatureStore: "${name}" with ${row.length} numbers, not ${this.width}`);

@@ -16,7 +16,7 @@ import {
 import { writePictures } from "./pictures.js";
 import { ownLines, runCommand } from "./run.js";
 
-t.setTimeout(300_000);
+t.setTimeout(900_000);
 
 const ids = Array.from(sequences[0]!.slice(0, 6)).join(",");
 

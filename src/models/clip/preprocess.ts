@@ -3,8 +3,9 @@
 import { UserError } from "../../platform/errors.js";
 import { type Pixels, type ResizedPart, resizeBicubic, resizeNearest } from "./resize.js";
 
-/** Mean and standard deviation of the channels in 0 … 1 by which OpenAI normalises. */
+/** Means of red, green and blue in 0 … 1 by which OpenAI normalises. */
 export const clipMean = [0.48145466, 0.4578275, 0.40821073] as const;
+/** Standard deviations of red, green and blue in 0 … 1 by which OpenAI normalises. */
 export const clipDeviation = [0.26862954, 0.26130258, 0.27577711] as const;
 
 /** A picture as CLIP takes it. */

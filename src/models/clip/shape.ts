@@ -2,6 +2,7 @@
 
 /** Activations of the blocks: x·sigmoid(1.702 x), as OpenAI trained, or x·Φ(x). */
 export const clipActivations = ["quick-gelu", "gelu"] as const;
+/** Name of an activation. */
 export type ClipActivation = (typeof clipActivations)[number];
 
 /** Sizes of one transformer. */
