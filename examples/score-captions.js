@@ -1,6 +1,6 @@
 /** Scores captions against references, without a GPU: `node examples/score-captions.js`. */
 
-import { bleu, ciderD, scoreCaptions } from "mc-diffusion";
+import { bleu, ciderD, scoreCaptions } from "mc-diffusion/metrics";
 
 const candidates = ["man kneeling dark skin tone", "waving hand medium skin tone", "woman with hat"];
 const references = [

@@ -1,6 +1,6 @@
 /**
  * The public API, by name: the engine (device, tensors, autograd, ops), networks, the diffusion mathematics, the captioner
- * and its metrics. Nothing here needs Node; `mc-diffusion/node` opens a device there.
+ * itself. Nothing here needs Node; `mc-diffusion/node` opens a device there. Metrics: `mc-diffusion/metrics`.
  *
  * @module mc-diffusion
  */
@@ -89,41 +89,7 @@ export {
   type StoredTensor,
 } from "./engine/weights/safetensors.js";
 export { mapWeights, oihwToHwio, transposed, type WeightMap } from "./engine/weights/weight-map.js";
-export {
-  type ComparedGuidance,
-  differencesTable,
-  type Evaluation,
-  type EvaluationOptions,
-  evaluate,
-  type SplitScores,
-  scoresTable,
-  testSplits,
-} from "./evaluation/evaluation.js";
-export {
-  type Accuracy,
-  exactMatch,
-  genderAccuracy,
-  objectWordAccuracy,
-  toneAccuracy,
-} from "./metrics/accuracy.js";
-export { bleu } from "./metrics/bleu.js";
-export {
-  bootstrap,
-  type Estimate,
-  type Measurement,
-  type Score,
-  type Statistic,
-} from "./metrics/bootstrap.js";
-export { ciderD } from "./metrics/cider.js";
 export { psnr, ssim } from "./metrics/image.js";
-export {
-  type CaptionScores,
-  METRIC_NAMES,
-  METRICS,
-  type Metric,
-  type MetricName,
-  scoreCaptions,
-} from "./metrics/scores.js";
 export type {
   CaptionDecoder,
   CaptionDecoderKind,

@@ -53,7 +53,14 @@ export { meteorTokens } from "./metrics/meteor/normalize.js";
 export { METEOR_SUMS, meteorOf } from "./metrics/meteor/statistics.js";
 export { ptbTokenizer, ptbTokens, ptbWords } from "./metrics/ptb/tokenizer.js";
 export { rougeL } from "./metrics/rouge.js";
-export type { Metric } from "./metrics/scores.js";
+export {
+  type CaptionScores,
+  METRIC_NAMES,
+  METRICS,
+  type Metric,
+  type MetricName,
+  scoreCaptions,
+} from "./metrics/scores.js";
 export { tokenizeCaption, tokenizeSaid } from "./metrics/tokenize.js";
 export { captionTuples, type Tuple } from "./metrics/tuples/extract.js";
 export { tupleF1, tupleScores } from "./metrics/tuples/tuple-f1.js";

@@ -10,6 +10,18 @@ export { withSubset } from "./data/dataset.js";
 export { buildEmojiIndex } from "./data/emoji.js";
 export { loadFolder } from "./data/folder.js";
 export { readDataset, writeDataset } from "./data/prepared.js";
+export {
+  type ComparedGuidance,
+  type Difference,
+  differencesTable,
+  type Evaluation,
+  type EvaluationOptions,
+  evaluate,
+  type MethodScores,
+  type SplitScores,
+  scoresTable,
+  testSplits,
+} from "./evaluation/evaluation.js";
 export { asLogEntry, type LogEntry, RunFolder } from "./io/run-folder.js";
 export { browserPlatform } from "./platform/browser.js";
 export type { JsonRecord } from "./platform/json.js";

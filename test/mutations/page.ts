@@ -91,10 +91,9 @@ export const page: readonly Mutation[] = [
   },
   {
     name: "page: the attention shown is that of the next word",
-    file: "web/src/tabs/caption.ts",
-    find: "    const weights = attention.data.subarray(at * attention.columns, (at + 1) * attention.columns);",
-    replace:
-      "    const row = (at + 1) % step.words.length;\n    const weights = attention.data.subarray(row * attention.columns, (row + 1) * attention.columns);",
+    file: "web/src/caption-words.ts",
+    find: "sum += data[row * columns + column]!;",
+    replace: "sum += data[((row + 1) * columns + column) % data.length]!;",
     tests: ["browser/page.test.ts # step by step"],
   },
   {
@@ -107,8 +106,8 @@ export const page: readonly Mutation[] = [
   {
     name: "page: alternatives in reverse",
     file: "web/src/word-editor.ts",
-    find: "...step.alternatives[position]!.filter(",
-    replace: "...[...step.alternatives[position]!].reverse().filter(",
+    find: "shown.alternatives.filter(",
+    replace: "[...shown.alternatives].reverse().filter(",
     tests: ["browser/page.test.ts # words are locked"],
   },
   {

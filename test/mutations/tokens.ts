@@ -93,7 +93,7 @@ export const tokens: readonly Mutation[] = [
   },
   {
     name: "generate: half words are not kept out of gaps",
-    file: "src/models/mc-diffusion/generate.ts",
+    file: "src/models/mc-diffusion/prepared.ts",
     find: "if (words?.ending?.at[i])",
     replace: "if (words?.ending?.at[i] === 2)",
     tests: ["captioner/pieces.test.ts # given words"],
@@ -122,8 +122,8 @@ export const tokens: readonly Mutation[] = [
   {
     name: "decoder: a tied head reads the rows from the second on",
     file: "src/models/mc-diffusion/decoder.ts",
-    find: "this.tokens.slice(0, 0, this.shape.vocabulary)",
-    replace: "this.tokens.slice(0, 1, this.shape.vocabulary)",
+    find: "this.tokens!.slice(0, 0, this.shape.vocabulary)",
+    replace: "this.tokens!.slice(0, 1, this.shape.vocabulary)",
     tests: [`${decoder} # tied with the head`],
   },
   {

@@ -377,7 +377,7 @@ export const training: readonly Mutation[] = [
   {
     name: "a stage without a checkpoint begins with weights that nobody set",
     file: "src/training/pipeline.ts",
-    find: "  else captioner.initialise([network]);\n",
+    find: "    captioner.initialise([network]);\n",
     replace: "",
     tests: ["training/pipeline.test.ts"],
   },
@@ -440,7 +440,7 @@ export const training: readonly Mutation[] = [
   {
     name: "the pipeline encodes pictures before the image tokenizer has its weights",
     file: "src/training/pipeline.ts",
-    find: "    } else await loadTrainedTokenizer(context);",
+    find: "    } else await loadTrainedTokenizer(context, initial);",
     replace: "    }",
     tests: ["commands/train.test.ts"],
   },
