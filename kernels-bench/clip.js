@@ -95,7 +95,9 @@ async function main() {
     const work = significant(processor[processor.length >> 1] ?? Number.NaN);
     const range = `${significant(least)} … ${significant(most)}`;
     const memory = bytes(gpu.memory.peakBytes);
-    console.log(`${name}: median ${significant(middle)} ms each (${range}), processor ${work} ms, most memory ${memory}`);
+    console.log(
+      `${name}: median ${significant(middle)} ms each (${range}), processor ${work} ms, most memory ${memory}`,
+    );
   }
   clip.dispose();
 }
