@@ -84,6 +84,9 @@ test("without remasking, remask is ancestral sampling, to the bit; with it not",
   t.same(ancestral, plain, "ancestral is the default");
   t.same(never, plain, "a share of 0");
   t.ok(JSON.stringify(often) !== JSON.stringify(plain), "a share of 0.9");
+  const configured = build(gpu, "sampling.sampler=remask", "sampling.remask=0.9");
+  t.same(await configured.captionAll(pictures(6), options), often, "both from the configuration");
+  configured.dispose();
   const filled = await captioner.captionAll(pictures(2), {
     ...options,
     ...{ sampler: "remask", remask: 0.9, words: "a _ cat" },
