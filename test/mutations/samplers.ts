@@ -106,10 +106,10 @@ export const samplers: readonly Mutation[] = [
     tests: [`${settings} # candidates`],
   },
   {
-    name: "consensus: a caption agrees with itself",
+    name: "consensus: the caption is the others' reference",
     file: "src/metrics/consensus.ts",
-    find: "(j === i ? total : total + smoothedBleu(own, other))",
-    replace: "(j < 0 ? total : total + smoothedBleu(other, own))",
+    find: "smoothedBleu(own, other)",
+    replace: "smoothedBleu(other, own)",
     tests: [`${words} # agrees most`],
   },
   {
