@@ -63,7 +63,15 @@ export {
 export { type ConditionMask, maskCondition } from "./diffusion/masking.js";
 export { reverseLogProbs, reverseProbabilities } from "./diffusion/posterior.js";
 export { type FixedWords, fixWords, pSample, type StepOptions } from "./diffusion/sample-step.js";
-export { denoise, type Predict, type SampleOptions, type SampleStep, sample } from "./diffusion/sampler.js";
+export {
+  denoise,
+  type Predict,
+  type SampleOptions,
+  type SampleStep,
+  type StepDraw,
+  type StepRule,
+  sample,
+} from "./diffusion/sampler.js";
 export {
   defaultPreset,
   Schedule,
@@ -100,7 +108,7 @@ export type {
 } from "./models/caption-decoder.js";
 export type { ImageTokenizer, ImageTokenizerKind } from "./models/image-tokenizer.js";
 export { AttentionReadout } from "./models/mc-diffusion/attention-readout.js";
-export { Decoder, type DecoderShape } from "./models/mc-diffusion/decoder.js";
+export { Decoder, type DecoderShape, type NoisyCaption } from "./models/mc-diffusion/decoder.js";
 export { McDiffusion } from "./models/mc-diffusion/mc-diffusion.js";
 export type { ModelKind } from "./models/model-kind.js";
 export type { BatchLoss, Figures, Objective } from "./models/objective.js";

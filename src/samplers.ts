@@ -15,5 +15,5 @@ for (const sampler of [...bestFirstSamplers, remaskSampler]) samplers.add(sample
 export { bestFirstSamplers } from "./diffusion/best-first.js";
 export { remaskSampler } from "./diffusion/remask.js";
 export type { StepDraw, StepRule } from "./diffusion/sampler.js";
-export { type Sampler, type SamplerRun, samplers } from "./diffusion/samplers.js";
+export { type BegunSampler, type Sampler, type SamplerRun, samplers } from "./diffusion/samplers.js";
 export { type UnmaskOptions, unmask } from "./diffusion/unmask.js";

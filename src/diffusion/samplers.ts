@@ -19,6 +19,14 @@ export interface SamplerRun {
   readonly remask: number;
 }
 
+/** A run of a sampler. */
+export interface BegunSampler {
+  /** Draws x_u at each step. */
+  readonly step: StepRule;
+  /** Frees what the run holds on the device. */
+  dispose(): void;
+}
+
 /** A way to take steps. */
 export interface Sampler {
   /** As `sampling.sampler` names it. */
@@ -26,7 +34,7 @@ export interface Sampler {
   /** Starts from [MASK] at every position, instead of a draw from the prior p(x_T). */
   readonly masked?: boolean;
   /** Begins a run. Absent: `pSample`, ancestral sampling. Throws a `UserError` if the process does not allow it. */
-  begin?(run: SamplerRun): { readonly step: StepRule; dispose(): void };
+  begin?(run: SamplerRun): BegunSampler;
 }
 
 /** The samplers that a configuration can choose: `sampling.sampler`. */

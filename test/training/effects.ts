@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import "../../dist/samplers.js";
 import { loadDataset } from "../../dist/cli/load-dataset.js";
 import { readPictures } from "../../dist/data/dataset.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
@@ -231,6 +232,8 @@ export const effects: Record<string, readonly [probe: ProbeName, value: string |
   "sampling.maskMode": ["captions", "redrawn"],
   "sampling.maskRate": ["captions", 1],
   "sampling.allowUnknown": ["captions", true],
+  "sampling.sampler": ["captions", "purity"],
+  "sampling.candidates": ["captions", 3],
   "log.every": ["log", 3],
   "log.sampleEvery": ["log", 5],
   "log.evaluateEvery": ["log", 5],
@@ -240,6 +243,7 @@ export const effects: Record<string, readonly [probe: ProbeName, value: string |
 
 /** Keys whose effect other tests show. */
 export const elsewhere: Record<string, string> = {
+  "sampling.remask": "test/models/mc-diffusion/samplers.test.ts: it is of one sampler",
   "data.source": "test/commands/train.test.ts trains on a folder, test/data/emoji.test.ts reads the emoji",
   "log.scored": "test/commands/learn.test.ts",
   minutes: "test/commands/minutes.test.ts",

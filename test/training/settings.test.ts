@@ -34,6 +34,8 @@ test("options of a call are the configuration's, and win over it", async (t, gpu
     ["maskMode", "redrawn"],
     ["maskRate", 0.9],
     ["allowUnknown", true],
+    ["sampler", "confidence"],
+    ["candidates", 3],
   ] as const) {
     const configured = await toyContext(gpu, dataset, ...base, `sampling.${key}=${value}`);
     const expected = await configured.captioner.captionAll(images);

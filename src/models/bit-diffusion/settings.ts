@@ -36,4 +36,5 @@ export const bitDiffusionSettings = {
   ),
 } as const;
 
+/** The values of the section `bitDiffusion`. */
 export type BitDiffusionSettings = ConfigOf<typeof bitDiffusionSettings>;

@@ -4,7 +4,7 @@ import type { TransitionTable } from "../../diffusion/coefficients.js";
 import type { Guidance } from "../../diffusion/guidance.js";
 import type { FixedWords } from "../../diffusion/sample-step.js";
 import { denoise } from "../../diffusion/sampler.js";
-import { type Sampler, samplers } from "../../diffusion/samplers.js";
+import { type BegunSampler, samplers } from "../../diffusion/samplers.js";
 import type { Schedule } from "../../diffusion/schedule.js";
 import { add } from "../../engine/ops/elementwise.js";
 import type { Tensor } from "../../engine/tensor/tensor.js";
@@ -46,7 +46,7 @@ export function* generate(
     return tensor;
   };
   const prepared = new PreparedOnce(decoder);
-  let run: ReturnType<NonNullable<Sampler["begin"]>> | undefined;
+  let run: BegunSampler | undefined;
   /** The attention [L, S] of the step being taken. */
   let looked: Tensor | null = null;
   try {

@@ -8,7 +8,7 @@ import { consensus } from "../../../dist/metrics/consensus.js";
 import type { GivenWords } from "../../../dist/models/caption-decoder.js";
 import { samplingSettingsOf } from "../../../dist/models/sampling-settings.js";
 import { test } from "../../harness.js";
-import { build, decoderOf, pictures } from "../../tiny-captioner.js";
+import { build, decoderOf, id, pictures } from "../../tiny-captioner.js";
 
 const guidance = { method: "mcs", scale: 2, maskRate: 0.3 } as const;
 
@@ -84,9 +84,18 @@ test("without remasking, remask is ancestral sampling, to the bit; with it not",
   t.same(ancestral, plain, "ancestral is the default");
   t.same(never, plain, "a share of 0");
   t.ok(JSON.stringify(often) !== JSON.stringify(plain), "a share of 0.9");
+  const configured = build(gpu, "sampling.sampler=remask", "sampling.remask=0.9");
+  t.same(await configured.captionAll(pictures(6), options), often, "both from the configuration");
+  configured.dispose();
   const filled = await captioner.captionAll(pictures(2), {
     ...options,
     ...{ sampler: "remask", remask: 0.9, words: "a _ cat" },
+    onStep: ({ t: step, tokens }) => {
+      const [first, third] = [id("a"), id("cat")];
+      for (let at = 0; at < tokens.length; at += 6)
+        if (tokens[at] !== first || tokens[at + 2] !== third)
+          t.ok(false, `step ${step}: a given word is ${tokens[at]} or ${tokens[at + 2]}`);
+    },
   });
   t.ok(
     filled.every(({ text }) => /^a \S+ cat$/.test(text)),
