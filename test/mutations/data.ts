@@ -164,8 +164,8 @@ export const data: readonly Mutation[] = [
   {
     name: "minCount ignored",
     file: "src/training/vocabulary.ts",
-    find: "{ minimumCount: config.data.minCount }",
-    replace: "{ minimumCount: 1 }",
+    find: "minimumCount: data.minCount,",
+    replace: "minimumCount: 1,",
     tests: [`${stages} # the vocabulary`],
   },
   {
@@ -178,8 +178,8 @@ export const data: readonly Mutation[] = [
   {
     name: "[UNK] may be drawn",
     file: "src/captioner/options.ts",
-    find: "[] : [tokenizer.unknownId]",
-    replace: "[] : [tokenizer.vocabularySize - 1]",
+    find: "[...neverSaid, unknownId]",
+    replace: "[...neverSaid, tokenizer.vocabularySize - 1]",
     tests: ["captioner/captioner.test.ts # [UNK] is drawn"],
   },
   {

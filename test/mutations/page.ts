@@ -92,9 +92,8 @@ export const page: readonly Mutation[] = [
   {
     name: "page: the attention shown is that of the next word",
     file: "web/src/tabs/caption.ts",
-    find: "    const weights = attention.data.subarray(at * attention.columns, (at + 1) * attention.columns);",
-    replace:
-      "    const row = (at + 1) % step.words.length;\n    const weights = attention.data.subarray(row * attention.columns, (row + 1) * attention.columns);",
+    find: "const word = at === null ? undefined : this.words[at];",
+    replace: "const word = at === null ? undefined : this.words[(at + 1) % this.words.length];",
     tests: ["browser/page.test.ts # step by step"],
   },
   {
@@ -107,8 +106,8 @@ export const page: readonly Mutation[] = [
   {
     name: "page: alternatives in reverse",
     file: "web/src/word-editor.ts",
-    find: "...step.alternatives[position]!.filter(",
-    replace: "...[...step.alternatives[position]!].reverse().filter(",
+    find: "const listed = shown.alternatives.filter(",
+    replace: "const listed = [...shown.alternatives].reverse().filter(",
     tests: ["browser/page.test.ts # words are locked"],
   },
   {

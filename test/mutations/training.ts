@@ -377,7 +377,7 @@ export const training: readonly Mutation[] = [
   {
     name: "a stage without a checkpoint begins with weights that nobody set",
     file: "src/training/pipeline.ts",
-    find: "  else captioner.initialise([network]);\n",
+    find: "    captioner.initialise([network]);\n",
     replace: "",
     tests: ["training/pipeline.test.ts"],
   },
