@@ -178,8 +178,8 @@ export const data: readonly Mutation[] = [
   {
     name: "[UNK] may be drawn",
     file: "src/captioner/options.ts",
-    find: "neverSaid : [...neverSaid, unknownId]",
-    replace: "neverSaid : [...neverSaid, tokenizer.vocabularySize - 1]",
+    find: "[...neverSaid, unknownId]",
+    replace: "[...neverSaid, tokenizer.vocabularySize - 1]",
     tests: ["captioner/captioner.test.ts # [UNK] is drawn"],
   },
   {

@@ -91,9 +91,9 @@ export const page: readonly Mutation[] = [
   },
   {
     name: "page: the attention shown is that of the next word",
-    file: "web/src/caption-words.ts",
-    find: "sum += data[row * columns + column]!;",
-    replace: "sum += data[((row + 1) * columns + column) % data.length]!;",
+    file: "web/src/tabs/caption.ts",
+    find: "const word = at === null ? undefined : this.words[at];",
+    replace: "const word = at === null ? undefined : this.words[(at + 1) % this.words.length];",
     tests: ["browser/page.test.ts # step by step"],
   },
   {
@@ -106,8 +106,8 @@ export const page: readonly Mutation[] = [
   {
     name: "page: alternatives in reverse",
     file: "web/src/word-editor.ts",
-    find: "shown.alternatives.filter(",
-    replace: "[...shown.alternatives].reverse().filter(",
+    find: "const listed = shown.alternatives.filter(",
+    replace: "const listed = [...shown.alternatives].reverse().filter(",
     tests: ["browser/page.test.ts # words are locked"],
   },
   {
