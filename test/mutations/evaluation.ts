@@ -25,8 +25,8 @@ export const evaluation: readonly Mutation[] = [
   {
     name: "every batch of 64 pictures has the same numbers",
     file: "src/captioner/batch.ts",
-    find: "settings.seed += first * 0x1_0000_0000;",
-    replace: "",
+    find: "seed: seed + (first + candidate) * 0x1_0000_0000",
+    replace: "seed: seed + (0 * first + candidate) * 0x1_0000_0000",
     tests: [`${sampling} # every picture`],
   },
   {

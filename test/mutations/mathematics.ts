@@ -34,8 +34,8 @@ export const mathematics: readonly Mutation[] = [
   {
     name: "schedule: a sampler of fewer steps stops at step 1",
     file: "src/diffusion/schedule.ts",
-    find: "Math.round((this.steps * (count - i)) / count)",
-    replace: "Math.max(1, Math.round((this.steps * (count - i)) / count))",
+    find: "Math.round((steps * (count - i)) / count)",
+    replace: "Math.max(1, Math.round((steps * (count - i)) / count))",
     tests: ["diffusion/schedule.test.ts", "diffusion/sampler.test.ts"],
   },
   {
