@@ -65,7 +65,7 @@ async function main() {
   const picture = { width: 640, height: 480, data };
   /** @type {[string, number, () => Promise<unknown>][]} */
   const cases = [
-    ["picture, alone", 1, () => clip.encodePictures([picture])],
+    ["picture, alone", 1, () => clip.encodeImages([picture])],
     ["text of 12 tokens, alone", 1, () => clip.encodeTexts([textOf(12)])],
     [
       "texts of 12 tokens, 64 a batch",

@@ -28,4 +28,5 @@ export {
 } from "./models/bit-diffusion/gaussian.js";
 export { BitObjective, type NoisyBits, type TrainingRates } from "./models/bit-diffusion/objective.js";
 export type { BitDiffusionSettings } from "./models/bit-diffusion/settings.js";
+export type { McDiffusionSettings } from "./models/mc-diffusion/settings.js";
 export { attentionLstm, bitDiffusion, lstm, transformer };

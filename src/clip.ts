@@ -33,7 +33,7 @@ export {
 export { readClip, type StoredClip, saveClip } from "./models/clip/files.js";
 export { type ClipImportOptions, type ImportedClip, importClip } from "./models/clip/import.js";
 export { ClipModel } from "./models/clip/model.js";
-export type { ClipPicture } from "./models/clip/picture.js";
+export type { ClipImage } from "./models/clip/picture.js";
 export {
   type ClipPixels,
   clipCrop,

@@ -7,41 +7,48 @@
 
 export { Captioner, type LoadOptions } from "./captioner/captioner.js";
 export type { DenoiseStep } from "./captioner/denoise-stream.js";
+export type { Precision } from "./captioner/files.js";
 export type {
   BatchOptions,
   Caption,
   CaptionOptions,
   DenoiseOptions,
-  RgbaPicture,
+  RgbaImage,
 } from "./captioner/options.js";
 export {
-  type ExternalPicture,
-  type PictureOrFile,
-  type PictureSource,
+  type ExternalImage,
+  type ImageOrFile,
+  type ImageSource,
+  imageTensor,
   type PixelBuffer,
   type PixelBytes,
-  pictureTensor,
 } from "./captioner/picture-source.js";
-export { type PictureFit, pictureFromPixels, pictureFromTexture } from "./captioner/picture-tensor.js";
-export type { PictureWatch, WatchOptions } from "./captioner/watch.js";
+export { type ImageFit, imageFromPixels, imageFromTexture } from "./captioner/picture-tensor.js";
+export type { ImageWatch, WatchOptions } from "./captioner/watch.js";
 export type { Config } from "./config/config.js";
-export { PRESET_NAMES } from "./config/presets.js";
-export { describeConfig, resolveConfig } from "./config/resolve.js";
+export { PRESET_NAMES, type PresetName } from "./config/presets.js";
+export { type ConfigSources, describeConfig, resolveConfig } from "./config/resolve.js";
 export { choice, flag, integer, type Key, number, type Settings, text } from "./config/schema.js";
 export { type Augmentation, augment, LIGHT_AUGMENTATION } from "./data/augment.js";
 export { type Batch, Batches } from "./data/batches.js";
 export {
   type CaptionedImage,
   type Dataset,
+  type Images,
   imagesOf,
-  MemoryPictures,
-  type Pictures,
-  readPictures,
-  selectPictures,
+  MemoryImages,
+  readImages,
+  selectImages,
   splitsOf,
 } from "./data/dataset.js";
 export { type TransitionTable, transitionTable } from "./diffusion/coefficients.js";
-export { forwardProbabilities, qSample, samplePrior, sampleTimesteps } from "./diffusion/forward.js";
+export {
+  forwardProbabilities,
+  type NoiseTable,
+  qSample,
+  samplePrior,
+  sampleTimesteps,
+} from "./diffusion/forward.js";
 export {
   fullWeight,
   type Guidance,
@@ -58,6 +65,7 @@ export {
   type KlInputs,
   type KlOptions,
   type KlResult,
+  type KlTargets,
   klLoss,
 } from "./diffusion/loss.js";
 export { type ConditionMask, maskCondition } from "./diffusion/masking.js";
@@ -87,6 +95,7 @@ export { tuningProblems } from "./engine/gpu/tuning/tuning-problems.js";
 export * from "./engine/index.js";
 export { TimestepModulation } from "./engine/nn/timestep-modulation.js";
 export { copyInto } from "./engine/ops/copy.js";
+export type { ChunkOptions, Head } from "./engine/ops/head-loss.js";
 export { modulation } from "./engine/ops/modulation.js";
 export { PhiloxStream } from "./engine/ops/philox.js";
 export {
@@ -108,12 +117,25 @@ export type {
 } from "./models/caption-decoder.js";
 export type { ImageTokenizer, ImageTokenizerKind } from "./models/image-tokenizer.js";
 export { AttentionReadout } from "./models/mc-diffusion/attention-readout.js";
-export { Decoder, type DecoderShape, type NoisyCaption } from "./models/mc-diffusion/decoder.js";
+export {
+  type CrossAttentionWatcher,
+  Decoder,
+  type DecoderCall,
+  type DecoderShape,
+  type NoisyCaption,
+  type PreparedCondition,
+} from "./models/mc-diffusion/decoder.js";
 export { McDiffusion } from "./models/mc-diffusion/mc-diffusion.js";
+export type { DiffusionObjective, DiffusionSettings } from "./models/mc-diffusion/objective.js";
 export type { ModelKind } from "./models/model-kind.js";
 export type { BatchLoss, Figures, Objective } from "./models/objective.js";
 export { captionDecoders, imageTokenizers } from "./models/registry.js";
-export type { GuidanceOptions, SamplingOptions, SamplingSettings } from "./models/sampling-settings.js";
+export type {
+  GuidanceOptions,
+  SamplingConfig,
+  SamplingOptions,
+  SamplingSettings,
+} from "./models/sampling-settings.js";
 export {
   type BatchSums,
   batchSums,
@@ -127,11 +149,20 @@ export {
   type UpdateOptions,
   updateCodebook,
 } from "./models/vqvae/codebook.js";
-export { VqVae, type VqVaeShape } from "./models/vqvae/vqvae.js";
-export { type DrawablePicture, drawablePicture } from "./platform/browser-pictures.js";
+export { VqVae, type VqVaeLoss, type VqVaeLossOptions, type VqVaeShape } from "./models/vqvae/vqvae.js";
+export { type DrawableImage, drawableImage } from "./platform/browser-pictures.js";
 export { opfsFiles } from "./platform/opfs.js";
 export { pickedFiles } from "./platform/picked-files.js";
-export type { DecodeOptions, Files, ImageCodec, Platform, RgbImage } from "./platform/platform.js";
+export type {
+  DecodeOptions,
+  Files,
+  FolderFiles,
+  ImageCodec,
+  Platform,
+  RgbImage,
+} from "./platform/platform.js";
+export type { Registry } from "./platform/registry.js";
+export type { Attributes } from "./text/attributes.js";
 export {
   type BuildOptions,
   fixLength,

@@ -18,7 +18,7 @@ export { constant, fanIn, type Initialiser, normal } from "./engine/nn/initialis
 export { LayerNorm } from "./engine/nn/layer-norm.js";
 export { Linear } from "./engine/nn/linear.js";
 export { Lstm, LstmCell } from "./engine/nn/lstm.js";
-export { Module, type Parameter } from "./engine/nn/module.js";
+export { Module, type Parameter, type ParameterOptions } from "./engine/nn/module.js";
 export { type BinaryCrossEntropyOptions, binaryCrossEntropy } from "./engine/ops/binary-cross-entropy.js";
 export { type Conv2dGroupsOptions, conv2dGroups } from "./engine/ops/conv2d-groups.js";
 export {
@@ -36,6 +36,7 @@ export {
 export { type AvgPool2dOptions, avgPool2d, maxPool2d, type Pool2dOptions } from "./engine/ops/pool2d.js";
 export { l1, mse } from "./engine/ops/reduce.js";
 export { smoothedCrossEntropy } from "./engine/ops/smoothed-cross-entropy.js";
+export type { Pair } from "./engine/ops/window2d.js";
 export { AdamW, type AdamWGroupsOptions } from "./engine/optim/groups/adamw.js";
 export {
   Optimizer,

@@ -6,4 +6,4 @@
 
 export { type LogEntry, RunFolder } from "./io/run-folder.js";
 export { formatDuration } from "./report/duration.js";
-export { lineChart, type Series } from "./report/plot.js";
+export { type ChartOptions, lineChart, type Series } from "./report/plot.js";

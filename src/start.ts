@@ -16,7 +16,7 @@ import {
 } from "./cli/options.js";
 import { say } from "./cli/terminal.js";
 import { resolveConfig } from "./config/resolve.js";
-import { type CaptionedImage, type Dataset, imagesOf, readPictures } from "./data/dataset.js";
+import { type CaptionedImage, type Dataset, imagesOf, readImages } from "./data/dataset.js";
 import { recordsOf } from "./evaluation/evaluation.js";
 import { RunFolder } from "./io/run-folder.js";
 import { nodePlatform as platform, shippedWeights } from "./platform/node.js";
@@ -109,7 +109,7 @@ async function captionHeldOut(weights: string, adapter: string | undefined, quie
   const { imageSize } = captioner.config.data;
   const dataset = await loadDataset({ ...resolveConfig({ preset }).data, imageSize }, true);
   const numbers = shownSplits.flatMap((split) => recordsOf(dataset, split, shownOfEach));
-  const pictures = await readPictures(dataset, imagesOf(dataset, numbers));
+  const pictures = await readImages(dataset, imagesOf(dataset, numbers));
   const captions = (await captioner.captionAll(pictures, { steps })).map(({ text }) => text);
   captioner.dispose();
   gpu.dispose();
@@ -124,7 +124,7 @@ async function writePictures({ dataset, records }: HeldOut, folder: string): Pro
   const { size } = dataset;
   const paths: string[] = [];
   for (const { id, image } of records) {
-    const data = await readPictures(dataset, [image]);
+    const data = await readImages(dataset, [image]);
     const path = `${folder}/${id.replace(/[^\w-]/g, "-")}.png`;
     await files.write(path, await platform.images.encodePng({ width: size, height: size, data }));
     paths.push(path);

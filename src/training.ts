@@ -5,10 +5,11 @@
  * @module mc-diffusion/training
  */
 
-export { captionWarnings, summarizeCaptions } from "./data/caption-summary.js";
+export { type CaptionSummary, captionWarnings, summarizeCaptions } from "./data/caption-summary.js";
 export { withSubset } from "./data/dataset.js";
-export { buildEmojiIndex } from "./data/emoji.js";
-export { loadFolder } from "./data/folder.js";
+export { buildEmojiIndex, type EmojiIndex, type EmojiSelection } from "./data/emoji.js";
+export { type FolderDataset, loadFolder } from "./data/folder.js";
+export type { FolderOptions, FolderPlatform } from "./data/load-listed.js";
 export { readDataset, writeDataset } from "./data/prepared.js";
 export {
   type ComparedGuidance,
@@ -18,6 +19,7 @@ export {
   type EvaluationOptions,
   evaluate,
   type MethodScores,
+  type Scores,
   type SplitScores,
   scoresTable,
   testSplits,
@@ -27,7 +29,12 @@ export { browserPlatform } from "./platform/browser.js";
 export type { JsonRecord } from "./platform/json.js";
 export type { Progress } from "./report/progress.js";
 export { vocabularyText } from "./text/tokenizer.js";
-export { type Checkpoint, latestCheckpoint, saveCheckpoint } from "./training/checkpoint.js";
+export {
+  type Checkpoint,
+  type FoundCheckpoint,
+  latestCheckpoint,
+  saveCheckpoint,
+} from "./training/checkpoint.js";
 export { closeRun, writeReport } from "./training/closing.js";
 export { decoderStage, trainingCodes } from "./training/decoder-stage.js";
 export {
@@ -56,3 +63,4 @@ export {
 } from "./training/tokenizer-training.js";
 export type { Stage, StageContext, StepResult, Trainer } from "./training/trainer.js";
 export { buildVocabulary, readVocabulary, runVocabulary, writeVocabulary } from "./training/vocabulary.js";
+export type { FileTensor, WeightFile } from "./weight-files/weight-file.js";

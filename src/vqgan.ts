@@ -25,7 +25,8 @@ export {
   idCount,
   mapTensors,
 } from "./models/vqgan/code-map.js";
-export { settingsOfShape } from "./models/vqgan/settings.js";
+export type { Quantizer } from "./models/vqgan/quantizer.js";
+export { settingsOfShape, type VqganSettings } from "./models/vqgan/settings.js";
 export type { QuantizerKind, VqganShape } from "./models/vqgan/shape.js";
 export { multiplyAdds, Vqgan, type VqganFeatures } from "./models/vqgan/vqgan.js";
 export { vqganKind };

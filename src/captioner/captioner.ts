@@ -22,10 +22,10 @@ import {
   settingsIn,
 } from "./files.js";
 import { CaptionModel } from "./model.js";
-import type { BatchOptions, Caption, DenoiseOptions, RgbaPicture } from "./options.js";
-import { type PictureOrFile, usable } from "./picture-source.js";
-import type { PictureFit } from "./picture-tensor.js";
-import { PictureWatch, type WatchOptions } from "./watch.js";
+import type { BatchOptions, Caption, DenoiseOptions, RgbaImage } from "./options.js";
+import { type ImageOrFile, usable } from "./picture-source.js";
+import type { ImageFit } from "./picture-tensor.js";
+import { ImageWatch, type WatchOptions } from "./watch.js";
 
 /** Options of `Captioner.load`. */
 export interface LoadOptions extends DownloadOptions {
@@ -48,7 +48,7 @@ export class Captioner extends CaptionModel {
   // ---------------------------------------------------------------- one picture, step by step
 
   /** The codes y of a picture: ids [1, S] on the GPU, read with `read()` or `buffer`. The caller disposes of them. */
-  async codes(source: PictureOrFile, fit: PictureFit = "contain"): Promise<Tensor<"u32">> {
+  async codes(source: ImageOrFile, fit: ImageFit = "contain"): Promise<Tensor<"u32">> {
     return this.codesOf(await usable(this.gpu, source), fit);
   }
 
@@ -57,8 +57,8 @@ export class Captioner extends CaptionModel {
    * the shaders of a page. `words` is a caption; `_` is a [MASK]. The texture must live as long as the watch. The caller disposes
    * of the watch.
    */
-  watch(texture: GPUTexture, words: string, options: WatchOptions = {}): PictureWatch {
-    return new PictureWatch(this, texture, words, options);
+  watch(texture: GPUTexture, words: string, options: WatchOptions = {}): ImageWatch {
+    return new ImageWatch(this, texture, words, options);
   }
 
   /**
@@ -66,7 +66,7 @@ export class Captioner extends CaptionModel {
    * signal's reason when aborted. Ending the loop early frees everything too.
    */
   async *denoise(
-    picture: PictureOrFile | Tensor<"u32">,
+    picture: ImageOrFile | Tensor<"u32">,
     options: DenoiseOptions = {},
   ): AsyncGenerator<DenoiseStep, void> {
     options.signal?.throwIfAborted();
@@ -84,7 +84,7 @@ export class Captioner extends CaptionModel {
   }
 
   /** The caption of a picture, or of its codes [1, S]: the last step of `denoise`. */
-  async caption(picture: PictureOrFile | Tensor<"u32">, options: DenoiseOptions = {}): Promise<Caption> {
+  async caption(picture: ImageOrFile | Tensor<"u32">, options: DenoiseOptions = {}): Promise<Caption> {
     let last: DenoiseStep | null = null;
     for await (const step of this.denoise(picture, options)) last = step;
     const { tokens, text } = last!;
@@ -92,7 +92,7 @@ export class Captioner extends CaptionModel {
   }
 
   /** Decodes codes [1, S] to a picture with the image tokenizer. */
-  async reconstruct(codes: Tensor<"u32">): Promise<RgbaPicture> {
+  async reconstruct(codes: Tensor<"u32">): Promise<RgbaImage> {
     const { imageSize: size } = this.config.data;
     const decoded = this.gpu.scope(() => noGrad(() => this.imageTokenizer.decode(codes)));
     const reading = decoded.read();

@@ -8,8 +8,8 @@ import type { CaptionDecoder } from "../models/caption-decoder.js";
 import type { ImageTokenizer } from "../models/image-tokenizer.js";
 import { captionDecoders, imageTokenizers } from "../models/registry.js";
 import type { Tokenizer } from "../text/tokenizer.js";
-import { type PictureSource, pictureTensor } from "./picture-source.js";
-import type { PictureFit } from "./picture-tensor.js";
+import { type ImageSource, imageTensor } from "./picture-source.js";
+import type { ImageFit } from "./picture-tensor.js";
 
 /** Codes of pictures that were encoded before. */
 export interface CodeStore {
@@ -77,13 +77,13 @@ export class CaptionModel {
     return this.decoder.shape.side ** 2;
   }
 
-  /** A picture as network input, [1, size, size, 3] in [-1, 1]; see `pictureTensor`. Records work, reads nothing back. */
-  picture(source: PictureSource, fit: PictureFit = "contain"): Tensor {
-    return pictureTensor(this.gpu, source, this.config.data.imageSize, fit);
+  /** A picture as network input, [1, size, size, 3] in [-1, 1]; see `imageTensor`. Records work, reads nothing back. */
+  picture(source: ImageSource, fit: ImageFit = "contain"): Tensor {
+    return imageTensor(this.gpu, source, this.config.data.imageSize, fit);
   }
 
   /** The codes y of a picture, ids [1, S]. The caller disposes of them. Records work, reads nothing back. */
-  codesOf(source: PictureSource, fit?: PictureFit): Tensor<"u32"> {
+  codesOf(source: ImageSource, fit?: ImageFit): Tensor<"u32"> {
     return this.gpu.scope(() => noGrad(() => this.imageTokenizer.encode(this.picture(source, fit)))).keep();
   }
 

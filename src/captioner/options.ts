@@ -4,7 +4,7 @@ import type { GivenWords } from "../models/caption-decoder.js";
 import type { SamplingOptions } from "../models/sampling-settings.js";
 import { parseTemplate, parseWords } from "../text/template.js";
 import type { CaptionModel } from "./model.js";
-import type { PictureFit } from "./picture-tensor.js";
+import type { ImageFit } from "./picture-tensor.js";
 
 /** How to sample a caption. Omitted options are taken from the model's configuration. */
 export interface CaptionOptions extends SamplingOptions {
@@ -32,7 +32,7 @@ export interface DenoiseOptions extends CaptionOptions {
   /** Reports the attention of the words to the picture; default false. */
   attention?: boolean | undefined;
   /** How to fit a picture that is not square. */
-  fit?: PictureFit | undefined;
+  fit?: ImageFit | undefined;
   signal?: AbortSignal | undefined;
   /**
    * Splits the GPU's work so that a page's own frames wait about this long for it; see `Gpu.sliceMilliseconds`. Recording a step
@@ -49,7 +49,7 @@ export interface Caption {
 }
 
 /** Pixels as `ImageData` holds them. */
-export interface RgbaPicture {
+export interface RgbaImage {
   width: number;
   height: number;
   /** RGBA, rows from the top. */

@@ -2,9 +2,9 @@
 
 import type { Gpu } from "../engine/gpu/gpu.js";
 import { fromArray, fromBuffer, type Tensor } from "../engine/tensor/tensor.js";
-import { drawablePicture } from "../platform/browser-pictures.js";
+import { drawableImage } from "../platform/browser-pictures.js";
 import { UserError } from "../platform/errors.js";
-import { type PictureFit, pictureFromPixels, pictureFromTexture } from "./picture-tensor.js";
+import { type ImageFit, imageFromPixels, imageFromTexture } from "./picture-tensor.js";
 
 /** Pixels of a picture, rows from the top; their number tells RGB from RGBA. `ImageData` is one. */
 export interface PixelBytes {
@@ -24,43 +24,42 @@ export interface PixelBuffer {
 }
 
 /** Sources that the browser can copy to a texture: canvases, bitmaps, video frames, loaded `<img>` and `<video>` elements. */
-export type ExternalPicture = Exclude<GPUCopyExternalImageSource, ImageData>;
+export type ExternalImage = Exclude<GPUCopyExternalImageSource, ImageData>;
 
 /**
  * A picture of any size with sRGB colours. Transparency (alpha not premultiplied) is composited on white. A `GPUTexture` needs
  * the usage TEXTURE_BINDING and a format that shaders read as float.
  */
-export type PictureSource = PixelBytes | PixelBuffer | GPUTexture | ExternalPicture;
+export type ImageSource = PixelBytes | PixelBuffer | GPUTexture | ExternalImage;
 
 /**
  * A picture, or an image file (PNG, JPEG, WebP: a picked `File`, a fetched `Blob`), which a browser decodes by the rule in
  * picture-header.ts.
  */
-export type PictureOrFile = PictureSource | Blob;
+export type ImageOrFile = ImageSource | Blob;
 
-const isFile = (source: PictureOrFile): source is Blob =>
-  typeof Blob !== "undefined" && source instanceof Blob;
-const isTexture = (source: PictureSource): source is GPUTexture => "createView" in source;
-const isBuffer = (source: PictureSource): source is PixelBuffer =>
+const isFile = (source: ImageOrFile): source is Blob => typeof Blob !== "undefined" && source instanceof Blob;
+const isTexture = (source: ImageSource): source is GPUTexture => "createView" in source;
+const isBuffer = (source: ImageSource): source is PixelBuffer =>
   "buffer" in source && "mapAsync" in source.buffer;
-const isBytes = (source: PictureSource): source is PixelBytes => "data" in source;
+const isBytes = (source: ImageSource): source is PixelBytes => "data" in source;
 
 /** Width and height of an external picture in its intrinsic pixels. */
-function sizeOf(source: ExternalPicture): [width: number, height: number] {
+function sizeOf(source: ExternalImage): [width: number, height: number] {
   if ("displayWidth" in source) return [source.displayWidth, source.displayHeight];
   if ("videoWidth" in source) return [source.videoWidth, source.videoHeight];
   if ("naturalWidth" in source) return [source.naturalWidth, source.naturalHeight];
   return [source.width, source.height];
 }
 
-const isVideo = (source: ExternalPicture): boolean => "displayWidth" in source || "videoWidth" in source;
+const isVideo = (source: ExternalImage): boolean => "displayWidth" in source || "videoWidth" in source;
 
 /**
  * Returns the source itself, or a copy if this device cannot take the source: the bitmap of a file, a smaller bitmap of a picture
  * too large for a texture, a bitmap of a video frame on a software adapter. Any other source either works as it is or not at all.
  * Throws a `UserError` for anything that is not a picture.
  */
-export async function usable(gpu: Gpu, given: PictureOrFile): Promise<PictureSource> {
+export async function usable(gpu: Gpu, given: ImageOrFile): Promise<ImageSource> {
   checkObject(given);
   const source = isFile(given) ? await decoded(given) : given;
   if (isTexture(source) || isBuffer(source) || isBytes(source)) return source;
@@ -91,7 +90,7 @@ async function decoded(file: Blob): Promise<ImageBitmap> {
     throw new UserError(`${name}the file was moved or changed since it was picked`);
   });
   try {
-    return (await drawablePicture(new Uint8Array(bytes))).source as ImageBitmap;
+    return (await drawableImage(new Uint8Array(bytes))).source as ImageBitmap;
   } catch (error) {
     if (error instanceof UserError) throw new UserError(`${name}${error.message}`);
     throw error;
@@ -101,14 +100,14 @@ async function decoded(file: Blob): Promise<ImageBitmap> {
 /**
  * Makes a bitmap of a source that the browser may reject: a broken or foreign picture, a canvas without pixels, a closed frame.
  */
-function bitmap(source: ExternalPicture, options?: ImageBitmapOptions): Promise<ImageBitmap> {
+function bitmap(source: ExternalImage, options?: ImageBitmapOptions): Promise<ImageBitmap> {
   return createImageBitmap(source, options).catch((error: unknown) => {
     throw refused(source, error);
   });
 }
 
 /** Converts the browser's rejection of a picture to our error. */
-function refused(source: ExternalPicture, error: unknown): UserError {
+function refused(source: ExternalImage, error: unknown): UserError {
   if (error instanceof TypeError) return notAPicture(source);
   const name = error instanceof DOMException ? error.name : "";
   if (name === "SecurityError")
@@ -129,29 +128,24 @@ function refused(source: ExternalPicture, error: unknown): UserError {
  * covers. `contain` pads with white, `cover` crops to the middle. Nothing is read back. Textures and buffers are read when the
  * recorded work runs, all other sources immediately. Throws a `UserError` if the source is not a picture or is too large.
  */
-export function pictureTensor(
-  gpu: Gpu,
-  source: PictureSource,
-  size: number,
-  fit: PictureFit = "contain",
-): Tensor {
+export function imageTensor(gpu: Gpu, source: ImageSource, size: number, fit: ImageFit = "contain"): Tensor {
   checkObject(source);
-  if (isTexture(source)) return pictureFromTexture(gpu, source, size, fit);
+  if (isTexture(source)) return imageFromTexture(gpu, source, size, fit);
   if (isBuffer(source)) {
     checkSize(source.width, source.height);
     const { buffer, width, height } = source;
-    return gpu.scope(() => pictureFromPixels(fromBuffer(gpu, buffer, [height, width], "u32"), size, fit));
+    return gpu.scope(() => imageFromPixels(fromBuffer(gpu, buffer, [height, width], "u32"), size, fit));
   }
   if (isBytes(source)) {
     return gpu.scope(() => {
       const pixels = fromArray(gpu, packed(source), [source.height, source.width], "u32", "picture's pixels");
-      return pictureFromPixels(pixels, size, fit);
+      return imageFromPixels(pixels, size, fit);
     });
   }
   return fromExternal(gpu, source, size, fit);
 }
 
-function fromExternal(gpu: Gpu, source: ExternalPicture, size: number, fit: PictureFit): Tensor {
+function fromExternal(gpu: Gpu, source: ExternalImage, size: number, fit: ImageFit): Tensor {
   const [width, height] = sizeOf(source);
   if (width === undefined || height === undefined) throw notAPicture(source);
   checkSize(width, height);
@@ -170,7 +164,7 @@ function fromExternal(gpu: Gpu, source: ExternalPicture, size: number, fit: Pict
   });
   try {
     device.queue.copyExternalImageToTexture({ source }, { texture }, [width, height]);
-    return pictureFromTexture(gpu, texture, size, fit);
+    return imageFromTexture(gpu, texture, size, fit);
   } catch (error) {
     if (error instanceof TypeError || error instanceof DOMException) throw refused(source, error);
     throw error;

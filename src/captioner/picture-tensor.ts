@@ -6,10 +6,10 @@ import { ShapeError } from "../engine/tensor/errors.js";
 import { empty, type Tensor } from "../engine/tensor/tensor.js";
 
 /** `contain`: the whole picture, padded with white; `cover`: the largest square in its middle. */
-export type PictureFit = "contain" | "cover";
+export type ImageFit = "contain" | "cover";
 
 /** Position and size of the scaled picture in the square, in whole pixels, as sharp computes them. */
-function placement(width: number, height: number, size: number, fit: PictureFit) {
+function placement(width: number, height: number, size: number, fit: ImageFit) {
   const scale = (fit === "contain" ? Math.min : Math.max)(size / width, size / height);
   const inner = (length: number) => Math.max(1, Math.round(length * scale));
   const [innerWidth, innerHeight] = [inner(width), inner(height)];
@@ -40,16 +40,16 @@ function groupsOf(
  * read as float. Values are taken as sRGB; alpha is taken as not premultiplied and composited on white. Formats with `-srgb`,
  * which the hardware decodes, are encoded again. The texture must live until the work is submitted.
  */
-export function pictureFromTexture(
+export function imageFromTexture(
   gpu: Gpu,
   texture: GPUTexture,
   size: number,
-  fit: PictureFit = "contain",
+  fit: ImageFit = "contain",
 ): Tensor {
   const { width, height, dimension, sampleCount, format } = texture;
   if (dimension !== "2d" || sampleCount !== 1) {
     throw new ShapeError(
-      "pictureFromTexture",
+      "imageFromTexture",
       `the texture is ${dimension} with ${sampleCount} samples a pixel; one in 2d with one sample is needed`,
     );
   }
@@ -69,10 +69,10 @@ export function pictureFromTexture(
 }
 
 /** Pixels [height, width], each four bytes RGBA with red lowest, as a picture [1, size, size, 3] in [-1, 1]; see above. */
-export function pictureFromPixels(pixels: Tensor<"u32">, size: number, fit: PictureFit = "contain"): Tensor {
+export function imageFromPixels(pixels: Tensor<"u32">, size: number, fit: ImageFit = "contain"): Tensor {
   const [height, width] = pixels.shape;
   if (pixels.rank !== 2) {
-    throw new ShapeError("pictureFromPixels", `[${pixels.shape.join(", ")}] is not [height, width]`);
+    throw new ShapeError("imageFromPixels", `[${pixels.shape.join(", ")}] is not [height, width]`);
   }
   const { gpu } = pixels;
   const output = empty(gpu, [1, size, size, 3], "f32", "picture");

@@ -9,12 +9,12 @@ import { UserError } from "../platform/errors.js";
 import { parseTemplate } from "../text/template.js";
 import { inSlices } from "./denoise-stream.js";
 import type { CaptionModel } from "./model.js";
-import type { PictureFit } from "./picture-tensor.js";
+import type { ImageFit } from "./picture-tensor.js";
 
 /** Options of `Captioner.watch`. */
 export interface WatchOptions {
   /** How to fit a texture that is not square. */
-  fit?: PictureFit;
+  fit?: ImageFit;
   /** The step t, 1 … T, whose noise level the network assumes for the words; default 1, the lowest. */
   t?: number;
 }
@@ -23,7 +23,7 @@ export interface WatchOptions {
  * Made by `Captioner.watch`. Both tensors stay the same from update to update, so a page binds each `buffer` once. Each tensor is
  * written by one dispatch, so a frame never sees a partial update.
  */
-export class PictureWatch {
+export class ImageWatch {
   /** Ids [1, S], row by row of the code grid. */
   readonly codes: Tensor<"u32">;
   /** `[L, S]`: the cross-attention of each position of the caption, mean over heads and blocks; see `DenoiseStep.attention`. */

@@ -56,7 +56,7 @@ export async function encodeWithClip(options: EncodeClipOptions): Promise<void> 
   const width = clip.shape.features;
   const part = (values: Float32Array, i: number) => values.subarray(i * width, (i + 1) * width);
   const ids = given.map((text) => Array.from(clip.idsOf(text)));
-  const [ofPictures, ofTexts] = [await clip.encodePictures(pixels), await clip.encodeTexts(ids)];
+  const [ofPictures, ofTexts] = [await clip.encodeImages(pixels), await clip.encodeTexts(ids)];
   const shownPictures = pictures.map((name, i): Encoded => ({ name, features: part(ofPictures, i) }));
   const shownTexts = given.map(
     (text, i): Encoded => ({

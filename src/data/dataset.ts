@@ -19,7 +19,7 @@ export interface CaptionedImage {
 }
 
 /** Pictures of one size by number: 8 bits per channel, rows from the top. They may lie on disk or not be decoded yet. */
-export interface Pictures {
+export interface Images {
   readonly count: number;
   /**
    * Writes some pictures, [size, size, 3] each, into `target` one after the other. Throws a `UserError` for one that cannot be
@@ -35,7 +35,7 @@ export interface Pictures {
 }
 
 /** Pictures in memory, one after the other. */
-export class MemoryPictures implements Pictures {
+export class MemoryImages implements Images {
   readonly bytes: Uint8Array;
   readonly count: number;
   readonly #each: number;
@@ -62,7 +62,7 @@ export class MemoryPictures implements Pictures {
 }
 
 /** Some of `pictures`: picture i is number `numbers[i]` there. */
-export function selectPictures(pictures: Pictures, numbers: readonly number[]): Pictures {
+export function selectImages(pictures: Images, numbers: readonly number[]): Images {
   return {
     count: numbers.length,
     read: (wanted, target) =>
@@ -81,7 +81,7 @@ export interface Dataset {
   readonly name: string;
   /** Side length of every picture, in pixels. */
   readonly size: number;
-  readonly images: Pictures;
+  readonly images: Images;
   /** Record i describes picture `image` of `images`. */
   readonly records: readonly CaptionedImage[];
   /** Split name → record numbers in ascending order. */
@@ -102,7 +102,7 @@ export function splitsOf(records: readonly { split: string }[]): Record<string, 
 }
 
 /** The bytes of some pictures, [n, size, size, 3]. */
-export async function readPictures(dataset: Dataset, images: ArrayLike<number>): Promise<Uint8Array> {
+export async function readImages(dataset: Dataset, images: ArrayLike<number>): Promise<Uint8Array> {
   const bytes = new Uint8Array(images.length * dataset.size ** 2 * 3);
   await dataset.images.read(images, bytes);
   return bytes;

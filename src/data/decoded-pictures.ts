@@ -18,7 +18,7 @@ import { UserError } from "../platform/errors.js";
 import { parseJson } from "../platform/json.js";
 import type { PictureBox } from "../platform/picture-box.js";
 import type { Files, Platform } from "../platform/platform.js";
-import type { Pictures } from "./dataset.js";
+import type { Images } from "./dataset.js";
 
 /** The source of a picture. */
 export interface PictureOrigin {
@@ -83,7 +83,7 @@ interface Place {
   verified: boolean;
 }
 
-export class DecodedPictures implements Pictures {
+export class DecodedPictures implements Images {
   readonly count: number;
   readonly #origins: readonly PictureOrigin[];
   readonly #options: DecodedPicturesOptions;

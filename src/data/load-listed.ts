@@ -9,7 +9,7 @@ import {
   type CaptionedImage,
   type Dataset,
   recordsInSplits,
-  selectPictures,
+  selectImages,
   splitsOf,
   withSubset,
 } from "./dataset.js";
@@ -102,7 +102,7 @@ export async function loadListed(
         return { id, image, captions, keywordCaptions: [], split: splits[image]!, attributes: found };
       });
       const all = kept.map((picture) => numbers.get(picture)!);
-      const of = { name: folder, size, images: selectPictures(pictures, all), records };
+      const of = { name: folder, size, images: selectImages(pictures, all), records };
       dataset = withSubset({ ...of, splits: splitsOf(records) }, subset);
     } catch (error) {
       if (problems.length === 0 || skipBad) throw error;

@@ -7,8 +7,8 @@ import {
   type CaptionedImage,
   type Dataset,
   imagesOf,
-  MemoryPictures,
-  readPictures,
+  MemoryImages,
+  readImages,
   recordsInSplits,
   splitsOf,
 } from "./dataset.js";
@@ -27,7 +27,7 @@ export async function writeDataset(
   dataset: Dataset,
 ): Promise<void> {
   const kept = recordsInSplits(dataset);
-  const images = await readPictures(dataset, imagesOf(dataset, kept));
+  const images = await readImages(dataset, imagesOf(dataset, kept));
   const records = kept.map((number, image) => ({ ...dataset.records[number]!, image }));
   const { name, size } = dataset;
   const index = { format: FORMAT, name, size, sha256: await hash("sha-256", images), records };
@@ -51,5 +51,5 @@ export async function readDataset(
   if (images.length !== records.length * size ** 2 * 3 || (await hash("sha-256", images)) !== sha256)
     throw new UserError(`${folder}/${IMAGES} is damaged: it is not what ${INDEX} describes`);
   const list = records as unknown as readonly CaptionedImage[];
-  return { name, size, images: new MemoryPictures(images, size), records: list, splits: splitsOf(list) };
+  return { name, size, images: new MemoryImages(images, size), records: list, splits: splitsOf(list) };
 }

@@ -11,7 +11,8 @@ export type { CapturedMemory } from "./gpu/capture-memory.js";
 export * from "./gpu/errors.js";
 export { type CapturedWork, type Counters, Gpu, type GpuEvents, type GpuOptions } from "./gpu/gpu.js";
 export type { DType, Float, Kernel } from "./gpu/kernel.js";
-export type { MemoryStatistics } from "./gpu/pool.js";
+export type { Bindable, BindingsOf, ParamsOf, RunOptions } from "./gpu/kernel-arguments.js";
+export type { MemoryStatistics, PoolOptions } from "./gpu/pool.js";
 export type { DispatchTime, KernelTime } from "./gpu/profiler.js";
 export {
   adapterKey,
@@ -28,10 +29,10 @@ export { Linear } from "./nn/linear.js";
 export { Module, type Parameter } from "./nn/module.js";
 export { PackedParameters } from "./nn/parameters.js";
 export * from "./ops/index.js";
-export { AdamW, type AdamWOptions, type Pack } from "./optim/adamw.js";
+export { AdamW, type AdamWOptions, type AdamWSchedule, type Pack } from "./optim/adamw.js";
 export { type LearningRateSchedule, learningRateAt } from "./optim/learning-rate.js";
 export { backward, backwardFrom, checkpoint, zeroGrad } from "./tensor/autograd.js";
 export * from "./tensor/errors.js";
-export { noGrad, record } from "./tensor/tape.js";
+export { type BackwardFunction, noGrad, record, type Save } from "./tensor/tape.js";
 export { empty, fromArray, fromBuffer, Tensor, zeros } from "./tensor/tensor.js";
 export { loadWeights, readWeights } from "./weights/weights.js";

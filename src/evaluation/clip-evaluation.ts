@@ -1,6 +1,6 @@
 /** CLIPScore and RefCLIPScore of the captions of an evaluation, with intervals over the pictures. */
 
-import { type Dataset, readPictures } from "../data/dataset.js";
+import { type Dataset, readImages } from "../data/dataset.js";
 import {
   bootstrap,
   difference,
@@ -107,7 +107,7 @@ async function pictureFeatures(
       if (kept) features.set(number, kept);
       else batch.push({ number, name, pixels });
     }
-    const rows = await clip.encodePictures(batch.map(({ pixels }) => pixels));
+    const rows = await clip.encodeImages(batch.map(({ pixels }) => pixels));
     for (const [i, { number, name }] of batch.entries()) {
       const row = rows.slice(i * width, (i + 1) * width);
       store.set(name, row);
@@ -132,7 +132,7 @@ async function pixelsOf(
       if (!(error instanceof UserError)) throw error;
     }
   }
-  return { width: dataset.size, height: dataset.size, data: await readPictures(dataset, [number]) };
+  return { width: dataset.size, height: dataset.size, data: await readImages(dataset, [number]) };
 }
 
 function scoreSplit(

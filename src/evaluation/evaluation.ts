@@ -7,7 +7,7 @@
 import { imagesPerBatch } from "../captioner/batch.js";
 import type { Captioner } from "../captioner/captioner.js";
 import { shuffled } from "../data/batches.js";
-import { type Dataset, imagesOf, readPictures } from "../data/dataset.js";
+import { type Dataset, imagesOf, readImages } from "../data/dataset.js";
 import { type GuidanceMethod, guidanceMethods } from "../diffusion/guidance.js";
 import {
   bootstrap,
@@ -159,7 +159,7 @@ export function recordsOf(dataset: Dataset, split: string, limit: number): numbe
  * The codes [n · S] of some pictures, with one batch in memory at a time. `onPictures` receives the bytes of each batch, which
  * starts at picture `first`.
  */
-export async function encodePictures(
+export async function encodeImages(
   captioner: Captioner,
   dataset: Dataset,
   images: readonly number[],
@@ -170,7 +170,7 @@ export async function encodePictures(
 ): Promise<Uint32Array> {
   const codes = new Uint32Array(images.length * captioner.positions);
   for (let first = 0; first < images.length; first += imagesPerBatch) {
-    const bytes = await readPictures(dataset, images.slice(first, first + imagesPerBatch));
+    const bytes = await readImages(dataset, images.slice(first, first + imagesPerBatch));
     options.onPictures?.(bytes, first);
     codes.set(await captioner.encodeAll(bytes), first * captioner.positions);
     options.onProgress?.(Math.min(images.length, first + imagesPerBatch), images.length);
@@ -233,7 +233,7 @@ export async function evaluate(
   const each = dataset.size ** 2 * 3;
   const width = (dataset.size / factor) ** 2 * 3;
   const small = new Float32Array(baselines ? needed.length * width : 0);
-  const codes = await encodePictures(captioner, dataset, imagesOf(dataset, needed), {
+  const codes = await encodeImages(captioner, dataset, imagesOf(dataset, needed), {
     onProgress: (count) => onProgress?.(count, total),
     onPictures(bytes, first) {
       for (let i = 0; baselines && i < bytes.length / each; i++) {

@@ -3,7 +3,7 @@
 import type { Captioner } from "../captioner/captioner.js";
 import { type Dataset, imagesOf } from "../data/dataset.js";
 import { UserError } from "../platform/errors.js";
-import { encodePictures, recordsOf } from "./evaluation.js";
+import { encodeImages, recordsOf } from "./evaluation.js";
 
 /** Steps t per caption for which the commands and the training monitor evaluate the network: a tenth of the paper's T = 100. */
 export const boundSteps = 10;
@@ -114,7 +114,7 @@ export async function splitBounds(
   let done = 0;
   for (const { split, records } of chosen) {
     const before = done;
-    const codes = await encodePictures(captioner, dataset, imagesOf(dataset, records), {
+    const codes = await encodeImages(captioner, dataset, imagesOf(dataset, records), {
       onProgress: () => onProgress?.(before, all),
     });
     const onBatch = (captions: number) => onProgress?.(before + captions, all);

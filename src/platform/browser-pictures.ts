@@ -6,7 +6,7 @@ import { withoutAsides } from "./plain-picture.js";
 import type { DecodeOptions } from "./platform.js";
 
 /** A decoded picture with its orientation applied. `close` frees it. */
-export interface DrawablePicture {
+export interface DrawableImage {
   readonly source: ImageBitmap | HTMLImageElement;
   readonly width: number;
   readonly height: number;
@@ -15,10 +15,7 @@ export interface DrawablePicture {
 }
 
 /** Decodes a file. Throws a `UserError`, one clause, if it is not a picture or too large. */
-export async function drawablePicture(
-  bytes: Uint8Array,
-  { svg }: DecodeOptions = {},
-): Promise<DrawablePicture> {
+export async function drawableImage(bytes: Uint8Array, { svg }: DecodeOptions = {}): Promise<DrawableImage> {
   const header = readPictureHeader(bytes, svg !== undefined);
   try {
     return await (header.format === "svg" ? drawing(bytes) : photograph(bytes, header));
@@ -28,7 +25,7 @@ export async function drawablePicture(
   }
 }
 
-async function photograph(bytes: Uint8Array, header: PictureHeader): Promise<DrawablePicture> {
+async function photograph(bytes: Uint8Array, header: PictureHeader): Promise<DrawableImage> {
   const plain = withoutAsides(header.format, bytes);
   const stored = await createImageBitmap(new Blob([plain.slice()], { type: `image/${header.format}` }));
   const source = header.orientation === 1 ? stored : upright(stored, header.orientation);
@@ -59,7 +56,7 @@ function upright(stored: ImageBitmap, orientation: number): ImageBitmap {
 }
 
 /** Browsers draw SVG only through an element, which workers lack. They rasterise at the size drawn, so it is crisp at any scale. */
-async function drawing(bytes: Uint8Array): Promise<DrawablePicture> {
+async function drawing(bytes: Uint8Array): Promise<DrawableImage> {
   if (typeof Image === "undefined") throw new UserError("SVG can be drawn by a page, but not by its workers");
   const address = URL.createObjectURL(new Blob([bytes.slice()], { type: "image/svg+xml" }));
   try {

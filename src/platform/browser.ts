@@ -1,5 +1,5 @@
 /** The browser platform: fetches files and decodes pictures with the browser's decoders. Cannot write. */
-import { canvasContext, drawablePicture } from "./browser-pictures.js";
+import { canvasContext, drawableImage } from "./browser-pictures.js";
 import { fetchBytes } from "./download.js";
 import { UserError } from "./errors.js";
 import type { DecodeOptions, Files, ImageCodec, Platform, RgbImage } from "./platform.js";
@@ -37,7 +37,7 @@ async function decode(
   fit: "contain" | "cover",
   options?: DecodeOptions,
 ): Promise<RgbImage> {
-  const picture = await drawablePicture(bytes, options);
+  const picture = await drawableImage(bytes, options);
   const scale = (fit === "contain" ? Math.min : Math.max)(size / picture.width, size / picture.height);
   const [width, height] = [picture.width * scale, picture.height * scale];
   const { context } = canvas(size, size);

@@ -1,7 +1,7 @@
 /** The held-out pictures that a run measures and shows during training. */
 
 import type { Config } from "../config/config.js";
-import { type Dataset, imagesOf, readPictures, recordsInSplits } from "../data/dataset.js";
+import { type Dataset, imagesOf, readImages, recordsInSplits } from "../data/dataset.js";
 import { recordsOf, testSplits } from "../evaluation/evaluation.js";
 import { UserError } from "../platform/errors.js";
 import type { RgbImage } from "../platform/platform.js";
@@ -48,7 +48,7 @@ export function heldOutImages(
   { dataset, heldOut }: StageContext,
   count = heldOut.length,
 ): Promise<Uint8Array> {
-  return readPictures(dataset, imagesOf(dataset, heldOut.slice(0, count)));
+  return readImages(dataset, imagesOf(dataset, heldOut.slice(0, count)));
 }
 
 /** Held-out pictures above their reconstructions. */

@@ -1,7 +1,7 @@
 /** What the captioner takes from a browser alone, for a page: pictures that only a browser has, and Cache Storage. */
 
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
-import { Captioner, opfsFiles, type PictureOrFile, type PictureSource, UserError } from "../../dist/index.js";
+import { Captioner, type ImageOrFile, type ImageSource, opfsFiles, UserError } from "../../dist/index.js";
 import { saveTrained } from "../../dist/training.js";
 import { type Check, randomArray, test } from "../harness.js";
 
@@ -87,7 +87,7 @@ test("a captioner is kept in the origin's own file system", async (t, gpu) => {
 
 test("a File is a picture, and odd pictures are told in our own words", async (t, gpu) => {
   const captioner = await Captioner.load(address, { gpu, cache: false });
-  const codes = async (source: PictureOrFile) => {
+  const codes = async (source: ImageOrFile) => {
     const tensor = await captioner.codes(source);
     const ids = [...(await tensor.read())];
     tensor.dispose();
@@ -136,7 +136,7 @@ test("a File is a picture, and odd pictures are told in our own words", async (t
     ["null", null, /null is not a picture/],
     ["a name", "face.png", /face\.png is not a picture/],
   ] as const) {
-    const error = await codes(source as unknown as PictureOrFile).then(
+    const error = await codes(source as unknown as ImageOrFile).then(
       () => "nothing was thrown",
       (thrown: unknown) => thrown,
     );
@@ -193,7 +193,7 @@ async function playing(canvas: OffscreenCanvas): Promise<HTMLVideoElement> {
   return video;
 }
 
-async function codesOf(captioner: Captioner, source: PictureSource): Promise<number[]> {
+async function codesOf(captioner: Captioner, source: ImageSource): Promise<number[]> {
   const codes = await captioner.codes(source);
   const result = [...(await codes.read())];
   codes.dispose();

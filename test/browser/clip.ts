@@ -1,6 +1,6 @@
 /** CLIP in a page: weights by address, pictures as only a browser has them. */
 
-import { Clip, type ClipPicture, clipScore } from "../../dist/clip.js";
+import { Clip, type ClipImage, clipScore } from "../../dist/clip.js";
 import { test } from "../harness.js";
 
 const tokens = [
@@ -22,7 +22,7 @@ test("similarity of a picture with texts", async (t, gpu) => {
   const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
   const context = canvas.getContext("2d")!;
   context.drawImage(bitmap, 0, 0);
-  const pictures: Record<string, ClipPicture> = {
+  const pictures: Record<string, ClipImage> = {
     file: blob,
     bitmap,
     canvas,
@@ -34,7 +34,7 @@ test("similarity of a picture with texts", async (t, gpu) => {
     t.ok(Math.abs(probabilities[0]! + probabilities[1]! - 1) < 1e-6, `${name}: probabilities`);
   }
   const texts = await clip.encodeTexts(["a red circle", "a photo"]);
-  const image = await clip.encodePictures([blob]);
+  const image = await clip.encodeImages([blob]);
   t.ok(Number.isFinite(clipScore(image, texts.subarray(0, 32))), "texts by the vocabulary of the folder");
   await t.throwsMessage(
     () => clip.similarity(new Blob(["no picture"]), tokens),

@@ -5,7 +5,7 @@
 import tap from "tap";
 import { loadDataset } from "../../dist/cli/load-dataset.js";
 import { resolveConfig } from "../../dist/config/resolve.js";
-import { readPictures } from "../../dist/data/dataset.js";
+import { readImages } from "../../dist/data/dataset.js";
 import { nodePlatform } from "../../dist/platform/node.js";
 import { bundle } from "./bundle.js";
 import { sharedBrowser } from "./chromium.js";
@@ -26,7 +26,7 @@ tap.test("the first 20 losses of the quick training run, of both stages", async 
     files: new Map([
       ...(await bundle(["browser/numbers-page.js"])),
       ["/dataset.json", JSON.stringify(rest)],
-      ["/images.u8", await readPictures(dataset, [...Array(images.count).keys()])],
+      ["/images.u8", await readImages(dataset, [...Array(images.count).keys()])],
       ["/codes.u32", new Uint8Array(inNode.codes.buffer)],
     ]),
   });

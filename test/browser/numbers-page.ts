@@ -1,6 +1,6 @@
 /** A page that computes `numbers.ts` when asked; its data come from the server. */
 import { sharedGpu } from "#test-host";
-import { type Dataset, MemoryPictures } from "../../dist/data/dataset.js";
+import { type Dataset, MemoryImages } from "../../dist/data/dataset.js";
 import { browserPlatform } from "../../dist/platform/browser.js";
 import { type FirstLosses, firstLosses, forwardResults, type Numbers, randomBits } from "./numbers.js";
 
@@ -23,7 +23,7 @@ const numbers: PageNumbers = {
   async firstLosses(steps) {
     const dataset = JSON.parse(await files.readText("/dataset.json")) as Dataset;
     const codes = new Uint32Array((await files.read("/codes.u32")).buffer);
-    const images = new MemoryPictures(await files.read("/images.u8"), dataset.size);
+    const images = new MemoryImages(await files.read("/images.u8"), dataset.size);
     const data = { dataset: { ...dataset, images }, codes };
     const { vqvae, decoder } = await firstLosses(await sharedGpu(), browserPlatform, data, steps);
     return { vqvae, decoder };

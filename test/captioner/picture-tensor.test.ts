@@ -1,8 +1,4 @@
-import {
-  type PictureFit,
-  pictureFromPixels,
-  pictureFromTexture,
-} from "../../dist/captioner/picture-tensor.js";
+import { type ImageFit, imageFromPixels, imageFromTexture } from "../../dist/captioner/picture-tensor.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { Gpu as Engine } from "../../dist/engine/gpu/gpu.js";
 import * as kernels from "../../dist/engine/gpu/kernels.generated.js";
@@ -65,15 +61,15 @@ const cases: [width: number, height: number, size: number][] = [
 ];
 
 for (const [width, height, size] of cases) {
-  for (const fit of ["contain", "cover"] as PictureFit[]) {
+  for (const fit of ["contain", "cover"] as ImageFit[]) {
     test(`a picture of ${width}×${height} → ${size}, ${fit}`, async (t, gpu) => {
       const picture = noise(width, height);
       const expected = scalePicture(picture, size, fit);
       const pixels = fromArray(gpu, words(picture.data), [height, width], "u32");
-      await check(t, pictureFromPixels(pixels, size, fit), expected, "from pixels");
+      await check(t, imageFromPixels(pixels, size, fit), expected, "from pixels");
       pixels.dispose();
       const source = texture(gpu, picture, "rgba8unorm");
-      await check(t, pictureFromTexture(gpu, source, size, fit), expected, "from a texture");
+      await check(t, imageFromTexture(gpu, source, size, fit), expected, "from a texture");
       source.destroy();
     });
   }
@@ -92,7 +88,7 @@ test("textures of other formats give the same bytes", async (t, gpu) => {
     ["bgra8unorm-srgb", swapped],
   ] as const) {
     const source = texture(gpu, { ...picture, data }, format);
-    await check(t, pictureFromTexture(gpu, source, 12), expected, format);
+    await check(t, imageFromTexture(gpu, source, 12), expected, format);
     source.destroy();
   }
 });
@@ -104,7 +100,7 @@ test("every number of lanes a pixel gives the same", async (t, gpu) => {
     const tuned = Engine.from(gpu.device);
     tuned.tuning.set(kernels.picture.fromPixels, { LANES });
     const pixels = fromArray(tuned, words(picture.data), [31, 50], "u32");
-    await check(t, pictureFromPixels(pixels, 9), expected, `${LANES} lanes`);
+    await check(t, imageFromPixels(pixels, 9), expected, `${LANES} lanes`);
     tuned.dispose();
   }
 });
@@ -112,7 +108,7 @@ test("every number of lanes a pixel gives the same", async (t, gpu) => {
 test("a captured step reads the texture anew at every run", async (t, gpu) => {
   const [first, second] = [noise(20, 20, 2), noise(20, 20, 3)];
   const source = texture(gpu, first, "rgba8unorm");
-  const { work, result } = gpu.capture(() => pictureFromTexture(gpu, source, 10));
+  const { work, result } = gpu.capture(() => imageFromTexture(gpu, source, 10));
   const groups = gpu.counters.bindGroups;
   for (const picture of [first, second, first]) {
     gpu.device.queue.writeTexture(
@@ -131,7 +127,7 @@ test("a captured step reads the texture anew at every run", async (t, gpu) => {
 
 test("what is no picture is said", async (t, gpu) => {
   const flat = fromArray(gpu, [1, 2, 3], [3], "u32");
-  await t.throwsMessage(() => pictureFromPixels(flat, 8), /\[3\] is not \[height, width\]/, "a rank");
+  await t.throwsMessage(() => imageFromPixels(flat, 8), /\[3\] is not \[height, width\]/, "a rank");
   flat.dispose();
   const sampled = gpu.device.createTexture({
     size: [4, 4],
@@ -139,6 +135,6 @@ test("what is no picture is said", async (t, gpu) => {
     sampleCount: 4,
     usage: GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.RENDER_ATTACHMENT,
   });
-  await t.throwsMessage(() => pictureFromTexture(gpu, sampled, 8), /with 4 samples a pixel/, "samples");
+  await t.throwsMessage(() => imageFromTexture(gpu, sampled, 8), /with 4 samples a pixel/, "samples");
   sampled.destroy();
 });

@@ -1,13 +1,7 @@
 import t from "tap";
 import { augment } from "../../dist/data/augment.js";
 import { Batches, shuffled } from "../../dist/data/batches.js";
-import {
-  type Dataset,
-  MemoryPictures,
-  readPictures,
-  selectPictures,
-  splitsOf,
-} from "../../dist/data/dataset.js";
+import { type Dataset, MemoryImages, readImages, selectImages, splitsOf } from "../../dist/data/dataset.js";
 import { random32, randomBelow } from "../../dist/metrics/random.js";
 
 function dataset(count: number): Dataset {
@@ -22,7 +16,7 @@ function dataset(count: number): Dataset {
   return {
     name: "toy",
     size: 1,
-    images: new MemoryPictures(new Uint8Array(3 * count), 1),
+    images: new MemoryImages(new Uint8Array(3 * count), 1),
     records,
     splits: splitsOf(records),
   };
@@ -103,13 +97,13 @@ t.test("unknown splits are named", async (t) => {
 });
 
 t.test("pictures are read by their numbers, in any order", async (t) => {
-  const images = new MemoryPictures(Uint8Array.of(0, 1, 2, 3, 4, 5, 6, 7, 8), 1);
+  const images = new MemoryImages(Uint8Array.of(0, 1, 2, 3, 4, 5, 6, 7, 8), 1);
   const toy = { ...dataset(3), images };
   t.equal(images.count, 3);
-  t.same([...(await readPictures(toy, [2, 0, 2]))], [6, 7, 8, 0, 1, 2, 6, 7, 8]);
-  const some = { ...toy, images: selectPictures(images, [2, 1]) };
+  t.same([...(await readImages(toy, [2, 0, 2]))], [6, 7, 8, 0, 1, 2, 6, 7, 8]);
+  const some = { ...toy, images: selectImages(images, [2, 1]) };
   t.equal(some.images.count, 2);
-  t.same([...(await readPictures(some, [1, 0]))], [3, 4, 5, 6, 7, 8]);
+  t.same([...(await readImages(some, [1, 0]))], [3, 4, 5, 6, 7, 8]);
 });
 
 t.test("augmentation", async (t) => {

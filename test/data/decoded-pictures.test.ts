@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import t, { type Test } from "tap";
-import { type Dataset, MemoryPictures, readPictures } from "../../dist/data/dataset.js";
+import { type Dataset, MemoryImages, readImages } from "../../dist/data/dataset.js";
 import { DecodedPictures, type PictureCache } from "../../dist/data/decoded-pictures.js";
 import { loadFolder } from "../../dist/data/folder.js";
 import type { FolderOptions } from "../../dist/data/load-listed.js";
@@ -293,7 +293,7 @@ t.test("batches are read ahead, each as it is", async (t) => {
 t.test("a shorter last batch has its own pictures alone", async (t) => {
   const dataset = {
     size: 1,
-    images: new MemoryPictures(
+    images: new MemoryImages(
       Uint8Array.from({ length: 21 }, (_, i) => i),
       1,
     ),
@@ -358,7 +358,7 @@ t.test("a subset decodes its own pictures only", async (t) => {
   );
   t.same(dataset.splits.train, whole.splits.train!.slice(0, 5));
   t.same(dataset.records, whole.records, "records and splits are those of the whole");
-  t.same([...(await readPictures(dataset, [11])).subarray(0, 3)], [11, 100, 200], "any other can be read");
+  t.same([...(await readImages(dataset, [11])).subarray(0, 3)], [11, 100, 200], "any other can be read");
 
   writeFileSync(join(path, "1.png"), "no picture");
   writeFileSync(join(path, "30.png"), "no picture");

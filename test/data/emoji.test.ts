@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync, truncateSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
-import { readPictures } from "../../dist/data/dataset.js";
+import { readImages } from "../../dist/data/dataset.js";
 import {
   buildEmojiIndex,
   emojiCounts,
@@ -177,7 +177,7 @@ t.test("pictures are rendered once, and a stale or torn cache is rendered again"
       rendered = total;
     };
     const dataset = await renderEmoji(nodePlatform, of, { cache, size: 16, onProgress });
-    const pixels = await readPictures(dataset, [...dataset.records.keys()]);
+    const pixels = await readImages(dataset, [...dataset.records.keys()]);
     await dataset.images.close();
     return { dataset, pixels };
   };

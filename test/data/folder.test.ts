@@ -5,7 +5,7 @@ import sharp from "sharp";
 import t, { type Test } from "tap";
 import { parseCaptions } from "../../dist/data/caption-rows.js";
 import { parseCsv } from "../../dist/data/csv.js";
-import { readPictures } from "../../dist/data/dataset.js";
+import { readImages } from "../../dist/data/dataset.js";
 import { loadFolder } from "../../dist/data/folder.js";
 import { nodePlatform } from "../../dist/platform/node.js";
 
@@ -111,7 +111,7 @@ t.test("a good folder: rows of one file merge, splits are stable", async (t) => 
   );
   t.same(dataset.splits, { train: [0], validation: [1], test: [2] }, "the only free picture validates");
   t.equal(dataset.images.count, 3);
-  t.same([...(await readPictures(dataset, [0])).subarray(0, 3)], [0, 100, 200], "the pixels of a.png");
+  t.same([...(await readImages(dataset, [0])).subarray(0, 3)], [0, 100, 200], "the pixels of a.png");
   t.equal(dataset.records[2]!.attributes.gender, "male");
 });
 

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { aroundBox } from "../../dist/data/cub.js";
-import { readPictures } from "../../dist/data/dataset.js";
+import { readImages } from "../../dist/data/dataset.js";
 import type { DataLayout } from "../../dist/data/layout.js";
 import { countsOf, countWarning, dataSource, layoutOf, loadLayout } from "../../dist/data/layouts.js";
 import { decodePart, nodePlatform } from "../../dist/platform/node.js";
@@ -77,7 +77,7 @@ t.test("CUB: pictures, ten captions, disjoint classes", async (t) => {
     "the counts are not those of CUB-200-2011: 8855 train pictures expected, 24 found; 2933 test pictures expected, 8 found",
   );
 
-  const pixels = await readPictures(dataset, [record(3).image]);
+  const pixels = await readImages(dataset, [record(3).image]);
   const middle = pixels.subarray((4 * 8 + 4) * 3, (4 * 8 + 4) * 3 + 3);
   t.ok(middle[0] === middle[1] && middle[1] === middle[2], "a grey picture has three equal channels");
   await dataset.images.close();
@@ -175,7 +175,7 @@ t.test("CUB: bounding boxes", async (t) => {
   const cut = await load(cub, folder, { size: 32, crop: true });
   const pixelsOf = async ({ dataset }: typeof cut) => {
     const record = dataset.records.find(({ id }) => id.endsWith(bird!.name))!;
-    return readPictures(dataset, [record.image]);
+    return readImages(dataset, [record.image]);
   };
   const jpeg = readFileSync(join(folder, "CUB_200_2011/images", bird!.species, `${bird!.name}.jpg`));
   t.same(await pixelsOf(cut), await decodePart(jpeg, 32, "contain", aroundBox(bird!.box)));

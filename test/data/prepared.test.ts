@@ -1,6 +1,6 @@
 /** A data set packed for a page comes back as it was. */
 import t from "tap";
-import { type Dataset, MemoryPictures, readPictures } from "../../dist/data/dataset.js";
+import { type Dataset, MemoryImages, readImages } from "../../dist/data/dataset.js";
 import { readDataset, writeDataset } from "../../dist/data/prepared.js";
 import { nodePlatform } from "../../dist/platform/node.js";
 import { MemoryFiles } from "../io/memory-files.js";
@@ -15,7 +15,7 @@ function dataset(): Dataset {
   return {
     name: "four",
     size,
-    images: new MemoryPictures(
+    images: new MemoryImages(
       Uint8Array.from({ length: 4 * bytes }, (_, i) => (i * 7) % 256),
       size,
     ),
@@ -43,8 +43,8 @@ t.test("what is in a split comes back, with its pixels", async (t) => {
     const [old, now] = [before.records[kept]!, after.records[number]!];
     t.same({ ...now, image: 0 }, { ...old, image: 0 });
     t.same(
-      await readPictures(after, [now.image]),
-      await readPictures(before, [old.image]),
+      await readImages(after, [now.image]),
+      await readImages(before, [old.image]),
       `the pixels of ${old.id}`,
     );
   }

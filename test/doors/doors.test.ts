@@ -7,8 +7,8 @@ import {
   captionDecoders,
   type Dataset,
   imageTokenizers,
-  MemoryPictures,
-  readPictures,
+  MemoryImages,
+  readImages,
   resolveConfig,
   splitsOf,
   tokenizers,
@@ -52,7 +52,7 @@ function dataset(): Dataset {
   return {
     name: "letters",
     size,
-    images: new MemoryPictures(images, size),
+    images: new MemoryImages(images, size),
     records,
     splits: splitsOf(records),
   };
@@ -123,7 +123,7 @@ test("a tokenizer, an image tokenizer and a decoder from outside learn, are save
   );
 
   const loaded = await Captioner.fromFolder(gpu, files, "run/weights");
-  const pixels = await readPictures(
+  const pixels = await readImages(
     data,
     captions.map((_, i) => i),
   );

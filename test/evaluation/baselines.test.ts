@@ -2,7 +2,7 @@
 
 import t from "tap";
 import type { Captioner } from "../../dist/captioner/captioner.js";
-import { type CaptionedImage, type Dataset, MemoryPictures, splitsOf } from "../../dist/data/dataset.js";
+import { type CaptionedImage, type Dataset, MemoryImages, splitsOf } from "../../dist/data/dataset.js";
 import { evaluate, scoresTable } from "../../dist/evaluation/evaluation.js";
 import { attributesOf } from "../../dist/text/attributes.js";
 import { cellOf } from "../scores-table.js";
@@ -34,7 +34,7 @@ function dataset(pictures: readonly Picture[]): Dataset {
   return {
     name: "greys",
     size,
-    images: new MemoryPictures(images, size),
+    images: new MemoryImages(images, size),
     records,
     splits: splitsOf(records),
   };

@@ -3,7 +3,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import t from "tap";
-import { type Dataset, MemoryPictures } from "../../dist/data/dataset.js";
+import { type Dataset, MemoryImages } from "../../dist/data/dataset.js";
 import { clipEvaluation, clipTable } from "../../dist/evaluation/clip-evaluation.js";
 import type { Evaluation } from "../../dist/evaluation/evaluation.js";
 import { FeatureStore } from "../../dist/evaluation/feature-store.js";
@@ -27,7 +27,7 @@ function toy() {
   const asked = { pictures: [] as number[][], texts: [] as string[] };
   const clip = {
     shape: { features: width },
-    async encodePictures(pictures: ClipPixels[]) {
+    async encodeImages(pictures: ClipPixels[]) {
       asked.pictures.push(...pictures.map((picture) => [picture.width, picture.height]));
       return Float32Array.from(pictures.flatMap(ofPixels));
     },
@@ -43,7 +43,7 @@ const bytes = Uint8Array.from({ length: 4 * size * size * 3 }, (_, i) => (i * 67
 const dataset: Dataset = {
   name: "toy",
   size,
-  images: new MemoryPictures(bytes, size),
+  images: new MemoryImages(bytes, size),
   records: [],
   splits: {},
 };
@@ -140,7 +140,7 @@ t.test("features are kept on disk and used again; a damaged file is as none", as
 
 t.test("files are decoded at their full size; what cannot be is taken as the data set has it", async (t) => {
   const { clip, asked } = toy();
-  const images = Object.assign(new MemoryPictures(bytes, size), {
+  const images = Object.assign(new MemoryImages(bytes, size), {
     content: (number: number) => `content${number}`,
     file: async (number: number) => Uint8Array.of(number),
   });

@@ -2,7 +2,7 @@ import t from "tap";
 import type { Captioner } from "../../dist/captioner/captioner.js";
 import type { BatchOptions } from "../../dist/captioner/options.js";
 import type { CaptionedImage, Dataset } from "../../dist/data/dataset.js";
-import { MemoryPictures, splitsOf } from "../../dist/data/dataset.js";
+import { MemoryImages, splitsOf } from "../../dist/data/dataset.js";
 import {
   differencesTable,
   evaluate,
@@ -52,7 +52,7 @@ function dataset(): Dataset {
   return {
     name: "greys",
     size,
-    images: new MemoryPictures(images, size),
+    images: new MemoryImages(images, size),
     records,
     splits: splitsOf(records),
   };

@@ -1,5 +1,5 @@
 import type { Captioner } from "../../dist/captioner/captioner.js";
-import { type CaptionedImage, type Dataset, MemoryPictures, splitsOf } from "../../dist/data/dataset.js";
+import { type CaptionedImage, type Dataset, MemoryImages, splitsOf } from "../../dist/data/dataset.js";
 import { boundTable, heldOutBound, splitBounds } from "../../dist/evaluation/held-out-bound.js";
 import { captionBounds } from "../../dist/models/mc-diffusion/bound.js";
 import { attributesOf } from "../../dist/text/attributes.js";
@@ -23,7 +23,7 @@ function dataset(): Dataset {
   return {
     name: "five",
     size: 16,
-    images: new MemoryPictures(pictures(5), 16),
+    images: new MemoryImages(pictures(5), 16),
     records,
     splits: splitsOf(records),
   };

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import "../../dist/samplers.js";
 import { loadDataset } from "../../dist/cli/load-dataset.js";
-import { readPictures } from "../../dist/data/dataset.js";
+import { readImages } from "../../dist/data/dataset.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
 import { nodePlatform } from "../../dist/platform/node.js";
@@ -109,7 +109,7 @@ const probes = {
       "sampling.topR=0.9",
       ...set,
     );
-    const images = await readPictures(dataset, [...dataset.records.keys()]);
+    const images = await readImages(dataset, [...dataset.records.keys()]);
     const captions = await context.captioner.captionAll(images);
     context.dispose();
     return JSON.stringify(captions);

@@ -2,7 +2,7 @@
 
 import { platform as hostPlatform } from "#test-host";
 import { Captioner } from "../../dist/captioner/captioner.js";
-import { type CaptionedImage, type Dataset, MemoryPictures, splitsOf } from "../../dist/data/dataset.js";
+import { type CaptionedImage, type Dataset, MemoryImages, splitsOf } from "../../dist/data/dataset.js";
 import { evaluate } from "../../dist/evaluation/evaluation.js";
 import { splitBounds } from "../../dist/evaluation/held-out-bound.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
@@ -50,7 +50,7 @@ function watched(): { dataset: Dataset; read: Map<string, Set<string>> } {
         },
       }),
   );
-  const data = new MemoryPictures(pictures(of.length), size);
+  const data = new MemoryImages(pictures(of.length), size);
   const images = new Proxy(data, {
     get(target, name) {
       if (name === "read")

@@ -4,7 +4,7 @@ import { platform } from "#test-host";
 import "../../dist/baselines.js";
 import { Captioner } from "../../dist/captioner/captioner.js";
 import { type CaptionedImage, splitsOf } from "../../dist/data/dataset.js";
-import { MemoryPictures } from "../../dist/index.js";
+import { MemoryImages } from "../../dist/index.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
 import { WordTokenizer } from "../../dist/text/words.js";
 import { initialWeightsOf, keepInitialWeights, takeWeights } from "../../dist/training/initial-weights.js";
@@ -108,7 +108,7 @@ test("a run trains the decoder alone on the image tokenizer that it began with",
     return { id: caption, image, captions: [caption], split, attributes, keywordCaptions: [] };
   });
   const dataset = {
-    ...{ name: "four", size: 16, images: new MemoryPictures(pictures(4), 16), records },
+    ...{ name: "four", size: 16, images: new MemoryImages(pictures(4), 16), records },
     splits: splitsOf(records),
   };
   const captioner = build(gpu, ...set, ...quiet);

@@ -2,7 +2,7 @@
 
 import type { Config } from "../../dist/config/config.js";
 import { resolveConfig } from "../../dist/config/resolve.js";
-import { readPictures } from "../../dist/data/dataset.js";
+import { readImages } from "../../dist/data/dataset.js";
 import { test } from "../harness.js";
 import { effects, elsewhere, testEffects } from "./effects.js";
 import { decoderTraining, tinyConfig, vqvaeTraining } from "./setup.js";
@@ -20,7 +20,7 @@ testEffects("data", "dataWithBadRow", "unsplit", "vqvae", "captions", "log");
 
 test("options of a call are the configuration's, and win over it", async (t, gpu) => {
   const dataset = toyDataset(24);
-  const images = await readPictures(dataset, [...dataset.records.keys()]);
+  const images = await readImages(dataset, [...dataset.records.keys()]);
   const base = ["sampling.guidance=mcs", "sampling.scale=3", "sampling.maskRate=0.5", "sampling.topR=0.9"];
   const plain = await toyContext(gpu, dataset, ...base);
   const without = JSON.stringify(await plain.captioner.captionAll(images));

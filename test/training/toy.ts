@@ -3,7 +3,7 @@
 import { platform } from "#test-host";
 import { Captioner } from "../../dist/captioner/captioner.js";
 import type { Config } from "../../dist/config/config.js";
-import { type CaptionedImage, type Dataset, MemoryPictures, splitsOf } from "../../dist/data/dataset.js";
+import { type CaptionedImage, type Dataset, MemoryImages, splitsOf } from "../../dist/data/dataset.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
 import { heldOutRecords } from "../../dist/training/held-out.js";
@@ -47,7 +47,7 @@ export function placeOf(word: string): { thing: number; number: number; position
  * Record i shows thing i, a square of its own colour in a frame that every shift blurs, with two captions. Half of the records are for training, the others for validation
  * and test, by turns, and pictures lie in another order than records: numbers of one kind are no numbers of another.
  */
-export function toyDataset(count: number): Dataset & { readonly images: MemoryPictures } {
+export function toyDataset(count: number): Dataset & { readonly images: MemoryImages } {
   const records: CaptionedImage[] = Array.from({ length: count }, (_, thing) => ({
     id: `thing ${thing}`,
     image: (thing + 3) % count,
@@ -68,7 +68,7 @@ export function toyDataset(count: number): Dataset & { readonly images: MemoryPi
   return {
     name: "toy",
     size: toySize,
-    images: new MemoryPictures(images, toySize),
+    images: new MemoryImages(images, toySize),
     records,
     splits: splitsOf(records),
   };

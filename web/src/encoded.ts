@@ -1,12 +1,12 @@
 /** A picture's codes and their reconstruction by the VQ-VAE. */
 
-import { type Captioner, fromArray, type RgbaPicture, type Tensor } from "../../dist/index.js";
+import { type Captioner, fromArray, type RgbaImage, type Tensor } from "../../dist/index.js";
 import type { Picture } from "./picture.js";
 
 export interface Encoded {
   /** The codes y, ids [S], row by row of the grid. */
   readonly ids: Uint32Array;
-  readonly reconstruction: RgbaPicture;
+  readonly reconstruction: RgbaImage;
 }
 
 export async function encode(captioner: Captioner, { pixels }: Picture): Promise<Encoded> {

@@ -1,6 +1,6 @@
 /** Pictures from users: files, pasted pictures, drawings. */
 
-import { type DrawablePicture, drawablePicture, UserError } from "../../dist/index.js";
+import { type DrawableImage, drawableImage, UserError } from "../../dist/index.js";
 
 export interface Picture {
   /** At most `longestSide` a side. Kept in the page's memory, as a canvas may be blank after the GPU process died. */
@@ -24,7 +24,7 @@ export async function readPicture(file: Blob, name: string): Promise<Picture> {
     throw new UserError(`Cannot read ${name}: it was moved or changed since it was picked.`);
   });
   try {
-    const picture = await drawablePicture(new Uint8Array(bytes));
+    const picture = await drawableImage(new Uint8Array(bytes));
     try {
       return drawn(picture, name);
     } finally {
@@ -45,7 +45,7 @@ export async function fetchPicture(address: string, name: string): Promise<Pictu
   return readPicture(await response.blob(), name);
 }
 
-function drawn({ source, width, height }: DrawablePicture, name: string): Picture {
+function drawn({ source, width, height }: DrawableImage, name: string): Picture {
   const scale = Math.min(1, longestSide / Math.max(width, height));
   const [columns, rows] = [Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale))];
   const context = new OffscreenCanvas(columns, rows).getContext("2d", { willReadFrequently: true })!;

@@ -11,7 +11,7 @@ import { UserError } from "../../platform/errors.js";
 import type { FolderFiles } from "../../platform/platform.js";
 import { type ClipDownload, downloadClip, readClip, type StoredClip } from "./files.js";
 import { ClipModel } from "./model.js";
-import { type ClipPicture, clipPixels } from "./picture.js";
+import { type ClipImage, clipPixels } from "./picture.js";
 import { clipCrop, clipNormalised } from "./preprocess.js";
 
 /** Pictures and texts of one batch on the GPU. */
@@ -117,10 +117,7 @@ export class Clip extends ClipModel {
   }
 
   /** Features of pictures, [n · features], not normalised. Throws the signal's reason when aborted. */
-  async encodePictures(
-    pictures: readonly ClipPicture[],
-    options: ClipEncodeOptions = {},
-  ): Promise<Float32Array> {
+  async encodeImages(pictures: readonly ClipImage[], options: ClipEncodeOptions = {}): Promise<Float32Array> {
     const { imageSize: size } = this.image;
     const each = size * size * 3;
     const order = pictures.map((_, i) => i);
@@ -157,8 +154,8 @@ export class Clip extends ClipModel {
   }
 
   /** How well each text describes the picture. */
-  async similarity(picture: ClipPicture, texts: readonly ClipText[]): Promise<ClipSimilarity> {
-    const image = await this.encodePictures([picture]);
+  async similarity(picture: ClipImage, texts: readonly ClipText[]): Promise<ClipSimilarity> {
+    const image = await this.encodeImages([picture]);
     const features = await this.encodeTexts(texts);
     const width = this.shape.features;
     const cosines = texts.map((_, i) => cosine(image, features.subarray(i * width, (i + 1) * width)));

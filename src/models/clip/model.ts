@@ -13,7 +13,7 @@ export class ClipModel extends Module {
   readonly shape: ClipShape;
   readonly image: ClipImageTower;
   readonly text: ClipTextTower;
-  /** [1]: the logarithm of the factor by which cosines become logits. */
+  /** The logarithm of the factor by which cosines become logits: one number. */
   readonly logitScale: Tensor;
 
   constructor(gpu: Gpu, shape: ClipShape) {

@@ -1,11 +1,11 @@
 /** The pictures that `Clip` takes: pixels anywhere, and in browsers files and everything that a canvas can draw. */
 
-import { canvasContext, drawablePicture } from "../../platform/browser-pictures.js";
+import { canvasContext, drawableImage } from "../../platform/browser-pictures.js";
 import { UserError } from "../../platform/errors.js";
 import type { ClipPixels } from "./preprocess.js";
 
 /** Pixels (`ImageData` too); in browsers also a file, a bitmap, a canvas, an `<img>`, a frame of a video. */
-export type ClipPicture = ClipPixels | Blob | ImageBitmapSource;
+export type ClipImage = ClipPixels | Blob | ImageBitmapSource;
 
 /** Whether the bytes are those of a PNG file with a palette. */
 export function hasPalette(bytes: Uint8Array): boolean {
@@ -14,7 +14,7 @@ export function hasPalette(bytes: Uint8Array): boolean {
 }
 
 /** The pixels of a picture. Throws a `UserError` if it cannot be read here. */
-export async function clipPixels(picture: ClipPicture): Promise<ClipPixels> {
+export async function clipPixels(picture: ClipImage): Promise<ClipPixels> {
   if (typeof picture !== "object" || picture === null)
     throw new UserError(
       `${picture} is not a picture: give its width, height and data, or in pages a file or a canvas`,
@@ -26,7 +26,7 @@ export async function clipPixels(picture: ClipPicture): Promise<ClipPixels> {
     );
   if (!(picture instanceof Blob)) return drawn(await createImageBitmap(picture as ImageBitmapSource));
   const bytes = new Uint8Array(await picture.arrayBuffer());
-  const { source } = await drawablePicture(bytes);
+  const { source } = await drawableImage(bytes);
   return { ...drawn(source as ImageBitmap), palette: hasPalette(bytes) };
 }
 

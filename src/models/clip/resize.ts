@@ -7,7 +7,7 @@
 export interface Pixels {
   readonly width: number;
   readonly height: number;
-  /** [height, width, channels]: grey, grey and alpha, RGB, or RGBA. */
+  /** Rows of pixels, [height, width, channels]; grey, grey and alpha, RGB, or RGBA. */
   readonly data: Uint8Array | Uint8ClampedArray;
 }
 

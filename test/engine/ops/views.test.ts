@@ -297,9 +297,9 @@ const cases: Case<keyof typeof ops>[] = [
     ],
   },
   {
-    names: ["pictureFromPixels"],
+    names: ["imageFromPixels"],
     inputs: [ids(2 ** 31, 5, 3)],
-    run: (_, pixels) => [ops.pictureFromPixels(integers(pixels!), 4)],
+    run: (_, pixels) => [ops.imageFromPixels(integers(pixels!), 4)],
   },
   {
     names: ["posteriorLogProbs", "posteriorDense"],
@@ -347,7 +347,7 @@ const without: (keyof typeof ops)[] = [
   "crossEntropyRows",
   "klRows",
   "matmulKernel",
-  "pictureFromTexture",
+  "imageFromTexture",
   "reportWidth",
   "sampleTimesteps",
 ];

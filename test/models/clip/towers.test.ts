@@ -69,7 +69,7 @@ for (const { file, config, activation, layout, half = false } of forms) {
     );
     const clip = clipOf(gpu, imported);
     const prefix = activation ? "gelu." : "";
-    const images = await clip.encodePictures(pictures);
+    const images = await clip.encodeImages(pictures);
     const texts = await clip.encodeTexts(sequences);
     const logits: number[] = [];
     for (const picture of pictures) logits.push(...(await clip.similarity(picture, sequences)).logits);
@@ -119,7 +119,7 @@ test("what follows the end token and what else is in a batch does not matter", a
   t.equal(together.length, 68 * width, "all texts");
   const batch = Array.from({ length: 35 }, (_, i) => pictures[i % 3]!);
   const done: number[] = [];
-  const features = await clip.encodePictures(batch, { onProgress: (count) => done.push(count) });
+  const features = await clip.encodeImages(batch, { onProgress: (count) => done.push(count) });
   t.same(done, [32, 35], "batches of 32");
   const last = features.subarray(34 * width);
   t.near(last, Array.from(reference("image_features")).slice(width, 2 * width), { abs: 5e-5 }, "picture 34");
@@ -186,11 +186,11 @@ test("texts that are none are refused", async (t, gpu) => {
   await refused(t, () => clip.encodeTexts(["a bird"]), /no vocabulary/);
   await refused(
     t,
-    () => clip.encodePictures([{ width: 3, height: 2, data: new Uint8Array(5) }]),
+    () => clip.encodeImages([{ width: 3, height: 2, data: new Uint8Array(5) }]),
     /3×2 needs 1 to 4 bytes for each pixel .*, not 5 in all/,
   );
   const signal = AbortSignal.abort(new Error("enough"));
-  await refused(t, () => clip.encodePictures(pictures, { signal }), /enough/);
+  await refused(t, () => clip.encodeImages(pictures, { signal }), /enough/);
   clip.dispose();
 });
 
