@@ -13,6 +13,8 @@ import { serve } from "./server.js";
 const NODE_ONLY: Readonly<Record<string, string>> = {
   "diffusion/head-loss-paper.test.js": "Dawn's null backend",
   "engine/gpu/kernel-lines.test.js": "the files of shaders/",
+  "models/clip/towers.test.js": "vectors on disk",
+  "models/vqgan/vqgan.test.js": "vectors on disk",
   "training/budget.test.js": "Dawn's null backend",
   "training/resume.test.js": "run folders on disk",
   "training/settings.test.js": "folders of pictures on disk",
