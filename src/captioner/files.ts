@@ -28,6 +28,7 @@ const readFormats: readonly unknown[] = ["mc-diffusion-captioner-1", format];
 const weightsFormat = "mc-diffusion-captioner-1";
 const configSections = ["data", "vqvae", "decoder", "sampling"] as const;
 
+/** The element type of the decoder's weights and values. */
 export type Precision = Config["decoder"]["precision"];
 
 /** The `LoadOptions` of the download. */

@@ -84,6 +84,7 @@ export const OF_FILES = {
   "decoder.tokenEmbedding": { value: "clip", file: "decoder.clipWeights", instead: "learned" },
 } as const;
 
+/** The name of a preset. */
 export type PresetName = keyof typeof PRESETS;
 /** The presets by name: sizes and settings of a whole run. */
 export const PRESET_NAMES = Object.keys(PRESETS) as PresetName[];

@@ -13,6 +13,7 @@ import { allKeys, type Config, chosenKinds, ownSections } from "./config.js";
 import { OF_FILES, PRESET_NAMES, PRESETS, type PresetName, SMALLER } from "./presets.js";
 import { accepts, allowed, type Key } from "./schema.js";
 
+/** The sources of a configuration; later ones take precedence. */
 export interface ConfigSources {
   /** A name of `PRESET_NAMES`; default `emoji`. */
   preset?: string;
@@ -161,9 +162,12 @@ function checked(
   const spec = keys.get(key);
   if (spec === undefined) throw new UserError(`${where}: ${unknownKey(keys, key)}`, exitCode);
   if (!accepts(spec, value)) {
-    const elsewhere = spec.kind === "name" && spec.registry.elsewhere?.[value as string];
-    if (elsewhere)
-      throw new UserError(`${where}: ${key} "${value}" is there after import "${elsewhere}"`, exitCode);
+    const elsewhere = spec.kind === "name" ? (spec.registry.elsewhere ?? {}) : {};
+    if (Object.hasOwn(elsewhere, value as string))
+      throw new UserError(
+        `${where}: ${key} "${value}" is there after import "${elsewhere[value as string]}"`,
+        exitCode,
+      );
     throw new UserError(
       `${where}: ${key} should be ${allowed(spec)}, not ${shown(JSON.stringify(value))}`,
       exitCode,

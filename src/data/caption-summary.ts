@@ -18,6 +18,7 @@ export interface SplitCaptions {
   readonly unknown: number;
 }
 
+/** Counts of a data set's captions, to print before training. */
 export interface CaptionSummary {
   readonly splits: readonly SplitCaptions[];
   /** What a caption's length counts: tokens where words have several. */

@@ -30,6 +30,7 @@ export interface EmojiIndex {
   readonly versions: readonly string[];
 }
 
+/** The part of the emoji data set to take. */
 export interface EmojiSelection {
   /** Number of training pictures to keep; every other split keeps the same share. All if absent. */
   readonly trainingPictures?: number;

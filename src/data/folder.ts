@@ -11,6 +11,7 @@ import { type FolderOptions, type FolderPlatform, loadListed } from "./load-list
 /** The caption files that a folder may have: one of them. */
 export const CAPTION_FILES = ["captions.jsonl", "captions.csv", "captions.txt"] as const;
 
+/** A data set read from a folder, and what was left out. */
 export interface FolderDataset {
   readonly dataset: Dataset;
   /** Rows and pictures left out by `skipBad`, one line each, in the order of the caption file. */

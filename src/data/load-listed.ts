@@ -26,6 +26,7 @@ export interface FolderPlatform extends Pick<Platform, "images" | "hash"> {
   readonly files: FolderFiles;
 }
 
+/** Options of `loadFolder`. */
 export interface FolderOptions {
   /** Side length to which pictures are scaled; 64 if absent. */
   readonly size?: number;

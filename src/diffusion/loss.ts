@@ -21,6 +21,7 @@ import { empty, type Tensor } from "../engine/tensor/tensor.js";
 import type { TransitionTable } from "./coefficients.js";
 import { checkSteps } from "./posterior.js";
 
+/** The clean and the noised tokens of a loss, their steps and the coefficients of the process. */
 export interface KlTargets {
   /** One per row: the clean tokens, 0 … M-1. */
   readonly x0: Tensor<"u32">;

@@ -35,12 +35,15 @@ export interface ClipSplitScores {
 
 /** Options of `clipEvaluation`. */
 export interface ClipEvaluationOptions {
+  /** Names pictures and texts in the store. */
   readonly hash: Platform["hash"];
   /** Decodes a picture file at its full size. Without it, or for a file that it refuses (a drawing), the data set's pixels are used. */
   readonly decode?: ((bytes: Uint8Array) => Promise<ClipPixels>) | undefined;
   /** Keeps the features of pictures and texts; default: none are kept. */
   readonly store?: FeatureStore | undefined;
+  /** Resamples of the pictures for the intervals. */
   readonly draws?: number | undefined;
+  /** Called with the pictures and texts done so far and their number. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 

@@ -35,6 +35,7 @@ export interface ComparedGuidance {
   readonly maskRate?: number;
 }
 
+/** A score of each metric. */
 export type Scores = Record<MetricName, Score>;
 
 /** Scores of one row of the table: a setting, or a baseline. */

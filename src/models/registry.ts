@@ -7,11 +7,14 @@ import { mcDiffusion } from "./mc-diffusion/kind.js";
 import { vqVae } from "./vqvae/kind.js";
 
 /** The image tokenizers that a configuration can choose: `imageTokenizer`. */
-export const imageTokenizers = new Registry<ImageTokenizerKind>("image tokenizer", [vqVae]);
+export const imageTokenizers = new Registry<ImageTokenizerKind>("image tokenizer", [vqVae], {
+  vqgan: "mc-diffusion/vqgan",
+});
 
 /** The caption decoders that a configuration can choose: `model`. */
 export const captionDecoders = new Registry<CaptionDecoderKind>("caption decoder", [mcDiffusion], {
   transformer: "mc-diffusion/baselines",
   lstm: "mc-diffusion/baselines",
   "attention-lstm": "mc-diffusion/baselines",
+  "bit-diffusion": "mc-diffusion/baselines",
 });

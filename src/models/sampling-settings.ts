@@ -40,6 +40,7 @@ export const samplingSettings = {
   ),
 } as const;
 
+/** The section `sampling` of a configuration. */
 export type SamplingConfig = ConfigOf<typeof samplingSettings>;
 
 /** Guidance options of a caller; omitted ones are taken from the model's configuration. */

@@ -3,6 +3,7 @@
 import { UserError } from "./errors.js";
 import { shown } from "./shown.js";
 
+/** A set of named entries that a configuration chooses from; programs add their own. */
 export class Registry<T extends { readonly name: string }> {
   /** The kind of entry, for messages: "image tokenizer". */
   readonly kind: string;
@@ -23,10 +24,12 @@ export class Registry<T extends { readonly name: string }> {
     this.entries.set(entry.name, entry);
   }
 
+  /** The names of the entries, in the order of their addition. */
   get names(): string[] {
     return [...this.entries.keys()];
   }
 
+  /** The entries, in the same order. */
   get all(): T[] {
     return [...this.entries.values()];
   }

@@ -13,6 +13,7 @@ export interface Series {
   y: readonly number[];
 }
 
+/** Titles and axes of a chart. */
 export interface ChartOptions {
   title: string;
   xLabel?: string;

@@ -117,6 +117,7 @@ export async function loadCheckpoint(files: Files, path: string): Promise<Checkp
   return { step: step as number, model: await read(MODEL), optimizer: await read(OPTIMIZER), state };
 }
 
+/** The checkpoint that can be read, and its folder; null if there is none. */
 export interface FoundCheckpoint {
   checkpoint: Checkpoint | null;
   path: string | null;

@@ -161,7 +161,7 @@ for (const name of names) {
     );
     t.same(
       imports.filter(
-        (specifier) => !/^(mc-diffusion(\/(engine|ops|nn|training|node))?|node:.*)$/.test(specifier),
+        (specifier) => !/^(mc-diffusion(\/(engine|ops|nn|training|metrics|node))?|node:.*)$/.test(specifier),
       ),
       [],
       "imports only doors of the package",

@@ -199,6 +199,9 @@ export const effects: Record<string, readonly [probe: ProbeName, value: string |
   "decoder.dropout": ["decoder", 0.5],
   "decoder.precision": ["decoder", "float16"],
   "decoder.conditionEmbedding": ["decoder", "codes"],
+  "decoder.codePositions": ["decoder", "each"],
+  "decoder.tokenEmbedding": ["decoder", "tied"],
+  "decoder.timeEmbedding": ["decoder", "sinusoidal"],
   "decoder.schedule": ["decoder", "absorbing"],
   "decoder.timesteps": ["decoder", 12],
   "decoder.lambda": ["decoder", 0.1],
@@ -252,6 +255,8 @@ export const elsewhere: Record<string, string> = {
   "data.split": "test/commands/data-sets.test.ts",
   "data.crop": "test/commands/data-sets.test.ts",
   "data.tokenizer": "test/doors/doors.test.ts",
+  "data.vocabulary": "test/commands/clip-tokens.test.ts",
+  "decoder.clipWeights": "test/commands/clip-tokens.test.ts",
 };
 
 /** A device without float16 or a folder with a bad row: what is said of it is an effect. */

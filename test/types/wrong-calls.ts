@@ -24,21 +24,22 @@ export function wrongMembers(words: Uint32Array, all: StructValues<typeof thresh
 export function wrongCalls(gpu: Gpu, x: Tensor, ids: Tensor<"u32">): void {
   const kernel = kernels.finite.countNonFinite;
   const groups = [1] as const;
-  gpu.run(kernel, { values: x.storage, counts: ids }, { count: 1, slot: 0 }, { groups });
+  const uniforms = { first: 0, count: 1, slot: 0 };
+  gpu.run(kernel, { values: x.storage, counts: ids }, uniforms, { groups });
   // @ts-expect-error a binding with a wrong name
-  gpu.run(kernel, { valuez: x.storage, counts: ids }, { count: 1, slot: 0 }, { groups });
+  gpu.run(kernel, { valuez: x.storage, counts: ids }, uniforms, { groups });
   // @ts-expect-error a missing binding
-  gpu.run(kernel, { values: x.storage }, { count: 1, slot: 0 }, { groups });
+  gpu.run(kernel, { values: x.storage }, uniforms, { groups });
   // @ts-expect-error a tensor of the wrong element type
-  gpu.run(kernel, { values: x.storage, counts: x }, { count: 1, slot: 0 }, { groups });
+  gpu.run(kernel, { values: x.storage, counts: x }, uniforms, { groups });
   // @ts-expect-error a missing uniform
-  gpu.run(kernel, { values: x.storage, counts: ids }, { count: 1 }, { groups });
+  gpu.run(kernel, { values: x.storage, counts: ids }, { first: 0, count: 1 }, { groups });
   // @ts-expect-error a uniform of the wrong type
-  gpu.run(kernel, { values: x.storage, counts: ids }, { count: 1, slot: [0, 0, 0, 0] }, { groups });
+  gpu.run(kernel, { values: x.storage, counts: ids }, { first: 0, count: 1, slot: [0, 0, 0, 0] }, { groups });
   // @ts-expect-error a uniform that the kernel does not have
-  gpu.run(kernel, { values: x.storage, counts: ids }, { count: 1, slot: 0, size: 3 }, { groups });
+  gpu.run(kernel, { values: x.storage, counts: ids }, { first: 0, count: 1, slot: 0, size: 3 }, { groups });
   // @ts-expect-error a tunable that the kernel does not have
-  gpu.run(kernel, { values: x.storage, counts: ids }, { count: 1, slot: 0 }, { groups, tune: { TILE: 8 } });
+  gpu.run(kernel, { values: x.storage, counts: ids }, uniforms, { groups, tune: { TILE: 8 } });
   // @ts-expect-error a kernel that does not exist
   void kernels.finite.countInfinite;
 }

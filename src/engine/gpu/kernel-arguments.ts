@@ -30,6 +30,10 @@ export interface Bindable<D extends DType = DType> {
   unpack(copy: this): void;
 }
 
+/**
+ * The arguments of a kernel by the names of its bindings: tensors of their element types, or storages bound as a whole;
+ * views of textures.
+ */
 export type BindingsOf<K> =
   K extends Kernel<infer B, infer _P, infer _V, infer _T>
     ? {
@@ -40,11 +44,13 @@ export type BindingsOf<K> =
             : never;
       }
     : never;
+/** The values of a kernel's uniforms by name. */
 export type ParamsOf<K> =
   K extends Kernel<infer _B, infer P, infer _V, infer _T> ? { readonly [N in keyof P]: P[N] } : never;
 type VariantsOf<K> = K extends Kernel<infer _B, infer _P, infer V, infer _T> ? V : never;
 type TunablesOf<K> = K extends Kernel<infer _B, infer _P, infer _V, infer T> ? T : never;
 
+/** Options of `Gpu.run`. */
 export interface RunOptions<K> {
   /** Workgroups in x, y and z. */
   groups: readonly [number, number?, number?];

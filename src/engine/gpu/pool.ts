@@ -104,6 +104,7 @@ export interface MemoryStatistics {
   peakByLabel: [label: string, bytes: number][];
 }
 
+/** Options of a device's memory. */
 export interface PoolOptions {
   /** The maximum of bytes in use; exceeding it is an `OutOfMemoryError`. Default: no limit besides the device's. */
   budget?: number;

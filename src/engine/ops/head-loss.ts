@@ -34,6 +34,7 @@ export interface Head {
   readonly bias: Tensor | null;
 }
 
+/** How head and loss are cut into chunks of rows. */
 export interface ChunkOptions {
   /** Maximum bytes of the logits of a chunk; default `defaultChunkBytes`, at most the size limit of a binding. */
   chunkBytes?: number;

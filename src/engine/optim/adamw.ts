@@ -35,6 +35,7 @@ export interface AdamWOptions {
   clip?: number;
 }
 
+/** The numbers of `AdamW` that change from step to step. */
 export interface AdamWSchedule {
   learningRate: number;
   /** Number of this step, from 1, for the bias correction. */

@@ -24,6 +24,7 @@ export interface GradWriter {
   give(i: number, gradient: Tensor): void;
 }
 
+/** Gives the gradients of an op's inputs, by `grads`, from dy, that of its output. */
 export type BackwardFunction = (dy: Tensor, grads: GradWriter) => void;
 /** Keeps a tensor for the backward pass and detects whether its memory is written before that. */
 export type Save = <D extends DType>(tensor: Tensor<D>) => Tensor<D>;

@@ -175,6 +175,7 @@ export type CrossAttentionWatcher = (
   logSumExp: Tensor,
 ) => void;
 
+/** Options of a forward pass of `Decoder`. */
 export interface DecoderCall {
   /** Switches dropout on (training). */
   random?: Rng;

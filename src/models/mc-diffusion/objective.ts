@@ -13,6 +13,7 @@ import type { BatchLoss, Objective } from "../objective.js";
 import type { Decoder } from "./decoder.js";
 import type { McDiffusionSettings } from "./settings.js";
 
+/** The settings of `decoder` that the objective depends on. */
 export type DiffusionSettings = Pick<
   McDiffusionSettings,
   "pCond" | "pMask" | "pDrop" | "lambda" | "adaptiveAuxiliary" | "importanceSampling" | "checkpointing"

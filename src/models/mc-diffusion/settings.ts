@@ -120,4 +120,5 @@ export const mcDiffusionSettings = {
   ),
 } as const;
 
+/** The section `decoder` of a configuration. */
 export type McDiffusionSettings = ConfigOf<typeof mcDiffusionSettings>;

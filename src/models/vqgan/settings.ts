@@ -23,6 +23,7 @@ export const vqganSettings = {
   ids: integer(0, 0, 2 ** 24, "ids after a map to the codes in use; 0 = no map"),
 } as const;
 
+/** The section `vqgan` of a configuration. */
 export type VqganSettings = ConfigOf<typeof vqganSettings>;
 
 /** The sizes that settings describe; a sentence about the mistake if a list is none. */

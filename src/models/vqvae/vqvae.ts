@@ -223,6 +223,7 @@ class Decoder extends Module {
   }
 }
 
+/** Settings of the loss and of the codebook. */
 export interface VqVaeLossOptions {
   /** Weight β of the commitment loss. */
   commitment: number;
@@ -234,6 +235,7 @@ export interface VqVaeLossOptions {
   reconstruction: "l2" | "l1" | "both";
 }
 
+/** The loss of a batch, its parts, and what the codebook learns from. */
 export interface VqVaeLoss {
   /** reconstruction + commitment; differentiable. */
   total: Tensor;
