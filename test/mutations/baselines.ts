@@ -62,7 +62,7 @@ export const baselines: readonly Mutation[] = [
     name: "baselines: the share of drawn words does not rise",
     file: "shaders/generation/teacher.wgsl",
     find: "f32(min(rng[2], params.ramp))",
-    replace: "f32(params.ramp)",
+    replace: "f32(min(rng[2] + params.ramp, params.ramp))",
     tests: [`${shared} # scheduled sampling`],
   },
   {

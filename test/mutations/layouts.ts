@@ -52,7 +52,7 @@ export const layouts: readonly Mutation[] = [
     name: "a box is not cut out",
     file: "src/platform/sharp-pictures.ts",
     find: "if (box) picture.extract",
-    replace: "if (box && size < 0) picture.extract",
+    replace: "if (box && bytes.length === 0) picture.extract",
     tests: ["platform/picture-box.test.ts # a box is cut"],
   },
   {

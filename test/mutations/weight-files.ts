@@ -104,8 +104,8 @@ export const weightFiles: readonly Mutation[] = [
   {
     name: "tensors: an unknown type of storage has four bytes",
     file: "src/weight-files/torch-classes.ts",
-    find: "if (dtype === undefined || !/",
-    replace: 'if (type.name === "" || !/',
+    find: "const dtype = STORAGES.get(type.name);",
+    replace: 'const dtype = STORAGES.get(type.name) ?? STORAGES.get("FloatStorage");',
     tests: ["weight-files/damaged.test.ts"],
   },
   {
@@ -203,7 +203,7 @@ export const weightFiles: readonly Mutation[] = [
     name: "dtypes: float16 is loaded as float32",
     file: "src/weight-files/weight-file.ts",
     find: 'if (dtype === "F16") return',
-    replace: 'if (dtype === "U64") return',
+    replace: 'if (dtype === "F16" && bytes.length < 0) return',
     tests: ["weight-files/formats.test.ts"],
   },
   {
