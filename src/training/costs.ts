@@ -2,8 +2,7 @@
 
 import { imagesPerBatch } from "../captioner/batch.js";
 import type { Captioner } from "../captioner/captioner.js";
-import { DecoderTraining } from "./decoder-training.js";
-import { TokenizerTraining } from "./tokenizer-training.js";
+import { trialOfDecoder, trialOfTokenizer } from "./trial.js";
 
 /** Seconds. */
 export interface Costs {
@@ -43,23 +42,10 @@ export async function measureCosts(
     }
     return seconds / times;
   };
-  const { config, imageTokenizer, decoder, positions, settings } = captioner;
-  const { data, sampling, seed } = config;
-  const tokenizing = captioner.trainsTokenizer
-    ? new TokenizerTraining(imageTokenizer, config.vqvae, seed, (_, images) => void images.fill(0), {
-        settings: settings.imageTokenizer,
-      })
-    : null;
-  const captioning = new DecoderTraining(
-    decoder,
-    config.decoder,
-    seed,
-    () => ({
-      tokens: new Uint32Array(config.decoder.batch * data.maxLength),
-      codes: new Uint32Array((config.decoder.batch / config.decoder.captionsPerImage) * positions),
-    }),
-    { settings: settings.decoder },
-  );
+  const { config, imageTokenizer, decoder, positions } = captioner;
+  const { data, sampling } = config;
+  const tokenizing = captioner.trainsTokenizer ? trialOfTokenizer(captioner) : null;
+  const captioning = trialOfDecoder(captioner);
   let [vqvaeSteps, decoderSteps] = [0, 0];
   const vqvaeStep = tokenizing ? await secondsOf(() => tokenizing.step(++vqvaeSteps)) : 0;
   const decoderStep = await secondsOf(() => captioning.step(++decoderSteps));

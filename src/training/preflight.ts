@@ -16,8 +16,7 @@ import { samplingSettingsOf } from "../models/sampling-settings.js";
 import { UserError } from "../platform/errors.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 import { planned } from "./captured-step.js";
-import { DecoderTraining } from "./decoder-training.js";
-import { TokenizerTraining } from "./tokenizer-training.js";
+import { trialOfDecoder, trialOfTokenizer } from "./trial.js";
 
 /** Batches of one call draw from seeds 2³² apart. This leaves room for two million pictures below 2⁵³. */
 const highestSeed = 2 ** 48;
@@ -49,7 +48,7 @@ export function buildCaptioner(
 
 /** Tries the steps of both stages, and the measuring and captioning of pictures between and after them. Throws a `UserError`. */
 export function tryRun(captioner: Captioner): void {
-  const { gpu, config, imageTokenizer, decoder, settings } = captioner;
+  const { gpu, config, imageTokenizer, decoder } = captioner;
   const { imageSize } = config.data;
   const attempt = (what: string, settings: readonly string[], body: () => void) =>
     named(what, settings, config, body);
@@ -60,9 +59,7 @@ export function tryRun(captioner: Captioner): void {
 
   if (captioner.trainsTokenizer) {
     attempt("a step of the image tokenizer", memory.tokenizer.step, () => {
-      const training = new TokenizerTraining(imageTokenizer, config.vqvae, config.seed, () => {}, {
-        settings: settings.imageTokenizer,
-      });
+      const training = trialOfTokenizer(captioner);
       try {
         training.plan();
       } finally {
@@ -71,12 +68,7 @@ export function tryRun(captioner: Captioner): void {
     });
   }
   attempt("a step of the decoder", memory.decoder.step, () => {
-    const nothing = () => {
-      throw new Error("nothing is trained yet");
-    };
-    const training = new DecoderTraining(decoder, config.decoder, config.seed, nothing, {
-      settings: settings.decoder,
-    });
+    const training = trialOfDecoder(captioner);
     try {
       training.plan();
     } finally {

@@ -6,9 +6,9 @@ import { DeviceLostError, formatBytes, OutOfMemoryError } from "../engine/gpu/er
 import type { Module } from "../engine/nn/module.js";
 import { UserError } from "../platform/errors.js";
 import { formatDuration } from "../report/duration.js";
-import { DecoderTraining } from "./decoder-training.js";
+import type { DecoderTraining } from "./decoder-training.js";
 import { type StepWork, stepWork } from "./step-work.js";
-import { TokenizerTraining } from "./tokenizer-training.js";
+import { trialOfDecoder, trialOfTokenizer } from "./trial.js";
 
 /** The epochs of the paper's training. */
 const PAPER_EPOCHS = 200;
@@ -65,7 +65,7 @@ export async function tellRunPlan(
 
   if (captioner.trainsTokenizer) {
     const { vqvae } = config;
-    const training = tokenizerTraining(captioner);
+    const training = trialOfTokenizer(captioner);
     try {
       const work = stepWork(captioner.gpu, () => training.plan());
       tell("");
@@ -159,7 +159,7 @@ const rounded = (value: number) => String(Number(value.toPrecision(3)));
 function decoderWork(captioner: Captioner, count: number): StepWork | string {
   let training: DecoderTraining | null = null;
   try {
-    training = decoderTraining(captioner, count, captioner.config.decoder.batch);
+    training = trialOfDecoder(captioner, { microBatches: count });
     return stepWork(captioner.gpu, () => training!.plan());
   } catch (error) {
     if (error instanceof DeviceLostError || !(error instanceof Error)) throw error;
@@ -172,38 +172,6 @@ function decoderWork(captioner: Captioner, count: number): StepWork | string {
   }
 }
 
-/** Trainings on zeros: neither work nor time depends on the data. */
-function decoderTraining(
-  { decoder, config, positions, settings }: Captioner,
-  microBatches: number,
-  batch: number,
-) {
-  const { data, seed } = config;
-  const { captionsPerImage } = config.decoder;
-  return new DecoderTraining(
-    decoder,
-    { ...config.decoder, batch, microBatches },
-    seed,
-    () => ({
-      tokens: new Uint32Array(batch * data.maxLength),
-      codes: new Uint32Array((batch / captionsPerImage) * positions),
-    }),
-    { settings: settings.decoder },
-  );
-}
-
-function tokenizerTraining({ imageTokenizer, config, settings }: Captioner): TokenizerTraining {
-  return new TokenizerTraining(
-    imageTokenizer,
-    config.vqvae,
-    config.seed,
-    (_, images) => void images.fill(0),
-    {
-      settings: settings.imageTokenizer,
-    },
-  );
-}
-
 /**
  * Seconds of a whole step: that of one micro-batch with the update, and for each further micro-batch the difference between two
  * and one.
@@ -211,7 +179,7 @@ function tokenizerTraining({ imageTokenizer, config, settings }: Captioner): Tok
 async function secondsOfDecoderStep(captioner: Captioner, count: number, now: () => number): Promise<number> {
   const size = captioner.config.decoder.batch / count;
   const measure = async (microBatches: number) => {
-    const training = decoderTraining(captioner, microBatches, size * microBatches);
+    const training = trialOfDecoder(captioner, { microBatches, batch: size * microBatches });
     try {
       return await secondsOfStep(training, now);
     } finally {

@@ -117,9 +117,9 @@ export const baselines: readonly Mutation[] = [
   },
   {
     name: "baselines: a caption may end in a gap",
-    file: "src/models/autoregressive/generate.ts",
-    find: "if (words?.gap[i]) row[endId] = impossible;",
-    replace: "if (words?.gap[i]) row[endId] = 0;",
+    file: "src/models/impossible-words.ts",
+    find: "if (words?.gap[i]) penalty[i * vocabulary + endId] = impossible;",
+    replace: "if (words?.gap[i]) penalty[i * vocabulary + endId] = 0;",
     tests: [`${shared} # lstm: guidance, given words`],
   },
   {

@@ -93,10 +93,13 @@ export const tokens: readonly Mutation[] = [
   },
   {
     name: "generate: half words are not kept out of gaps",
-    file: "src/models/mc-diffusion/prepared.ts",
+    file: "src/models/impossible-words.ts",
     find: "if (words?.ending?.at[i])",
     replace: "if (words?.ending?.at[i] === 2)",
-    tests: ["captioner/pieces.test.ts # given words"],
+    tests: [
+      "captioner/pieces.test.ts # given words",
+      "models/autoregressive/autoregressive.test.ts # lstm: guidance, given words",
+    ],
   },
   {
     name: "captioner: the start token may be said",

@@ -16,6 +16,7 @@ import { noGrad } from "../../engine/tensor/tape.js";
 import { fromArray, type Tensor, zeros } from "../../engine/tensor/tensor.js";
 import { UserError } from "../../platform/errors.js";
 import type { GeneratedStep, GenerateOptions } from "../caption-decoder.js";
+import { impossible, impossibleWords } from "../impossible-words.js";
 import type { SamplingSettings } from "../sampling-settings.js";
 import {
   type BeamShape,
@@ -27,8 +28,6 @@ import {
 } from "./beam.js";
 import type { AutoregressiveNetwork } from "./network.js";
 
-/** Added to a log-probability to exclude a word. */
-const impossible = -1e4;
 /** The random streams: the masked positions of mcs, then one for each word, as in the sampler of the diffusion. */
 const streams = { mask: 1, words: 2 } as const;
 
@@ -221,25 +220,19 @@ function guidanceOf({ guidance }: SamplingSettings, maskId: number): Guidance | 
   return { ...rest, maskId };
 }
 
-/**
- * Penalties [L, M] for the words that a place may not have: banned ones, [END] in a gap, all but the given one where a word is
- * given.
- */
+/** Penalties [L, M] for the words that a place may not have: `impossibleWords`, and all but the given one where a word is given. */
 function penaltyOf(
   { gpu, shape: { length, vocabulary } }: AutoregressiveNetwork,
-  { endId, banned = [], words, from }: GenerateOptions,
+  options: GenerateOptions,
 ): Tensor {
-  const penalty = new Float32Array(length * vocabulary);
+  const { words, from } = options;
+  const penalty = impossibleWords({ length, vocabulary }, options) ?? new Float32Array(length * vocabulary);
   const given = Array.from({ length }, (_, i) => (words?.at[i] ? words.words[i]! : null));
   if (from) for (const [i, id] of prefixOf(from, length, vocabulary).entries()) given[i] ??= id;
-  for (let i = 0; i < length; i++) {
-    const row = penalty.subarray(i * vocabulary, (i + 1) * vocabulary);
-    for (const token of banned) row[token] = impossible;
-    if (words?.gap[i]) row[endId] = impossible;
-    if (given[i] !== null) {
-      row.fill(impossible);
-      row[given[i]!] = 0;
-    }
+  for (const [i, id] of given.entries()) {
+    if (id === null) continue;
+    penalty.fill(impossible, i * vocabulary, (i + 1) * vocabulary);
+    penalty[i * vocabulary + id] = 0;
   }
   return fromArray(gpu, penalty, [length, vocabulary], "f32", "impossible words");
 }

@@ -2,30 +2,18 @@
 
 import { fromArray, type Tensor } from "../../engine/tensor/tensor.js";
 import type { GivenWords } from "../caption-decoder.js";
+import { impossibleWords } from "../impossible-words.js";
 import type { Decoder, PreparedCondition } from "./decoder.js";
 
-/** Added to a logit to exclude a word. */
-const impossible = -1e4;
-
-/**
- * Penalties [L, M] to add to the logits so that no caption holds a banned token, ends in a gap, or has half a word before given
- * ones; null if nothing is excluded.
- */
+/** See `impossibleWords`: to be added to the logits [L, M]; null if nothing is excluded. */
 export function penaltyOf(
-  { gpu, shape: { length, vocabulary } }: Decoder,
+  { gpu, shape }: Decoder,
   endId: number,
   banned: readonly number[],
   words: GivenWords | null,
 ): Tensor | null {
-  if (banned.length === 0 && !words) return null;
-  const penalty = new Float32Array(length * vocabulary);
-  for (let i = 0; i < length; i++) {
-    for (const token of banned) penalty[i * vocabulary + token] = impossible;
-    if (words?.gap[i]) penalty[i * vocabulary + endId] = impossible;
-    if (words?.ending?.at[i])
-      for (const token of words.ending.unfinished) penalty[i * vocabulary + token] = impossible;
-  }
-  return fromArray(gpu, penalty, [length, vocabulary], "f32", "impossible words");
+  const penalty = impossibleWords(shape, { endId, banned, words });
+  return penalty && fromArray(gpu, penalty, [shape.length, shape.vocabulary], "f32", "impossible words");
 }
 
 /** Repeats a row of L numbers for each caption of a batch: u32 [B, L]. */

@@ -255,6 +255,22 @@ for (const kind of kinds) {
     );
     t.same([filled.words[1], filled.words[3]], [4, 2], "given words stay");
     t.ok(filled.words[0] !== endId && filled.words[2] !== endId, "no caption ends in a gap");
+    const begun = filled.words[2]!;
+    const whole = await generated(
+      gpu,
+      decoder,
+      codes,
+      { beam: 3 },
+      {
+        words: {
+          at: Uint32Array.of(0, 1, 0, 1, 0),
+          words: Uint32Array.of(0, 4, 0, 2, 0),
+          gap: Uint32Array.of(1, 0, 1, 0, 0),
+          ending: { at: Uint32Array.of(0, 0, 1, 0, 0), unfinished: [begun] },
+        },
+      },
+    );
+    t.ok(whole.words[2] !== begun, "no half word stands before a given one");
     const banned = plain.words.filter((word) => word !== endId);
     const others = await generated(gpu, decoder, codes, { beam: 1 }, { banned });
     t.ok(!others.words.some((word) => banned.includes(word)), "banned words do not occur");

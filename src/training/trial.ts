@@ -1,0 +1,36 @@
+/** Trainings of a captioner on zeros: neither the work nor the time of a step depends on the data. */
+
+import type { Captioner } from "../captioner/captioner.js";
+import type { Config } from "../config/config.js";
+import { DecoderTraining } from "./decoder-training.js";
+import { TokenizerTraining } from "./tokenizer-training.js";
+
+export function trialOfTokenizer({ imageTokenizer, config, settings }: Captioner): TokenizerTraining {
+  return new TokenizerTraining(
+    imageTokenizer,
+    config.vqvae,
+    config.seed,
+    (_, images) => void images.fill(0),
+    {
+      settings: settings.imageTokenizer,
+    },
+  );
+}
+
+/** `changes` replace settings of the stage, such as the batch. */
+export function trialOfDecoder(
+  { decoder, config, positions, settings }: Captioner,
+  changes: Partial<Config["decoder"]> = {},
+): DecoderTraining {
+  const stage = { ...config.decoder, ...changes };
+  return new DecoderTraining(
+    decoder,
+    stage,
+    config.seed,
+    () => ({
+      tokens: new Uint32Array(stage.batch * config.data.maxLength),
+      codes: new Uint32Array((stage.batch / stage.captionsPerImage) * positions),
+    }),
+    { settings: settings.decoder },
+  );
+}
