@@ -173,9 +173,14 @@ function decoderWork(captioner: Captioner, count: number): StepWork | string {
 }
 
 /**
- * Seconds of a whole step: that of one micro-batch with the update, and for each further micro-batch the difference between two
- * and one.
+ * Seconds of a step in `count` micro-batches, from those of steps in one and in two: the first has the update, and each further one
+ * costs the difference.
  */
+export function secondsOfParts(count: number, one: number, two: number): number {
+  return one + (count - 1) * Math.max(0, two - one);
+}
+
+/** Seconds of a whole step, measured on one and two of its micro-batches. */
 async function secondsOfDecoderStep(captioner: Captioner, count: number, now: () => number): Promise<number> {
   const size = captioner.config.decoder.batch / count;
   const measure = async (microBatches: number) => {
@@ -189,8 +194,7 @@ async function secondsOfDecoderStep(captioner: Captioner, count: number, now: ()
   };
   const one = await measure(1);
   if (count === 1) return one;
-  const two = await measure(2);
-  return one + (count - 1) * Math.max(0, two - one);
+  return secondsOfParts(count, one, await measure(2));
 }
 
 async function secondsOfStep(

@@ -171,4 +171,18 @@ export const baselines: readonly Mutation[] = [
     replace: '    if (stage === "vqvae") await initial?.(stage, captioner);',
     tests: [`${initial} # a run trains the decoder alone`],
   },
+  {
+    name: "baselines: beams are ranked as one word longer",
+    file: "shaders/generation/beam.wgsl",
+    find: "f32(params.place + 1u), params.alpha",
+    replace: "f32(params.place + 2u), params.alpha",
+    tests: [`${shared} # beams are those`],
+  },
+  {
+    name: "baselines: the partial branch remembers the full one's words",
+    file: "shaders/generation/beam.wgsl",
+    find: "= branch * params.rows + parent;",
+    replace: "= parent;",
+    tests: [`${shared} # beams are those`],
+  },
 ];

@@ -425,4 +425,18 @@ export const engine: readonly Mutation[] = [
     replace: "",
     tests: ["engine/gpu/order.test.ts", "engine/gpu/sharing.test.ts", "engine/gpu/capture-memory.test.ts"],
   },
+  {
+    name: "the search for NaN ignores where a copy begins",
+    file: "shaders/common/finite.wgsl",
+    find: "let i = params.first + thread;",
+    replace: "let i = thread + 0 * params.first;",
+    tests: ["engine/gpu/gpu.test.ts # blamed"],
+  },
+  {
+    name: "the search for NaN misses the last element",
+    file: "src/engine/gpu/region.ts",
+    find: "strides[axis]!, 1);",
+    replace: "strides[axis]!, 1 - strides.at(-2)!);",
+    tests: ["engine/gpu/gpu.test.ts # blamed"],
+  },
 ];

@@ -493,4 +493,18 @@ export const training: readonly Mutation[] = [
     replace: "work.peakBytes > 0;",
     tests: ["commands/plan.test.ts # less memory"],
   },
+  {
+    name: "a plan counts the parts of a split product as products",
+    file: "src/training/step-work.ts",
+    find: '(of("layers") / of("splits"))',
+    replace: 'of("layers")',
+    tests: ["training/step-work.test.ts # whose terms are split"],
+  },
+  {
+    name: "a plan's micro-batches all take as long as the first",
+    file: "src/training/run-plan.ts",
+    find: "Math.max(0, two - one)",
+    replace: "one",
+    tests: ["training/step-work.test.ts # seconds of a step"],
+  },
 ];

@@ -1,13 +1,13 @@
 /** The work of a recorded step, against what the shapes of a few ops say. */
 import { attention } from "../../dist/engine/ops/attention.js";
 import { add } from "../../dist/engine/ops/elementwise.js";
-import { matmul } from "../../dist/engine/ops/matmul.js";
+import { linear, matmul } from "../../dist/engine/ops/matmul.js";
 import { sum } from "../../dist/engine/ops/reduce.js";
 import { backward } from "../../dist/engine/tensor/autograd.js";
 import { copyStrided } from "../../dist/engine/tensor/strided.js";
 import { zeros } from "../../dist/engine/tensor/tensor.js";
 import { planned } from "../../dist/training/captured-step.js";
-import { microBatchChoices, parametersByPart } from "../../dist/training/run-plan.js";
+import { microBatchChoices, parametersByPart, secondsOfParts } from "../../dist/training/run-plan.js";
 import { stepWork } from "../../dist/training/step-work.js";
 import { test } from "../harness.js";
 import { decoderTraining, tinyConfig } from "./setup.js";
@@ -25,6 +25,30 @@ test("operations, dispatches and bytes of a product, forward and backward", asyn
   t.ok(forward.boundBytes >= least, "the three matrices are bound, and placeholders");
   const both = stepWork(gpu, () => planned(gpu, () => backward(sum(matmul(a, b)))));
   t.equal(both.operations, 3 * 2 * m * k * n, "three such products with the gradients");
+});
+
+test("operations of a product whose terms are split count once", async (t, gpu) => {
+  const [rows, inputs, outputs] = [4096, 8, 12];
+  const x = zeros(gpu, [rows, inputs]).requireGrad();
+  const weight = zeros(gpu, [inputs, outputs]).requireGrad();
+  let splits = 0;
+  const before = gpu.observer;
+  gpu.observer = {
+    dispatch(_, uniforms) {
+      splits = Math.max(splits, Number(uniforms.splits ?? 0));
+    },
+  };
+  planned(gpu, () => backward(sum(linear(x, weight, null))));
+  gpu.observer = before;
+  t.ok(splits > 1, `the weight's gradient is split in ${splits}`);
+  const { operations } = stepWork(gpu, () => planned(gpu, () => backward(sum(linear(x, weight, null)))));
+  t.equal(operations, 3 * 2 * rows * inputs * outputs, "forward and two gradients");
+});
+
+test("seconds of a step: each micro-batch beyond the first costs the difference", async (t) => {
+  t.equal(secondsOfParts(1, 3, 5), 3, "one");
+  t.equal(secondsOfParts(4, 3, 5), 9, "3 + 3·2");
+  t.equal(secondsOfParts(4, 3, 2.9), 3, "noise does not make it shorter");
 });
 
 test("bytes of a copy: those of both buffers", async (t, gpu) => {

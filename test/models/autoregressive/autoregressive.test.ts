@@ -2,6 +2,7 @@
 
 import { Rng } from "../../../dist/engine/ops/rng.js";
 import { noGrad } from "../../../dist/engine/tensor/tape.js";
+import type { Tensor } from "../../../dist/engine/tensor/tensor.js";
 import { mixInputs } from "../../../dist/models/autoregressive/teacher.js";
 import { type Check, test } from "../../harness.js";
 import * as reference from "../../reference/autoregressive.js";
@@ -43,6 +44,46 @@ async function allCaptions(built: Built, codes: number[]): Promise<{ words: numb
     { steps: 1, seed: 0 },
   );
   return all.map((words, i) => ({ words, logP: -nats[i]! }));
+}
+
+/**
+ * Beam search in float64 on logits [B, L, M] of inputs [B, L]. Returns the best caption, log p of its words, and the least distance between a candidate
+ * that was kept and one that was not, or between the ranks of two that were kept.
+ */
+async function beamSearch(
+  beams: number,
+  lengthPower: number,
+  logits: (inputs: number[]) => Promise<ArrayLike<number>>,
+): Promise<{ words: number[]; logP: number[]; gap: number }> {
+  let kept: { words: number[]; logP: number[]; sum: number }[] = [{ words: [], logP: [], sum: 0 }];
+  let gap = Number.POSITIVE_INFINITY;
+  for (let place = 0; place < length; place++) {
+    const inputs = kept.flatMap(({ words }) =>
+      reference.shifted([...words, ...new Array(length - words.length).fill(0)], length, vocabulary),
+    );
+    const all = await logits(inputs);
+    const candidates = kept.flatMap(({ words, logP, sum }, beam) => {
+      if (words.includes(endId)) return [{ words: [...words, endId], logP, sum, rank: rankOf(words, sum) }];
+      const row = Array.from(
+        { length: vocabulary },
+        (_, k) => all[(beam * length + place) * vocabulary + k]!,
+      );
+      const total = Math.log(row.reduce((a, z) => a + Math.exp(z), 0));
+      return row.map((z, word) => {
+        const next = { words: [...words, word], logP: [...logP, z - total], sum: sum + z - total };
+        return { ...next, rank: rankOf(next.words, next.sum) };
+      });
+    });
+    candidates.sort((a, b) => b.rank - a.rank);
+    for (let i = 0; i < beams && i + 1 < candidates.length; i++)
+      gap = Math.min(gap, candidates[i]!.rank - candidates[i + 1]!.rank);
+    kept = candidates.slice(0, beams);
+  }
+  return { words: kept[0]!.words, logP: kept[0]!.logP, gap };
+
+  function rankOf(words: readonly number[], sum: number): number {
+    return sum / wordsOf(words) ** lengthPower;
+  }
 }
 
 const wordsOf = (words: readonly number[]) => words.indexOf(endId) + 1 || words.length;
@@ -181,6 +222,60 @@ for (const kind of kinds) {
       }
       short.dispose();
     }
+  });
+
+  test(`${kind}: beams are those of a search by hand, guided ones too`, async (t, gpu) => {
+    // Ranks by the mean of log p let short captions win, and lose, often.
+    const set = [`${kind === "transformer" ? kind : "lstm"}.lengthPower=1`];
+    const built = build(gpu, kind, set, { scale: 2 });
+    const bias = built.decoder.parameters().find(({ name }) => name === "head.bias")!.tensor;
+    const values = (await bias.read()) as Float32Array;
+    const own = values[endId]!;
+    const captions: number[][] = [];
+    const guidance = { method: "cfg", scale: 2.5, maskRate: 0.1, maskMode: "fixed" } as const;
+    for (const [beams, guided, preference] of [
+      [2, false, -5],
+      [3, false, 0.4],
+      [2, true, 1.5],
+      [3, true, 2.8],
+    ] as const) {
+      values[endId] = own + preference;
+      bias.write(values);
+      let shown: Tensor | null = null;
+      const found = await generated(
+        gpu,
+        built.decoder,
+        pictures,
+        { beam: beams, ...(guided ? { guidance } : {}) },
+        {
+          watch: (scores) => {
+            shown?.dispose();
+            shown = scores.keep();
+          },
+        },
+      );
+      const scores = await shown!.read();
+      shown!.dispose();
+      for (const picture of [0, 1, 2]) {
+        const codes = pictures.slice(picture * positions, (picture + 1) * positions);
+        const hidden = codes.map(() => size.codes);
+        const { words, logP, gap } = await beamSearch(beams, 1, async (inputs) => {
+          const full = await logitsOf(built, inputs, codes);
+          if (!guided) return full;
+          const less = await logitsOf(built, inputs, hidden);
+          return full.map((value, i) => less[i]! + guidance.scale * (value - less[i]!));
+        });
+        const which = `${beams} beams${guided ? ", guided" : ""}, picture ${picture}`;
+        t.ok(gap > 1e-5, `${which}: no choice is close`);
+        t.same(found.words.slice(picture * length, (picture + 1) * length), words, which);
+        captions.push(words);
+        const nats = logP.map((_, i) => scores[(picture * length + i) * vocabulary + words[i]!]!);
+        t.near(nats, logP, { abs: 2e-4 }, `${which}: log p of its words`);
+      }
+    }
+    const early = captions.filter((words) => words.indexOf(endId) >= 0 && words.indexOf(endId) < length - 1);
+    t.ok(early.length > 0 && early.length < captions.length, `${early.length} of 12 captions end early`);
+    built.dispose();
   });
 
   test(`${kind}: a beam of pictures together is that of each alone`, async (t, gpu) => {
