@@ -16,7 +16,7 @@ import {
   checkSteps,
   commandLine,
   integerOption,
-  openGpu,
+  openComputingGpu,
   precisionOption,
   runCommand,
   type SamplingFlags,
@@ -169,7 +169,7 @@ differences resample both sides alike. They cover the choice of pictures and the
   const compared = compare === undefined ? undefined : usage("--compare", () => parseCompared(compare));
   if (out !== undefined) checkOutput("--out", out);
   checkSteps(sampling.steps, await Captioner.settings(platform.files, weights));
-  const gpu = await openGpu(adapter, quiet, tuning);
+  const gpu = await openComputingGpu(adapter, quiet, tuning);
   const captioner = await Captioner.fromFolder(gpu, platform.files, weights, { precision });
   const clip = clipFolder === undefined ? null : await openClip(gpu, clipFolder);
   captioner.codeStore = await codeStoreFor(captioner, captioner.config);
