@@ -3,8 +3,7 @@
 import { cosine } from "../metrics/clip-score.js";
 import { Clip, type ClipText } from "../models/clip/clip.js";
 import { UserError } from "../platform/errors.js";
-import { nodePlatform as platform } from "../platform/node.js";
-import { decodePixels } from "../platform/sharp-pixels.js";
+import { decodePixels, nodePlatform as platform } from "../platform/node.js";
 import { shown } from "../platform/shown.js";
 import { openComputingGpu } from "./options.js";
 import { say } from "./terminal.js";

@@ -7,7 +7,7 @@ import { closeRun, writeReport } from "../training/closing.js";
 import { initialWeightsOf, takeWeights } from "../training/initial-weights.js";
 import { trainCaptioner, type Watcher } from "../training/pipeline.js";
 import type { TimePlan } from "../training/time-plan.js";
-import type { StageContext } from "../training/trainer.js";
+import type { Stage, StageContext } from "../training/trainer.js";
 import { setClipTable } from "./clip-files.js";
 import { withProgress } from "./progress.js";
 import { say, tell } from "./terminal.js";
@@ -45,8 +45,7 @@ export async function trainStages(
   await trainCaptioner(context, watcher, {
     resume,
     ...(stage === "all" ? {} : { stages: [stage] }),
-    initialised: (network) => (network === "decoder" ? setClipTable(context.captioner) : undefined),
-    initial: init === null ? undefined : (of, captioner) => initialWeights(captioner, of, init, quiet),
+    initial: (of, captioner) => initialWeights(captioner, of, init, quiet),
     ended: () =>
       stage === "vqvae"
         ? writeReport(context)
@@ -54,14 +53,15 @@ export async function trainStages(
   });
 }
 
-/** Gives the network of a stage its first weights, and tells what they are. Returns whether all are from the folder. */
+/** Gives the network of a stage its weights from `init` and from CLIP, where the run has these, and tells what they are. */
 async function initialWeights(
   captioner: Captioner,
-  stage: "vqvae" | "decoder",
-  folder: string,
+  stage: Stage,
+  init: string | null,
   quiet?: boolean,
-): Promise<boolean> {
-  const { told, complete } = await takeWeights(captioner, stage, files, folder);
-  if (!quiet) tell(`init:    ${told}`);
-  return complete;
+): Promise<"all" | "some" | "none"> {
+  const taken = init === null ? null : await takeWeights(captioner, stage, files, init);
+  if (taken && !quiet) tell(`init:    ${taken.told}`);
+  const hasTable = stage === "decoder" && (await setClipTable(captioner));
+  return taken?.complete ? "all" : taken || hasTable ? "some" : "none";
 }

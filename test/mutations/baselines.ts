@@ -10,6 +10,13 @@ const initial = "training/initial-weights.test.ts";
 
 export const baselines: readonly Mutation[] = [
   {
+    name: "autoregressive: a sampler of the diffusion is passed over",
+    file: "src/models/autoregressive/generate.ts",
+    find: 'settings.sampler !== "ancestral"',
+    replace: 'settings.sampler === "none"',
+    tests: [`${shared} # transformer: words one at a time`],
+  },
+  {
     name: "transformer: a word sees those after it",
     file: "src/models/transformer/causal-block.ts",
     find: "maskedSelfAttention(qkv, this.heads, { causal: true })",
@@ -167,8 +174,8 @@ export const baselines: readonly Mutation[] = [
   {
     name: "first weights: the decoder does not get them",
     file: "src/training/pipeline.ts",
-    find: "    await initial?.(stage, captioner);",
-    replace: '    if (stage === "vqvae") await initial?.(stage, captioner);',
+    find: "(await initial?.(stage, captioner)) ??",
+    replace: '(stage === "vqvae" && (await initial?.(stage, captioner))) ||',
     tests: [`${initial} # a run trains the decoder alone`],
   },
   {

@@ -131,7 +131,7 @@ test("a run trains the decoder alone on the image tokenizer that it began with",
     ...{ resume: false, stages: ["decoder"] },
     initial: async (stage, of) => {
       stages.push(stage);
-      return (await takeWeights(of, stage, files, folder!)).complete;
+      return (await takeWeights(of, stage, files, folder!)).complete ? "all" : "some";
     },
   });
   t.same(stages, ["vqvae", "decoder"], "both networks get their first weights");
@@ -151,9 +151,14 @@ test("a run trains the decoder alone on the image tokenizer that it began with",
     );
   t.ok(apart("decoder.tokens") < 0.02, "from the weights that it began with");
   await t.throwsMessage(
-    trainCaptioner(context, watcher, { resume: false, stages: ["decoder"], initial: async () => false }),
+    trainCaptioner(context, watcher, { resume: false, stages: ["decoder"], initial: async () => "some" }),
     /these weights do not hold all of this run's/,
     "half an image tokenizer is none",
+  );
+  await t.throwsMessage(
+    trainCaptioner(context, watcher, { resume: false, stages: ["decoder"], initial: async () => "none" }),
+    /has no finished vqvae \(step 0 of/,
+    "nothing is none, too",
   );
   captioner.dispose();
 });
