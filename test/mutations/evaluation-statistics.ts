@@ -146,8 +146,8 @@ export const evaluationStatistics: readonly Mutation[] = [
   {
     name: "evaluation: every seed is the first",
     file: "src/evaluation/evaluation.ts",
-    find: "(_, i) => seed + i",
-    replace: "() => seed",
+    find: "(_, i) => first + i",
+    replace: "() => first",
     tests: ["evaluation/evaluation.test.ts"],
   },
   {
@@ -159,21 +159,21 @@ export const evaluationStatistics: readonly Mutation[] = [
   },
   {
     name: "evaluation: pictures keep their own codes in the control",
-    file: "src/evaluation/evaluation.ts",
+    file: "src/evaluation/baselines.ts",
     find: "order[(i + 1) % count]!",
     replace: "order[i]!",
     tests: ["evaluation/evaluation.test.ts"],
   },
   {
     name: "evaluation: differences have the wrong sign",
-    file: "src/evaluation/evaluation.ts",
+    file: "src/evaluation/scoring.ts",
     find: "differences.push(less(a, b))",
     replace: "differences.push(less(b, a))",
     tests: ["evaluation/evaluation.test.ts"],
   },
   {
     name: "evaluation: validation is scored as a test",
-    file: "src/evaluation/evaluation.ts",
+    file: "src/evaluation/pictures.ts",
     find: 'name !== "validation"',
     replace: 'name !== ""',
     tests: ["evaluation/evaluation.test.ts"],
@@ -181,7 +181,7 @@ export const evaluationStatistics: readonly Mutation[] = [
   {
     name: "evaluation: idf of the limited pictures",
     file: "src/evaluation/evaluation.ts",
-    find: "referencesOf(whole), draws",
+    find: "referencesOf(dataset, whole), draws",
     replace: "references, draws",
     tests: ["evaluation/evaluation.test.ts"],
   },
