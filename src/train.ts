@@ -84,7 +84,11 @@ async function main(): Promise<void> {
     if (!begun || restored) await writeVocabulary(files, run.path, tokenizer);
     await keepData(files, run.path, data, before);
     if (codes) await writeCodeMap(files, run.path, codes);
-    if (options.init !== undefined) await keepInitialWeights(files, run.path, options.init);
+    if (options.init !== undefined)
+      await keepInitialWeights(files, run.path, {
+        folder: options.init,
+        newDecoder: options.newDecoder ?? false,
+      });
     const context: StageContext = { platform, config, captioner, dataset, run, heldOut };
     if (!options.quiet) await announce(captioner, dataset, run, options.stage, plan);
     // Until here a signal simply ends the process: nothing can be lost.

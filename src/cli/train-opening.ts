@@ -33,6 +33,8 @@ export async function started(options: TrainOptions): Promise<Opening> {
       "--stage decoder needs --resume with a run whose vqvae is trained, or --init with weights that hold one",
       2,
     );
+  if (options.newDecoder && options.init === undefined)
+    throw new UserError("--new-decoder needs --init with the weights whose image tokenizer to take", 2);
   if (options.stage === "vqvae" && options.tokenizer !== undefined)
     throw new UserError("--stage vqvae trains an image tokenizer, and that of --tokenizer is frozen", 2);
   // Weights that cannot be read are reported before anything is made.
@@ -81,6 +83,7 @@ export async function resumed(options: TrainOptions, path: string): Promise<Open
     "config",
     "model",
     "init",
+    "newDecoder",
     "seed",
     "minutes",
     "data",

@@ -24,6 +24,7 @@ export interface TrainOptions {
   config?: string;
   model?: string;
   init?: string;
+  newDecoder?: boolean;
   set: string[];
   skipBad?: boolean;
   onLoss: "stop" | "retry";
@@ -82,6 +83,10 @@ export function parseTrainOptions(): TrainOptions {
     .option(
       "--init <folder>",
       "start from the weights of another captioner, such as one trained on other data: takes what fits, words by their text",
+    )
+    .option(
+      "--new-decoder",
+      "with --init: take its image tokenizer alone; the decoder begins with random weights",
     )
     .option(
       "--set <key=value>",

@@ -4,7 +4,7 @@ import type { Captioner } from "../captioner/captioner.js";
 import type { JsonRecord } from "../platform/json.js";
 import { nodePlatform as platform } from "../platform/node.js";
 import { closeRun, writeReport } from "../training/closing.js";
-import { initialWeightsOf, takeWeights } from "../training/initial-weights.js";
+import { type InitialWeights, initialWeightsOf, takeWeights } from "../training/initial-weights.js";
 import { trainCaptioner, type Watcher } from "../training/pipeline.js";
 import type { TimePlan } from "../training/time-plan.js";
 import type { Stage, StageContext } from "../training/trainer.js";
@@ -57,10 +57,11 @@ export async function trainStages(
 async function initialWeights(
   captioner: Captioner,
   stage: Stage,
-  init: string | null,
+  init: InitialWeights | null,
   quiet?: boolean,
 ): Promise<"all" | "some" | "none"> {
-  const taken = init === null ? null : await takeWeights(captioner, stage, files, init);
+  const isTaken = init !== null && !(stage === "decoder" && init.newDecoder);
+  const taken = isTaken ? await takeWeights(captioner, stage, files, init.folder) : null;
   if (taken && !quiet) tell(`init:    ${taken.told}`);
   const hasTable = stage === "decoder" && (await setClipTable(captioner));
   return taken?.complete ? "all" : taken || hasTable ? "some" : "none";

@@ -192,4 +192,11 @@ export const baselines: readonly Mutation[] = [
     replace: "= parent;",
     tests: [`${shared} # beams are those`],
   },
+  {
+    name: "baselines: a new decoder begins with the old one's weights",
+    file: "src/cli/train-stages.ts",
+    find: 'init !== null && !(stage === "decoder" && init.newDecoder)',
+    replace: "init !== null",
+    tests: ["commands/baselines.test.ts # fine-tuning"],
+  },
 ];
