@@ -14,7 +14,7 @@ export const baselines: readonly Mutation[] = [
     file: "src/models/autoregressive/generate.ts",
     find: 'settings.sampler !== "ancestral"',
     replace: 'settings.sampler === "none"',
-    tests: [`${shared} # transformer: words one at a time`],
+    tests: [`${shared} # transformer: guidance, given words`],
   },
   {
     name: "transformer: a word sees those after it",
