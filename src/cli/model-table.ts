@@ -81,8 +81,10 @@ export async function scoreModels(options: ModelTableOptions): Promise<void> {
   );
   const inputs = await inputsOf(rows, dataset, columns, clip, quiet);
   const seeds = seedsFrom(options.sampling.seed ?? config.seed, options.seeds);
-  const table = await withLateProgress({ label: "scores", unit: "parts", quiet }, (onProgress) =>
-    tableOf(inputs, { seeds, draws: options.draws, onProgress }),
+  const table = await withLateProgress({ label: "scores", unit: "sets of captions", quiet }, (onScored) =>
+    withLateProgress({ label: "intervals", unit: "resamples", quiet }, (onDraws) =>
+      tableOf(inputs, { seeds, draws: options.draws, onScored, onDraws }),
+    ),
   );
   const tables = [modelTable(table), modelDifferences(table), modelLegend(table)];
   say(tables.filter((part) => part !== null).join("\n\n"));

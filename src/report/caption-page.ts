@@ -170,7 +170,7 @@ const PAGE_STYLE = `
 .wide { overflow-x: auto; }
 thead th { color: var(--pale); border-bottom: 1px solid var(--line); white-space: nowrap; font-size: 0.85rem; }
 td { font-variant-numeric: tabular-nums; }
-section > .wide td { white-space: nowrap; }
+section > .wide :is(th, td) { white-space: nowrap; font-size: 0.9rem; }
 form { display: flex; flex-wrap: wrap; gap: 0.5rem 1rem; align-items: center; position: sticky; top: 0; background: var(--paper); padding: 0.5rem 0; border-bottom: 1px solid var(--line); z-index: 1; }
 form[hidden], article[hidden] { display: none; }
 select, input[type="search"] { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--line); border-radius: 0.3rem; padding: 0.15rem 0.3rem; max-width: 16rem; }

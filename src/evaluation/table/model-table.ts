@@ -76,46 +76,53 @@ export interface TableOptions {
   readonly seeds: readonly number[];
   /** Resamples; default `DRAWS`, more where many differences are tested (`drawsFor`). */
   readonly draws?: number | undefined;
-  /** Called with the work done so far and the total. Half of it is scoring captions, half of it resampling. */
-  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Called with the sets of captions scored so far and their number. */
+  readonly onScored?: ((done: number, total: number) => void) | undefined;
+  /** Called with the resamples done so far and their number. */
+  readonly onDraws?: ((done: number, total: number) => void) | undefined;
 }
 
 /** Scores all splits. All rows and columns of a split are resampled together. */
 export async function tableOf(inputs: readonly TableInput[], options: TableOptions): Promise<ModelTable> {
-  const family = Math.max(0, ...inputs.map(familyOf));
-  const { seeds, draws = drawsFor(family, DRAWS), onProgress } = options;
-  const splits: TableSplit[] = [];
-  for (const [i, input] of inputs.entries()) {
-    const tell = (share: number) => onProgress?.(Math.floor((i + share) * 1000), inputs.length * 1000);
-    splits.push(await splitOf(input, draws, tell));
+  const { seeds, onScored, onDraws } = options;
+  const sets = inputs.reduce((sum, { rows }) => sum + rows.length, 0);
+  let scored = 0;
+  const measured: Measurement[][] = [];
+  for (const { rows, columns, pictures } of inputs) {
+    const measurements: Measurement[] = [];
+    for (const row of rows) {
+      measurements.push(...measure(row, columns.filter(hasInterval), pictures));
+      onScored?.(++scored, sets);
+      // Lets signals and the display of progress in.
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    measured.push(measurements);
   }
+  const { draws = drawsFor(Math.max(0, ...inputs.map(familyOf)), DRAWS) } = options;
+  const splits = inputs.map((input, i) =>
+    splitOf(input, measured[i]!, draws, (done) => onDraws?.(i * draws + done, inputs.length * draws)),
+  );
   return { seeds, draws, level: LEVEL, columns: inputs[0]?.columns ?? [], splits };
+}
+
+function hasInterval(column: Column): column is PictureColumn {
+  return column.statistic !== null;
 }
 
 /** The number of differences to the first row that have an interval. */
 function familyOf({ rows, columns }: TableInput): number {
-  return Math.max(0, rows.length - 1) * columns.filter(({ statistic }) => statistic !== null).length;
+  return Math.max(0, rows.length - 1) * columns.filter(hasInterval).length;
 }
 
-async function splitOf(
-  input: TableInput,
+function splitOf(
+  { split, pictures, rows, columns }: TableInput,
+  measurements: readonly Measurement[],
   draws: number,
-  onShare: (share: number) => void,
-): Promise<TableSplit> {
-  const { split, pictures, rows, columns } = input;
+  onDraws: (done: number) => void,
+): TableSplit {
   const count = pictures.images.length;
-  const measured = columns.filter((column) => column.statistic !== null);
-  const measurements: Measurement[] = [];
-  for (const [r, row] of rows.entries()) {
-    measurements.push(...measure(row, measured, pictures));
-    onShare((r + 1) / (2 * rows.length));
-    // Lets signals and the display of progress in.
-    await new Promise((resolve) => setTimeout(resolve));
-  }
-  const estimates = bootstrap(measurements, count, {
-    draws,
-    onDraws: (done, total) => onShare(0.5 + done / (2 * total)),
-  });
+  const measured = columns.filter(hasInterval);
+  const estimates = bootstrap(measurements, count, { draws, onDraws });
   /** Null for a column that has no interval. */
   const estimate = (row: number, column: Column): Estimate | null => {
     const place = measured.indexOf(column as PictureColumn);

@@ -82,6 +82,9 @@ function isSignificant({ adjusted }: TestedScore): boolean {
   return adjusted < SIGNIFICANT;
 }
 
+/** Below this many pictures the bootstrap's intervals are known to be too narrow. */
+const FEW = 30;
+
 /** Describes the cells of both tables in a few sentences. */
 export function modelLegend({ seeds, level, draws, splits, columns }: ModelTable): string {
   const interval = `[${Math.round(100 * level)} % interval over pictures, ${draws} resamples]`;
@@ -99,7 +102,12 @@ export function modelLegend({ seeds, level, draws, splits, columns }: ModelTable
   );
   const without =
     whole.length === 0 ? "" : ` No interval: ${whole.map(({ title }) => title).join(", ")} (of whole sets).`;
-  return over + tests + without;
+  const few = splits.filter(({ pictures }) => pictures < FEW);
+  const careful =
+    few.length === 0
+      ? ""
+      : ` Careful: with ${few.map(({ split, pictures }) => `${pictures} pictures (${split})`).join(", ")} intervals are too narrow and p-values too small.`;
+  return over + tests + without + careful;
 }
 
 function isWithoutInterval({ mean, low }: Score): boolean {
