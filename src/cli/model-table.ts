@@ -12,7 +12,7 @@ import {
   WORDNET_COLUMNS,
 } from "../evaluation/table/columns.js";
 import { joinRows } from "../evaluation/table/join-rows.js";
-import { type ModelTable, type TableInput, tableOf } from "../evaluation/table/model-table.js";
+import { type ModelTable, measureTable, type TableInput, tableOf } from "../evaluation/table/model-table.js";
 import {
   modelDifferences,
   modelLegend,
@@ -81,10 +81,11 @@ export async function scoreModels(options: ModelTableOptions): Promise<void> {
   );
   const inputs = await inputsOf(rows, dataset, columns, clip, quiet);
   const seeds = seedsFrom(options.sampling.seed ?? config.seed, options.seeds);
-  const table = await withLateProgress({ label: "scores", unit: "sets of captions", quiet }, (onScored) =>
-    withLateProgress({ label: "intervals", unit: "resamples", quiet }, (onDraws) =>
-      tableOf(inputs, { seeds, draws: options.draws, onScored, onDraws }),
-    ),
+  const measured = await withLateProgress({ label: "scores", unit: "sets of captions", quiet }, (onScored) =>
+    measureTable(inputs, onScored),
+  );
+  const table = await withLateProgress({ label: "intervals", unit: "resamples", quiet }, async (onDraws) =>
+    tableOf(inputs, measured, { seeds, draws: options.draws, onDraws }),
   );
   const tables = [modelTable(table), modelDifferences(table), modelLegend(table)];
   say(tables.filter((part) => part !== null).join("\n\n"));

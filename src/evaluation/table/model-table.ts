@@ -70,34 +70,47 @@ export interface ModelTable {
   readonly splits: readonly TableSplit[];
 }
 
+/** The contributions of all pictures to all columns: for each split those of its rows, one after the other. */
+export type TableMeasurements = readonly (readonly Measurement[])[];
+
+/** Scores all sets of captions. `onScored` is called with the sets done so far and their number. */
+export async function measureTable(
+  inputs: readonly TableInput[],
+  onScored?: (done: number, total: number) => void,
+): Promise<TableMeasurements> {
+  const total = inputs.reduce((sum, { rows }) => sum + rows.length, 0);
+  let done = 0;
+  const measured: Measurement[][] = [];
+  for (const { rows, columns, pictures } of inputs) {
+    const measurements: Measurement[] = [];
+    for (const row of rows) {
+      measurements.push(...measure(row, columns.filter(hasInterval), pictures));
+      onScored?.(++done, total);
+      // Lets signals and the display of progress in.
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    measured.push(measurements);
+  }
+  return measured;
+}
+
 /** Options of `tableOf`. */
 export interface TableOptions {
   /** The sampling seeds, for the record. */
   readonly seeds: readonly number[];
   /** Resamples; default `DRAWS`, more where many differences are tested (`drawsFor`). */
   readonly draws?: number | undefined;
-  /** Called with the sets of captions scored so far and their number. */
-  readonly onScored?: ((done: number, total: number) => void) | undefined;
   /** Called with the resamples done so far and their number. */
   readonly onDraws?: ((done: number, total: number) => void) | undefined;
 }
 
-/** Scores all splits. All rows and columns of a split are resampled together. */
-export async function tableOf(inputs: readonly TableInput[], options: TableOptions): Promise<ModelTable> {
-  const { seeds, onScored, onDraws } = options;
-  const sets = inputs.reduce((sum, { rows }) => sum + rows.length, 0);
-  let scored = 0;
-  const measured: Measurement[][] = [];
-  for (const { rows, columns, pictures } of inputs) {
-    const measurements: Measurement[] = [];
-    for (const row of rows) {
-      measurements.push(...measure(row, columns.filter(hasInterval), pictures));
-      onScored?.(++scored, sets);
-      // Lets signals and the display of progress in.
-      await new Promise((resolve) => setTimeout(resolve));
-    }
-    measured.push(measurements);
-  }
+/** Resamples the measurements of `measureTable`, all rows and columns of a split together. */
+export function tableOf(
+  inputs: readonly TableInput[],
+  measured: TableMeasurements,
+  options: TableOptions,
+): ModelTable {
+  const { seeds, onDraws } = options;
   const { draws = drawsFor(Math.max(0, ...inputs.map(familyOf)), DRAWS) } = options;
   const splits = inputs.map((input, i) =>
     splitOf(input, measured[i]!, draws, (done) => onDraws?.(i * draws + done, inputs.length * draws)),

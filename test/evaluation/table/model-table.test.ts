@@ -4,7 +4,12 @@ import { scoresOf } from "../../../dist/evaluation/scoring.js";
 import { columnsOf } from "../../../dist/evaluation/table/columns.js";
 import { joinRows } from "../../../dist/evaluation/table/join-rows.js";
 import { modelNames } from "../../../dist/evaluation/table/model-names.js";
-import { type TableInput, tableOf } from "../../../dist/evaluation/table/model-table.js";
+import {
+  measureTable,
+  type TableInput,
+  type TableOptions,
+  tableOf,
+} from "../../../dist/evaluation/table/model-table.js";
 import {
   escapeLatex,
   modelDifferences,
@@ -14,6 +19,7 @@ import {
   tableLatex,
 } from "../../../dist/evaluation/table/table-text.js";
 import { wordsTokenizer } from "../../../dist/metrics/caption-tokenizer.js";
+import { ciderD } from "../../../dist/metrics/cider.js";
 import { randomBelow } from "../../../dist/metrics/random.js";
 import { holm } from "../../../dist/metrics/significance.js";
 
@@ -47,12 +53,14 @@ const input = (rows: readonly CaptionRow[], names: Parameters<typeof columnsOf>[
   rows,
   columns: columnsOf(names, { tokenizer: wordsTokenizer, training: [] }),
 });
+const scored = async (inputs: readonly TableInput[], options: TableOptions) =>
+  tableOf(inputs, await measureTable(inputs), options);
 const rows = [first, better, same, nearest];
 const names = ["bleu4", "ciderD", "exact", "distinct1", "length"] as const;
 const options = { seeds: [7, 8], draws: 2000 };
 
 t.test("scores and differences are those of the evaluation of one model", async (t) => {
-  const table = await tableOf([input(rows, ["bleu4", "ciderD", "exact"])], options);
+  const table = await scored([input(rows, ["bleu4", "ciderD", "exact"])], options);
   const { methods, differences } = scoresOf(rows, references, references, 2000);
   const [split] = table.splits;
   for (const [i, { name, method, scores }] of split!.rows.entries()) {
@@ -69,7 +77,7 @@ t.test("scores and differences are those of the evaluation of one model", async 
 });
 
 t.test("the same captions differ in no resample; p-values are adjusted over rows and metrics", async (t) => {
-  const table = await tableOf([input(rows, [...names])], options);
+  const table = await scored([input(rows, [...names])], options);
   const [split] = table.splits;
   const equal = split!.differences[1]!;
   for (const name of ["bleu4", "ciderD", "exact", "length"])
@@ -94,20 +102,20 @@ t.test("the same captions differ in no resample; p-values are adjusted over rows
 
 t.test("as many resamples as the family needs", async (t) => {
   const done: number[] = [];
-  const table = await tableOf([input(rows, [...names])], {
+  const table = await scored([input(rows, [...names])], {
     seeds: [1, 2],
     onDraws: (count, total) => done.push(count / total),
   });
   t.equal(table.draws, 200 * 12);
   t.equal(done.at(-1), 1);
-  const alone = await tableOf([input([first], [...names])], { seeds: [1, 2], draws: 50 });
+  const alone = await scored([input([first], [...names])], { seeds: [1, 2], draws: 50 });
   t.equal(modelDifferences(alone), null, "one row has no differences");
   t.same(alone.splits[0]!.family, 0);
   t.notMatch(modelLegend(alone), /Holm/);
 });
 
 t.test("Markdown, CSV and LaTeX hold the same table", async (t) => {
-  const table = await tableOf([input(rows, [...names])], options);
+  const table = await scored([input(rows, [...names])], options);
   const lines = modelTable(table).split("\n");
   t.equal(lines.length, 2 + 4);
   t.match(
@@ -163,20 +171,26 @@ t.test("Markdown, CSV and LaTeX hold the same table", async (t) => {
   t.notMatch(latex, /mean length.*\\textbf\{[\d.]+\}[^&]*\\\\$/m, "a length is not better or worse");
 });
 
-t.test("few pictures are said to be few", async (t) => {
-  const few = input(
-    rows.slice(0, 2).map((one) => ({ ...one, said: one.said.map((list) => list.slice(0, 9)) })),
-    ["bleu4"],
-  );
-  const part = {
-    images: few.pictures.images.slice(0, 9),
-    references: references.slice(0, 9),
-    corpus: references,
-  };
-  const table = await tableOf([{ ...few, pictures: part }], { seeds: [1, 2], draws: 20 });
-  t.match(modelLegend(table), /Careful: with 9 pictures \(test\|1\) intervals are too narrow/);
-  t.match([table.splits[0]!.pictures, table.splits[0]!.of], [9, 40]);
-});
+t.test(
+  "some pictures of a split: document frequencies are those of all, and few are said to be few",
+  async (t) => {
+    const count = 9;
+    const part = {
+      images: Array.from({ length: count }, (_, i) => i),
+      references: references.slice(0, count),
+      corpus: references,
+    };
+    const said = better.said[0]!.slice(0, count);
+    const few = { ...input([row("few", "model", said)], ["bleu4", "ciderD"]), pictures: part };
+    const table = await scored([few], { seeds: [1], draws: 20 });
+    t.match(modelLegend(table), /Careful: with 9 pictures \(test\|1\) intervals are too narrow/);
+    const [split] = table.splits;
+    t.same([split!.pictures, split!.of], [9, 40]);
+    const { score } = ciderD(said, part.references, references);
+    t.ok(Math.abs(split!.rows[0]!.scores.ciderD!.mean - score) < 1e-12);
+    t.not(score, ciderD(said, part.references).score);
+  },
+);
 
 t.test("names for LaTeX", async (t) => {
   t.equal(
