@@ -181,6 +181,7 @@ article > div { min-width: 0; flex: 1; }
 h3 { font-size: 0.95rem; margin: 0; overflow-wrap: anywhere; }
 small { color: var(--pale); font-weight: 400; }
 article ul { margin: 0.1rem 0 0.3rem; padding: 0 0 0 1.1rem; color: var(--pale); font-size: 0.9rem; }
-article td:nth-child(2) { min-width: 12rem; font-weight: 600; }
-@media (max-width: 40rem) { article { flex-direction: column; } }
+article :is(th, td) { white-space: nowrap; font-size: 0.9rem; padding-right: 1rem; }
+article td:nth-child(2) { white-space: normal; min-width: 14rem; font-weight: 600; }
+@media (max-width: 40rem) { article { flex-direction: column; } form { position: static; } }
 `;

@@ -104,15 +104,15 @@ export const modelTable: readonly Mutation[] = [
   {
     name: "model table: captions of the first model in every row",
     file: "src/evaluation/table/join-rows.ts",
-    find: "      splits[s]!.rows\n",
-    replace: "      (first!.splits ?? splits)[s]!.rows\n",
+    find: "splits[s]!.rows",
+    replace: "(first!.splits ?? splits)[s]!.rows",
     tests: [table],
   },
   {
     name: "model table: captions of the first split in every split",
     file: "src/evaluation/table/join-rows.ts",
-    find: "      splits[s]!.rows\n",
-    replace: "      splits[0 * s]!.rows\n",
+    find: "splits[s]!.rows",
+    replace: "splits[0 * s]!.rows",
     tests: [table],
   },
   {
@@ -170,6 +170,13 @@ export const modelTable: readonly Mutation[] = [
     find: "escapeXml(rows[row]!)",
     replace: "escapeXml(rows[rows.length - 1 - row]!)",
     tests: ["report/caption-page.test.ts"],
+  },
+  {
+    name: "caption page: sorted by the first row's score instead of the difference",
+    file: "src/report/caption-page-script.ts",
+    find: "? null : own - first",
+    replace: "? null : first",
+    tests: ["browser/caption-page.test.ts"],
   },
   {
     name: "models: each has seeds of its own",
