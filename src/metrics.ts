@@ -47,7 +47,13 @@ export {
   wordsTokenizer,
 } from "./metrics/caption-tokenizer.js";
 export { cider, ciderD } from "./metrics/cider.js";
-export { type Diversity, diversity } from "./metrics/diversity.js";
+export {
+  captionLengths,
+  type Diversity,
+  diversity,
+  knownCaptions,
+  newCaptionsEach,
+} from "./metrics/diversity.js";
 export { METEOR_TITLE, meteor } from "./metrics/meteor/meteor.js";
 export { meteorTokens } from "./metrics/meteor/normalize.js";
 export { METEOR_SUMS, meteorOf } from "./metrics/meteor/statistics.js";
@@ -61,6 +67,7 @@ export {
   type MetricName,
   scoreCaptions,
 } from "./metrics/scores.js";
+export { bootstrapP, drawsFor, holm, SIGNIFICANT } from "./metrics/significance.js";
 export { tokenizeCaption, tokenizeSaid } from "./metrics/tokenize.js";
 export { captionTuples, type Tuple } from "./metrics/tuples/extract.js";
 export { tupleF1, tupleScores } from "./metrics/tuples/tuple-f1.js";
