@@ -93,7 +93,7 @@ t.test(
     const script = `
     const { PictureDecoder } = await import(${JSON.stringify(new URL("../../dist/platform/picture-decoder.js", import.meta.url).href)});
     const svg = new TextEncoder().encode("<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 1 1'/>");
-    await new PictureDecoder().decode(svg, 8, "contain", { svg: "bounded" });
+    await new PictureDecoder().decode(svg, { size: 8, fit: "contain", svg: "bounded" });
     const { readdirSync, readFileSync } = await import("node:fs");
     for (const pid of readdirSync("/proc").filter(Number)) {
       try {
