@@ -28,7 +28,7 @@ import { withLateProgress } from "./cli/progress.js";
 import { say } from "./cli/terminal.js";
 import type { Config } from "./config/config.js";
 import type { Dataset } from "./data/dataset.js";
-import { dataSource } from "./data/layouts.js";
+import { dataSource, isBuiltIn } from "./data/layouts.js";
 import { clipTable } from "./evaluation/clip-evaluation.js";
 import {
   differencesTable,
@@ -82,7 +82,7 @@ async function sourceOf(
     return named.source === config.data.source ? named : { ...named, split: "", crop: false };
   }
   const { source, folder } = config.data;
-  if (source === "emoji") return {};
+  if (isBuiltIn(source)) return {};
   const path = join(weights, "..", "config.json");
   if (await platform.files.exists(path)) {
     const { data } = parseJsonRecord(await platform.files.readText(path), path);
