@@ -49,7 +49,7 @@ compass; volcano > volcano/volcanoes; desert island > desert island, island; sta
 bank; hotel; school; factory; castle; Tokyo tower > radio tower; church; mosque; synagogue; fountain; tent; carousel horse;
 playground slide > slide, playground slide; ferris wheel; roller coaster; barber pole; circus tent; locomotive > steam locomotive, locomotive;
 bullet train; train; tram; monorail; bus; ambulance; fire engine > fire truck, fire engine; police car > police car, patrol car; taxi > taxi, cab;
-automobile > car, automobile; sport utility vehicle > suv; pickup truck > pickup truck, pickup; delivery truck > delivery truck, truck;
+automobile > car, automobile; pickup truck > pickup truck, pickup; delivery truck > delivery truck, truck;
 articulated lorry > big truck; tractor; racing car > racing car, race car; motorcycle > motorcycle, motorbike; motor scooter; manual wheelchair;
 motorized wheelchair > electric wheelchair; auto rickshaw; bicycle > bicycle, bike; kick scooter; skateboard; roller skate; bus stop; oil drum;
 fuel pump > gas pump, fuel pump; wheel; horizontal traffic light; vertical traffic light > traffic light; stop sign; construction > barrier; anchor;

@@ -81,7 +81,7 @@ export function nounPhrase(draws: Draws, entity: Entity, options: NounOptions = 
 function countPhrase(draws: Draws, count: number, collective: boolean, objects: readonly number[]): Phrase {
   const number = phrase(COUNTS[count]!, "count", objects);
   if (!collective || draws.chance(70)) return number;
-  if (count > 2) return [...phrase("a group of", null), ...number];
+  if (count > 2) return [...phrase("a group of", "count", objects), ...number];
   return phrase(draws.pick(["a pair of", "a couple of"]), "count", objects);
 }
 

@@ -77,7 +77,7 @@ const FAMILIES: Readonly<Record<string, string>> = {
   building:
     "house,hut,hospital,bank,hotel,school,factory,castle,japanese castle,church,mosque,synagogue,garden house,stadium",
   train: "steam locomotive,bullet train,tram,monorail",
-  car: "taxi,police car,suv,racing car,cable car",
+  car: "taxi,police car,racing car,cable car",
   truck: "pickup truck,delivery truck,big truck,fire truck,ambulance",
   motorcycle: "motor scooter,kick scooter,bicycle",
   boat: "sailboat,canoe,speedboat,ferry,motorboat,ship",
