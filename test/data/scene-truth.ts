@@ -61,7 +61,11 @@ export function untruths(scene: Scene, caption: string): string[] {
       below: bottom(b) <= a.y,
       front: meet && later,
       behind: meet && !later,
-      next: isSideways && Math.max(b.x - right(a), a.x - right(b)) <= scene.size / 10 && a.y < bottom(b) && b.y < bottom(a),
+      next:
+        isSideways &&
+        Math.max(b.x - right(a), a.x - right(b)) <= scene.size / 10 &&
+        a.y < bottom(b) &&
+        b.y < bottom(a),
     };
     claim(holds[LATERAL[word]!]!, `${as} ${word} ${bs}`);
   };
@@ -112,7 +116,10 @@ export function untruths(scene: Scene, caption: string): string[] {
     [`<(\\d)>${BE} ${REL} <(\\d)>`, (m) => relate([e(m, 1)], m[2]!, [e(m, 3)])],
     [`<(\\d)> and <(\\d)> (?:is|are) ${REL} (?:it|them)`, (m) => relate([e(m, 2)], m[3]!, [e(m, 1)])],
     [`${REL} <(\\d)> there (?:is|are) <(\\d)>`, (m) => relate([e(m, 3)], m[1]!, [e(m, 2)])],
-    [`${REL} <(\\d)> and <(\\d)> there (?:is|are) <(\\d)>`, (m) => relate([e(m, 4)], m[1]!, [e(m, 2), e(m, 3)])],
+    [
+      `${REL} <(\\d)> and <(\\d)> there (?:is|are) <(\\d)>`,
+      (m) => relate([e(m, 4)], m[1]!, [e(m, 2), e(m, 3)]),
+    ],
     [
       `<(\\d)>${BE} ${REL} <(\\d)> (?:and|with) <(\\d)>${BE} ${REL} them`,
       (m) => {
@@ -124,7 +131,10 @@ export function untruths(scene: Scene, caption: string): string[] {
     [`<(\\d)> and <(\\d)>${BE} ${REL} <(\\d)>`, (m) => relate([e(m, 1), e(m, 2)], m[3]!, [e(m, 4)])],
     [`<(\\d)>${BE}(?: in)? between <(\\d)> and <(\\d)>`, (m) => between(e(m, 1), e(m, 2), e(m, 3))],
     ["between <(\\d)> and <(\\d)> there (?:is|are) <(\\d)>", (m) => between(e(m, 3), e(m, 1), e(m, 2))],
-    ["<(\\d)> (?:has|with) <(\\d)> on one side and <(\\d)> on the other", (m) => between(e(m, 1), e(m, 2), e(m, 3))],
+    [
+      "<(\\d)> (?:has|with) <(\\d)> on one side and <(\\d)> on the other",
+      (m) => between(e(m, 1), e(m, 2), e(m, 3)),
+    ],
     [
       `<(\\d)> ${REL} <(\\d)> with <(\\d)> on the other side`,
       (m) => {
@@ -156,7 +166,10 @@ export function untruths(scene: Scene, caption: string): string[] {
         inPlace(e(m, 3), m[4]!);
       },
     ],
-    [`<(\\d)>${BE} (?:in a row|side by side|next to each other)`, (m) => claim(inLine(boxesOf(e(m, 1)), "row"), m[0])],
+    [
+      `<(\\d)>${BE} (?:in a row|side by side|next to each other)`,
+      (m) => claim(inLine(boxesOf(e(m, 1)), "row"), m[0]),
+    ],
     [
       `<(\\d)>${BE} (?:in a column|one above the other|on top of each other|one below the other)`,
       (m) => claim(inLine(boxesOf(e(m, 1)), "column"), m[0]),
@@ -193,7 +206,10 @@ function withoutGround({ ground }: Scene, text: string): string {
       `an? ${a} and ${b} polka dot background`,
       `a dotted ${a} and ${b} background`,
     ],
-    checks: [`an? ${a} and ${b} (?:checkered background|checkerboard)`, `a checkered ${a} and ${b} background`],
+    checks: [
+      `an? ${a} and ${b} (?:checkered background|checkerboard)`,
+      `a checkered ${a} and ${b} background`,
+    ],
     speckled: [`a (?:speckled|grainy) ${a} background`],
   }[ground.kind].join("|");
   const predicates = {
@@ -230,8 +246,11 @@ function withoutEntity(
     const plural = thing.names.some(({ many }) => many === name);
     claim(stated === 1 ? thing.names.some(({ one }) => one === name) : plural, `${all}: number of the noun`);
     const first = `${adjectives}${name}`.trim();
-    if (stated === 1) claim((count === "an") === /^([aio]|e(?!uro)|u(?!ni|fo)|hourg)/.test(first), `${all}: article`);
-    const side = Math.max(...objects.map((o) => Math.max(scene.objects[o]!.box.width, scene.objects[o]!.box.height)));
+    if (stated === 1)
+      claim((count === "an") === /^([aio]|e(?!uro)|u(?!ni|fo)|hourg)/.test(first), `${all}: article`);
+    const side = Math.max(
+      ...objects.map((o) => Math.max(scene.objects[o]!.box.width, scene.objects[o]!.box.height)),
+    );
     if (/small|little|tiny/.test(adjectives)) claim(side < scene.size * 0.27, `${all}: ${side} pixels`);
     if (/large|big/.test(adjectives)) claim(side > scene.size * 0.45, `${all}: ${side} pixels`);
     for (const tone of [skinned, skin]) if (tone !== undefined) claim(drawing.tone === tone, all);

@@ -27,14 +27,19 @@ t.test("every word of every caption is true of its scene", async (t) => {
       lengths.set(all.length, (lengths.get(all.length) ?? 0) + 1);
       for (const word of all) vocabulary.add(word);
       if (all.length < 5 || all.length > 20) t.fail(`${all.length} words: ${text}`);
-      for (const problem of untruths(scene, text))
-        if (wrong++ < 10) t.fail(`${problem} in "${text}"`);
+      for (const problem of untruths(scene, text)) if (wrong++ < 10) t.fail(`${problem} in "${text}"`);
     }
     const first = captions[0]!.words.filter(({ role }) => role === "thing").flatMap(({ objects }) => objects);
-    if (new Set(first).size !== scene.objects.length) t.fail(`"${captions[0]!.text}" does not name all objects`);
+    if (new Set(first).size !== scene.objects.length)
+      t.fail(`"${captions[0]!.text}" does not name all objects`);
   }
   t.equal(wrong, 0, "claims that are not true");
-  t.comment(`${vocabulary.size} different words; captions by words: ${[...lengths].sort((a, b) => a[0] - b[0]).map(([n, count]) => `${n}: ${count}`).join(", ")}`);
+  t.comment(
+    `${vocabulary.size} different words; captions by words: ${[...lengths]
+      .sort((a, b) => a[0] - b[0])
+      .map(([n, count]) => `${n}: ${count}`)
+      .join(", ")}`,
+  );
   t.ok(vocabulary.size > 1000 && vocabulary.size < 1400, `${vocabulary.size} words`);
 });
 
@@ -47,7 +52,8 @@ t.test("the checker finds lies", async (t) => {
   };
   const left = scene(
     "pair",
-    ({ arrangement, objects }) => arrangement.kind === "pair" && arrangement.relation === "left" && objects.length === 2,
+    ({ arrangement, objects }) =>
+      arrangement.kind === "pair" && arrangement.relation === "left" && objects.length === 2,
   );
   const [a, b] = left.entities.map(({ thing }) => `${article(thing.name)} ${thing.name}`);
   t.same(untruths(left, `${a} left of ${b}`), []);
@@ -70,19 +76,23 @@ t.test("each content word is about the objects that it names", async (t) => {
         if (!/^[a-z0-9'-]+$/.test(word)) t.fail(`"${word}" of "${text}" is no word`);
         if (objects.some((object) => scene.objects[object] === undefined)) t.fail("no such object");
         const entities = new Set(objects.map((object) => scene.objects[object]!.entity));
-        if (role === "ground" ? objects.length > 0 : objects.length === 0) t.fail(`"${word}" is about nothing`);
+        if (role === "ground" ? objects.length > 0 : objects.length === 0)
+          t.fail(`"${word}" is about nothing`);
         if (["thing", "count", "size", "tone", "gender"].includes(role) && entities.size !== 1)
           t.fail(`"${word}" of "${text}" is about ${entities.size} entities`);
         if (role !== "thing") continue;
         const { thing, objects: own } = scene.entities[[...entities][0]!]!;
         const names = thing.names.flatMap(({ one, many }) => [...one.split(" "), ...many.split(" ")]);
         if (!names.includes(word)) t.fail(`"${word}" is no name of ${thing.name}`);
-        if (String(objects) !== String(own)) t.fail(`"${word}" of "${text}" is not about all ${own.length} of them`);
+        if (String(objects) !== String(own))
+          t.fail(`"${word}" of "${text}" is not about all ${own.length} of them`);
       }
       const marked = marks.map(({ start, end }) => text.slice(start, end));
       const rest = words(text).filter((word) => !marked.includes(word));
       const known = new Set(
-        "a an the is are there it them and with on in at to of from against by one each other side picture drawing shows background shown can be seen we see has part partly".split(" "),
+        "a an the is are there it them and with on in at to of from against by one each other side picture drawing shows background shown can be seen we see has part partly".split(
+          " ",
+        ),
       );
       for (const word of rest) if (!known.has(word)) t.fail(`"${word}" of "${text}" is about nothing`);
     }
@@ -125,5 +135,12 @@ t.test("things have names of one or two words, mostly; synonyms are CLDR's or Wo
 t.test("plurals and articles", async (t) => {
   const given = ["dog", "bus", "fox", "cherry", "toy", "torch", "brush"];
   t.same(given.map(plural), ["dogs", "buses", "foxes", "cherries", "toys", "torches", "brushes"]);
-  t.same(["owl", "unicorn", "hourglass", "ufo", "umbrella", "dog"].map(article), ["an", "a", "an", "a", "an", "a"]);
+  t.same(["owl", "unicorn", "hourglass", "ufo", "umbrella", "dog"].map(article), [
+    "an",
+    "a",
+    "an",
+    "a",
+    "an",
+    "a",
+  ]);
 });

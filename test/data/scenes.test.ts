@@ -12,14 +12,18 @@ import { OwnPainter, type SceneNumber, scenesDataset } from "../../dist/data/sce
 import { mayBeConfused, SceneMaker } from "../../dist/data/scenes/maker.js";
 import type { Scene } from "../../dist/data/scenes/scene.js";
 import { heldOutCount, heldOutVendor, SCENE_SPLITS } from "../../dist/data/scenes/splits.js";
-import { type Sprite, SOLID, scaleSprite } from "../../dist/data/scenes/sprites.js";
+import { SOLID, type Sprite, scaleSprite } from "../../dist/data/scenes/sprites.js";
 import { nodePlatform } from "../../dist/platform/node.js";
 import { sceneArt as art } from "../support/scene-art.js";
 
 const size = 96;
 const each = size * size * 3;
 const maker = new SceneMaker(art.things, art.sheet, { size });
-const painted = (scene: Scene, hidden?: ReadonlySet<number>, sheet: { sprite: typeof art.sheet.sprite } = art.sheet) => {
+const painted = (
+  scene: Scene,
+  hidden?: ReadonlySet<number>,
+  sheet: { sprite: typeof art.sheet.sprite } = art.sheet,
+) => {
   const target = new Uint8Array(scene.size ** 2 * 3);
   compose(scene, sheet, target, hidden);
   return target;
@@ -47,7 +51,10 @@ t.test("threads compose the same bytes, in any order and division", async (t) =>
     const theirs = new Uint8Array(own.length);
     await painters.paint([...numbers].reverse(), theirs);
     for (let i = 0; i < numbers.length; i++) {
-      const [a, b] = [own.subarray(i * each, (i + 1) * each), theirs.subarray((20 - i) * each, (21 - i) * each)];
+      const [a, b] = [
+        own.subarray(i * each, (i + 1) * each),
+        theirs.subarray((20 - i) * each, (21 - i) * each),
+      ];
       t.ok(Buffer.compare(a, b) === 0, `picture ${i}, ${threads} threads`);
     }
     await t.rejects(painters.paint([{ split: "train", index: 0 }], new Uint8Array(5)), /offset|bound|range/i);
@@ -57,18 +64,31 @@ t.test("threads compose the same bytes, in any order and division", async (t) =>
 
 t.test("splits: as large as stated, each with what it holds out and nothing else", async (t) => {
   const dataset = await scenesDataset(nodePlatform, art, { size, trainingScenes: 3000 });
-  const counts = Object.fromEntries(Object.entries(dataset.splits).map(([name, list]) => [name, list.length]));
+  const counts = Object.fromEntries(
+    Object.entries(dataset.splits).map(([name, list]) => [name, list.length]),
+  );
   const heldOut = Object.fromEntries(SCENE_SPLITS.slice(1).map((name) => [name, 1000]));
   t.same(counts, { train: 3000, ...heldOut });
 
   // What training shows, found without the code that keeps it out.
-  const seen = { pairs: new Set(), relations: new Set(), counts: new Set(), drawings: new Set(), scenes: new Set() };
+  const seen = {
+    pairs: new Set(),
+    relations: new Set(),
+    counts: new Set(),
+    drawings: new Set(),
+    scenes: new Set(),
+  };
   const things = new Set<string>();
   const describe = (scene: Scene) => {
     const box = (e: number) => {
       const boxes = scene.entities[e]!.objects.map((o) => scene.objects[o]!.box);
       const [x, y] = [Math.min(...boxes.map((b) => b.x)), Math.min(...boxes.map((b) => b.y))];
-      return { x, y, r: Math.max(...boxes.map((b) => b.x + b.width)), b: Math.max(...boxes.map((b) => b.y + b.height)) };
+      return {
+        x,
+        y,
+        r: Math.max(...boxes.map((b) => b.x + b.width)),
+        b: Math.max(...boxes.map((b) => b.y + b.height)),
+      };
     };
     const pairs: string[] = [];
     const relations: string[] = [];
@@ -88,7 +108,12 @@ t.test("splits: as large as stated, each with what it holds out and nothing else
       relations,
       counts: scene.entities.map(({ thing, objects }) => `${objects.length} ${thing.name}`),
       drawings: scene.entities.map(({ thing, vendor }) => `${vendor} ${thing.name}`),
-      scenes: [JSON.stringify([scene.entities.map(({ drawing }) => drawing.code), scene.objects.map(({ box }) => box)])],
+      scenes: [
+        JSON.stringify([
+          scene.entities.map(({ drawing }) => drawing.code),
+          scene.objects.map(({ box }) => box),
+        ]),
+      ],
     };
   };
   const names = ["pairs", "relations", "counts", "drawings", "scenes"] as const;
@@ -98,14 +123,18 @@ t.test("splits: as large as stated, each with what it holds out and nothing else
     for (const name of names) for (const item of shown[name]) seen[name].add(item);
     for (const { thing, vendor, objects } of scene.entities) {
       things.add(thing.name);
-      if (vendor === "openmoji" || heldOutVendor(thing) === vendor) t.fail(`training has ${vendor}'s ${thing.name}`);
+      if (vendor === "openmoji" || heldOutVendor(thing) === vendor)
+        t.fail(`training has ${vendor}'s ${thing.name}`);
       if (heldOutCount(thing) === objects.length) t.fail(`training has ${objects.length} of ${thing.name}`);
     }
   }
   const stated: Record<string, (scene: Scene) => boolean> = {
     pairs: (scene) => !describe(scene).pairs.some((pair) => seen.pairs.has(pair)),
     relations: (scene) => !describe(scene).relations.some((relation) => seen.relations.has(relation)),
-    counts: (scene) => scene.entities.some(({ thing, objects }) => objects.length > 1 && heldOutCount(thing) === objects.length),
+    counts: (scene) =>
+      scene.entities.some(
+        ({ thing, objects }) => objects.length > 1 && heldOutCount(thing) === objects.length,
+      ),
     drawings: (scene) => !describe(scene).drawings.some((drawing) => seen.drawings.has(drawing)),
     style: (scene) => scene.entities.every(({ vendor }) => vendor === "openmoji"),
   };
@@ -115,10 +144,16 @@ t.test("splits: as large as stated, each with what it holds out and nothing else
     for (let index = 0; index < 300; index++) {
       const scene = maker.at(split, index);
       again += describe(scene).scenes.some((one) => seen.scenes.has(one)) ? 1 : 0;
-      if (stated[split] && !stated[split](scene)) t.fail(`scene ${index} of ${split} does not show what it says`);
+      if (stated[split] && !stated[split](scene))
+        t.fail(`scene ${index} of ${split} does not show what it says`);
       if (split !== "style" && scene.entities.some(({ vendor }) => vendor === "openmoji")) strange++;
-      if (split !== "counts" && scene.entities.some(({ thing, objects }) => heldOutCount(thing) === objects.length)) strange++;
-      if (split !== "drawings" && scene.entities.some(({ thing, vendor }) => heldOutVendor(thing) === vendor)) strange++;
+      if (
+        split !== "counts" &&
+        scene.entities.some(({ thing, objects }) => heldOutCount(thing) === objects.length)
+      )
+        strange++;
+      if (split !== "drawings" && scene.entities.some(({ thing, vendor }) => heldOutVendor(thing) === vendor))
+        strange++;
     }
     t.same([again, strange], [0, 0], `${split}: scenes of training, and what other splits hold out`);
   }
@@ -133,7 +168,10 @@ t.test("a record's captions, picture and ground truth belong together", async (t
   const { id, image, captions, attributes, split } = dataset.records[number]!;
   t.same([id, split, captions.length], ["pairs/000005", "pairs", 10]);
   const { scene, captions: annotated, boxes } = dataset.annotated(image);
-  t.same(annotated.map(({ text }) => text), captions);
+  t.same(
+    annotated.map(({ text }) => text),
+    captions,
+  );
   t.same(await readImages(dataset, [image]), painted(scene));
   t.same(boxes, visibleBoxes(scene, art.sheet));
   t.ok(attributes.objectWords.length > 1);
@@ -172,7 +210,8 @@ t.test("boxes are where each object changes the picture", async (t) => {
         const [x, y] = [i % size, Math.floor(i / size)];
         const inside = x >= box.x && y >= box.y && x < box.x + box.width && y < box.y + box.height;
         const change = Math.max(...[0, 1, 2].map((c) => Math.abs(whole[i * 3 + c]! - without[i * 3 + c]!)));
-        if (change > SOLID && !inside) t.fail(`scene ${index}: hiding ${number} changes a pixel outside of its box`);
+        if (change > SOLID && !inside)
+          t.fail(`scene ${index}: hiding ${number} changes a pixel outside of its box`);
         if (white![i * 3]! - black![i * 3]! < SOLID) continue;
         [left, right] = [Math.min(left, x), Math.max(right, x + 1)];
         [top, bottom] = [Math.min(top, y), Math.max(bottom, y + 1)];
@@ -185,7 +224,9 @@ t.test("boxes are where each object changes the picture", async (t) => {
       shown[kind] = (shown[kind] ?? 0) + 1;
     }
   }
-  t.comment(`objects by arrangement: ${JSON.stringify(shown)}; ${partly} with smaller boxes than their drawings`);
+  t.comment(
+    `objects by arrangement: ${JSON.stringify(shown)}; ${partly} with smaller boxes than their drawings`,
+  );
   t.ok(partly > 5, "some are hidden in part");
 });
 
@@ -199,6 +240,16 @@ t.test("later drawings hide earlier ones; front means later", async (t) => {
     const [front, back] = arrangement.relation === "front" ? [0, 1] : [1, 0];
     const [over, under] = [entities[front!]!.objects[0]!, entities[back!]!.objects[0]!];
     t.ok(over > under, "is drawn later");
+    const [before, after] = [painted(scene, new Set([over])), painted(scene)];
+    const hidden = painted(scene, new Set([over, under]));
+    let [theirs, lost] = [0, 0];
+    for (let i = 0; i < before.length; i++) {
+      if (before[i] === hidden[i]) continue;
+      theirs++;
+      if (before[i] !== after[i]) lost++;
+    }
+    if (lost < theirs * 0.02)
+      t.fail(`scene ${index}: the one in front covers ${lost} of ${theirs} of the other`);
     const { box, side, mirrored, entity } = scene.objects[over]!;
     const { vendor, drawing } = entities[entity]!;
     const { width, height, data } = art.sheet.sprite(vendor, drawing.code, side);
@@ -279,7 +330,8 @@ t.test("what may be confused is never in one picture", async (t) => {
   for (let index = 0; index < 500; index++) {
     const { entities } = maker.at("train", index);
     for (const [i, a] of entities.entries())
-      for (const b of entities.slice(i + 1)) if (mayBeConfused(a.thing, b.thing)) t.fail(`${a.thing.name}, ${b.thing.name}`);
+      for (const b of entities.slice(i + 1))
+        if (mayBeConfused(a.thing, b.thing)) t.fail(`${a.thing.name}, ${b.thing.name}`);
   }
 });
 

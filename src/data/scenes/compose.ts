@@ -45,25 +45,53 @@ function spriteOf(scene: Scene, sheet: Pick<SpriteSheet, "sprite">, number: numb
   return sheet.sprite(vendor, drawing.code, side);
 }
 
+/** Alpha of an object's drawing at pixels of the picture; 0 outside of its box. */
+function alphaOf(
+  scene: Scene,
+  sheet: Pick<SpriteSheet, "sprite">,
+  number: number,
+): (x: number, y: number) => number {
+  const { box, mirrored } = scene.objects[number]!;
+  const { width, height, data } = spriteOf(scene, sheet, number);
+  return (x, y) => {
+    const [dx, dy] = [x - box.x, y - box.y];
+    if (dx < 0 || dy < 0 || dx >= width || dy >= height) return 0;
+    return data[(dy * width + (mirrored ? width - 1 - dx : dx)) * 4 + 3]!;
+  };
+}
+
+/** Percent of an object's solid pixels that another one, drawn later, covers. */
+export function coveredPercent(
+  scene: Scene,
+  sheet: Pick<SpriteSheet, "sprite">,
+  { object, by }: { object: number; by: number },
+): number {
+  const { box } = scene.objects[object]!;
+  const [own, over] = [alphaOf(scene, sheet, object), alphaOf(scene, sheet, by)];
+  let [solid, covered] = [0, 0];
+  for (let y = box.y; y < box.y + box.height; y++) {
+    for (let x = box.x; x < box.x + box.width; x++) {
+      if (own(x, y) < SOLID) continue;
+      solid++;
+      if (over(x, y) >= 128) covered++;
+    }
+  }
+  return Math.floor((100 * covered) / Math.max(1, solid));
+}
+
 /**
  * The box of the visible part of each object: the pixels of which it makes up at least `SOLID` of 255, which is its alpha times what
  * the objects drawn later let through. Null for an object that is hidden altogether.
  */
 export function visibleBoxes(scene: Scene, sheet: Pick<SpriteSheet, "sprite">): (Box | null)[] {
-  const alphaAt = (number: number, x: number, y: number) => {
-    const { box, mirrored } = scene.objects[number]!;
-    const [dx, dy] = [x - box.x, y - box.y];
-    if (dx < 0 || dy < 0 || dx >= box.width || dy >= box.height) return 0;
-    const { width, data } = spriteOf(scene, sheet, number);
-    return data[(dy * width + (mirrored ? width - 1 - dx : dx)) * 4 + 3]!;
-  };
+  const alphas = scene.objects.map((_, number) => alphaOf(scene, sheet, number));
   return scene.objects.map(({ box }, number) => {
     let [left, top, right, bottom] = [scene.size, scene.size, 0, 0];
     for (let y = box.y; y < box.y + box.height; y++) {
       for (let x = box.x; x < box.x + box.width; x++) {
-        let seen = alphaAt(number, x, y);
+        let seen = alphas[number]!(x, y);
         for (let later = number + 1; later < scene.objects.length && seen >= SOLID; later++)
-          seen = shareOf(seen, 255 - alphaAt(later, x, y));
+          seen = shareOf(seen, 255 - alphas[later]!(x, y));
         if (seen < SOLID) continue;
         [left, right] = [Math.min(left, x), Math.max(right, x + 1)];
         [top, bottom] = [Math.min(top, y), Math.max(bottom, y + 1)];

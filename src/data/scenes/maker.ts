@@ -1,12 +1,12 @@
 /** Makes scenes: scene (split, index) is a pure function of (seed, split, index). */
 
 import { TRAINED_VENDORS, UNSEEN_VENDOR, type Vendor } from "../emoji-sources.js";
+import { arrange, type Plan } from "./arrange.js";
 import { distanceFrom, drawGround, type Ground } from "./background.js";
+import { coveredPercent } from "./compose.js";
 import { Draws } from "./draws.js";
-import type { Box, Relation } from "./geometry.js";
-import { RELATIONS } from "./geometry.js";
-import * as layout from "./layout.js";
-import { type Arrangement, type Entity, type Scene, SIDES, type SizeClass } from "./scene.js";
+import { RELATIONS, type Relation } from "./geometry.js";
+import { type Entity, type Scene, SIDES, type SizeClass } from "./scene.js";
 import {
   belongsTo,
   heldOutCount,
@@ -29,17 +29,11 @@ const CONTRAST = 110;
 const ANIMALS = 30;
 const PEOPLE = 18;
 
-/** What a scene shows, before places are drawn. */
-interface Plan {
-  readonly kind: Arrangement["kind"];
-  readonly things: readonly Thing[];
-  /** How many of each. */
-  readonly counts: readonly number[];
-  readonly relation?: Relation;
-}
+/** Percent of a thing that is covered by what stands in front of it. */
+const COVERED = { least: 6, most: 50 };
 
 /** What scenes need to know of the drawings. */
-export type Drawings = Pick<SpriteSheet, "extent" | "colour">;
+export type Drawings = Pick<SpriteSheet, "extent" | "colour" | "sprite">;
 
 export class SceneMaker {
   readonly size: number;
@@ -197,7 +191,20 @@ export class SceneMaker {
         objects: numbers[i]!,
       }),
     );
-    return { size, ground: this.#ground(draws, entities), entities, objects, arrangement };
+    const scene = { size, ground: this.#ground(draws, entities), entities, objects, arrangement };
+    return this.#hidesEnough(scene) ? scene : null;
+  }
+
+  /** Whether of two things one behind the other the further one is covered in part: boxes alone may meet in empty corners. */
+  #hidesEnough(scene: Scene): boolean {
+    const { arrangement } = scene;
+    if (
+      arrangement.kind !== "pair" ||
+      (arrangement.relation !== "front" && arrangement.relation !== "behind")
+    )
+      return true;
+    const percent = coveredPercent(scene, this.#drawings, { object: 0, by: 1 });
+    return percent >= COVERED.least && percent <= COVERED.most;
   }
 
   /** A ground that sets off all drawings, if one is found. */
@@ -236,68 +243,4 @@ function drawSize(draws: Draws, { kind, counts }: Plan, count: number): SizeClas
   const [small, medium] = chances[kind];
   const drawn = draws.below(100);
   return drawn < small ? "small" : drawn < small + medium ? "medium" : "large";
-}
-
-const lineOf = (axis: "row" | "column") => (axis === "row" ? layout.row : layout.column);
-
-/** The boxes of each entity; null if they do not fit. */
-function arrange(
-  draws: Draws,
-  plan: Plan,
-  extents: readonly layout.Extent[],
-  size: number,
-): { boxes: Box[][]; arrangement: Arrangement } | null {
-  const [first, second, third] = extents as [layout.Extent, layout.Extent, layout.Extent];
-  switch (plan.kind) {
-    case "single": {
-      const box = layout.anywhere(draws, first, size);
-      return box && { boxes: [[box]], arrangement: { kind: "single" } };
-    }
-    case "group": {
-      const all = Array.from({ length: plan.counts[0]! }, () => first);
-      const shape = draws.pick(["row", "column", "scattered"] as const);
-      const boxes =
-        shape === "scattered"
-          ? layout.scattered(draws, all, size)
-          : lineOf(shape)(draws, all, size, size >> 3);
-      return boxes && { boxes: [boxes], arrangement: { kind: "group", shape } };
-    }
-    case "pair": {
-      const { relation = "left", counts } = plan;
-      const isGroup = counts.some((count) => count > 1);
-      if (isGroup && (relation === "front" || relation === "behind")) return null;
-      const gap = Math.max(2, size >> 5);
-      const blocks = [first, second].map((extent, i) => blockOf(extent, counts[i]!, draws.chance(50), gap));
-      const found = layout.pair(draws, [blocks[0]!.extent, blocks[1]!.extent], relation, size);
-      return (
-        found && {
-          boxes: found.map((box, i) => blocks[i]!.boxes(box)),
-          arrangement: { kind: "pair", relation },
-        }
-      );
-    }
-    case "between": {
-      const axis = draws.pick(["row", "column"] as const);
-      const line = lineOf(axis)(draws, [second, first, third], size, size >> 2);
-      if (line === null) return null;
-      const [before, middle, after] = line as [Box, Box, Box];
-      if (!layout.isBetween([middle, before, after])) return null;
-      return { boxes: [[middle], [before], [after]], arrangement: { kind: "between", axis } };
-    }
-    case "corner": {
-      const relation = draws.pick(["above", "below"] as const);
-      const boxes = layout.corner(draws, [first, second, third], relation, size);
-      return boxes && { boxes: boxes.map((box) => [box]), arrangement: { kind: "corner", relation } };
-    }
-  }
-}
-
-/** Several equal objects as one rectangle: in a row or in a column. */
-function blockOf({ width, height }: layout.Extent, count: number, inRow: boolean, gap: number) {
-  const [dx, dy] = inRow ? [width + gap, 0] : [0, height + gap];
-  return {
-    extent: { width: width + dx * (count - 1), height: height + dy * (count - 1) },
-    boxes: ({ x, y }: Box): Box[] =>
-      Array.from({ length: count }, (_, i) => ({ x: x + dx * i, y: y + dy * i, width, height })),
-  };
 }
