@@ -68,7 +68,7 @@ async function main(): Promise<void> {
     scale: options.scale,
     columns: 2,
   });
-  await platform.files.write(out, /\.svg$/i.test(out) ? svg : await pngOf(svg, Math.max(width, height)));
+  await platform.files.write(out, /\.svg$/i.test(out) ? svg : await pngOf(svg, width, height));
   say(`${out}: ${records.length} pictures of split ${split}, ${dataset.name}`);
 }
 
@@ -102,10 +102,20 @@ function isScenes(dataset: Dataset): dataset is ScenesDataset {
   return "annotated" in dataset;
 }
 
-/** A drawing of ours as a square PNG, padded with white. */
-async function pngOf(svg: string, side: number): Promise<Uint8Array> {
-  const bytes = new TextEncoder().encode(svg);
-  return platform.images.encodePng(await platform.images.decode(bytes, side, "contain", { svg: "trusted" }));
+/** A drawing of ours as a PNG of its size. */
+async function pngOf(svg: string, width: number, height: number): Promise<Uint8Array> {
+  // Decoding makes squares, with white to the left and right or above and below.
+  const side = Math.max(width, height);
+  const { data } = await platform.images.decode(new TextEncoder().encode(svg), side, "contain", {
+    svg: "trusted",
+  });
+  const [left, top] = [(side - width) >> 1, (side - height) >> 1];
+  const part = new Uint8Array(width * height * 3);
+  for (let y = 0; y < height; y++) {
+    const from = ((top + y) * side + left) * 3;
+    part.set(data.subarray(from, from + width * 3), y * width * 3);
+  }
+  return platform.images.encodePng({ width, height, data: part });
 }
 
 await runCommand(main);

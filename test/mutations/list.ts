@@ -18,6 +18,7 @@ import { networks } from "./networks.js";
 import { ops } from "./ops.js";
 import { page } from "./page.js";
 import { samplers } from "./samplers.js";
+import { scenesMutations } from "./scenes.js";
 import { shaders } from "./shaders.js";
 import { tokens } from "./tokens.js";
 import { training } from "./training.js";
@@ -38,6 +39,7 @@ export const fields: readonly Field[] = [
   { name: "samplers", mutations: samplers },
   { name: "training", mutations: training },
   { name: "data", mutations: [...data, ...layouts] },
+  { name: "scenes", mutations: scenesMutations },
   { name: "evaluation", mutations: [...evaluation, ...evaluationStatistics] },
   { name: "CLIP", mutations: clip },
   { name: "caption metrics", mutations: captionMetrics },

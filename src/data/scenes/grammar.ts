@@ -247,7 +247,7 @@ function shapePhrase(draws: Draws, scene: Scene): Phrase | null {
         ? ["side by side", "next to each other"]
         : ["in a row", "side by side", "next to each other"]
       : two
-        ? ["one above the other", "on top of each other"]
+        ? ["one above the other"]
         : ["in a column", "one below the other"];
   return phrase(draws.pick(words), "relation", entity.objects);
 }

@@ -80,7 +80,7 @@ folding hand fan; purse; handbag; clutch bag > clutch bag, pouch; backpack > bac
 running shoe > sneaker, running shoe; hiking boot; high-heeled shoe > high heel, stiletto; woman’s sandal > sandal; woman’s boot > boot;
 hair pick > comb; crown; woman’s hat > sun hat; top hat; graduation cap; billed cap > baseball cap, cap; military helmet;
 rescue worker’s helmet > rescue helmet; lipstick; ring; gem stone > gem, diamond, jewel; megaphone; postal horn > post horn, postal horn; bell;
-studio microphone; microphone > microphone, mike; headphone > headphone set; radio; saxophone > saxophone, sax; trumpet;
+studio microphone; microphone > microphone, mike; headphone > headset; radio; saxophone > saxophone, sax; trumpet;
 accordion > accordion, squeeze box; guitar; musical keyboard > piano keyboard; violin > violin, fiddle; banjo; drum;
 long drum > conga drum, long drum; flute; mobile phone > mobile phone, cell phone; telephone > telephone, phone;
 telephone receiver > telephone receiver, receiver; battery; electric plug > electric plug, plug; laptop; desktop computer; printer; keyboard;
