@@ -19,6 +19,7 @@ const FORMAT = "mc-diffusion-scene-art-1";
 const INDEX = "art.json";
 const PIXELS = "art.rgba";
 
+/** The things of scenes and their drawings. */
 export interface SceneArt {
   readonly things: readonly Thing[];
   readonly sheet: SpriteSheet;

@@ -3,6 +3,7 @@
 import { random32 } from "../../metrics/random.js";
 import type { Draws } from "./draws.js";
 
+/** Red, green and blue, 0 … 255. */
 export type Rgb = readonly [number, number, number];
 
 /** Colours that captions name, each with the shades that go by the name. */
@@ -75,8 +76,10 @@ const COLOURS: Readonly<Record<string, readonly Rgb[]>> = {
     [140, 94, 56],
   ],
 };
+/** The names of the colours that grounds have. */
 export const COLOUR_NAMES = Object.keys(COLOURS);
 
+/** A shade with the name that captions give it. */
 export interface Colour {
   readonly name: string;
   readonly rgb: Rgb;

@@ -27,7 +27,9 @@ export interface SceneNumber {
 
 /** Composes pictures [n, size, size, 3] into `target`, here or on other threads. */
 export interface Painter {
+  /** Writes the pictures one after the other. */
   paint(scenes: readonly SceneNumber[], target: Uint8Array): Promise<void>;
+  /** Ends threads, if there are any. */
   close(): Promise<void>;
 }
 
@@ -38,11 +40,13 @@ export interface AnnotatedScene {
   readonly boxes: readonly (Box | null)[];
 }
 
+/** A data set that knows what its pictures show. */
 export interface ScenesDataset extends Dataset {
   /** The scene of picture `image`, with its ground truth. */
   annotated(image: number): AnnotatedScene;
 }
 
+/** How many scenes, and how large. */
 export interface ScenesOptions {
   /** Side of the pictures in pixels, at least 32. */
   readonly size: number;
@@ -64,6 +68,7 @@ export class OwnPainter implements Painter {
     this.#art = art;
   }
 
+  /** Writes the pictures one after the other. */
   async paint(scenes: readonly SceneNumber[], target: Uint8Array): Promise<void> {
     this.paintNow(scenes, target);
   }
@@ -76,6 +81,7 @@ export class OwnPainter implements Painter {
     }
   }
 
+  /** Nothing is open. */
   async close(): Promise<void> {}
 }
 

@@ -10,6 +10,7 @@ export interface Box {
 
 /** Relations from the first to the second: "a left of b". `front` needs the order of drawing, the others boxes alone. */
 export const RELATIONS = ["left", "right", "above", "below", "front", "behind"] as const;
+/** One of `RELATIONS`. */
 export type Relation = (typeof RELATIONS)[number];
 
 /** The same relation seen from the other side. */

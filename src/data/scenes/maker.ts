@@ -35,6 +35,7 @@ const COVERED = { least: 6, most: 50 };
 /** What scenes need to know of the drawings. */
 export type Drawings = Pick<SpriteSheet, "extent" | "colour" | "sprite">;
 
+/** Makes the scenes of all splits in one size. */
 export class SceneMaker {
   readonly size: number;
   readonly #byKind: Readonly<Record<Thing["kind"], readonly Thing[]>>;

@@ -23,6 +23,7 @@ export interface AnnotatedWord {
   readonly objects: readonly number[];
 }
 
+/** A caption with what its words are about. */
 export interface AnnotatedCaption {
   readonly text: string;
   /** Its content words, in order. */

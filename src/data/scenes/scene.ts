@@ -7,6 +7,7 @@ import type { Drawing, Thing } from "./things.js";
 
 /** Size classes: shares of the picture's side, in 96ths, that the longer side of an object has. */
 export const SIDES = { small: [19, 24], medium: [30, 37], large: [46, 60] } as const;
+/** One of the keys of `SIDES`. */
 export type SizeClass = keyof typeof SIDES;
 
 /** One drawing in the picture. */
@@ -40,6 +41,7 @@ export type Arrangement =
   /** Entity 0 is left of entity 1, and entity 2 is above or below both. */
   | { readonly kind: "corner"; readonly relation: "above" | "below" };
 
+/** What a picture shows, without its pixels. */
 export interface Scene {
   /** Side of the picture in pixels. */
   readonly size: number;

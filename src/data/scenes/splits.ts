@@ -27,6 +27,7 @@ export const SCENE_SPLITS = [
   "drawings",
   "style",
 ] as const;
+/** One of `SCENE_SPLITS`. */
 export type SceneSplit = (typeof SCENE_SPLITS)[number];
 /** What can be held out. */
 export type HeldOut = Extract<SceneSplit, "pairs" | "relations" | "counts" | "drawings" | "style">;

@@ -45,6 +45,7 @@ export class SpriteSheet {
     this.pixels = pixels;
   }
 
+  /** Where each drawing lies, by its name. */
   get entries(): [string, SheetEntry][] {
     return [...this.#entries];
   }

@@ -19,7 +19,9 @@ export interface Name {
 
 /** Skin tones that people are drawn in: those that three words tell apart. */
 export const TONES = ["light", "medium", "dark"] as const;
+/** One of `TONES`. */
 export type Tone = (typeof TONES)[number];
+/** The genders that people are drawn in. */
 export type Gender = "male" | "female";
 /** Tone numbers of Unicode. */
 const TONE_NUMBERS: Readonly<Record<Tone, number>> = { light: 1, medium: 3, dark: 5 };
@@ -33,6 +35,7 @@ export interface Drawing {
   readonly gender: Gender | null;
 }
 
+/** Something that scenes show. */
 export interface Thing {
   /** Its first name, unique. */
   readonly name: string;
