@@ -19,6 +19,7 @@ import { networks } from "./networks.js";
 import { ops } from "./ops.js";
 import { page } from "./page.js";
 import { samplers } from "./samplers.js";
+import { scenesMutations } from "./scenes.js";
 import { shaders } from "./shaders.js";
 import { tokens } from "./tokens.js";
 import { training } from "./training.js";
@@ -39,6 +40,7 @@ export const fields: readonly Field[] = [
   { name: "samplers", mutations: samplers },
   { name: "training", mutations: training },
   { name: "data", mutations: [...data, ...layouts] },
+  { name: "scenes", mutations: scenesMutations },
   { name: "evaluation", mutations: [...evaluation, ...evaluationStatistics] },
   { name: "model table", mutations: modelTable },
   { name: "CLIP", mutations: clip },
