@@ -163,6 +163,8 @@ t.test("what cannot be compared is one sentence, before a device is opened", asy
     "elsewhere/weights",
     "--data",
     "other",
+    "--bound",
+    "0",
     "--quiet",
   );
   t.equal(code, 0, `--data makes them comparable: ${stderr}`);
