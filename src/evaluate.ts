@@ -72,9 +72,12 @@ async function main(): Promise<void> {
     "node dist/evaluate.js",
     "Scores a captioner on held-out splits: means over sampling seeds with 95 % intervals over pictures.",
   )
-    .option("--weights <folders...>", "weights to score; several make one table, compared with the first", [
-      shippedWeights(),
-    ])
+    .addOption(
+      new Option(
+        "--weights <folders...>",
+        "weights to score; several make one table, compared with the first",
+      ).default([shippedWeights()], JSON.stringify(shippedWeights())),
+    )
     .option("--data <source>", `${dataHelp} (default: what the weights were trained on)`)
     .option(
       "--splits <names>",
@@ -95,7 +98,7 @@ async function main(): Promise<void> {
     .option("--no-baselines", "leave out the nearest pictures and the model shown other pictures")
     .option(
       "--metrics <names>",
-      `columns of the table: all, or some of ${COLUMN_NAMES.join(",")} (default: as of the data)`,
+      `columns of the table: all, or some of ${COLUMN_NAMES.join(", ")}, with commas (default: as of the data)`,
     )
     .addOption(
       new Option(
@@ -180,7 +183,7 @@ to the first row (docs/evaluation.md).`,
   }))
     if (file !== undefined) checkOutput(option, file);
   if (weights.length > 1 || [metrics, tokenizer, csv, latex, page].some((value) => value !== undefined)) {
-    if (program.getOptionValueSource("bound") !== "default")
+    if (bound > 0 && program.getOptionValueSource("bound") !== "default")
       throw new UserError(
         "--bound is of one model and its own table: leave it out, or score the model alone",
         2,

@@ -67,7 +67,7 @@ ${pictures.map((picture, i) => card(page, picture, i)).join("\n")}
 </div>
 </section>
 </main>
-<script>${captionPageScript}</script>
+<script>(${captionPageScript})();</script>
 </body>
 </html>
 `;
