@@ -4,6 +4,7 @@
  */
 
 import { Gpu } from "../../dist/engine/gpu/gpu.js";
+import { adapterName, isSoftware } from "../../dist/platform/adapter-info.js";
 import { browserPlatform } from "../../dist/platform/browser.js";
 import { openDevice } from "../../dist/platform/device.js";
 import type { Platform } from "../../dist/platform/platform.js";
@@ -16,6 +17,8 @@ export type Finding = { ok: boolean; message: string; detail?: string } | { comm
 export interface PageTests {
   names: string[];
   run(index: number): Promise<Finding[]>;
+  /** The name of the adapter. */
+  adapter(): Promise<string>;
 }
 
 export const platform: Platform = browserPlatform;
@@ -34,6 +37,11 @@ const tests: PageTests = {
     // GPU errors reach the console in a task of their own (`watch`): they belong to this test, not to the next one.
     await new Promise((resolve) => setTimeout(resolve));
     return findings;
+  },
+  async adapter() {
+    const { device } = await sharedGpu();
+    const name = adapterName(device.adapterInfo);
+    return isSoftware(device.adapterInfo) ? `${name}, software` : name;
   },
 };
 Object.assign(globalThis, { mcdTests: tests });
