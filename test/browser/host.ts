@@ -92,9 +92,13 @@ function alike(a: unknown, b: unknown): boolean {
 /** Whatever goes wrong on a device outside the engine's own checks reaches the console. */
 function watch(device: GPUDevice): GPUDevice {
   device.addEventListener("uncapturederror", (event) => {
-    // Listeners that come later may still say that the error is theirs.
+    // Listeners that come later may still say that the error is theirs. In wgpu the event cannot be cancelled.
+    let claimed = false;
+    event.preventDefault = () => {
+      claimed = true;
+    };
     setTimeout(() => {
-      if (!event.defaultPrevented) console.error(`uncaptured: ${event.error.message}`);
+      if (!claimed) console.error(`uncaptured: ${event.error.message}`);
     });
   });
   device.lost.then(({ reason, message }) => {

@@ -52,7 +52,8 @@ export async function runPage(t: Test, browser: TestBrowser, url: string): Promi
   }
 }
 
-function report(t: Test, findings: readonly Finding[]): void {
+/** Hands tap what a test has found. */
+export function report(t: Test, findings: readonly Finding[]): void {
   for (const finding of findings) {
     if ("comment" in finding) t.comment(finding.comment);
     else t.ok(finding.ok, finding.message, finding.detail === undefined ? {} : { detail: finding.detail });

@@ -8,6 +8,27 @@ const stage = "src/training/loop.ts";
 
 export const life: readonly Mutation[] = [
   {
+    name: "capture: uniforms are written where there are none",
+    file: "src/engine/gpu/captured-work.ts",
+    find: "if (recording.uniformBytes) ",
+    replace: "",
+    tests: ["engine/gpu/order.test.ts"],
+  },
+  {
+    name: "submission: uniforms are written where there are none",
+    file: "src/engine/gpu/submission.ts",
+    find: "if (values?.length)",
+    replace: "if (values)",
+    tests: ["engine/gpu/order.test.ts"],
+  },
+  {
+    name: "pipelines: naga's frame stays in messages",
+    file: "src/engine/gpu/pipelines.ts",
+    find: "(.*[┌│].*|\\s)+/g",
+    replace: "(\\s)+/g",
+    tests: ["engine/gpu/compilation-errors.test.ts"],
+  },
+  {
     name: "engines stay with their device after dispose",
     file: "src/engine/gpu/device-events.ts",
     find: "return () => listeners.delete(listener);",

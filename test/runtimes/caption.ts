@@ -12,7 +12,8 @@ test("the shipped weights caption a picture as everywhere", async (t, gpu) => {
   const data = new Uint8Array(size * size * 3).fill(255);
   for (let y = 0; y < size; y++) {
     for (let x = 0; x < size; x++) {
-      if ((x - 32) ** 2 + (y - 32) ** 2 < 24 ** 2) data.set(y < 32 ? [240, 160, 40] : [120, 60, 20], (y * size + x) * 3);
+      if ((x - 32) ** 2 + (y - 32) ** 2 < 24 ** 2)
+        data.set(y < 32 ? [240, 160, 40] : [120, 60, 20], (y * size + x) * 3);
     }
   }
   const { text } = await captioner.caption({ data, width: size, height: size }, { seed: 1, steps: 8 });

@@ -4,9 +4,9 @@
 import { commandLine, runCommand } from "../../dist/cli/options.js";
 import { UserError } from "../../dist/platform/errors.js";
 import { testFiles } from "../browser/test-files.js";
-import { runtimeNames, startRuntime } from "./start.js";
-import { modules as shortModules, served } from "./modules.js";
+import { served, modules as shortModules } from "./modules.js";
 import { outcomeOf, RuntimeError } from "./runtime.js";
+import { runtimeNames, startRuntime } from "./start.js";
 import { recordRun } from "./table.js";
 
 await runCommand(async () => {
@@ -17,11 +17,17 @@ await runCommand(async () => {
     .argument("<runtime>", `one of ${runtimeNames.join(", ")}`)
     .option("--short", "every op, one training and one caption, as the tests of this project run them", false)
     .option("--only <text>", "only files whose path has this text")
-    .option("--record", "write the totals into docs/figures/browsers.json, from which npm run figures writes the table", false)
+    .option(
+      "--record",
+      "write the totals into docs/figures/browsers.json, from which npm run figures writes the table",
+      false,
+    )
     .parse();
   const { short, only = "", record } = command.opts<{ short: boolean; only?: string; record: boolean }>();
   const [name] = command.args as [string];
-  const modules = (short ? shortModules : [...testFiles(), ...shortModules]).filter((file) => file.includes(only));
+  const modules = (short ? shortModules : [...testFiles(), ...shortModules]).filter((file) =>
+    file.includes(only),
+  );
   if (modules.length === 0) throw new UserError(`No test file has "${only}" in its path.`, 2);
   const runtime = await startRuntime(name, [...new Set(modules)], await served());
   if ("missing" in runtime) throw new UserError(`${runtime.missing}.`);
@@ -39,21 +45,30 @@ await runCommand(async () => {
           if (outcome !== "failed") continue;
           lines.push(`   ${result.name}`, ...result.problems.map((problem) => `      ${problem}`));
           for (const finding of result.findings)
-            if ("ok" in finding && !finding.ok) lines.push(`      ${finding.message}`, ...(finding.detail ? [`        ${finding.detail}`] : []));
+            if ("ok" in finding && !finding.ok)
+              lines.push(
+                `      ${finding.message}`,
+                ...(finding.detail ? [`        ${finding.detail}`] : []),
+              );
         }
       } catch (error) {
         if (!(error instanceof RuntimeError)) throw error;
         totals.failed++;
         lines.push(`   ${error.message}`);
       }
-      const tests = totals.passed + totals.failed + totals.skipped - before.passed - before.failed - before.skipped;
+      const tests =
+        totals.passed + totals.failed + totals.skipped - before.passed - before.failed - before.skipped;
       const seconds = ((performance.now() - start) / 1000).toFixed(1);
-      console.log(`${totals.failed > before.failed ? "FAILED" : "passed"} ${module.replace(/(\.test)?\.js$/, "")} (${tests} tests, ${seconds} s)`);
+      console.log(
+        `${totals.failed > before.failed ? "FAILED" : "passed"} ${module.replace(/(\.test)?\.js$/, "")} (${tests} tests, ${seconds} s)`,
+      );
       for (const line of lines) console.log(line);
     }
     const minutes = (performance.now() - began) / 60_000;
     const adapter = await runtime.adapter();
-    console.log(`\n${runtime.version}, ${runtime.implementation} on ${adapter}: ${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped, ${minutes.toFixed(1)} min`);
+    console.log(
+      `\n${runtime.version}, ${runtime.implementation} on ${adapter}: ${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped, ${minutes.toFixed(1)} min`,
+    );
     if (record) await recordRun(runtime, totals);
   } finally {
     await runtime.close();

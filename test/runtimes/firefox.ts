@@ -8,11 +8,11 @@ import { delimiter, join } from "node:path";
 import { type Browser, launch, type Page } from "puppeteer-core";
 import { bundle } from "../browser/bundle.js";
 import { serve } from "../browser/server.js";
-import { driverEnvironment } from "./drivers.js";
+import { driverEnvironment, noDriver } from "./drivers.js";
 import { type Missing, type Runtime, RuntimeError } from "./runtime.js";
 
 /** Milliseconds for one test: software adapters compile some kernels for seconds. */
-const patience = 300_000;
+const patience = 900_000;
 
 const preferences = {
   "dom.webgpu.enabled": true,
@@ -23,6 +23,8 @@ const preferences = {
 
 /** Its path. */
 export function firefoxPath(): string | Missing {
+  const without = noDriver("Firefox");
+  if (without) return without;
   const own = process.env.MCD_FIREFOX;
   if (own) return existsSync(own) ? own : { missing: `MCD_FIREFOX names ${own}, which does not exist` };
   for (const folder of (process.env.PATH ?? "").split(delimiter)) {
@@ -56,7 +58,10 @@ export async function launchFirefox(path: string): Promise<Browser> {
 const ofTheBrowser = /^\s*(Encountered one or more errors while creating shader module|Shader '[^']*' )/;
 
 /** A page, and its warnings, errors and exceptions as they come. */
-export async function openFirefoxPage(browser: Browser, url: string): Promise<{ page: Page; problems: string[] }> {
+export async function openFirefoxPage(
+  browser: Browser,
+  url: string,
+): Promise<{ page: Page; problems: string[] }> {
   const page = await browser.newPage();
   const problems: string[] = [];
   page.on("console", (message) => {
@@ -64,7 +69,9 @@ export async function openFirefoxPage(browser: Browser, url: string): Promise<{ 
     if ((type === "warn" || type === "error") && !ofTheBrowser.test(message.text()))
       problems.push(`console ${type}: ${message.text()}`);
   });
-  page.on("pageerror", (error) => problems.push(`not caught: ${error instanceof Error ? error.message : error}`));
+  page.on("pageerror", (error) =>
+    problems.push(`not caught: ${error instanceof Error ? error.message : error}`),
+  );
   await page.goto(url);
   return { page, problems };
 }
@@ -85,7 +92,10 @@ export async function startFirefox(
       return adapter;
     },
     async *tests(module) {
-      const { page, problems } = await openFirefoxPage(browser, `${site.url}/${module.replace(/js$/, "html")}`);
+      const { page, problems } = await openFirefoxPage(
+        browser,
+        `${site.url}/${module.replace(/js$/, "html")}`,
+      );
       try {
         await page.waitForFunction("globalThis.mcdLoaded", { timeout: 60_000 }).catch(() => {});
         const names = await page.evaluate(() => globalThis.mcdTests?.names ?? []);

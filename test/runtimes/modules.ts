@@ -15,6 +15,8 @@ export const modules: readonly string[] = [
 /** The files that they fetch, by path: the shipped weights. */
 export async function served(): Promise<Map<string, Uint8Array>> {
   const names = ["config.json", "model.safetensors"];
-  const files = names.map(async (name) => [`/weights/emoji/${name}`, await readFile(join(shippedWeights(), name))] as const);
+  const files = names.map(
+    async (name) => [`/weights/emoji/${name}`, await readFile(join(shippedWeights(), name))] as const,
+  );
   return new Map(await Promise.all(files));
 }

@@ -11,12 +11,15 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { bundle } from "../browser/bundle.js";
 import { serve } from "../browser/server.js";
-import { driverEnvironment } from "./drivers.js";
+import { driverEnvironment, noDriver } from "./drivers.js";
 import { type Missing, packagedProgram, type Runtime, RuntimeError, type TestResult } from "./runtime.js";
 
 const folder = fileURLToPath(new URL(".", import.meta.url));
 /** Milliseconds without any result after which a process is given up: software adapters compile some kernels for seconds. */
-const patience = 300_000;
+const patience = 900_000;
+
+/** Test files that need something of browsers which programs lack, and what. */
+const BROWSERS_ONLY: Readonly<Record<string, string>> = { "doors/doors.test.js": "a 2D canvas" };
 
 interface Program {
   readonly name: string;
@@ -32,10 +35,24 @@ type Line = { adapter: string; names: string[] } | TestResult | { end: true };
 
 /** Deno with the WebGPU that it has itself (wgpu and naga), from the npm package `deno`. */
 export function denoProgram(): Program | Missing {
-  const path = packagedProgram(`@deno/${process.platform}-${process.arch}${process.platform === "linux" ? "-glibc" : ""}`, "deno");
+  const path = packagedProgram(
+    `@deno/${process.platform}-${process.arch}${process.platform === "linux" ? "-glibc" : ""}`,
+    "deno",
+  );
   if (path === null || !existsSync(path))
-    return { missing: "Deno is not installed: the npm package deno has it for Linux with glibc, macOS and Windows, after npm ci" };
-  return { name: "Deno", path, flags: ["run", "-A", "--unstable-webgpu", "--no-config"], implementation: "wgpu", dawn: false };
+    return {
+      missing:
+        "Deno is not installed: the npm package deno has it for Linux with glibc, macOS and Windows, after npm ci",
+    };
+  const missing = noDriver("Deno");
+  if (missing) return missing;
+  return {
+    name: "Deno",
+    path,
+    flags: ["run", "-A", "--unstable-webgpu", "--no-config"],
+    implementation: "wgpu",
+    dawn: false,
+  };
 }
 
 /** Bun, from the npm package `bun`, with Dawn. */
@@ -43,7 +60,9 @@ export function bunProgram(): Program | Missing {
   const arch = process.arch === "arm64" ? "aarch64" : process.arch;
   const path = packagedProgram(`@oven/bun-${process.platform}-${arch}`, "bin/bun");
   if (path === null || !existsSync(path))
-    return { missing: "Bun is not installed: the npm package bun has it for Linux, macOS and Windows, after npm ci" };
+    return {
+      missing: "Bun is not installed: the npm package bun has it for Linux, macOS and Windows, after npm ci",
+    };
   return { name: "Bun", path, flags: ["run"], implementation: "Dawn", dawn: true };
 }
 
@@ -75,6 +94,11 @@ export async function startProgram(
       return adapter;
     },
     async *tests(module) {
+      const lacking = BROWSERS_ONLY[module];
+      if (lacking !== undefined) {
+        yield { name: module, findings: [{ comment: `${program.name} lacks ${lacking}` }], problems: [] };
+        return;
+      }
       const dawn = program.dawn ? [createRequire(import.meta.url).resolve("webgpu")] : [];
       const child = spawn(
         program.path,
@@ -89,7 +113,7 @@ export async function startProgram(
         child.on("error", ({ message }) => resolve(message));
         child.on("close", (code, signal) => resolve(signal ?? `exit status ${code}`));
       });
-      let timer = setTimeout(() => child.kill(), patience);
+      const timer = setTimeout(() => child.kill(), patience);
       let done = false;
       try {
         for await (const text of createInterface({ input: child.stdout })) {
@@ -101,7 +125,8 @@ export async function startProgram(
           else yield line;
         }
         const how = await ended;
-        if (!done) throw new RuntimeError(`${program.name} ended before its tests did (${how}): ${complaint.trim()}`);
+        if (!done)
+          throw new RuntimeError(`${program.name} ended before its tests did (${how}): ${complaint.trim()}`);
       } finally {
         clearTimeout(timer);
         child.kill();

@@ -29,8 +29,13 @@ const runtimes: Readonly<Record<string, Start>> = {
 export const runtimeNames = Object.keys(runtimes);
 
 /** Starts a runtime for the tests of `modules`, compiled and bundled for browsers, which may fetch `files` by path. */
-export function startRuntime(name: string, modules: readonly string[], files: Files): Promise<Runtime | Missing> {
+export function startRuntime(
+  name: string,
+  modules: readonly string[],
+  files: Files,
+): Promise<Runtime | Missing> {
   const start = runtimes[name];
-  if (!start) throw new UserError(`There is no runtime "${name}"; choose one of ${runtimeNames.join(", ")}.`, 2);
+  if (!start)
+    throw new UserError(`There is no runtime "${name}"; choose one of ${runtimeNames.join(", ")}.`, 2);
   return start(modules, files);
 }

@@ -16,10 +16,23 @@ export interface Totals {
 }
 
 /** The table with the line of one runtime replaced, or added. Versions are part of the name: the word before them decides. */
-export function withRun(rows: Table["rows"], runtime: string, implementation: string, adapter: string, totals: Totals): Table["rows"] {
+export function withRun(
+  rows: Table["rows"],
+  runtime: string,
+  implementation: string,
+  adapter: string,
+  totals: Totals,
+): Table["rows"] {
   const name = (text: string) => text.split(" ")[0];
-  const line = [runtime, implementation, adapter, ...[totals.passed, totals.failed, totals.skipped].map(String)];
-  return [...rows.filter(([first = ""]) => name(first) !== name(runtime)), line].sort(([a = ""], [b = ""]) => a.localeCompare(b, "en"));
+  const line = [
+    runtime,
+    implementation,
+    adapter,
+    ...[totals.passed, totals.failed, totals.skipped].map(String),
+  ];
+  return [...rows.filter(([first = ""]) => name(first) !== name(runtime)), line].sort(([a = ""], [b = ""]) =>
+    a.localeCompare(b, "en"),
+  );
 }
 
 /** Records a whole run. */
@@ -28,12 +41,18 @@ export async function recordRun(runtime: Runtime, totals: Totals): Promise<void>
   const before = file.figures.runtimes;
   const rows = before?.table && "rows" in before.table ? before.table.rows : [];
   const runtimes = {
-    table: { columns, rows: withRun(rows, runtime.version, runtime.implementation, await runtime.adapter(), totals) },
+    table: {
+      columns,
+      rows: withRun(rows, runtime.version, runtime.implementation, await runtime.adapter(), totals),
+    },
     command: "npm run build:test && node dist-test/runtimes/command.js RUNTIME --record",
     date: new Date().toISOString().slice(0, 10),
     adapter: "in the table",
     machine: "2 cores beside other work",
   };
-  await writeFile(`${path}.part`, `${JSON.stringify({ ...file, figures: { ...file.figures, runtimes } }, null, 1)}\n`);
+  await writeFile(
+    `${path}.part`,
+    `${JSON.stringify({ ...file, figures: { ...file.figures, runtimes } }, null, 1)}\n`,
+  );
   await rename(`${path}.part`, path);
 }
