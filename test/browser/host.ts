@@ -120,11 +120,16 @@ export async function freshDevice(): Promise<GPUDevice> {
   return watch(await openDevice());
 }
 
-/** A device if the browser's adapter is the one named, else null: a page cannot choose. */
+/**
+ * A device if the browser's adapter is the one named, else null: a page cannot choose. Firefox withholds names; its software
+ * adapter is lavapipe.
+ */
 export async function deviceOf(name: string): Promise<GPUDevice | null> {
   const device = await freshDevice();
   const { vendor, architecture, description } = device.adapterInfo;
-  if (`${vendor} ${architecture} ${description}`.toLowerCase().includes(name)) return device;
+  const found = `${vendor} ${architecture} ${description}`.toLowerCase();
+  const wanted = name === "lavapipe" ? /llvmpipe|^\s*$/ : new RegExp(name);
+  if (isSoftware(device.adapterInfo) && wanted.test(found)) return device;
   device.destroy();
   return null;
 }
