@@ -8,6 +8,7 @@ import type { StoredTensor } from "../engine/weights/safetensors.js";
 import { openDevice } from "../platform/device.js";
 import type { JsonRecord } from "../platform/json.js";
 import type { Files, FolderFiles } from "../platform/platform.js";
+import { promptWaits } from "../platform/prompt-waits.js";
 import { bytesOf, captionAll, captionCodes, encodeAll, reconstructAll } from "./batch.js";
 import { type DenoiseStep, denoiseCodes, inSlices } from "./denoise-stream.js";
 import {
@@ -170,7 +171,8 @@ export class Captioner extends CaptionModel {
   static async load(url: string | URL, options: LoadOptions = {}): Promise<Captioner> {
     const folder = await downloadFolder(url, options);
     const device = options.gpu ? null : (options.device ?? (await openDevice()));
-    const gpu = options.gpu ?? Gpu.from(device!);
+    const rest = device && (await promptWaits(device));
+    const gpu = options.gpu ?? Gpu.from(device!, rest ? { rest } : {});
     const release = () => {
       if (!options.gpu) gpu.dispose();
       if (!options.gpu && !options.device) device!.destroy();

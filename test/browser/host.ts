@@ -7,6 +7,7 @@ import { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { adapterName, isSoftware } from "../../dist/platform/adapter-info.js";
 import { browserPlatform } from "../../dist/platform/browser.js";
 import { openDevice } from "../../dist/platform/device.js";
+import { promptWaits } from "../../dist/platform/prompt-waits.js";
 import type { Platform } from "../../dist/platform/platform.js";
 import type { Assertions } from "../harness.js";
 
@@ -111,8 +112,14 @@ let shared: Promise<Gpu> | null = null;
 
 /** The device that the tests of a page share. */
 export function sharedGpu(): Promise<Gpu> {
-  shared ??= freshDevice().then((device) => Gpu.from(device));
+  shared ??= open();
   return shared;
+}
+
+async function open(): Promise<Gpu> {
+  const device = await freshDevice();
+  const rest = await promptWaits(device);
+  return Gpu.from(device, rest ? { rest } : {});
 }
 
 /** A device of its own, for tests that lose or break it. */
