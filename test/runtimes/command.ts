@@ -25,6 +25,7 @@ await runCommand(async () => {
     .parse();
   const { short, only = "", record } = command.opts<{ short: boolean; only?: string; record: boolean }>();
   const [name] = command.args as [string];
+  if (record && only !== "") throw new UserError("--record takes a run without --only.", 2);
   const modules = (short ? shortModules : [...testFiles(), ...shortModules]).filter((file) =>
     file.includes(only),
   );
@@ -69,7 +70,10 @@ await runCommand(async () => {
     console.log(
       `\n${runtime.version}, ${runtime.implementation} on ${adapter}: ${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped, ${minutes.toFixed(1)} min`,
     );
-    if (record) await recordRun(runtime, totals);
+    if (record) {
+      const { version, implementation } = runtime;
+      await recordRun({ runtime: version, implementation, adapter, what: short ? "short form" : "all", totals });
+    }
   } finally {
     await runtime.close();
   }

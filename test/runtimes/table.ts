@@ -4,10 +4,9 @@ import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { root } from "../figures/documents.js";
 import type { FigureFile, Table } from "../figures/figures.js";
-import type { Runtime } from "./runtime.js";
 
 const path = join(root, "docs/figures/browsers.json");
-const columns = ["runtime", "WebGPU", "adapter", "tests passed", "failed", "skipped"];
+const columns = ["runtime", "WebGPU", "adapter", "what ran", "passed", "failed", "skipped"];
 
 export interface Totals {
   readonly passed: number;
@@ -15,37 +14,35 @@ export interface Totals {
   readonly skipped: number;
 }
 
-/** The table with the line of one runtime replaced, or added. Versions are part of the name: the word before them decides. */
-export function withRun(
-  rows: Table["rows"],
-  runtime: string,
-  implementation: string,
-  adapter: string,
-  totals: Totals,
-): Table["rows"] {
-  const name = (text: string) => text.split(" ")[0];
-  const line = [
-    runtime,
-    implementation,
-    adapter,
-    ...[totals.passed, totals.failed, totals.skipped].map(String),
-  ];
-  return [...rows.filter(([first = ""]) => name(first) !== name(runtime)), line].sort(([a = ""], [b = ""]) =>
-    a.localeCompare(b, "en"),
+/** A run as a line of the table. */
+export interface Run {
+  /** Program and version. */
+  readonly runtime: string;
+  readonly implementation: string;
+  readonly adapter: string;
+  /** "all", or "short form". */
+  readonly what: string;
+  readonly totals: Totals;
+}
+
+/** The table with the line of a run added, or in place of that of an earlier run of the same program (of any version) and size. */
+export function withRun(rows: Table["rows"], run: Run): Table["rows"] {
+  const { passed, failed, skipped } = run.totals;
+  const line = [run.runtime, run.implementation, run.adapter, run.what, ...[passed, failed, skipped].map(String)];
+  const kind = ([runtime = "", , , what]: readonly string[]) => `${runtime.split(" ")[0]}, ${what}`;
+  return [...rows.filter((row) => kind(row) !== kind(line)), line].sort((a, b) =>
+    kind(a).localeCompare(kind(b), "en"),
   );
 }
 
-/** Records a whole run. */
-export async function recordRun(runtime: Runtime, totals: Totals): Promise<void> {
+/** Records a run. */
+export async function recordRun(run: Run): Promise<void> {
   const file = JSON.parse(await readFile(path, "utf8")) as FigureFile;
   const before = file.figures.runtimes;
   const rows = before?.table && "rows" in before.table ? before.table.rows : [];
   const runtimes = {
-    table: {
-      columns,
-      rows: withRun(rows, runtime.version, runtime.implementation, await runtime.adapter(), totals),
-    },
-    command: "npm run build:test && node dist-test/runtimes/command.js RUNTIME --record",
+    table: { columns, rows: withRun(rows, run) },
+    command: "node dist-test/runtimes/command.js RUNTIME --record, with --short for the short form",
     date: new Date().toISOString().slice(0, 10),
     adapter: "in the table",
     machine: "2 cores beside other work",
