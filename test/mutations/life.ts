@@ -8,6 +8,20 @@ const stage = "src/training/loop.ts";
 
 export const life: readonly Mutation[] = [
   {
+    name: "subgroups: an odd order of lanes is taken for the usual one",
+    file: "src/platform/subgroup-layout.ts",
+    find: "return new Uint32Array(told.getMappedRange())[0] === 0;",
+    replace: "return new Uint32Array(told.getMappedRange())[0] !== 2;",
+    tests: ["platform/subgroup-layout.test.ts"],
+  },
+  {
+    name: "subgroups: kernels with subgroups run whatever the order of lanes",
+    file: "src/engine/gpu/gpu.ts",
+    find: '!this.has("subgroups") || unorderedSubgroups.has(device)',
+    replace: '!this.has("subgroups")',
+    tests: ["platform/subgroup-layout.test.ts"],
+  },
+  {
     name: "capture: uniforms are written where there are none",
     file: "src/engine/gpu/captured-work.ts",
     find: "if (recording.uniformBytes) ",
