@@ -1,5 +1,6 @@
 /** Timing: repeated calls in one submission, wall clock around idle, rounds that alternate between the cases. */
 
+import { zeros } from "../dist/engine/index.js";
 import { at } from "./numbers.js";
 import { randomSource } from "./random.js";
 import { captureTraffic } from "./traffic.js";
@@ -47,8 +48,10 @@ import { captureTraffic } from "./traffic.js";
 
 /** Milliseconds of measuring that a case may take, unless the number of rounds is given. */
 const budget = 1000;
-/** A sample should last this long, so that submitting and waiting do not count. */
+/** Milliseconds that a sample should last at least, so that submitting and waiting do not count. */
 const sampleLength = 40;
+/** And it should last so many times a wait for no work: some browsers look for finished work on a slow tick. */
+const overWait = 20;
 /** No round begins after this many milliseconds in all, once every case has its fewest samples. */
 const totalBudget = 130_000;
 const mostRounds = 15;
@@ -69,10 +72,11 @@ export async function measure(gpu, cases, { rounds, progress = () => {}, cpuTime
   const began = performance.now();
   const prepared = [];
   try {
+    const length = Math.max(sampleLength, overWait * (await waitOf(gpu)));
     for (const [i, entry] of cases.entries()) {
       signal?.throwIfAborted();
       progress(`preparing ${i + 1} of ${cases.length}: ${entry.name}`);
-      prepared.push(await prepare(gpu, entry, rounds));
+      prepared.push(await prepare(gpu, entry, rounds, length));
     }
     const most = Math.max(...prepared.map((item) => item.rounds));
     for (let round = 0; round < most; round++) {
@@ -100,8 +104,9 @@ export async function measure(gpu, cases, { rounds, progress = () => {}, cpuTime
  * @param {Gpu} gpu
  * @param {Case} entry
  * @param {number | undefined} rounds
+ * @param {number} length Milliseconds of a sample.
  */
-async function prepare(gpu, entry, rounds) {
+async function prepare(gpu, entry, rounds, length) {
   const problem = entry.build(gpu, entry.size, randomSource(1));
   // Calls as a model would make them: the first compiles, the second finds its buffers in the pool.
   for (let i = 0; i < 2; i++) record(gpu, problem);
@@ -115,7 +120,7 @@ async function prepare(gpu, entry, rounds) {
   const { work: one, bytes: movedBytes } = captureTraffic(gpu, () => record(gpu, problem));
   await timeOnce(gpu, one);
   const single = Math.min(await timeOnce(gpu, one), await timeOnce(gpu, one));
-  const calls = Math.max(1, Math.min(mostCallsPerSample, Math.round(sampleLength / single)));
+  const calls = Math.max(1, Math.min(mostCallsPerSample, Math.round(length / single)));
   let work = one;
   if (calls > 1) {
     work = gpu.capture(() => {
@@ -154,6 +159,21 @@ function record(gpu, problem) {
   gpu.scope(() => {
     problem.call();
   });
+}
+
+/**
+ * Median milliseconds of a wait for next to no work: a copy of 4 bytes.
+ * @param {Gpu} gpu
+ */
+export async function waitOf(gpu) {
+  const [from, to] = [zeros(gpu, [1]).keep(), zeros(gpu, [1]).keep()];
+  const { work } = gpu.capture(() => gpu.copyBuffer(from.storage, 0, to.storage, 0, 4));
+  const times = [];
+  for (let i = 0; i < 7; i++) times.push(await timeOnce(gpu, work));
+  work.dispose();
+  from.dispose();
+  to.dispose();
+  return quantile(times.slice(1), 0.5);
 }
 
 /**

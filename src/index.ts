@@ -161,6 +161,7 @@ export type {
   Platform,
   RgbImage,
 } from "./platform/platform.js";
+export { promptWaits } from "./platform/prompt-waits.js";
 export type { Registry } from "./platform/registry.js";
 export type { Attributes } from "./text/attributes.js";
 export {

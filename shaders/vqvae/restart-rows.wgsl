@@ -75,8 +75,9 @@ fn permuted(index: u32) -> u32 {
       let right = x & low;
       x = (right << half) | ((x >> half) ^ (words_of(right, 2u + turn).x & low));
     }
-    if (x < params.rows) { return x; }
+    if (x < params.rows) { break; }
   }
+  return x;  // not in the loop: naga then misses the return at the end
 }
 
 @compute @workgroup_size(WORKGROUP)

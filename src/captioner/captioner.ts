@@ -8,6 +8,7 @@ import type { StoredTensor } from "../engine/weights/safetensors.js";
 import { openDevice } from "../platform/device.js";
 import type { JsonRecord } from "../platform/json.js";
 import type { Files, FolderFiles } from "../platform/platform.js";
+import { promptWaits } from "../platform/prompt-waits.js";
 import { bytesOf, captionAll, captionCodes, encodeAll, reconstructAll } from "./batch.js";
 import { type DenoiseStep, denoiseCodes, inSlices } from "./denoise-stream.js";
 import {
@@ -17,6 +18,7 @@ import {
   type Precision,
   readFolder,
   type StoredCaptioner,
+  type StoredModel,
   saveModel,
   settingsFor,
   settingsIn,
@@ -35,6 +37,11 @@ export interface LoadOptions extends DownloadOptions {
   gpu?: Gpu;
   /** Storage of the decoder's weights and values; default: as in training where the adapter supports it, else float32. */
   precision?: Precision;
+  /**
+   * Called with the captioner, whose weights are still undefined, while they are downloaded: a caption of any picture compiles the
+   * kernels meanwhile. `load` waits for it, and fails if it does.
+   */
+  whileLoading?: ((captioner: Captioner) => Promise<void>) | undefined;
 }
 
 /**
@@ -153,7 +160,8 @@ export class Captioner extends CaptionModel {
     folder: string,
     { precision }: Pick<LoadOptions, "precision"> = {},
   ): Promise<Captioner> {
-    return Captioner.assemble(gpu, await readFolder(files, folder), precision);
+    const stored = await readFolder(files, folder);
+    return Captioner.assemble(gpu, stored, precision, async () => stored);
   }
 
   /**
@@ -161,15 +169,22 @@ export class Captioner extends CaptionModel {
    * config.json and kept in Cache Storage where available. Throws a `UserError` that names the address if something does not fit.
    */
   static async load(url: string | URL, options: LoadOptions = {}): Promise<Captioner> {
-    const stored = await downloadFolder(url, options);
+    const folder = await downloadFolder(url, options);
     const device = options.gpu ? null : (options.device ?? (await openDevice()));
-    const gpu = options.gpu ?? Gpu.from(device!);
+    const rest = device && (await promptWaits(device));
+    const gpu = options.gpu ?? Gpu.from(device!, rest ? { rest } : {});
     const release = () => {
       if (!options.gpu) gpu.dispose();
       if (!options.gpu && !options.device) device!.destroy();
     };
     try {
-      const captioner = Captioner.assemble(gpu, stored, options.precision);
+      const { precision, whileLoading } = options;
+      const captioner = await Captioner.assemble(gpu, folder, precision, async (unfilled) => {
+        const [stored, prepared] = await Promise.allSettled([folder.weights(), whileLoading?.(unfilled)]);
+        if (stored.status === "rejected") throw stored.reason;
+        if (prepared.status === "rejected") throw prepared.reason;
+        return stored.value;
+      });
       captioner.owned = release;
       return captioner;
     } catch (error) {
@@ -178,12 +193,17 @@ export class Captioner extends CaptionModel {
     }
   }
 
-  private static assemble(gpu: Gpu, stored: StoredCaptioner, precision?: Precision): Captioner {
-    const config = settingsFor(gpu, stored, precision);
+  private static async assemble(
+    gpu: Gpu,
+    model: StoredModel,
+    precision: Precision | undefined,
+    weights: (captioner: Captioner) => Promise<StoredCaptioner>,
+  ): Promise<Captioner> {
+    const config = settingsFor(gpu, model, precision);
     // The file sets every parameter, and random initialisation would take longer than reading it.
-    const captioner = new Captioner(gpu, config, stored.tokenizer, { initialise: false });
+    const captioner = new Captioner(gpu, config, model.tokenizer, { initialise: false });
     try {
-      fillModel(captioner, stored);
+      fillModel(captioner, await weights(captioner));
       return captioner;
     } catch (error) {
       captioner.dispose();

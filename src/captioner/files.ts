@@ -131,13 +131,14 @@ export async function readFolder(files: FolderFiles, folder: string): Promise<St
 }
 
 /**
- * Downloads a captioner that `saveModel` wrote from the web address of its folder. The weights are verified against the hash in
- * config.json and kept in Cache Storage where available. Throws a `UserError` that names the address if something does not fit.
+ * Downloads the settings of a captioner that `saveModel` wrote from the web address of its folder; `weights` downloads the rest.
+ * The weights are verified against the hash in config.json and kept in Cache Storage where available. Throws a `UserError` that
+ * names the address if something does not fit.
  */
 export async function downloadFolder(
   url: string | URL,
   { signal, onProgress, cache }: DownloadOptions,
-): Promise<StoredCaptioner> {
+): Promise<StoredModel & { weights(): Promise<StoredCaptioner> }> {
   signal?.throwIfAborted();
   const folder = webAddress(url);
   if (!folder.pathname.endsWith("/")) folder.pathname += "/";
@@ -148,9 +149,15 @@ export async function downloadFolder(
   };
   const model = await parseModel(await downloadText(address(configName), signal), address(configName));
   const { expected } = model;
-  const bytes = await download(address(weightsName), { signal, onProgress, expected, cache });
-  signal?.throwIfAborted();
-  return { ...model, bytes, name: address(weightsName) };
+  const name = address(weightsName);
+  return {
+    ...model,
+    async weights() {
+      const bytes = await download(name, { signal, onProgress, expected, cache });
+      signal?.throwIfAborted();
+      return { ...model, bytes, name };
+    },
+  };
 }
 
 /** Settings of a stored captioner on this adapter: float16 only where available, unless `precision` sets it. */
@@ -168,7 +175,7 @@ export function fillModel(model: CaptionModel, { bytes, name }: StoredCaptioner)
 }
 
 /** Contents of config.json. */
-interface StoredModel {
+export interface StoredModel {
   config: Config;
   tokenizer: Tokenizer;
   /** Hash and size of the weights file; undefined in files that predate the hash. */

@@ -18,3 +18,6 @@ export function isSoftware({
 export function adapterName({ description, device, vendor, architecture }: GPUAdapterInfo): string {
   return description || device || [vendor, architecture].filter(Boolean).join(" ") || "unnamed adapter";
 }
+
+/** Devices whose subgroups are not in the order that kernels need (`subgroup-layout.ts`): only portable kernels run there. */
+export const unorderedSubgroups = new WeakSet<GPUDevice>();

@@ -1,5 +1,6 @@
 /** Requests devices from WebGPU adapters, in the same way in Node and in browsers. */
 
+import { unorderedSubgroups } from "./adapter-info.js";
 import { UserError } from "./errors.js";
 
 /** Limits relevant to compute kernels. Requested at the adapter's maximum: a larger limit costs nothing until it is used. */
@@ -23,9 +24,10 @@ const FEATURES = ["timestamp-query", "shader-f16", "subgroups"] as const;
 
 /**
  * Requests a device with the adapter's maximum limits for compute kernels, and `timestamp-query`, `shader-f16` and
- * `subgroups` where the adapter has them.
+ * `subgroups` where the adapter has them. WGSL promises no order of invocations in subgroups: where it is not the usual one, the
+ * engine runs no kernel with subgroups on the device.
  */
-export function requestComputeDevice(adapter: GPUAdapter): Promise<GPUDevice> {
+export async function requestComputeDevice(adapter: GPUAdapter): Promise<GPUDevice> {
   const requiredLimits: Record<string, number> = {};
   for (const name of LIMITS) {
     const value = adapter.limits[name];
@@ -33,7 +35,12 @@ export function requestComputeDevice(adapter: GPUAdapter): Promise<GPUDevice> {
     if (value !== undefined) requiredLimits[name] = value;
   }
   const requiredFeatures = FEATURES.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[];
-  return adapter.requestDevice({ requiredFeatures, requiredLimits });
+  const device = await adapter.requestDevice({ requiredFeatures, requiredLimits });
+  if (device.features.has("subgroups")) {
+    const { subgroupsInOrder } = await import("./subgroup-layout.js");
+    if (!(await subgroupsInOrder(device))) unorderedSubgroups.add(device);
+  }
+  return device;
 }
 
 /**

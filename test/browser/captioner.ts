@@ -70,6 +70,43 @@ test("weights are kept in Cache Storage", async (t, gpu) => {
   await caches.delete(cacheName);
 });
 
+test("kernels are compiled while the weights are downloaded", async (t, gpu) => {
+  const pixels = drawing(64, 64, 1);
+  const ready = await Captioner.load(address, { gpu, cache: false });
+  const expected = await ready.caption(pixels);
+  ready.dispose();
+  const before = gpu.memory.liveBytes;
+  const events: string[] = [];
+  const captioner = await Captioner.load(address, {
+    gpu,
+    cache: false,
+    onProgress: ({ loaded, total }) => {
+      if (loaded === total) events.push("downloaded");
+    },
+    async whileLoading(unfilled) {
+      events.push("called");
+      await unfilled.caption(new ImageData(64, 64), { steps: 1 });
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      events.push("done");
+    },
+  });
+  events.push("loaded");
+  t.same(
+    [events[0], events.at(-1), events.filter((event) => event === "done").length],
+    ["called", "loaded", 1],
+    `load waits for both: ${events.join(", ")}`,
+  );
+  t.ok(events.indexOf("downloaded") > events.indexOf("called"), "the call comes before the weights");
+  t.same(await captioner.caption(pixels), expected, `"${expected.text}" all the same`);
+  captioner.dispose();
+  await t.throwsMessage(
+    Captioner.load(address, { gpu, cache: false, whileLoading: () => Promise.reject(new Error("stop")) }),
+    /^stop$/,
+    "its error ends the loading",
+  );
+  t.equal(gpu.memory.liveBytes, before, "and all memory is given back");
+});
+
 test("a captioner is kept in the origin's own file system", async (t, gpu) => {
   const captioner = await Captioner.load(address, { gpu, cache: false });
   const picture = drawing(40, 40, 1);

@@ -4,8 +4,10 @@
  */
 
 import { Gpu } from "../../dist/engine/gpu/gpu.js";
+import { adapterName, isSoftware } from "../../dist/platform/adapter-info.js";
 import { browserPlatform } from "../../dist/platform/browser.js";
 import { openDevice } from "../../dist/platform/device.js";
+import { promptWaits } from "../../dist/platform/prompt-waits.js";
 import type { Platform } from "../../dist/platform/platform.js";
 import type { Assertions } from "../harness.js";
 
@@ -23,6 +25,8 @@ export interface PageTest {
 export interface PageTests {
   all: PageTest[];
   run(index: number): Promise<Finding[]>;
+  /** The name of the adapter. */
+  adapter(): Promise<string>;
 }
 
 export const platform: Platform = browserPlatform;
@@ -46,6 +50,11 @@ const tests: PageTests = {
     // GPU errors reach the console in a task of their own (`watch`): they belong to this test, not to the next one.
     await new Promise((resolve) => setTimeout(resolve));
     return findings;
+  },
+  async adapter() {
+    const { device } = await sharedGpu();
+    const name = adapterName(device.adapterInfo);
+    return isSoftware(device.adapterInfo) ? `${name}, software` : name;
   },
 };
 Object.assign(globalThis, { mcdTests: tests });
@@ -96,9 +105,13 @@ function alike(a: unknown, b: unknown): boolean {
 /** Whatever goes wrong on a device outside the engine's own checks reaches the console. */
 function watch(device: GPUDevice): GPUDevice {
   device.addEventListener("uncapturederror", (event) => {
-    // Listeners that come later may still say that the error is theirs.
+    // Listeners that come later may still say that the error is theirs. In wgpu the event cannot be cancelled.
+    let claimed = false;
+    event.preventDefault = () => {
+      claimed = true;
+    };
     setTimeout(() => {
-      if (!event.defaultPrevented) console.error(`uncaptured: ${event.error.message}`);
+      if (!claimed) console.error(`uncaptured: ${event.error.message}`);
     });
   });
   device.lost.then(({ reason, message }) => {
@@ -111,8 +124,14 @@ let shared: Promise<Gpu> | null = null;
 
 /** The device that the tests of a page share. */
 export function sharedGpu(): Promise<Gpu> {
-  shared ??= freshDevice().then((device) => Gpu.from(device));
+  shared ??= open();
   return shared;
+}
+
+async function open(): Promise<Gpu> {
+  const device = await freshDevice();
+  const rest = await promptWaits(device);
+  return Gpu.from(device, rest ? { rest } : {});
 }
 
 /** A device of its own, for tests that lose or break it. */
@@ -120,11 +139,16 @@ export async function freshDevice(): Promise<GPUDevice> {
   return watch(await openDevice());
 }
 
-/** A device if the browser's adapter is the one named, else null: a page cannot choose. */
+/**
+ * A device if the browser's adapter is the one named, else null: a page cannot choose. Firefox withholds names; its software
+ * adapter is lavapipe.
+ */
 export async function deviceOf(name: string): Promise<GPUDevice | null> {
   const device = await freshDevice();
   const { vendor, architecture, description } = device.adapterInfo;
-  if (`${vendor} ${architecture} ${description}`.toLowerCase().includes(name)) return device;
+  const found = `${vendor} ${architecture} ${description}`.toLowerCase();
+  const wanted = name === "lavapipe" ? /llvmpipe|^\s*$/ : new RegExp(name);
+  if (isSoftware(device.adapterInfo) && wanted.test(found)) return device;
   device.destroy();
   return null;
 }

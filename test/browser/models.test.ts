@@ -1,6 +1,7 @@
 /** Tests that need nothing of Node, in headless Chromium: engine, autograd, networks, diffusion, captions. */
 import { whole } from "../whole.js";
-import { runInChromium, runSomeInChromium, testFiles } from "./pages.js";
+import { runInChromium, runSomeInChromium } from "./pages.js";
+import { testFiles } from "./test-files.js";
 
 const files = testFiles().filter((name) => !/^(engine\/ops|training)\//.test(name));
 /** What meets the browser's own side of WebGPU: devices, their loss, shared devices, textures. */

@@ -67,6 +67,36 @@ async function open(hash = ""): Promise<{ page: Page; problems: string[] }> {
   return { page, problems };
 }
 
+t.test("the status line names what goes on until the first caption", async (t) => {
+  const { page } = await openPage(await sharedBrowser(), site.url, () => {
+    const seen: string[] = [];
+    Object.assign(globalThis, { seen });
+    new MutationObserver(() => {
+      const text = document.getElementById("status-text")?.textContent ?? "";
+      if (text !== seen.at(-1)) seen.push(text);
+    }).observe(document, { subtree: true, childList: true, characterData: true });
+  });
+  t.teardown(() => page.close());
+  page.setDefaultTimeout(patience);
+  await ready(page);
+  const seen = await page.evaluate(() => (globalThis as unknown as { seen: string[] }).seen);
+  for (const pattern of [
+    /^Loading the shipped weights/,
+    /^Compiling kernels: \d+ of \d+$/,
+    /^Running the kernels for the first time …$/,
+    /^Encoding the picture …$/,
+    /^Denoising: step 1 of 10$/,
+    /^Denoising: step 10 of 10$/,
+  ])
+    t.ok(
+      seen.some((text) => pattern.test(text)),
+      String(pattern),
+    );
+  const at = (pattern: RegExp) => seen.findIndex((text) => pattern.test(text));
+  t.ok(at(/^Compiling/) < at(/^Encoding/), "kernels are compiled before the picture's turn");
+  await says(t, () => page.locator("#status-text").innerHTML(), /^$/, "and is empty in the end");
+});
+
 /** Fewer steps still, where captions do not matter at all. */
 async function setSteps(page: Page, steps: number): Promise<void> {
   await page.locator("#panel-caption summary").click();

@@ -1,37 +1,10 @@
 /** Runs test files in pages and hands tap what they find, as subtests with the names that they have in Node. */
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import tap, { type Test } from "tap";
 import { bundle, TOGETHER } from "./bundle.js";
 import { sharedBrowser } from "./chromium.js";
 import type { Finding, PageTest, PageTests } from "./host.js";
 import { openPage, type TestBrowser } from "./launch.js";
 import { serve } from "./server.js";
-
-/** Tests written with the harness that need Node, and what of it. */
-const NODE_ONLY: Readonly<Record<string, string>> = {
-  "diffusion/head-loss-paper.test.js": "Dawn's null backend",
-  "engine/gpu/kernel-lines.test.js": "the files of shaders/",
-  "models/clip/towers.test.js": "vectors on disk",
-  "models/vqgan/vqgan.test.js": "vectors on disk",
-  "training/budget.test.js": "Dawn's null backend",
-  "training/resume.test.js": "run folders on disk",
-  "training/settings.test.js": "folders of pictures on disk",
-};
-
-/** The test files that run in a page: all that are written with the harness and not listed above. By their paths in `test/`. */
-export function testFiles(): string[] {
-  const root = fileURLToPath(new URL("..", import.meta.url));
-  return readdirSync(root, { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".test.js") && !(name in NODE_ONLY))
-    .filter((name) =>
-      /import \{[^}]*\btest\b[^}]*\} from "(?:\.\.?\/)+harness\.js"/.test(
-        readFileSync(join(root, name), "utf8"),
-      ),
-    )
-    .sort();
-}
 
 /** Registers a test for each of these modules, with their tests as its subtests. Each gets a page of its own, and may fetch `files`. */
 export async function runInChromium(
@@ -132,7 +105,8 @@ export async function runPage(
   }
 }
 
-function report(t: Test, findings: readonly Finding[]): void {
+/** Hands tap what a test has found. */
+export function report(t: Test, findings: readonly Finding[]): void {
   for (const finding of findings) {
     if ("comment" in finding) t.comment(finding.comment);
     else t.ok(finding.ok, finding.message, finding.detail === undefined ? {} : { detail: finding.detail });

@@ -4,6 +4,41 @@ import type { Mutation } from "./mutation.js";
 
 export const page: readonly Mutation[] = [
   {
+    name: "waits: a slow device is not nudged",
+    file: "src/platform/prompt-waits.ts",
+    find: "if (longest < slow) return undefined;",
+    replace: "if (longest < 1e9) return undefined;",
+    tests: ["platform/prompt-waits.test.ts"],
+  },
+  {
+    name: "waits: a device is nudged for ever",
+    file: "src/platform/prompt-waits.ts",
+    find: "      pending--;",
+    replace: "      pending -= 0;",
+    tests: ["platform/prompt-waits.test.ts"],
+  },
+  {
+    name: "load: the captioner is given away before its first run has ended",
+    file: "src/captioner/captioner.ts",
+    find: "[folder.weights(), whileLoading?.(unfilled)]",
+    replace: "[folder.weights(), void whileLoading?.(unfilled)]",
+    tests: ["browser/captioner.test.ts"],
+  },
+  {
+    name: "page: no kernel runs before the weights are there",
+    file: "web/src/app.ts",
+    find: "(unfilled) => this.firstRun(unfilled)",
+    replace: "async (unfilled) => void unfilled",
+    tests: ["browser/page.test.ts # the status line names what goes on"],
+  },
+  {
+    name: "page: the status line stays at the last step",
+    file: "web/src/app.ts",
+    find: '        this.screen.status.over("work");\n',
+    replace: "",
+    tests: ["browser/page.test.ts # the status line names what goes on"],
+  },
+  {
     name: "page: a picture in use wipes the message of the GPU",
     file: "web/src/app.ts",
     find: "    this.picture = picture;\n    this.workChanged();",

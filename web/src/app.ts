@@ -2,6 +2,7 @@
 
 import { Captioner, DeviceLostError, formatBytes, type Gpu, UserError } from "../../dist/index.js";
 import { Events } from "./events.js";
+import { Compilation, runOnce } from "./first-run.js";
 import { Losses, lossText, openGpu, reopenGpu } from "./gpu.js";
 import type { Messages, StatusLine } from "./messages.js";
 import { noWebGpu } from "./no-webgpu.js";
@@ -12,7 +13,11 @@ import type { Gallery } from "./picture-input.js";
 export interface CaptionerSource {
   /** Name in the page's texts, e.g. "the shipped weights". */
   readonly name: string;
-  load(gpu: Gpu, onProgress: (progress: { loaded: number; total: number }) => void): Promise<Captioner>;
+  load(
+    gpu: Gpu,
+    onProgress: (progress: { loaded: number; total: number }) => void,
+    whileLoading: (captioner: Captioner) => Promise<void>,
+  ): Promise<Captioner>;
 }
 
 export interface AppEvents {
@@ -39,7 +44,8 @@ export interface Screen {
 /** The weights that ship with the page. */
 export const shippedWeights: CaptionerSource = {
   name: "the shipped weights",
-  load: (gpu, onProgress) => Captioner.load("weights/emoji/", { gpu, onProgress }),
+  load: (gpu, onProgress, whileLoading) =>
+    Captioner.load("weights/emoji/", { gpu, onProgress, whileLoading }),
 };
 
 export class App {
@@ -167,11 +173,15 @@ export class App {
     const isWanted = () => this.wanted === source;
     try {
       status.show("captioner", `Loading ${source.name} …`);
-      const captioner = await source.load(gpu, ({ loaded, total }) => {
-        if (!isWanted()) return;
-        const text = `Loading ${source.name}: ${formatBytes(loaded)} of ${formatBytes(total)}`;
-        status.show("captioner", text, total > 0 ? loaded / total : undefined);
-      });
+      const captioner = await source.load(
+        gpu,
+        ({ loaded, total }) => {
+          if (!isWanted()) return;
+          const text = `Loading ${source.name}: ${formatBytes(loaded)} of ${formatBytes(total)}`;
+          status.show("captioner", text, total > 0 ? loaded / total : undefined);
+        },
+        (unfilled) => this.firstRun(unfilled),
+      );
       if (!isWanted()) {
         captioner.dispose();
         return false;
@@ -195,6 +205,26 @@ export class App {
       this.failed = source;
       messages.show("captioner", sentence(error), () => this.useCaptioner(source));
       return false;
+    }
+  }
+
+  /** Compiles the kernels of a caption and runs them once, so that the first picture need not wait for that. */
+  private async firstRun(captioner: Captioner): Promise<void> {
+    const { status } = this.screen;
+    const compilation = new Compilation(captioner.gpu.device, (compiled, requested) => {
+      const text =
+        compiled < requested
+          ? `Compiling kernels: ${compiled} of ${requested}`
+          : "Running the kernels for the first time …";
+      status.show("compilation", text, compiled < requested ? compiled / requested : undefined);
+    });
+    try {
+      await runOnce(captioner);
+    } catch {
+      // If it is not over then, the first caption says so.
+    } finally {
+      compilation.end();
+      status.over("compilation");
     }
   }
 
@@ -253,6 +283,7 @@ export class App {
         messages.show(tab, sentence(error), retry);
         return false;
       } finally {
+        this.screen.status.over("work");
         this.events.emit("busy", false);
         this.showFacts();
       }
@@ -260,6 +291,11 @@ export class App {
     const ended = run();
     this.job = { abort, ended };
     return ended;
+  }
+
+  /** Says in the status line what the current work does; `progress` from 0 to 1. */
+  phase(text: string, progress?: number): void {
+    this.screen.status.show("work", text, progress);
   }
 
   /** Aborts the work on the captioner, if any, and waits until it has ended. */

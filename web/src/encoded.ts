@@ -9,7 +9,7 @@ export interface Encoded {
   readonly reconstruction: RgbaImage;
 }
 
-export async function encode(captioner: Captioner, { pixels }: Picture): Promise<Encoded> {
+export async function encode(captioner: Captioner, { pixels }: Pick<Picture, "pixels">): Promise<Encoded> {
   const codes = await captioner.codes(pixels);
   try {
     const [ids, reconstruction] = await Promise.all([codes.read(), captioner.reconstruct(codes)]);
@@ -31,4 +31,17 @@ export async function withCodes(
   } finally {
     codes.dispose();
   }
+}
+
+/** Tokens reported for each position, the end of a caption and the unknown word among them. */
+const alternatives = 6;
+/** The same where many of them are parts of words, which are not offered. */
+const alternativesOfPieces = 24;
+
+/** What the page shows of each step. */
+export function reported({ tokenizer, decoder }: Captioner): { alternatives: number; attention: boolean } {
+  return {
+    alternatives: tokenizer.endsWord ? alternativesOfPieces : alternatives,
+    attention: decoder.shows.attention,
+  };
 }

@@ -1,10 +1,12 @@
 /** Opens the GPU of the page or of a worker, and reopens it after a device loss. */
 
-import { Gpu, openDevice } from "../../dist/index.js";
+import { Gpu, openDevice, promptWaits } from "../../dist/index.js";
 
 /** Opens a new device. Throws a `UserError` where there is no WebGPU. */
 export async function openGpu(): Promise<Gpu> {
-  return Gpu.from(await openDevice());
+  const device = await openDevice();
+  const rest = await promptWaits(device);
+  return Gpu.from(device, rest ? { rest } : {});
 }
 
 /** Reopens the GPU after a loss. Retries, because a restarting GPU process provides no adapter at first. */

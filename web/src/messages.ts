@@ -92,6 +92,10 @@ export type StatusSource =
   | "gpu"
   /** A captioner is being loaded. */
   | "captioner"
+  /** Kernels are being compiled and run for the first time. */
+  | "compilation"
+  /** A picture is being encoded or captioned. */
+  | "work"
   /** The device was lost and is being, or has been, reopened. Over when the user chooses another picture. */
   | "loss";
 

@@ -60,7 +60,8 @@ export class Captures {
       size: Math.max(recording.uniformBytes, 16),
       usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
     });
-    device.queue.writeBuffer(uniforms, 0, recording.uniformData);
+    // wgpu refuses to write 0 bytes, and Deno ends the process then.
+    if (recording.uniformBytes) device.queue.writeBuffer(uniforms, 0, recording.uniformData);
     const replay = new Replay(recording.take(), new BindGroupCache(device), uniforms);
     memory.place(replay.commands);
     let disposed = false;

@@ -38,7 +38,7 @@ function watchDevice(device: GPUDevice): Watch {
   // Errors of calls outside of any error scope reach the whole device; errors of the engine name one of its objects.
   device.addEventListener("uncapturederror", (event) => {
     const { message } = event.error;
-    if (!message.includes('"mcd ')) return;
+    if (!/["']mcd /.test(message)) return; // Dawn and wgpu quote labels differently
     event.preventDefault();
     tell(new GpuValidationError(message));
   });

@@ -1,6 +1,6 @@
 /** The device and its interface for ops: append a dispatch, read a buffer back, scopes that free, capture and replay. */
 
-import { adapterName, isSoftware } from "../../platform/adapter-info.js";
+import { adapterName, isSoftware, unorderedSubgroups } from "../../platform/adapter-info.js";
 import { CaptureMemory } from "./capture-memory.js";
 import { type CapturedWork, Captures } from "./captured-work.js";
 import type { Checker, Counters, GpuContext, GpuProfiler } from "./context.js";
@@ -114,9 +114,11 @@ export class Gpu implements GpuContext {
     if (!this.has("shader-f16")) throw new MissingFeatureError(what, "shader-f16", this.description);
   }
 
-  /** Lanes guaranteed to share one subgroup; 0 without the feature `subgroups` or if the device does not report it. */
+  /** Lanes of a subgroup at least; 0 without the feature `subgroups`, or if the device does not report it or orders them oddly. */
   get certainLanes(): number {
-    return this.has("subgroups") ? (this.device.adapterInfo?.subgroupMinSize ?? 0) : 0;
+    const { device } = this;
+    if (!this.has("subgroups") || unorderedSubgroups.has(device)) return 0;
+    return device.adapterInfo?.subgroupMinSize ?? 0;
   }
 
   /** Lanes of a team that may exchange values: 8, or 4 where subgroups are that small; 0: only portable kernels run. */

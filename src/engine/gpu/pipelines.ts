@@ -128,6 +128,9 @@ export class PipelineCache {
   }
 }
 
+/** The frame that naga draws around a mistake, its prefix, and the ends of lines: what is left is a sentence. */
+const decoration = /^\s*Shader '.*' parsing error:|(.*[┌│].*|\s)+/g;
+
 /**
  * Returns the WGSL errors of a module as ``shaders/file.wgsl:line: message, at `code` ``. The code gives the place in the line:
  * columns differ from those of the file, since the build step removes blanks.
@@ -143,6 +146,7 @@ export async function compilationErrors(
     .filter(({ type }) => type === "error")
     .map(({ lineNum, linePos, message }) => {
       const found = (lines[lineNum - 1] ?? "").slice(linePos - 1, linePos + 39).trim();
-      return `${spec.file}:${lineNum}: ${message}${found && `, at \`${found}\``}`;
+      const text = message.replace(decoration, " ").trim();
+      return `${spec.file}:${lineNum}: ${text}${found && `, at \`${found}\``}`;
     });
 }

@@ -64,7 +64,7 @@ export class Submission {
   submit(replay: Replay, values?: Uint8Array<ArrayBuffer>): void {
     const slice = this.#context.sliceMilliseconds;
     this.#queue.push(replay.awaited, () => {
-      if (values) this.#context.device.queue.writeBuffer(replay.uniforms, 0, values);
+      if (values?.length) this.#context.device.queue.writeBuffer(replay.uniforms, 0, values);
       if (Number.isFinite(slice)) return this.#slices(replay, slice);
       this.#encode(replay);
     });

@@ -107,3 +107,29 @@ test("work with a kernel that does not compile is left out, and what else was as
   work.dispose();
   device.destroy();
 });
+
+test("copies alone write no uniforms: some implementations refuse a write of 0 bytes", async (t) => {
+  const device = await freshDevice();
+  const { queue } = device;
+  const sizes: number[] = [];
+  const writeBuffer = queue.writeBuffer.bind(queue);
+  Object.defineProperty(queue, "writeBuffer", {
+    configurable: true,
+    value: (buffer: GPUBuffer, offset: number, data: Float32Array<ArrayBuffer>) => {
+      sizes.push(data.byteLength);
+      writeBuffer(buffer, offset, data);
+    },
+  });
+  const gpu = Gpu.from(device);
+  const x = fromArray(gpu, [1, 2, 3], [3]);
+  const [y, z] = [empty(gpu, [3]), empty(gpu, [3])];
+  gpu.copyBuffer(x.storage, 0, y.storage, 0, 12);
+  gpu.flush();
+  const { work } = gpu.capture(() => gpu.copyBuffer(y.storage, 0, z.storage, 0, 12));
+  work.run();
+  t.near(await z.read(), [1, 2, 3], {}, "submitted and captured");
+  t.ok(sizes.length > 0 && sizes.every((bytes) => bytes > 0), `bytes of the writes: ${sizes.join(", ")}`);
+  work.dispose();
+  await gpu.idle();
+  device.destroy();
+});

@@ -11,17 +11,13 @@ import { attentionOf, markOf, type Word, wordsOf } from "../caption-words.js";
 import { CodeFigure } from "../code-figure.js";
 import { CodeGrid } from "../code-grid.js";
 import { button, field, h, percent } from "../dom.js";
-import { type Encoded, encode, withCodes } from "../encoded.js";
+import { type Encoded, encode, reported, withCodes } from "../encoded.js";
 import type { Picture } from "../picture.js";
 import { acceptPictures, pictureInput } from "../picture-input.js";
 import { Scrubber } from "../scrubber.js";
 import { WordEditor } from "../word-editor.js";
 import { type Mark, WordRow } from "../word-row.js";
 
-/** Tokens reported for each position, the end of a caption and the unknown word among them. */
-const alternatives = 6;
-/** The same where many of them are parts of words, which are not offered. */
-const alternativesOfPieces = 24;
 /** Number of words listed for the cell under the pointer. */
 const namedWords = 3;
 
@@ -159,6 +155,7 @@ class CaptionTab {
       this.grid.show(picture.pixels, side);
       if (!this.encoded) {
         this.about.textContent = describe(picture);
+        this.app.phase("Encoding the picture …");
         this.encoded = await encode(captioner, picture);
         this.figure.show(this.encoded, captioner.config.vqvae.codes);
       } else this.settings.nextSeed();
@@ -172,17 +169,25 @@ class CaptionTab {
       });
       this.choose(null);
       const began = performance.now();
+      const step = () => {
+        const done = this.steps.length;
+        this.app.phase(
+          `Denoising: step ${Math.min(done + 1, chain.steps)} of ${chain.steps}`,
+          done / chain.steps,
+        );
+      };
+      step();
       await withCodes(captioner, this.encoded.ids, async (codes) => {
         const options = {
           ...chain,
           words,
-          alternatives: captioner.tokenizer.endsWord ? alternativesOfPieces : alternatives,
-          attention: captioner.decoder.shows.attention,
+          ...reported(captioner),
           signal,
         };
-        for await (const step of captioner.denoise(codes, options)) {
-          this.steps.push(step);
+        for await (const taken of captioner.denoise(codes, options)) {
+          this.steps.push(taken);
           this.show();
+          step();
         }
       });
       const seconds = (performance.now() - began) / 1000;

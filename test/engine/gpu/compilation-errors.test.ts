@@ -1,0 +1,29 @@
+/** Messages of compilers as sentences with a place in the file of shaders/. */
+import * as kernels from "../../../dist/engine/gpu/kernels.generated.js";
+import { compilationErrors } from "../../../dist/engine/gpu/pipelines.js";
+import { test } from "../../harness.js";
+
+const code = "// a comment\n@compute @workgroup_size(1) fn main() { let x = y; }\n";
+
+/** What `compilationErrors` returns for a message at the `y` of `code`. */
+function told(message: string): Promise<string[]> {
+  const found = { type: "error", lineNum: 2, linePos: 49, message };
+  const module = { getCompilationInfo: async () => ({ messages: [found] }) } as unknown as GPUShaderModule;
+  return compilationErrors(kernels.strided.copy, code, module);
+}
+
+test("a message of several lines is one", async (t) => {
+  const place = `${kernels.strided.copy.spec.file}:2`;
+  const naga =
+    "\nShader 'mcd k' parsing error: no definition in scope for identifier: `y`\n  ┌─ wgsl:2:49\n  │\n2 │ @compute fn main() { let x = y; }\n  │       ^ unknown identifier\n\n";
+  t.same(
+    await told(naga),
+    [`${place}: no definition in scope for identifier: \`y\`, at \`y; }\``],
+    "naga's frame and prefix are left out",
+  );
+  t.same(
+    await told("unresolved value 'y'\n\ndid you mean 'x'?"),
+    [`${place}: unresolved value 'y' did you mean 'x'?, at \`y; }\``],
+    "Dawn's hint stays",
+  );
+});

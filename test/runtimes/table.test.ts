@@ -1,0 +1,37 @@
+/** The table of runtimes, and what counts as passed. */
+
+import t from "tap";
+import { outcomeOf } from "./runtime.js";
+import { withRun } from "./table.js";
+
+const run = { runtime: "Deno 2.9.6", implementation: "wgpu", adapter: "llvmpipe", what: "all" };
+const totals = { passed: 12, failed: 1, skipped: 3 };
+
+t.test("a run replaces the earlier one of its program and size", async (t) => {
+  const first = withRun([], { ...run, totals });
+  t.same(first, [["Deno 2.9.6", "wgpu", "llvmpipe", "all", "12", "1", "3"]]);
+  const other = withRun(first, { ...run, runtime: "Bun 1.4.5", implementation: "Dawn", totals });
+  t.same(
+    other.map(([name]) => name),
+    ["Bun 1.4.5", "Deno 2.9.6"],
+    "by name",
+  );
+  const short = withRun(other, { ...run, what: "short form", totals });
+  t.equal(short.length, 3, "another size has its own line");
+  const again = withRun(short, { ...run, runtime: "Deno 3.0.0", totals: { ...totals, failed: 0 } });
+  t.same(
+    again.filter(([name = ""]) => name.startsWith("Deno")).map((row) => row.join()),
+    ["Deno 3.0.0,wgpu,llvmpipe,all,12,0,3", "Deno 2.9.6,wgpu,llvmpipe,short form,12,1,3"],
+    "another version does not",
+  );
+});
+
+t.test("a test fails by an assertion or by a complaint, and is skipped if it asserts nothing", async (t) => {
+  const fine = { ok: true, message: "fine" };
+  const result = { name: "x", findings: [fine, { comment: "on llvmpipe" }], problems: [] };
+  t.equal(outcomeOf(result), "passed");
+  t.equal(outcomeOf({ ...result, findings: [fine, { ok: false, message: "not" }] }), "failed");
+  t.equal(outcomeOf({ ...result, problems: ["console error: lost"] }), "failed");
+  t.equal(outcomeOf({ ...result, findings: [{ comment: "no float16 here" }] }), "skipped");
+  t.equal(outcomeOf({ ...result, findings: [], problems: ["crashed"] }), "failed");
+});
