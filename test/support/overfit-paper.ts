@@ -6,7 +6,7 @@
  *
  * Files that do not come with the project have stand-ins (overfit-inputs.ts): a random token table for CLIP's, a VQGAN with random
  * weights and a quarter of the channels for the real one. CLIP's merges are OpenAI's. The network is the preset's; what differs
- * from it is the length of captions, the batch and the learning rate's course, for a run of hundreds of steps.
+ * from it is the length of captions, the batch, λ and the learning rate, for a run of hundreds of steps.
  *
  * After the first steps a copy of the run goes back to an earlier checkpoint and resumes: its checkpoint must have the same bytes.
  * Then training and captioning alternate. A second call with the same folder goes on where the first stopped. Writes `result.json`;
@@ -27,7 +27,6 @@ interface Options {
   out: string;
   steps: number;
   every: number;
-  batch: number;
   set: string[];
 }
 
@@ -52,8 +51,7 @@ async function main(): Promise<void> {
       "where inputs, the run and result.json go; an unfinished one is continued",
     )
     .option("--steps <number>", "most training steps", integerOption(checked + 1), 600)
-    .option("--every <number>", "steps between two samplings", integerOption(1), 40)
-    .option("--batch <number>", "pictures a step", integerOption(1, 8), 8)
+    .option("--every <number>", "steps between two samplings", integerOption(1), 50)
     .option(
       "--set <key=value>",
       "a setting over those of this run; may be repeated",
@@ -108,15 +106,18 @@ async function inputsIn(out: string, set: readonly string[]): Promise<OverfitInp
 }
 
 /** Arguments of train.js for a new run. */
-function newRun(run: string, inputs: OverfitInputs, { batch, set }: Options): string[] {
+function newRun(run: string, inputs: OverfitInputs, { set }: Options): string[] {
   const settings = [
     `data.vocabulary=${inputs.vocabulary}`,
     `decoder.clipWeights=${inputs.clip}`,
     `data.maxLength=${inputs.length}`,
-    `decoder.batch=${batch}`,
+    // The keys and values of 1,024 codes are most of a step: two captions share them.
+    "decoder.batch=8",
+    "decoder.captionsPerImage=2",
     "decoder.microBatches=1",
     // Hundreds of steps instead of 138,400: λ as in the shorter presets, no averages of weights that still move fast.
     "decoder.lambda=0.5",
+    "decoder.learningRate=6e-4",
     "decoder.warmup=20",
     "decoder.emaDecay=0",
     `decoder.steps=${checked}`,
