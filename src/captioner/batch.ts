@@ -9,8 +9,13 @@ import { checkFinished } from "../text/unfinished-caption.js";
 import type { CaptionModel } from "./model.js";
 import { type BatchOptions, bannedTokens, type Caption, givenWords } from "./options.js";
 
-/** Pictures encoded and captions denoised per batch. */
+/** Pictures read, encoded and captioned at once, unless a network takes fewer. */
 export const imagesPerBatch = 64;
+
+/** Pictures captioned at once. */
+export function captionedAtOnce({ decoder }: Pick<CaptionModel, "decoder">): number {
+  return decoder.picturesAtOnce ?? imagesPerBatch;
+}
 
 /** Codes of pictures given as bytes [n, size, size, 3]: ids [n · S], row by row of each grid. */
 export async function encodeAll(
@@ -89,7 +94,7 @@ export async function captionAll(
 ): Promise<Caption[]> {
   if (model.codeStore) return captionCodes(model, await encodeAll(model, images), options);
   const captions: Caption[] = [];
-  for (const { first, batch } of batchesOf(model, images))
+  for (const { first, batch } of batchesOf(model, images, captionedAtOnce(model)))
     await addCaptions(captions, model, codesOf(model, batch).keep(), options, first);
   return captions;
 }
@@ -102,8 +107,9 @@ export async function captionCodes(
 ): Promise<Caption[]> {
   const { positions } = model;
   const captions: Caption[] = [];
-  for (let first = 0; first < codes.length; first += imagesPerBatch * positions) {
-    const part = codes.subarray(first, first + imagesPerBatch * positions);
+  const each = captionedAtOnce(model) * positions;
+  for (let first = 0; first < codes.length; first += each) {
+    const part = codes.subarray(first, first + each);
     const condition = fromArray(model.gpu, part, [part.length / positions, positions], "u32", "codes").keep();
     await addCaptions(captions, model, condition, options, first / positions);
   }

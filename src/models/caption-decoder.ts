@@ -22,6 +22,8 @@ export interface CaptionDecoder extends Module {
   };
   /** T: the maximum number of steps for generating a caption. */
   readonly steps: number;
+  /** Pictures for which captions are generated, or measured, at once: it bounds the memory. Default: 64. */
+  readonly picturesAtOnce?: number;
   /** Outputs that `generate` can provide for a step beside its tokens. */
   readonly shows: { readonly alternatives: boolean; readonly attention: boolean };
   /**

@@ -4,7 +4,7 @@
  * memory is counted but not allocated.
  */
 
-import { imagesPerBatch as pictures } from "../captioner/batch.js";
+import { captionedAtOnce, imagesPerBatch } from "../captioner/batch.js";
 import { Captioner } from "../captioner/captioner.js";
 import type { Config } from "../config/config.js";
 import { DeviceLostError, formatBytes, OutOfMemoryError } from "../engine/gpu/errors.js";
@@ -76,7 +76,7 @@ export function tryRun(captioner: Captioner): void {
     }
   });
   const { side } = decoder.shape;
-  const atOnce = imageTokenizer.picturesAtOnce ?? pictures;
+  const atOnce = imageTokenizer.picturesAtOnce ?? imagesPerBatch;
   attempt("measuring pictures", memory.tokenizer.use, () =>
     planned(gpu, () => {
       noGrad(() => {
@@ -86,7 +86,7 @@ export function tryRun(captioner: Captioner): void {
     }),
   );
   attempt("drawing captions", memory.decoder.use, () =>
-    planned(gpu, () => decoder.planStep(pictures, samplingSettingsOf(config, {}))),
+    planned(gpu, () => decoder.planStep(captionedAtOnce(captioner), samplingSettingsOf(config, {}))),
   );
   gpu.trim();
 }

@@ -20,6 +20,8 @@ export interface RunOptions {
   signal?: NodeJS.Signals;
   /** Closes both outputs as soon as standard error matches, as a terminal or a pipe's reader that goes away. */
   closeOutputAt?: RegExp;
+  /** Passes standard error on to this process's own, for commands that run long. */
+  echo?: boolean;
   /** Called once standard error matches. The command stands still until the call is done. */
   at?: { output: RegExp; call: () => Promise<void> };
 }
@@ -47,6 +49,7 @@ export function runCommand(
     });
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       stderr += text;
+      if (options.echo) process.stderr.write(text);
       if (!asked && options.interruptAt?.test(stderr)) {
         asked = true;
         child.kill(options.signal ?? "SIGINT");

@@ -211,15 +211,15 @@ export const engine: readonly Mutation[] = [
   {
     name: "initial values: the series decides where its margin does not",
     file: "src/engine/nn/initialisers.ts",
-    find: "if (values[i] !== Math.fround(length * (h - 1 + 2 ** -40)))",
-    replace: "if (values[i]! > Math.fround(length * (h - 1 + 2 ** -40)))",
+    find: "if (values[i] !== Math.fround(length * (cosine + 2 ** -36)))",
+    replace: "if (values[i]! > Math.fround(length * (cosine + 2 ** -36)))",
     tests: ["engine/nn/initialisers.test.ts"],
   },
   {
     name: "initial values: a series that is too short for its margin",
     file: "src/engine/nn/initialisers.ts",
-    find: "(1 - (square / 12) * (1 - square / 30))",
-    replace: "(1 - square / 12)",
+    find: "(d - (d * d * d) / 6)",
+    replace: "d",
     tests: ["engine/nn/initialisers.test.ts"],
   },
   {

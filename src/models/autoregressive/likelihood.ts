@@ -7,9 +7,6 @@ import { UserError } from "../../platform/errors.js";
 import type { AutoregressiveNetwork } from "./network.js";
 import { teach } from "./teacher.js";
 
-/** Captions in a batch. */
-const batchSize = 64;
-
 /**
  * −Σ_i log p(x_i | x_0 … x_{i-1}, y) of each caption [L] given its codes [S], in nats, up to and with its first [END]: what
  * follows it has probability 1. The condition is complete, without guidance.
@@ -22,6 +19,7 @@ export async function captionNats(
 ): Promise<Float64Array> {
   const { gpu, shape, options } = decoder;
   const { length, side, vocabulary } = shape;
+  const { picturesAtOnce: batchSize } = decoder;
   const nats = new Float64Array(captions.length);
   for (let first = 0; first < captions.length; first += batchSize) {
     const last = Math.min(captions.length, first + batchSize);

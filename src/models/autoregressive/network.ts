@@ -6,6 +6,7 @@ import type { Rng } from "../../engine/ops/rng.js";
 import type { Tensor } from "../../engine/tensor/tensor.js";
 import type { CaptionDecoder } from "../caption-decoder.js";
 import type { McDiffusionSettings } from "../mc-diffusion/settings.js";
+import { picturesAtOnce } from "../pictures-at-once.js";
 import type { AutoregressiveSettings } from "./settings.js";
 
 /** How the condition is masked in training: Algorithm 1 of the paper, as for mc-diffusion. */
@@ -43,6 +44,12 @@ export abstract class AutoregressiveNetwork extends Module {
 
   /** See `CaptionDecoder.wordAxes`. */
   abstract readonly wordAxes: Readonly<Record<string, number>>;
+
+  /** See `CaptionDecoder`. Here the logits [L, M] alone count; a network that keeps much of a picture counts that, too. */
+  get picturesAtOnce(): number {
+    const { length, vocabulary } = this.shape;
+    return picturesAtOnce({ kept: 1, largest: length * vocabulary });
+  }
 
   /** What a network computes of the codes [P, S] of P pictures once, K for a masked position. */
   abstract prepare(codes: Tensor<"u32">): Tensor[];

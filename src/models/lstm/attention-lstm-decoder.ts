@@ -17,6 +17,7 @@ import type { Tensor } from "../../engine/tensor/tensor.js";
 import { AutoregressiveDecoder } from "../autoregressive/decoder.js";
 import { GridCondition } from "../autoregressive/grid-condition.js";
 import type { AutoregressiveOptions, LogitsCall } from "../autoregressive/network.js";
+import { picturesAtOnce } from "../pictures-at-once.js";
 import { forCaptions, type LstmShape } from "./lstm-decoder.js";
 
 /** Sizes of the attention kind. */
@@ -68,6 +69,15 @@ export class AttentionLstmDecoder extends AutoregressiveDecoder {
     this.contextGates = this.child("contextGates", new Linear(gpu, dim, 4 * width, withoutBias));
     this.lstm = this.child("lstm", new Lstm(gpu, embedding, width));
     this.head = this.child("head", new Linear(gpu, width + dim, vocabulary));
+  }
+
+  /** See `CaptionDecoder`: the grid [S + G, d] and its keys are kept; each of a beam compares its state with the keys. */
+  override get picturesAtOnce(): number {
+    const { side, summaryTokens, dim, length, vocabulary, attention } = this.shape;
+    const positions = side * side + summaryTokens;
+    const compared = Math.max(1, this.options.search.beam) * positions * attention;
+    const kept = positions * (dim + attention);
+    return picturesAtOnce({ kept, largest: Math.max(positions * dim, compared, length * vocabulary) });
   }
 
   prepare(codes: Tensor<"u32">): Tensor[] {

@@ -15,6 +15,7 @@ import { type Tensor, zeros } from "../../engine/tensor/tensor.js";
 import { AutoregressiveDecoder } from "../autoregressive/decoder.js";
 import { GridCondition, type GridConditionShape } from "../autoregressive/grid-condition.js";
 import type { AutoregressiveOptions, LogitsCall } from "../autoregressive/network.js";
+import { picturesAtOnce } from "../pictures-at-once.js";
 
 /** Sizes of the recurrent decoders. */
 export interface LstmShape extends GridConditionShape {
@@ -64,6 +65,13 @@ export class LstmDecoder extends AutoregressiveDecoder {
     this.picture = this.child("picture", new Linear(gpu, dim, embedding));
     this.lstm = this.child("lstm", new Lstm(gpu, embedding, width));
     this.head = this.child("head", new Linear(gpu, width, vocabulary));
+  }
+
+  /** See `CaptionDecoder`: the grid of the condition is [S + G, d], the logits of a caption [L, M]. */
+  override get picturesAtOnce(): number {
+    const { side, summaryTokens, dim, length, vocabulary, embedding } = this.shape;
+    const grid = (side * side + summaryTokens) * dim;
+    return picturesAtOnce({ kept: embedding, largest: Math.max(grid, length * vocabulary) });
   }
 
   prepare(codes: Tensor<"u32">): Tensor[] {

@@ -79,7 +79,7 @@ export interface BoundOptions {
    */
   steps?: number;
   seed?: number;
-  /** Captions processed at once; default 64. The draws of x_t depend on it. */
+  /** Captions processed at once; default: `picturesAtOnce`. The draws of x_t depend on it. */
   batch?: number;
   onBatch?: (done: number) => void;
 }
@@ -97,7 +97,7 @@ export async function captionBounds(
 ): Promise<Float64Array> {
   const { visits, schedule } = table;
   const count = visits.length - 1;
-  const { steps = count, seed = 0, batch = 64, onBatch } = options;
+  const { steps = count, seed = 0, batch = decoder.picturesAtOnce, onBatch } = options;
   if (visits[0] !== schedule.steps) {
     throw new UserError(`The bound needs all of the process, from step ${schedule.steps}, not ${visits[0]}.`);
   }

@@ -20,6 +20,7 @@ import type { Rng } from "../../engine/ops/rng.js";
 import { checkpoint } from "../../engine/tensor/autograd.js";
 import { ShapeError } from "../../engine/tensor/errors.js";
 import { type Tensor, zeros } from "../../engine/tensor/tensor.js";
+import { picturesAtOnce } from "../pictures-at-once.js";
 import { ConditionEncoder } from "./condition-encoder.js";
 import { type CrossAttentionWatcher, DecoderBlock } from "./decoder-block.js";
 import type { DecoderShape } from "./decoder-shape.js";
@@ -125,6 +126,13 @@ export class Decoder extends Module {
     this.head = isTied
       ? { bias: this.parameter("head.bias", [vocabulary], constant(0)) }
       : this.child("head", new Linear(gpu, dim, vectors?.outputs ?? vocabulary, { dtype: shape.precision }));
+  }
+
+  /** See `CaptionDecoder`: of each block the keys and values [S + G, 2d] are kept; the logits are [L, M]. */
+  get picturesAtOnce(): number {
+    const { blocks, side, summaryTokens, dim, length, vocabulary } = this.shape;
+    const keyValues = (side * side + summaryTokens) * 2 * dim;
+    return picturesAtOnce({ kept: blocks * keyValues, largest: Math.max(keyValues, length * vocabulary) });
   }
 
   /** y [B, S] with K for a masked position → [B, S, d]: the vector of the code plus that of its place in the grid. */

@@ -11,6 +11,7 @@ import { type Tensor, zeros } from "../../engine/tensor/tensor.js";
 import { AutoregressiveDecoder } from "../autoregressive/decoder.js";
 import { GridCondition, type GridConditionShape } from "../autoregressive/grid-condition.js";
 import type { AutoregressiveOptions, LogitsCall } from "../autoregressive/network.js";
+import { picturesAtOnce } from "../pictures-at-once.js";
 import { CausalBlock } from "./causal-block.js";
 
 /** Sizes of the transformer: those of the diffusion decoder, but for t. */
@@ -69,6 +70,13 @@ export class Transformer extends AutoregressiveDecoder {
     );
     this.norm = this.child("norm", new LayerNorm(gpu, dim));
     this.head = this.child("head", new Linear(gpu, dim, vocabulary));
+  }
+
+  /** See `CaptionDecoder`: of each block the keys and values [S + G, 2d] are kept; the logits are [L, M]. */
+  override get picturesAtOnce(): number {
+    const { blocks, side, summaryTokens, dim, length, vocabulary } = this.shape;
+    const keyValues = (side * side + summaryTokens) * 2 * dim;
+    return picturesAtOnce({ kept: blocks * keyValues, largest: Math.max(keyValues, length * vocabulary) });
   }
 
   prepare(codes: Tensor<"u32">): Tensor[] {

@@ -5,12 +5,18 @@ import { Module } from "../../engine/nn/module.js";
 import type { Tensor } from "../../engine/tensor/tensor.js";
 import { Convolution, Level, Middle, Norm, replaced, Upsample } from "./layers.js";
 import { type VqganShape, widthsOf } from "./shape.js";
+import { fit, free, joined, type Strips } from "./strips.js";
 
 export class Decoder extends Module {
   private readonly input: Convolution;
   private readonly middle: Middle;
   /** From the lowest resolution to the highest. */
-  private readonly levels: { level: Level; upsample: Upsample | null }[];
+  private readonly levels: {
+    level: Level;
+    upsample: Upsample | null;
+    /** The most within the level, and those that leave it. */
+    channels: { level: number; own: number };
+  }[];
   private readonly norm: Norm;
   private readonly output: Convolution;
 
@@ -26,6 +32,7 @@ export class Decoder extends Module {
       const inputs = widths[i + 1] ?? lowest;
       const attention = shape.attention.includes(i);
       return {
+        channels: { level: Math.max(inputs, widths[i]!), own: widths[i]! },
         level: this.child(`up.${i}`, new Level(gpu, inputs, widths[i]!, shape.resBlocks + 1, attention)),
         upsample:
           i > 0
@@ -37,17 +44,22 @@ export class Decoder extends Module {
     this.output = this.child("conv_out", new Convolution(gpu, widths[0]!, 3));
   }
 
-  /** [B, h, w, zChannels] → images [B, h·2^n, w·2^n, 3], about in [-1, 1]. */
-  forward(grid: Tensor): Tensor {
+  /** [B, h, w, zChannels] → images [B, h·2^n, w·2^n, 3], about in [-1, 1]. `bytes` as of the encoder. */
+  forward(grid: Tensor, bytes: number): Tensor {
     return this.gpu.scope(() => {
-      let x = this.middle.forward(this.input.forward(grid));
-      for (const { level, upsample } of this.levels) {
-        x = replaced(x, grid, level.forward(x));
-        if (upsample) x = replaced(x, grid, upsample.forward(x));
+      const input: Strips = [grid];
+      let x = this.middle.forward(this.input.forward(input));
+      for (const { level, upsample, channels } of this.levels) {
+        x = replaced(x, input, fit(x, { bytes, channels: channels.level }));
+        x = replaced(x, input, level.forward(x));
+        if (!upsample) continue;
+        // What is doubled in both directions has to fit.
+        x = replaced(x, input, fit(x, { bytes, channels: 4 * channels.own }));
+        x = replaced(x, input, upsample.forward(x));
       }
-      const normed = this.norm.forward(x);
-      x.dispose();
-      return this.output.forward(normed);
+      const normed = this.norm.strips(x);
+      free(x, []);
+      return joined(this.output.forward(normed));
     });
   }
 }

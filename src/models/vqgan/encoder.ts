@@ -5,8 +5,11 @@ import { Module } from "../../engine/nn/module.js";
 import type { Tensor } from "../../engine/tensor/tensor.js";
 import { Convolution, Downsample, Level, Middle, Norm, replaced } from "./layers.js";
 import { halvingsOf, type VqganShape, widthsOf } from "./shape.js";
+import { fit, joined, type Strips } from "./strips.js";
 
 export class Encoder extends Module {
+  /** Channels of each level. */
+  private readonly widths: readonly number[];
   private readonly input: Convolution;
   private readonly levels: { level: Level; downsample: Downsample | null }[];
   private readonly middle: Middle;
@@ -16,6 +19,7 @@ export class Encoder extends Module {
   constructor(gpu: Gpu, shape: VqganShape) {
     super(gpu);
     const widths = widthsOf(shape);
+    this.widths = widths;
     this.input = this.child("conv_in", new Convolution(gpu, 3, shape.channels));
     this.levels = widths.map((width, i) => {
       const inputs = i === 0 ? shape.channels : widths[i - 1]!;
@@ -34,15 +38,24 @@ export class Encoder extends Module {
     this.output = this.child("conv_out", new Convolution(gpu, lowest, shape.zChannels));
   }
 
-  /** Images [B, H, W, 3] in [-1, 1] → [B, ⌊H/2^n⌋, ⌊W/2^n⌋, zChannels] after n halvings. */
-  forward(images: Tensor): Tensor {
+  /**
+   * Images [B, H, W, 3] in [-1, 1] → [B, ⌊H/2^n⌋, ⌊W/2^n⌋, zChannels] after n halvings. No value between has more than `bytes`: a
+   * picture is cut into strips of rows if it must be.
+   */
+  forward(images: Tensor, bytes: number): Tensor {
+    const { widths } = this;
     return this.gpu.scope(() => {
-      let x = this.input.forward(images);
-      for (const { level, downsample } of this.levels) {
-        x = replaced(x, images, level.forward(x));
-        if (downsample) x = replaced(x, images, downsample.forward(x));
-      }
-      return this.output.forward(this.norm.forward(this.middle.forward(x)));
+      const input: Strips = [images];
+      const halvings = widths.length - 1;
+      let x = fit(input, { bytes, channels: widths[0]!, unit: 2 ** halvings });
+      x = replaced(x, input, this.input.forward(x));
+      this.levels.forEach(({ level, downsample }, i) => {
+        const channels = Math.max(widths[i]!, widths[i - 1] ?? 0);
+        x = replaced(x, input, fit(x, { bytes, channels, unit: 2 ** (halvings - i) }));
+        x = replaced(x, input, level.forward(x));
+        if (downsample) x = replaced(x, input, downsample.forward(x));
+      });
+      return joined(this.output.forward(this.norm.strips(this.middle.forward(x))));
     });
   }
 }

@@ -6,22 +6,25 @@ import { GroupNorm } from "../../engine/nn/group-norm.js";
 import { constant, fanIn } from "../../engine/nn/initialisers.js";
 import { Linear } from "../../engine/nn/linear.js";
 import { Module } from "../../engine/nn/module.js";
-import { type Conv2dOptions, conv2d } from "../../engine/ops/conv2d.js";
+import { conv2d } from "../../engine/ops/conv2d.js";
 import { concat } from "../../engine/ops/copy.js";
 import { add } from "../../engine/ops/elementwise.js";
 import { avgPool2d } from "../../engine/ops/pool2d.js";
 import { upsample } from "../../engine/ops/upsample.js";
 import { type Tensor, zeros } from "../../engine/tensor/tensor.js";
 import { NORM_GROUPS } from "./shape.js";
+import { cutLike, free, groupNormOfStrips, joined, type Strips, withNeighbours } from "./strips.js";
 
-/** x [B, H, W, C] → act(group norm), 32 groups, ε = 1e-6. Activation "silu" is what the reference calls swish. */
+/** x [B, H, W, C] in strips → act(group norm), 32 groups, ε = 1e-6. Activation "silu" is what the reference calls swish. */
 export class Norm extends GroupNorm {
   constructor(gpu: Gpu, channels: number) {
     super(gpu, NORM_GROUPS, channels);
   }
 
-  override forward(x: Tensor, { activation = "silu" }: { activation?: "none" | "silu" } = {}): Tensor {
-    return super.forward(x, { epsilon: 1e-6, activation });
+  strips(x: Strips, { activation = "silu" }: { activation?: "none" | "silu" } = {}): Strips {
+    const options = { epsilon: 1e-6, activation };
+    if (x.length === 1) return [this.forward(x[0]!, options)];
+    return groupNormOfStrips(x, this.groups, this.weight, this.bias, options);
   }
 }
 
@@ -33,31 +36,43 @@ function padded(x: Tensor, axis: number): Tensor {
   return concat([x, zeros(x.gpu, x.shape.toSpliced(axis, 1, missing))], axis);
 }
 
-/** 3×3 convolution of x [B, H, W, I] with bias, zeros around the picture: [B, H, W, O], or as `options` say. */
+/**
+ * 3×3 convolution of x [B, H, W, I] with bias: [B, H, W, O] with zeros around the picture, or with stride 2 and zeros to the right
+ * and below [B, ⌊H/2⌋, ⌊W/2⌋, O].
+ */
 export class Convolution extends Module {
   private readonly weight: Tensor;
   private readonly bias: Tensor;
-  private readonly options: Pick<Conv2dOptions, "stride" | "padding">;
+  private readonly halves: boolean;
 
-  constructor(
-    gpu: Gpu,
-    inputs: number,
-    outputs: number,
-    options: Pick<Conv2dOptions, "stride" | "padding"> = { padding: 1 },
-  ) {
+  constructor(gpu: Gpu, inputs: number, outputs: number, { stride }: { stride?: 2 } = {}) {
     super(gpu);
-    this.options = options;
+    this.halves = stride === 2;
     this.weight = this.parameter("weight", [3, 3, inputs, outputs], fanIn());
     this.bias = this.parameter("bias", [outputs], constant(0));
   }
 
-  forward(x: Tensor): Tensor {
+  forward(x: Strips): Strips {
     const outputs = this.bias.size;
+    const { halves } = this;
+    // Rows and columns of zeros, and of the neighbouring strips, before the first; behind the last there is one.
+    const above = halves ? 0 : 1;
     return this.gpu.scope(() => {
       // Kernels read and write whole vec4s: pictures get a fourth channel of zeros.
       const weight = padded(padded(this.weight, 2), 3);
-      const y = conv2d(padded(x, 3), weight, { ...this.options, bias: padded(this.bias, 0) });
-      return outputs % 4 === 0 ? y : y.slice(3, 0, outputs);
+      const bias = padded(this.bias, 0);
+      return x.map((_, i) =>
+        this.gpu.scope(() => {
+          const top = i === 0 ? above : 0;
+          const bottom = i === x.length - 1 ? 1 : 0;
+          const y = conv2d(padded(withNeighbours(x, i, above, 1), 3), weight, {
+            stride: halves ? 2 : 1,
+            padding: { left: above, right: 1, top, bottom },
+            bias,
+          });
+          return outputs % 4 === 0 ? y : y.slice(3, 0, outputs);
+        }),
+      );
     });
   }
 }
@@ -79,21 +94,26 @@ export class ResBlock extends Module {
     this.shortcut = inputs === outputs ? null : this.child("nin_shortcut", new Linear(gpu, inputs, outputs));
   }
 
-  forward(x: Tensor): Tensor {
+  forward(x: Strips): Strips {
     const { gpu, norm1, conv1, norm2, conv2, shortcut } = this;
     // A scope for each half frees what the next half does not read: at 256×256 a value takes 32 MiB.
     return gpu.scope(() => {
-      const hidden = gpu.scope(() => conv1.forward(norm1.forward(x)));
-      const normed = norm2.forward(hidden);
-      hidden.dispose();
-      const change = conv2.forward(normed);
-      normed.dispose();
-      return shortcut ? shortcut.forward(x, { residual: change }) : add(x, change);
+      const hidden = gpu.scope(() => conv1.forward(norm1.strips(x)));
+      const normed = norm2.strips(hidden);
+      free(hidden, []);
+      const changes = conv2.forward(normed);
+      free(normed, []);
+      return x.map((strip, i) => {
+        const change = changes[i]!;
+        const y = shortcut ? shortcut.forward(strip, { residual: change }) : add(strip, change);
+        change.dispose();
+        return y;
+      });
     });
   }
 }
 
-/** x + attention over all places of x [B, H, W, C]: one head of C channels, scale C^−½. */
+/** x + attention over all places of x [B, H, W, C]: one head of C channels, scale C^−½. Takes all places at once. */
 export class GridAttention extends Module {
   private readonly norm: Norm;
   private readonly attention: Attention;
@@ -104,12 +124,14 @@ export class GridAttention extends Module {
     this.attention = this.child("attention", new Attention(gpu, channels, 1));
   }
 
-  forward(x: Tensor): Tensor {
-    const [batch, height, width, channels] = x.shape as [number, number, number, number];
+  forward(x: Strips): Strips {
     return this.gpu.scope(() => {
+      const whole = joined(x);
+      const [batch, height, width, channels] = whole.shape as [number, number, number, number];
       const places = [batch, height * width, channels];
-      const normed = this.norm.forward(x, { activation: "none" }).reshape(places);
-      return this.attention.forward(normed, { residual: x.reshape(places) }).reshape(x.shape);
+      const [normed] = this.norm.strips([whole], { activation: "none" });
+      const y = this.attention.forward(normed!.reshape(places), { residual: whole.reshape(places) });
+      return cutLike(y.reshape(whole.shape), x);
     });
   }
 }
@@ -129,7 +151,7 @@ export class Level extends Module {
       : [];
   }
 
-  forward(x: Tensor): Tensor {
+  forward(x: Strips): Strips {
     return this.gpu.scope(() => {
       let y = x;
       this.blocks.forEach((block, i) => {
@@ -155,7 +177,7 @@ export class Middle extends Module {
     this.block2 = this.child("block_2", new ResBlock(gpu, channels, channels));
   }
 
-  forward(x: Tensor): Tensor {
+  forward(x: Strips): Strips {
     return this.gpu.scope(() => {
       const y = this.block1.forward(x);
       return this.block2.forward(this.attention?.forward(y) ?? y);
@@ -170,15 +192,13 @@ export class Downsample extends Module {
   constructor(gpu: Gpu, channels: number, convolution: boolean) {
     super(gpu);
     this.convolution = convolution
-      ? this.child(
-          "conv",
-          new Convolution(gpu, channels, channels, { stride: 2, padding: { right: 1, bottom: 1 } }),
-        )
+      ? this.child("conv", new Convolution(gpu, channels, channels, { stride: 2 }))
       : null;
   }
 
-  forward(x: Tensor): Tensor {
-    return this.convolution?.forward(x) ?? avgPool2d(x, { kernel: 2, stride: 2 });
+  /** Strips but the last have even numbers of rows. */
+  forward(x: Strips): Strips {
+    return this.convolution?.forward(x) ?? x.map((strip) => avgPool2d(strip, { kernel: 2, stride: 2 }));
   }
 }
 
@@ -191,16 +211,16 @@ export class Upsample extends Module {
     this.convolution = convolution ? this.child("conv", new Convolution(gpu, channels, channels)) : null;
   }
 
-  forward(x: Tensor): Tensor {
+  forward(x: Strips): Strips {
     return this.gpu.scope(() => {
-      const large = upsample(x, 2);
+      const large = x.map((strip) => upsample(strip, 2));
       return this.convolution?.forward(large) ?? large;
     });
   }
 }
 
-/** Returns `next` and frees the value before it, unless that is the caller's `input`. */
-export function replaced(value: Tensor, input: Tensor, next: Tensor): Tensor {
-  if (value !== input) value.dispose();
+/** Returns `next` and frees the value before it, except what is the caller's `input` or goes on in `next`. */
+export function replaced(value: Strips, input: Strips, next: Strips): Strips {
+  free(value, [...input, ...next]);
   return next;
 }

@@ -6,6 +6,7 @@ import { constant, normal } from "../../engine/nn/initialisers.js";
 import { Linear } from "../../engine/nn/linear.js";
 import { Module } from "../../engine/nn/module.js";
 import { argmax } from "../../engine/ops/argmax.js";
+import { copyInto } from "../../engine/ops/copy.js";
 import { embedding } from "../../engine/ops/embedding.js";
 import { empty, type Tensor } from "../../engine/tensor/tensor.js";
 import { nearestCodes } from "../vqvae/codebook.js";
@@ -44,11 +45,28 @@ export class Quantizer extends Module {
     });
   }
 
-  /** Ids of vectors [..., D]. */
-  ids(vectors: Tensor): Tensor<"u32"> {
+  /** The codes of vectors [..., D] in parts, so that no logits have more than `bytes`. */
+  private codesInParts(vectors: Tensor, bytes: number): Tensor<"u32"> {
+    const { gpu, codebook } = this;
+    const width = vectors.shape.at(-1)!;
+    const places = vectors.size / width;
+    const each = Math.max(1, Math.floor(bytes / (4 * codebook.shape[0]!)));
+    if (places <= each) return this.codesOf(vectors);
+    const rows = vectors.reshape([places, width]);
+    const all = empty(gpu, vectors.shape.slice(0, -1), "u32", "codes");
+    const list = all.reshape([places]);
+    for (let first = 0; first < places; first += each) {
+      const count = Math.min(each, places - first);
+      gpu.scope(() => copyInto(list.slice(0, first, count), this.codesOf(rows.slice(0, first, count))));
+    }
+    return all;
+  }
+
+  /** Ids of vectors [..., D]; no value on the way has more than `bytes`, or a vector's logits. */
+  ids(vectors: Tensor, bytes = Number.POSITIVE_INFINITY): Tensor<"u32"> {
     const { gpu, map } = this;
     return gpu.scope(() => {
-      const codes = this.codesOf(vectors);
+      const codes = this.codesInParts(vectors, bytes);
       if (!map) return codes;
       const kernel = kernels.codeMap.forward;
       const id = empty(gpu, codes.shape, "u32", "ids");

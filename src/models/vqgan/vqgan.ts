@@ -14,6 +14,7 @@ import { Decoder } from "./decoder.js";
 import { Encoder } from "./encoder.js";
 import { Quantizer } from "./quantizer.js";
 import { gridOf, halvingsOf, type VqganShape, widthsOf } from "./shape.js";
+import { leastBytes } from "./strips.js";
 
 /** The values between pictures and codes, channels last. */
 export interface VqganFeatures {
@@ -29,6 +30,8 @@ export class Vqgan extends Module implements ImageTokenizer {
   readonly quantizer: Quantizer;
   /** Bytes of the largest value of a pass: as many pictures go at once as fit, so that memory does not grow with their number. */
   passBytes = 32 * 2 ** 20;
+  /** Most bytes of a value: larger pictures go in strips of rows. At most what every device can bind. */
+  stripBytes: number;
   private readonly encoder: Encoder;
   private readonly decoder: Decoder;
   private readonly intoQuantizer: Linear;
@@ -39,6 +42,7 @@ export class Vqgan extends Module implements ImageTokenizer {
     super(gpu);
     this.shape = shape;
     this.imageSize = imageSize;
+    this.stripBytes = Math.min(2 ** 27, bindable(gpu));
     this.encoder = this.child("encoder", new Encoder(gpu, shape));
     this.decoder = this.child("decoder", new Decoder(gpu, shape));
     this.quantizer = this.child("quantize", new Quantizer(gpu, shape));
@@ -92,7 +96,7 @@ export class Vqgan extends Module implements ImageTokenizer {
       shape: [batch, ...gridOf(this.shape, height, width)],
     } as const;
     return this.inPasses(images, [height, width], results, (some) =>
-      this.quantizer.ids(this.features(some).prequant),
+      this.quantizer.ids(this.features(some).prequant, this.stripBytes),
     );
   }
 
@@ -110,17 +114,19 @@ export class Vqgan extends Module implements ImageTokenizer {
   /** The values between images [B, H, W, 3] and their codes. */
   features(images: Tensor): VqganFeatures {
     return frozen(this.gpu, () => {
-      const encoder = this.encoder.forward(images);
+      const encoder = this.encoder.forward(images, this.stripBytes);
       return { encoder, prequant: this.intoQuantizer.forward(encoder) };
     });
   }
 
   /** Vectors [B, h, w, D] → images. */
   decodeVectors(vectors: Tensor): Tensor {
-    return frozen(this.gpu, () => this.decoder.forward(this.outOfQuantizer.forward(vectors)));
+    return frozen(this.gpu, () =>
+      this.decoder.forward(this.outOfQuantizer.forward(vectors), this.stripBytes),
+    );
   }
 
-  /** Bytes of the largest value for a picture of this size. */
+  /** Bytes of the largest value for a picture of this size, if it is not cut into strips. */
   largestValue(height: number, width: number): number {
     const widths = widthsOf(this.shape);
     const [rows, columns] = gridOf(this.shape, height, width);
@@ -135,6 +141,22 @@ export class Vqgan extends Module implements ImageTokenizer {
     );
   }
 
+  /** Bytes of the largest value of which no strips are made: the picture, the grid, and what attention takes. */
+  private largestWhole(height: number, width: number): number {
+    const { shape } = this;
+    const widths = widthsOf(shape);
+    const lowest = widths.length - 1;
+    const places = (i: number) => Math.floor(height / 2 ** i) * Math.floor(width / 2 ** i);
+    const attention = widths.map((own, i) =>
+      shape.attention.includes(i) || (i === lowest && shape.middleAttention) ? 3 * own * places(i) : 0,
+    );
+    const grid = Math.max(widths[lowest]!, shape.zChannels, shape.embedDim) * places(lowest);
+    const rows = widths.map((own, i) =>
+      leastBytes(Math.floor(width / 2 ** i), Math.max(own, widths[i + 1] ?? 0), 2 ** (lowest - i)),
+    );
+    return Math.max(4 * Math.max(4 * height * width, grid, ...attention), ...rows);
+  }
+
   /** Applies `body` to as many pictures at once as `passBytes` allow, and puts the results into one tensor. */
   private inPasses<In extends DType, Out extends DType>(
     input: Tensor<In>,
@@ -145,7 +167,10 @@ export class Vqgan extends Module implements ImageTokenizer {
     const { gpu } = this;
     const batch = input.shape[0]!;
     this.checkSize(height, width);
-    const each = Math.max(1, Math.floor(this.passBytes / this.largestValue(height, width)));
+    const each = Math.max(
+      1,
+      Math.floor(Math.min(this.passBytes, this.stripBytes) / this.largestValue(height, width)),
+    );
     if (batch <= each) return frozen(gpu, () => body(input));
     return frozen(gpu, () => {
       const all = empty(gpu, shape, dtype, label);
@@ -164,15 +189,20 @@ export class Vqgan extends Module implements ImageTokenizer {
       throw new UserError(
         `A picture of ${width}×${height} pixels has no code in this VQGAN: one takes ${factor}×${factor} pixels.`,
       );
-    const { maxStorageBufferBindingSize, maxBufferSize } = this.gpu.limits;
-    const most = Math.min(maxStorageBufferBindingSize, maxBufferSize);
-    const bytes = this.largestValue(height, width);
+    const most = bindable(this.gpu);
+    const bytes = this.largestWhole(height, width);
     if (bytes <= most) return;
-    const side = Math.floor(Math.sqrt((most / bytes) * height * width));
+    let side = factor * Math.floor(Math.sqrt((most / bytes) * height * width) / factor);
+    while (side > factor && this.largestWhole(side, side) > most) side -= factor;
     throw new UserError(
       `A picture of ${width}×${height} pixels needs values of ${formatBytes(bytes)} in this VQGAN, and this adapter allows ${formatBytes(most)} in one buffer: give a picture of at most ${side}×${side} pixels.`,
     );
   }
+}
+
+/** Most bytes of a value that a kernel can take. */
+function bindable({ limits }: Gpu): number {
+  return Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
 }
 
 /** Runs `body` in a scope, off the tape: nothing here learns, and values are freed before a gradient could read them. */

@@ -36,7 +36,7 @@ t.test("normal numbers are the formula's to the bit", async (t) => {
     [1e-3, 0, ""],
     [3e-39, 7, "below the smallest normal float32"],
   ];
-  // About two in ten thousand lie where the series leaves the choice to the formula.
+  // About two in a thousand lie where the series leaves the choice to the formula.
   const shape = [7, 42_859];
   for (const [deviation, seed, name] of cases) {
     const made = bits(normal(deviation)(shape, seed, name));

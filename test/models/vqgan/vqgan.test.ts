@@ -100,6 +100,72 @@ test("ids of codes in use: there, and back to pictures", async (t, gpu) => {
   vqgan.dispose();
 });
 
+test("a large picture goes in strips of rows: the same codes, and the same picture from them", async (t, gpu) => {
+  for (const kind of ["nn", "gumbel"] as const satisfies Kind[]) {
+    const vqgan = await vqganOf(gpu, kind);
+    const [height, width] = [103, 54];
+    const { channels, multipliers, zChannels, codes } = vqgan.shape;
+    const pixels = Float32Array.from({ length: height * width * 3 }, (_, i) => Math.sin(i * i * 1e-4));
+    const image = fromArray(gpu, pixels, [1, height, width, 3]);
+    const most = vqgan.stripBytes;
+    t.ok(vqgan.largestValue(height, width) < most, "fits as a whole");
+    /** Bytes of the largest binding of a convolution or a norm while the body is recorded, and of the most memory. */
+    const measured = <T>(body: () => T) => {
+      let [largest, strips] = [0, 0];
+      gpu.resetPeakMemory();
+      const before = gpu.memory.liveBytes;
+      gpu.observer = {
+        dispatch({ pipeline, bindings }) {
+          const { name } = pipeline.kernel.spec;
+          if (!/^(conv2d|group-?norm)/i.test(name)) return;
+          if (name.endsWith(".statistics")) strips++;
+          largest = Math.max(largest, ...bindings.map(({ size }) => size));
+        },
+      };
+      const result = body();
+      gpu.observer = null;
+      return { result, largest, strips, peak: gpu.memory.peakBytes - before };
+    };
+    const whole = measured(() => vqgan.features(image));
+    const ids = vqgan.encodeGrid(image);
+    const picture = measured(() => vqgan.decodeGrid(ids));
+    // 26 rows of the widest values: the 103 go in four strips or more. Attention, which takes all places, has less.
+    vqgan.stripBytes = 26 * 4 * width * channels * Math.max(...multipliers.slice(0, 2));
+    const cut = measured(() => vqgan.features(image));
+    const cutIds = vqgan.encodeGrid(image);
+    const cutPicture = measured(() => vqgan.decodeGrid(ids));
+    for (const [what, one, many] of [
+      ["encoder", whole, cut],
+      ["decoder", picture, cutPicture],
+    ] as const) {
+      t.ok(one.largest > vqgan.stripBytes, `${kind}, ${what}: more than a strip as a whole`);
+      t.ok(
+        many.largest <= vqgan.stripBytes,
+        `${kind}, ${what}: ${many.largest} of ${vqgan.stripBytes} bytes`,
+      );
+      t.ok(many.strips > one.strips, `${kind}, ${what}: ${many.strips} sums for ${one.strips} norms`);
+      t.ok(
+        many.peak < 1.5 * one.peak,
+        `${kind}, ${what}: ${many.peak} bytes of memory, as a whole ${one.peak}`,
+      );
+    }
+    t.same(cut.result.encoder.shape, [1, 25, 13, zChannels], `${kind}: each halving rounds down`);
+    t.near(await cut.result.encoder.read(), await whole.result.encoder.read(), { abs: 1e-4 }, "encoder");
+    t.same(Array.from(await cutIds.read()), Array.from(await ids.read()), `${kind}: ids of ${codes} codes`);
+    t.near(await cutPicture.result.read(), await picture.result.read(), { abs: 1e-4 }, "picture");
+    const parts = vqgan.quantizer.ids(cut.result.prequant, 10 * 4 * codes);
+    t.same(
+      Array.from(await parts.read()),
+      Array.from(await ids.read()),
+      `${kind}: ids of ten places at once`,
+    );
+    parts.dispose();
+    for (const { result } of [whole, cut]) for (const tensor of Object.values(result)) tensor.dispose();
+    for (const tensor of [image, ids, cutIds, picture.result, cutPicture.result]) tensor.dispose();
+    vqgan.dispose();
+  }
+});
+
 test("pictures that cannot be encoded are refused in a sentence", async (t, gpu) => {
   const vqgan = await vqganOf(gpu, "nn");
   const small = fromArray(gpu, new Float32Array(3 * 8 * 3), [1, 3, 8, 3]);
@@ -108,12 +174,27 @@ test("pictures that cannot be encoded are refused in a sentence", async (t, gpu)
     /^A picture of 8×3 pixels has no code in this VQGAN: one takes 4×4 pixels\.$/,
     "too small",
   );
-  const { maxStorageBufferBindingSize, maxBufferSize } = gpu.limits;
-  const side = Math.ceil(Math.sqrt(Math.min(maxStorageBufferBindingSize, maxBufferSize) / (4 * 64))) + 4;
+  const most = Math.min(gpu.limits.maxStorageBufferBindingSize, gpu.limits.maxBufferSize);
+  // Values that are not cut take 16 bytes a pixel or more.
+  const side = 4 * Math.ceil(Math.sqrt(most / 16) / 4) + 4;
+  let allowed = 0;
   await t.throwsMessage(
-    () => vqgan.checkSize(side, side),
+    () => {
+      try {
+        vqgan.checkSize(side, side);
+      } catch (error) {
+        allowed = Number(/at most (\d+)/.exec((error as Error).message)?.[1]);
+        throw error;
+      }
+    },
     new RegExp(`^A picture of ${side}×${side} pixels needs values of .* at most \\d+×\\d+ pixels\\.$`),
     "too large for a binding",
+  );
+  vqgan.checkSize(allowed, allowed);
+  await t.throwsMessage(
+    () => vqgan.checkSize(allowed + 8, allowed + 8),
+    /in one buffer/,
+    `${allowed}×${allowed} is possible, and little more`,
   );
   small.dispose();
   vqgan.dispose();
