@@ -82,7 +82,7 @@ export type DecoderBlockShape = Pick<
 
 /** One block of the decoder, between two states of the residual stream. */
 export class DecoderBlock extends Module {
-  private readonly heads: number;
+  readonly heads: number;
   private readonly qkv: Linear<Float>;
   private readonly selfOutput: Linear<Float>;
   private readonly query: Linear<Float>;
@@ -130,27 +130,54 @@ export class DecoderBlock extends Module {
     random: Rng | null,
     watch?: CrossAttentionWatcher,
   ): Tensor {
-    const drop = (y: Tensor) => (random && this.dropRate > 0 ? dropout(y, this.dropRate, random) : y);
-    /** Adds the output of the branch's last layer to the stream, in one dispatch unless dropout comes between. */
-    const addBranch = (stream: Tensor, layer: Linear<Float>, input: Tensor<Float>) =>
-      random && this.dropRate > 0
-        ? add(stream, drop(layer.forward(input)))
-        : layer.forward(input, { residual: stream });
-    const stored = { output: this.precision };
     return this.gpu.scope(() => {
-      const qkv = this.qkv.forward(adaLayerNorm(x, selfModulation, stored), stored);
-      const attended = selfAttention(qkv, this.heads).output;
-      const afterSelf = addBranch(x, this.selfOutput, attended);
-      const query = this.query.forward(adaLayerNorm(afterSelf, crossModulation, stored), stored);
+      const afterSelf = this.addBranch(x, this.selfOutput, this.attend(x, selfModulation), random);
+      const query = this.queries(afterSelf, crossModulation);
       // The captions of a picture attend to the same keys: they form one long row of queries.
       const queries = query.reshape([keyValue.shape[0]!, -1, query.shape[2]!]);
       const { output, logSumExp } = crossAttention(queries, keyValue, this.heads);
       watch?.(queries, keyValue, this.heads, logSumExp);
-      const afterCross = addBranch(afterSelf, this.crossOutput, output.reshape(query.shape));
-      const normed = this.norm.forward(afterCross, stored);
-      const hidden = this.up.forward(normed, { activation: "gelu2", ...stored });
-      return addBranch(afterCross, this.down, hidden);
+      return this.afterCross(afterSelf, output.reshape(query.shape), random);
     });
+  }
+
+  /** Self-attention of x [B, L, d], before its last layer. */
+  attend(x: Tensor, modulation: Tensor): Tensor<Float> {
+    const qkv = this.qkv.forward(this.modulated(x, modulation), { output: this.precision });
+    return selfAttention(qkv, this.heads).output;
+  }
+
+  /** The stream x after self-attention, from `attend`; both of one shape [..., d]. */
+  afterSelf(x: Tensor, attended: Tensor<Float>): Tensor {
+    return this.addBranch(x, this.selfOutput, attended, null);
+  }
+
+  /** Queries of the cross-attention from the stream after self-attention; both [..., d]. */
+  queries(afterSelf: Tensor, modulation: Tensor): Tensor<Float> {
+    return this.query.forward(this.modulated(afterSelf, modulation), { output: this.precision });
+  }
+
+  /** The adaptive norm of x [B, ..., d] by [B, 2d], or of any rows by one modulation [1, 2d]. */
+  private modulated(x: Tensor, modulation: Tensor): Tensor<Float> {
+    const stored = { output: this.precision };
+    if (x.rank === 3 && x.shape[0] === modulation.shape[0]) return adaLayerNorm(x, modulation, stored);
+    return adaLayerNorm(x.reshape([1, -1, x.shape.at(-1)!]), modulation, stored).reshape(x.shape);
+  }
+
+  /** The stream after cross-attention, whose weighted values are `seen`, and the MLP; all of one shape [..., d]. */
+  afterCross(afterSelf: Tensor, seen: Tensor<Float>, random: Rng | null = null): Tensor {
+    const stored = { output: this.precision };
+    const afterCross = this.addBranch(afterSelf, this.crossOutput, seen, random);
+    const normed = this.norm.forward(afterCross, stored);
+    const hidden = this.up.forward(normed, { activation: "gelu2", ...stored });
+    return this.addBranch(afterCross, this.down, hidden, random);
+  }
+
+  /** Adds the output of a branch's last layer to the stream, in one dispatch unless dropout comes between. */
+  private addBranch(stream: Tensor, layer: Linear<Float>, input: Tensor<Float>, random: Rng | null): Tensor {
+    return random && this.dropRate > 0
+      ? add(stream, dropout(layer.forward(input), this.dropRate, random))
+      : layer.forward(input, { residual: stream });
   }
 }
 
@@ -202,8 +229,8 @@ export class Decoder extends Module {
   /** Vectors of the grid's rows and columns, or of its places. */
   private readonly codePlaces: readonly [rows: Tensor, columns: Tensor] | readonly [places: Tensor];
   private readonly conditionEncoder: ConditionEncoder | null;
-  private readonly modulation: TimestepModulation;
-  private readonly blocks: DecoderBlock[];
+  readonly modulation: TimestepModulation;
+  readonly blocks: readonly DecoderBlock[];
   private readonly norm: LayerNorm;
   /** The last layer; one that shares the table of tokens has a bias only. */
   private readonly head: Linear<Float> | { readonly bias: Tensor };
@@ -333,9 +360,7 @@ export class Decoder extends Module {
     }
     const hidden = this.gpu.scope((): Tensor<Float> => {
       const modulations = this.modulation.forward(t);
-      let x = this.tokens
-        ? embedding(this.tokens, xt as Tensor<"u32">, { positions: this.positions })
-        : add(this.input!.forward(xt as Tensor), this.positions);
+      let x = this.embed(xt);
       this.blocks.forEach((block, i) => {
         const known = condition.keyValues?.[i];
         const run = (stream: Tensor, self: Tensor, cross: Tensor, seen: Tensor<Float>) => {
@@ -350,9 +375,27 @@ export class Decoder extends Module {
         ] as const;
         x = call.checkpointing ? checkpoint(run, inputs, call.random) : run(...inputs);
       });
-      return this.norm.forward(x, { output: this.shape.precision });
+      return this.normed(x);
     });
     return { hidden, weight: this.headWeight(), bias: this.head.bias };
+  }
+
+  /** x_t [B, L] → the stream [B, L, d] that enters the first block. */
+  embed(xt: NoisyCaption): Tensor {
+    return this.tokens
+      ? embedding(this.tokens, xt as Tensor<"u32">, { positions: this.positions })
+      : add(this.input!.forward(xt as Tensor), this.positions);
+  }
+
+  /** The head's input from the stream [..., d] after the last block. */
+  private normed(x: Tensor): Tensor<Float> {
+    return this.norm.forward(x, { output: this.shape.precision });
+  }
+
+  /** Logits [..., M] from the stream [..., d] after the last block; `penalty` [M] is added to them. */
+  logits(x: Tensor, penalty: Tensor | null): Tensor {
+    const { bias } = this.head;
+    return linear(this.normed(x), this.headWeight(), penalty && bias ? add(bias, penalty) : bias);
   }
 
   /** Multiply-adds of a caption's forward pass, with `captionsPerImage` captions sharing the work on a picture. */
