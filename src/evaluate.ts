@@ -25,7 +25,8 @@ import {
   tuningHelp,
 } from "./cli/options.js";
 import { withLateProgress } from "./cli/progress.js";
-import { say } from "./cli/terminal.js";
+import { SamplingMeter, speedText } from "./cli/sampling-speed.js";
+import { say, tell } from "./cli/terminal.js";
 import type { Config } from "./config/config.js";
 import type { Dataset } from "./data/dataset.js";
 import { dataSource } from "./data/layouts.js";
@@ -192,6 +193,7 @@ differences resample both sides alike. They cover the choice of pictures and the
   const wrong = chosen.find((name) => !known.includes(name));
   if (wrong !== undefined)
     throw new UserError(`--splits: ${dataset.name} has no split "${wrong}"; it has ${known.join(", ")}`, 2);
+  const meter = new SamplingMeter(gpu);
   const evaluation = await withLateProgress({ label: "scores", unit: "pictures", quiet }, (onProgress) =>
     evaluate(captioner, dataset, {
       ...samplingOf(sampling),
@@ -201,11 +203,14 @@ differences resample both sides alike. They cover the choice of pictures and the
       baselines,
       draws,
       onProgress,
+      measure: meter.measure,
       ...(compared ? { compare: compared } : {}),
     }),
   );
   const tables = [scoresTable(evaluation), differencesTable(evaluation), tableLegend(evaluation)];
   say(tables.filter((part) => part !== null).join("\n\n"));
+  const speed = meter.speed();
+  if (speed && !quiet) tell(speedText(speed));
   const bounds = !bounded
     ? []
     : await withLateProgress({ label: "bound", unit: "captions", quiet }, (onProgress) =>
@@ -239,6 +244,7 @@ differences resample both sides alike. They cover the choice of pictures and the
       limit,
       sampling: { ...captioner.config.sampling, ...plain },
       ...(compared ? { compared } : {}),
+      ...(speed ? { speed } : {}),
       ...evaluation,
       splits: evaluation.splits.map(({ captions: said, ...scores }) => ({
         ...scores,

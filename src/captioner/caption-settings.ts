@@ -87,9 +87,7 @@ async function captionSharing(
   const { gpu, positions } = captioner;
   const pictures = codes.length / positions;
   const fewest = Math.min(...settings.map(({ settings }) => settings.candidates)) * seeds.length;
-  const groups = Math.floor(
-    captionsAtOnce(decoder, { method: "mcs" }) / (imagesPerBatch * fewest),
-  );
+  const groups = Math.floor(captionsAtOnce(decoder, { method: "mcs" }) / (imagesPerBatch * fewest));
   const each = imagesPerBatch * Math.max(1, groups);
   for (let first = 0; first < pictures; first += each) {
     const count = Math.min(each, pictures - first);
