@@ -4,6 +4,7 @@ import { baselines } from "./baselines.js";
 import { bitDiffusion } from "./bit-diffusion.js";
 import { bound } from "./bound.js";
 import { captionMetrics } from "./caption-metrics.js";
+import { captionSettings } from "./caption-settings.js";
 import { clip } from "./clip.js";
 import { data } from "./data.js";
 import { engine } from "./engine.js";
@@ -38,7 +39,7 @@ export const fields: readonly Field[] = [
   { name: "samplers", mutations: samplers },
   { name: "training", mutations: training },
   { name: "data", mutations: [...data, ...layouts] },
-  { name: "evaluation", mutations: [...evaluation, ...evaluationStatistics] },
+  { name: "evaluation", mutations: [...evaluation, ...captionSettings, ...evaluationStatistics] },
   { name: "CLIP", mutations: clip },
   { name: "caption metrics", mutations: captionMetrics },
   { name: "files", mutations: files },
