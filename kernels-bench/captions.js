@@ -147,5 +147,5 @@ else {
     range(result.cpuRatios),
     String(result.differing),
   ]);
-  console.log(align([head, ...rows]));
+  console.log(align([head, ...rows]).join("\n"));
 }
