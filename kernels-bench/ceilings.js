@@ -24,7 +24,7 @@ function ownKernel(name, source, bindings, parameter) {
     source,
     spec: {
       name: `bench.${name}`,
-      file: `kernels-bench/${name}.wgsl`,
+      file: `${name}.wgsl`,
       entryPoint: "main",
       bindings: bindings.map(([binding, access], i) => ({
         name: binding,

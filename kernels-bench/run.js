@@ -164,8 +164,8 @@ const about = () => ({
   platform: `${process.platform} ${process.arch}`,
 });
 
-/** @param {"fma" | "copy"} name */
-const wgsl = (name) => readFile(new URL(`${name}.wgsl`, import.meta.url), "utf8");
+/** @param {string} path */
+const wgsl = (path) => readFile(new URL(path, import.meta.url), "utf8");
 
 /** Processor milliseconds of this process so far, all threads. */
 function cpuTime() {
@@ -204,7 +204,7 @@ async function benchmark(wanted, options) {
     console.error(`careful: ${problem}`);
   const selected = supported(gpu, wanted);
   // The ceilings come first and then take part in every round.
-  const limits = ceilings({ fma: await wgsl("fma"), copy: await wgsl("copy") });
+  const limits = ceilings({ fma: await wgsl("../shaders/common/fma.wgsl"), copy: await wgsl("copy.wgsl") });
   const results = await measure(gpu, [...limits, ...selected], { rounds: options.repeat, progress, cpuTime });
   if (options.check) {
     for (const [i, entry] of selected.entries()) {

@@ -73,7 +73,7 @@ async function main() {
   const { size, repeat } = options;
   const gpu = await openGpu(options.adapter);
   const sources = {
-    fma: await readFile(new URL("./fma.wgsl", import.meta.url), "utf8"),
+    fma: await readFile(new URL("../shaders/common/fma.wgsl", import.meta.url), "utf8"),
     copy: await readFile(new URL("./copy.wgsl", import.meta.url), "utf8"),
   };
   const [ceiling] = ceilings(sources);

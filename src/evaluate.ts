@@ -28,7 +28,8 @@ import {
   tuningHelp,
 } from "./cli/options.js";
 import { withLateProgress } from "./cli/progress.js";
-import { say } from "./cli/terminal.js";
+import { SamplingMeter, speedText } from "./cli/sampling-speed.js";
+import { say, tell } from "./cli/terminal.js";
 import { sourceOf } from "./cli/weights-data.js";
 import { clipTable } from "./evaluation/clip-evaluation.js";
 import { parseCompared } from "./evaluation/compared.js";
@@ -212,6 +213,7 @@ to the first row (docs/evaluation.md).`,
   );
   const chosen = scoredSplits(dataset, splits);
   checkSplits(dataset, chosen);
+  const meter = new SamplingMeter(gpu);
   const evaluation = await withLateProgress({ label: "scores", unit: "pictures", quiet }, (onProgress) =>
     evaluate(captioner, dataset, {
       ...samplingOf(sampling),
@@ -221,11 +223,14 @@ to the first row (docs/evaluation.md).`,
       baselines,
       draws: draws ?? DRAWS,
       onProgress,
+      measure: meter.measure,
       ...(compared ? { compare: compared } : {}),
     }),
   );
   const tables = [scoresTable(evaluation), differencesTable(evaluation), tableLegend(evaluation)];
   say(tables.filter((part) => part !== null).join("\n\n"));
+  const speed = meter.speed();
+  if (speed && !quiet) tell(speedText(speed));
   const bounds = !bounded
     ? []
     : await withLateProgress({ label: "bound", unit: "captions", quiet }, (onProgress) =>
@@ -250,6 +255,7 @@ to the first row (docs/evaluation.md).`,
       limit,
       sampling: { ...captioner.config.sampling, ...plain },
       ...(compared ? { compared } : {}),
+      ...(speed ? { speed } : {}),
       ...evaluation,
       splits: evaluation.splits.map(({ captions: said, ...scores }) => ({
         ...scores,

@@ -5,6 +5,7 @@
  * @module mc-diffusion/training
  */
 
+export { captionSettings, type SettingsToCaption } from "./captioner/caption-settings.js";
 export { type CaptionSummary, captionWarnings, summarizeCaptions } from "./data/caption-summary.js";
 export { withSubset } from "./data/dataset.js";
 export { buildEmojiIndex, type EmojiIndex, type EmojiSelection } from "./data/emoji.js";

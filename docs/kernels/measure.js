@@ -50,7 +50,7 @@ async function timed({ encode }) {
 }
 
 const candidates = [
-  ceiling(await readFile(new URL("../../kernels-bench/fma.wgsl", import.meta.url), "utf8")),
+  ceiling(await readFile(new URL("../../shaders/common/fma.wgsl", import.meta.url), "utf8")),
 ];
 for (const version of await versions(device)) {
   const values = new Float32Array(n * n).map((_, i) => Math.sin(i));

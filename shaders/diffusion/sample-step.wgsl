@@ -3,6 +3,7 @@
 // step: draw x_0 ~ p~ (temperature, truncation), then x_u ~ q(x_u | x_t, x_0). That is a draw from the posterior mean
 //       p(x_u | x_t) = sum_k q(x_u | x_t, k) p~(k), exactly, with one Gumbel number a token and O(1) for the rest.
 //       Where x_t is out of range or t a step that the table does not visit, x_u is NONE, which is no token.
+// step_places: the same in place, for chosen positions of x_t. Those after the scored ones go where x_0 does not matter.
 // fix:  puts given words into x_t.
 //
 // Truncation "top-r": the smallest set of most probable tokens whose mass reaches r (the token that crosses r stays, so
@@ -12,8 +13,8 @@
 // Randomness: entry k of row i takes word k mod 4 of counter (i * ceil(width / 4) + k / 4, stream, step, 0); the second
 // draw the words of (i, stream, step, 1).
 // Shapes: scores [rows, width] (logits or log-probabilities); xt, fixed_at, fixed_words [rows]; drawn [copies * rows];
-// thresholds [T+1].
-// Grids: step: one workgroup a row. fix: one invocation a row, groups1d(rows, WORKGROUP).
+// thresholds [T+1]; places [rows]: (index in tokens, row of the random numbers, two words of the seed); tokens: x_t, then x_u.
+// Grids: step, step_places: one workgroup a row. fix: one invocation a row, groups1d(rows, WORKGROUP).
 
 // @shared philox
 // High word of the 64-bit product a*b.
@@ -123,6 +124,7 @@ struct Params {
   greedy: u32,        // 1: the most probable x_0 instead of a draw
   has_fixed: u32,     // 1: positions with fixed_at != 0 become their word
   copies: u32,        // times the rows of drawn are written, one after the other (2 for a guided batch)
+  scored: u32,        // of step_places: rows of scores
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -133,6 +135,8 @@ struct Params {
 @group(0) @binding(5) var<storage, read> fixed_at: array<u32>;
 @group(0) @binding(6) var<storage, read> fixed_words: array<u32>;
 @group(0) @binding(7) var<storage, read_write> drawn: array<u32>;
+@group(0) @binding(8) var<storage, read> places: array<vec4<u32>>;
+@group(0) @binding(9) var<storage, read_write> tokens: array<u32>;
 
 var<workgroup> part_high: array<f32, WORKGROUP>;
 var<workgroup> part_sum: array<f32, WORKGROUP>;
@@ -245,36 +249,28 @@ fn truncate(row: u32, lane: u32) {
   workgroupBarrier();
 }
 
-@compute @workgroup_size(WORKGROUP)
-fn step(
-  @builtin(workgroup_id) workgroup_id: vec3<u32>,
-  @builtin(num_workgroups) num_workgroups: vec3<u32>,
-  @builtin(local_invocation_id) local_id: vec3<u32>,
-) {
-  let row = workgroup_id.y * num_workgroups.x + workgroup_id.x;
-  if (row >= params.rows) { return; }
-  let lane = local_id.x;
+// The index of x_0 in a row of scores, for lane 0: a draw, or the most probable token. The random numbers are those of
+// row `place` under `key`: the words of the seed, then the step. `width` if the row holds NaN only.
+fn draw_x0(row: u32, lane: u32, place: u32, key: vec3<u32>) -> u32 {
   let truncated = params.top_r < 1.0;
   if (truncated) { truncate(row, lane); }
   let lowest_key = kept_key;
   let tie_limit = last_tie;
 
-  let seed = vec2<u32>(rng[0], rng[1]);
   let quads = (params.width + 3u) / 4u;
   var best = LOWEST;
   var index = params.width;
   for (var quad = lane; quad < quads; quad += WORKGROUP) {
     var noise = vec4<u32>(0u);
     if (params.greedy == 0u) {
-      let counter = vec4<u32>(row * quads + quad, params.stream, rng[2], 0u);
-      noise = philox(counter, seed);
+      noise = philox(vec4<u32>(place * quads + quad, params.stream, key.z, 0u), key.xy);
     }
     for (var word = 0u; word < 4u; word++) {
       let k = quad * 4u + word;
       if (k < params.width) {
         let score = scores[row * params.width + k];
-        let key = order_key(score);
-        if (!truncated || key > lowest_key || (key == lowest_key && k <= tie_limit)) {
+        let order = order_key(score);
+        if (!truncated || order > lowest_key || (order == lowest_key && k <= tie_limit)) {
           var value = score * params.sharpness;
           if (params.greedy == 0u) { value += gumbel(noise[word]); }
           if (value > best || index == params.width) {
@@ -297,34 +293,69 @@ fn step(
         index = at;
       }
     }
-    // x_u ~ q(x_u | x_t, x_0 = index): stay at x_t, go to x_0, or a uniform token.
-    let here = xt[row];
-    let limits = thresholds[params.time];
-    var stay = limits.other_stay;
-    var start = limits.other_x0;
-    if (here >= params.width) {
-      stay = limits.masked_stay;
-      start = limits.masked_x0;
-    }
-    if (here == index) {
-      stay = limits.same_stay;
-      start = limits.same_x0;
-    }
-    let counter = vec4<u32>(row, params.stream, rng[2], 1u);
-    let second = philox(counter, seed);
-    let decision = second.x >> 1u;
-    var token = mul_hi(second.y, params.width);
-    if (decision < stay) {
-      token = here;
-    } else if (decision < start) {
-      token = index;
-    }
-    // Of a step that is not visited, 0 among them, all thresholds are 0; of others not both of these.
-    let visited = (limits.noise_uniform | limits.same_x0) != 0u;
-    if (here > params.width || !visited) { token = NONE; }
+  }
+  return index;
+}
+
+// x_u ~ q(x_u | x_t = here, x_0): stay at x_t, go to x_0, or a uniform token.
+fn draw_xu(here: u32, x0: u32, place: u32, key: vec3<u32>) -> u32 {
+  let limits = thresholds[params.time];
+  var stay = limits.other_stay;
+  var start = limits.other_x0;
+  if (here >= params.width) {
+    stay = limits.masked_stay;
+    start = limits.masked_x0;
+  }
+  if (here == x0) {
+    stay = limits.same_stay;
+    start = limits.same_x0;
+  }
+  let words = philox(vec4<u32>(place, params.stream, key.z, 1u), key.xy);
+  let decision = words.x >> 1u;
+  var token = mul_hi(words.y, params.width);
+  if (decision < stay) {
+    token = here;
+  } else if (decision < start) {
+    token = x0;
+  }
+  // Of a step that is not visited, 0 among them, all thresholds are 0; of others not both of these.
+  let visited = (limits.noise_uniform | limits.same_x0) != 0u;
+  if (here > params.width || !visited) { token = NONE; }
+  return token;
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn step(
+  @builtin(workgroup_id) workgroup_id: vec3<u32>,
+  @builtin(num_workgroups) num_workgroups: vec3<u32>,
+  @builtin(local_invocation_id) local_id: vec3<u32>,
+) {
+  let row = workgroup_id.y * num_workgroups.x + workgroup_id.x;
+  if (row >= params.rows) { return; }
+  let lane = local_id.x;
+  let key = vec3<u32>(rng[0], rng[1], rng[2]);
+  let x0 = draw_x0(row, lane, row, key);
+  if (lane == 0u) {
+    var token = draw_xu(xt[row], x0, row, key);
     if (params.has_fixed != 0u && fixed_at[row] != 0u) { token = fixed_words[row]; }
     for (var copy = 0u; copy < params.copies; copy++) { drawn[copy * params.rows + row] = token; }
   }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn step_places(
+  @builtin(workgroup_id) workgroup_id: vec3<u32>,
+  @builtin(num_workgroups) num_workgroups: vec3<u32>,
+  @builtin(local_invocation_id) local_id: vec3<u32>,
+) {
+  let row = workgroup_id.y * num_workgroups.x + workgroup_id.x;
+  if (row >= params.rows) { return; }
+  let lane = local_id.x;
+  let place = places[row];
+  let key = vec3<u32>(place.zw, 0u);
+  var x0 = NONE;
+  if (row < params.scored) { x0 = draw_x0(row, lane, place.y, key); }
+  if (lane == 0u) { tokens[place.x] = draw_xu(tokens[place.x], x0, place.y, key); }
 }
 
 // drawn = xt with the given words in it, as infilling needs them at x_T; and as many copies as the batch has branches.

@@ -11,7 +11,7 @@ import { empty, type Tensor } from "../engine/tensor/tensor.js";
 import { UserError } from "../platform/errors.js";
 
 /** Default values of the parameters of shaders/diffusion/sample-step.wgsl that `fix` does not use. */
-const unused = { width: 0, stream: 0, time: 0, sharpness: 1, top_r: 1, greedy: 0 };
+const unused = { width: 0, stream: 0, time: 0, sharpness: 1, top_r: 1, greedy: 0, scored: 0 };
 
 /** Fixed words: where `at` is not 0, `words` holds the token. Both u32, shaped like the sequences. */
 export interface FixedWords {
@@ -77,6 +77,7 @@ export function pSample(
     greedy: greedy ? 1 : 0,
     has_fixed: fixed ? 1 : 0,
     copies,
+    scored: 0,
   };
   rng.gpu.run(
     kernels.sampleStep.step,

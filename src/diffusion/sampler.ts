@@ -82,7 +82,7 @@ export interface SampleOptions {
  * The random streams of a chain: the prior, then the masked positions of mcs, then one for each step, then the positions redrawn
  * at each step, then four for each step of another rule. Every guidance method draws its words from the same numbers, so that captions of one seed can be compared.
  */
-const streams = { mask: 1, steps: 2 } as const;
+export const streams = { mask: 1, steps: 2 } as const;
 
 const ancestral: StepRule = ({ rng, scores, xt, table, t, settings }) =>
   pSample(rng, scores, xt, table.thresholds, t, settings);

@@ -4,10 +4,11 @@
  * picture's codes. Several guidance settings can be compared on the same pictures and seeds.
  */
 
+import { captionSettings } from "../captioner/caption-settings.js";
 import type { Captioner } from "../captioner/captioner.js";
 import { type Dataset, imagesOf } from "../data/dataset.js";
 import { DRAWS, LEVEL } from "../metrics/bootstrap.js";
-import { guidanceOptions, type SamplingOptions } from "../models/sampling-settings.js";
+import { type GuidanceOptions, guidanceOptions, type SamplingOptions } from "../models/sampling-settings.js";
 import { gatherRows, inParts, otherPictures, shrinkFactor } from "./baselines.js";
 import type { ComparedGuidance } from "./compared.js";
 import { nearestCodes, nearestVectors, shrink } from "./nearest.js";
@@ -27,6 +28,8 @@ export interface CaptioningOptions extends SamplingOptions {
   baselines?: boolean;
   /** Called with the work done so far and the total, in pictures encoded and captioned. */
   onProgress?: (done: number, total: number) => void;
+  /** Called around the sampling of so many captions, to measure it; it runs `body`. */
+  measure?: <T>(captions: number, body: () => Promise<T>) => Promise<T>;
 }
 
 /** Options of `evaluate`. */
@@ -128,9 +131,10 @@ export async function captionSplits(
     compare,
     baselines = true,
     onProgress,
+    measure = (_, body) => body(),
     ...sampling
   } = options;
-  const settings = compare ?? [{ name: "model" }];
+  const settings: readonly (Partial<ComparedGuidance> & { name: string })[] = compare ?? [{ name: "model" }];
   const seeds = seedsFrom(seed, seedCount);
   const { positions } = captioner;
   const chosen = splits.map((split) => ({ split, records: recordsOf(dataset, split, limit) }));
@@ -164,41 +168,30 @@ export async function captionSplits(
   for (const { split, records } of chosen) {
     if (records.length === 0) continue;
     const ownCodes = codesOf(records);
-    /** Generates captions for each seed. */
-    const say = async (of: Uint32Array, setting: Partial<ComparedGuidance>) => {
+    /** Captions of each setting and seed. */
+    const say = (of: Uint32Array, given: readonly Partial<ComparedGuidance>[]) => {
+      const base = done;
+      const captions = given.length * seeds.length * records.length;
       const own = guidanceOptions(sampling.guidance);
-      const { guidance: method = own.method, scale, maskRate } = setting;
-      const guidance = {
-        ...own,
-        method,
-        ...(scale === undefined ? {} : { scale }),
-        ...(maskRate === undefined ? {} : { maskRate }),
-      };
-      const said: string[][] = [];
-      for (const seed of seeds) {
-        const base = done;
-        const captions = await captioner.captionCodes(of, {
-          ...sampling,
-          guidance,
-          seed,
-          onBatch: (count) => onProgress?.(base + count, total),
-        });
-        done += records.length;
-        said.push(captions.map(({ text }) => text));
-      }
-      return said;
+      return measure(captions, () =>
+        captionSettings(captioner, of, {
+          settings: given.map((setting) => ({ ...sampling, guidance: guidanceOf(own, setting) })),
+          seeds,
+          onBatch(count) {
+            done = base + count;
+            onProgress?.(done, total);
+          },
+        }),
+      );
     };
     const rows: CaptionRow[] = [];
-    for (const setting of settings)
-      rows.push({ method: "model", name: setting.name, said: await say(ownCodes, setting) });
+    for (const [i, said] of (await say(ownCodes, settings)).entries())
+      rows.push({ method: "model", name: settings[i]!.name, said });
     if (baselines) {
       const first = settings[0]!;
       const others = gatherRows(ownCodes, positions, otherPictures(records.length));
-      rows.push({
-        method: "shuffled",
-        name: `${first.name}, ${methodNames.shuffled}`,
-        said: await say(others, first),
-      });
+      const [said] = await say(others, [first]);
+      rows.push({ method: "shuffled", name: `${first.name}, ${methodNames.shuffled}`, said: said! });
       const firstCaption = (numbers: Uint32Array) => [
         Array.from(numbers, (number) => dataset.records[train[number]!]!.captions[0]!),
       ];
@@ -215,4 +208,17 @@ export async function captionSplits(
     results.push({ split, records, rows });
   }
   return results;
+}
+
+/** A compared setting over the options of all. */
+function guidanceOf(
+  own: GuidanceOptions,
+  { guidance, scale, maskRate }: Partial<ComparedGuidance>,
+): GuidanceOptions {
+  return {
+    ...own,
+    method: guidance ?? own.method,
+    ...(scale === undefined ? {} : { scale }),
+    ...(maskRate === undefined ? {} : { maskRate }),
+  };
 }

@@ -153,8 +153,8 @@ export const evaluationStatistics: readonly Mutation[] = [
   {
     name: "evaluation: settings are compared without their guidance",
     file: "src/evaluation/evaluation.ts",
-    find: "          guidance,",
-    replace: "          guidance: own,",
+    find: "guidance: guidanceOf(own, setting)",
+    replace: "guidance: guidanceOf(own, { ...setting, guidance: own.method, scale: undefined })",
     tests: ["evaluation/evaluation.test.ts"],
   },
   {

@@ -144,8 +144,8 @@ export const evaluation: readonly Mutation[] = [
   {
     name: "scores are of captions with the configuration's settings, not with those given",
     file: evaluationFile,
-    find: "          ...sampling,\n          guidance,",
-    replace: "          guidance,",
+    find: "({ ...sampling, guidance: guidanceOf",
+    replace: "({ guidance: guidanceOf",
     tests: ["evaluation/baselines.test.ts"],
   },
   {

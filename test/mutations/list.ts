@@ -4,6 +4,7 @@ import { baselines } from "./baselines.js";
 import { bitDiffusion } from "./bit-diffusion.js";
 import { bound } from "./bound.js";
 import { captionMetrics } from "./caption-metrics.js";
+import { captionSettings } from "./caption-settings.js";
 import { clip } from "./clip.js";
 import { data } from "./data.js";
 import { engine } from "./engine.js";
@@ -41,7 +42,7 @@ export const fields: readonly Field[] = [
   { name: "training", mutations: training },
   { name: "data", mutations: [...data, ...layouts] },
   { name: "scenes", mutations: scenesMutations },
-  { name: "evaluation", mutations: [...evaluation, ...evaluationStatistics] },
+  { name: "evaluation", mutations: [...evaluation, ...captionSettings, ...evaluationStatistics] },
   { name: "model table", mutations: modelTable },
   { name: "CLIP", mutations: clip },
   { name: "caption metrics", mutations: captionMetrics },

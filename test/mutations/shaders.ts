@@ -321,8 +321,8 @@ export const shaders: readonly Mutation[] = [
   {
     name: "sample: x_u is drawn as from an unmasked position where x_t is [MASK]",
     file: "shaders/diffusion/sample-step.wgsl",
-    find: "    if (here >= params.width) {\n",
-    replace: "    if (here > params.width) {\n",
+    find: "  if (here >= params.width) {\n",
+    replace: "  if (here > params.width) {\n",
     tests: ["diffusion/sample-step.test.ts # same bits", "diffusion/sample-step.test.ts"],
   },
   {
@@ -351,8 +351,8 @@ export const shaders: readonly Mutation[] = [
   {
     name: "sample: every picture of a batch draws the same numbers",
     file: "shaders/diffusion/sample-step.wgsl",
-    find: "let counter = vec4<u32>(row * quads + quad, params.stream, rng[2], 0u);",
-    replace: "let counter = vec4<u32>(quad, params.stream, rng[2], 0u);",
+    find: "vec4<u32>(place * quads + quad, params.stream, key.z, 0u)",
+    replace: "vec4<u32>(0u * place + quad, params.stream, key.z, 0u)",
     tests: ["diffusion/sample-step.test.ts # same bits"],
   },
   {

@@ -98,10 +98,10 @@ export async function startFirefox(
       );
       try {
         await page.waitForFunction("globalThis.mcdLoaded", { timeout: 60_000 }).catch(() => {});
-        const names = await page.evaluate(() => globalThis.mcdTests?.names ?? []);
-        if (names.length === 0) throw new RuntimeError(`the page has no tests: ${problems.join("; ")}`);
+        const all = await page.evaluate(() => globalThis.mcdTests?.all ?? []);
+        if (all.length === 0) throw new RuntimeError(`the page has no tests: ${problems.join("; ")}`);
         adapter ||= await page.evaluate(() => globalThis.mcdTests.adapter());
-        for (const [index, name] of names.entries()) {
+        for (const { index, name } of all) {
           const findings = await page.evaluate((index) => globalThis.mcdTests.run(index), index);
           yield { name, findings, problems: problems.splice(0) };
         }

@@ -32,9 +32,9 @@ if (dawn) {
 }
 globalThis.mcdSite = site!;
 await import(pathToFileURL(module!).href);
-const { names, run, adapter } = globalThis.mcdTests;
-say({ adapter: await adapter(), names });
-for (const [index, name] of names.entries()) {
+const { all, run, adapter } = globalThis.mcdTests;
+say({ adapter: await adapter(), names: all.map(({ name }) => name) });
+for (const { index, name } of all) {
   const findings = await run(index);
   say({ name, findings, problems: problems.splice(0) } satisfies TestResult);
 }

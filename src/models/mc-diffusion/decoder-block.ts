@@ -36,7 +36,7 @@ export type CrossAttentionWatcher = (
 
 /** One block of the decoder, between two states of the residual stream. */
 export class DecoderBlock extends Module {
-  private readonly heads: number;
+  readonly heads: number;
   private readonly qkv: Linear<Float>;
   private readonly selfOutput: Linear<Float>;
   private readonly query: Linear<Float>;
@@ -84,26 +84,53 @@ export class DecoderBlock extends Module {
     random: Rng | null,
     watch?: CrossAttentionWatcher,
   ): Tensor {
-    const drop = (y: Tensor) => (random && this.dropRate > 0 ? dropout(y, this.dropRate, random) : y);
-    /** Adds the output of the branch's last layer to the stream, in one dispatch unless dropout comes between. */
-    const addBranch = (stream: Tensor, layer: Linear<Float>, input: Tensor<Float>) =>
-      random && this.dropRate > 0
-        ? add(stream, drop(layer.forward(input)))
-        : layer.forward(input, { residual: stream });
-    const stored = { output: this.precision };
     return this.gpu.scope(() => {
-      const qkv = this.qkv.forward(adaLayerNorm(x, selfModulation, stored), stored);
-      const attended = selfAttention(qkv, this.heads).output;
-      const afterSelf = addBranch(x, this.selfOutput, attended);
-      const query = this.query.forward(adaLayerNorm(afterSelf, crossModulation, stored), stored);
+      const afterSelf = this.addBranch(x, this.selfOutput, this.attend(x, selfModulation), random);
+      const query = this.queries(afterSelf, crossModulation);
       // The captions of a picture attend to the same keys: they form one long row of queries.
       const queries = query.reshape([keyValue.shape[0]!, -1, query.shape[2]!]);
       const { output, logSumExp } = crossAttention(queries, keyValue, this.heads);
       watch?.(queries, keyValue, this.heads, logSumExp);
-      const afterCross = addBranch(afterSelf, this.crossOutput, output.reshape(query.shape));
-      const normed = this.norm.forward(afterCross, stored);
-      const hidden = this.up.forward(normed, { activation: "gelu2", ...stored });
-      return addBranch(afterCross, this.down, hidden);
+      return this.afterCross(afterSelf, output.reshape(query.shape), random);
     });
+  }
+
+  /** Self-attention of x [B, L, d], before its last layer. */
+  attend(x: Tensor, modulation: Tensor): Tensor<Float> {
+    const qkv = this.qkv.forward(this.modulated(x, modulation), { output: this.precision });
+    return selfAttention(qkv, this.heads).output;
+  }
+
+  /** The stream x after self-attention, from `attend`; both of one shape [..., d]. */
+  afterSelf(x: Tensor, attended: Tensor<Float>): Tensor {
+    return this.addBranch(x, this.selfOutput, attended, null);
+  }
+
+  /** Queries of the cross-attention from the stream after self-attention; both [..., d]. */
+  queries(afterSelf: Tensor, modulation: Tensor): Tensor<Float> {
+    return this.query.forward(this.modulated(afterSelf, modulation), { output: this.precision });
+  }
+
+  /** The adaptive norm of x [B, ..., d] by [B, 2d], or of any rows by one modulation [1, 2d]. */
+  private modulated(x: Tensor, modulation: Tensor): Tensor<Float> {
+    const stored = { output: this.precision };
+    if (x.rank === 3 && x.shape[0] === modulation.shape[0]) return adaLayerNorm(x, modulation, stored);
+    return adaLayerNorm(x.reshape([1, -1, x.shape.at(-1)!]), modulation, stored).reshape(x.shape);
+  }
+
+  /** The stream after cross-attention, whose weighted values are `seen`, and the MLP; all of one shape [..., d]. */
+  afterCross(afterSelf: Tensor, seen: Tensor<Float>, random: Rng | null = null): Tensor {
+    const stored = { output: this.precision };
+    const afterCross = this.addBranch(afterSelf, this.crossOutput, seen, random);
+    const normed = this.norm.forward(afterCross, stored);
+    const hidden = this.up.forward(normed, { activation: "gelu2", ...stored });
+    return this.addBranch(afterCross, this.down, hidden, random);
+  }
+
+  /** Adds the output of a branch's last layer to the stream, in one dispatch unless dropout comes between. */
+  private addBranch(stream: Tensor, layer: Linear<Float>, input: Tensor<Float>, random: Rng | null): Tensor {
+    return random && this.dropRate > 0
+      ? add(stream, dropout(layer.forward(input), this.dropRate, random))
+      : layer.forward(input, { residual: stream });
   }
 }

@@ -63,8 +63,8 @@ export class Decoder extends Module {
   /** Vectors of the grid's rows and columns, or of its places. */
   private readonly codePlaces: readonly [rows: Tensor, columns: Tensor] | readonly [places: Tensor];
   private readonly conditionEncoder: ConditionEncoder | null;
-  private readonly modulation: TimestepModulation;
-  private readonly blocks: DecoderBlock[];
+  readonly modulation: TimestepModulation;
+  readonly blocks: readonly DecoderBlock[];
   private readonly norm: LayerNorm;
   /** The last layer; one that shares the table of tokens has a bias only. */
   private readonly head: Linear<Float> | { readonly bias: Tensor };
@@ -201,9 +201,7 @@ export class Decoder extends Module {
     }
     const hidden = this.gpu.scope((): Tensor<Float> => {
       const modulations = this.modulation.forward(t);
-      let x = this.tokens
-        ? embedding(this.tokens, xt as Tensor<"u32">, { positions: this.positions })
-        : add(this.input!.forward(xt as Tensor), this.positions);
+      let x = this.embed(xt);
       this.blocks.forEach((block, i) => {
         const known = condition.keyValues?.[i];
         const run = (stream: Tensor, self: Tensor, cross: Tensor, seen: Tensor<Float>) => {
@@ -218,9 +216,27 @@ export class Decoder extends Module {
         ] as const;
         x = call.checkpointing ? checkpoint(run, inputs, call.random) : run(...inputs);
       });
-      return this.norm.forward(x, { output: this.shape.precision });
+      return this.normed(x);
     });
     return { hidden, weight: this.headWeight(), bias: this.head.bias };
+  }
+
+  /** x_t [B, L] → the stream [B, L, d] that enters the first block. */
+  embed(xt: NoisyCaption): Tensor {
+    return this.tokens
+      ? embedding(this.tokens, xt as Tensor<"u32">, { positions: this.positions })
+      : add(this.input!.forward(xt as Tensor), this.positions);
+  }
+
+  /** The head's input from the stream [..., d] after the last block. */
+  private normed(x: Tensor): Tensor<Float> {
+    return this.norm.forward(x, { output: this.shape.precision });
+  }
+
+  /** Logits [..., M] from the stream [..., d] after the last block; `penalty` [M] is added to them. */
+  logits(x: Tensor, penalty: Tensor | null): Tensor {
+    const { bias } = this.head;
+    return linear(this.normed(x), this.headWeight(), penalty && bias ? add(bias, penalty) : bias);
   }
 
   /** Multiply-adds of a caption's forward pass, with `captionsPerImage` captions sharing the work on a picture. */

@@ -16,7 +16,7 @@ import type { Decoder } from "./decoder.js";
 import { PreparedOnce, penaltyOf, repeated } from "./prepared.js";
 
 /** Replaces a temperature of 0, which would be a divisor. */
-const greedyTemperature = 1e-3;
+export const greedyTemperature = 1e-3;
 
 /** The noise process of a decoder: its schedule, and its tables over visited steps, which it owns. */
 export interface Process {

@@ -4,7 +4,7 @@ import { UserError } from "../../../dist/index.js";
 import { chosen, parseSizes, sizesRule } from "../../../kernels-bench/cases.js";
 import { ceilings } from "../../../kernels-bench/ceilings.js";
 import copy from "../../../kernels-bench/copy.wgsl";
-import fma from "../../../kernels-bench/fma.wgsl";
+import fma from "../../../shaders/common/fma.wgsl";
 import { check, measure } from "../../../kernels-bench/measure.js";
 import { reportOf } from "../../../kernels-bench/report.js";
 import { openGpu } from "../gpu.js";

@@ -7,6 +7,7 @@
 // that no compiler can work the result out beforehand.
 //
 // Grid: any number of workgroups in x; each invocation writes one vec4 of `result`.
+// @more
 
 struct Params {
   rounds: u32,
