@@ -9,7 +9,7 @@ import type { McDiffusionSettings } from "../mc-diffusion/settings.js";
 import type { AutoregressiveSettings } from "./settings.js";
 
 /** How the condition is masked in training: Algorithm 1 of the paper, as for mc-diffusion. */
-export type ConditionMasking = Pick<McDiffusionSettings, "pCond" | "pMask" | "pDrop">;
+export type ConditionMasking = Pick<McDiffusionSettings, "pCond" | "pMask" | "maskShape" | "pDrop">;
 
 /** What every autoregressive decoder is made with. */
 export interface AutoregressiveOptions {
