@@ -33,18 +33,22 @@ export interface ClipSplitScores {
   readonly differences: readonly (ClipScores & { readonly of: string; readonly minus: string })[];
 }
 
-/** Options of `clipEvaluation`. */
-export interface ClipEvaluationOptions {
+/** Options of `clipFeatures`. */
+export interface ClipFeatureOptions {
   /** Names pictures and texts in the store. */
   readonly hash: Platform["hash"];
   /** Decodes a picture file at its full size. Without it, or for a file that it refuses (a drawing), the data set's pixels are used. */
   readonly decode?: ((bytes: Uint8Array) => Promise<ClipPixels>) | undefined;
   /** Keeps the features of pictures and texts; default: none are kept. */
   readonly store?: FeatureStore | undefined;
-  /** Resamples of the pictures for the intervals. */
-  readonly draws?: number | undefined;
   /** Called with the pictures and texts done so far and their number. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/** Options of `clipEvaluation`. */
+export interface ClipEvaluationOptions extends ClipFeatureOptions {
+  /** Resamples of the pictures for the intervals. */
+  readonly draws?: number | undefined;
 }
 
 /** Pictures decoded and encoded at a time. */
@@ -57,10 +61,31 @@ export async function clipEvaluation(
   { splits, draws: sameDraws }: Evaluation,
   options: ClipEvaluationOptions,
 ): Promise<ClipSplitScores[]> {
-  const { hash, draws = sameDraws, onProgress } = options;
+  const { draws = sameDraws } = options;
+  const numbers = splits.flatMap(({ captions }) => captions.map(({ image }) => image));
+  const texts = splits.flatMap((split) => split.captions.flatMap(textsOf));
+  const { ofPicture, ofText } = await clipFeatures(clip, dataset, numbers, texts, options);
+  return splits.map((split) => scoreSplit(split, ofPicture, ofText, draws));
+}
+
+/** The features of pictures, by number, and of texts. */
+export interface ClipFeatures {
+  ofPicture(image: number): Float32Array;
+  ofText(text: string): Float32Array;
+}
+
+/** The features of some pictures of a data set, by number, and of texts with the prompt in front. */
+export async function clipFeatures(
+  clip: Clip,
+  dataset: Dataset,
+  pictureNumbers: readonly number[],
+  captions: readonly string[],
+  options: ClipFeatureOptions,
+): Promise<ClipFeatures> {
+  const { hash, onProgress } = options;
   const store = options.store ?? FeatureStore.inMemory(clip.shape.features);
-  const numbers = [...new Set(splits.flatMap(({ captions }) => captions.map(({ image }) => image)))];
-  const texts = [...new Set(splits.flatMap((split) => split.captions.flatMap(textsOf)))];
+  const numbers = [...new Set(pictureNumbers)];
+  const texts = [...new Set(captions)];
   const total = numbers.length + texts.length;
   const pictures = await pictureFeatures(clip, dataset, numbers, { ...options, store }, (done) =>
     onProgress?.(done, total),
@@ -76,8 +101,10 @@ export async function clipEvaluation(
   for (const [i, text] of missing.entries())
     store.set(place.get(text)!, encoded.slice(i * width, (i + 1) * width));
   await store.save();
-  const ofText = (text: string) => store.get(place.get(text)!)!;
-  return splits.map((split) => scoreSplit(split, (image) => pictures.get(image)!, ofText, draws));
+  return {
+    ofPicture: (image) => pictures.get(image)!,
+    ofText: (text) => store.get(place.get(text)!)!,
+  };
 }
 
 function textsOf({ captions, references }: SplitScores["captions"][number]): string[] {
@@ -89,7 +116,7 @@ async function pictureFeatures(
   clip: Clip,
   dataset: Dataset,
   numbers: readonly number[],
-  { store, hash, decode }: ClipEvaluationOptions & { store: FeatureStore },
+  { store, hash, decode }: ClipFeatureOptions & { store: FeatureStore },
   onProgress: (done: number) => void,
 ): Promise<Map<number, Float32Array>> {
   const width = clip.shape.features;
@@ -125,7 +152,7 @@ async function pictureFeatures(
 async function pixelsOf(
   dataset: Dataset,
   number: number,
-  decode: ClipEvaluationOptions["decode"],
+  decode: ClipFeatureOptions["decode"],
 ): Promise<ClipPixels> {
   if (decode && dataset.images.file) {
     try {
