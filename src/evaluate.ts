@@ -30,16 +30,11 @@ import type { Config } from "./config/config.js";
 import type { Dataset } from "./data/dataset.js";
 import { dataSource } from "./data/layouts.js";
 import { clipTable } from "./evaluation/clip-evaluation.js";
-import {
-  differencesTable,
-  evaluate,
-  parseCompared,
-  recordsOf,
-  scoresTable,
-  tableLegend,
-  testSplits,
-} from "./evaluation/evaluation.js";
+import { parseCompared } from "./evaluation/compared.js";
+import { evaluate } from "./evaluation/evaluation.js";
 import { boundSteps, boundTable, splitBounds } from "./evaluation/held-out-bound.js";
+import { recordsOf, testSplits } from "./evaluation/pictures.js";
+import { differencesTable, scoresTable, tableLegend } from "./evaluation/tables.js";
 import { DRAWS } from "./metrics/bootstrap.js";
 import { UserError } from "./platform/errors.js";
 import { parseJsonRecord } from "./platform/json.js";

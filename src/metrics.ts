@@ -61,6 +61,7 @@ export {
   type MetricName,
   scoreCaptions,
 } from "./metrics/scores.js";
+export { bootstrapP, drawsFor, holm, SIGNIFICANT } from "./metrics/significance.js";
 export { tokenizeCaption, tokenizeSaid } from "./metrics/tokenize.js";
 export { captionTuples, type Tuple } from "./metrics/tuples/extract.js";
 export { tupleF1, tupleScores } from "./metrics/tuples/tuple-f1.js";

@@ -17,7 +17,7 @@ import {
 import { say } from "./cli/terminal.js";
 import { resolveConfig } from "./config/resolve.js";
 import { type CaptionedImage, type Dataset, imagesOf, readImages } from "./data/dataset.js";
-import { recordsOf } from "./evaluation/evaluation.js";
+import { recordsOf } from "./evaluation/pictures.js";
 import { RunFolder } from "./io/run-folder.js";
 import { nodePlatform as platform, shippedWeights } from "./platform/node.js";
 

@@ -11,19 +11,11 @@ export { buildEmojiIndex, type EmojiIndex, type EmojiSelection } from "./data/em
 export { type FolderDataset, loadFolder } from "./data/folder.js";
 export type { FolderOptions, FolderPlatform } from "./data/load-listed.js";
 export { readDataset, writeDataset } from "./data/prepared.js";
-export {
-  type ComparedGuidance,
-  type Difference,
-  differencesTable,
-  type Evaluation,
-  type EvaluationOptions,
-  evaluate,
-  type MethodScores,
-  type Scores,
-  type SplitScores,
-  scoresTable,
-  testSplits,
-} from "./evaluation/evaluation.js";
+export type { ComparedGuidance } from "./evaluation/compared.js";
+export { type EvaluationOptions, evaluate } from "./evaluation/evaluation.js";
+export { testSplits } from "./evaluation/pictures.js";
+export type { Difference, Evaluation, MethodScores, Scores, SplitScores } from "./evaluation/scoring.js";
+export { differencesTable, scoresTable } from "./evaluation/tables.js";
 export { asLogEntry, type LogEntry, RunFolder } from "./io/run-folder.js";
 export { browserPlatform } from "./platform/browser.js";
 export type { JsonRecord } from "./platform/json.js";

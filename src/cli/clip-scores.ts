@@ -3,8 +3,8 @@
 import type { Dataset } from "../data/dataset.js";
 import type { Gpu } from "../engine/gpu/gpu.js";
 import { type ClipSplitScores, clipEvaluation } from "../evaluation/clip-evaluation.js";
-import type { Evaluation } from "../evaluation/evaluation.js";
 import { FeatureStore } from "../evaluation/feature-store.js";
+import type { Evaluation } from "../evaluation/scoring.js";
 import { Clip } from "../models/clip/clip.js";
 import { holdsClip, howToGetClip } from "../models/clip/files.js";
 import { cacheDirectory, nodePlatform as platform } from "../platform/node.js";

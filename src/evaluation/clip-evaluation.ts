@@ -15,8 +15,8 @@ import type { Clip } from "../models/clip/clip.js";
 import type { ClipPixels } from "../models/clip/preprocess.js";
 import { UserError } from "../platform/errors.js";
 import type { Platform } from "../platform/platform.js";
-import type { Evaluation, SplitScores } from "./evaluation.js";
 import { FeatureStore } from "./feature-store.js";
+import type { Evaluation, SplitScores } from "./scoring.js";
 
 /** Both scores; NaN where features are zero. */
 export interface ClipScores {

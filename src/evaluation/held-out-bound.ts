@@ -3,7 +3,7 @@
 import type { Captioner } from "../captioner/captioner.js";
 import { type Dataset, imagesOf } from "../data/dataset.js";
 import { UserError } from "../platform/errors.js";
-import { encodeImages, recordsOf } from "./evaluation.js";
+import { encodeImages, recordsOf } from "./pictures.js";
 
 /** Steps t per caption for which the commands and the training monitor evaluate the network: a tenth of the paper's T = 100. */
 export const boundSteps = 10;

@@ -47,6 +47,8 @@ export interface BootstrapOptions {
   readonly draws?: number;
   /** Seed of the random numbers that choose the pictures. */
   readonly seed?: number;
+  /** Called with the resamples done so far and their number. */
+  readonly onDraws?: ((done: number, total: number) => void) | undefined;
 }
 
 export const DRAWS = 2000;
@@ -76,7 +78,7 @@ export function meanRows(values: ArrayLike<number>): Float64Array {
 export function bootstrap(
   measurements: readonly Measurement[],
   pictures: number,
-  { draws = DRAWS, seed = 1 }: BootstrapOptions = {},
+  { draws = DRAWS, seed = 1, onDraws }: BootstrapOptions = {},
 ): Estimate[] {
   for (const { statistic, seeds } of measurements) {
     const wrong = seeds.find((rows) => rows.length !== pictures * statistic.width);
@@ -86,19 +88,40 @@ export function bootstrap(
       );
     }
   }
-  const scoresOf = (times: Float64Array) =>
-    measurements.map(({ statistic, seeds }) => seeds.map((rows) => statistic.of(weightedSums(rows, times))));
-  const own = scoresOf(new Float64Array(pictures).fill(1));
+  // Measurements that share rows, as BLEU-1 … BLEU-4 do, share their sums.
+  const columns = new Map<Float64Array, Float64Array[]>();
+  for (const { statistic, seeds } of measurements)
+    for (const rows of seeds) if (!columns.has(rows)) columns.set(rows, columnsOf(rows, statistic.width));
+  const scoresOf = (times: Resamples) => {
+    const sums = new Map<Float64Array, Float64Array[]>();
+    for (const [rows, list] of columns) sums.set(rows, weightedSums(list, times));
+    return measurements.map(({ statistic, seeds }) =>
+      times.map((_, draw) => seeds.map((rows) => statistic.of(sums.get(rows)![draw]!))),
+    );
+  };
+  const once = new Float64Array(pictures).fill(1);
+  const own = scoresOf([once, once, once, once]).map(([scores]) => scores!);
   const resampled = measurements.map(() => new Float64Array(draws));
-  const times = new Float64Array(pictures);
-  for (let draw = 0; draw < draws; draw++) {
-    times.fill(0);
-    for (let i = 0; i < pictures; i++) {
-      times[randomBelow(pictures, seed, RESAMPLING_STREAM, draw * pictures + i)]!++;
-    }
-    for (const [m, scores] of scoresOf(times).entries()) resampled[m]![draw] = mean(scores);
+  const times = [0, 1, 2, 3].map(() => new Float64Array(pictures)) as unknown as Resamples;
+  for (let first = 0; first < draws; first += times.length) {
+    for (const [k, counts] of times.entries()) draw(counts, seed, first + k);
+    for (const [m, scores] of scoresOf(times).entries())
+      for (let k = 0; k < Math.min(times.length, draws - first); k++)
+        resampled[m]![first + k] = mean(scores[k]!);
+    onDraws?.(Math.min(draws, first + times.length), draws);
   }
   return own.map((seeds, m) => ({ mean: mean(seeds), seeds, resampled: resampled[m]! }));
+}
+
+/** How often each picture is in each of four resamples, [pictures] each: four sums of one pass over a column. */
+type Resamples = readonly [Float64Array, Float64Array, Float64Array, Float64Array];
+
+/** Draws resample number `number`: as many pictures as there are, with replacement. */
+function draw(times: Float64Array, seed: number, number: number): void {
+  const pictures = times.length;
+  times.fill(0);
+  for (let i = 0; i < pictures; i++)
+    times[randomBelow(pictures, seed, RESAMPLING_STREAM, number * pictures + i)]!++;
 }
 
 /**
@@ -147,14 +170,29 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** Σ_i times[i] · rows[i]: [width]. */
-function weightedSums(rows: Float64Array, times: Float64Array): Float64Array {
-  const width = rows.length / times.length;
-  const sums = new Float64Array(width);
-  for (let i = 0; i < times.length; i++) {
-    const weight = times[i]!;
-    if (weight === 0) continue;
-    for (let k = 0; k < width; k++) sums[k]! += weight * rows[i * width + k]!;
+/** The columns of rows [n, width], each in one piece. */
+function columnsOf(rows: Float64Array, width: number): Float64Array[] {
+  return Array.from({ length: width }, (_, k) =>
+    Float64Array.from({ length: rows.length / width }, (_, i) => rows[i * width + k]!),
+  );
+}
+
+/** For each of four resamples Σ_i times[i] · columns[k][i]: [width]. Sums go from the first picture to the last. */
+function weightedSums(columns: readonly Float64Array[], [a, b, c, d]: Resamples): Float64Array[] {
+  const sums = [0, 1, 2, 3].map(() => new Float64Array(columns.length));
+  for (const [k, column] of columns.entries()) {
+    let [sumA, sumB, sumC, sumD] = [0, 0, 0, 0];
+    for (let i = 0; i < column.length; i++) {
+      const value = column[i]!;
+      sumA += a[i]! * value;
+      sumB += b[i]! * value;
+      sumC += c[i]! * value;
+      sumD += d[i]! * value;
+    }
+    sums[0]![k] = sumA;
+    sums[1]![k] = sumB;
+    sums[2]![k] = sumC;
+    sums[3]![k] = sumD;
   }
   return sums;
 }

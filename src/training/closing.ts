@@ -1,7 +1,9 @@
 /** The end of a run: its weights, samples, scores and report. */
 
-import { evaluate, scoresTable, tableLegend, testSplits } from "../evaluation/evaluation.js";
+import { evaluate } from "../evaluation/evaluation.js";
 import { boundSteps, boundTable, splitBounds } from "../evaluation/held-out-bound.js";
+import { testSplits } from "../evaluation/pictures.js";
+import { scoresTable, tableLegend } from "../evaluation/tables.js";
 import { renderReport } from "../report/report.js";
 import { type CaptionedImage, captionSheet } from "../report/sheet.js";
 import { captionedSamples, reconstructions } from "./held-out.js";

@@ -2,7 +2,7 @@
 
 import type { Config } from "../config/config.js";
 import { type Dataset, imagesOf, readImages, recordsInSplits } from "../data/dataset.js";
-import { recordsOf, testSplits } from "../evaluation/evaluation.js";
+import { recordsOf, testSplits } from "../evaluation/pictures.js";
 import { UserError } from "../platform/errors.js";
 import type { RgbImage } from "../platform/platform.js";
 import { type CaptionedImage, reconstructionSheet } from "../report/sheet.js";

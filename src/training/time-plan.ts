@@ -5,8 +5,8 @@
 
 import type { Config } from "../config/config.js";
 import type { Dataset } from "../data/dataset.js";
-import { recordsOf, testSplits } from "../evaluation/evaluation.js";
 import { boundSteps } from "../evaluation/held-out-bound.js";
+import { recordsOf, testSplits } from "../evaluation/pictures.js";
 import { UserError } from "../platform/errors.js";
 import { formatDuration } from "../report/duration.js";
 import type { Costs } from "./costs.js";

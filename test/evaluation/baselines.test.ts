@@ -3,7 +3,8 @@
 import t from "tap";
 import type { Captioner } from "../../dist/captioner/captioner.js";
 import { type CaptionedImage, type Dataset, MemoryImages, splitsOf } from "../../dist/data/dataset.js";
-import { evaluate, scoresTable } from "../../dist/evaluation/evaluation.js";
+import { evaluate } from "../../dist/evaluation/evaluation.js";
+import { scoresTable } from "../../dist/evaluation/tables.js";
 import { attributesOf } from "../../dist/text/attributes.js";
 import { cellOf } from "../scores-table.js";
 

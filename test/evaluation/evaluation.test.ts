@@ -3,16 +3,11 @@ import type { Captioner } from "../../dist/captioner/captioner.js";
 import type { BatchOptions } from "../../dist/captioner/options.js";
 import type { CaptionedImage, Dataset } from "../../dist/data/dataset.js";
 import { MemoryImages, splitsOf } from "../../dist/data/dataset.js";
-import {
-  differencesTable,
-  evaluate,
-  parseCompared,
-  recordsOf,
-  type SplitScores,
-  scoresTable,
-  tableLegend,
-  testSplits,
-} from "../../dist/evaluation/evaluation.js";
+import { parseCompared } from "../../dist/evaluation/compared.js";
+import { evaluate } from "../../dist/evaluation/evaluation.js";
+import { recordsOf, testSplits } from "../../dist/evaluation/pictures.js";
+import type { SplitScores } from "../../dist/evaluation/scoring.js";
+import { differencesTable, scoresTable, tableLegend } from "../../dist/evaluation/tables.js";
 import { ciderD } from "../../dist/metrics/cider.js";
 import { guidanceOptions } from "../../dist/models/sampling-settings.js";
 import { UserError } from "../../dist/platform/errors.js";

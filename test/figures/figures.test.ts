@@ -1,5 +1,5 @@
 import t from "tap";
-import type { Evaluation } from "../../dist/evaluation/evaluation.js";
+import type { Evaluation } from "../../dist/evaluation/scoring.js";
 import { bootstrap, scoreOf } from "../../dist/metrics/bootstrap.js";
 import { METRIC_NAMES, METRICS } from "../../dist/metrics/scores.js";
 import { readDocuments } from "./documents.js";

@@ -8,12 +8,8 @@
  * as one that nobody measured. Knows texts only.
  */
 
-import {
-  differencesTable,
-  type Evaluation,
-  scoresTable,
-  tableLegend,
-} from "../../dist/evaluation/evaluation.js";
+import type { Evaluation } from "../../dist/evaluation/scoring.js";
+import { differencesTable, scoresTable, tableLegend } from "../../dist/evaluation/tables.js";
 import type { Score } from "../../dist/metrics/bootstrap.js";
 import { METRICS, type MetricName } from "../../dist/metrics/scores.js";
 

@@ -130,8 +130,8 @@ export const evaluation: readonly Mutation[] = [
   {
     name: "scores know the first reference only",
     file: evaluationFile,
-    find: "numbers.map((record) => dataset.records[record]!.captions);",
-    replace: "numbers.map((record) => dataset.records[record]!.captions.slice(0, 1));",
+    find: "records.map((record) => dataset.records[record]!.captions);",
+    replace: "records.map((record) => dataset.records[record]!.captions.slice(0, 1));",
     tests: ["evaluation/baselines.test.ts"],
   },
   {
@@ -150,7 +150,7 @@ export const evaluation: readonly Mutation[] = [
   },
   {
     name: "'other picture' is the own one",
-    file: evaluationFile,
+    file: "src/evaluation/baselines.ts",
     find: "order[(i + 1) % count]!",
     replace: "order[i]!",
     tests: ["evaluation/evaluation.test.ts"],
