@@ -25,6 +25,7 @@ import {
   tuningHelp,
 } from "./cli/options.js";
 import { withLateProgress } from "./cli/progress.js";
+import { runSweep, type SweepFlags, sweepFlags, sweepPlan, sweepSplits } from "./cli/sweep.js";
 import { say } from "./cli/terminal.js";
 import type { Config } from "./config/config.js";
 import type { Dataset } from "./data/dataset.js";
@@ -42,7 +43,7 @@ import { packageVersion, nodePlatform as platform, shippedWeights } from "./plat
 import { lastName } from "./platform/path.js";
 import "./vqgan.js";
 
-interface Options extends SamplingFlags {
+interface Options extends SamplingFlags, SweepFlags {
   weights: string;
   data?: string;
   splits?: string;
@@ -139,6 +140,7 @@ resampling the pictures of a split with replacement, all seeds of a picture toge
 differences resample both sides alike. They cover the choice of pictures and the noise of sampling, not another training run.`,
     );
   samplingFlags(program);
+  sweepFlags(program);
   const {
     weights,
     data,
@@ -156,13 +158,23 @@ differences resample both sides alike. They cover the choice of pictures and the
     adapter,
     tuning,
     quiet,
+    sweep,
+    choose,
+    curves,
+    referenceFree,
     ...sampling
   } = program.parse().opts<Options>();
   if (compare !== undefined && (sampling.guidance !== undefined || sampling.scale !== undefined))
     throw new UserError("--compare names guidance and scale itself: leave out --guidance and --scale", 2);
+  const plan = await sweepPlan({ sweep, choose, curves, referenceFree }, clipFolder);
+  if (plan && (compare ?? sampling.guidance ?? sampling.scale ?? captions) !== undefined)
+    throw new UserError(
+      "--sweep tries guidance itself: leave out --compare, --guidance, --scale and --captions",
+      2,
+    );
   if (captions && !out) throw new UserError("--captions needs --out: it says where they go", 2);
   const compared = compare === undefined ? undefined : usage("--compare", () => parseCompared(compare));
-  if (out !== undefined) checkOutput("--out", out);
+  if (out !== undefined && !plan) checkOutput("--out", out);
   checkSteps(sampling.steps, await Captioner.settings(platform.files, weights));
   const gpu = await openGpu(adapter, quiet, tuning);
   const captioner = await Captioner.fromFolder(gpu, platform.files, weights, { precision });
@@ -176,9 +188,9 @@ differences resample both sides alike. They cover the choice of pictures and the
     );
   const source = await sourceOf(captioner, weights, data);
   const scored = (dataset: Dataset) =>
-    splits === undefined ? testSplits(dataset) : splits.split(",").map((name) => name.trim());
+    plan ? sweepSplits(dataset, splits) : splits === undefined ? testSplits(dataset) : splits.split(",").map((name) => name.trim());
   const used = (dataset: Dataset) => [
-    ...(baselines ? (dataset.splits.train ?? []) : []),
+    ...(baselines && !plan ? (dataset.splits.train ?? []) : []),
     ...scored(dataset).flatMap((split) => recordsOf(dataset, split, limit)),
   ];
   const dataset = await loadDataset({ ...captioner.config.data, ...source }, quiet, used);
@@ -187,6 +199,19 @@ differences resample both sides alike. They cover the choice of pictures and the
   const wrong = chosen.find((name) => !known.includes(name));
   if (wrong !== undefined)
     throw new UserError(`--splits: ${dataset.name} has no split "${wrong}"; it has ${known.join(", ")}`, 2);
+  if (plan) {
+    const bytes = await platform.files.read(`${weights}/model.safetensors`);
+    await runSweep(plan, {
+      ...{ captioner, dataset, clip, splits: chosen, limit, seeds, draws, out, quiet },
+      sampling: samplingOf(sampling),
+      weights: { sha256: await platform.hash("sha-256", bytes), bytes: bytes.length },
+      command: commandText(process.argv.slice(2)),
+    });
+    captioner.dispose();
+    clip?.dispose();
+    await dataset.images.close();
+    return;
+  }
   const evaluation = await withLateProgress({ label: "scores", unit: "pictures", quiet }, (onProgress) =>
     evaluate(captioner, dataset, {
       ...samplingOf(sampling),

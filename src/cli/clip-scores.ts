@@ -30,10 +30,15 @@ export async function scoreByClip(
   evaluation: Evaluation,
   onProgress: (done: number, total: number) => void,
 ): Promise<ClipSplitScores[]> {
+  const store = await clipFeatureStore(clip, dataset);
+  const options = { hash: platform.hash, decode: decodePixels, onProgress };
+  return clipEvaluation(clip, dataset, evaluation, { ...options, store });
+}
+
+/** The kept features of a CLIP and a data set. */
+export async function clipFeatureStore(clip: Clip, dataset: Dataset): Promise<FeatureStore> {
   const { files, hash } = platform;
   const key = await hash("sha-256", JSON.stringify([clip.sha256, dataset.name, dataset.size]));
   const path = `${cacheDirectory()}/clip/${key.slice(0, 32)}.safetensors`;
-  const store = await FeatureStore.open(files, path, clip.shape.features);
-  const options = { hash, decode: decodePixels, onProgress };
-  return clipEvaluation(clip, dataset, evaluation, { ...options, store });
+  return FeatureStore.open(files, path, clip.shape.features);
 }

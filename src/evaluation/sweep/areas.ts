@@ -6,6 +6,7 @@
  */
 
 import { type Estimate, type Score, scoreOf } from "../../metrics/bootstrap.js";
+import { bootstrapP } from "../../metrics/significance.js";
 
 /** [x, y] */
 export type Place = readonly [x: number, y: number];
@@ -61,7 +62,7 @@ export type EstimatedCurve = readonly { readonly x: Estimate; readonly y: Estima
 export interface CurveComparison {
   readonly area: Score;
   readonly gap: Score;
-  /** Two-sided, of the area: 2 · min(share of resamples ≤ 0, share ≥ 0), of (resamples + 1). */
+  /** Two-sided, of the area (`bootstrapP`). */
   readonly p: number;
 }
 
@@ -77,14 +78,7 @@ export function compareCurves(a: EstimatedCurve, b: EstimatedCurve, reference: P
     return { mean, seeds: [mean], resampled };
   };
   const area = estimate((a, b) => dominatedArea(a, reference) - dominatedArea(b, reference));
-  return { area: scoreOf(area), gap: scoreOf(estimate(meanGap)), p: twoSided(area.resampled) };
-}
-
-/** The share of resamples on the smaller side of 0, twice; 1 is added to both counts so that it is never 0. */
-export function twoSided(resampled: ArrayLike<number>): number {
-  const values = Array.from(resampled);
-  const side = (is: (value: number) => boolean) => (1 + values.filter(is).length) / (1 + values.length);
-  return Math.min(1, 2 * Math.min(side((value) => value <= 0), side((value) => value >= 0)));
+  return { area: scoreOf(area), gap: scoreOf(estimate(meanGap)), p: bootstrapP(area) };
 }
 
 /** The corner that all curves share: the lowest mean x and the lowest mean y of any point. */

@@ -1,5 +1,6 @@
 /** Which curves of a sweep are compared, and the points that each figure draws. */
 
+import { holm } from "../../metrics/significance.js";
 import { type CurveComparison, compareCurves, type EstimatedCurve, referencePoint } from "./areas.js";
 import type { SweepPoint } from "./points.js";
 import { FREE } from "./scores.js";
@@ -32,11 +33,13 @@ export interface NamedComparison extends CurveComparison {
   readonly metric: string;
   readonly of: string;
   readonly minus: string;
+  /** p after Holm's adjustment over all comparisons of a table. */
+  readonly holm: number;
 }
 
 /**
  * Each curve of mcs and mcs-printed minus that of cfg, and the guided ones minus the unguided curve along the temperature, for
- * each metric. The corner of the areas is that of all curves together.
+ * each metric: one family for Holm. The corner of the areas is that of all curves together.
  */
 export function comparisonsOf(
   { scores }: SplitScores,
@@ -53,7 +56,7 @@ export function comparisonsOf(
     ...masked.flatMap((of) => cfg.map((minus) => [of, minus] as const)),
     ...[...cfg, ...masked].flatMap((of) => cold.map((minus) => [of, minus] as const)),
   ];
-  return metrics.flatMap((metric) => {
+  const all = metrics.flatMap((metric) => {
     const estimated = new Map<string, EstimatedCurve>();
     for (const [name, own] of curves) {
       const curve = own.flatMap(({ key }) => {
@@ -70,4 +73,6 @@ export function comparisonsOf(
       return a && b ? [{ metric, of, minus, ...compareCurves(a, b, corner) }] : [];
     });
   });
+  const adjusted = holm(all.map(({ p }) => p));
+  return all.map((comparison, i) => ({ ...comparison, holm: adjusted[i]! }));
 }

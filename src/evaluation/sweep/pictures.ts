@@ -3,7 +3,7 @@
 import type { Captioner } from "../../captioner/captioner.js";
 import { type Dataset, imagesOf } from "../../data/dataset.js";
 import type { Platform } from "../../platform/platform.js";
-import { encodeImages, recordsOf } from "../evaluation.js";
+import { encodeImages, recordsOf } from "../pictures.js";
 
 export interface SplitPictures {
   readonly dataset: Dataset;

@@ -98,8 +98,6 @@ export class Sweep {
     const foreign = Object.keys(view.splits).find((name) => !selectionSplits.some((own) => own === name));
     if (foreign !== undefined)
       throw new UserError(`settings are chosen on validation pictures; the data holds the split "${foreign}", too`);
-    if (!view.splits.validation?.length)
-      throw new UserError(`${view.name} has no validation pictures to choose settings by`, 2);
     this.work.plan(this.testEstimate(testPictures));
     const validation = await this.score(view, "validation", this.points, this.seeds(this.options.grid.seeds));
     this.work.plan(-this.testEstimate(testPictures));

@@ -2,8 +2,7 @@
 
 import { type Score, scoreOf } from "../../metrics/bootstrap.js";
 import type { Metric } from "../../metrics/scores.js";
-import type { NamedComparison } from "./comparisons.js";
-import { byCurve } from "./comparisons.js";
+import { byCurve, type NamedComparison } from "./comparisons.js";
 import { pointLabel } from "./figures.js";
 import type { SweepPoint } from "./points.js";
 import type { ReferenceFree } from "./reference-free.js";
@@ -170,7 +169,7 @@ export function scoresCsv(results: readonly SplitScores[], columns: readonly Col
 
 /** Comparisons of curves as Markdown: differences of area and gap with intervals, p and p after Holm. */
 export function comparisonsMarkdown(
-  comparisons: readonly (NamedComparison & { readonly holm: number })[],
+  comparisons: readonly NamedComparison[],
   columns: readonly Column[],
 ): string {
   const title = (metric: string) => columns.find(({ name }) => name === metric)?.title ?? metric;
