@@ -188,7 +188,11 @@ differences resample both sides alike. They cover the choice of pictures and the
     );
   const source = await sourceOf(captioner, weights, data);
   const scored = (dataset: Dataset) =>
-    plan ? sweepSplits(dataset, splits) : splits === undefined ? testSplits(dataset) : splits.split(",").map((name) => name.trim());
+    plan
+      ? sweepSplits(dataset, splits)
+      : splits === undefined
+        ? testSplits(dataset)
+        : splits.split(",").map((name) => name.trim());
   const used = (dataset: Dataset) => [
     ...(baselines && !plan ? (dataset.splits.train ?? []) : []),
     ...scored(dataset).flatMap((split) => recordsOf(dataset, split, limit)),

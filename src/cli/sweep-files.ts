@@ -2,6 +2,7 @@
 
 import { comparisonsOf, pointsUnder, type Terms } from "../evaluation/sweep/comparisons.js";
 import { figureMetrics, pointLabel, sweepFigure } from "../evaluation/sweep/figures.js";
+import { tableLatex } from "../evaluation/sweep/latex.js";
 import type { ReferenceFree } from "../evaluation/sweep/reference-free.js";
 import type { Selection, SplitScores } from "../evaluation/sweep/sweep.js";
 import {
@@ -11,7 +12,6 @@ import {
   rowOf,
   scaleTables,
   scoresCsv,
-  tableLatex,
   tableMarkdown,
 } from "../evaluation/sweep/tables.js";
 import { choiceDifferences, choiceTable } from "../evaluation/sweep/test-tables.js";
@@ -92,10 +92,7 @@ export async function writeCurves(
     await files.write(`${folder}/scores${ending}.csv`, scoresCsv([result], columns));
   }
   if (unguided.length > 0)
-    await files.write(
-      `${folder}/unguided.csv`,
-      scoresCsv(unguided, columnsOf(unguided[0]!, metrics, free)),
-    );
+    await files.write(`${folder}/unguided.csv`, scoresCsv(unguided, columnsOf(unguided[0]!, metrics, free)));
 }
 
 /** `sweep.json` with all scores and settings, and the tables of the chosen settings on the test splits. */
@@ -167,7 +164,7 @@ function differencesMarkdown(
     return `| ${[split, `${of} − ${minus}`, name, cell, p.toPrecision(2), holm.toPrecision(2)].join(" | ")} |`;
   });
   return [
-    "**Differences of the chosen settings; p after Holm is over all lines**\n",
+    "**Differences of the chosen settings; Holm's adjustment is over the lines of a metric**\n",
     "| split | difference | metric | mean | p | p, Holm |",
     "| --- | --- | --- | --- | --- | --- |",
     ...lines,

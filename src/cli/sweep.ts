@@ -47,7 +47,10 @@ export function sweepFlags(command: Command): Command {
       "--sweep [grid]",
       `caption with a grid of guidance settings and draw their curves: ${Object.keys(namedGrids).join(", ")}, or a JSON file (docs/evaluation.md); --out is a folder, in which a sweep that was stopped goes on`,
     )
-    .option("--choose <metric>", "of a sweep: what a setting of each method is chosen by, on validation (default: ciderD)")
+    .option(
+      "--choose <metric>",
+      "of a sweep: what a setting of each method is chosen by, on validation (default: ciderD)",
+    )
     .addOption(
       new Option("--curves <split>", "of a sweep: where the curves are drawn (default: validation)").choices([
         "validation",
@@ -108,7 +111,10 @@ export function sweepSplits(dataset: Pick<Dataset, "name" | "splits">, given: st
   const tests = given === undefined ? testSplits(dataset) : given.split(",").map((name) => name.trim());
   const seen = tests.find((name) => selectionSplits.some((own) => own === name));
   if (given !== undefined && seen !== undefined)
-    throw new UserError(`--splits: a sweep chooses on validation and reports on test splits, not on ${seen}`, 2);
+    throw new UserError(
+      `--splits: a sweep chooses on validation and reports on test splits, not on ${seen}`,
+      2,
+    );
   return ["validation", ...tests.filter((name) => name !== "validation")];
 }
 
@@ -170,7 +176,12 @@ export async function runSweep(plan: SweepPlan, input: SweepInput): Promise<void
       if (plan.curves === "test") drawn.push(await sweep.curves(dataset, split, sweep.points));
     }
     progress.stop();
-    const written = { ...{ plan, input, metrics, free, settings, selection }, tests: results, unguided, drawn };
+    const written = {
+      ...{ plan, input, metrics, free, settings, selection },
+      tests: results,
+      unguided,
+      drawn,
+    };
     await writeCurves(folder, written);
     await writeSweep(folder, written);
     say(choiceText(written));

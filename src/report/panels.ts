@@ -121,8 +121,7 @@ function panelParts({ xLabel, yLabel, curves }: Panel): string[] {
   parts.push(label(middle, HEIGHT - 9, xLabel, 'text-anchor="middle"'));
   const y = (TOP + bottom) / 2;
   parts.push(label(12, y, yLabel, `text-anchor="middle" transform="rotate(-90 12 ${y})"`));
-  if (points.length === 0)
-    parts.push(label(middle, y, "no data", 'text-anchor="middle" fill-opacity="0.6"'));
+  if (points.length === 0) parts.push(label(middle, y, "no data", 'text-anchor="middle" fill-opacity="0.6"'));
   for (const curve of curves) parts.push(...bars(curve, xAxis, yAxis));
   for (const curve of curves) parts.push(...lineAndMarkers(curve, xAxis, yAxis));
   return [...parts, ...labels(curves, xAxis, yAxis)];

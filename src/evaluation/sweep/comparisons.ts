@@ -33,13 +33,13 @@ export interface NamedComparison extends CurveComparison {
   readonly metric: string;
   readonly of: string;
   readonly minus: string;
-  /** p after Holm's adjustment over all comparisons of a table. */
+  /** p after Holm's adjustment over the comparisons by the same metric. */
   readonly holm: number;
 }
 
 /**
  * Each curve of mcs and mcs-printed minus that of cfg, and the guided ones minus the unguided curve along the temperature, for
- * each metric: one family for Holm. The corner of the areas is that of all curves together.
+ * each metric, which is one family for Holm. The corner of the areas is that of all curves together.
  */
 export function comparisonsOf(
   { scores }: SplitScores,
@@ -56,7 +56,7 @@ export function comparisonsOf(
     ...masked.flatMap((of) => cfg.map((minus) => [of, minus] as const)),
     ...[...cfg, ...masked].flatMap((of) => cold.map((minus) => [of, minus] as const)),
   ];
-  const all = metrics.flatMap((metric) => {
+  return metrics.flatMap((metric) => {
     const estimated = new Map<string, EstimatedCurve>();
     for (const [name, own] of curves) {
       const curve = own.flatMap(({ key }) => {
@@ -68,11 +68,11 @@ export function comparisonsOf(
     }
     if (estimated.size === 0) return [];
     const corner = referencePoint([...estimated.values()]);
-    return pairs.flatMap(([of, minus]) => {
+    const compared = pairs.flatMap(([of, minus]) => {
       const [a, b] = [estimated.get(of), estimated.get(minus)];
       return a && b ? [{ metric, of, minus, ...compareCurves(a, b, corner) }] : [];
     });
+    const adjusted = holm(compared.map(({ p }) => p));
+    return compared.map((comparison, i) => ({ ...comparison, holm: adjusted[i]! }));
   });
-  const adjusted = holm(all.map(({ p }) => p));
-  return all.map((comparison, i) => ({ ...comparison, holm: adjusted[i]! }));
 }

@@ -3,7 +3,14 @@
 import { scoreOf } from "../../metrics/bootstrap.js";
 import type { Metric } from "../../metrics/scores.js";
 import { COLOURS } from "../../report/axes.js";
-import { type Curve, type CurveStyle, markers, type Panel, panelChart, type Spread } from "../../report/panels.js";
+import {
+  type Curve,
+  type CurveStyle,
+  markers,
+  type Panel,
+  panelChart,
+  type Spread,
+} from "../../report/panels.js";
 import { byCurve, pointsUnder, type Terms } from "./comparisons.js";
 import type { SweepPoint } from "./points.js";
 import type { ReferenceFree } from "./reference-free.js";

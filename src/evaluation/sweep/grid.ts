@@ -76,7 +76,9 @@ export function parseGrid(value: unknown, where: string): SweepGrid {
     throw new UserError(`${where}: ${text}`, 2);
   };
   if (!isRecord(value) || !Array.isArray(value.curves) || value.curves.length === 0)
-    return wrong('a grid is {"curves": [{"method": "cfg", "scale": [1, 1.5, 2]}, …]}, and there are no curves');
+    return wrong(
+      'a grid is {"curves": [{"method": "cfg", "scale": [1, 1.5, 2]}, …]}, and there are no curves',
+    );
   const { seeds = 1, curves, ...rest } = value;
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) return wrong(`"${shown(unknown)}" is not of a grid; it has seeds and curves`);

@@ -146,5 +146,7 @@ function keptScores(store: LineStore, key: string, count: number): Float64Array 
     Array.isArray(scores) &&
     scores.length === count &&
     scores.every((score) => score === null || typeof score === "number");
-  return whole ? Float64Array.from(scores as readonly (number | null)[], (score) => score ?? Number.NaN) : null;
+  return whole
+    ? Float64Array.from(scores as readonly (number | null)[], (score) => score ?? Number.NaN)
+    : null;
 }

@@ -97,7 +97,9 @@ export class Sweep {
   async select(view: Dataset, testPictures = 0): Promise<Selection> {
     const foreign = Object.keys(view.splits).find((name) => !selectionSplits.some((own) => own === name));
     if (foreign !== undefined)
-      throw new UserError(`settings are chosen on validation pictures; the data holds the split "${foreign}", too`);
+      throw new UserError(
+        `settings are chosen on validation pictures; the data holds the split "${foreign}", too`,
+      );
     this.work.plan(this.testEstimate(testPictures));
     const validation = await this.score(view, "validation", this.points, this.seeds(this.options.grid.seeds));
     this.work.plan(-this.testEstimate(testPictures));

@@ -1,4 +1,4 @@
-/** Tables of a sweep, as in the paper: a row for each ω, metrics as columns; as Markdown, CSV and LaTeX. */
+/** Tables of a sweep, as in the paper: a row for each ω, metrics as columns; as Markdown and CSV. latex.ts has LaTeX. */
 
 import { type Score, scoreOf } from "../../metrics/bootstrap.js";
 import type { Metric } from "../../metrics/scores.js";
@@ -75,7 +75,8 @@ export function scaleTables(result: SplitScores): SweepTable[] {
   ].filter(({ rows }) => rows.length > 0);
 }
 
-const number = (value: number, decimals: Metric["decimals"]) =>
+/** A score as tables print it: shares in per cent. */
+export const number = (value: number, decimals: Metric["decimals"]) =>
   decimals === "share" ? (100 * value).toFixed(1) : value.toFixed(decimals);
 
 /** "0.71 [0.68, 0.75]". */
@@ -84,7 +85,8 @@ function cell(score: Score | undefined, decimals: Metric["decimals"]): string {
   return `${number(score.mean, decimals)} [${number(score.low, decimals)}, ${number(score.high, decimals)}]`;
 }
 
-const titleOf = ({ title, decimals }: Column) => (decimals === "share" ? `${title}, %` : title);
+/** The title of a column with its unit. */
+export const titleOf = ({ title, decimals }: Column) => (decimals === "share" ? `${title}, %` : title);
 
 function markdownTable(heads: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
@@ -105,49 +107,6 @@ export function tableMarkdown({ title, heads, rows }: SweepTable, columns: reado
   return `**${title}**\n\n${table}`;
 }
 
-/** Signs that LaTeX takes for commands, and the Greek letters of our labels. */
-function latex(text: string): string {
-  const signs: Record<string, string> = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}" };
-  return text
-    .replace(/[\\~^]/g, (sign) => signs[sign]!)
-    .replace(/[#$%&_{}]/g, (sign, place: number, all: string) =>
-      /\\text\w+$/.test(all.slice(0, place)) || /\\text\w+\{$/.test(all.slice(0, place)) ? sign : `\\${sign}`,
-    )
-    .replace("ω", "$\\omega$")
-    .replace("τ", "$\\tau$")
-    .replace("×", "$\\times$");
-}
-
-/** A table for LaTeX with booktabs, intervals in small, the best mean of each column bold. */
-export function tableLatex({ title, heads, rows }: SweepTable, columns: readonly Column[]): string {
-  const best = columns.map(({ name }) =>
-    Math.max(...rows.map(({ scores }) => scores.get(name)?.mean ?? Number.NaN).filter((x) => !Number.isNaN(x))),
-  );
-  const lines = rows.map(({ head, scores, push, passes }) => {
-    const cells = columns.map(({ name, decimals }, i) => {
-      const score = scores.get(name);
-      if (!score || Number.isNaN(score.mean)) return "--";
-      const mean = number(score.mean, decimals);
-      const interval = `{\\scriptsize [${number(score.low, decimals)}, ${number(score.high, decimals)}]}`;
-      return `${score.mean === best[i] ? `\\textbf{${mean}}` : mean} ${interval}`;
-    });
-    return `${[...head.map(latex), ...cells, push.toFixed(3), String(passes)].join(" & ")} \\\\`;
-  });
-  return [
-    "\\begin{table}",
-    `\\caption{${latex(title)}. Means with 95\\,\\% intervals over pictures.}`,
-    `\\begin{tabular}{${"l".repeat(heads.length)}${"r".repeat(columns.length + 2)}}`,
-    "\\toprule",
-    `${[...heads, ...columns.map(titleOf), "push", "passes"].map(latex).join(" & ")} \\\\`,
-    "\\midrule",
-    ...lines,
-    "\\bottomrule",
-    "\\end{tabular}",
-    "\\end{table}",
-    "",
-  ].join("\n");
-}
-
 /** All scores of a split in long form: a line for each setting and column. */
 export function scoresCsv(results: readonly SplitScores[], columns: readonly Column[]): string {
   const quoted = (text: string) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
@@ -156,10 +115,16 @@ export function scoresCsv(results: readonly SplitScores[], columns: readonly Col
       const { scores, push, passes } = rowOf(result, point, []);
       const { curve, group, along, value, settings } = point;
       return columns.map(({ name }) => {
-        const { mean, low, high } = scores.get(name) ?? { mean: Number.NaN, low: Number.NaN, high: Number.NaN };
+        const { mean, low, high } = scores.get(name) ?? {
+          mean: Number.NaN,
+          low: Number.NaN,
+          high: Number.NaN,
+        };
         const numbers = [mean, low, high].map((x) => (Number.isNaN(x) ? "" : String(x)));
         const where = [result.split, result.pictures, result.seeds.length, curve, group, along, value];
-        return [...where, settings.steps, passes, push, name, ...numbers].map((x) => quoted(String(x))).join();
+        return [...where, settings.steps, passes, push, name, ...numbers]
+          .map((x) => quoted(String(x)))
+          .join();
       });
     }),
   );

@@ -34,29 +34,32 @@ export interface ChoiceDifference {
   readonly metric: string;
   readonly score: Score;
   readonly p: number;
-  /** p after Holm's adjustment over all splits, pairs and metrics. */
+  /** p after Holm's adjustment over the splits and pairs of the metric. */
   readonly holm: number;
 }
 
-/** The differences of chosen settings on all test splits, one family for Holm. Pairs of the same setting are left out. */
+/**
+ * The differences of chosen settings on all test splits, column by column, each of which is one family for Holm. Pairs of the same
+ * setting are left out.
+ */
 export function choiceDifferences(
   results: readonly SplitScores[],
   choices: readonly Choice[],
   columns: readonly Column[],
 ): ChoiceDifference[] {
   const point = new Map(choices.map(({ group, point }) => [group, point]));
-  const all = results.flatMap(({ split, scores }) =>
-    pairs.flatMap(([of, minus]) => {
-      const [a, b] = [point.get(of), point.get(minus)];
-      if (!a || !b || a.key === b.key) return [];
-      return columns.flatMap(({ name: metric }) => {
+  return columns.flatMap(({ name: metric }) => {
+    const compared = results.flatMap(({ split, scores }) =>
+      pairs.flatMap(([of, minus]) => {
+        const [a, b] = [point.get(of), point.get(minus)];
+        if (!a || !b || a.key === b.key) return [];
         const [own, other] = [a, b].map(({ key }) => scores.get(key)?.estimates.get(metric));
         if (!own || !other || Number.isNaN(own.mean) || Number.isNaN(other.mean)) return [];
         const estimate = difference(own, other);
         return [{ split, of, minus, metric, score: scoreOf(estimate), p: bootstrapP(estimate) }];
-      });
-    }),
-  );
-  const adjusted = holm(all.map(({ p }) => p));
-  return all.map((entry, i) => ({ ...entry, holm: adjusted[i]! }));
+      }),
+    );
+    const adjusted = holm(compared.map(({ p }) => p));
+    return compared.map((entry, i) => ({ ...entry, holm: adjusted[i]! }));
+  });
 }
