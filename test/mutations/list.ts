@@ -19,6 +19,7 @@ import { ops } from "./ops.js";
 import { page } from "./page.js";
 import { samplers } from "./samplers.js";
 import { shaders } from "./shaders.js";
+import { sweep } from "./sweep.js";
 import { tokens } from "./tokens.js";
 import { training } from "./training.js";
 import { vqgan } from "./vqgan.js";
@@ -39,6 +40,7 @@ export const fields: readonly Field[] = [
   { name: "training", mutations: training },
   { name: "data", mutations: [...data, ...layouts] },
   { name: "evaluation", mutations: [...evaluation, ...evaluationStatistics] },
+  { name: "guidance sweeps", mutations: sweep },
   { name: "CLIP", mutations: clip },
   { name: "caption metrics", mutations: captionMetrics },
   { name: "files", mutations: files },
