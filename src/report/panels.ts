@@ -1,9 +1,10 @@
 /**
  * Curves of scores as SVG text: panels side by side, one legend. A point has a marker, thin bars for its intervals and a label.
  * Curves differ by colour, marker and dashes, so that they can be told apart in grey, too. Letters and axes use `currentColor`,
- * as in plot.ts.
+ * as in plot.ts. Points far from the others would press them into a corner: axes leave them out, and the panel says how many.
  */
 
+import { quantile } from "../metrics/bootstrap.js";
 import { type Axis, extent, fixed, label, linearAxis, shortNumber } from "./axes.js";
 import { escapeXml } from "./text.js";
 
@@ -98,9 +99,26 @@ export function panelChart(panels: readonly Panel[], options: PanelOptions): str
 
 const drawable = ({ x, y }: CurvePoint) => Number.isFinite(x.mean) && Number.isFinite(y.mean);
 
+/** Whether a value is within the quartiles of `values` and four times their distance around them. */
+function near(values: readonly number[]): (value: number) => boolean {
+  const sorted = Float64Array.from(values).sort();
+  const [first, third] = [quantile(sorted, 0.25), quantile(sorted, 0.75)];
+  const reach = 4 * (third - first);
+  return (value) => reach === 0 || (value >= first - reach && value <= third + reach);
+}
+
+/** Points within the axes of their panel. */
+function insideOf(points: readonly CurvePoint[]): (point: CurvePoint) => boolean {
+  const x = near(points.map((point) => point.x.mean));
+  const y = near(points.map((point) => point.y.mean));
+  return (point) => drawable(point) && x(point.x.mean) && y(point.y.mean);
+}
+
 function panelParts({ xLabel, yLabel, curves }: Panel): string[] {
   const parts: string[] = [];
-  const points = curves.flatMap((curve) => curve.points.filter(drawable));
+  const all = curves.flatMap((curve) => curve.points.filter(drawable));
+  const inside = insideOf(all);
+  const points = all.filter(inside);
   const ends = (axis: "x" | "y") =>
     extent(points.flatMap(({ [axis]: { mean, low, high } }) => [mean, low, high].filter(Number.isFinite)));
   const xAxis = linearAxis(ends("x"), LEFT, WIDTH - RIGHT, 6, 0.04);
@@ -122,9 +140,20 @@ function panelParts({ xLabel, yLabel, curves }: Panel): string[] {
   const y = (TOP + bottom) / 2;
   parts.push(label(12, y, yLabel, `text-anchor="middle" transform="rotate(-90 12 ${y})"`));
   if (points.length === 0) parts.push(label(middle, y, "no data", 'text-anchor="middle" fill-opacity="0.6"'));
+  // An inner svg element cuts off what lies beyond the axes.
+  const box = `x="${LEFT}" y="${TOP}" width="${right - LEFT}" height="${bottom - TOP}"`;
+  parts.push(`<svg ${box} viewBox="${LEFT} ${TOP} ${right - LEFT} ${bottom - TOP}">`);
   for (const curve of curves) parts.push(...bars(curve, xAxis, yAxis));
   for (const curve of curves) parts.push(...lineAndMarkers(curve, xAxis, yAxis));
-  return [...parts, ...labels(curves, xAxis, yAxis)];
+  parts.push("</svg>");
+  const beyond = all.length - points.length;
+  if (beyond > 0) {
+    const text = `${beyond} ${beyond === 1 ? "point" : "points"} beyond the axes`;
+    parts.push(
+      label(right - 4, bottom - 5, text, `text-anchor="end" font-size="${SMALL}" fill-opacity="0.75"`),
+    );
+  }
+  return [...parts, ...labels(curves, inside, xAxis, yAxis)];
 }
 
 /** The intervals of a curve's points. */
@@ -169,10 +198,15 @@ function marker({ colour, marker: shape }: CurveStyle, x: number, y: number): st
 }
 
 /** The labels of points, each at the first of four places where it covers no marker and no other label; else none. */
-function labels(curves: readonly Curve[], xAxis: Axis, yAxis: Axis): string[] {
+function labels(
+  curves: readonly Curve[],
+  inside: (point: CurvePoint) => boolean,
+  xAxis: Axis,
+  yAxis: Axis,
+): string[] {
   const taken: { x: number; y: number; width: number; height: number }[] = [];
   const places = curves.flatMap(({ style, points }) =>
-    points.filter(drawable).map((point) => ({
+    points.filter(inside).map((point) => ({
       ...{ style, text: point.label },
       ...{ x: xAxis.at(point.x.mean), y: yAxis.at(point.y.mean) },
     })),
@@ -187,14 +221,18 @@ function labels(curves: readonly Curve[], xAxis: Axis, yAxis: Axis): string[] {
       [x - 5 - width, y - 4 - height],
       [x + 5, y + 4],
       [x - 5 - width, y + 4],
-    ].find(([left, above]) =>
-      taken.every(
-        (box) =>
-          left! + width < box.x ||
-          left! > box.x + box.width ||
-          above! + height < box.y ||
-          above! > box.y + box.height,
-      ),
+    ].find(
+      ([left, above]) =>
+        left! > LEFT &&
+        left! + width < WIDTH &&
+        above! + height < HEIGHT - BOTTOM &&
+        taken.every(
+          (box) =>
+            left! + width < box.x ||
+            left! > box.x + box.width ||
+            above! + height < box.y ||
+            above! > box.y + box.height,
+        ),
     );
     if (!free) continue;
     const [left, above] = free as [number, number];

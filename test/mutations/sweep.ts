@@ -173,6 +173,13 @@ export const sweep: readonly Mutation[] = [
     tests: [`${figures} # at equal steps`],
   },
   {
+    name: "sweep: points beyond the axes stretch them",
+    file: "src/report/panels.ts",
+    find: "const points = all.filter(inside);",
+    replace: "const points = all.filter(drawable);",
+    tests: ["report/panels.test.ts # a point far"],
+  },
+  {
     name: "sweep: differences of chosen settings have the wrong sign",
     file: `${folder}/test-tables.ts`,
     find: "difference(own, other)",

@@ -1,7 +1,7 @@
 /**
  * Curves of two scores, both the higher the better, compared in two ways, over the same resamples of the pictures:
  *
- *   area  the area that a curve's points dominate over a reference point that all curves share (hypervolume)
+ *   area  the area that a curve's points dominate over a reference point that both curves share (hypervolume)
  *   gap   the mean over the x that both curves reach of the difference in y, each curve interpolated between its points
  */
 
@@ -81,7 +81,7 @@ export function compareCurves(a: EstimatedCurve, b: EstimatedCurve, reference: P
   return { area: scoreOf(area), gap: scoreOf(estimate(meanGap)), p: bootstrapP(area) };
 }
 
-/** The corner that all curves share: the lowest mean x and the lowest mean y of any point. */
+/** The corner that curves share: the lowest mean x and the lowest mean y of any point. */
 export function referencePoint(curves: readonly EstimatedCurve[]): Place {
   const lowest = (axis: "x" | "y") =>
     Math.min(...curves.flatMap((curve) => curve.map((point) => point[axis].mean)).filter(Number.isFinite));

@@ -39,7 +39,7 @@ export interface NamedComparison extends CurveComparison {
 
 /**
  * Each curve of mcs and mcs-printed minus that of cfg, and the guided ones minus the unguided curve along the temperature, for
- * each metric, which is one family for Holm. The corner of the areas is that of all curves together.
+ * each metric, which is one family for Holm. The corner of the areas is that of the two curves.
  */
 export function comparisonsOf(
   { scores }: SplitScores,
@@ -66,11 +66,9 @@ export function comparisonsOf(
       });
       if (curve.length > 0) estimated.set(name, curve);
     }
-    if (estimated.size === 0) return [];
-    const corner = referencePoint([...estimated.values()]);
     const compared = pairs.flatMap(([of, minus]) => {
       const [a, b] = [estimated.get(of), estimated.get(minus)];
-      return a && b ? [{ metric, of, minus, ...compareCurves(a, b, corner) }] : [];
+      return a && b ? [{ metric, of, minus, ...compareCurves(a, b, referencePoint([a, b])) }] : [];
     });
     const adjusted = holm(compared.map(({ p }) => p));
     return compared.map((comparison, i) => ({ ...comparison, holm: adjusted[i]! }));

@@ -74,7 +74,7 @@ t.test("curves are compared by area and gap, with Holm over the pairs of a metri
     ]),
   );
   const [masked] = compared;
-  // The last points dominate the others: (.6, 6) of mcs, (.3, 3) of cfg; the corner is the lowest, (.05, .5).
+  // The last points dominate the others: (.6, 6) of mcs, (.3, 3) of cfg; the corner is (.05, .5).
   t.ok(Math.abs(masked!.area.mean - (0.55 * 5.5 - 0.25 * 2.5)) < 1e-9, "the difference of areas");
   t.equal(masked!.p, 2 / 102, "on one side in all resamples");
   t.ok(Math.abs(masked!.holm - 6 / 102) < 1e-12, "of three");
