@@ -25,7 +25,8 @@ import {
   tuningHelp,
 } from "./cli/options.js";
 import { withLateProgress } from "./cli/progress.js";
-import { runSweep, type SweepFlags, sweepFlags, sweepPlan, sweepSplits } from "./cli/sweep.js";
+import { runSweep } from "./cli/sweep.js";
+import { type SweepFlags, sweepFlags, sweepPlan, sweepSplits } from "./cli/sweep-options.js";
 import { say } from "./cli/terminal.js";
 import type { Config } from "./config/config.js";
 import type { Dataset } from "./data/dataset.js";

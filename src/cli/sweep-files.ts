@@ -21,7 +21,7 @@ import type { SamplingSettings } from "../models/sampling-settings.js";
 import { packageVersion, nodePlatform as platform } from "../platform/node.js";
 import { lastName } from "../platform/path.js";
 import { loadSharp } from "../platform/sharp-pictures.js";
-import type { SweepInput, SweepPlan } from "./sweep.js";
+import type { SweepInput, SweepPlan } from "./sweep-options.js";
 
 /** What a sweep has found. */
 export interface SweepResult {

@@ -34,7 +34,10 @@ test("the push is KL(p_guided ‖ p_full) of each row, added up", async (t, gpu)
             return (less + weight * (Math.log(p) - less)) / temperature;
           }),
         );
-        return divergence(guided.map((p) => Math.max(p, 1e-300)), full);
+        return divergence(
+          guided.map((p) => Math.max(p, 1e-300)),
+          full,
+        );
       });
       const sums = fromArray(gpu, new Float32Array(rows).fill(3), [rows]);
       addPush(sums, both, mixBranches(both, weight), temperature);
