@@ -4,6 +4,7 @@ import { comparisonsOf, pointsUnder, type Terms } from "../evaluation/sweep/comp
 import { figureMetrics, pointLabel, sweepFigure } from "../evaluation/sweep/figures.js";
 import { tableLatex } from "../evaluation/sweep/latex.js";
 import type { ReferenceFree } from "../evaluation/sweep/reference-free.js";
+import { FREE } from "../evaluation/sweep/scores.js";
 import type { Selection, SplitScores } from "../evaluation/sweep/sweep.js";
 import {
   type Column,
@@ -77,13 +78,13 @@ export async function writeCurves(
     }
     const columns = columnsOf(result, metrics, free);
     const tables = scaleTables(result);
-    const compared = comparisonsOf(result, pointsUnder("equal steps", result.points), figureMetrics);
-    const text = [
-      ...tables.map((table) => tableMarkdown(table, columns)),
-      ...(compared.length === 0
-        ? []
-        : [`**Curves compared, with ${free.title} up**\n\n${comparisonsMarkdown(compared, columns)}`]),
-    ];
+    const compared = (["equal passes", "equal steps"] as const).flatMap((terms) => {
+      const pairs = comparisonsOf(result, pointsUnder(terms, result.points), figureMetrics);
+      if (pairs.length === 0) return [];
+      const title = `**Curves compared at ${terms}: the metric across, ${free.title} up**`;
+      return [`${title}\n\n${comparisonsMarkdown(pairs, columns)}`];
+    });
+    const text = [...tables.map((table) => tableMarkdown(table, columns)), ...compared];
     await files.write(`${folder}/tables${ending}.md`, `${text.join("\n\n")}\n`);
     await files.write(
       `${folder}/tables${ending}.tex`,
@@ -180,7 +181,9 @@ export function choiceText({ plan, selection, tests, metrics, free }: SweepResul
     const masked = point.settings.mask ? ` (${point.curve})` : "";
     return `  ${group}: ${pointLabel(point)}${masked}, ${title} ${mean.toFixed(3)}`;
   });
-  const columns = columnsOf(validation, metrics, free);
+  // The metrics that fit on a terminal; test.md has all.
+  const shown: readonly string[] = [...figureMetrics, plan.choose, FREE];
+  const columns = columnsOf(validation, metrics, free).filter(({ name }) => shown.includes(name));
   return [
     `Chosen on ${validation.pictures} validation pictures by ${title}:\n${chosen.join("\n")}`,
     ...tests.map((scores) => tableMarkdown(choiceTable(scores, choices), columns)),

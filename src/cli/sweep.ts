@@ -37,6 +37,13 @@ export async function runSweep(plan: SweepPlan, input: SweepInput): Promise<void
   const free = await referenceFreeOf(plan, input);
   const store = await LineStore.open(files, `${folder}/captions.jsonl`);
   const [, ...tests] = input.splits;
+  if (!quiet) {
+    tell(`captions are kept in ${folder}: if the sweep is stopped, the same command goes on`);
+    if (2 * settings.steps > captioner.decoder.steps)
+      tell(
+        `careful: twice ${settings.steps} steps are more than the model's ${captioner.decoder.steps}, so no unguided sampling has as many network passes as guided sampling; choose fewer --steps`,
+      );
+  }
   const progress = startProgress({ label: "sweep", total: 1, unit: "network passes", quiet: quiet ?? false });
   const sweep = new Sweep(
     { captioner, weights: weights.sha256, sampling, free, store, hash },
