@@ -12,6 +12,11 @@ export {
   clipEvaluation,
   clipTable,
 } from "./evaluation/clip-evaluation.js";
+export {
+  type ClipFeatureOptions,
+  type ClipFeatureTable,
+  clipFeatures,
+} from "./evaluation/clip-features.js";
 export { FeatureStore } from "./evaluation/feature-store.js";
 export {
   CLIP_PROMPT,

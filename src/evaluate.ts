@@ -1,13 +1,16 @@
 #!/usr/bin/env node
 /** `node dist/evaluate.js`: scores weights on the splits of a data set, against the baselines and between settings. */
 
-import { basename, isAbsolute, join } from "node:path";
+import { Option } from "commander";
 import { Captioner } from "./captioner/captioner.js";
 import type { Precision } from "./captioner/files.js";
 import { openClip, scoreByClip } from "./cli/clip-scores.js";
 import { codeStoreFor } from "./cli/code-store.js";
+import { checkSplits, scoredSplits } from "./cli/compared-models.js";
 import { dataHelp } from "./cli/data-option.js";
+import { datasetRecord, originRecord, weightsRecord } from "./cli/evaluation-record.js";
 import { loadDataset } from "./cli/load-dataset.js";
+import { scoreModels, tokenizerNames } from "./cli/model-table.js";
 import "./baselines.js";
 import "./samplers.js";
 import {
@@ -25,38 +28,40 @@ import {
   tuningHelp,
 } from "./cli/options.js";
 import { withLateProgress } from "./cli/progress.js";
-import { runSweep } from "./cli/sweep.js";
-import { type SweepFlags, sweepFlags, sweepPlan, sweepSplits } from "./cli/sweep-options.js";
+import { sweepModel } from "./cli/sweep.js";
+import { type SweepFlags, sweepFlags, sweepPlan } from "./cli/sweep-options.js";
 import { say } from "./cli/terminal.js";
-import type { Config } from "./config/config.js";
-import type { Dataset } from "./data/dataset.js";
-import { dataSource } from "./data/layouts.js";
+import { sourceOf } from "./cli/weights-data.js";
 import { clipTable } from "./evaluation/clip-evaluation.js";
 import { parseCompared } from "./evaluation/compared.js";
-import { evaluate } from "./evaluation/evaluation.js";
+import { evaluate, neededRecords } from "./evaluation/evaluation.js";
 import { boundSteps, boundTable, splitBounds } from "./evaluation/held-out-bound.js";
-import { recordsOf, testSplits } from "./evaluation/pictures.js";
+import { COLUMN_NAMES, parseColumns } from "./evaluation/table/columns.js";
 import { differencesTable, scoresTable, tableLegend } from "./evaluation/tables.js";
 import { DRAWS } from "./metrics/bootstrap.js";
 import { UserError } from "./platform/errors.js";
-import { parseJsonRecord } from "./platform/json.js";
-import { packageVersion, nodePlatform as platform, shippedWeights } from "./platform/node.js";
-import { lastName } from "./platform/path.js";
+import { nodePlatform as platform, shippedWeights } from "./platform/node.js";
 import "./vqgan.js";
 
 interface Options extends SamplingFlags, SweepFlags {
-  weights: string;
+  weights: string[];
   data?: string;
   splits?: string;
   limit: number;
   seeds: number;
   compare?: string;
   baselines: boolean;
-  draws: number;
+  draws?: number;
+  metrics?: string;
+  tokenizer?: "ptb" | "words";
   bound: number;
   clip?: string;
   seed?: number;
   out?: string;
+  json?: string;
+  csv?: string;
+  latex?: string;
+  page?: string;
   captions?: boolean;
   precision?: Precision;
   adapter?: string;
@@ -64,40 +69,17 @@ interface Options extends SamplingFlags, SweepFlags {
   quiet?: boolean;
 }
 
-/**
- * The data set that --data names, else the one that the weights were trained on. Weights hold only the name of a picture folder;
- * the run that contains the weights knows its path.
- */
-async function sourceOf(
-  { config }: Captioner,
-  weights: string,
-  given: string | undefined,
-): Promise<Partial<Config["data"]>> {
-  if (given !== undefined) {
-    const named = await dataSource(platform.files, given);
-    // Another kind of data has no use for the splits and boxes of the trained one.
-    return named.source === config.data.source ? named : { ...named, split: "", crop: false };
-  }
-  const { source, folder } = config.data;
-  if (source === "emoji") return {};
-  const path = join(weights, "..", "config.json");
-  if (await platform.files.exists(path)) {
-    const { data } = parseJsonRecord(await platform.files.readText(path), path);
-    const known = data !== null && typeof data === "object" && "folder" in data ? data.folder : null;
-    if (typeof known === "string" && lastName(known) === folder) return { folder: known };
-  }
-  throw new UserError(
-    `the weights were trained on a folder "${folder}", and ${path} does not say where it is; name it with --data`,
-    2,
-  );
-}
-
 async function main(): Promise<void> {
   const program = commandLine(
     "node dist/evaluate.js",
     "Scores a captioner on held-out splits: means over sampling seeds with 95 % intervals over pictures.",
   )
-    .option("--weights <folder>", "weights to score", shippedWeights())
+    .addOption(
+      new Option(
+        "--weights <folders...>",
+        "weights to score; several make one table, compared with the first",
+      ).default([shippedWeights()], JSON.stringify(shippedWeights())),
+    )
     .option("--data <source>", `${dataHelp} (default: what the weights were trained on)`)
     .option(
       "--splits <names>",
@@ -116,7 +98,21 @@ async function main(): Promise<void> {
       "guidance settings to compare on the same pictures and seeds: none, cfg:SCALE, mcs:SCALE or mcs:SCALE:SHARE masked (mcs-printed alike), with commas",
     )
     .option("--no-baselines", "leave out the nearest pictures and the model shown other pictures")
-    .option("--draws <number>", "bootstrap resamples of the pictures", integerOption(1, 1_000_000), DRAWS)
+    .option(
+      "--metrics <names>",
+      `columns of the table: all, or some of ${COLUMN_NAMES.join(", ")}, with commas (default: as of the data)`,
+    )
+    .addOption(
+      new Option(
+        "--tokenizer <name>",
+        "tokens of that table. ptb: as coco-caption; words: any script, emoji (default: words for emoji, else ptb)",
+      ).choices(tokenizerNames),
+    )
+    .option(
+      "--draws <number>",
+      `bootstrap resamples of the pictures (default: ${DRAWS}, more where many differences are tested)`,
+      integerOption(1, 1_000_000),
+    )
     .option(
       "--bound <steps>",
       "also bound -log p of all references, evaluating the network at this many steps t of each, for models that have a bound; 0 = no bound",
@@ -127,8 +123,12 @@ async function main(): Promise<void> {
       "--clip <folder>",
       "also CLIPScore and RefCLIPScore, by a CLIP that node dist/import.js clip wrote: weights/clip",
     )
-    .option("--out <file>", "write scores, intervals and all settings as JSON")
+    .option("--json <file>", "write scores, intervals and all settings as JSON")
+    .option("--out <file>", "the same as --json")
     .option("--captions", "also write the captions of each picture and seed to it")
+    .option("--csv <file>", "write the table in long form: a line for each split, row and metric")
+    .option("--latex <file>", "write the table for LaTeX")
+    .option("--page <file>", "write an HTML page with the captions of all rows side by side")
     .addOption(precisionOption())
     .addOption(adapterOption())
     .option("--tuning <file>", tuningHelp)
@@ -138,7 +138,9 @@ async function main(): Promise<void> {
       `
 Each cell of the tables is: mean over the seeds [95 % interval] ± standard deviation over the seeds. Intervals come from
 resampling the pictures of a split with replacement, all seeds of a picture together (bootstrap, percentiles); those of
-differences resample both sides alike. They cover the choice of pictures and the noise of sampling, not another training run.`,
+differences resample both sides alike. They cover the choice of pictures and the noise of sampling, not another training run.
+Several weights, --metrics, --tokenizer, --csv, --latex or --page make one table of chosen metrics, with p-values of the differences
+to the first row (docs/evaluation.md).`,
     );
   samplingFlags(program);
   sweepFlags(program);
@@ -151,9 +153,15 @@ differences resample both sides alike. They cover the choice of pictures and the
     compare,
     baselines,
     draws,
+    metrics,
+    tokenizer,
     bound,
     clip: clipFolder,
     out,
+    json = out,
+    csv,
+    latex,
+    page,
     captions,
     precision,
     adapter,
@@ -168,17 +176,49 @@ differences resample both sides alike. They cover the choice of pictures and the
   if (compare !== undefined && (sampling.guidance !== undefined || sampling.scale !== undefined))
     throw new UserError("--compare names guidance and scale itself: leave out --guidance and --scale", 2);
   const plan = await sweepPlan({ sweep, choose, curves, referenceFree }, clipFolder);
-  if (plan && (compare ?? sampling.guidance ?? sampling.scale ?? captions) !== undefined)
-    throw new UserError(
-      "--sweep tries guidance itself: leave out --compare, --guidance, --scale and --captions",
-      2,
-    );
-  if (captions && !out) throw new UserError("--captions needs --out: it says where they go", 2);
+  if (plan) {
+    const foreign = [compare, metrics, tokenizer, csv, latex, page, captions];
+    const { guidance, scale } = sampling;
+    if (weights.length > 1 || json !== out || [...foreign, guidance, scale].some((given) => given !== undefined))
+      throw new UserError(
+        "--sweep is of one model and tries guidance itself: leave out --compare, --guidance, --scale and the options of tables",
+        2,
+      );
+    return sweepModel(plan, {
+      ...{ weights: weights[0]!, data, splits, limit, seeds, draws: draws ?? DRAWS, clip: clipFolder, out },
+      ...{ sampling, precision, adapter, tuning, quiet },
+    });
+  }
+  if (out !== undefined && json !== out)
+    throw new UserError("--out and --json are the same: name one file", 2);
+  if (captions && json === undefined)
+    throw new UserError("--captions needs --json or --out: it says where they go", 2);
   const compared = compare === undefined ? undefined : usage("--compare", () => parseCompared(compare));
-  if (out !== undefined && !plan) checkOutput("--out", out);
-  checkSteps(sampling.steps, await Captioner.settings(platform.files, weights));
+  const columns = metrics === undefined ? undefined : usage("--metrics", () => parseColumns(metrics));
+  for (const [option, file] of Object.entries({
+    "--out": out,
+    "--json": json,
+    "--csv": csv,
+    "--latex": latex,
+    "--page": page,
+  }))
+    if (file !== undefined) checkOutput(option, file);
+  if (weights.length > 1 || [metrics, tokenizer, csv, latex, page].some((value) => value !== undefined)) {
+    if (bound > 0 && program.getOptionValueSource("bound") !== "default")
+      throw new UserError(
+        "--bound is of one model and its own table: leave it out, or score the model alone",
+        2,
+      );
+    return scoreModels({
+      ...{ weights, data, splits, limit, seeds, compare: compared, baselines, draws, metrics: columns },
+      ...{ tokenizer, clip: clipFolder, json, csv, latex, page, captions },
+      ...{ sampling, precision, adapter, tuning, quiet },
+    });
+  }
+  const [folder] = weights as [string];
+  checkSteps(sampling.steps, await Captioner.settings(platform.files, folder));
   const gpu = await openGpu(adapter, quiet, tuning);
-  const captioner = await Captioner.fromFolder(gpu, platform.files, weights, { precision });
+  const captioner = await Captioner.fromFolder(gpu, platform.files, folder, { precision });
   const clip = clipFolder === undefined ? null : await openClip(gpu, clipFolder);
   captioner.codeStore = await codeStoreFor(captioner, captioner.config);
   const bounded = bound > 0 && captioner.decoder.likelihood !== undefined;
@@ -187,36 +227,12 @@ differences resample both sides alike. They cover the choice of pictures and the
       `--bound: a ${captioner.config.model} decoder has no bound on the likelihood of captions`,
       2,
     );
-  const source = await sourceOf(captioner, weights, data);
-  const scored = (dataset: Dataset) =>
-    plan
-      ? sweepSplits(dataset, splits)
-      : splits === undefined
-        ? testSplits(dataset)
-        : splits.split(",").map((name) => name.trim());
-  const used = (dataset: Dataset) => [
-    ...(baselines && !plan ? (dataset.splits.train ?? []) : []),
-    ...scored(dataset).flatMap((split) => recordsOf(dataset, split, limit)),
-  ];
-  const dataset = await loadDataset({ ...captioner.config.data, ...source }, quiet, used);
-  const known = Object.keys(dataset.splits);
-  const chosen = scored(dataset);
-  const wrong = chosen.find((name) => !known.includes(name));
-  if (wrong !== undefined)
-    throw new UserError(`--splits: ${dataset.name} has no split "${wrong}"; it has ${known.join(", ")}`, 2);
-  if (plan) {
-    const bytes = await platform.files.read(`${weights}/model.safetensors`);
-    await runSweep(plan, {
-      ...{ captioner, dataset, clip, splits: chosen, limit, seeds, draws, out, quiet },
-      sampling: samplingOf(sampling),
-      weights: { sha256: await platform.hash("sha-256", bytes), bytes: bytes.length },
-      command: commandText(process.argv.slice(2)),
-    });
-    captioner.dispose();
-    clip?.dispose();
-    await dataset.images.close();
-    return;
-  }
+  const source = await sourceOf(captioner.config, folder, data);
+  const dataset = await loadDataset({ ...captioner.config.data, ...source }, quiet, (dataset) =>
+    neededRecords(dataset, { splits: scoredSplits(dataset, splits), limit, baselines }),
+  );
+  const chosen = scoredSplits(dataset, splits);
+  checkSplits(dataset, chosen);
   const evaluation = await withLateProgress({ label: "scores", unit: "pictures", quiet }, (onProgress) =>
     evaluate(captioner, dataset, {
       ...samplingOf(sampling),
@@ -224,7 +240,7 @@ differences resample both sides alike. They cover the choice of pictures and the
       limit,
       seeds,
       baselines,
-      draws,
+      draws: draws ?? DRAWS,
       onProgress,
       ...(compared ? { compare: compared } : {}),
     }),
@@ -244,23 +260,14 @@ differences resample both sides alike. They cover the choice of pictures and the
           scoreByClip(clip, dataset, evaluation, onProgress),
         );
   if (clipScores.length > 0) say(`\n${clipTable(clipScores)}`);
-  if (out) {
-    const bytes = await platform.files.read(`${weights}/model.safetensors`);
+  if (json !== undefined) {
     const { seed: _, ...plain } = sampling;
     const record = {
       format: "mc-diffusion-evaluation-1",
-      command: commandText(process.argv.slice(2)),
-      date: new Date().toISOString().slice(0, 10),
-      version: await packageVersion(),
-      node: process.versions.node,
-      adapter: gpu.description,
-      weights: { sha256: await platform.hash("sha-256", bytes), bytes: bytes.length },
+      ...(await originRecord(gpu.description)),
+      weights: await weightsRecord(folder),
       precision: captioner.config.decoder.precision,
-      dataset: {
-        name: basename(dataset.name),
-        size: dataset.size,
-        splits: Object.fromEntries(Object.entries(dataset.splits).map(([name, list]) => [name, list.length])),
-      },
+      dataset: datasetRecord(dataset),
       limit,
       sampling: { ...captioner.config.sampling, ...plain },
       ...(compared ? { compared } : {}),
@@ -272,18 +279,11 @@ differences resample both sides alike. They cover the choice of pictures and the
       ...(bounds.length > 0 ? { bounds } : {}),
       ...(clip ? { clip: { sha256: clip.sha256, splits: clipScores } } : {}),
     };
-    await platform.files.write(out, `${JSON.stringify(record, null, 1)}\n`);
+    await platform.files.write(json, `${JSON.stringify(record, null, 1)}\n`);
   }
   captioner.dispose();
   clip?.dispose();
   await dataset.images.close();
-}
-
-/** The command in a portable form: files are named without this machine's folders. */
-function commandText(args: readonly string[]): string {
-  return ["node dist/evaluate.js", ...args.map((word) => (isAbsolute(word) ? basename(word) : word))].join(
-    " ",
-  );
 }
 
 /** Runs `read`, whose errors are about the command line but do not know the option's name. */

@@ -47,7 +47,13 @@ export {
   wordsTokenizer,
 } from "./metrics/caption-tokenizer.js";
 export { cider, ciderD } from "./metrics/cider.js";
-export { type Diversity, diversity } from "./metrics/diversity.js";
+export {
+  captionLengths,
+  type Diversity,
+  diversity,
+  knownCaptions,
+  newCaptionsEach,
+} from "./metrics/diversity.js";
 export { METEOR_TITLE, meteor } from "./metrics/meteor/meteor.js";
 export { meteorTokens } from "./metrics/meteor/normalize.js";
 export { METEOR_SUMS, meteorOf } from "./metrics/meteor/statistics.js";

@@ -12,7 +12,7 @@ export { type FolderDataset, loadFolder } from "./data/folder.js";
 export type { FolderOptions, FolderPlatform } from "./data/load-listed.js";
 export { readDataset, writeDataset } from "./data/prepared.js";
 export type { ComparedGuidance } from "./evaluation/compared.js";
-export { type EvaluationOptions, evaluate } from "./evaluation/evaluation.js";
+export { type CaptioningOptions, type EvaluationOptions, evaluate } from "./evaluation/evaluation.js";
 export { testSplits } from "./evaluation/pictures.js";
 export type { Difference, Evaluation, MethodScores, Scores, SplitScores } from "./evaluation/scoring.js";
 export { differencesTable, scoresTable } from "./evaluation/tables.js";

@@ -3,6 +3,7 @@
 import type { Dataset } from "../data/dataset.js";
 import type { Gpu } from "../engine/gpu/gpu.js";
 import { type ClipSplitScores, clipEvaluation } from "../evaluation/clip-evaluation.js";
+import { type ClipFeatureOptions, type ClipFeatureTable, clipFeatures } from "../evaluation/clip-features.js";
 import { FeatureStore } from "../evaluation/feature-store.js";
 import type { Evaluation } from "../evaluation/scoring.js";
 import { Clip } from "../models/clip/clip.js";
@@ -30,15 +31,28 @@ export async function scoreByClip(
   evaluation: Evaluation,
   onProgress: (done: number, total: number) => void,
 ): Promise<ClipSplitScores[]> {
-  const store = await clipFeatureStore(clip, dataset);
-  const options = { hash: platform.hash, decode: decodePixels, onProgress };
-  return clipEvaluation(clip, dataset, evaluation, { ...options, store });
+  return clipEvaluation(clip, dataset, evaluation, await featureOptions(clip, dataset, onProgress));
 }
 
-/** The kept features of a CLIP and a data set. */
-export async function clipFeatureStore(clip: Clip, dataset: Dataset): Promise<FeatureStore> {
+/** The features of pictures by number and of texts, kept in the same files. */
+export async function clipFeaturesOf(
+  clip: Clip,
+  dataset: Dataset,
+  wanted: { readonly images: Iterable<number>; readonly texts: Iterable<string> },
+  onProgress: (done: number, total: number) => void,
+): Promise<ClipFeatureTable> {
+  return clipFeatures(clip, dataset, wanted, await featureOptions(clip, dataset, onProgress));
+}
+
+/** How features are computed and where they are kept. */
+export async function featureOptions(
+  clip: Clip,
+  dataset: Dataset,
+  onProgress?: (done: number, total: number) => void,
+): Promise<ClipFeatureOptions> {
   const { files, hash } = platform;
   const key = await hash("sha-256", JSON.stringify([clip.sha256, dataset.name, dataset.size]));
   const path = `${cacheDirectory()}/clip/${key.slice(0, 32)}.safetensors`;
-  return FeatureStore.open(files, path, clip.shape.features);
+  const store = await FeatureStore.open(files, path, clip.shape.features);
+  return { hash, decode: decodePixels, onProgress, store };
 }

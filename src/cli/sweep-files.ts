@@ -19,9 +19,9 @@ import { choiceDifferences, choiceTable } from "../evaluation/sweep/test-tables.
 import { scoreOf } from "../metrics/bootstrap.js";
 import type { Metric } from "../metrics/scores.js";
 import type { SamplingSettings } from "../models/sampling-settings.js";
-import { packageVersion, nodePlatform as platform } from "../platform/node.js";
-import { lastName } from "../platform/path.js";
+import { nodePlatform as platform } from "../platform/node.js";
 import { loadSharp } from "../platform/sharp-pictures.js";
+import { datasetRecord, originRecord } from "./evaluation-record.js";
 import type { SweepInput, SweepPlan } from "./sweep-options.js";
 
 /** What a sweep has found. */
@@ -99,7 +99,7 @@ export async function writeCurves(
 /** `sweep.json` with all scores and settings, and the tables of the chosen settings on the test splits. */
 export async function writeSweep(folder: string, result: SweepResult): Promise<void> {
   const { plan, input, selection, tests, unguided, drawn, metrics, free, settings } = result;
-  const { dataset, captioner, weights, limit, seeds, draws, command } = input;
+  const { dataset, captioner, weights, limit, seeds, draws } = input;
   const scored = (scores: SplitScores) => {
     const columns = columnsOf(scores, metrics, free);
     return {
@@ -120,14 +120,10 @@ export async function writeSweep(folder: string, result: SweepResult): Promise<v
   const columns = columnsOf(selection.validation, metrics, free);
   const record = {
     format: "mc-diffusion-sweep-1",
-    command,
-    date: new Date().toISOString().slice(0, 10),
-    version: await packageVersion(),
-    node: process.versions.node,
-    adapter: captioner.gpu.description,
+    ...(await originRecord(captioner.gpu.description)),
     weights,
     precision: captioner.config.decoder.precision,
-    dataset: { name: lastName(dataset.name), size: dataset.size },
+    dataset: datasetRecord(dataset),
     ...{ limit, testSeeds: seeds, draws, sampling: settings, grid: plan.grid },
     choose: { metric: plan.choose, split: "validation" },
     referenceFree: { name: free.name, title: free.title },

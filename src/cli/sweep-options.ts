@@ -2,6 +2,7 @@
 
 import { type Command, Option } from "commander";
 import type { Captioner } from "../captioner/captioner.js";
+import type { Precision } from "../captioner/files.js";
 import type { Dataset } from "../data/dataset.js";
 import { testSplits } from "../evaluation/pictures.js";
 import { namedGrids, parseGrid, type SweepGrid } from "../evaluation/sweep/grid.js";
@@ -13,6 +14,7 @@ import type { SamplingOptions } from "../models/sampling-settings.js";
 import { UserError } from "../platform/errors.js";
 import { parseJsonRecord } from "../platform/json.js";
 import { nodePlatform as platform } from "../platform/node.js";
+import type { SamplingFlags } from "./options.js";
 import { readWordNet } from "./wordnet.js";
 
 /** The options of `sweepFlags`. */
@@ -101,8 +103,27 @@ export function sweepSplits(dataset: Pick<Dataset, "name" | "splits">, given: st
   return ["validation", ...tests.filter((name) => name !== "validation")];
 }
 
-/** What a sweep needs of the command beside its plan. */
-export interface SweepInput {
+/** The options that a sweep shares with other evaluations. */
+export interface SweepRequest {
+  readonly weights: string;
+  readonly data: string | undefined;
+  /** Test splits, with commas. */
+  readonly splits: string | undefined;
+  readonly limit: number;
+  readonly seeds: number;
+  readonly draws: number;
+  /** The folder of a CLIP. */
+  readonly clip: string | undefined;
+  readonly out: string | undefined;
+  readonly sampling: SamplingFlags & { readonly seed?: number };
+  readonly precision: Precision | undefined;
+  readonly adapter: string | undefined;
+  readonly tuning: string | undefined;
+  readonly quiet: boolean | undefined;
+}
+
+/** What a sweep works on. */
+export interface SweepInput extends Pick<SweepRequest, "limit" | "seeds" | "draws" | "out" | "quiet"> {
   readonly captioner: Captioner;
   readonly dataset: Dataset;
   readonly clip: Clip | null;
@@ -110,10 +131,4 @@ export interface SweepInput {
   readonly splits: readonly string[];
   readonly sampling: SamplingOptions;
   readonly weights: { readonly sha256: string; readonly bytes: number };
-  readonly limit: number;
-  readonly seeds: number;
-  readonly draws: number;
-  readonly out: string | undefined;
-  readonly command: string;
-  readonly quiet: boolean | undefined;
 }

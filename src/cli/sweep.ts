@@ -1,5 +1,7 @@
 /** `evaluate.js --sweep`: runs a guidance sweep from a loaded captioner to the files in its folder. */
 
+import { Captioner } from "../captioner/captioner.js";
+import { recordsOf } from "../evaluation/pictures.js";
 import { LineStore } from "../evaluation/sweep/line-store.js";
 import { distinct } from "../evaluation/sweep/points.js";
 import {
@@ -16,16 +18,45 @@ import { samplingSettingsOf } from "../models/sampling-settings.js";
 import { UserError } from "../platform/errors.js";
 import { lockFolder } from "../platform/lock.js";
 import { nodePlatform as platform } from "../platform/node.js";
-import { decodePixels } from "../platform/sharp-pixels.js";
-import { clipFeatureStore } from "./clip-scores.js";
+import { featureOptions, openClip } from "./clip-scores.js";
+import { checkSplits } from "./compared-models.js";
+import { codeStoreFor } from "./code-store.js";
+import { weightsRecord } from "./evaluation-record.js";
+import { loadDataset } from "./load-dataset.js";
+import { checkSteps, openGpu, samplingOf } from "./options.js";
 import { startProgress } from "./progress.js";
 import { choiceText, writeChoice, writeCurves, writeSweep } from "./sweep-files.js";
-import type { SweepInput, SweepPlan } from "./sweep-options.js";
+import { type SweepInput, type SweepPlan, type SweepRequest, sweepSplits } from "./sweep-options.js";
 import { say, tell } from "./terminal.js";
+import { sourceOf } from "./weights-data.js";
 import { readWordNet } from "./wordnet.js";
 
+/** Opens the device, the model and the data, and runs a sweep. */
+export async function sweepModel(plan: SweepPlan, request: SweepRequest): Promise<void> {
+  const { weights, quiet, sampling, limit, precision } = request;
+  checkSteps(sampling.steps, await Captioner.settings(platform.files, weights));
+  const gpu = await openGpu(request.adapter, quiet, request.tuning);
+  const captioner = await Captioner.fromFolder(gpu, platform.files, weights, { precision });
+  const clip = request.clip === undefined ? null : await openClip(gpu, request.clip);
+  captioner.codeStore = await codeStoreFor(captioner, captioner.config);
+  const source = await sourceOf(captioner.config, weights, request.data);
+  const dataset = await loadDataset({ ...captioner.config.data, ...source }, quiet, (dataset) =>
+    sweepSplits(dataset, request.splits).flatMap((split) => recordsOf(dataset, split, limit)),
+  );
+  const splits = sweepSplits(dataset, request.splits);
+  checkSplits(dataset, splits);
+  await runSweep(plan, {
+    ...request,
+    ...{ captioner, dataset, clip, splits, sampling: samplingOf(sampling) },
+    weights: await weightsRecord(weights),
+  });
+  captioner.dispose();
+  clip?.dispose();
+  await dataset.images.close();
+}
+
 /** Runs a sweep and writes its folder. Prints the choice, its scores on the test splits, and where the files are. */
-export async function runSweep(plan: SweepPlan, input: SweepInput): Promise<void> {
+async function runSweep(plan: SweepPlan, input: SweepInput): Promise<void> {
   const { captioner, dataset, sampling, weights, limit, draws, quiet } = input;
   McDiffusion.of(captioner.decoder);
   const folder = input.out ?? `runs/sweep-${weights.sha256.slice(0, 8)}`;
@@ -93,8 +124,7 @@ async function referenceFreeOf(
   { captioner, dataset, clip }: SweepInput,
 ): Promise<ReferenceFree> {
   if (clip && referenceFree !== "likelihood") {
-    const store = await clipFeatureStore(clip, dataset);
-    return clipReferenceFree(clip, { hash: platform.hash, decode: decodePixels, store });
+    return clipReferenceFree(clip, await featureOptions(clip, dataset));
   }
   if (referenceFree === "clip")
     throw new UserError("--reference-free clip: there is no CLIP in the folder that --clip names", 2);

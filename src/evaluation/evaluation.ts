@@ -94,6 +94,23 @@ export function referencesOf(dataset: Dataset, records: readonly number[]): (rea
   return records.map((record) => dataset.records[record]!.captions);
 }
 
+/** The records that `captionSplits` encodes; those of training, among which baselines search, come first. */
+export function neededRecords(
+  dataset: Dataset,
+  { splits, limit = 0, baselines = true }: Pick<CaptioningOptions, "splits" | "limit" | "baselines">,
+): number[] {
+  const searched = baselines ? (dataset.splits.train ?? []) : [];
+  return [...new Set([...searched, ...splits.flatMap((split) => recordsOf(dataset, split, limit))])];
+}
+
+/** The work of `captionSplits`, in pictures encoded and captioned. */
+export function captioningWork(dataset: Dataset, options: CaptioningOptions): number {
+  const { splits, limit = 0, seeds = 1, compare = [null], baselines = true } = options;
+  const pictures = splits.reduce((sum, split) => sum + recordsOf(dataset, split, limit).length, 0);
+  const captionings = seeds * (compare.length + (baselines ? 1 : 0));
+  return neededRecords(dataset, options).length + captionings * pictures;
+}
+
 /**
  * Captions every split. A baseline answers with the first caption of the training picture it chose. Pictures are encoded once and
  * baselines asked once; each setting captions the same pictures with the same seeds.
@@ -118,9 +135,8 @@ export async function captionSplits(
   const { positions } = captioner;
   const chosen = splits.map((split) => ({ split, records: recordsOf(dataset, split, limit) }));
   const train = baselines ? (dataset.splits.train ?? []) : [];
-  const needed = [...new Set([...train, ...chosen.flatMap(({ records }) => records)])];
-  const captionings = seeds.length * (settings.length + (baselines ? 1 : 0));
-  const total = needed.length + captionings * chosen.reduce((sum, { records }) => sum + records.length, 0);
+  const needed = neededRecords(dataset, options);
+  const total = captioningWork(dataset, options);
   let done = 0;
 
   const place = new Map(needed.map((record, i) => [record, i]));

@@ -1,12 +1,16 @@
 /** The scores of an evaluation as Markdown. */
 
 import type { Score } from "../metrics/bootstrap.js";
-import { METRIC_NAMES, METRICS, type MetricName } from "../metrics/scores.js";
+import { METRIC_NAMES, METRICS, type Metric, type MetricName } from "../metrics/scores.js";
 import type { Evaluation, Scores } from "./scoring.js";
 
 /** "4.32 [4.10, 4.55] ± 0.04": mean, interval over pictures, and the deviation over seeds where there are several. */
 export function scoreText(score: Score, metric: MetricName, signed = false): string {
-  const { decimals } = METRICS[metric];
+  return cellText(score, METRICS[metric].decimals, signed);
+}
+
+/** The same for a number with `decimals`, or a share in per cent. A score without interval has none in brackets. */
+export function cellText(score: Score, decimals: Metric["decimals"], signed = false): string {
   const share = decimals === "share";
   const number = (value: number, sign = signed) => {
     const text = share ? (100 * value).toFixed(1) : value.toFixed(decimals);
@@ -14,8 +18,9 @@ export function scoreText(score: Score, metric: MetricName, signed = false): str
   };
   if (Number.isNaN(score.mean)) return "–";
   const unit = share ? (signed ? " points" : " %") : "";
+  const interval = Number.isNaN(score.low) ? "" : ` [${number(score.low)}, ${number(score.high)}]`;
   const deviation = Number.isNaN(score.deviation) ? "" : ` ± ${number(score.deviation, false)}`;
-  return `${number(score.mean)}${unit} [${number(score.low)}, ${number(score.high)}]${deviation}`;
+  return `${number(score.mean)}${unit}${interval}${deviation}`;
 }
 
 /** Describes the cells of both tables in a sentence. */
@@ -50,13 +55,17 @@ export function differencesTable({ splits }: Evaluation): string | null {
 }
 
 function table(head: readonly string[], rows: readonly { head: string[]; scores: Scores }[], signed = false) {
-  const titles = [...head, ...METRIC_NAMES.map((name) => METRICS[name].title)];
+  return markdownTable(
+    [...head, ...METRIC_NAMES.map((name) => METRICS[name].title)],
+    rows.map(({ head, scores }) => [
+      ...head,
+      ...METRIC_NAMES.map((name) => scoreText(scores[name], name, signed)),
+    ]),
+  );
+}
+
+/** A Markdown table. */
+export function markdownTable(titles: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  return [
-    line(titles),
-    line(titles.map(() => "---")),
-    ...rows.map(({ head, scores }) =>
-      line([...head, ...METRIC_NAMES.map((name) => scoreText(scores[name], name, signed))]),
-    ),
-  ].join("\n");
+  return [line(titles), line(titles.map(() => "---")), ...rows.map(line)].join("\n");
 }

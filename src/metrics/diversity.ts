@@ -37,8 +37,7 @@ export function diversity(
     }
   }
   const texts = lists.map((tokens) => tokens.join(" "));
-  const known = new Set<string>();
-  for (const text of training) known.add(tokenizer.split(tokenizer.reference(text)).join(" "));
+  const known = knownCaptions(training, tokenizer);
   return {
     distinct1: all[0]!.size / totals[0]!,
     distinct2: all[1]!.size / totals[1]!,
@@ -47,4 +46,34 @@ export function diversity(
     distinctCaptions: new Set(texts).size / texts.length,
     length: totals[0]! / lists.length,
   };
+}
+
+/** Captions that a model learned from, as tokens with single spaces between them. */
+export function knownCaptions(
+  training: Iterable<string>,
+  tokenizer: CaptionTokenizer = wordsTokenizer,
+): Set<string> {
+  const known = new Set<string>();
+  for (const text of training) known.add(tokenizer.split(tokenizer.reference(text)).join(" "));
+  return known;
+}
+
+/** For each caption whether it is new, 1 or 0, as `newCaptions` counts; NaN without known captions. */
+export function newCaptionsEach(
+  candidates: readonly string[],
+  known: ReadonlySet<string>,
+  tokenizer: CaptionTokenizer = wordsTokenizer,
+): Float64Array {
+  return Float64Array.from(candidates, (text) => {
+    if (known.size === 0) return Number.NaN;
+    return known.has(tokenizer.split(tokenizer.candidate(text)).join(" ")) ? 0 : 1;
+  });
+}
+
+/** The number of tokens of each caption, whose mean is `length`. */
+export function captionLengths(
+  candidates: readonly string[],
+  tokenizer: CaptionTokenizer = wordsTokenizer,
+): Float64Array {
+  return Float64Array.from(candidates, (text) => tokenizer.split(tokenizer.candidate(text)).length);
 }

@@ -118,6 +118,22 @@ t.test("import, encode, evaluate", async (t) => {
     const { clip } = JSON.parse(await readFile(scores, "utf8"));
     t.match(clip, { sha256: /^[0-9a-f]{64}$/, splits: [{ split: "validation", pictures: 4 }] });
     t.equal((await readdir(join(folder, "cache", "mc-diffusion", "clip"))).length, 1, "features are kept");
+
+    const file = join(folder, "table.json");
+    const columns = ["--clip", out, "--metrics", "ciderD", "--json", file];
+    const inTable = await runCommand("evaluate", [...options, ...columns], { env: cache });
+    t.equal(inTable.code, 0, inTable.stderr);
+    t.match(
+      inTable.stdout,
+      /^\| split \| pictures \| captions by \| CIDEr-D \| CLIPScore \| RefCLIPScore \|/,
+    );
+    const [row] = JSON.parse(await readFile(file, "utf8")).splits[0].rows;
+    const [{ clipScore, refClipScore }] = clip.splits[0].rows;
+    t.same(
+      [row.scores.clipScore, row.scores.refClipScore],
+      [clipScore, refClipScore],
+      "columns of one table, the same scores and intervals",
+    );
     const without = await run(join(folder, "nothing"));
     t.equal(without.code, 0, without.stderr);
     t.match(without.stderr, /careful: .*nothing holds no CLIP, so CLIPScore is left out: download openai/);

@@ -118,7 +118,7 @@ t.test("wrong usage of a sweep is one sentence and exit code 2", async (t) => {
       ["--sweep", "slow"],
       /--sweep slow: there is no such file, and the grids with a name are default, quick/,
     ],
-    [["--sweep", "--scale", "2"], /leave out --compare, --guidance, --scale and --captions/],
+    [["--sweep", "--scale", "2"], /leave out --compare, --guidance, --scale and the options of tables/],
     [
       ["--sweep", "--splits", "validation"],
       /a sweep chooses on validation and reports on test splits, not on validation/,

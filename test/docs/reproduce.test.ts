@@ -26,9 +26,7 @@ const small: Record<string, readonly string[]> = {
     ...["decoder.dim=128", "decoder.blocks=1", "decoder.heads=2", "decoder.timesteps=10", "decoder.steps=3"],
     ...["decoder.batch=4", "decoder.microBatches=2", "decoder.warmup=1", "sampling.steps=2", "log.scored=4"],
   ].flatMap((setting) => ["--set", setting]),
-  evaluate: [
-    ...["--limit", "4", "--seeds", "1", "--draws", "20", "--bound", "1", "--no-baselines", "--steps", "2"],
-  ],
+  evaluate: [...["--limit", "4", "--seeds", "1", "--draws", "20", "--no-baselines", "--steps", "2"]],
 };
 
 t.test("each command runs", async (t) => {
@@ -48,10 +46,16 @@ t.test("each command runs", async (t) => {
   for (const [node, script, ...args] of commands) {
     t.equal(node, "node");
     const command = /^dist\/(\w+)\.js$/.exec(script!)![1]!;
-    const { code, stdout, stderr } = await runCommand(command, [...args, ...(small[command] ?? [])], {
-      cwd: folder,
-      env: { XDG_CACHE_HOME: join(folder, "cache") },
-    });
+    // The bound is of one model; a table of several has none.
+    const bound = command === "evaluate" && !args.includes("--metrics") ? ["--bound", "1"] : [];
+    const { code, stdout, stderr } = await runCommand(
+      command,
+      [...args, ...(small[command] ?? []), ...bound],
+      {
+        cwd: folder,
+        env: { XDG_CACHE_HOME: join(folder, "cache") },
+      },
+    );
     t.equal(code, 0, `${command} ${args.join(" ")}\n${stderr}`);
     if (command === "evaluate") t.match(stdout, /CLIPScore/, "with CLIPScore");
     if (args.includes("--plan")) t.match(stdout, /chosen: decoder\.microBatches=/);

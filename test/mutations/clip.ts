@@ -115,7 +115,7 @@ export const clip: readonly Mutation[] = [
   },
   {
     name: "clip evaluation: captions without the prompt",
-    file: "src/evaluation/clip-evaluation.ts",
+    file: "src/evaluation/clip-features.ts",
     find: "CLIP_PROMPT + text",
     replace: "CLIP_PROMPT.slice(0, 0) + text",
     tests: [evaluation],

@@ -13,6 +13,7 @@ import { files } from "./files.js";
 import { layouts } from "./layouts.js";
 import { life } from "./life.js";
 import { mathematics } from "./mathematics.js";
+import { modelTable } from "./model-table.js";
 import type { Field } from "./mutation.js";
 import { networks } from "./networks.js";
 import { ops } from "./ops.js";
@@ -41,6 +42,7 @@ export const fields: readonly Field[] = [
   { name: "data", mutations: [...data, ...layouts] },
   { name: "evaluation", mutations: [...evaluation, ...evaluationStatistics] },
   { name: "guidance sweeps", mutations: sweep },
+  { name: "model table", mutations: modelTable },
   { name: "CLIP", mutations: clip },
   { name: "caption metrics", mutations: captionMetrics },
   { name: "files", mutations: files },

@@ -7,7 +7,7 @@ import type { Captioner } from "../../captioner/captioner.js";
 import { CLIP_PROMPT, clipScore } from "../../metrics/clip-score.js";
 import type { Clip } from "../../models/clip/clip.js";
 import { UserError } from "../../platform/errors.js";
-import { type ClipFeatureOptions, clipFeatures } from "../clip-evaluation.js";
+import { type ClipFeatureOptions, clipFeatures } from "../clip-features.js";
 import type { SplitPictures } from "./pictures.js";
 
 export const referenceFreeNames = ["clip", "likelihood"] as const;
@@ -33,9 +33,10 @@ export function clipReferenceFree(clip: Clip, options: ClipFeatureOptions): Refe
     ...{ name: "clip", title: "CLIPScore", decimals: 4, passes: 0 },
     id: `clip ${clip.sha256} ${CLIP_PROMPT}`,
     async score({ dataset, records }, captions) {
-      const numbers = records.map((record) => dataset.records[record]!.image);
-      const { ofPicture, ofText } = await clipFeatures(clip, dataset, numbers, captions, options);
-      return Float64Array.from(captions, (text, i) => clipScore(ofPicture(numbers[i]!), ofText(text)));
+      const images = records.map((record) => dataset.records[record]!.image);
+      const wanted = { images, texts: captions };
+      const { ofPicture, ofText } = await clipFeatures(clip, dataset, wanted, options);
+      return Float64Array.from(captions, (text, i) => clipScore(ofPicture(images[i]!), ofText(text)));
     },
   };
 }

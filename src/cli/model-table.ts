@@ -1,0 +1,181 @@
+/** `node dist/evaluate.js --weights A B … --metrics …`: one table of several models. Node only. */
+
+import type { Dataset } from "../data/dataset.js";
+import { type CaptionedSplit, referencesOf, seedsFrom } from "../evaluation/evaluation.js";
+import {
+  type Column,
+  type ColumnName,
+  clipColumns,
+  columnsOf,
+  DEFAULT_COLUMNS,
+  type ScoredPictures,
+  WORDNET_COLUMNS,
+} from "../evaluation/table/columns.js";
+import { joinRows } from "../evaluation/table/join-rows.js";
+import { type ModelTable, measureTable, type TableInput, tableOf } from "../evaluation/table/model-table.js";
+import {
+  modelDifferences,
+  modelLegend,
+  modelTable,
+  tableCsv,
+  tableLatex,
+} from "../evaluation/table/table-text.js";
+import { wordsTokenizer } from "../metrics/caption-tokenizer.js";
+import { ptbTokenizer } from "../metrics/ptb/tokenizer.js";
+import type { Clip } from "../models/clip/clip.js";
+import { nodePlatform as platform } from "../platform/node.js";
+import { writeCaptionPage } from "./caption-page.js";
+import { clipFeaturesOf, openClip } from "./clip-scores.js";
+import {
+  captionModels,
+  type Model,
+  type ModelOptions,
+  namedWeights,
+  withPictures,
+} from "./compared-models.js";
+import { datasetRecord, originRecord, weightsRecord } from "./evaluation-record.js";
+import { openGpu } from "./options.js";
+import { withLateProgress } from "./progress.js";
+import { say } from "./terminal.js";
+import { readWordNet } from "./wordnet.js";
+
+const TOKENIZERS = { ptb: ptbTokenizer, words: wordsTokenizer } as const;
+
+/** Names of the tokenizers of `--tokenizer`. */
+export const tokenizerNames = Object.keys(TOKENIZERS);
+
+/** The options of the command. */
+export interface ModelTableOptions extends ModelOptions {
+  /** Undefined: as many as the number of differences needs. */
+  readonly draws?: number | undefined;
+  readonly metrics?: readonly ColumnName[] | undefined;
+  readonly tokenizer?: keyof typeof TOKENIZERS | undefined;
+  readonly clip?: string | undefined;
+  readonly csv?: string | undefined;
+  readonly latex?: string | undefined;
+  readonly page?: string | undefined;
+  /** Captions of each picture in the JSON. */
+  readonly captions?: boolean | undefined;
+  readonly adapter?: string | undefined;
+  readonly tuning?: string | undefined;
+}
+
+/** Captions with every model, scores them in one table, prints it and writes the files. */
+export async function scoreModels(options: ModelTableOptions): Promise<void> {
+  const { quiet } = options;
+  const named = await namedWeights(options);
+  const gpu = await openGpu(options.adapter, quiet, options.tuning);
+  const clip = options.clip === undefined ? null : await openClip(gpu, options.clip);
+  const models = await withPictures(named, options);
+  const [{ dataset, config, source }] = models as [Model];
+  const captioned = await captionModels(gpu, models, options);
+  const isEmoji = source === "emoji";
+  const tokenizer = options.tokenizer ?? (isEmoji ? "words" : "ptb");
+  const names = options.metrics ?? DEFAULT_COLUMNS[isEmoji ? "emoji" : "other"];
+  const wordNet = names.some((name) => WORDNET_COLUMNS.includes(name)) ? await readWordNet() : undefined;
+  const training = referencesOf(dataset, dataset.splits.train ?? []).flat();
+  const columns = columnsOf(names, { tokenizer: TOKENIZERS[tokenizer], wordNet, training });
+  const rows = joinRows(
+    models.map(({ name }, i) => ({ name, splits: captioned[i]! })),
+    options.compare !== undefined,
+  );
+  const inputs = await inputsOf(rows, dataset, columns, clip, quiet);
+  const seeds = seedsFrom(options.sampling.seed ?? config.seed, options.seeds);
+  const measured = await withLateProgress({ label: "scores", unit: "sets of captions", quiet }, (onScored) =>
+    measureTable(inputs, onScored),
+  );
+  const table = await withLateProgress({ label: "intervals", unit: "resamples", quiet }, async (onDraws) =>
+    tableOf(inputs, measured, { seeds, draws: options.draws, onDraws }),
+  );
+  const tables = [modelTable(table), modelDifferences(table), modelLegend(table)];
+  say(tables.filter((part) => part !== null).join("\n\n"));
+  if (options.csv !== undefined) await platform.files.write(options.csv, tableCsv(table));
+  if (options.latex !== undefined) await platform.files.write(options.latex, tableLatex(table));
+  if (options.json !== undefined) {
+    const record = {
+      format: "mc-diffusion-model-table-1",
+      ...(await originRecord(gpu.description)),
+      models: await Promise.all(models.map((model) => modelRecord(model, options))),
+      dataset: datasetRecord(dataset),
+      limit: options.limit,
+      tokenizer,
+      ...(options.compare ? { compared: options.compare } : {}),
+      ...(clip ? { clip: { sha256: clip.sha256 } } : {}),
+      ...tableRecord(table, options.captions ? inputs : null),
+    };
+    await platform.files.write(options.json, `${JSON.stringify(record, null, 1)}\n`);
+  }
+  if (options.page !== undefined) await writeCaptionPage(options.page, { table, inputs, dataset });
+  clip?.dispose();
+  for (const images of new Set(models.map((model) => model.dataset.images))) await images.close();
+}
+
+/** The captions with their pictures, references and columns. */
+async function inputsOf(
+  captioned: readonly CaptionedSplit[],
+  dataset: Dataset,
+  columns: readonly Column[],
+  clip: Clip | null,
+  quiet: boolean | undefined,
+): Promise<TableInput[]> {
+  const inputs = captioned.map(({ split, records, rows }): TableInput => {
+    const pictures: ScoredPictures = {
+      images: records.map((record) => dataset.records[record]!.image),
+      references: referencesOf(dataset, records),
+      corpus: referencesOf(dataset, dataset.splits[split]!),
+    };
+    return { split, ids: records.map((record) => dataset.records[record]!.id), pictures, rows, columns };
+  });
+  if (clip === null) return inputs;
+  const wanted = {
+    images: inputs.flatMap(({ pictures }) => pictures.images),
+    texts: inputs.flatMap(({ pictures, rows }) => [
+      ...pictures.references.flat(),
+      ...rows.flatMap(({ said }) => said.flat()),
+    ]),
+  };
+  const features = await withLateProgress(
+    { label: "CLIP", unit: "pictures and texts", quiet },
+    (onProgress) => clipFeaturesOf(clip, dataset, wanted, onProgress),
+  );
+  return inputs.map((input) => ({ ...input, columns: [...columns, ...clipColumns(features)] }));
+}
+
+async function modelRecord({ name, weights, config, dataset }: Model, { sampling }: ModelTableOptions) {
+  const { seed: _, ...plain } = sampling;
+  return {
+    name,
+    model: config.model,
+    weights: await weightsRecord(weights),
+    precision: config.decoder.precision,
+    imageSize: dataset.size,
+    sampling: { ...config.sampling, ...plain },
+  };
+}
+
+/** The table for JSON; with `inputs` the captions and scores of each picture. */
+function tableRecord(
+  { seeds, draws, level, columns, splits }: ModelTable,
+  inputs: readonly TableInput[] | null,
+) {
+  return {
+    ...{ seeds, draws, level },
+    columns: columns.map(({ name, title, decimals }) => ({ name, title, decimals })),
+    splits: splits.map(({ each, ...split }, s) => {
+      if (inputs === null) return split;
+      const { ids, pictures, rows } = inputs[s]!;
+      const captions = ids.map((id, i) => ({
+        id,
+        references: pictures.references[i]!,
+        rows: rows.map(({ name, said }, row) => ({
+          name,
+          captions: said.map((list) => list[i]!),
+          scores: Object.fromEntries(
+            Object.entries(each[row]!).map(([column, scores]) => [column, scores[i]!]),
+          ),
+        })),
+      }));
+      return { ...split, captions };
+    }),
+  };
+}
