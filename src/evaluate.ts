@@ -179,7 +179,11 @@ to the first row (docs/evaluation.md).`,
   if (plan) {
     const foreign = [compare, metrics, tokenizer, csv, latex, page, captions];
     const { guidance, scale } = sampling;
-    if (weights.length > 1 || json !== out || [...foreign, guidance, scale].some((given) => given !== undefined))
+    if (
+      weights.length > 1 ||
+      json !== out ||
+      [...foreign, guidance, scale].some((given) => given !== undefined)
+    )
       throw new UserError(
         "--sweep is of one model and tries guidance itself: leave out --compare, --guidance, --scale and the options of tables",
         2,
