@@ -10,7 +10,7 @@ import {
   checkSteps,
   commandLine,
   integerOption,
-  openGpu,
+  openComputingGpu,
   precisionOption,
   runCommand,
   type SamplingFlags,
@@ -55,7 +55,7 @@ async function main(): Promise<void> {
   samplingFlags(program);
   const options = program.parse().opts<Options>();
   checkSteps(options.steps, await Captioner.settings(platform.files, options.weights));
-  const gpu = await openGpu(options.adapter, options.json, options.tuning);
+  const gpu = await openComputingGpu(options.adapter, options.json, options.tuning);
   const captioner = await Captioner.fromFolder(gpu, platform.files, options.weights, {
     precision: options.precision,
   });

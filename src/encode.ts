@@ -9,7 +9,7 @@ import {
   checkOutput,
   commandLine,
   integerOption,
-  openGpu,
+  openComputingGpu,
   runCommand,
   tuningHelp,
 } from "./cli/options.js";
@@ -80,7 +80,7 @@ async function main(): Promise<void> {
     if (program.args.length > 1) throw new UserError("--reconstruct takes one picture", 2);
     checkOutput("--reconstruct", reconstruct);
   }
-  const gpu = await openGpu(options.adapter, options.json, options.tuning);
+  const gpu = await openComputingGpu(options.adapter, options.json, options.tuning);
   const encoder = await tokenizerEncoder(gpu, { ...options, tokenizer });
   let failed = 0;
   for (const file of program.args) {

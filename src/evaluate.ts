@@ -19,7 +19,7 @@ import {
   checkSteps,
   commandLine,
   integerOption,
-  openGpu,
+  openComputingGpu,
   precisionOption,
   runCommand,
   type SamplingFlags,
@@ -221,7 +221,7 @@ to the first row (docs/evaluation.md).`,
   }
   const [folder] = weights as [string];
   checkSteps(sampling.steps, await Captioner.settings(platform.files, folder));
-  const gpu = await openGpu(adapter, quiet, tuning);
+  const gpu = await openComputingGpu(adapter, quiet, tuning);
   const captioner = await Captioner.fromFolder(gpu, platform.files, folder, { precision });
   const clip = clipFolder === undefined ? null : await openClip(gpu, clipFolder);
   captioner.codeStore = await codeStoreFor(captioner, captioner.config);

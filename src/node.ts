@@ -8,6 +8,11 @@
 import "./baselines.js";
 import "./vqgan.js";
 
-export { modulesDirectory, nodePlatform, shippedWeights } from "./platform/node.js";
+export {
+  type DecodedPixels,
+  decodePixels,
+  modulesDirectory,
+  nodePlatform,
+  shippedWeights,
+} from "./platform/node.js";
 export { type NodeDevice, type NodeDeviceOptions, openNodeDevice } from "./platform/node-adapter.js";
-export { type DecodedPixels, decodePixels } from "./platform/sharp-pixels.js";

@@ -11,7 +11,7 @@ import {
   commandLine,
   defaultRunFolder,
   numberOption,
-  openGpu,
+  openComputingGpu,
   runCommand,
 } from "./cli/options.js";
 import { say } from "./cli/terminal.js";
@@ -104,7 +104,7 @@ interface HeldOut {
 
 /** Captions a few held-out pictures of the preset's data, at the size that the model of these weights takes. */
 async function captionHeldOut(weights: string, adapter: string | undefined, quiet = false): Promise<HeldOut> {
-  const gpu = await openGpu(adapter, quiet);
+  const gpu = await openComputingGpu(adapter, quiet);
   const captioner = await Captioner.fromFolder(gpu, files, weights);
   const { imageSize } = captioner.config.data;
   const dataset = await loadDataset({ ...resolveConfig({ preset }).data, imageSize }, true);

@@ -19,11 +19,11 @@ export type CaptionSettings = Readonly<Record<string, unknown>>;
 
 /** A folder of captions, a file for each model. */
 export class CaptionCache {
-  readonly #folder: string;
+  readonly folder: string;
 
   /** `beside`: the file of the results. */
   constructor(beside: string) {
-    this.#folder = `${beside}.captions`;
+    this.folder = `${beside}.captions`;
   }
 
   /**
@@ -67,12 +67,12 @@ export class CaptionCache {
 
   /** Keeps captions. */
   async write(key: string, splits: readonly CaptionedSplit[]): Promise<void> {
-    await files.makeDirectory(this.#folder);
+    await files.makeDirectory(this.folder);
     const sha256 = await hash("sha-256", JSON.stringify(splits));
     await files.write(this.#path(key), `${JSON.stringify({ format, sha256, splits })}\n`);
   }
 
   #path(key: string): string {
-    return `${this.#folder}/${key}.json`;
+    return `${this.folder}/${key}.json`;
   }
 }

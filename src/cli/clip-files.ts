@@ -7,29 +7,30 @@ import { checkTokenTable, loadTokenTable, tokenTableIn } from "../training/token
 import { openWeightFile } from "../weight-files/node.js";
 import type { WeightFile } from "../weight-files/weight-file.js";
 
-/** Runs `body` with the file of CLIP's token table, if the decoder reads tokens from that. */
+/** Runs `body` with the file of CLIP's token table, if the decoder reads tokens from that. Returns whether it does. */
 async function withClip(
   { decoder: { tokenEmbedding, clipWeights } }: Config,
   body: (file: WeightFile) => Promise<void>,
-): Promise<void> {
-  if (tokenEmbedding !== "clip") return;
+): Promise<boolean> {
+  if (tokenEmbedding !== "clip") return false;
   const file = await openWeightFile(clipWeights);
   try {
     await body(file);
   } finally {
     await file.close();
   }
+  return true;
 }
 
 /** Throws a `UserError` if the table that a run needs is missing or does not fit, before the run begins. */
-export function checkClipTable(config: Config, { vocabularySize }: Tokenizer): Promise<void> {
-  return withClip(config, async (file) =>
+export async function checkClipTable(config: Config, { vocabularySize }: Tokenizer): Promise<void> {
+  await withClip(config, async (file) =>
     checkTokenTable(tokenTableIn(file), file.path, { vocabulary: vocabularySize, config }),
   );
 }
 
-/** Sets the decoder's token table, if it is CLIP's: see `loadTokenTable`. */
-export function setClipTable({ decoder, config }: Captioner): Promise<void> {
+/** Sets the decoder's token table, if it is CLIP's: see `loadTokenTable`. Returns whether it is. */
+export function setClipTable({ decoder, config }: Captioner): Promise<boolean> {
   return withClip(config, (file) => loadTokenTable(decoder, config, file));
 }
 

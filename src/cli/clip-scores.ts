@@ -8,8 +8,7 @@ import { FeatureStore } from "../evaluation/feature-store.js";
 import type { Evaluation } from "../evaluation/scoring.js";
 import { Clip } from "../models/clip/clip.js";
 import { holdsClip, howToGetClip } from "../models/clip/files.js";
-import { cacheDirectory, nodePlatform as platform } from "../platform/node.js";
-import { decodePixels } from "../platform/sharp-pixels.js";
+import { cacheDirectory, decodePixels, nodePlatform as platform } from "../platform/node.js";
 import { tell } from "./terminal.js";
 
 /** The CLIP in a folder; null, with a sentence of what to download, if there is none. Throws if it is damaged. */

@@ -22,6 +22,7 @@ import { codeStoreFor } from "./code-store.js";
 import { loadDataset } from "./load-dataset.js";
 import { checkSteps, type SamplingFlags, samplingOf } from "./options.js";
 import { withLateProgress } from "./progress.js";
+import { tell } from "./terminal.js";
 import { checkSameData, type NamedWeights, sourceOf } from "./weights-data.js";
 
 /** Which models caption which pictures, and how. */
@@ -88,19 +89,23 @@ export async function withPictures(named: readonly NamedWeights[], options: Mode
         neededRecords(dataset, { splits: scoredSplits(dataset, options.splits), limit, baselines: searched }),
       ));
     loaded.set(key, dataset);
-    checkSplits(dataset, scoredSplits(dataset, options.splits));
-    checkSamePictures(models[0]?.dataset ?? dataset, dataset);
+    const splits = scoredSplits(dataset, options.splits);
+    checkSplits(dataset, splits);
+    checkSamePictures(models[0]?.dataset ?? dataset, dataset, splits);
     models.push({ name: names[i]!, weights, config, dataset, source: wanted.source });
   }
   return models;
 }
 
-/** Rows of the table belong together by their place: the same records at every size. */
-function checkSamePictures(first: Dataset, other: Dataset): void {
-  const differs = other.records.some(({ id }, i) => first.records[i]?.id !== id);
-  if (differs || other.records.length !== first.records.length)
+/** Throws unless both have the same pictures of the splits: rows of the table belong together by their place. */
+function checkSamePictures(first: Dataset, other: Dataset, splits: readonly string[]): void {
+  const ids = (dataset: Dataset) =>
+    JSON.stringify(
+      splits.map((split) => dataset.splits[split]!.map((record) => dataset.records[record]!.id)),
+    );
+  if (ids(first) !== ids(other))
     throw new UserError(
-      `${first.name} has other pictures at ${other.size} pixels than at ${first.size}: some cannot be read; see data.skipBad`,
+      `${first.name} has other pictures at ${other.size} pixels than at ${first.size}: some cannot be read`,
     );
 }
 
@@ -137,6 +142,7 @@ export async function captionModels(
     const settings = { ...asked, precision: precision ?? null, adapter: gpu.description };
     const key = await cache?.key(model.weights, dataset, neededRecords(dataset, asked), settings);
     const found = cache && key ? await cache.read(key) : null;
+    if (found && !quiet) tell(`captions of ${model.name}: found in ${cache!.folder}`);
     tasks.push({ model, asked, key, found, work: found ? 0 : captioningWork(dataset, asked) });
   }
   const total = tasks.reduce((sum, { work }) => sum + work, 0);

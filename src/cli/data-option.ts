@@ -1,17 +1,17 @@
 /** The option `--data` of the commands. */
 
 import type { Config } from "../config/config.js";
-import { dataSource, layoutOf, layouts } from "../data/layouts.js";
+import { dataSource, isBuiltIn, layoutOf, layouts } from "../data/layouts.js";
 import { absolutePath, nodePlatform as platform } from "../platform/node.js";
 
 /** Its help text. */
-export const dataHelp = `emoji; a folder with pictures and captions.jsonl, .csv or .txt; or NAME:FOLDER for a downloaded data set: ${layouts.map(({ name, about }) => `${name} (${about})`).join(", ")}`;
+export const dataHelp = `emoji; scenes; a folder with pictures and captions.jsonl, .csv or .txt; or NAME:FOLDER for a downloaded data set: ${layouts.map(({ name, about }) => `${name} (${about})`).join(", ")}`;
 
 /** The settings, as of `--set`, for the value of `--data`. Throws a `UserError` for a layout that does not exist. */
 export async function dataSettings(text: string): Promise<string[]> {
   const { source, folder } = await dataSource(platform.files, text);
-  return source === "emoji"
-    ? ["data.source=emoji"]
+  return isBuiltIn(source)
+    ? [`data.source=${source}`]
     : [`data.source=${source}`, `data.folder=${absolutePath(folder)}`];
 }
 

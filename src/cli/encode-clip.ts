@@ -3,10 +3,9 @@
 import { cosine } from "../metrics/clip-score.js";
 import { Clip, type ClipText } from "../models/clip/clip.js";
 import { UserError } from "../platform/errors.js";
-import { nodePlatform as platform } from "../platform/node.js";
-import { decodePixels } from "../platform/sharp-pixels.js";
+import { decodePixels, nodePlatform as platform } from "../platform/node.js";
 import { shown } from "../platform/shown.js";
-import { openGpu } from "./options.js";
+import { openComputingGpu } from "./options.js";
 import { say } from "./terminal.js";
 
 /** What the command line asks for. */
@@ -51,7 +50,7 @@ export async function encodeWithClip(options: EncodeClipOptions): Promise<void> 
       throw error instanceof UserError ? new UserError(`${file}: ${error.message}`) : error;
     }
   }
-  const gpu = await openGpu(options.adapter, json, options.tuning);
+  const gpu = await openComputingGpu(options.adapter, json, options.tuning);
   const clip = await Clip.fromFolder(gpu, platform.files, options.clip);
   const width = clip.shape.features;
   const part = (values: Float32Array, i: number) => values.subarray(i * width, (i + 1) * width);

@@ -7,7 +7,7 @@ import { loadTokenizer } from "../models/load-tokenizer.js";
 import { readTokenizerFolder } from "../models/tokenizer-folder.js";
 import { Vqgan } from "../models/vqgan/vqgan.js";
 import { UserError } from "../platform/errors.js";
-import { decodeWhole, nodePlatform as platform } from "../platform/node.js";
+import { decodePixels, nodePlatform as platform } from "../platform/node.js";
 import type { RgbImage } from "../platform/platform.js";
 import { shown } from "../platform/shown.js";
 import { say } from "./terminal.js";
@@ -67,7 +67,7 @@ async function readPicture(file: string, size: number | "none", svg?: boolean): 
   const options = { svg: svg ? ("bounded" as const) : undefined };
   try {
     return size === "none"
-      ? await decodeWhole(bytes, options)
+      ? await decodePixels(bytes, { ...options, alpha: false })
       : await images.decode(bytes, size, "contain", options);
   } catch (error) {
     if (!(error instanceof UserError) || error.message.includes(file)) throw error;

@@ -44,6 +44,7 @@ export function loadDataset(
         onProgress,
       });
     }
+    if (source === "scenes") return loadScenes(config, onProgress);
     const began = platform.now();
     const options = {
       size,
@@ -68,6 +69,29 @@ export function loadDataset(
     for (const line of skipped) tell(`skipped: ${line}`);
     if (!quiet) tell(loadedLine(dataset, platform.now() - began));
     return dataset;
+  });
+}
+
+/** Scenes from art that is rendered once, composed on threads of their own. Loaded when it is asked for. */
+async function loadScenes(
+  { imageSize: size, subset }: Config["data"],
+  onProgress: (done: number, total: number) => void,
+): Promise<Dataset> {
+  const [{ loadArt }, { scenesDataset }, { ScenePainters }] = await Promise.all([
+    import("../data/scenes/art.js"),
+    import("../data/scenes/dataset.js"),
+    import("./scene-painters.js"),
+  ]);
+  const art = await loadArt(platform, {
+    folder: `${cacheDirectory()}/scenes`,
+    modulesDirectory: modulesDirectory("emojibase-data"),
+    onProgress,
+  });
+  const trainingScenes = subset > 0 ? { trainingScenes: subset } : {};
+  return scenesDataset(platform, art, {
+    size,
+    ...trainingScenes,
+    painter: new ScenePainters(art, { size, seed: 1 }),
   });
 }
 

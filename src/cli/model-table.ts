@@ -34,7 +34,7 @@ import {
   withPictures,
 } from "./compared-models.js";
 import { datasetRecord, originRecord, weightsRecord } from "./evaluation-record.js";
-import { openGpu } from "./options.js";
+import { openComputingGpu } from "./options.js";
 import { withLateProgress } from "./progress.js";
 import { say } from "./terminal.js";
 import { readWordNet } from "./wordnet.js";
@@ -64,7 +64,7 @@ export interface ModelTableOptions extends ModelOptions {
 export async function scoreModels(options: ModelTableOptions): Promise<void> {
   const { quiet } = options;
   const named = await namedWeights(options);
-  const gpu = await openGpu(options.adapter, quiet, options.tuning);
+  const gpu = await openComputingGpu(options.adapter, quiet, options.tuning);
   const clip = options.clip === undefined ? null : await openClip(gpu, options.clip);
   const models = await withPictures(named, options);
   const [{ dataset, config, source }] = models as [Model];

@@ -227,3 +227,15 @@ export async function openGpu(
   }
   return gpu;
 }
+
+/** As `openGpu`, for commands whose results come from the device. Throws a `UserError` for Dawn's null backend. */
+export async function openComputingGpu(...options: Parameters<typeof openGpu>): Promise<Gpu> {
+  const gpu = await openGpu(...options);
+  if (/null backend/.test(gpu.description)) {
+    gpu.dispose();
+    throw new UserError(
+      "The adapter null computes nothing, it only times the program around the kernels; choose another with --adapter or MCD_ADAPTER.",
+    );
+  }
+  return gpu;
+}

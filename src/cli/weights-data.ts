@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import type { Config } from "../config/config.js";
-import { dataSource } from "../data/layouts.js";
+import { dataSource, isBuiltIn } from "../data/layouts.js";
 import { UserError } from "../platform/errors.js";
 import { parseJsonRecord } from "../platform/json.js";
 import { absolutePath, nodePlatform as platform } from "../platform/node.js";
@@ -23,7 +23,7 @@ export async function sourceOf(
     return named.source === config.data.source ? named : { ...named, split: "", crop: false };
   }
   const { source, folder } = config.data;
-  if (source === "emoji") return {};
+  if (isBuiltIn(source)) return {};
   const known = await knownFolder(config, weights);
   if (known !== null) return { folder: known };
   throw new UserError(

@@ -25,10 +25,10 @@ const SCHEMA = {
   data: {
     source: choice(
       "emoji",
-      ["emoji", "folder", "imagefolder", "cub", "coco", "flickr"],
-      "the built-in emoji data, a folder of your own pictures, or the layout of a downloaded data set (docs/data.md)",
+      ["emoji", "scenes", "folder", "imagefolder", "cub", "coco", "flickr"],
+      "the built-in emoji or scenes of them, a folder of your own pictures, or the layout of a downloaded data set (docs/data.md)",
     ),
-    folder: text("", "folder of the pictures and captions; not for emoji"),
+    folder: text("", "folder of the pictures and captions; not for emoji and scenes"),
     split: text("", "split of a downloaded data set by name, or the path of lists; empty: what is there"),
     validation: number(
       0.1,
@@ -42,7 +42,7 @@ const SCHEMA = {
       0,
       0,
       MANY,
-      "use only this many training pictures; 0 = all. Of emoji, as large a share of the other splits",
+      "use only this many training pictures; 0 = all (100000 scenes). Of emoji, as large a share of the other splits",
     ),
     skipBad: flag(false, "skip unreadable rows and pictures instead of stopping"),
     augment: integer(

@@ -217,7 +217,7 @@ function checkTogether(config: Config, exitCode: 1 | 2): void {
       `decoder.warmupFrom=${decoder.warmupFrom} should be at most decoder.learningRate=${decoder.learningRate}`,
     );
   }
-  if (data.source !== "emoji" && data.folder === "") {
+  if (data.source !== "emoji" && data.source !== "scenes" && data.folder === "") {
     fail(`data.source=${data.source} needs data.folder, the path of your pictures`);
   }
 }

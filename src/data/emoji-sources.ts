@@ -63,25 +63,33 @@ export interface EmojiSources {
   readonly versions: readonly string[];
 }
 
+async function readPackageJson<T>(files: Files, modulesDirectory: string, path: string): Promise<T> {
+  const full = `${modulesDirectory}/${path}`;
+  if (!(await files.exists(full))) {
+    throw new UserError(
+      `the emoji data needs the npm packages of this project's devDependencies, and ${full} is missing: run "npm ci"`,
+    );
+  }
+  return JSON.parse(await files.readText(full)) as T;
+}
+
+/** "package@version" of each emoji package under `modulesDirectory`. */
+export async function readEmojiVersions(files: Files, modulesDirectory: string): Promise<string[]> {
+  const versions: string[] = [];
+  for (const name of PACKAGES) {
+    const path = `${name}/package.json`;
+    const { version } = await readPackageJson<{ version: string }>(files, modulesDirectory, path);
+    versions.push(`${name}@${version}`);
+  }
+  return versions;
+}
+
 /**
  * Reads the emoji packages under `modulesDirectory` (a node_modules folder). About one second, no rendering.
  */
 export async function readEmojiSources(files: Files, modulesDirectory: string): Promise<EmojiSources> {
-  const readJson = async <T>(path: string): Promise<T> => {
-    const full = `${modulesDirectory}/${path}`;
-    if (!(await files.exists(full))) {
-      throw new UserError(
-        `the emoji data needs the npm packages of this project's devDependencies, and ${full} is missing: run "npm ci"`,
-      );
-    }
-    return JSON.parse(await files.readText(full)) as T;
-  };
-
-  const versions: string[] = [];
-  for (const name of PACKAGES) {
-    const { version } = await readJson<{ version: string }>(`${name}/package.json`);
-    versions.push(`${name}@${version}`);
-  }
+  const readJson = <T>(path: string) => readPackageJson<T>(files, modulesDirectory, path);
+  const versions = await readEmojiVersions(files, modulesDirectory);
   const emoji = listEmoji(await readJson<EmojibaseEntry[]>("emojibase-data/en/data.json"));
   const art: Partial<Record<Vendor, Art>> = {};
   for (const vendor of VENDORS) {

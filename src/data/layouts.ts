@@ -15,8 +15,10 @@ import type { DataLayout, Listing } from "./layout.js";
 import type { ListedPicture } from "./listing.js";
 import { type FolderOptions, type FolderPlatform, loadListed } from "./load-listed.js";
 
+type Source = Config["data"]["source"];
+
 /** By `data.source`. A new layout is a file and its name here and in `src/config/config.ts`; the compiler asks for both. */
-const LAYOUTS: Readonly<Record<Exclude<Config["data"]["source"], "emoji" | "folder">, DataLayout>> = {
+const LAYOUTS: Readonly<Record<Exclude<Source, "emoji" | "scenes" | "folder">, DataLayout>> = {
   cub,
   coco,
   flickr,
@@ -26,24 +28,29 @@ const LAYOUTS: Readonly<Record<Exclude<Config["data"]["source"], "emoji" | "fold
 /** All layouts, in the order in which they are recognised. */
 export const layouts: readonly DataLayout[] = Object.values(LAYOUTS);
 
-/** The layout that `data.source` names; undefined for `emoji` and `folder`. */
-export function layoutOf(source: Config["data"]["source"]): DataLayout | undefined {
-  return source === "emoji" || source === "folder" ? undefined : LAYOUTS[source];
+/** Whether `data.source` is made by this package and needs no folder. */
+export function isBuiltIn(source: Source): source is "emoji" | "scenes" {
+  return source === "emoji" || source === "scenes";
+}
+
+/** The layout that `data.source` names; undefined for `emoji`, `scenes` and `folder`. */
+export function layoutOf(source: Source): DataLayout | undefined {
+  return isBuiltIn(source) || source === "folder" ? undefined : LAYOUTS[source];
 }
 
 /** What `--data` names. */
 export interface DataSource {
-  readonly source: Config["data"]["source"];
-  /** "" for `emoji`. */
+  readonly source: Source;
+  /** "" for `emoji` and `scenes`. */
   readonly folder: string;
 }
 
 /**
- * Reads the value of `--data`: `emoji`, `NAME:FOLDER` with the name of a layout, or a folder: of our own formats, or of the
+ * Reads the value of `--data`: `emoji`, `scenes`, `NAME:FOLDER` with the name of a layout, or a folder: of our own formats, or of the
  * first layout that recognises it. Throws a `UserError` for a name that is no layout.
  */
 export async function dataSource(files: FolderFiles, text: string): Promise<DataSource> {
-  if (text === "emoji") return { source: "emoji", folder: "" };
+  if (text === "emoji" || text === "scenes") return { source: text, folder: "" };
   const [, name, rest] = /^([a-z][\w-]+):(.*)$/i.exec(text) ?? [];
   const named = ["folder", ...layouts.map((layout) => layout.name)];
   if (name !== undefined && !(await files.exists(text))) {

@@ -11,12 +11,14 @@ export const PIXELS = 0;
 export const REFUSED = 1;
 /** Kind of reply: the body holds the message of another error. */
 export const FAILED = 2;
+/** Kind of reply: the body holds pixels with alpha. */
+export const RGBA_PIXELS = 3;
 
 const HEAD_BYTES = 16;
 
 /**
  * `id` identifies the picture. In a request, `first` is the size (0: the picture's own) and `second` is format + 4·fit, + 8 if the
- * body begins with a box (picture-box.ts); in a reply, they are the kind and, for pixels, the width.
+ * body begins with a box (picture-box.ts), + 16 to keep alpha; in a reply, they are the kind and, for pixels, the width.
  */
 export interface Frame {
   readonly id: number;

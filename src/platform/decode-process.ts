@@ -14,6 +14,7 @@ import {
   frameHead,
   PIXELS,
   REFUSED,
+  RGBA_PIXELS,
 } from "./decode-frames.js";
 import { UserError } from "./errors.js";
 import { BOX_BYTES, boxFrom } from "./picture-box.js";
@@ -88,8 +89,9 @@ async function decode({ id, first: size, second, body: all }: Frame): Promise<vo
   watch ??= setInterval(look, LOOK);
   try {
     const [format, fit] = [FORMATS[second & 3]!, FITS[(second >> 2) & 1]!];
-    const image = await decodeBySharp(format, body, size || null, fit, box);
-    reply(id, PIXELS, image.data, image.width);
+    const wanted = { size: size || null, fit, box, alpha: (second & 16) > 0 };
+    const { channels, data, width } = await decodeBySharp(format, body, wanted);
+    reply(id, channels === 4 ? RGBA_PIXELS : PIXELS, data, width);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     reply(id, error instanceof UserError ? REFUSED : FAILED, new TextEncoder().encode(message));

@@ -20,7 +20,8 @@ import { fileURLToPath } from "node:url";
 import { UserError } from "./errors.js";
 import type { PictureBox } from "./picture-box.js";
 import { PictureDecoder } from "./picture-decoder.js";
-import type { DecodeOptions, Files, ImageCodec, Platform, RgbImage } from "./platform.js";
+import { readPictureHeader } from "./picture-header.js";
+import type { Files, ImageCodec, Platform, RgbImage } from "./platform.js";
 import { loadSharp } from "./sharp-pictures.js";
 import { decodeText } from "./text.js";
 
@@ -154,17 +155,39 @@ export async function decodePart(
   fit: "contain" | "cover",
   box: PictureBox | undefined,
 ): Promise<Uint8Array> {
-  return (await decoder.decode(bytes, size, fit, { box })).data;
+  return (await decoder.decode(bytes, { size, fit, box })).data;
 }
 
 const images: ImageCodec = {
-  decode: (bytes, size, fit, options) => decoder.decode(bytes, size, fit, options),
+  decode: (bytes, size, fit, options) => decoder.decode(bytes, { size, fit, ...options }),
   encodePng,
 };
 
-/** Decodes a picture in its own size; otherwise as `ImageCodec.decode`, with its bounds on memory and time. */
-export function decodeWhole(bytes: Uint8Array, options?: DecodeOptions): Promise<RgbImage> {
-  return decoder.decode(bytes, null, "contain", options);
+/** A decoded picture: rows from the top, `data.length / (width · height)` bytes a pixel: RGB or RGBA. */
+export interface DecodedPixels {
+  width: number;
+  height: number;
+  data: Uint8Array;
+  /** Whether the file is a PNG with a palette. */
+  palette: boolean;
+}
+
+/**
+ * Decodes a picture in its own size. The alpha channel stays, unless `alpha` is false: then it is flattened on white. Otherwise
+ * as `ImageCodec.decode`, with its bounds on memory and time. Throws a `UserError`, one clause.
+ */
+export async function decodePixels(
+  bytes: Uint8Array,
+  options: { readonly alpha?: boolean; readonly svg?: "bounded" | "trusted" | undefined } = {},
+): Promise<DecodedPixels> {
+  const { alpha = true, svg } = options;
+  const { width, height, data } = await decoder.decode(bytes, { size: null, fit: "contain", alpha, svg });
+  return { width, height, data, palette: hasPalette(bytes) };
+}
+
+function hasPalette(bytes: Uint8Array): boolean {
+  const [colourType, palette] = [25, 3];
+  return readPictureHeader(bytes, true).format === "png" && bytes[colourType] === palette;
 }
 
 /** Files on disk, pictures by sharp, Node's clock and hashes. */

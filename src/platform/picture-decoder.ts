@@ -7,12 +7,21 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { FITS, FORMATS, type Frame, FrameReader, frameHead, PIXELS, REFUSED } from "./decode-frames.js";
+import {
+  FITS,
+  FORMATS,
+  type Frame,
+  FrameReader,
+  frameHead,
+  PIXELS,
+  REFUSED,
+  RGBA_PIXELS,
+} from "./decode-frames.js";
 import { UserError } from "./errors.js";
-import { boxBytes, type PictureBox } from "./picture-box.js";
+import { boxBytes } from "./picture-box.js";
 import { damaged, type PictureFormat, type PictureHeader, readPictureHeader } from "./picture-header.js";
-import type { DecodeOptions, RgbImage } from "./platform.js";
-import { decodeBySharp } from "./sharp-pictures.js";
+import type { DecodeOptions } from "./platform.js";
+import { type DecodedImage, decodeBySharp, type WantedPixels } from "./sharp-pictures.js";
 
 /** Most pixels of an ordinary picture: 128 MB if all are in memory with four 16-bit channels. */
 const ORDINARY_PIXELS = 16e6;
@@ -35,20 +44,16 @@ export interface DecoderLimits {
 
 const LIMITS: DecoderLimits = { memory: 2 ** 30, seconds: 3 };
 
-interface Job {
+interface Job extends WantedPixels {
   readonly format: PictureFormat;
   readonly bytes: Uint8Array;
-  /** Null: the picture's own size. */
-  readonly size: number | null;
-  readonly fit: "contain" | "cover";
-  readonly box: PictureBox | undefined;
   /** Must run without other jobs. */
   alone: boolean;
   /** Ran at the same time as other jobs. */
   shared: boolean;
   /** Was running when the child process ended. Now runs alone: if the process ends again, this picture is the cause. */
   suspect: boolean;
-  readonly resolve: (image: RgbImage) => void;
+  readonly resolve: (image: DecodedImage) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -64,25 +69,17 @@ export class PictureDecoder {
     this.#limits = limits;
   }
 
-  /**
-   * See `ImageCodec.decode`; with `size` null the picture keeps its own size, with `box` only that part of the upright picture is
-   * used. Calls may overlap.
-   */
-  async decode(
-    bytes: Uint8Array,
-    size: number | null,
-    fit: "contain" | "cover",
-    { svg, box }: DecodeOptions & { readonly box?: PictureBox | undefined } = {},
-  ): Promise<RgbImage> {
+  /** See `ImageCodec.decode`. Calls may overlap. */
+  async decode(bytes: Uint8Array, { svg, ...wanted }: WantedPixels & DecodeOptions): Promise<DecodedImage> {
     const header = readPictureHeader(bytes, svg !== undefined);
     const { format } = header;
     if ((format === "svg" && svg === "trusted") || isOrdinary(header, bytes))
-      return decodeBySharp(format, bytes, size, fit, box);
+      return decodeBySharp(format, bytes, wanted);
     return new Promise((resolve, reject) => {
       // Each large picture takes much memory.
       const alone = header.width * header.height > ORDINARY_PIXELS;
       this.#waiting.push({
-        ...{ format, bytes, size, fit, box, alone, resolve, reject },
+        ...{ ...wanted, format, bytes, alone, resolve, reject },
         ...{ shared: false, suspect: false },
       });
       this.#start();
@@ -170,8 +167,10 @@ function jpegScans(bytes: Uint8Array): number {
 
 function settle({ resolve, reject }: Job, { first: kind, second: width, body }: Frame): void {
   const message = () => new TextDecoder().decode(body);
-  if (kind === PIXELS) resolve({ width, height: body.length / width / 3, data: body });
-  else reject(kind === REFUSED ? new UserError(message()) : new Error(message()));
+  if (kind === PIXELS || kind === RGBA_PIXELS) {
+    const channels = kind === PIXELS ? 3 : 4;
+    resolve({ width, height: body.length / width / channels, data: body, channels });
+  } else reject(kind === REFUSED ? new UserError(message()) : new Error(message()));
 }
 
 interface Events {
@@ -218,10 +217,10 @@ class DecodingProcess {
     );
   }
 
-  send(id: number, { format, bytes, size, fit, box }: Job): void {
+  send(id: number, { format, bytes, size, fit, box, alpha }: Job): void {
     this.sent++;
     this.#hold(true);
-    const second = FORMATS.indexOf(format) + 4 * FITS.indexOf(fit) + (box ? 8 : 0);
+    const second = FORMATS.indexOf(format) + 4 * FITS.indexOf(fit) + (box ? 8 : 0) + (alpha ? 16 : 0);
     const body = box ? Buffer.concat([boxBytes(box), bytes]) : bytes;
     const input = this.#child.stdin;
     input?.cork();

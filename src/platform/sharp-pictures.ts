@@ -31,34 +31,47 @@ export function loadSharp(): Promise<Loader> {
   return loader;
 }
 
+/** What is wanted of a picture file. */
+export interface WantedPixels {
+  /** Side of the square that the picture is scaled to; null: the picture's own size. */
+  readonly size: number | null;
+  readonly fit: "contain" | "cover";
+  /** Only this part of the upright picture. */
+  readonly box?: PictureBox | undefined;
+  /** Keeps the alpha channel of a picture that has one, instead of flattening it on white. */
+  readonly alpha?: boolean | undefined;
+}
+
+/** Rows from the top: RGB, or with `WantedPixels.alpha` RGBA if the picture has transparency. */
+export interface DecodedImage extends RgbImage {
+  readonly channels: 3 | 4;
+}
+
 /**
- * Decodes as specified by `ImageCodec.decode`, for bytes whose header has been checked; with `size` null in the picture's own
- * size; with `box`, only that part of the picture. Throws a `UserError` if they cannot be decoded.
+ * Decodes as specified by `ImageCodec.decode`, for bytes whose header has been checked. Throws a `UserError` if they cannot be
+ * decoded.
  */
 export async function decodeBySharp(
   format: PictureFormat,
   bytes: Uint8Array,
-  size: number | null,
-  fit: "contain" | "cover",
-  box?: PictureBox,
-): Promise<RgbImage> {
+  { size, fit, box, alpha }: WantedPixels,
+): Promise<DecodedImage> {
   const sharp = await loadSharp();
   const options: SharpOptions = { failOn: "error", limitInputPixels: MAX_PIXELS };
   if (format === "svg" && size !== null) options.density = await svgDensity(sharp, bytes, size, fit);
   try {
     const picture = sharp(bytes, options).autoOrient();
     if (box) picture.extract(await regionOf(sharp(bytes, options), box));
-    const flat = picture.flatten({ background: "#ffffff" });
-    const { data, info } = await (size === null
-      ? flat
-      : flat.resize(size, size, { fit, background: "#ffffff" })
-    )
+    if (!alpha) picture.flatten({ background: "#ffffff" });
+    if (size !== null) picture.resize(size, size, { fit, background: "#ffffff" });
+    const { data, info } = await picture
       .toColourspace("srgb")
       .raw({ depth: "uchar" })
       .toBuffer({ resolveWithObject: true });
-    if (info.channels !== 3) throw new Error(`${info.channels} channels after conversion to RGB`);
-    const { width, height } = info;
-    return { width, height, data: new Uint8Array(data.buffer, data.byteOffset, data.length) };
+    const { width, height, channels } = info;
+    if (channels !== 3 && !(alpha && channels === 4))
+      throw new Error(`${channels} channels after conversion to RGB`);
+    return { width, height, channels, data: new Uint8Array(data.buffer, data.byteOffset, data.length) };
   } catch (error) {
     throw unreadable(format, error);
   }

@@ -10,6 +10,7 @@ import { float16ToFloat32 } from "../engine/tensor/float16.js";
 import { decodeSafetensors, type StoredTensor } from "../engine/weights/safetensors.js";
 import { loadWeights } from "../engine/weights/weights.js";
 import { UserError } from "../platform/errors.js";
+import { parseJsonRecord } from "../platform/json.js";
 import type { Files, FolderFiles } from "../platform/platform.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 import type { Stage } from "./trainer.js";
@@ -22,17 +23,35 @@ export interface Taken {
   readonly complete: boolean;
 }
 
-/** Copies the captioner of `folder` into the run, so that the run can start again without it; see `initialWeightsOf`. */
-export async function keepInitialWeights(files: Files, run: string, folder: string): Promise<void> {
+/** The weights that a run begins with. */
+export interface InitialWeights {
+  /** The folder of the captioner that they are from. */
+  readonly folder: string;
+  /** Whether the decoder begins at random: only the image tokenizer is taken. */
+  readonly newDecoder: boolean;
+}
+
+/** Copies a captioner into the run, so that the run can start again without its folder; see `initialWeightsOf`. */
+export async function keepInitialWeights(
+  files: Files,
+  run: string,
+  { folder, newDecoder }: InitialWeights,
+): Promise<void> {
   await readFolder(files, folder);
   await files.makeDirectory(`${run}/init`);
+  await files.write(`${run}/init/parts.json`, `${JSON.stringify({ newDecoder })}\n`);
   for (const name of ["model.safetensors", "config.json"])
     await files.write(`${run}/init/${name}`, await files.read(`${folder}/${name}`));
 }
 
-/** The folder that `keepInitialWeights` filled; null if the run began with random weights. */
-export async function initialWeightsOf(files: Files, run: string): Promise<string | null> {
-  return (await files.exists(`${run}/init/config.json`)) ? `${run}/init` : null;
+/** What `keepInitialWeights` kept; null if the run began with random weights. */
+export async function initialWeightsOf(files: Files, run: string): Promise<InitialWeights | null> {
+  const folder = `${run}/init`;
+  if (!(await files.exists(`${folder}/config.json`))) return null;
+  // Runs of versions that always took both parts have no such file.
+  const path = `${folder}/parts.json`;
+  const { newDecoder } = (await files.exists(path)) ? parseJsonRecord(await files.readText(path), path) : {};
+  return { folder, newDecoder: newDecoder === true };
 }
 
 /**

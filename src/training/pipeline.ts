@@ -47,12 +47,11 @@ export interface PipelineOptions {
   /** Default: both. `decoder` alone takes the trained image tokenizer from the run's checkpoint. */
   stages?: readonly Stage[];
   /**
-   * Called when the network of a stage has got its random weights, which it may replace. Returns whether it replaced all of them:
-   * a trained image tokenizer then needs no stage. Not called where a checkpoint sets them.
+   * Called when the network of a stage has got its random weights, which it may replace: by those of another captioner
+   * (`takeWeights`), by CLIP's token table (`loadTokenTable`). Returns how many it replaced: an image tokenizer with all of its
+   * weights needs no stage. Not called where a checkpoint sets them.
    */
-  initial?: ((stage: Stage, captioner: Captioner) => Promise<boolean>) | undefined;
-  /** Called after it, to set weights that come from elsewhere (`loadTokenTable`). */
-  initialised?(stage: Stage): Promise<void> | undefined;
+  initial?: ((stage: Stage, captioner: Captioner) => Promise<"all" | "some" | "none">) | undefined;
   /** Called when training has ended or was interrupted, while the networks have the weights for use. */
   ended?(outcome: "finished" | "interrupted"): Promise<void>;
 }
@@ -64,12 +63,12 @@ export interface PipelineOptions {
 export async function trainCaptioner(
   context: StageContext,
   watcher: Watcher,
-  { resume, stages = ["vqvae", "decoder"], initial, initialised, ended }: PipelineOptions,
+  { resume, stages = ["vqvae", "decoder"], initial, ended }: PipelineOptions,
 ): Promise<"finished" | "interrupted"> {
   const { captioner, dataset } = context;
   if (captioner.trainsTokenizer) {
     if (stages.includes("vqvae")) {
-      const start = await startOf("vqvae", context, { resume, initial, initialised });
+      const start = await startOf("vqvae", context, { resume, initial });
       const trainer = tokenizerStage(context);
       try {
         const outcome = await runTracked(trainer, context, watcher, start);
@@ -89,7 +88,7 @@ export async function trainCaptioner(
       watcher.goOn?.();
     }),
   );
-  const start = await startOf("decoder", context, { resume, initial, initialised });
+  const start = await startOf("decoder", context, { resume, initial });
   const trainer = await decoderStage(context, codes);
   try {
     const outcome = await runTracked(trainer, context, watcher, start);
@@ -108,19 +107,18 @@ export async function trainCaptioner(
 async function startOf(
   stage: Stage,
   { captioner, platform, run, config }: StageContext,
-  { resume, initial, initialised }: Pick<PipelineOptions, "resume" | "initial" | "initialised">,
+  { resume, initial }: Pick<PipelineOptions, "resume" | "initial">,
 ): Promise<StageOptions["resume"]> {
   const network = stage === "vqvae" ? captioner.imageTokenizer : captioner.decoder;
   const found = resume ? await latestCheckpoint(platform.files, run.checkpointFolder(stage)) : null;
   if (found?.checkpoint) captioner.unset.delete(network);
   else {
     captioner.initialise([network]);
-    if (stage === "decoder" && config.decoder.tokenEmbedding === "clip" && !initialised)
+    const set = (await initial?.(stage, captioner)) ?? "none";
+    if (stage === "decoder" && config.decoder.tokenEmbedding === "clip" && set === "none")
       throw new UserError(
-        "decoder.tokenEmbedding=clip needs CLIP's token table, which this program does not read: give trainCaptioner `initialised`, with `loadTokenTable`",
+        "decoder.tokenEmbedding=clip needs CLIP's token table, which this program does not read: give trainCaptioner `initial`, with `loadTokenTable`",
       );
-    await initial?.(stage, captioner);
-    await initialised?.(stage);
   }
   return found ? handOver(found) : false;
 }
@@ -167,10 +165,12 @@ async function loadTrainedTokenizer(
   const { checkpoint, path } = await latestCheckpoint(platform.files, run.checkpointFolder("vqvae"));
   if (!checkpoint && initial) {
     captioner.initialise([captioner.imageTokenizer]);
-    if (await initial("vqvae", captioner)) return;
-    throw new UserError(
-      "--stage decoder takes the image tokenizer as it is, and these weights do not hold all of this run's; give it the settings of those weights, or leave out --stage",
-    );
+    const set = await initial("vqvae", captioner);
+    if (set === "all") return;
+    if (set === "some")
+      throw new UserError(
+        "--stage decoder takes the image tokenizer as it is, and these weights do not hold all of this run's; give it the settings of those weights, or leave out --stage",
+      );
   }
   if (!checkpoint || checkpoint.step < config.vqvae.steps) {
     throw new UserError(

@@ -2,13 +2,17 @@
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { whole } from "../whole.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** The page that loads all modules of a bundle, one after the other, so that their tests share a device. */
+export const TOGETHER = "together.html";
 
 /**
  * Bundles modules of the compiled tests for browsers, what they share in files of its own. Fails if one reaches a
  * module of Node. Returns the files to serve by path: `/engine/ops/rng.test.js` and a page for it,
- * `/engine/ops/rng.test.html`.
+ * `/engine/ops/rng.test.html`, and `TOGETHER`.
  */
 export async function bundle(modules: readonly string[]): Promise<Map<string, string | Uint8Array>> {
   const { outputFiles } = await build({
@@ -26,11 +30,17 @@ export async function bundle(modules: readonly string[]): Promise<Map<string, st
   });
   const files = new Map<string, string | Uint8Array>();
   for (const { path, contents } of outputFiles) files.set(`/${relative("/", path)}`, contents);
-  for (const name of modules) {
-    files.set(
-      `/${name.replace(/js$/, "html")}`,
-      `<!doctype html><meta charset="utf-8"><title>${name}</title><script type="module">import "/${name}"; globalThis.mcdLoaded = true;</script>`,
-    );
-  }
+  for (const name of modules) files.set(`/${name.replace(/js$/, "html")}`, pageOf([name]));
+  files.set(`/${TOGETHER}`, pageOf(modules));
   return files;
+}
+
+/** A page that runs modules in their order. Where there are several, `mcdModule` names the one that declares tests. */
+function pageOf(modules: readonly string[]): string {
+  const runs = modules.map((name) => {
+    const named = modules.length > 1 ? `globalThis.mcdModule = ${JSON.stringify(name)}; ` : "";
+    return `${named}await import("/${name}");`;
+  });
+  const script = `globalThis.mcdWhole = ${whole};\n${runs.join("\n")}\nglobalThis.mcdLoaded = true;`;
+  return `<!doctype html><meta charset="utf-8"><title>${modules[0]}</title><script type="module">\n${script}\n</script>`;
 }

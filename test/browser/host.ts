@@ -12,17 +12,29 @@ import type { Assertions } from "../harness.js";
 /** One line of a test's result: an assertion, or a comment. */
 export type Finding = { ok: boolean; message: string; detail?: string } | { comment: string };
 
+/** A test of a page. `module` is the file that declares it, where a page has several, else "". */
+export interface PageTest {
+  index: number;
+  name: string;
+  module: string;
+}
+
 /** What the Node side finds in the page as `mcdTests`. */
 export interface PageTests {
-  names: string[];
+  all: PageTest[];
   run(index: number): Promise<Finding[]>;
 }
 
 export const platform: Platform = browserPlatform;
 
+declare global {
+  /** The module of tests that the page is loading; see `bundle.ts`. */
+  var mcdModule: string | undefined;
+}
+
 const bodies: ((t: Assertions) => Promise<void>)[] = [];
 const tests: PageTests = {
-  names: [],
+  all: [],
   async run(index) {
     const findings: Finding[] = [];
     try {
@@ -40,7 +52,7 @@ Object.assign(globalThis, { mcdTests: tests });
 
 /** Registers a test. */
 export function declare(name: string, body: (t: Assertions) => Promise<void>): void {
-  tests.names.push(name);
+  tests.all.push({ index: bodies.length, name, module: globalThis.mcdModule ?? "" });
   bodies.push(body);
 }
 

@@ -1,4 +1,6 @@
 /** The tests of kernels, their gradients and random numbers in headless Chromium: the compiled files that Node runs, unchanged. */
-import { runInChromium, testFiles } from "./pages.js";
+import { whole } from "../whole.js";
+import { runInChromium, runSomeInChromium, testFiles } from "./pages.js";
 
-await runInChromium(testFiles().filter((name) => name.startsWith("engine/ops/")));
+const files = testFiles().filter((name) => name.startsWith("engine/ops/"));
+await (whole ? runInChromium(files) : runSomeInChromium(files));

@@ -3,9 +3,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import tap, { type Test } from "tap";
-import { bundle } from "./bundle.js";
+import { bundle, TOGETHER } from "./bundle.js";
 import { sharedBrowser } from "./chromium.js";
-import type { Finding, PageTests } from "./host.js";
+import type { Finding, PageTest, PageTests } from "./host.js";
 import { openPage, type TestBrowser } from "./launch.js";
 import { serve } from "./server.js";
 
@@ -47,6 +47,51 @@ export async function runInChromium(
   }
 }
 
+/**
+ * What the short form runs of a file beside its first test: where that is not the one that compares an op or a network with
+ * float64, or where the file has several families. Beginnings of names.
+ */
+const MORE: Readonly<Record<string, readonly string[]>> = {
+  "engine/ops/attention.test.js": ["attention maps"],
+  "engine/ops/compare.test.js": ["where: x or y"],
+  "engine/ops/elementwise.test.js": ["functions of two tensors"],
+  "engine/ops/indexing.test.js": [
+    "running sums along each axis",
+    "gather: ",
+    "scatterAdd: ",
+    "take: ",
+    "topK",
+  ],
+  "engine/ops/layer-norm.test.js": ["adaptive layer norm"],
+  "engine/ops/rng.test.js": ["fills have the same bits"],
+  "engine/ops/shapes.test.js": ["broadcastTo", "stack and split", "pad"],
+  "models/mc-diffusion/decoder.test.js": ["checkpointed blocks"],
+  "training/algorithm.test.js": ["a step's losses"],
+};
+
+/**
+ * The short form of `runInChromium`: one page, in which the modules share a device, runs the first test of each and those of
+ * `MORE`. What the engine computes does not depend on the platform: Node runs the other tests, and so do pages with
+ * MCD_TESTS=whole.
+ */
+export async function runSomeInChromium(modules: readonly string[]): Promise<void> {
+  const site = await serve({ files: await bundle(modules) });
+  tap.teardown(() => site.close());
+  tap.test("in Chromium: the first test of each file", async (t) => {
+    await runPage(t, await sharedBrowser(), `${site.url}/${TOGETHER}`, (all) => {
+      const chosen = modules.flatMap((module) => {
+        const own = all.filter((test) => test.module === module);
+        const more = (MORE[module] ?? []).map((beginning) =>
+          own.find(({ name }) => name.startsWith(beginning)),
+        );
+        return [own[0], ...more];
+      });
+      t.notOk(chosen.includes(undefined), "each file has a first test, and each of the others is there");
+      return chosen.filter((test) => test !== undefined);
+    });
+  });
+}
+
 declare global {
   /** In a page of tests only. */
   var mcdTests: PageTests;
@@ -54,20 +99,28 @@ declare global {
   var mcdLoaded: boolean;
 }
 
-/** Runs all tests of the page at `url` as subtests of `t`. A test during which the page complains fails. */
-export async function runPage(t: Test, browser: TestBrowser, url: string): Promise<void> {
+/**
+ * Runs the tests of the page at `url`, or those that `choose` takes of them, as subtests of `t`. A test during which the page
+ * complains fails.
+ */
+export async function runPage(
+  t: Test,
+  browser: TestBrowser,
+  url: string,
+  choose: (all: readonly PageTest[]) => readonly PageTest[] = (all) => all,
+): Promise<void> {
   const { page, problems } = await openPage(browser, url);
   try {
     // Where it never does, the test below tells why.
     await page.waitForFunction(() => globalThis.mcdLoaded, undefined, { timeout: 60_000 }).catch(() => {});
-    const names = await page.evaluate(() => globalThis.mcdTests?.names ?? []);
-    t.ok(names.length > 0, `the page has tests${names.length > 0 ? "" : `: ${problems.join("; ")}`}`);
-    for (const [index, name] of names.entries()) {
+    const all = await page.evaluate(() => globalThis.mcdTests?.all ?? []);
+    t.ok(all.length > 0, `the page has tests${all.length > 0 ? "" : `: ${problems.join("; ")}`}`);
+    for (const { index, name, module } of choose(all)) {
       if (page.isClosed()) {
         t.fail("the browser is gone: the other tests of this page did not run");
         return;
       }
-      await t.test(name, async (t) => {
+      await t.test(module === "" ? name : `${module.replace(/(\.test)?\.js$/, "")}: ${name}`, async (t) => {
         report(t, await page.evaluate((index) => globalThis.mcdTests.run(index), index));
         t.same(problems.splice(0), [], "no errors, warnings or uncaptured GPU errors in the page");
       });

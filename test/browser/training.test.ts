@@ -1,4 +1,6 @@
 /** Tests of training that need nothing of Node, in headless Chromium. */
-import { runInChromium, testFiles } from "./pages.js";
+import { whole } from "../whole.js";
+import { runInChromium, runSomeInChromium, testFiles } from "./pages.js";
 
-await runInChromium(testFiles().filter((name) => name.startsWith("training/")));
+const files = testFiles().filter((name) => name.startsWith("training/"));
+await (whole ? runInChromium(files) : runSomeInChromium(files));

@@ -74,6 +74,14 @@ t.test("fine-tuning: other captions, the image tokenizer as it was", async (t) =
   );
   t.ok(existsSync(join(root, "second/weights/model.safetensors")), "and weights of its own");
 
+  const anew = await train("anew", ...init, "--new-decoder");
+  t.equal(anew.code, 0, anew.stderr);
+  t.match(anew.stderr, /init: {4}image tokenizer: (\d+) of \1 tensors taken/, "the image tokenizer alone");
+  t.notMatch(anew.stderr, /init: {4}decoder/, "the decoder begins at random");
+  const without = await train("without", "--new-decoder");
+  t.equal(without.code, 2);
+  t.match(without.stderr, /--new-decoder needs --init/);
+
   const wrong = await train("third", "--stage", "decoder");
   t.equal(wrong.code, 2);
   t.match(wrong.stderr, /--stage decoder needs --resume .* or --init/);

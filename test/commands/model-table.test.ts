@@ -117,13 +117,17 @@ t.test("a killed evaluation goes on with the captions of finished models", async
   t.equal(kept.length, 2, "a file a model");
   const results = async () => (JSON.parse(await readFile(join(folder, "go.json"), "utf8")) as Written).splits;
   const expected = await results();
+  const found: string[] = [];
   const total = async () => {
     const { code, stderr } = await score(...weights);
     t.equal(code, 0, stderr);
     t.same(await results(), expected, "the same results");
+    for (const [, model] of stderr.matchAll(/^captions of (\w+): found in go\.json\.captions$/gm))
+      found.push(model!);
     return Number(/captions \d+\/(\d+) pictures/.exec(stderr)?.[1] ?? 0);
   };
   t.equal(await total(), 0, "nothing is captioned again");
+  t.same(found, ["mine", "lstm"], "which is said");
   const sizes = new Map<string, number>();
   for (const name of kept) {
     const path = join(folder, "go.json.captions", name);

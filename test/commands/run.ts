@@ -1,6 +1,8 @@
 /** Runs a command of dist/ as people do, as a process of its own. */
 
 import { spawn } from "node:child_process";
+import { homedir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export interface Outcome {
@@ -29,6 +31,8 @@ export function runCommand(
 ): Promise<Outcome> {
   const path = fileURLToPath(new URL(`../../dist/${command}.js`, import.meta.url));
   const { MCD_DEBUG: _, MCD_CHECK_FINITE: __, ...environment } = process.env;
+  // A command with a cache folder of its own keeps lavapipe's compiled kernels where the other tests have them: compiling takes most of its time.
+  environment.MESA_SHADER_CACHE_DIR ??= environment.XDG_CACHE_HOME ?? join(homedir(), ".cache");
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [path, ...args], {
       cwd: options.cwd,

@@ -287,6 +287,13 @@ t.test("wrong usage is told in one sentence, and leaves nothing behind", async (
     ["no settings file", ["--out", out, "--config", join(root, "no.json")], 1, /no\.json/],
     ["broken settings file", ["--out", out, "--config", badConfig], 1, /bad\.json is not valid JSON/],
     ["unknown adapter", train(out, "--adapter", "voodoo"), 1, /voodoo/],
+    ["an adapter that computes nothing", train(out, "--adapter", "null"), 1, /adapter null computes nothing/],
+    [
+      "the same with a time",
+      ["--out", out, "--adapter", "null", "--minutes", "1"],
+      1,
+      /adapter null computes nothing.*--adapter/,
+    ],
     ["existing run", train(unbroken), 1, /unbroken already holds a run .*--resume/],
     ["no run to resume", ["--resume", out], 1, /never holds no run/],
     [

@@ -6,7 +6,7 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { Extractor, ExtractorConfig, ExtractorLogLevel } from "@microsoft/api-extractor";
+import { CompilerState, Extractor, ExtractorConfig, ExtractorLogLevel } from "@microsoft/api-extractor";
 
 /** A door: `specifier` is what a program imports, `file` the name of its report, `types` its declarations. */
 export interface Door {
@@ -32,9 +32,9 @@ export async function doorsOf(root: string): Promise<Door[]> {
   return [...doors.values()];
 }
 
-/** API Extractor's report of a door's declarations, which `npm run build` wrote. */
-function extract(root: string, door: Door, folder: string): void {
-  const config = ExtractorConfig.prepare({
+/** API Extractor's configuration for the report of a door's declarations, which `npm run build` wrote, into `folder`. */
+function configOf(root: string, door: Door, doors: readonly Door[], folder: string): ExtractorConfig {
+  return ExtractorConfig.prepare({
     configObjectFullPath: undefined,
     packageJsonFullPath: join(root, "package.json"),
     configObject: {
@@ -45,7 +45,7 @@ function extract(root: string, door: Door, folder: string): void {
         overrideTsconfig: {
           extends: join(root, "tsconfig.json"),
           compilerOptions: { rootDir: ".", incremental: false },
-          include: [door.types],
+          include: doors.map(({ types }) => types),
           exclude: [],
         },
       },
@@ -69,15 +69,29 @@ function extract(root: string, door: Door, folder: string): void {
       },
     },
   });
+}
+
+/** Writes the reports. One program of the compiler has all doors: most of the time goes into making it. */
+function extractAll(root: string, doors: readonly Door[], folder: string): void {
+  const configs = doors.map((door) => configOf(root, door, doors, folder));
+  const compilerState = CompilerState.create(configs[0]!, {
+    additionalEntryPoints: doors.map(({ types }) => join(root, types)),
+  });
+  for (const config of configs) extract(root, config, compilerState);
+}
+
+function extract(root: string, config: ExtractorConfig, compilerState: CompilerState): void {
   const problems: string[] = [];
   const { errorCount } = Extractor.invoke(config, {
     localBuild: true,
+    compilerState,
     messageCallback(message) {
       if (message.logLevel === "error") problems.push(message.formatMessageWithLocation(root));
       message.handled = true;
     },
   });
-  if (errorCount > 0) throw new Error(`API Extractor on ${door.types}:\n${problems.join("\n")}`);
+  if (errorCount > 0)
+    throw new Error(`API Extractor on ${config.mainEntryPointFilePath}:\n${problems.join("\n")}`);
 }
 
 /** The declarations of a report: blocks between blank lines, without API Extractor's frame and its release tags. */
@@ -127,8 +141,8 @@ export async function apiReports(root: string): Promise<Map<string, string>> {
   try {
     const doors = await doorsOf(root);
     const blocks = new Map<Door, string[]>();
+    extractAll(root, doors, folder);
     for (const door of doors) {
-      extract(root, door, folder);
       blocks.set(door, blocksOf(await readFile(join(folder, door.file), "utf8")).map(shortened));
     }
     // The smaller door has the declarations, the larger one the reference.

@@ -10,6 +10,13 @@ const initial = "training/initial-weights.test.ts";
 
 export const baselines: readonly Mutation[] = [
   {
+    name: "autoregressive: a sampler of the diffusion is passed over",
+    file: "src/models/autoregressive/generate.ts",
+    find: 'settings.sampler !== "ancestral"',
+    replace: 'settings.sampler === "none"',
+    tests: [`${shared} # transformer: guidance, given words`],
+  },
+  {
     name: "transformer: a word sees those after it",
     file: "src/models/transformer/causal-block.ts",
     find: "maskedSelfAttention(qkv, this.heads, { causal: true })",
@@ -167,8 +174,8 @@ export const baselines: readonly Mutation[] = [
   {
     name: "first weights: the decoder does not get them",
     file: "src/training/pipeline.ts",
-    find: "    await initial?.(stage, captioner);",
-    replace: '    if (stage === "vqvae") await initial?.(stage, captioner);',
+    find: "(await initial?.(stage, captioner)) ??",
+    replace: '(stage === "vqvae" && (await initial?.(stage, captioner))) ||',
     tests: [`${initial} # a run trains the decoder alone`],
   },
   {
@@ -184,5 +191,12 @@ export const baselines: readonly Mutation[] = [
     find: "= branch * params.rows + parent;",
     replace: "= parent;",
     tests: [`${shared} # beams are those`],
+  },
+  {
+    name: "baselines: a new decoder begins with the old one's weights",
+    file: "src/cli/train-stages.ts",
+    find: 'init !== null && !(stage === "decoder" && init.newDecoder)',
+    replace: "init !== null",
+    tests: ["commands/baselines.test.ts # fine-tuning"],
   },
 ];

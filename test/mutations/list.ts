@@ -19,6 +19,7 @@ import { networks } from "./networks.js";
 import { ops } from "./ops.js";
 import { page } from "./page.js";
 import { samplers } from "./samplers.js";
+import { scenesMutations } from "./scenes.js";
 import { shaders } from "./shaders.js";
 import { sweep } from "./sweep.js";
 import { tokens } from "./tokens.js";
@@ -40,6 +41,7 @@ export const fields: readonly Field[] = [
   { name: "samplers", mutations: samplers },
   { name: "training", mutations: training },
   { name: "data", mutations: [...data, ...layouts] },
+  { name: "scenes", mutations: scenesMutations },
   { name: "evaluation", mutations: [...evaluation, ...evaluationStatistics] },
   { name: "guidance sweeps", mutations: sweep },
   { name: "model table", mutations: modelTable },

@@ -5,7 +5,8 @@ import { fileURLToPath } from "node:url";
 import t from "tap";
 import { fields } from "./list.js";
 import { type Mutation, problemsOf, repeatedNames, root } from "./mutation.js";
-import { refusedMutations, tryMutation } from "./trial.js";
+import { refusedMutations } from "./refused.js";
+import { tryMutation } from "./trial.js";
 
 t.setTimeout(1_200_000);
 

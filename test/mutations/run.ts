@@ -6,7 +6,8 @@ import { withProgress } from "../../dist/cli/progress.js";
 import { UserError } from "../../dist/platform/errors.js";
 import { fields } from "./list.js";
 import { type Field, type Mutation, parseTest, problemsOf, repeatedNames } from "./mutation.js";
-import { copyProject, type Result, refusedMutations, removeProject, runTest, tryMutation } from "./trial.js";
+import { refusedMutations } from "./refused.js";
+import { copyProject, type Result, removeProject, runTest, tryMutation } from "./trial.js";
 
 interface Options {
   only: string[];

@@ -362,7 +362,7 @@ export const training: readonly Mutation[] = [
   },
   {
     name: "a corrected plan is not kept",
-    file: "src/train.ts",
+    file: "src/cli/train-stages.ts",
     find: "if (after !== before) await run.setConfig(config as unknown as JsonRecord);",
     replace: "if (after !== before) void run;",
     tests: ["commands/minutes.test.ts"],

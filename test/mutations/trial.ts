@@ -106,68 +106,13 @@ async function translate(folder: string, files: readonly string[]): Promise<stri
   return null;
 }
 
-/**
- * The mutations that the TypeScript compiler or the generator of kernels refuses, each with the first complaint. Checked
- * together, as many as do not touch the same text, and in two parts where something is wrong.
- */
-export async function refusedMutations(mutations: readonly Mutation[]): Promise<Map<Mutation, string>> {
-  const refused = new Map<Mutation, string>();
-  let waiting = mutations;
-  while (waiting.length > 0) {
-    const folder = copyProject();
-    const together = waiting.filter((mutation) => fits(mutation, folder) && apply(mutation, folder));
-    const complaint = await typeCheck(folder);
-    removeProject(folder);
-    if (complaint !== null && together.length === 1) refused.set(together[0]!, complaint);
-    else if (complaint !== null) {
-      for (const part of apart(together, complaint)) {
-        for (const [mutation, why] of await refusedMutations(part)) refused.set(mutation, why);
-      }
-    }
-    waiting = waiting.filter((mutation) => !together.includes(mutation));
-  }
-  return refused;
-}
-
-/** Two parts of a list that is refused: those of the file that the complaint names and the others, or two halves. */
-function apart(mutations: readonly Mutation[], complaint: string): (readonly Mutation[])[] {
-  const named = mutations.filter((mutation) => filesOf(mutation).some((file) => complaint.includes(file)));
-  if (named.length > 0 && named.length < mutations.length)
-    return [named, mutations.filter((mutation) => !named.includes(mutation))];
-  const half = Math.ceil(mutations.length / 2);
-  return [mutations.slice(0, half), mutations.slice(half)];
-}
-
-function fits(mutation: Mutation, folder: string): boolean {
-  return filesOf(mutation).every(
-    (file) => readFileSync(join(folder, file), "utf8").split(mutation.find).length === 2,
-  );
-}
-
-async function typeCheck(folder: string): Promise<string | null> {
-  const compiler = "node_modules/@typescript/native/bin/tsc";
-  // A mistake often leaves a name without a use, which is no error here.
-  const lenient = ["--noUnusedLocals", "false", "--noUnusedParameters", "false"];
-  const commands = [
-    ["shaders/generate.mjs"],
-    ["shaders/generate-tuning.mjs"],
-    [compiler, "-p", "tsconfig.json", ...lenient],
-    [compiler, "-p", "web/tsconfig.json", ...lenient],
-  ];
-  for (const command of commands) {
-    const { code, output } = await node(folder, command, {}, 900);
-    if (code !== 0) return firstLine(output);
-  }
-  return null;
-}
-
-const firstLine = (output: string) => output.trim().split("\n")[0] ?? "";
+export const firstLine = (output: string) => output.trim().split("\n")[0] ?? "";
 
 /** Runs one test of the list in a copy, until the first assertion that fails. */
 export async function runTest(folder: string, test: string, limit: number): Promise<Outcome> {
   const { script, part } = parseTest(test);
-  const grep: Record<string, string> =
-    part === null ? {} : { TAP_GREP: part.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&") };
+  const environment: Record<string, string> = { MCD_TESTS: "whole" };
+  if (part !== null) environment.TAP_GREP = part.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
   const start = performance.now();
   let failure: string | null = null;
   const failed = (line: string) => {
@@ -177,7 +122,7 @@ export async function runTest(folder: string, test: string, limit: number): Prom
     return true;
   };
   // What follows a failed assertion says more, such as a shader's error: a moment is left for it.
-  const { code, output, hung } = await node(folder, [script], grep, limit, failed);
+  const { code, output, hung } = await node(folder, [script], environment, limit, failed);
   if (failure === null && code !== 0) {
     const lines = output.trim().split("\n");
     failure = lines.find((line) => /^\w*Error\b/.test(line)) ?? lines.at(-1) ?? `ended with ${code}`;
@@ -230,7 +175,7 @@ async function verdictOn(
 }
 
 /** Runs a script with Node in `folder` for at most `limit` seconds, or until a moment after a line that `last` accepts. */
-function node(
+export function node(
   folder: string,
   args: readonly string[],
   environment: Record<string, string>,

@@ -4,7 +4,7 @@ import { PNG } from "pngjs";
 import sharp from "sharp";
 import t from "tap";
 import { UserError } from "../../dist/platform/errors.js";
-import { decodeWhole, nodePlatform } from "../../dist/platform/node.js";
+import { decodePixels, nodePlatform } from "../../dist/platform/node.js";
 import type { RgbImage } from "../../dist/platform/platform.js";
 
 const { images } = nodePlatform;
@@ -209,15 +209,22 @@ t.test("pictures in their own size", async (t) => {
     .jpeg()
     .withMetadata({ orientation: 6 })
     .toBuffer();
-  const turned = await decodeWhole(two);
+  const turned = await decodePixels(two);
   t.same([turned.width, turned.height, turned.data.length], [3, 5, 45], "turned as its file says");
   const svg = bytes(
     "<svg xmlns='http://www.w3.org/2000/svg' width='7' height='4'><rect width='7' height='4' fill='#f00'/></svg>",
   );
-  const drawn = await decodeWhole(svg, { svg: "bounded" });
+  const drawn = await decodePixels(svg, { svg: "bounded", alpha: false });
   t.same([drawn.width, drawn.height], [7, 4], "a drawing, by the process with bounds");
   t.same(pixel(drawn, 6, 3), [255, 0, 0], "to its last pixel");
-  await t.rejects(decodeWhole(svg), UserError, "on request only");
+  await t.rejects(decodePixels(svg), UserError, "on request only");
+  const whole = await decodePixels(svg, { svg: "bounded" });
+  t.same([...whole.data.subarray(0, 4)], [255, 0, 0, 255], "with alpha, by the process too");
+  const clear = await sharp({ create: { width: 2, height: 2, channels: 4, background: "#20406000" } })
+    .png()
+    .toBuffer();
+  t.same([...(await decodePixels(clear)).data.subarray(0, 4)], [0x20, 0x40, 0x60, 0], "alpha stays");
+  t.same([...(await decodePixels(clear, { alpha: false })).data.subarray(0, 3)], [255, 255, 255], "or not");
 });
 
 t.test("many at once", async (t) => {

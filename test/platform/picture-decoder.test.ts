@@ -24,7 +24,7 @@ const large = await sharp({ create: { width: 4100, height: 4000, channels: 4, ba
   .toBuffer();
 
 async function problem(decoder: PictureDecoder, bytes: Uint8Array): Promise<string> {
-  return decoder.decode(bytes, 64, "contain", { svg: "bounded" }).then(
+  return decoder.decode(bytes, { size: 64, fit: "contain", svg: "bounded" }).then(
     () => "nothing was thrown",
     (error: unknown) => (error instanceof UserError ? error.message : `not ours: ${error}`),
   );
@@ -33,7 +33,7 @@ async function problem(decoder: PictureDecoder, bytes: Uint8Array): Promise<stri
 t.test("too much time", async (t) => {
   const decoder = new PictureDecoder({ memory: 2 ** 30, seconds: 1 });
   t.match(await problem(decoder, tangle), /^the SVG image .*takes more than 1 s of computing\)$/);
-  const image = await decoder.decode(disc, 64, "contain", { svg: "bounded" });
+  const image = await decoder.decode(disc, { size: 64, fit: "contain", svg: "bounded" });
   t.same(
     [...image.data.subarray(3 * (32 * 64 + 32), 3 * (32 * 64 + 33))],
     [0, 0, 0],
@@ -93,7 +93,7 @@ t.test(
     const script = `
     const { PictureDecoder } = await import(${JSON.stringify(new URL("../../dist/platform/picture-decoder.js", import.meta.url).href)});
     const svg = new TextEncoder().encode("<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 1 1'/>");
-    await new PictureDecoder().decode(svg, 8, "contain", { svg: "bounded" });
+    await new PictureDecoder().decode(svg, { size: 8, fit: "contain", svg: "bounded" });
     const { readdirSync, readFileSync } = await import("node:fs");
     for (const pid of readdirSync("/proc").filter(Number)) {
       try {

@@ -114,9 +114,15 @@ test("a run trains the decoder alone on the image tokenizer that it began with",
   const captioner = build(gpu, ...set, ...quiet);
   captioner.unset.add(captioner.imageTokenizer).add(captioner.decoder);
   const run = await RunFolder.create(files, "run", {});
-  await keepInitialWeights(files, run.path, "weights");
-  const folder = await initialWeightsOf(files, run.path);
-  t.equal(folder, "run/init", "the run has a copy of its own");
+  await keepInitialWeights(files, run.path, { folder: "weights", newDecoder: true });
+  t.same(await initialWeightsOf(files, run.path), { folder: "run/init", newDecoder: true }, "what it keeps");
+  await files.remove("run/init/parts.json");
+  const folder = "run/init";
+  t.same(
+    await initialWeightsOf(files, run.path),
+    { folder, newDecoder: false },
+    "runs of before took both parts",
+  );
   const watcher = {
     track: <T>(_: unknown, body: (progress: ReturnType<typeof silentProgress>) => Promise<T>) =>
       body(silentProgress()),
@@ -131,7 +137,7 @@ test("a run trains the decoder alone on the image tokenizer that it began with",
     ...{ resume: false, stages: ["decoder"] },
     initial: async (stage, of) => {
       stages.push(stage);
-      return (await takeWeights(of, stage, files, folder!)).complete;
+      return (await takeWeights(of, stage, files, folder)).complete ? "all" : "some";
     },
   });
   t.same(stages, ["vqvae", "decoder"], "both networks get their first weights");
@@ -151,9 +157,14 @@ test("a run trains the decoder alone on the image tokenizer that it began with",
     );
   t.ok(apart("decoder.tokens") < 0.02, "from the weights that it began with");
   await t.throwsMessage(
-    trainCaptioner(context, watcher, { resume: false, stages: ["decoder"], initial: async () => false }),
+    trainCaptioner(context, watcher, { resume: false, stages: ["decoder"], initial: async () => "some" }),
     /these weights do not hold all of this run's/,
     "half an image tokenizer is none",
+  );
+  await t.throwsMessage(
+    trainCaptioner(context, watcher, { resume: false, stages: ["decoder"], initial: async () => "none" }),
+    /has no finished vqvae \(step 0 of/,
+    "nothing is none, too",
   );
   captioner.dispose();
 });

@@ -8,7 +8,7 @@ import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import type { Module } from "../../dist/engine/nn/module.js";
 import type { Rng } from "../../dist/engine/ops/rng.js";
 import { readWeights } from "../../dist/engine/weights/weights.js";
-import type { DecoderShape } from "../../dist/models/mc-diffusion/decoder.js";
+import type { DecoderShape } from "../../dist/models/mc-diffusion/decoder-shape.js";
 import { McDiffusion } from "../../dist/models/mc-diffusion/mc-diffusion.js";
 import type { DiffusionObjective, DiffusionSettings } from "../../dist/models/mc-diffusion/objective.js";
 import { VqVae } from "../../dist/models/vqvae/vqvae.js";

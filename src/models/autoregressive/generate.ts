@@ -38,6 +38,11 @@ export function* generate(
   settings: SamplingSettings,
   options: GenerateOptions,
 ): Generator<GeneratedStep, void> {
+  if (settings.sampler !== "ancestral") {
+    throw new UserError(
+      `The sampler "${settings.sampler}" takes the steps of a diffusion; a decoder that writes word by word is steered by beam, temperature and topR.`,
+    );
+  }
   const { gpu, shape } = decoder;
   const { length, vocabulary } = shape;
   const { search } = decoder.options;

@@ -8,7 +8,8 @@ import { concat } from "../../engine/ops/copy.js";
 import { clamp, log, scale, sigmoid, sub } from "../../engine/ops/elementwise.js";
 import { embedding } from "../../engine/ops/embedding.js";
 import { type Tensor, untracked, zeros } from "../../engine/tensor/tensor.js";
-import { Decoder, type DecoderShape } from "../mc-diffusion/decoder.js";
+import { Decoder } from "../mc-diffusion/decoder.js";
+import type { DecoderShape } from "../mc-diffusion/decoder-shape.js";
 import { bitsPerToken, codeProducts, codeWords } from "./analog-bits.js";
 import type { BitDiffusionSettings } from "./settings.js";
 

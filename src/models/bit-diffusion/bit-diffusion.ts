@@ -10,7 +10,7 @@ import { noGrad } from "../../engine/tensor/tape.js";
 import { type Tensor, untracked } from "../../engine/tensor/tensor.js";
 import type { CaptionDecoder, GeneratedStep, GenerateOptions } from "../caption-decoder.js";
 import { AttentionReadout } from "../mc-diffusion/attention-readout.js";
-import type { DecoderShape } from "../mc-diffusion/decoder.js";
+import type { DecoderShape } from "../mc-diffusion/decoder-shape.js";
 import type { SamplingSettings } from "../sampling-settings.js";
 import { BitDecoder } from "./bit-decoder.js";
 import { generate } from "./generate.js";

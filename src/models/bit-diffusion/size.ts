@@ -1,7 +1,7 @@
 /** The size at which Bit Diffusion is compared with mc-diffusion: as many parameters, without tables over the vocabulary. */
 
 import { squeezedWidth } from "../mc-diffusion/condition-encoder.js";
-import type { DecoderShape } from "../mc-diffusion/decoder.js";
+import type { DecoderShape } from "../mc-diffusion/decoder-shape.js";
 import { bitsPerToken } from "./analog-bits.js";
 
 /**

@@ -6,153 +6,24 @@
 
 import type { Gpu } from "../../engine/gpu/gpu.js";
 import type { Float } from "../../engine/gpu/kernel.js";
-import { constant, fanIn, normal } from "../../engine/nn/initialisers.js";
+import { constant, normal } from "../../engine/nn/initialisers.js";
 import { LayerNorm } from "../../engine/nn/layer-norm.js";
 import { Linear } from "../../engine/nn/linear.js";
 import { Module } from "../../engine/nn/module.js";
 import { TimestepModulation } from "../../engine/nn/timestep-modulation.js";
-import { crossAttention, selfAttention } from "../../engine/ops/attention.js";
 import { cast, concat } from "../../engine/ops/copy.js";
-import { dropout } from "../../engine/ops/dropout.js";
 import { add } from "../../engine/ops/elementwise.js";
 import { embedding } from "../../engine/ops/embedding.js";
 import type { Head } from "../../engine/ops/head-loss.js";
-import { adaLayerNorm } from "../../engine/ops/layer-norm.js";
 import { linear } from "../../engine/ops/matmul.js";
 import type { Rng } from "../../engine/ops/rng.js";
 import { checkpoint } from "../../engine/tensor/autograd.js";
 import { ShapeError } from "../../engine/tensor/errors.js";
 import { type Tensor, zeros } from "../../engine/tensor/tensor.js";
 import { ConditionEncoder } from "./condition-encoder.js";
+import { type CrossAttentionWatcher, DecoderBlock } from "./decoder-block.js";
+import type { DecoderShape } from "./decoder-shape.js";
 import { onlyMask, sinusoids, TABLE_SPREAD } from "./tables.js";
-
-/** Sizes of the caption decoder. */
-export interface DecoderShape {
-  /** M: ordinary tokens. Id M is the caption's [MASK], which the network reads but never predicts. */
-  vocabulary: number;
-  /** L: caption length in tokens. */
-  length: number;
-  /** K: image codes. Id K is the condition's [MASK]. */
-  codes: number;
-  /** The code grid is side × side, S = side² positions. */
-  side: number;
-  /** T */
-  timesteps: number;
-  /** d */
-  dim: number;
-  blocks: number;
-  heads: number;
-  mlpRatio: number;
-  /** Blocks of self-attention over the condition before the caption reads it; 0 as in the paper. */
-  conditionBlocks: number;
-  /** Entries that summarise the whole code grid, beside its positions; 0 as in the paper. */
-  summaryTokens: number;
-  dropout: number;
-  /** Width of a code vector if the decoder uses the tokenizer's code vectors; null: it learns a separate table. */
-  codeDim: number | null;
-  /**
-   * The table that the network reads tokens from: its own (default); its own, whose first M rows are the head's weights too; or
-   * CLIP's, which is not trained and which `loadTokenTable` sets.
-   */
-  tokenEmbedding?: "learned" | "tied" | "clip";
-  /** The embedding of t for the adaptive norms: a learned table for each (default), or sinusoids, which are not trained. */
-  timeEmbedding?: "learned" | "sinusoidal";
-  /** What tells the places of the code grid apart: a vector for the row and one for the column (default), or one for each. */
-  codePositions?: "grid" | "each";
-  /** Content of a masked condition position: a learned vector at its place, or zeros. */
-  filler: "learned" | "zeros";
-  /**
-   * Element type of the weights of large products, and of their inputs and the values passed between them; default float32. With
-   * float16 these stay float32: sums, softmax, statistics, the residual stream, embeddings, time modulation, logits, losses and
-   * all gradients.
-   */
-  precision?: Float;
-  /**
-   * For captions of numbers instead of tokens: a position enters as `inputs` numbers and leaves as `outputs`, by linear maps in
-   * place of the tables over the vocabulary.
-   */
-  vectors?: { inputs: number; outputs: number };
-}
-
-/** The part of the decoder's shape that a block depends on. */
-export type DecoderBlockShape = Pick<
-  DecoderShape,
-  "dim" | "heads" | "mlpRatio" | "blocks" | "dropout" | "precision"
->;
-
-/** One block of the decoder, between two states of the residual stream. */
-export class DecoderBlock extends Module {
-  private readonly heads: number;
-  private readonly qkv: Linear<Float>;
-  private readonly selfOutput: Linear<Float>;
-  private readonly query: Linear<Float>;
-  private readonly keyValue: Linear<Float>;
-  private readonly crossOutput: Linear<Float>;
-  private readonly norm: LayerNorm;
-  private readonly up: Linear<Float>;
-  private readonly down: Linear<Float>;
-  private readonly dropRate: number;
-  private readonly precision: Float;
-
-  constructor(gpu: Gpu, { dim, heads, mlpRatio, blocks, dropout, precision = "f32" }: DecoderBlockShape) {
-    super(gpu);
-    this.precision = precision;
-    this.heads = heads;
-    this.dropRate = dropout;
-    // Three branches per block are added to the residual stream; their outputs start small enough for the sum to stay near 1.
-    const input = { dtype: precision };
-    const output = { dtype: precision, initialiser: fanIn(1 / Math.sqrt(3 * blocks)) };
-    const hidden = Math.round(dim * mlpRatio);
-    this.qkv = this.child("qkv", new Linear(gpu, dim, 3 * dim, input));
-    this.selfOutput = this.child("selfOutput", new Linear(gpu, dim, dim, output));
-    this.query = this.child("query", new Linear(gpu, dim, dim, input));
-    this.keyValue = this.child("keyValue", new Linear(gpu, dim, 2 * dim, input));
-    this.crossOutput = this.child("crossOutput", new Linear(gpu, dim, dim, output));
-    this.norm = this.child("norm", new LayerNorm(gpu, dim));
-    this.up = this.child("up", new Linear(gpu, dim, hidden, input));
-    this.down = this.child("down", new Linear(gpu, hidden, dim, output));
-  }
-
-  /** Keys and values of the cross-attention for a condition [B, S, d]: [B, S, 2d]. */
-  keysAndValues(condition: Tensor<Float>): Tensor<Float> {
-    return this.keyValue.forward(condition, { output: this.precision });
-  }
-
-  /**
-   * x [B, L, d]; selfModulation and crossModulation [B, 2d]; keyValue [P, S, 2d] from `keysAndValues` → [B, L, d]. P pictures
-   * serve B = R·P captions; the captions of a picture are consecutive. `watch` receives the inputs of the cross-attention.
-   */
-  forward(
-    x: Tensor,
-    selfModulation: Tensor,
-    crossModulation: Tensor,
-    keyValue: Tensor<Float>,
-    random: Rng | null,
-    watch?: CrossAttentionWatcher,
-  ): Tensor {
-    const drop = (y: Tensor) => (random && this.dropRate > 0 ? dropout(y, this.dropRate, random) : y);
-    /** Adds the output of the branch's last layer to the stream, in one dispatch unless dropout comes between. */
-    const addBranch = (stream: Tensor, layer: Linear<Float>, input: Tensor<Float>) =>
-      random && this.dropRate > 0
-        ? add(stream, drop(layer.forward(input)))
-        : layer.forward(input, { residual: stream });
-    const stored = { output: this.precision };
-    return this.gpu.scope(() => {
-      const qkv = this.qkv.forward(adaLayerNorm(x, selfModulation, stored), stored);
-      const attended = selfAttention(qkv, this.heads).output;
-      const afterSelf = addBranch(x, this.selfOutput, attended);
-      const query = this.query.forward(adaLayerNorm(afterSelf, crossModulation, stored), stored);
-      // The captions of a picture attend to the same keys: they form one long row of queries.
-      const queries = query.reshape([keyValue.shape[0]!, -1, query.shape[2]!]);
-      const { output, logSumExp } = crossAttention(queries, keyValue, this.heads);
-      watch?.(queries, keyValue, this.heads, logSumExp);
-      const afterCross = addBranch(afterSelf, this.crossOutput, output.reshape(query.shape));
-      const normed = this.norm.forward(afterCross, stored);
-      const hidden = this.up.forward(normed, { activation: "gelu2", ...stored });
-      return addBranch(afterCross, this.down, hidden);
-    });
-  }
-}
 
 /** Inputs of the blocks from a condition: independent of x_t and t, so a sampler computes them once. */
 export interface PreparedCondition {
@@ -163,17 +34,6 @@ export interface PreparedCondition {
   /** P */
   readonly pictures: number;
 }
-
-/**
- * Receives the cross-attention of each block: queries [P, R·L, d], packed keys and values [P, S + G, 2d], and the logarithm of
- * the normaliser of its weights, [P, heads, R·L].
- */
-export type CrossAttentionWatcher = (
-  query: Tensor<Float>,
-  keyValue: Tensor<Float>,
-  heads: number,
-  logSumExp: Tensor,
-) => void;
 
 /** Options of a forward pass of `Decoder`. */
 export interface DecoderCall {

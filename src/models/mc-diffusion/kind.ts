@@ -5,7 +5,7 @@ import type { Tensor } from "../../engine/tensor/tensor.js";
 import { UserError } from "../../platform/errors.js";
 import type { CaptionDecoderKind } from "../caption-decoder.js";
 import type { ImageTokenizer } from "../image-tokenizer.js";
-import type { DecoderShape } from "./decoder.js";
+import type { DecoderShape } from "./decoder-shape.js";
 import { McDiffusion } from "./mc-diffusion.js";
 import { type McDiffusionSettings, mcDiffusionSettings } from "./settings.js";
 

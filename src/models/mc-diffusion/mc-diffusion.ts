@@ -12,7 +12,8 @@ import type { CaptionDecoder, GeneratedStep, GenerateOptions, Likelihood } from 
 import type { SamplingSettings } from "../sampling-settings.js";
 import { AttentionReadout } from "./attention-readout.js";
 import { captionBounds } from "./bound.js";
-import { Decoder, type DecoderShape } from "./decoder.js";
+import { Decoder } from "./decoder.js";
+import type { DecoderShape } from "./decoder-shape.js";
 import { generate } from "./generate.js";
 import { DiffusionObjective, type DiffusionSettings } from "./objective.js";
 

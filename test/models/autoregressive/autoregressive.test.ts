@@ -395,6 +395,11 @@ for (const kind of kinds) {
       "a mask redrawn",
     );
     await t.throwsMessage(
+      generated(gpu, decoder, codes, { sampler: "purity" }),
+      /sampler "purity" takes the steps of a diffusion; a decoder that writes word by word/,
+      "a sampler of the diffusion",
+    );
+    await t.throwsMessage(
       generated(gpu, decoder, codes, {}, { from: { t: 6, tokens: [] } }),
       /step to go on from is 6; it must be a whole number from 1 to 5/,
       "a step that is not",

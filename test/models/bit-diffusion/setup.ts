@@ -4,7 +4,7 @@ import type { Gpu } from "../../../dist/engine/gpu/gpu.js";
 import { BitDiffusion } from "../../../dist/models/bit-diffusion/bit-diffusion.js";
 import type { TrainingRates } from "../../../dist/models/bit-diffusion/objective.js";
 import type { BitDiffusionSettings } from "../../../dist/models/bit-diffusion/settings.js";
-import type { DecoderShape } from "../../../dist/models/mc-diffusion/decoder.js";
+import type { DecoderShape } from "../../../dist/models/mc-diffusion/decoder-shape.js";
 import { randomArray } from "../../harness.js";
 import * as reference from "../../reference/decoder.js";
 

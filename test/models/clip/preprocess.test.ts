@@ -5,7 +5,7 @@ import sharp from "sharp";
 import t from "tap";
 import { clipCrop, clipNormalised } from "../../../dist/models/clip/preprocess.js";
 import { resizeBicubic } from "../../../dist/models/clip/resize.js";
-import { decodePixels } from "../../../dist/platform/sharp-pixels.js";
+import { decodePixels } from "../../../dist/platform/node.js";
 import { worst } from "./support.js";
 
 const folder = new URL("../../../test/vectors/clip-preprocess/", import.meta.url);

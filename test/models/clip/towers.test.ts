@@ -6,7 +6,7 @@ import { backward } from "../../../dist/engine/tensor/autograd.js";
 import { fromArray } from "../../../dist/engine/tensor/tensor.js";
 import { importClip } from "../../../dist/models/clip/import.js";
 import { clipNormalised } from "../../../dist/models/clip/preprocess.js";
-import { decodePixels } from "../../../dist/platform/sharp-pixels.js";
+import { decodePixels } from "../../../dist/platform/node.js";
 import { type Check, test } from "../../harness.js";
 import {
   clipOf,

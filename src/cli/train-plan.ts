@@ -1,0 +1,72 @@
+/** The settings of a run of `train.js` in a given time. */
+
+import type { Config } from "../config/config.js";
+import { smallerSizes } from "../config/resolve.js";
+import type { Dataset } from "../data/dataset.js";
+import type { Gpu } from "../engine/gpu/gpu.js";
+import { UserError } from "../platform/errors.js";
+import { nodePlatform as platform } from "../platform/node.js";
+import type { Tokenizer } from "../text/tokenizer.js";
+import { measureCosts } from "../training/costs.js";
+import { buildCaptioner, tryRun } from "../training/preflight.js";
+import { PLANNED_KEYS, TimePlan, workLoad } from "../training/time-plan.js";
+import type { OwnCodeMap } from "./own-code-map.js";
+import { tell } from "./terminal.js";
+import type { TrainOptions } from "./train-options.js";
+
+/** The parts that a run is made from. */
+export interface Material {
+  config: Config;
+  dataset: Dataset;
+  heldOut: number[];
+  tokenizer: Tokenizer;
+  restored: string | null;
+  /** The run's own map of codes, if it has one. */
+  codes: OwnCodeMap | null;
+}
+
+/**
+ * The settings of a run in a given time, with its parts: the steps of the preset's sizes, or of its smaller sizes if these steps
+ * would be too few.
+ */
+export async function planned(
+  gpu: Gpu,
+  config: Config,
+  material: (config: Config) => Promise<Material>,
+  { preset, set, stage, quiet }: TrainOptions,
+  began: number,
+): Promise<Material & { plan: TimePlan }> {
+  const { now } = platform;
+  const vqvaeOnly = stage === "vqvae";
+  const deadline = began + 60_000 * config.minutes;
+  if (!quiet) tell("plan:    measuring what steps and captions take here");
+  /** Null if the decoder would have fewer steps than `least`. */
+  const planOf = async (of: Material, least: number): Promise<TimePlan | null> => {
+    // Settings that the device cannot run are reported before they are measured.
+    const captioner = buildCaptioner(gpu, of.config, of.tokenizer);
+    tryRun(captioner);
+    const { vqvae, decoder } = of.config;
+    const costs = await measureCosts(captioner, now, ({ vqvaeStep, decoderStep }) => {
+      const seconds = decoderStep + vqvaeStep * (vqvae.steps / decoder.steps);
+      return least === 0 || (deadline - now()) / 1000 >= seconds * least;
+    });
+    captioner.dispose();
+    if (costs === null) return null;
+    const work = workLoad(of.dataset, of.heldOut);
+    try {
+      const plan = new TimePlan({ config: of.config, costs, work, vqvaeOnly, now, began, deadline });
+      return decoder.steps >= least ? plan : null;
+    } catch (error) {
+      if (least > 0 && error instanceof UserError) return null;
+      throw error;
+    }
+  };
+  const smaller = vqvaeOnly ? null : smallerSizes(config, preset, set);
+  const first = await material(config);
+  const plan = await planOf(first, smaller?.below ?? 0);
+  if (plan) return { ...first, plan };
+  const sizes = smaller!.set.filter((entry) => !PLANNED_KEYS.some((key) => entry.startsWith(`${key}=`)));
+  tell(`plan:    the sizes of preset ${preset} allow too few steps here; smaller ones: ${sizes.join(" ")}`);
+  const second = await material(smaller!.config);
+  return { ...second, plan: (await planOf(second, 0))! };
+}
