@@ -29,6 +29,8 @@ import {
 } from "./cli/options.js";
 import { withLateProgress } from "./cli/progress.js";
 import { SamplingMeter, speedText } from "./cli/sampling-speed.js";
+import { sweepModel } from "./cli/sweep.js";
+import { type SweepFlags, sweepFlags, sweepPlan } from "./cli/sweep-options.js";
 import { say, tell } from "./cli/terminal.js";
 import { sourceOf } from "./cli/weights-data.js";
 import { clipTable } from "./evaluation/clip-evaluation.js";
@@ -42,7 +44,7 @@ import { UserError } from "./platform/errors.js";
 import { nodePlatform as platform, shippedWeights } from "./platform/node.js";
 import "./vqgan.js";
 
-interface Options extends SamplingFlags {
+interface Options extends SamplingFlags, SweepFlags {
   weights: string[];
   data?: string;
   splits?: string;
@@ -142,6 +144,7 @@ Several weights, --metrics, --tokenizer, --csv, --latex or --page make one table
 to the first row (docs/evaluation.md).`,
     );
   samplingFlags(program);
+  sweepFlags(program);
   const {
     weights,
     data,
@@ -165,10 +168,32 @@ to the first row (docs/evaluation.md).`,
     adapter,
     tuning,
     quiet,
+    sweep,
+    choose,
+    curves,
+    referenceFree,
     ...sampling
   } = program.parse().opts<Options>();
   if (compare !== undefined && (sampling.guidance !== undefined || sampling.scale !== undefined))
     throw new UserError("--compare names guidance and scale itself: leave out --guidance and --scale", 2);
+  const plan = await sweepPlan({ sweep, choose, curves, referenceFree }, clipFolder);
+  if (plan) {
+    const foreign = [compare, metrics, tokenizer, csv, latex, page, captions];
+    const { guidance, scale } = sampling;
+    if (
+      weights.length > 1 ||
+      json !== out ||
+      [...foreign, guidance, scale].some((given) => given !== undefined)
+    )
+      throw new UserError(
+        "--sweep is of one model and tries guidance itself: leave out --compare, --guidance, --scale and the options of tables",
+        2,
+      );
+    return sweepModel(plan, {
+      ...{ weights: weights[0]!, data, splits, limit, seeds, draws: draws ?? DRAWS, clip: clipFolder, out },
+      ...{ sampling, precision, adapter, tuning, quiet },
+    });
+  }
   if (out !== undefined && json !== out)
     throw new UserError("--out and --json are the same: name one file", 2);
   if (captions && json === undefined)

@@ -5,8 +5,11 @@
 // P_mask = 1 drops the whole condition: classifier-free training. Beside it a sample may lose its whole condition by a draw of
 // its own (P_drop, 0 in the paper), so that one network learns what both ways of guidance ask of it.
 //
-// Position i draws the words of counter (i, stream, step, 0), sample b those of (b, stream, step, 1). Probabilities are
-// compared as 31-bit integers, so 0 means never and 1 always.
+// Instead of single positions a sample may lose one rectangle of its grid of codes, rows x columns or lying on its other side, at
+// a random place: neighbouring codes know of each other, so single ones hide little.
+//
+// Position i draws the words of counter (i, stream, step, 0), sample b those of (b, stream, step, 1), its rectangle those of
+// (b, stream, step, 2). Probabilities are compared as 31-bit integers, so 0 means never and 1 always.
 // Shapes: condition [count]; drawn [count], or [2 count] for a pair: the full condition, then the masked one.
 // Grid: one invocation an element, groups1d(count, WORKGROUP).
 
@@ -57,6 +60,9 @@ struct Params {
   drop_threshold: u32,      // P_drop
   mask: u32,                // the condition's own [MASK]
   pair: u32,                // 1 also writes the full condition, in front
+  side: u32,                // the grid is side x side; 0 draws single positions
+  rows: u32,                // of the rectangle
+  columns: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -73,6 +79,18 @@ fn words_of(index: u32, kind: u32) -> vec4<u32> {
 }
 // @end shared
 
+// Whether the rectangle of a sample covers a position of its grid.
+fn in_block(sample: u32, position: u32) -> bool {
+  let drawn = words_of(sample, 2u);
+  let rows = select(params.rows, params.columns, (drawn.x & 1u) == 1u);
+  let columns = params.rows + params.columns - rows;
+  let top = drawn.y % (params.side - rows + 1u);
+  let left = drawn.z % (params.side - columns + 1u);
+  let row = position / params.side;
+  let column = position % params.side;
+  return row >= top && row < top + rows && column >= left && column < left + columns;
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn mask_condition(
   @builtin(workgroup_id) workgroup_id: vec3<u32>,
@@ -84,7 +102,9 @@ fn mask_condition(
   let sample = words_of(i / params.per_sample, 1u) >> vec4<u32>(1u);
   let chosen = sample.x < params.sample_threshold;
   let dropped = sample.y < params.drop_threshold;
-  let hidden = dropped || (chosen && (words_of(i, 0u).x >> 1u) < params.position_threshold);
+  var hidden = dropped;
+  if (chosen && params.side == 0u) { hidden |= (words_of(i, 0u).x >> 1u) < params.position_threshold; }
+  if (chosen && params.side != 0u) { hidden |= in_block(i / params.per_sample, i % params.per_sample); }
   let code = condition[i];
   var place = i;
   if (params.pair != 0u) {

@@ -169,6 +169,7 @@ async function drawCaptions(
     endId: tokenizer.endId,
     banned: bannedTokens(model, settings.allowUnknown),
     words: givenWords(model, options.words),
+    ...(options.watch ? { watch: options.watch } : {}),
   });
   let last: Tensor<"u32"> | null = null;
   for (const { u, tokens } of steps) {

@@ -1,6 +1,6 @@
 /** Options for generating captions, for one picture step by step and for many. */
 
-import type { GivenWords } from "../models/caption-decoder.js";
+import type { GenerateOptions, GivenWords } from "../models/caption-decoder.js";
 import type { SamplingOptions } from "../models/sampling-settings.js";
 import { parseTemplate, parseWords } from "../text/template.js";
 import type { CaptionModel } from "./model.js";
@@ -19,6 +19,8 @@ export interface CaptionOptions extends SamplingOptions {
 export interface BatchOptions extends CaptionOptions {
   /** Called after each batch of pictures with the number done so far. */
   onBatch?: ((done: number) => void) | undefined;
+  /** Called within each denoising step as `GenerateOptions.watch`, without attention. */
+  watch?: GenerateOptions["watch"] | undefined;
   /** Called after each denoising step with the tokens [n, L] reached. */
   onStep?: ((step: { t: number; tokens: Uint32Array }) => void) | undefined;
 }

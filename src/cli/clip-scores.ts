@@ -43,10 +43,11 @@ export async function clipFeaturesOf(
   return clipFeatures(clip, dataset, wanted, await featureOptions(clip, dataset, onProgress));
 }
 
-async function featureOptions(
+/** How features are computed and where they are kept. */
+export async function featureOptions(
   clip: Clip,
   dataset: Dataset,
-  onProgress: (done: number, total: number) => void,
+  onProgress?: (done: number, total: number) => void,
 ): Promise<ClipFeatureOptions> {
   const { files, hash } = platform;
   const key = await hash("sha-256", JSON.stringify([clip.sha256, dataset.name, dataset.size]));

@@ -15,7 +15,7 @@ import { checkTensors } from "../engine/tensor/arguments.js";
 import { ShapeError } from "../engine/tensor/errors.js";
 import { empty, type Tensor } from "../engine/tensor/tensor.js";
 import { UserError } from "../platform/errors.js";
-import { hiddenCondition, maskCondition } from "./masking.js";
+import { hiddenCondition, type MaskShape, maskCondition } from "./masking.js";
 
 /** The guidance methods by name, `none` first. */
 export const guidanceMethods = ["none", "cfg", "mcs", "mcs-printed"] as const;
@@ -31,6 +31,8 @@ export interface Guidance {
   readonly maskId: number;
   /** P_mask of the partial branch (mcs only); default 0.1 as in the paper. */
   readonly maskRate?: number;
+  /** What the partial branch loses (mcs only): single positions, or a rectangle; default "random". */
+  readonly maskShape?: MaskShape | undefined;
   /** Redraws the masked positions at every step instead of once for each image. */
   readonly redraw?: boolean;
   /** `[S]`: the positions hidden from the partial branch of mcs (not 0), instead of positions drawn at random. */
@@ -52,7 +54,8 @@ export function guidedCondition(rng: Rng, y: Tensor<"u32">, guidance: Guidance):
   if (guidance.hidden && guidance.method !== "cfg")
     return hiddenCondition(y, guidance.hidden, guidance.maskId);
   const maskRate = guidance.method === "cfg" ? 1 : (guidance.maskRate ?? 0.1);
-  return maskCondition(rng, y, { conditionRate: 1, maskRate, maskId: guidance.maskId }, true);
+  const shape = guidance.method === "cfg" ? "random" : guidance.maskShape;
+  return maskCondition(rng, y, { conditionRate: 1, maskRate, shape, maskId: guidance.maskId }, true);
 }
 
 /**

@@ -2,6 +2,7 @@
  * The Masked Condition Strategy's masks: the positions of y hidden from a network (shaders/diffusion/masking.wgsl).
  *
  *   Algorithm 1: per sample p ~ U(0, 1);  if p < P_cond:  y_i ← [MASK] wherever its own draw p_i ~ U(0, 1) is <= P_mask
+ *   or, with shape "blocks", wherever i lies in a rectangle of nearly P_mask · S codes at a random place
  */
 
 import * as kernels from "../engine/gpu/kernels.generated.js";
@@ -13,12 +14,19 @@ import { empty, fromArray, type Tensor } from "../engine/tensor/tensor.js";
 import { UserError } from "../platform/errors.js";
 import { fixWords } from "./sample-step.js";
 
+/** What is masked: single positions, each by its own draw, or one rectangle of the code grid of nearly that share. */
+export const maskShapes = ["random", "blocks"] as const;
+/** A shape of masks by name. */
+export type MaskShape = (typeof maskShapes)[number];
+
 /** How Algorithm 1 of the paper masks the condition. */
 export interface ConditionMask {
   /** P_cond: the share of samples with masked positions. */
   readonly conditionRate: number;
   /** P_mask: the share of positions masked in such a sample. 1 drops the condition as classifier-free training does. */
   readonly maskRate: number;
+  /** Default "random", as in the paper; "blocks" needs positions that form a square grid. */
+  readonly shape?: MaskShape | undefined;
   /** P_drop: the share of samples that lose the whole condition, regardless of P_cond; default 0, as in the paper. */
   readonly dropRate?: number;
   /** The id of a masked position: K, the row after the codebook's. */
@@ -26,14 +34,27 @@ export interface ConditionMask {
 }
 
 /**
+ * Rows and columns of the rectangle that "blocks" hides of a grid of side² codes: of those at most twice as long as wide, the one
+ * whose area is nearest to `share` of the grid; of equally near ones that with the fewest rows. Either side may be the rows.
+ */
+export function maskBlock(side: number, share: number): [rows: number, columns: number] {
+  const wanted = share * side * side;
+  let best: [number, number] = [0, 0];
+  for (let rows = 1; rows <= side; rows++)
+    for (let columns = rows; columns <= Math.min(side, 2 * rows); columns++)
+      if (Math.abs(rows * columns - wanted) < Math.abs(best[0] * best[1] - wanted)) best = [rows, columns];
+  return best;
+}
+
+/**
  * Algorithm 1 of the paper on condition ids `y` `[B, S]`: per sample p ~ U(0,1); if p < P_cond, every position whose own
- * draw is <= P_mask becomes `maskId`; with probability P_drop all positions do. With `pair` the result is [2B, S]: the full
+ * draw is <= P_mask becomes `maskId` (or every position of a rectangle); with probability P_drop all positions do. With `pair` the result is [2B, S]: the full
  * conditions, then the masked ones, as guidance needs them.
  */
 export function maskCondition(
   rng: Rng,
   y: Tensor<"u32">,
-  { conditionRate, maskRate, dropRate = 0, maskId }: ConditionMask,
+  { conditionRate, maskRate, dropRate = 0, maskId, shape = "random" }: ConditionMask,
   pair = false,
 ): Tensor<"u32"> {
   checkTensors("maskCondition", "u32", y);
@@ -51,6 +72,10 @@ export function maskCondition(
       throw new UserError(`The probability ${name} is ${rate}; it must lie between 0 and 1.`);
   }
   const [samples, positions] = y.shape as [number, number];
+  const side = shape === "blocks" ? Math.sqrt(positions) : 0;
+  if (!Number.isInteger(side))
+    throw new ShapeError("maskCondition", `${positions} positions are no square grid to mask blocks of`);
+  const [rows, columns] = side > 0 ? maskBlock(side, maskRate) : [0, 0];
   const kernel = kernels.masking.maskCondition;
   const drawn = empty(rng.gpu, [pair ? 2 * samples : samples, positions], "u32", "condition");
   const params = {
@@ -62,6 +87,9 @@ export function maskCondition(
     drop_threshold: probabilityThreshold(dropRate),
     mask: maskId,
     pair: pair ? 1 : 0,
+    side,
+    rows,
+    columns,
   };
   rng.gpu.run(kernel, { rng: rng.state, condition: y, drawn }, params, {
     groups: rng.gpu.groups1d(y.size, rng.gpu.tunables(kernel).WORKGROUP),

@@ -71,9 +71,10 @@ export interface SampleOptions {
   readonly step?: StepRule | undefined;
   /**
    * Called within each step with the scores from which its tokens were drawn, [B, L, M] (log p̃ after guidance, before
-   * temperature and truncation, or logits if there is no guidance), and with the tokens.
+   * temperature and truncation, or logits if there is no guidance), with the tokens, and with the network's logits, [N, L, M],
+   * whose first B rows are those of the full condition.
    */
-  readonly watch?: (scores: Tensor, tokens: Tensor<"u32">) => void;
+  readonly watch?: (scores: Tensor, tokens: Tensor<"u32">, logits: Tensor) => void;
   /** Called after each step; sampling waits for it only if it returns a promise. */
   readonly onStep?: (step: SampleStep) => void | Promise<void>;
 }
@@ -143,7 +144,7 @@ export function* denoise(options: SampleOptions): Generator<SampleStep, void> {
           rng.setPosition(streams.steps + i);
           const stream = streams.steps + 2 * visits.length + 4 * i;
           const drawn = step({ rng, scores, xt: noisy, table, t, u, settings, stream });
-          watch?.(scores, drawn);
+          watch?.(scores, drawn, logits);
           return drawn;
         }),
       );

@@ -99,9 +99,10 @@ export interface GenerateOptions {
   attention?: boolean;
   /**
    * Called within each step with the scores from which its tokens were drawn, [B, L, M] (logits or log-probabilities), with the
-   * tokens, and with the attention [L, S] of the first caption if requested.
+   * tokens, and with the attention [L, S] of the first caption if requested. mc-diffusion adds the logits before guidance, of
+   * which the first B rows are those of the full condition.
    */
-  watch?: (scores: Tensor, tokens: Tensor<"u32">, attention: Tensor | null) => void;
+  watch?: (scores: Tensor, tokens: Tensor<"u32">, attention: Tensor | null, logits?: Tensor) => void;
 }
 
 /** One step of `CaptionDecoder.generate`. */

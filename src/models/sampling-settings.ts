@@ -2,6 +2,7 @@
 
 import { type ConfigOf, choice, flag, integer, name, number } from "../config/schema.js";
 import { type GuidanceMethod, guidanceMethods } from "../diffusion/guidance.js";
+import { maskShapes } from "../diffusion/masking.js";
 import { samplers } from "../diffusion/samplers.js";
 
 /** The section `sampling`. */
@@ -22,6 +23,11 @@ export const samplingSettings = {
   ),
   maskMode: choice("fixed", ["fixed", "redrawn"], "mask drawn once per picture, or again at every step"),
   maskRate: number(0.1, 0, 1, "share of condition positions masked in the partial branch of mcs"),
+  maskShape: choice(
+    "random",
+    maskShapes,
+    "what mcs masks: positions anywhere, or one rectangle of the code grid of nearly that share",
+  ),
   allowUnknown: flag(
     false,
     "captions may contain [UNK], which stands for all words that were too rare (data.minCount)",
@@ -52,6 +58,8 @@ export interface GuidanceOptions {
   maskRate?: number | undefined;
   /** Draws the mask once per picture, or again at every step. */
   maskMode?: SamplingConfig["maskMode"] | undefined;
+  /** Masks positions anywhere, or one rectangle of the code grid. */
+  maskShape?: SamplingConfig["maskShape"] | undefined;
   /** [S], 1 = a code position hidden from the partial branch of mcs, instead of a random mask. */
   hidden?: ArrayLike<number> | undefined;
 }
@@ -92,6 +100,7 @@ export interface SamplingSettings {
     scale: number;
     maskRate: number;
     maskMode: SamplingConfig["maskMode"];
+    maskShape: SamplingConfig["maskShape"];
     hidden?: ArrayLike<number>;
   };
   topR: number;
@@ -120,6 +129,7 @@ export function samplingSettingsOf(
       scale: guidance.scale ?? sampling.scale,
       maskRate: guidance.maskRate ?? sampling.maskRate,
       maskMode: guidance.maskMode ?? sampling.maskMode,
+      maskShape: guidance.maskShape ?? sampling.maskShape,
       ...(hidden ? { hidden } : {}),
     },
     topR: given.topR ?? sampling.topR,

@@ -6,8 +6,9 @@
 import type { LogEntry } from "../io/run-folder.js";
 import type { JsonRecord } from "../platform/json.js";
 import type { ImageCodec, RgbImage } from "../platform/platform.js";
+import { shortNumber } from "./axes.js";
 import { formatDuration } from "./duration.js";
-import { lineChart, type Series, shortNumber } from "./plot.js";
+import { lineChart, type Series } from "./plot.js";
 import type { CaptionedImage } from "./sheet.js";
 import { STYLE } from "./style.js";
 import { escapeXml, pngAddress } from "./text.js";

@@ -2,10 +2,12 @@
 
 import type { Captioner } from "../../dist/captioner/captioner.js";
 import type { CaptionOptions } from "../../dist/captioner/options.js";
+import { PushMeter } from "../../dist/diffusion/push.js";
 import { embedding } from "../../dist/engine/ops/embedding.js";
 import { mean } from "../../dist/engine/ops/reduce.js";
 import { fromArray, type Tensor } from "../../dist/engine/tensor/tensor.js";
 import { test } from "../harness.js";
+import { softmax } from "../reference/diffusion.js";
 import { build, decoderOf, pictures, tokenizer } from "../tiny-captioner.js";
 
 const length = 6;
@@ -187,5 +189,68 @@ test("guidance hides what it should: nothing, all, or a share of the positions o
       t.equal(new Set(redrawn.map(String)).size, 4, `${name}, redrawn: another mask at each of 4 steps`);
     }
   }
+  captioner.dispose();
+});
+
+test("blocks hide one rectangle of each picture's grid", async (t, gpu) => {
+  const captioner = build(gpu);
+  const { positions } = captioner;
+  const mask = captioner.decoder.shape.codes;
+  const codes = Uint32Array.from({ length: 60 * positions }, (_, i) => (i * 7) % mask);
+  const guidance = { method: "mcs", scale: 3, maskRate: 0.25, maskShape: "blocks" } as const;
+  const [both] = await conditions(captioner, codes, { guidance });
+  const side = Math.sqrt(positions);
+  const rows = Array.from({ length: 60 }, (_, picture) => {
+    const hidden = [
+      ...both!
+        .subarray(codes.length + picture * positions)
+        .subarray(0, positions)
+        .entries(),
+    ]
+      .filter(([, code]) => code === mask)
+      .map(([i]) => [Math.floor(i / side), i % side] as const);
+    const extent = (axis: 0 | 1) =>
+      1 + Math.max(...hidden.map((at) => at[axis])) - Math.min(...hidden.map((at) => at[axis]));
+    return `${hidden.length} codes in ${extent(0)} by ${extent(1)}`;
+  });
+  t.same([...new Set(rows)], ["4 codes in 2 by 2"], "a quarter of 16");
+  captioner.dispose();
+});
+
+test("a watcher of many captions measures the push of guidance from the full condition's prediction", async (t, gpu) => {
+  const captioner = build(gpu);
+  const codes = await captioner.encodeAll(pictures(3));
+  const measured = async (options: CaptionOptions, temperature = 1) => {
+    const meter = new PushMeter(temperature);
+    const read: Promise<[Float32Array, Float32Array]>[] = [];
+    await captioner.captionCodes(codes, {
+      ...options,
+      ...{ steps: 3, temperature },
+      watch: (scores, _tokens, _attention, logits) => {
+        meter.add(logits!, scores);
+        read.push(Promise.all([scores.read(), logits!.read()]));
+      },
+    });
+    let [sum, rows] = [0, 0];
+    for (const [scores, logits] of await Promise.all(read)) {
+      for (let first = 0; first < scores.length; first += vocabulary, rows++) {
+        const pushed = softmax(scores.subarray(first, first + vocabulary).map((x) => x / temperature));
+        const full = softmax(logits.subarray(first, first + vocabulary));
+        sum += pushed.reduce((kl, p, k) => (p === 0 ? kl : kl + p * Math.log(p / full[k]!)), 0);
+      }
+    }
+    const mean = await meter.mean();
+    meter.dispose();
+    t.near([mean], [sum / rows], { abs: 1e-6, rel: 1e-4 }, `${rows} rows of ${JSON.stringify(options)}`);
+    t.equal(rows, 3 * 3 * length, "of all steps and positions");
+    return mean;
+  };
+  t.near([await measured({ guidance: "none" })], [0], { abs: 1e-6 }, "no guidance does not push");
+  t.ok((await measured({ guidance: "none" }, 0.5)) > 1e-4, "a temperature does");
+  const [two, four] = [
+    await measured({ guidance: { method: "cfg", scale: 2 } }),
+    await measured({ guidance: { method: "cfg", scale: 4 } }),
+  ];
+  t.ok(four > 2 * two && two > 0, "a larger scale pushes farther");
   captioner.dispose();
 });

@@ -1,4 +1,4 @@
-import { maskCondition } from "../../dist/diffusion/masking.js";
+import { maskBlock, maskCondition } from "../../dist/diffusion/masking.js";
 import { happens, philox, probabilityThreshold, seedWords } from "../../dist/engine/ops/philox.js";
 import { Rng } from "../../dist/engine/ops/rng.js";
 import { fromArray } from "../../dist/engine/tensor/tensor.js";
@@ -76,6 +76,57 @@ test("condition masking is Algorithm 1: some samples, some of their positions", 
     () => maskCondition(rng, y, { conditionRate: 2, maskRate: 0, maskId: 9 }),
     /P_cond is 2/,
     "a bad rate",
+  );
+  rng.dispose();
+});
+
+test("a rectangle has nearly the wanted share of the grid", (t) => {
+  const sides = (share: number) => maskBlock(8, share).join("x");
+  t.same(
+    [0, 0.1, 0.25, 0.5, 0.75, 0.9, 1].map(sides),
+    ["0x0", "2x3", "4x4", "4x8", "6x8", "7x8", "8x8"],
+    "of 64 codes 0, 6, 16, 32, 48, 56, 64",
+  );
+  t.same(maskBlock(32, 0.1), [8, 13], "104 of 1024, of 102.4 wanted");
+  t.same(maskBlock(1, 1), [1, 1], "a grid of one code");
+});
+
+test("blocks are one rectangle of the grid for each sample, the same in TypeScript", async (t, gpu) => {
+  const [samples, side] = [2000, 8];
+  const y = fromArray(gpu, new Uint32Array(samples * side * side).fill(7), [samples, side * side], "u32");
+  const rng = new Rng(gpu, 21);
+  rng.setStep(3);
+  const masked = await maskCondition(
+    rng,
+    y,
+    { conditionRate: 0.9, maskRate: 0.1, shape: "blocks", maskId: 9 },
+    true,
+  ).read();
+  const wanted: number[] = [];
+  const places = new Set<string>();
+  for (let b = 0; b < samples; b++) {
+    const chosen = happens(words(rng, b, 0, 1)[0], probabilityThreshold(0.9));
+    const [turned, y, x] = words(rng, b, 0, 2);
+    const [rows, columns] = turned & 1 ? [3, 2] : [2, 3];
+    const [top, left] = [y % (side - rows + 1), x % (side - columns + 1)];
+    if (chosen) places.add(`${rows} ${top} ${left}`);
+    for (let i = 0; i < side * side; i++) {
+      const [row, column] = [Math.floor(i / side), i % side];
+      const inside = row >= top && row < top + rows && column >= left && column < left + columns;
+      wanted.push(chosen && inside ? 9 : 7);
+    }
+  }
+  t.same([...masked.subarray(y.size)], wanted, "rectangles of 2 by 3 codes or 3 by 2");
+  t.ok(
+    masked.subarray(0, y.size).every((code) => code === 7),
+    "the full condition is whole",
+  );
+  t.equal(places.size, 2 * 6 * 7, "at every place of the grid that they fit");
+  const lines = fromArray(gpu, new Uint32Array(12), [2, 6], "u32");
+  await t.throwsMessage(
+    () => maskCondition(rng, lines, { conditionRate: 1, maskRate: 0.5, shape: "blocks", maskId: 9 }),
+    /6 positions are no square grid/,
+    "positions that are no grid",
   );
   rng.dispose();
 });

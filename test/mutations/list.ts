@@ -22,6 +22,7 @@ import { page } from "./page.js";
 import { samplers } from "./samplers.js";
 import { scenesMutations } from "./scenes.js";
 import { shaders } from "./shaders.js";
+import { sweep } from "./sweep.js";
 import { tokens } from "./tokens.js";
 import { training } from "./training.js";
 import { vqgan } from "./vqgan.js";
@@ -43,6 +44,7 @@ export const fields: readonly Field[] = [
   { name: "data", mutations: [...data, ...layouts] },
   { name: "scenes", mutations: scenesMutations },
   { name: "evaluation", mutations: [...evaluation, ...captionSettings, ...evaluationStatistics] },
+  { name: "guidance sweeps", mutations: sweep },
   { name: "model table", mutations: modelTable },
   { name: "CLIP", mutations: clip },
   { name: "caption metrics", mutations: captionMetrics },

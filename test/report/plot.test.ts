@@ -1,5 +1,6 @@
 import t from "tap";
-import { lineChart, shortNumber } from "../../dist/report/plot.js";
+import { shortNumber } from "../../dist/report/axes.js";
+import { lineChart } from "../../dist/report/plot.js";
 
 const SIZE = { width: 480, height: 280 };
 

@@ -33,13 +33,17 @@ test("options of a call are the configuration's, and win over it", async (t, gpu
     ["last", "sample"],
     ["maskMode", "redrawn"],
     ["maskRate", 0.9],
+    ["maskShape", "blocks"],
     ["allowUnknown", true],
     ["sampler", "confidence"],
     ["candidates", 3],
   ] as const) {
     const configured = await toyContext(gpu, dataset, ...base, `sampling.${key}=${value}`);
     const expected = await configured.captioner.captionAll(images);
-    const ofGuidance = { guidance: "method", scale: "scale", maskMode: "maskMode", maskRate: "maskRate" };
+    const ofGuidance = {
+      ...{ guidance: "method", scale: "scale" },
+      ...{ maskMode: "maskMode", maskRate: "maskRate", maskShape: "maskShape" },
+    };
     const option =
       key in ofGuidance
         ? { guidance: { [ofGuidance[key as keyof typeof ofGuidance]]: value } }

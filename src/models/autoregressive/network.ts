@@ -10,7 +10,7 @@ import { picturesAtOnce } from "../pictures-at-once.js";
 import type { AutoregressiveSettings } from "./settings.js";
 
 /** How the condition is masked in training: Algorithm 1 of the paper, as for mc-diffusion. */
-export type ConditionMasking = Pick<McDiffusionSettings, "pCond" | "pMask" | "pDrop">;
+export type ConditionMasking = Pick<McDiffusionSettings, "pCond" | "pMask" | "maskShape" | "pDrop">;
 
 /** What every autoregressive decoder is made with. */
 export interface AutoregressiveOptions {

@@ -34,9 +34,9 @@ export class TeacherForcing implements Objective<[tokens: Tensor<"u32">, codes: 
     const { decoder, random } = this;
     const { labelSmoothing, scheduledSampling: rate, scheduledSamplingRamp: ramp } = this.settings;
     const { options, shape } = decoder;
-    const { pCond, pMask, pDrop } = options.masking;
-    const rates = { conditionRate: pCond, maskRate: pMask, dropRate: pDrop, maskId: shape.codes };
-    const prepared = decoder.prepare(maskCondition(random, codes, rates));
+    const { pCond, pMask, maskShape, pDrop } = options.masking;
+    const rates = { conditionRate: pCond, maskRate: pMask, shape: maskShape, dropRate: pDrop };
+    const prepared = decoder.prepare(maskCondition(random, codes, { ...rates, maskId: shape.codes }));
     const ids = { vocabulary: shape.vocabulary, endId: options.endId };
     const { inputs: words, targets } = teach(tokens, ids);
     const inputs =

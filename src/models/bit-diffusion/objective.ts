@@ -18,7 +18,10 @@ import { gamma } from "./gaussian.js";
 import type { BitDiffusionSettings } from "./settings.js";
 
 /** The keys of the section `decoder` by which a batch is trained: the same as for mc-diffusion. */
-export type TrainingRates = Pick<McDiffusionSettings, "pCond" | "pMask" | "pDrop" | "checkpointing">;
+export type TrainingRates = Pick<
+  McDiffusionSettings,
+  "pCond" | "pMask" | "maskShape" | "pDrop" | "checkpointing"
+>;
 
 /** What was drawn for a batch: clean bits, noisy bits, their steps. */
 export interface NoisyBits {
@@ -68,10 +71,10 @@ export class BitObjective implements Objective<[tokens: Tensor<"u32">, codes: Te
   /** x_0 [B, L], y [P, S] of P pictures. */
   loss(x0: Tensor<"u32">, codes: Tensor<"u32">): BatchLoss {
     const { decoder, random } = this;
-    const { pCond, pMask, pDrop, checkpointing } = this.rates;
+    const { pCond, pMask, maskShape: shape, pDrop, checkpointing } = this.rates;
     const drawn = this.noise(x0);
-    const masks = { conditionRate: pCond, maskRate: pMask, dropRate: pDrop, maskId: decoder.shape.codes };
-    const y = maskCondition(random, codes, masks);
+    const masks = { conditionRate: pCond, maskRate: pMask, shape, dropRate: pDrop };
+    const y = maskCondition(random, codes, { ...masks, maskId: decoder.shape.codes });
     const condition = decoder.prepare(y, { keyValues: !checkpointing });
     return this.lossOf(drawn, this.estimate(drawn, condition), condition);
   }

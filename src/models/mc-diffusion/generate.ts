@@ -81,7 +81,7 @@ export function* generate(
       fixed,
       start,
       step: run?.step,
-      ...(watch ? { watch: (scores, tokens) => watch(scores, tokens, looked) } : {}),
+      ...(watch ? { watch: (scores, tokens, full) => watch(scores, tokens, looked, full) } : {}),
     });
   } finally {
     run?.dispose();

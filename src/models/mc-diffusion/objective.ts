@@ -16,7 +16,14 @@ import type { McDiffusionSettings } from "./settings.js";
 /** The settings of `decoder` that the objective depends on. */
 export type DiffusionSettings = Pick<
   McDiffusionSettings,
-  "pCond" | "pMask" | "pDrop" | "lambda" | "adaptiveAuxiliary" | "importanceSampling" | "checkpointing"
+  | "pCond"
+  | "pMask"
+  | "maskShape"
+  | "pDrop"
+  | "lambda"
+  | "adaptiveAuxiliary"
+  | "importanceSampling"
+  | "checkpointing"
 >;
 
 /** The draws of Algorithm 1 for a batch. */
@@ -60,9 +67,9 @@ export class DiffusionObjective implements Objective<[tokens: Tensor<"u32">, cod
       weights: null,
     };
     const xt = qSample(random, table, x0, t);
-    const { pCond, pMask, pDrop } = settings;
-    const rates = { conditionRate: pCond, maskRate: pMask, dropRate: pDrop, maskId: decoder.shape.codes };
-    const y = maskCondition(random, codes, rates);
+    const { pCond, pMask, maskShape: shape, pDrop } = settings;
+    const rates = { conditionRate: pCond, maskRate: pMask, shape, dropRate: pDrop };
+    const y = maskCondition(random, codes, { ...rates, maskId: decoder.shape.codes });
     const { loss, terms } = this.lossOf({ x0, xt, t, y, weights });
     importance?.update(t, terms);
     return {

@@ -1,6 +1,7 @@
 /** Settings of the D3PM decoder and of the stage that trains a caption decoder: the section `decoder`. */
 
 import { type ConfigOf, choice, DECAYS, flag, integer, MANY, number, text } from "../../config/schema.js";
+import { maskShapes } from "../../diffusion/masking.js";
 import { schedulePresets } from "../../diffusion/schedule.js";
 
 export const mcDiffusionSettings = {
@@ -74,6 +75,11 @@ export const mcDiffusionSettings = {
     0,
     1,
     "of those, share of the positions masked (paper: 0.1); 1 = classifier-free training",
+  ),
+  maskShape: choice(
+    "random",
+    maskShapes,
+    "what is masked in training: positions anywhere (paper), or one rectangle of the code grid of nearly that share",
   ),
   pDrop: number(
     0,

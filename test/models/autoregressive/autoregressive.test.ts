@@ -232,7 +232,13 @@ for (const kind of kinds) {
     const values = (await bias.read()) as Float32Array;
     const own = values[endId]!;
     const captions: number[][] = [];
-    const guidance = { method: "cfg", scale: 2.5, maskRate: 0.1, maskMode: "fixed" } as const;
+    const guidance = {
+      method: "cfg",
+      scale: 2.5,
+      maskRate: 0.1,
+      maskMode: "fixed",
+      maskShape: "random",
+    } as const;
     for (const [beams, guided, preference] of [
       [2, false, -5],
       [3, false, 0.4],
@@ -301,7 +307,13 @@ for (const kind of kinds) {
     const built = build(gpu, kind, [], { scale: 2 });
     const { decoder } = built;
     const codes = pictures.slice(0, positions);
-    const guidance = { method: "cfg", scale: 3, maskRate: 0.1, maskMode: "fixed" } as const;
+    const guidance = {
+      method: "cfg",
+      scale: 3,
+      maskRate: 0.1,
+      maskMode: "fixed",
+      maskShape: "random",
+    } as const;
     const plain = await generated(gpu, decoder, codes, { beam: 1 });
     const one = await generated(gpu, decoder, codes, { guidance: { ...guidance, scale: 1 } });
     t.same(one.words, plain.words, "ω = 1 is the full condition alone");
@@ -378,7 +390,7 @@ for (const kind of kinds) {
       "and its steps are not taken again",
     );
     await t.throwsMessage(
-      generated(gpu, decoder, codes, { guidance: { ...guidance, maskMode: "redrawn" } }),
+      generated(gpu, decoder, codes, { guidance: { ...guidance, maskMode: "redrawn", maskShape: "random" } }),
       /mask cannot be redrawn between words; choose maskMode fixed/,
       "a mask redrawn",
     );

@@ -87,7 +87,7 @@ export const ids = (gpu: Gpu, values: ArrayLike<number>, shape: number[]): Tenso
 /** Sampling without guidance, word by word the likeliest. */
 export const sampling: SamplingSettings = {
   steps: 5,
-  guidance: { method: "none", scale: 1, maskRate: 0.1, maskMode: "fixed" },
+  guidance: { method: "none", scale: 1, maskRate: 0.1, maskMode: "fixed", maskShape: "random" },
   topR: 1,
   temperature: 1,
   last: "argmax",

@@ -25,7 +25,7 @@ const words = codeWords(vocabulary);
 
 const sampling: SamplingSettings = {
   steps: 5,
-  guidance: { method: "none", scale: 2, maskRate: 0.5, maskMode: "fixed", hidden },
+  guidance: { method: "none", scale: 2, maskRate: 0.5, maskMode: "fixed", maskShape: "random", hidden },
   topR: 0.5,
   temperature: 1,
   last: "sample",
@@ -247,7 +247,7 @@ test("generation gives its memory back, and refuses what it cannot do", async (t
   const before = gpu.memory.liveBytes;
   const own = {
     ...sampling,
-    guidance: { ...sampling.guidance, method: "mcs", maskMode: "redrawn" },
+    guidance: { ...sampling.guidance, method: "mcs", maskMode: "redrawn", maskShape: "random" },
   } as const;
   for (const _ of decoder.generate(y, own, { endId: 0, words: given, banned: [3], attention: true }));
   const early = decoder.generate(y, own, { endId: 0 });

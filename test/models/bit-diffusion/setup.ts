@@ -35,7 +35,13 @@ export const settings: BitDiffusionSettings = {
   sameSize: false,
 };
 
-export const rates: TrainingRates = { pCond: 0.5, pMask: 0.5, pDrop: 0, checkpointing: false };
+export const rates: TrainingRates = {
+  pCond: 0.5,
+  pMask: 0.5,
+  maskShape: "random",
+  pDrop: 0,
+  checkpointing: false,
+};
 
 /** A network with random numbers in every parameter, and the same in float64: outputs [B, L, b] of inputs [B, L, 2b]. */
 export function build(

@@ -1,0 +1,132 @@
+/** `evaluate.js --sweep`: runs a guidance sweep from a loaded captioner to the files in its folder. */
+
+import { Captioner } from "../captioner/captioner.js";
+import { recordsOf } from "../evaluation/pictures.js";
+import { LineStore } from "../evaluation/sweep/line-store.js";
+import { distinct } from "../evaluation/sweep/points.js";
+import {
+  clipReferenceFree,
+  likelihoodReferenceFree,
+  type ReferenceFree,
+} from "../evaluation/sweep/reference-free.js";
+import { selectionSplits, splitView } from "../evaluation/sweep/split-view.js";
+import { type SplitScores, Sweep } from "../evaluation/sweep/sweep.js";
+import { captionMetrics } from "../metrics/caption-metrics.js";
+import { wordsTokenizer } from "../metrics/caption-tokenizer.js";
+import { McDiffusion } from "../models/mc-diffusion/mc-diffusion.js";
+import { samplingSettingsOf } from "../models/sampling-settings.js";
+import { UserError } from "../platform/errors.js";
+import { lockFolder } from "../platform/lock.js";
+import { nodePlatform as platform } from "../platform/node.js";
+import { featureOptions, openClip } from "./clip-scores.js";
+import { codeStoreFor } from "./code-store.js";
+import { checkSplits } from "./compared-models.js";
+import { weightsRecord } from "./evaluation-record.js";
+import { loadDataset } from "./load-dataset.js";
+import { checkSteps, openGpu, samplingOf } from "./options.js";
+import { startProgress } from "./progress.js";
+import { choiceText, writeChoice, writeCurves, writeSweep } from "./sweep-files.js";
+import { type SweepInput, type SweepPlan, type SweepRequest, sweepSplits } from "./sweep-options.js";
+import { say, tell } from "./terminal.js";
+import { sourceOf } from "./weights-data.js";
+import { readWordNet } from "./wordnet.js";
+
+/** Opens the device, the model and the data, and runs a sweep. */
+export async function sweepModel(plan: SweepPlan, request: SweepRequest): Promise<void> {
+  const { weights, quiet, sampling, limit, precision } = request;
+  checkSteps(sampling.steps, await Captioner.settings(platform.files, weights));
+  const gpu = await openGpu(request.adapter, quiet, request.tuning);
+  const captioner = await Captioner.fromFolder(gpu, platform.files, weights, { precision });
+  const clip = request.clip === undefined ? null : await openClip(gpu, request.clip);
+  captioner.codeStore = await codeStoreFor(captioner, captioner.config);
+  const source = await sourceOf(captioner.config, weights, request.data);
+  const dataset = await loadDataset({ ...captioner.config.data, ...source }, quiet, (dataset) =>
+    sweepSplits(dataset, request.splits).flatMap((split) => recordsOf(dataset, split, limit)),
+  );
+  const splits = sweepSplits(dataset, request.splits);
+  checkSplits(dataset, splits);
+  await runSweep(plan, {
+    ...request,
+    ...{ captioner, dataset, clip, splits, sampling: samplingOf(sampling) },
+    weights: await weightsRecord(weights),
+  });
+  captioner.dispose();
+  clip?.dispose();
+  await dataset.images.close();
+}
+
+/** Runs a sweep and writes its folder. Prints the choice, its scores on the test splits, and where the files are. */
+async function runSweep(plan: SweepPlan, input: SweepInput): Promise<void> {
+  const { captioner, dataset, sampling, weights, limit, draws, quiet } = input;
+  McDiffusion.of(captioner.decoder);
+  const folder = input.out ?? `runs/sweep-${weights.sha256.slice(0, 8)}`;
+  const { files, hash } = platform;
+  await files.makeDirectory(folder);
+  const unlock = await lockFolder(folder);
+  const settings = samplingSettingsOf(captioner.config, sampling);
+  const metrics = captionMetrics({ tokenizer: wordsTokenizer, wordNet: await readWordNet() });
+  const free = await referenceFreeOf(plan, input);
+  const store = await LineStore.open(files, `${folder}/captions.jsonl`);
+  const [, ...tests] = input.splits;
+  if (!quiet) {
+    tell(`captions are kept in ${folder}: if the sweep is stopped, the same command goes on`);
+    if (2 * settings.steps > captioner.decoder.steps)
+      tell(
+        `careful: twice ${settings.steps} steps are more than the model's ${captioner.decoder.steps}, so no unguided sampling has as many network passes as guided sampling; choose fewer --steps`,
+      );
+  }
+  const progress = startProgress({ label: "sweep", total: 1, unit: "network passes", quiet: quiet ?? false });
+  const sweep = new Sweep(
+    { captioner, weights: weights.sha256, sampling, free, store, hash },
+    {
+      ...{ grid: plan.grid, metrics, choose: plan.choose, limit, draws },
+      base: { ...settings, most: captioner.decoder.steps },
+      ...{ seed: settings.seed, testSeeds: input.seeds },
+    },
+    (done, total, what) => {
+      progress.setTotal(total);
+      progress.update(done, what);
+    },
+  );
+  try {
+    const counted = tests.map((split) => dataset.splits[split]!.length);
+    const pictures = counted.reduce((sum, count) => sum + (limit === 0 ? count : Math.min(limit, count)), 0);
+    const selection = await sweep.select(splitView(dataset, selectionSplits), pictures);
+    await writeChoice(folder, plan.choose, selection);
+    const drawn: SplitScores[] = plan.curves === "validation" ? [selection.validation] : [];
+    const chosen = distinct(selection.choices.map(({ point }) => point));
+    const results: SplitScores[] = [];
+    const unguided: SplitScores[] = [];
+    for (const split of tests) {
+      results.push(await sweep.test(dataset, split, chosen));
+      unguided.push(await sweep.curves(dataset, split, sweep.unguided));
+      if (plan.curves === "test") drawn.push(await sweep.curves(dataset, split, sweep.points));
+    }
+    progress.stop();
+    const written = {
+      ...{ plan, input, metrics, free, settings, selection },
+      tests: results,
+      unguided,
+      drawn,
+    };
+    await writeCurves(folder, written);
+    await writeSweep(folder, written);
+    say(choiceText(written));
+    tell(`tables, figures and captions are in ${folder}`);
+  } finally {
+    progress.stop();
+    unlock();
+  }
+}
+
+async function referenceFreeOf(
+  { referenceFree }: SweepPlan,
+  { captioner, dataset, clip }: SweepInput,
+): Promise<ReferenceFree> {
+  if (clip && referenceFree !== "likelihood") {
+    return clipReferenceFree(clip, await featureOptions(clip, dataset));
+  }
+  if (referenceFree === "clip")
+    throw new UserError("--reference-free clip: there is no CLIP in the folder that --clip names", 2);
+  return likelihoodReferenceFree(captioner);
+}
