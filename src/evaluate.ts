@@ -197,7 +197,7 @@ to the first row (docs/evaluation.md).`,
   if (out !== undefined && json !== out)
     throw new UserError("--out and --json are the same: name one file", 2);
   if (captions && json === undefined)
-    throw new UserError("--captions needs --json or --out: it says where they go", 2);
+    throw new UserError("--captions needs --out or --json: it says where they go", 2);
   const compared = compare === undefined ? undefined : usage("--compare", () => parseCompared(compare));
   const columns = metrics === undefined ? undefined : usage("--metrics", () => parseColumns(metrics));
   for (const [option, file] of Object.entries({
