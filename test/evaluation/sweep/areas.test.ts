@@ -25,6 +25,7 @@ t.test("y at x is interpolated; of a line that turns back the higher part counts
   ];
   t.equal(highestAt(line, 1), 2);
   t.equal(highestAt(line, 3), 9, "not 6");
+  t.equal(highestAt(line.toReversed(), 3), 9, "in either direction");
   t.equal(highestAt(line, 4), 8, "a point");
   t.ok(Number.isNaN(highestAt(line, 5)), "beyond the line");
   const flat: Place[] = [
