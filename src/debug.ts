@@ -29,6 +29,6 @@ export { float16ToFloat32, float32ToFloat16 } from "./engine/tensor/float16.js";
 export { stepCoefficients, stepThresholds } from "./diffusion/coefficients.js";
 export { posteriorLogProbs } from "./diffusion/posterior.js";
 export { headCrossEntropy } from "./engine/ops/head-loss.js";
-export { DecoderBlock } from "./models/mc-diffusion/decoder.js";
+export { DecoderBlock } from "./models/mc-diffusion/decoder-block.js";
 export { escapeXml } from "./report/text.js";
 export { operationsOf, type Uniforms } from "./training/step-work.js";

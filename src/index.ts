@@ -118,13 +118,13 @@ export type {
 export type { ImageTokenizer, ImageTokenizerKind } from "./models/image-tokenizer.js";
 export { AttentionReadout } from "./models/mc-diffusion/attention-readout.js";
 export {
-  type CrossAttentionWatcher,
   Decoder,
   type DecoderCall,
   type DecoderShape,
   type NoisyCaption,
   type PreparedCondition,
 } from "./models/mc-diffusion/decoder.js";
+export type { CrossAttentionWatcher } from "./models/mc-diffusion/decoder-block.js";
 export { McDiffusion } from "./models/mc-diffusion/mc-diffusion.js";
 export type { DiffusionObjective, DiffusionSettings } from "./models/mc-diffusion/objective.js";
 export type { ModelKind } from "./models/model-kind.js";

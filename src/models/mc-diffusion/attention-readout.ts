@@ -4,7 +4,8 @@ import { attentionMap } from "../../engine/ops/attention.js";
 import { scale } from "../../engine/ops/elementwise.js";
 import { copyStrided } from "../../engine/tensor/strided.js";
 import { type Tensor, zeros } from "../../engine/tensor/tensor.js";
-import type { CrossAttentionWatcher, Decoder } from "./decoder.js";
+import type { Decoder } from "./decoder.js";
+import type { CrossAttentionWatcher } from "./decoder-block.js";
 
 /**
  * Collects the attention of one forward pass of a decoder with one caption per picture: pass `watch` to it, then call `mean`.

@@ -7,11 +7,8 @@ import { backward, checkpoint } from "../../../dist/engine/tensor/autograd.js";
 import { float16ToFloat32, float32ToFloat16 } from "../../../dist/engine/tensor/float16.js";
 import { noGrad } from "../../../dist/engine/tensor/tape.js";
 import { fromArray, type Tensor } from "../../../dist/engine/tensor/tensor.js";
-import {
-  type CrossAttentionWatcher,
-  Decoder,
-  type DecoderShape,
-} from "../../../dist/models/mc-diffusion/decoder.js";
+import { Decoder, type DecoderShape } from "../../../dist/models/mc-diffusion/decoder.js";
+import type { CrossAttentionWatcher } from "../../../dist/models/mc-diffusion/decoder-block.js";
 import { float16Test, randomArray, test } from "../../harness.js";
 import * as reference from "../../reference/decoder.js";
 import { Process, softmax } from "../../reference/diffusion.js";

@@ -4,9 +4,9 @@ import { UserError } from "../../../dist/index.js";
 import { chosen, parseSizes, sizesRule } from "../../../kernels-bench/cases.js";
 import { ceilings } from "../../../kernels-bench/ceilings.js";
 import copy from "../../../kernels-bench/copy.wgsl";
-import fma from "../../../shaders/common/fma.wgsl";
 import { check, measure } from "../../../kernels-bench/measure.js";
 import { reportOf } from "../../../kernels-bench/report.js";
+import fma from "../../../shaders/common/fma.wgsl";
 import { openGpu } from "../gpu.js";
 import type { News, Order, Report } from "./messages.js";
 
