@@ -83,6 +83,8 @@ const results = [];
 for (const method of values.settings.split(",")) {
   // Compiles the kernels.
   for (const { sample } of Object.values(samplers)) await sample({ ...job(method), pictures: 4, steps: 3 });
+  /** @type {Record<"old" | "now", Sample>[]} */
+  /** @type {Record<"old" | "now", Sample>[]} */
   const rounds = [];
   for (let round = 0; round < Number(values.rounds); round++) {
     process.stderr.write(`${method}: round ${round + 1} of ${values.rounds}\n`);

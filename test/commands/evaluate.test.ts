@@ -74,6 +74,8 @@ t.test("evaluate.js compares settings on the validation pictures of a folder", a
     seeds: [3, 4],
     draws: 100,
     level: 0.95,
+    // Two settings and the pictures of others, 4 pictures and 2 seeds each.
+    speed: { captions: 24, seconds: Number, operations: Number, shareOfFma: Number },
   });
   const [{ methods, differences, captions }] = record.splits as [Written["splits"][number]];
   const { mean, low, high, seeds } = methods[0]!.scores.ciderD;
