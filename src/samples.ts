@@ -8,7 +8,7 @@ import { say } from "./cli/terminal.js";
 import { resolveConfig } from "./config/resolve.js";
 import { type Dataset, imagesOf, readImages } from "./data/dataset.js";
 import type { ScenesDataset } from "./data/scenes/dataset.js";
-import { recordsOf } from "./evaluation/evaluation.js";
+import { recordsOf } from "./evaluation/pictures.js";
 import { UserError } from "./platform/errors.js";
 import { nodePlatform as platform } from "./platform/node.js";
 import { type AnnotatedPicture, annotatedSheet } from "./report/annotated-sheet.js";

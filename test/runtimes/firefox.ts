@@ -98,7 +98,7 @@ export async function startFirefox(
       );
       try {
         await page.waitForFunction("globalThis.mcdLoaded", { timeout: 60_000 }).catch(() => {});
-        const names = await page.evaluate(() => globalThis.mcdTests?.names ?? []);
+        const names = await page.evaluate(() => (globalThis.mcdTests?.all ?? []).map(({ name }) => name));
         if (names.length === 0) throw new RuntimeError(`the page has no tests: ${problems.join("; ")}`);
         adapter ||= await page.evaluate(() => globalThis.mcdTests.adapter());
         for (const [index, name] of names.entries()) {

@@ -32,7 +32,8 @@ if (dawn) {
 }
 globalThis.mcdSite = site!;
 await import(pathToFileURL(module!).href);
-const { names, run, adapter } = globalThis.mcdTests;
+const { all, run, adapter } = globalThis.mcdTests;
+const names = all.map(({ name }) => name);
 say({ adapter: await adapter(), names });
 for (const [index, name] of names.entries()) {
   const findings = await run(index);
