@@ -6,6 +6,20 @@ import type { Mutation } from "./mutation.js";
 
 export const files: readonly Mutation[] = [
   {
+    name: "alpha is lost on the way to the decoding process",
+    file: "src/platform/picture-decoder.ts",
+    find: "+ (alpha ? 16 : 0)",
+    replace: "+ (alpha ? 0 : 0)",
+    tests: ["platform/images.test.ts # pictures in their own size"],
+  },
+  {
+    name: "transparency is kept where it should be white",
+    file: "src/platform/sharp-pictures.ts",
+    find: "if (!alpha) picture.flatten",
+    replace: "if (alpha) picture.flatten",
+    tests: ["platform/images.test.ts # pictures in their own size"],
+  },
+  {
     name: "decoder: memory is not looked at",
     file: "src/platform/decode-process.ts",
     find: "rss() > memory + 2 * files",

@@ -22,7 +22,7 @@ t.test("every mistake applies, and is there once", async (t) => {
 const words = {
   file: "src/text/words.ts",
   find: "if (id === this.endId) break;",
-  tests: ["text/words.test.ts"],
+  tests: ["text/words.test.ts # encoding, END as padding"],
 };
 const notTypescript: Mutation = {
   ...words,
@@ -42,12 +42,12 @@ t.test("every mistake compiles, and one that does not is found", async (t) => {
 t.test("outcomes: killed, survived, hung, not WGSL", async (t) => {
   const outcome = (mutation: Mutation, limit = 600) => tryMutation(mutation, root, () => limit);
   const killed = await outcome({ ...words, name: "END is a word", replace: "if (id < 0) break;" });
-  t.match(killed, { kind: "killed", test: "text/words.test.ts" });
+  t.match(killed, { kind: "killed", test: words.tests[0] });
   t.match(await outcome({ ...words, name: "none", replace: "if (this.endId === id) break;" }), {
     kind: "survived",
   });
   const endless = { ...words, name: "endless", replace: "if (id === this.endId) for (;;);" };
-  t.match(await outcome(endless, 10), { kind: "hung", test: "text/words.test.ts" });
+  t.match(await outcome(endless, 10), { kind: "hung", test: words.tests[0] });
   const elsewhere = { ...words, tests: ["text/words.test.ts # bad ones are named"] };
   t.match(
     await outcome({ ...elsewhere, name: "unseen", replace: "if (id < 0) break;" }),

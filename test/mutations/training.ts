@@ -361,6 +361,13 @@ export const training: readonly Mutation[] = [
     tests: ["training/time-plan.test.ts"],
   },
   {
+    name: "an adapter that computes nothing is taken",
+    file: "src/cli/options.ts",
+    find: "/null backend/.test(gpu.description)",
+    replace: "/no backend/.test(gpu.description)",
+    tests: ["commands/train.test.ts # wrong usage"],
+  },
+  {
     name: "a corrected plan is not kept",
     file: "src/cli/train-stages.ts",
     find: "if (after !== before) await run.setConfig(config as unknown as JsonRecord);",

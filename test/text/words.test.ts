@@ -6,6 +6,7 @@ import { tokenizeCaption } from "../../dist/metrics/tokenize.js";
 import { UserError } from "../../dist/platform/errors.js";
 import { attributesOf, genderOf, objectWordsOf, toneOf } from "../../dist/text/attributes.js";
 import { normalizeCaption, WordTokenizer, words } from "../../dist/text/words.js";
+import { seedOfTheDay, whole } from "../whole.js";
 
 // Every character of Unicode is tried, which takes a loaded machine longer than tap's 30 s.
 t.setTimeout(300_000);
@@ -41,14 +42,18 @@ t.test("words are their own words, whatever the text", async (t) => {
   const marks = ["", "\u0300", "\u0301", "\u0308\u0301", "\u0307", "\u0345", "\u0338", "\u0323\u0302"];
   for (let code = 1; code <= 0x10ffff; code++) {
     if (code >= 0xd800 && code < 0xe000) continue;
+    // In the short form an eighth of what comes after the alphabets, mostly ideographs, another each day.
+    const isAlphabet = code < 0x3000;
+    if (!whole && !isAlphabet && (code + seedOfTheDay) % 8 !== 0) continue;
     const letter = String.fromCodePoint(code);
     if (!/[\p{L}\p{M}\p{N}\p{S}\p{P}]/u.test(letter)) continue;
-    for (const mark of code < 0x20000 ? marks : [""]) {
+    for (const mark of (whole ? code < 0x20000 : isAlphabet) ? marks : [""]) {
       if (!once(`a${letter}${mark}Σ'${letter}`))
         wrong.push(`${code.toString(16)}${mark && "+"}${escape(mark)}`);
     }
   }
-  t.same(wrong, [], "every letter, mark, digit and sign, with marks behind");
+  const extent = whole ? "every letter" : `letters of alphabets and some others (MCD_SEED=${seedOfTheDay})`;
+  t.same(wrong, [], `${extent}, mark, digit and sign, with marks behind`);
   let state = 1;
   const below = (n: number) => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -56,12 +61,13 @@ t.test("words are their own words, whatever the text", async (t) => {
   };
   const pools = [0x80, 0x250, 0x600, 0xf00, 0x1100, 0x3100, 0x9fff, 0xffff, 0x10ffff];
   const odd: string[] = [];
-  for (let n = 0; n < 20_000; n++) {
+  const strings = whole ? 20_000 : 2_000;
+  for (let n = 0; n < strings; n++) {
     const top = pools[below(pools.length)]!;
     const text = Array.from({ length: 1 + below(12) }, () => String.fromCodePoint(below(top))).join("");
     if (!once(text)) odd.push(JSON.stringify(text));
   }
-  t.same(odd, [], "20,000 strings of random code points, lone surrogates among them");
+  t.same(odd, [], `${strings} strings of random code points, lone surrogates among them`);
 });
 
 t.test("scripts without spaces are cut into words, by the script alone", async (t) => {
