@@ -7,8 +7,8 @@ import { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { adapterName, isSoftware } from "../../dist/platform/adapter-info.js";
 import { browserPlatform } from "../../dist/platform/browser.js";
 import { openDevice } from "../../dist/platform/device.js";
-import { promptWaits } from "../../dist/platform/prompt-waits.js";
 import type { Platform } from "../../dist/platform/platform.js";
+import { promptWaits } from "../../dist/platform/prompt-waits.js";
 import type { Assertions } from "../harness.js";
 
 /** One line of a test's result: an assertion, or a comment. */

@@ -7,7 +7,11 @@ const wait = (milliseconds: number) => new Promise<void>((resolve) => setTimeout
 Object.assign(globalThis, { GPUBufferUsage: { COPY_DST: 8 } });
 
 /** A device that tells after so many milliseconds that work is done, one wait after the other. */
-function deviceWith(...delays: number[]): { device: GPUDevice; submitted: unknown[][]; destroyed: () => number } {
+function deviceWith(...delays: number[]): {
+  device: GPUDevice;
+  submitted: unknown[][];
+  destroyed: () => number;
+} {
   const submitted: unknown[][] = [];
   let destroyed = 0;
   const device = {
@@ -28,26 +32,32 @@ t.test("a device that tells at once is left alone", async (t) => {
 });
 
 for (const delays of [[60], [1, 60]]) {
-  t.test(`one that tells after ${delays.join(", then ")} ms is nudged while something is waited for`, async (t) => {
-    const { device, submitted } = deviceWith(...delays);
-    const rest = (await promptWaits(device))!;
-    t.type(rest, "function");
-    const before = submitted.length;
-    await wait(20);
-    t.equal(submitted.length, before, "not without a wait");
-    let end = () => {};
-    rest(new Promise<void>((resolve) => (end = resolve)));
-    rest(Promise.reject(new Error("refused")));
-    await wait(60);
-    const nudges = submitted.slice(before);
-    t.ok(nudges.length >= 3 && nudges.every((list) => list.length === 0), `${nudges.length} empty submissions`);
-    end();
-    await wait(20);
-    const after = submitted.length;
-    await wait(40);
-    t.equal(submitted.length, after, "none once it is over");
-    rest(wait(40));
-    await wait(30);
-    t.ok(submitted.length > after, "again for the next wait");
-  });
+  t.test(
+    `one that tells after ${delays.join(", then ")} ms is nudged while something is waited for`,
+    async (t) => {
+      const { device, submitted } = deviceWith(...delays);
+      const rest = (await promptWaits(device))!;
+      t.type(rest, "function");
+      const before = submitted.length;
+      await wait(20);
+      t.equal(submitted.length, before, "not without a wait");
+      let end = () => {};
+      rest(new Promise<void>((resolve) => (end = resolve)));
+      rest(Promise.reject(new Error("refused")));
+      await wait(60);
+      const nudges = submitted.slice(before);
+      t.ok(
+        nudges.length >= 3 && nudges.every((list) => list.length === 0),
+        `${nudges.length} empty submissions`,
+      );
+      end();
+      await wait(20);
+      const after = submitted.length;
+      await wait(40);
+      t.equal(submitted.length, after, "none once it is over");
+      rest(wait(40));
+      await wait(30);
+      t.ok(submitted.length > after, "again for the next wait");
+    },
+  );
 }

@@ -26,7 +26,8 @@ async function processorSeconds(): Promise<number> {
     const stat = await readFile(`/proc/${id}/stat`, "utf8").catch(() => "");
     // After the name, which may contain anything: state, parent, … user and system time as fields 14 and 15 of all.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    if (fields.length > 13) ticks.set(id, { parent: fields[1]!, time: Number(fields[11]) + Number(fields[12]) });
+    if (fields.length > 13)
+      ticks.set(id, { parent: fields[1]!, time: Number(fields[11]) + Number(fields[12]) });
   }
   const isOurs = (id: string): boolean => {
     const parent = ticks.get(id)?.parent;
@@ -36,13 +37,17 @@ async function processorSeconds(): Promise<number> {
   return [...ticks].reduce((sum, [id, { time }]) => sum + (isOurs(id) ? time / 100 : 0), 0);
 }
 
-async function open(name: string, url: string): Promise<{ version: string; page: Watched; close(): Promise<void> }> {
+async function open(
+  name: string,
+  url: string,
+): Promise<{ version: string; page: Watched; close(): Promise<void> }> {
   if (name === "chromium") {
     const launched = await launch();
     const { page } = await openPage(launched, url);
     return { version: launched.browser.version(), page, close: () => launched.close() };
   }
-  if (name !== "firefox") throw new UserError(`There is no browser "${name}"; choose chromium or firefox.`, 2);
+  if (name !== "firefox")
+    throw new UserError(`There is no browser "${name}"; choose chromium or firefox.`, 2);
   const path = firefoxPath();
   if (typeof path !== "string") throw new UserError(`${path.missing}.`);
   const browser = await launchFirefox(path);
@@ -80,7 +85,9 @@ await runCommand(async () => {
       last = kind;
       if (finished !== "0") {
         const cpu = (await processorSeconds()) - cpuBefore;
-        console.log(`first caption after ${seconds.toFixed(1)} s, ${cpu.toFixed(1)} s of processor time since the page was opened`);
+        console.log(
+          `first caption after ${seconds.toFixed(1)} s, ${cpu.toFixed(1)} s of processor time since the page was opened`,
+        );
         break;
       }
       if (seconds > 900) throw new UserError("There is no caption after 15 minutes.");

@@ -72,7 +72,13 @@ await runCommand(async () => {
     );
     if (record) {
       const { version, implementation } = runtime;
-      await recordRun({ runtime: version, implementation, adapter, what: short ? "short form" : "all", totals });
+      await recordRun({
+        runtime: version,
+        implementation,
+        adapter,
+        what: short ? "short form" : "all",
+        totals,
+      });
     }
   } finally {
     await runtime.close();

@@ -28,7 +28,13 @@ export interface Run {
 /** The table with the line of a run added, or in place of that of an earlier run of the same program (of any version) and size. */
 export function withRun(rows: Table["rows"], run: Run): Table["rows"] {
   const { passed, failed, skipped } = run.totals;
-  const line = [run.runtime, run.implementation, run.adapter, run.what, ...[passed, failed, skipped].map(String)];
+  const line = [
+    run.runtime,
+    run.implementation,
+    run.adapter,
+    run.what,
+    ...[passed, failed, skipped].map(String),
+  ];
   const kind = ([runtime = "", , , what]: readonly string[]) => `${runtime.split(" ")[0]}, ${what}`;
   return [...rows.filter((row) => kind(row) !== kind(line)), line].sort((a, b) =>
     kind(a).localeCompare(kind(b), "en"),
