@@ -3,7 +3,7 @@ import { PRESET_NAMES } from "../../dist/config/presets.js";
 import { describeConfig, resolveConfig } from "../../dist/config/resolve.js";
 
 t.test("presets resolve, and every key is described", async (t) => {
-  t.same(PRESET_NAMES, ["quick", "emoji", "paper"]);
+  t.same(PRESET_NAMES, ["quick", "emoji", "scenes-quick", "scenes", "paper"]);
   const help = describeConfig();
   for (const preset of PRESET_NAMES) {
     const config = resolveConfig({ preset });
@@ -74,7 +74,7 @@ t.test("wrong keys and values say what is allowed", async (t) => {
     [set("data.skipBad=yes"), /true or false, not "yes"/, 2],
     [set("decoder"), /should be key=value/, 2],
     [set("=3"), /should be key=value/, 2],
-    [{ preset: "emojy" }, /no preset "emojy" \(did you mean emoji\?\); presets: quick, emoji, paper/, 2],
+    [{ preset: "emojy" }, /no preset "emojy" \(did you mean emoji\?\); presets: quick, emoji, scenes-quick, scenes, paper/, 2],
     [{ preset: "toString" }, /no preset "toString"/, 2],
     [file('{"decoder": {"dim": "160"}}'), /c\.json: decoder\.dim should be a whole number .* not "160"/, 1],
     [file('{"decoder": 3}'), /c\.json: there is no key "decoder"/, 1],

@@ -9,9 +9,16 @@ import { readArt, writeArt } from "../../dist/data/scenes/art.js";
 import { paintGround } from "../../dist/data/scenes/background.js";
 import { compose, visibleBoxes } from "../../dist/data/scenes/compose.js";
 import { OwnPainter, type SceneNumber, scenesDataset } from "../../dist/data/scenes/dataset.js";
+import { type Box, type Relation, union } from "../../dist/data/scenes/geometry.js";
 import { mayBeConfused, SceneMaker } from "../../dist/data/scenes/maker.js";
 import type { Scene } from "../../dist/data/scenes/scene.js";
-import { heldOutCount, heldOutVendor, SCENE_SPLITS } from "../../dist/data/scenes/splits.js";
+import {
+  heldOutCount,
+  heldOutVendor,
+  isHeldOutPair,
+  isHeldOutRelation,
+  SCENE_SPLITS,
+} from "../../dist/data/scenes/splits.js";
 import { SOLID, type Sprite, scaleSprite } from "../../dist/data/scenes/sprites.js";
 import { nodePlatform } from "../../dist/platform/node.js";
 import { sceneArt as art } from "../support/scene-art.js";
@@ -161,6 +168,67 @@ t.test("splits: as large as stated, each with what it holds out and nothing else
   await t.rejects(scenesDataset(nodePlatform, art, { size: 16 }), /at least 32 pixels/);
   await t.rejects(scenesDataset(nodePlatform, art, { size, trainingScenes: 0 }), /at least 1 training scene/);
 });
+
+t.test(
+  "no scene shows a held-out pair or relation but those of its split, whichever thing comes first",
+  async (t) => {
+    // Relations of two boxes, found again from what the documentation says of them.
+    const center = ({ x, y, width, height }: Box) => [x + width / 2, y + height / 2] as const;
+    const whole = (scene: Scene, e: number) =>
+      union(scene.entities[e]!.objects.map((o) => scene.objects[o]!.box));
+    const relation = (scene: Scene, a: number, b: number): Relation | null => {
+      const [p, q] = [whole(scene, a), whole(scene, b)];
+      const [dx, dy] = [center(q)[0] - center(p)[0], center(q)[1] - center(p)[1]];
+      if (p.x + p.width <= q.x && Math.abs(dy) <= 0.6 * dx) return "left";
+      if (p.y + p.height <= q.y && Math.abs(dx) <= 0.6 * dy) return "above";
+      const { arrangement } = scene;
+      const isOver = arrangement.kind === "pair" && arrangement.relation === (a === 0 ? "front" : "behind");
+      return isOver ? "front" : null;
+    };
+    const shows = (scene: Scene) => {
+      const found = { pairs: 0, relations: 0 };
+      for (const [i, a] of scene.entities.entries()) {
+        for (const [j, b] of scene.entities.entries()) {
+          if (i === j) continue;
+          if (i < j && isHeldOutPair(a.thing, b.thing)) found.pairs++;
+          const way = relation(scene, i, j);
+          if (way !== null && isHeldOutRelation(a.thing, way, b.thing)) found.relations++;
+        }
+      }
+      return found;
+    };
+    let [pairs, relations, tried] = [0, 0, 0];
+    for (const [i, a] of art.things.entries()) {
+      const b = art.things[(i * 7 + 1) % art.things.length]!;
+      if (a === b) continue;
+      tried++;
+      if (isHeldOutPair(a, b)) pairs++;
+      if (isHeldOutPair(a, b) !== isHeldOutPair(b, a)) t.fail("a pair depends on its order");
+      for (const [way, back] of [
+        ["left", "right"],
+        ["above", "below"],
+        ["front", "behind"],
+      ] as const) {
+        if (isHeldOutRelation(a, way, b)) relations++;
+        if (isHeldOutRelation(a, way, b) !== isHeldOutRelation(b, back, a))
+          t.fail(`${way} is not ${back} from behind`);
+      }
+    }
+    t.ok(Math.abs(pairs / tried - 1 / 25) < 0.03, `${pairs} of ${tried} pairs`);
+    t.ok(Math.abs(relations / tried / 3 - 1 / 12) < 0.03, `${relations} of ${3 * tried} relations`);
+    for (const split of SCENE_SPLITS) {
+      const expected = [split === "pairs" ? 1 : 0, split === "relations" ? 1 : 0];
+      const count = split === "train" ? 4000 : 300;
+      for (let index = 0; index < count; index++) {
+        const found = shows(maker.at(split, index));
+        if (found.pairs !== expected[0] || found.relations !== expected[1])
+          t.fail(
+            `scene ${index} of ${split} shows ${found.pairs} held-out pairs and ${found.relations} relations`,
+          );
+      }
+    }
+  },
+);
 
 t.test("a record's captions, picture and ground truth belong together", async (t) => {
   const dataset = await scenesDataset(nodePlatform, art, { size, trainingScenes: 50 });

@@ -6,6 +6,7 @@ import { button, field, h } from "../dom.js";
 import type { Messages } from "../messages.js";
 import type { Pictures } from "./messages.js";
 
+/** Presets by name with their description. Those of scenes are not here: the page does not carry their art. */
 const presets: Readonly<Record<string, string>> = {
   quick: "quick: small networks, a few minutes; shows that everything works, not how good the captions get",
   emoji: "emoji: the networks whose weights ship with the page, 64×64 pixels; an hour or more on a good GPU",
@@ -35,7 +36,10 @@ export class Form {
 
   constructor(messages: Messages) {
     this.messages = messages;
-    for (const name of PRESET_NAMES) this.preset.append(h("option", { value: name }, presets[name] ?? name));
+    for (const name of PRESET_NAMES) {
+      const description = presets[name];
+      if (description !== undefined) this.preset.append(h("option", { value: name }, description));
+    }
     this.preset.value = "quick";
     const picker = h("input", { type: "file", webkitdirectory: true, multiple: true, hidden: true });
     picker.addEventListener("change", () => {
