@@ -9,10 +9,12 @@
 
 import { Command, InvalidArgumentError } from "commander";
 import { openGpu, runCommand } from "../dist/cli.js";
-import { operationsOf, timeline, timesByKernel } from "../dist/debug.js";
-import { McDiffusion, resolveConfig } from "../dist/index.js";
+import { operationsOf } from "../dist/debug.js";
+import { McDiffusion, resolveConfig, UserError } from "../dist/index.js";
 import { DecoderTraining } from "../dist/training.js";
+import { addFigures, readFigures } from "./figure-file.js";
 import { memoryRecorder } from "./memory-curve.js";
+import { describeRun, figuresOfRun, runSteps } from "./paper-run.js";
 import { randomSource } from "./random.js";
 import { align, bytes, significant } from "./report.js";
 import { trafficCounter } from "./traffic.js";
@@ -110,43 +112,6 @@ function recordStep(gpu, { config, decoder, training }) {
 }
 
 /**
- * Runs steps, the last one with a time for each dispatch where the device can.
- * @param {import("./types.js").Gpu} gpu
- * @param {ReturnType<typeof trainingOf>} made
- * @param {number} steps
- */
-async function runSteps(gpu, { config, decoder, training }, steps) {
-  let began = performance.now();
-  const seconds = () => significant((performance.now() - began) / 1000);
-  decoder.initialise(config.seed);
-  await gpu.idle();
-  console.log(`\nrandom weights in ${seconds()} s`);
-  gpu.resetPeakMemory();
-  for (let step = 1; step <= steps; step++) {
-    began = performance.now();
-    const { losses, gradNorm } = await training.step(step);
-    console.log(
-      `step ${step}: loss ${losses.total?.toFixed(4)}, gradient norm ${gradNorm.toFixed(4)}, ${seconds()} s`,
-    );
-  }
-  console.log(`peak memory of this process: ${bytes(1024 * process.resourceUsage().maxRSS)}`);
-  if (!gpu.has("timestamp-query")) return;
-  const dispatches = await timeline(gpu, async () => void (await training.step(steps + 1)));
-  const kernels = timesByKernel(dispatches);
-  const all = kernels.reduce((sum, { microseconds }) => sum + microseconds, 0);
-  console.log(`\none step with a time for each dispatch, ${significant(all / 1e6)} s:`);
-  const rows = kernels
-    .slice(0, 12)
-    .map(({ kernel, dispatches, microseconds }) => [
-      kernel,
-      String(dispatches),
-      significant(microseconds / 1e6),
-      `${significant((100 * microseconds) / all)} %`,
-    ]);
-  console.log(align([["kernel", "dispatches", "s", "share"], ...rows]).join("\n"));
-}
-
-/**
  * Seconds of a step on a device: each dispatch takes as long as its operations or its bytes do, whichever is longer.
  * @param {readonly Work[]} work
  * @param {Device} device
@@ -223,6 +188,19 @@ function describe({ config, parameterCount, work, memory }, { words, length }) {
   return lines.join("\n");
 }
 
+/** @param {ReturnType<typeof recordStep>} step @param {{ words: number, length: number }} options */
+function summaryOf({ config, parameterCount, work, memory }, { words, length }) {
+  const { batch, microBatches, blocks, dim, timesteps } = config.decoder;
+  const places = (config.data.imageSize / 2 ** config.vqvae.downsample) ** 2;
+  const millions = (parameterCount / 1e6).toFixed(1);
+  return {
+    network: `${blocks} blocks of d = ${dim}, ${words} words, L = ${length}, S = ${places}, T = ${timesteps}: ${millions} M parameters`,
+    batch: `${batch} captions in ${microBatches} parts`,
+    flops: total(work, (entry) => entry.flops),
+    memory: memory.peakBytes,
+  };
+}
+
 /** @param {string} text */
 function count(text) {
   const value = Number(text);
@@ -245,13 +223,28 @@ await runCommand(async () => {
       /** @type {string[]} */ ([]),
     )
     .option("--run <steps>", "also run this many steps here, and one more that is timed by kernel", count)
+    .option("--figures <file>", "with --run: writes what it took into this file of docs/figures/")
     .parse();
-  const options = /** @type {{ words: number, length: number, set: string[], run?: number }} */ (
-    program.opts()
-  );
+  const options =
+    /** @type {{ words: number, length: number, set: string[], run?: number, figures?: string }} */ (
+      program.opts()
+    );
+  if (options.figures !== undefined) {
+    if (options.run === undefined) throw new UserError("--figures needs --run", 2);
+    // A wrong file is told now, not after the run.
+    await readFigures(options.figures);
+  }
   const gpu = await openGpu(undefined, true);
   const made = trainingOf(gpu, options);
-  console.log(describe(recordStep(gpu, made), options));
-  if (options.run) await runSteps(gpu, made, options.run);
+  const recorded = recordStep(gpu, made);
+  console.log(describe(recorded, options));
+  if (options.run) {
+    const run = await runSteps(gpu, made, options.run);
+    console.log(describeRun(run));
+    if (options.figures) {
+      await addFigures(options.figures, figuresOfRun(run, gpu, summaryOf(recorded, options)));
+      console.log(`written: ${options.figures}; npm run figures puts it into the document`);
+    }
+  }
   await gpu.idle();
 });

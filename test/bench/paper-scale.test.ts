@@ -1,13 +1,21 @@
 /** The count of operations of a training step, against its formula; the modelled times are not judged. */
 import { execFile } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import t from "tap";
 
 t.setTimeout(600_000);
 
-const script = fileURLToPath(new URL("../../kernels-bench/paper-scale.js", import.meta.url));
-
 function run(...options: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  return runScript("paper-scale.js", options);
+}
+
+function runScript(
+  name: string,
+  options: readonly string[],
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const script = fileURLToPath(new URL(`../../kernels-bench/${name}`, import.meta.url));
   return new Promise((resolve) => {
     const child = execFile(process.execPath, [script, ...options], (_, stdout, stderr) => {
       resolve({ code: child.exitCode ?? -1, stdout, stderr });
@@ -56,7 +64,50 @@ t.test("operations and dispatches of a step of one block", async (t) => {
   t.match(stdout, /NVIDIA RTX 4090 .* fits/);
 });
 
+const little = ["blocks=1", "dim=64", "heads=2", "batch=4", "microBatches=2"].flatMap((setting) => [
+  "--set",
+  `decoder.${setting}`,
+]);
+
+t.test("a step that runs, and its figures", async (t) => {
+  const path = join(t.testdir(), "figures.json");
+  const kept = { values: [{ value: 1e-5, unit: "s" }], command: "x", date: "2026-01-01" };
+  writeFileSync(
+    path,
+    JSON.stringify({ document: "x.md", figures: { kept, "paper-run": {} }, notMeasured: [] }),
+  );
+  const sizes = ["--words", "1024", "--length", "8", "--set", "data.imageSize=64", ...little];
+  const { code, stdout, stderr } = await run(...sizes, "--run", "2", "--figures", path);
+  t.equal(code, 0, stderr);
+  const { figures } = JSON.parse(readFileSync(path, "utf8"));
+  t.same(figures.kept, kept, "others stay");
+  const ran = figures["paper-run"];
+  t.equal(ran.command, `node kernels-bench/paper-scale.js ${[...sizes, "--run", "2"].join(" ")}`);
+  const rows = new Map<string, string>(ran.table.rows);
+  t.match(rows.get("network"), /^1 blocks of d = 64, 1024 words, L = 8, S = 64, T = 100/);
+  t.match(rows.get("step 2"), /^[\d.]+ s, loss \d+\.\d{4}, gradient norm \d+\.\d{4}$/);
+  const [, dispatches] = /^(\d+) dispatches/m.exec(stdout)!;
+  const kernels = figures["paper-kernels"]?.table.rows as string[][] | undefined;
+  if (!kernels) return t.comment("this adapter tells no times");
+  t.equal(kernels.at(-1)![1], dispatches, "the times are of all dispatches of the step");
+  const shares = kernels.slice(0, -1).map(([, , , share]) => Number.parseFloat(share!));
+  t.ok(Math.abs(shares.reduce((sum, share) => sum + share, 0) - 100) < 1, "which is all of its time");
+});
+
+t.test("times of weights", async (t) => {
+  const { code, stdout, stderr } = await runScript("weights.js", ["--repeat", "1", ...little]);
+  t.equal(code, 0, stderr);
+  for (const row of [/copy of as many bytes/, /random weights/, /reading the file/, /loading them/])
+    t.match(stdout, new RegExp(`${row.source}.* [\\d.]+ +[\\d.]+$`, "m"));
+});
+
 t.test("mistakes", async (t) => {
+  const alone = await run("--figures", "x.json");
+  t.equal(alone.code, 2);
+  t.match(alone.stderr, /--figures needs --run/);
+  const none = await run("--run", "1", "--figures", "none.json");
+  t.equal(none.code, 2);
+  t.match(none.stderr, /none\.json cannot be read \(ENOENT\); name a file of docs\/figures/);
   const wrong = await run("--words", "none");
   t.match(wrong.stderr, /whole number from 1/);
   t.ok(wrong.code > 0);

@@ -55,9 +55,15 @@ function filesIn(folder: string): string[] {
     .sort();
 }
 
-/** A line of a log without its measures: what depends on the clock, and peak memory. */
+/** A line of a log without its measures: what depends on the clock (time, share of waiting), and peak memory. */
 export function withoutTimes(line: string): string {
-  const { ms: _, perSecond: __, bytes: ___, ...rest } = JSON.parse(line) as Record<string, unknown>;
+  const {
+    ms: _,
+    perSecond: __,
+    bytes: ___,
+    waiting: ____,
+    ...rest
+  } = JSON.parse(line) as Record<string, unknown>;
   return JSON.stringify(rest, (key, value: unknown) =>
     key === "seconds" || key === "time" ? undefined : value,
   );
@@ -118,9 +124,10 @@ function caption(checkout: string, { pictures, seeds, adapter }: OutcomeOptions)
       ]);
       whole.push(performance.now() - started);
       for (const line of printed.trim().split("\n")) {
-        const { ms, file, ...rest } = JSON.parse(line) as Record<string, unknown>;
+        // Settings that it repeats are no results, and a newer checkout may have more of them.
+        const { ms, file, caption, tokens } = JSON.parse(line) as Record<string, unknown>;
         perPicture.push(ms as number);
-        results.set(`caption of ${file}, seed ${seed}, ${guidance}`, JSON.stringify(rest));
+        results.set(`caption of ${file}, seed ${seed}, ${guidance}`, JSON.stringify({ caption, tokens }));
       }
     }
   }
