@@ -20,9 +20,11 @@ export interface ClipFeatureOptions {
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
-/** The features by picture number and by text, not normalised. Texts had CLIP's prompt in front. */
+/** Features of pictures and texts, not normalised. */
 export interface ClipFeatureTable {
+  /** The features of a picture, by its number in the data set. */
   ofPicture(image: number): Float32Array;
+  /** The features of CLIP's prompt and a text. */
   ofText(text: string): Float32Array;
 }
 
