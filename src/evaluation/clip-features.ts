@@ -22,7 +22,9 @@ export interface ClipFeatureOptions {
 
 /** The features by picture number and by text, not normalised. Texts had CLIP's prompt in front. */
 export interface ClipFeatureTable {
+  /** Those of a picture by its number. */
   ofPicture(image: number): Float32Array;
+  /** Those of a text. */
   ofText(text: string): Float32Array;
 }
 
