@@ -51,10 +51,10 @@ export async function openDevice(): Promise<GPUDevice> {
   const gpu = typeof navigator === "undefined" ? undefined : navigator.gpu;
   if (!gpu) {
     throw new UserError(
-      "WebGPU is not available here: it needs a browser with WebGPU enabled and a page served over HTTPS or from localhost.",
+      "WebGPU is not available here: it needs a browser that has it, and a page from HTTPS or localhost.",
     );
   }
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
-  if (!adapter) throw new UserError("This browser has WebGPU but offers no graphics adapter to pages.");
+  if (!adapter) throw new UserError("This browser has WebGPU but offers no graphics adapter.");
   return requestComputeDevice(adapter);
 }

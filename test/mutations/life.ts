@@ -17,8 +17,8 @@ export const life: readonly Mutation[] = [
   {
     name: "subgroups: kernels with subgroups run whatever the order of lanes",
     file: "src/engine/gpu/gpu.ts",
-    find: '!this.has("subgroups") || unorderedSubgroups.has(device)',
-    replace: '!this.has("subgroups")',
+    find: ' && !unorderedSubgroups.has(this.device)',
+    replace: "",
     tests: ["platform/subgroup-layout.test.ts"],
   },
   {

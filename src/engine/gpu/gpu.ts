@@ -116,9 +116,8 @@ export class Gpu implements GpuContext {
 
   /** Lanes of a subgroup at least; 0 without the feature `subgroups`, or if the device does not report it or orders them oddly. */
   get certainLanes(): number {
-    const { device } = this;
-    if (!this.has("subgroups") || unorderedSubgroups.has(device)) return 0;
-    return device.adapterInfo?.subgroupMinSize ?? 0;
+    const used = this.has("subgroups") && !unorderedSubgroups.has(this.device);
+    return (used && this.device.adapterInfo?.subgroupMinSize) || 0;
   }
 
   /** Lanes of a team that may exchange values: 8, or 4 where subgroups are that small; 0: only portable kernels run. */

@@ -129,7 +129,7 @@ export class PipelineCache {
 }
 
 /** The frame that naga draws around a mistake, its prefix, and the ends of lines: what is left is a sentence. */
-const decoration = /^\s*Shader '.*' parsing error:|(.*[┌│].*|\s)+/g;
+const decoration = /^\s*Shader.*?error:|(.*[┌│].*|\s)+/g;
 
 /**
  * Returns the WGSL errors of a module as ``shaders/file.wgsl:line: message, at `code` ``. The code gives the place in the line:

@@ -82,7 +82,7 @@ export class Recorder {
     const most = limits.maxComputeWorkgroupsPerDimension;
     if (x > most || y > most || z > most) {
       throw new GpuError(
-        `${spec.name}: a grid of ${x}×${y}×${z} workgroups; this device allows ${most} in a dimension`,
+        `${spec.name}: a grid of ${x}×${y}×${z} workgroups, more than ${most} in a dimension`,
       );
     }
     const pipeline = this.#pipelines.get(kernel, specialisation);

@@ -160,7 +160,7 @@ function prepared(x: Tensor, isReduced: readonly boolean[], op: string): { x: Te
   if (!second)
     throw new ShapeError(
       op,
-      `the axes of [${x.shape.join(", ")}] alternate too often between kept and reduced`,
+      `the axes of [${x.shape.join(", ")}] alternate too often`,
     );
   return { x: dense, layout: second };
 }

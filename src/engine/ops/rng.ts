@@ -24,7 +24,7 @@ export class Rng {
   /** `seed` is an integer of at most 64 bits. */
   constructor(gpu: Gpu, seed: number | bigint) {
     if (typeof seed === "number" && !Number.isSafeInteger(seed)) {
-      throw new UserError(`The seed ${seed} is not a whole number below 2^53; use a bigint for larger ones.`);
+      throw new UserError(`The seed ${seed} is not a whole number below 2^53; use a bigint.`);
     }
     this.gpu = gpu;
     this.seed = BigInt.asUintN(64, BigInt(seed));

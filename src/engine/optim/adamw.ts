@@ -89,7 +89,7 @@ export class AdamW {
       if (gradients.size === values.size && blockDecay.length * 64 === values.size) continue;
       throw new ShapeError(
         "AdamW",
-        `${values.size} parameters need as many gradients and a 64th as many decay factors, not ${gradients.size} and ${blockDecay.length}`,
+        `${values.size} parameters do not go with ${gradients.size} gradients and ${blockDecay.length} decay factors (a 64th)`,
       );
     }
     this.#gpu = gpu;
