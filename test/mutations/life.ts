@@ -115,8 +115,8 @@ export const life: readonly Mutation[] = [
   {
     name: "evaluate.js finds out at its end that it cannot write",
     file: "src/evaluate.ts",
-    find: 'if (out !== undefined) checkOutput("--out", out);',
-    replace: "",
+    find: "if (file !== undefined) checkOutput(option, file);",
+    replace: 'if (file === "") checkOutput(option, file);',
     tests: ["commands/evaluate.test.ts # wrong usage"],
   },
 ];
