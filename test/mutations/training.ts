@@ -365,7 +365,7 @@ export const training: readonly Mutation[] = [
     file: "src/cli/options.ts",
     find: "/null backend/.test(gpu.description)",
     replace: "/no backend/.test(gpu.description)",
-    tests: ["commands/train.test.ts # wrong usage"],
+    tests: ["commands/train.test.ts"],
   },
   {
     name: "a corrected plan is not kept",
