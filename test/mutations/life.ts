@@ -26,14 +26,14 @@ export const life: readonly Mutation[] = [
     file: "src/engine/gpu/captured-work.ts",
     find: "if (recording.uniformBytes) ",
     replace: "",
-    tests: ["engine/gpu/order.test.ts"],
+    tests: ["engine/gpu/order.test.ts # copies alone"],
   },
   {
     name: "submission: uniforms are written where there are none",
     file: "src/engine/gpu/submission.ts",
     find: "if (values?.length)",
     replace: "if (values)",
-    tests: ["engine/gpu/order.test.ts"],
+    tests: ["engine/gpu/order.test.ts # copies alone"],
   },
   {
     name: "pipelines: naga's frame stays in messages",
