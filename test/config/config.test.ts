@@ -74,7 +74,11 @@ t.test("wrong keys and values say what is allowed", async (t) => {
     [set("data.skipBad=yes"), /true or false, not "yes"/, 2],
     [set("decoder"), /should be key=value/, 2],
     [set("=3"), /should be key=value/, 2],
-    [{ preset: "emojy" }, /no preset "emojy" \(did you mean emoji\?\); presets: quick, emoji, scenes-quick, scenes, paper/, 2],
+    [
+      { preset: "emojy" },
+      /no preset "emojy" \(did you mean emoji\?\); presets: quick, emoji, scenes-quick, scenes, paper/,
+      2,
+    ],
     [{ preset: "toString" }, /no preset "toString"/, 2],
     [file('{"decoder": {"dim": "160"}}'), /c\.json: decoder\.dim should be a whole number .* not "160"/, 1],
     [file('{"decoder": 3}'), /c\.json: there is no key "decoder"/, 1],
