@@ -3,6 +3,7 @@
 import type { Mutation } from "./mutation.js";
 
 const scenes = "data/scenes.test.ts";
+const splits = "data/scenes-splits.test.ts";
 const captions = "data/scenes-captions.test.ts";
 
 export const scenesMutations: readonly Mutation[] = [
@@ -109,35 +110,35 @@ export const scenesMutations: readonly Mutation[] = [
     file: "src/data/scenes/splits.ts",
     find: "if (isHeldOutPair(entity.thing, other.thing)) found.add",
     replace: "if (isHeldOutPair(entity.thing, other.thing) && scene.entities.length < 3) found.add",
-    tests: [`${scenes} # no scene shows`],
+    tests: [`${splits} # no scene shows`],
   },
   {
     name: "scenes: held-out relations are trained the other way round",
     file: "src/data/scenes/splits.ts",
     find: 'relation === "right" || relation === "below" || relation === "behind"',
     replace: 'relation === "below" || relation === "behind"',
-    tests: [`${scenes} # no scene shows`],
+    tests: [`${splits} # no scene shows`],
   },
   {
     name: "scenes: held-out counts are trained",
     file: "src/data/scenes/splits.ts",
     find: "if (entity.objects.length === heldOutCount(entity.thing))",
     replace: "if (i > 5 && entity.objects.length === heldOutCount(entity.thing))",
-    tests: [`${scenes} # splits`],
+    tests: [`${splits} # splits`],
   },
   {
     name: "scenes: no drawing counts as held out",
     file: "src/data/scenes/splits.ts",
     find: "if (entity.vendor === heldOutVendor(entity.thing))",
     replace: "if (i > 5 && entity.vendor === heldOutVendor(entity.thing))",
-    tests: [`${scenes} # splits`],
+    tests: [`${splits} # splits`],
   },
   {
     name: "scenes: all splits draw the same scenes",
     file: "src/data/scenes/maker.ts",
     find: "new Draws(this.#seed, SCENE_SPLITS.indexOf(split), index)",
     replace: "new Draws(this.#seed, 0, index)",
-    tests: [`${scenes} # a scene depends`, `${scenes} # splits`],
+    tests: [`${scenes} # a scene depends`, `${splits} # splits`],
   },
   {
     name: "scenes: threads put their pictures in each other's place",
