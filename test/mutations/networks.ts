@@ -287,4 +287,18 @@ export const networks: readonly Mutation[] = [
     replace: "return this.groups === 1",
     tests: [`${modules} # stride 1,2`],
   },
+  {
+    name: "captions: as many pictures at once as would burst a binding",
+    file: "src/models/pictures-at-once.ts",
+    find: "const MOST_OF_A_VALUE = 2 ** 27;",
+    replace: "const MOST_OF_A_VALUE = 2 ** 30;",
+    tests: ["captioner/at-once.test.ts # or what fits", "training/preflight.test.ts # 1,024 codes"],
+  },
+  {
+    name: "captions: codes of many pictures go at once, whatever the decoder takes",
+    file: "src/captioner/batch.ts",
+    find: "const each = captionedAtOnce(model) * positions;",
+    replace: "const each = imagesPerBatch * positions;",
+    tests: ["captioner/at-once.test.ts # two pictures"],
+  },
 ];

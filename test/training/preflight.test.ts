@@ -3,6 +3,7 @@ import { resolveConfig } from "../../dist/config/resolve.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { WordTokenizer } from "../../dist/text/words.js";
 import { buildCaptioner, tryRun } from "../../dist/training/preflight.js";
+import "../../dist/vqgan.js";
 import { test } from "../harness.js";
 import { sameBits, tinyConfig, weightsOf } from "./setup.js";
 
@@ -46,6 +47,17 @@ test("settings that work are fine, cost no dispatch and leave nothing", async (t
   );
   t.ok(sameBits(await weightsOf(captioner.decoder), weights[1]!), "and the decoder's");
   captioner.dispose();
+});
+
+test("the paper's grid of 1,024 codes and width of 512 fit what every device can bind", async (t, gpu) => {
+  const before = gpu.memory.liveBytes;
+  attempt(gpu, [
+    ...["data.imageSize=256", "imageTokenizer=vqgan", "vqgan.channels=32", "vqgan.resBlocks=1"],
+    ...["vqgan.zChannels=32", "vqgan.embedDim=32", "vqgan.codes=32", "vqgan.quantizer=nearest"],
+    ...["decoder.dim=512", "decoder.heads=8", "decoder.conditionEmbedding=codes", "decoder.batch=4"],
+  ]);
+  await gpu.idle();
+  t.equal(gpu.memory.liveBytes, before, "memory is as before");
 });
 
 test("what does not work is told with the setting", async (t, gpu) => {
