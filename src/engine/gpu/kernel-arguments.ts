@@ -126,7 +126,7 @@ export function bindRanges(
     for (let j = 0; j < ranges.length; j++) {
       if (ranges[j]!.storage === ranges[i]!.storage && spec.bindings[j]!.access === "read") {
         throw new GpuError(
-          `${spec.name}: ${spec.bindings[i]!.name} and ${spec.bindings[j]!.name} are the same buffer (${ranges[i]!.storage.label}), one read and one written`,
+          `${spec.name}: ${spec.bindings[i]!.name} and ${spec.bindings[j]!.name} are the same buffer (${ranges[i]!.storage.label}), read and written`,
         );
       }
     }

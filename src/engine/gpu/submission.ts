@@ -51,8 +51,7 @@ export class Submission {
 
   /** See `Gpu.flush`. */
   flush(): void {
-    if (this.capturing)
-      throw new GpuError("capture: nothing may be read back or submitted meanwhile");
+    if (this.capturing) throw new GpuError("capture: nothing may be read back or submitted meanwhile");
     const recording = this.#recording;
     if (recording.commands.length === 0) return;
     this.#failures.throwIfAny();

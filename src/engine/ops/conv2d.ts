@@ -129,10 +129,7 @@ function check(x: Tensor, weight: Tensor, bias: Tensor | null, options: Conv2dOp
   if (!Number.isInteger(stride) || stride < 1)
     throw new ShapeError("conv2d", `stride ${stride} is not a whole number of at least 1`);
   if (Object.values(sides).some((side) => !Number.isInteger(side) || side < 0))
-    throw new ShapeError(
-      "conv2d",
-      `padding ${JSON.stringify(padding)}: whole numbers of at least 0 are needed`,
-    );
+    throw new ShapeError("conv2d", `padding ${JSON.stringify(padding)}: not whole numbers of at least 0`);
   const outHeight = Math.floor((height + sides.top + sides.bottom - kernelHeight) / stride) + 1;
   const outWidth = Math.floor((width + sides.left + sides.right - kernelWidth) / stride) + 1;
   if (outHeight < 1 || outWidth < 1)

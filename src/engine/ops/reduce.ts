@@ -157,11 +157,7 @@ function prepared(x: Tensor, isReduced: readonly boolean[], op: string): { x: Te
   if (layout) return { x, layout };
   const dense = contiguous(x);
   const second = layoutOf(dense, isReduced);
-  if (!second)
-    throw new ShapeError(
-      op,
-      `the axes of [${x.shape.join(", ")}] alternate too often`,
-    );
+  if (!second) throw new ShapeError(op, `the axes of [${x.shape.join(", ")}] alternate too often`);
   return { x: dense, layout: second };
 }
 

@@ -42,7 +42,7 @@ export function window2d(
       ? { top: padding, left: padding, bottom: padding, right: padding }
       : { top: 0, left: 0, bottom: 0, right: 0, ...padding };
   if (Object.values(sides).some((side) => !Number.isInteger(side) || side < 0))
-    throw new ShapeError(op, `padding ${JSON.stringify(padding)}: whole numbers of at least 0 are needed`);
+    throw new ShapeError(op, `padding ${JSON.stringify(padding)}: not whole numbers of at least 0`);
   const outHeight = Math.floor((height + sides.top + sides.bottom - kernelHeight) / strideY) + 1;
   const outWidth = Math.floor((width + sides.left + sides.right - kernelWidth) / strideX) + 1;
   if (outHeight < 1 || outWidth < 1)

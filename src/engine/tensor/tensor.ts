@@ -340,10 +340,7 @@ function isLength(length: number): boolean {
 
 function checkShape(op: string, shape: readonly number[]): void {
   if (!shape.every(isLength)) {
-    throw new ShapeError(
-      op,
-      `[${shape.join(", ")}] is not a shape: every axis needs a whole length of at least 1`,
-    );
+    throw new ShapeError(op, `[${shape.join(", ")}] is not a shape: lengths are whole and at least 1`);
   }
 }
 

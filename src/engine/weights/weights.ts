@@ -32,8 +32,7 @@ export function loadWeights(
 ): void {
   for (const { name, tensor } of module.parameters()) {
     const stored = weights.get(prefix + name);
-    if (!stored)
-      throw new UserError(`${fileName} has no tensor ${prefix}${name}; it belongs to another model`);
+    if (!stored) throw new UserError(`${fileName} has no tensor ${prefix}${name}; it is of another model`);
     if (stored.shape.join() !== tensor.shape.join()) {
       throw new UserError(
         `${fileName}: ${prefix}${name} is [${stored.shape.join(", ")}], this model's is [${tensor.shape.join(", ")}]`,
