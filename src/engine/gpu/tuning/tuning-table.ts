@@ -119,7 +119,7 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 export function tableFault(value: unknown): string | null {
   if (!isRecord(value)) return "it should hold a JSON object";
   if (value.format !== tuningFormat)
-    return `its format is ${JSON.stringify(value.format) ?? "missing"}, not "${tuningFormat}"`;
+    return `its format is ${JSON.stringify(value.format)}, not "${tuningFormat}"`;
   if (!isRecord(value.adapters)) return "it has no adapters";
   for (const [key, adapter] of Object.entries(value.adapters)) {
     if (!isRecord(adapter) || !isRecord(adapter.kernels)) return `adapters["${key}"] has no kernels`;
