@@ -42,5 +42,5 @@ function pageOf(modules: readonly string[]): string {
     return `${named}await import("/${name}");`;
   });
   const script = `globalThis.mcdWhole = ${whole};\n${runs.join("\n")}\nglobalThis.mcdLoaded = true;`;
-  return `<!doctype html><meta charset="utf-8"><title>${modules[0]}</title><script type="module">\n${script}\n</script>`;
+  return `<!doctype html><meta charset="utf-8"><title>${modules[0]}</title><script>globalThis.mcdLoaded = false;</script><script type="module">\n${script}\n</script>`;
 }

@@ -3,7 +3,7 @@ import tap from "tap";
 import { bundle } from "./bundle.js";
 import { sharedBrowser } from "./chromium.js";
 import type { PageFailures } from "./failures-page.js";
-import { launch, openPage } from "./launch.js";
+import { goTo, launch, openPage } from "./launch.js";
 import { serve } from "./server.js";
 
 declare global {
@@ -41,7 +41,7 @@ tap.test("a browser without WebGPU", async (t) => {
   const { browser } = await sharedBrowser();
   const page = await browser.newPage();
   await page.addInitScript("Object.defineProperty(navigator, 'gpu', { value: undefined })");
-  await page.goto(url);
+  await goTo(page, url);
   const error = await page.evaluate(() => globalThis.mcdFailures.open());
   t.equal(error?.type, "UserError", "typed");
   t.match(error?.message, /^WebGPU is not available here: it needs a browser/, "says what it takes");

@@ -150,6 +150,11 @@ async function bundledBrowser(
   };
 }
 
+declare global {
+  /** Whether the page's modules have run, awaits at their top included: only then are all tests declared. Of pages of `bundle.ts`. */
+  var mcdLoaded: boolean | undefined;
+}
+
 export interface TestPage {
   readonly page: Page;
   /** Warnings and errors of the console, exceptions nobody caught, crashes; grows as they come. */
@@ -177,6 +182,15 @@ export async function openPage(
     // What the page itself gave up (a body that it did not want) is no failure.
     if (reason !== "net::ERR_ABORTED") problems.push(`request failed: ${request.url()} (${reason})`);
   });
-  await page.goto(url);
+  await goTo(page, url);
   return { page, problems };
+}
+
+/** Opens an address and waits until it is loaded; of a page of `bundle.ts`, until its modules have run, or for a minute. */
+export async function goTo(page: Page, url: string): Promise<void> {
+  await page.goto(url);
+  // Where they never do, a page of tests tells why.
+  await page
+    .waitForFunction(() => globalThis.mcdLoaded !== false, undefined, { timeout: 60_000 })
+    .catch(() => {});
 }

@@ -68,8 +68,6 @@ export async function runSomeInChromium(modules: readonly string[]): Promise<voi
 declare global {
   /** In a page of tests only. */
   var mcdTests: PageTests;
-  /** Set once the page's module has run, awaits at its top included: only then are all tests declared. */
-  var mcdLoaded: boolean;
 }
 
 /**
@@ -84,8 +82,6 @@ export async function runPage(
 ): Promise<void> {
   const { page, problems } = await openPage(browser, url);
   try {
-    // Where it never does, the test below tells why.
-    await page.waitForFunction(() => globalThis.mcdLoaded, undefined, { timeout: 60_000 }).catch(() => {});
     const all = await page.evaluate(() => globalThis.mcdTests?.all ?? []);
     t.ok(all.length > 0, `the page has tests${all.length > 0 ? "" : `: ${problems.join("; ")}`}`);
     for (const { index, name, module } of choose(all)) {

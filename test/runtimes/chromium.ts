@@ -22,9 +22,6 @@ export async function startChromium(
     async *tests(module) {
       const { page, problems } = await openPage(launched, `${site.url}/${module.replace(/js$/, "html")}`);
       try {
-        await page
-          .waitForFunction(() => globalThis.mcdLoaded, undefined, { timeout: 60_000 })
-          .catch(() => {});
         const all = await page.evaluate(() => globalThis.mcdTests?.all ?? []);
         if (all.length === 0) throw new RuntimeError(`the page has no tests: ${problems.join("; ")}`);
         adapter ||= await page.evaluate(() => globalThis.mcdTests.adapter());
