@@ -107,8 +107,10 @@ function watch(device: GPUDevice): GPUDevice {
   device.addEventListener("uncapturederror", (event) => {
     // Listeners that come later may still say that the error is theirs. In wgpu the event cannot be cancelled.
     let claimed = false;
+    const prevent = event.preventDefault.bind(event);
     event.preventDefault = () => {
       claimed = true;
+      prevent();
     };
     setTimeout(() => {
       if (!claimed) console.error(`uncaptured: ${event.error.message}`);

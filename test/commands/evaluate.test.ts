@@ -97,7 +97,7 @@ t.test("wrong usage is one sentence and exit code 2", async (t) => {
     [["--compare", "none", "--scale", "2"], /leave out --guidance and --scale/],
     [["--guidance", "more"], /Allowed choices are none, cfg, mcs, mcs-printed/],
     [["--seeds", "0"], /whole number from 1/],
-    [["--captions"], /--captions needs --json or --out/],
+    [["--captions"], /--captions needs --out or --json/],
     [["--steps", "101"], /--steps should be at most 100, the model's T, not 101/],
     [["--out", "nowhere/scores.json"], /--out nowhere\/scores\.json: there is no folder nowhere/],
     [["--out", "."], /--out \.: it is a folder; give the name of a file/],

@@ -114,7 +114,9 @@ for (const name of ["lavapipe", "swiftshader"]) {
     t.ok(itself.description.toLowerCase().includes(name === "lavapipe" ? "llvmpipe" : name), "by its name");
     t.equal(itself.tuning.adapter, told.tuning.adapter, itself.tuning.adapter);
     t.equal(matmulKernel(itself), matmulKernel(told), matmulKernel(told));
-    t.ok(matmulKernel(itself) !== matmulKernel(other), `a real GPU would get ${matmulKernel(other)}`);
+    // Without subgroups both get the portable kernel.
+    if (itself.certainLanes >= 4)
+      t.ok(matmulKernel(itself) !== matmulKernel(other), `a real GPU would get ${matmulKernel(other)}`);
     for (const gpu of [told, other, itself]) gpu.dispose();
     device.destroy();
   });
@@ -240,10 +242,21 @@ test("errors and loss of the device are events", async (t) => {
     if (event.error.message.includes("page")) page.push(event.error.message);
     event.preventDefault();
   });
-  // Both Dawn and wgpu name the buffer of a write that it does not allow, each quoting its label in its own way.
+  const wrong = { size: 16, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.STORAGE };
+  device.pushErrorScope("validation");
+  device.createBuffer({ ...wrong, label: "told" });
+  const isDawn = (await device.popErrorScope())?.message.includes("told");
   for (const label of ["page's own", "mcd weights"]) {
-    const buffer = device.createBuffer({ label, size: 16, usage: GPUBufferUsage.STORAGE });
-    device.queue.writeBuffer(buffer, 0, new Float32Array(4));
+    if (isDawn) device.createBuffer({ ...wrong, label });
+    else {
+      // wgpu does not name what it refuses to create, but it does name a destroyed buffer of submitted work.
+      const buffer = device.createBuffer({ label, size: 16, usage: GPUBufferUsage.COPY_DST });
+      const encoder = device.createCommandEncoder();
+      encoder.clearBuffer(buffer);
+      const commands = encoder.finish();
+      buffer.destroy();
+      device.queue.submit([commands]);
+    }
   }
   await device.queue.onSubmittedWorkDone();
   await new Promise((resolve) => setTimeout(resolve, 50));
