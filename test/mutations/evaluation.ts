@@ -17,9 +17,8 @@ export const evaluation: readonly Mutation[] = [
   {
     name: "every batch of 64 pictures has the codes of the first",
     file: "src/captioner/batch.ts",
-    find: "const part = codes.subarray(first, first + imagesPerBatch * positions);\n    const condition",
-    replace:
-      "const part = codes.subarray(0, Math.min(codes.length - first, imagesPerBatch * positions));\n    const condition",
+    find: "const part = codes.subarray(first, first + each);\n    const condition",
+    replace: "const part = codes.subarray(0, Math.min(codes.length - first, each));\n    const condition",
     tests: [`${sampling} # captions come`],
   },
   {

@@ -153,8 +153,8 @@ export const mathematics: readonly Mutation[] = [
   {
     name: "guidance: mcs masks only some pictures",
     file: "src/diffusion/guidance.ts",
-    find: "{ conditionRate: 1, maskRate, maskId",
-    replace: "{ conditionRate: maskRate, maskRate, maskId",
+    find: "{ conditionRate: 1, maskRate, shape, maskId",
+    replace: "{ conditionRate: maskRate, maskRate, shape, maskId",
     tests: ["captioner/sampling.test.ts # guidance hides"],
   },
   {

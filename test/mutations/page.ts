@@ -120,8 +120,8 @@ export const page: readonly Mutation[] = [
   {
     name: "page: steps of the caption in reverse",
     file: "web/src/tabs/caption.ts",
-    find: "          this.steps.push(step);",
-    replace: "          this.steps.unshift(step);",
+    find: "this.steps.push(taken);",
+    replace: "this.steps.unshift(taken);",
     tests: ["browser/page.test.ts # step by step"],
   },
   {

@@ -372,8 +372,8 @@ export const shaders: readonly Mutation[] = [
   {
     name: "masking: the condition is hidden for whole samples only",
     file: "shaders/diffusion/masking.wgsl",
-    find: "(chosen && (words_of(i, 0u).x >> 1u) < params.position_threshold)",
-    replace: "(chosen && (sample.z) < params.position_threshold)",
+    find: "hidden |= (words_of(i, 0u).x >> 1u) < params.position_threshold;",
+    replace: "hidden |= sample.z < params.position_threshold;",
     tests: ["diffusion/masking.test.ts"],
   },
   {

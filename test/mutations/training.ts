@@ -34,8 +34,8 @@ export const training: readonly Mutation[] = [
   {
     name: "P_drop off",
     file: "src/models/mc-diffusion/objective.ts",
-    find: "dropRate: pDrop,",
-    replace: "dropRate: 0,",
+    find: "dropRate: pDrop }",
+    replace: "dropRate: 0 * pDrop }",
     tests: [`${algorithm} # a step draws`],
   },
   {
