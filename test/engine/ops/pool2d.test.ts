@@ -137,7 +137,7 @@ test("pooling says what does not fit", async (t, gpu) => {
   );
   await t.throwsMessage(
     () => avgPool2d(x, { kernel: 2, padding: -1 }),
-    /padding -1: whole numbers/,
+    /padding -1: not whole numbers of at least 0/,
     "below 0",
   );
   x.dispose();
