@@ -200,6 +200,7 @@ function constantDecoder(gpu: Gpu, logits: readonly number[], length: number): D
       const all = new Array(rows).fill(logits).flat();
       return fromArray(gpu, all, [xt.shape[0]!, length, logits.length]);
     },
+    picturesAtOnce: 64,
   } as unknown as Decoder;
 }
 
