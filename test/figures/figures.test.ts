@@ -14,6 +14,7 @@ t.test("the documents say what was measured", async (t) => {
       "docs/browsers.md",
       "docs/library.md",
       "docs/limits.md",
+      "docs/results.md",
       "kernels-bench/README.md",
       "kernels-bench/peers/README.md",
       "weights/emoji/README.md",
