@@ -1,7 +1,7 @@
 /** Runtimes that are a program: Deno with its own WebGPU, Bun and Node with Dawn. Each module gets a process of its own. */
 
 import { execFile, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -58,8 +58,12 @@ export function denoProgram(): Program | Missing {
 /** Bun, from the npm package `bun`, with Dawn. */
 export function bunProgram(): Program | Missing {
   const arch = process.arch === "arm64" ? "aarch64" : process.arch;
-  const path = packagedProgram(`@oven/bun-${process.platform}-${arch}`, "bin/bun");
-  if (path === null || !existsSync(path))
+  // Where install scripts run, bun's moves the program into its own package, over a placeholder.
+  const path = [
+    packagedProgram(`@oven/bun-${process.platform}-${arch}`, "bin/bun"),
+    packagedProgram("bun", "bin/bun.exe"),
+  ].find((file): file is string => file !== null && existsSync(file) && statSync(file).size > 1e6);
+  if (path === undefined)
     return {
       missing: "Bun is not installed: the npm package bun has it for Linux, macOS and Windows, after npm ci",
     };
