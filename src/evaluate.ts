@@ -2,24 +2,20 @@
 /** `node dist/evaluate.js`: scores weights on the splits of a data set, against the baselines and between settings. */
 
 import { Option } from "commander";
-import { Captioner } from "./captioner/captioner.js";
+import type { Captioner } from "./captioner/captioner.js";
 import type { Precision } from "./captioner/files.js";
-import { openClip, scoreByClip } from "./cli/clip-scores.js";
-import { codeStoreFor } from "./cli/code-store.js";
-import { checkSplits, scoredSplits } from "./cli/compared-models.js";
+import { scoreByClip } from "./cli/clip-scores.js";
+import { scoredSplits } from "./cli/compared-models.js";
 import { dataHelp } from "./cli/data-option.js";
 import { datasetRecord, originRecord, weightsRecord } from "./cli/evaluation-record.js";
-import { loadDataset } from "./cli/load-dataset.js";
 import { scoreModels, tokenizerNames } from "./cli/model-table.js";
 import "./baselines.js";
 import "./samplers.js";
 import {
   adapterOption,
   checkOutput,
-  checkSteps,
   commandLine,
   integerOption,
-  openComputingGpu,
   precisionOption,
   runCommand,
   type SamplingFlags,
@@ -29,10 +25,10 @@ import {
 } from "./cli/options.js";
 import { withLateProgress } from "./cli/progress.js";
 import { SamplingMeter, speedText } from "./cli/sampling-speed.js";
+import { openScoredModel } from "./cli/scored-model.js";
 import { sweepModel } from "./cli/sweep.js";
 import { type SweepFlags, sweepFlags, sweepPlan } from "./cli/sweep-options.js";
 import { say, tell } from "./cli/terminal.js";
-import { sourceOf } from "./cli/weights-data.js";
 import { clipTable } from "./evaluation/clip-evaluation.js";
 import { parseCompared } from "./evaluation/compared.js";
 import { evaluate, neededRecords } from "./evaluation/evaluation.js";
@@ -221,23 +217,20 @@ to the first row (docs/evaluation.md).`,
     });
   }
   const [folder] = weights as [string];
-  checkSteps(sampling.steps, await Captioner.settings(platform.files, folder));
-  const gpu = await openComputingGpu(adapter, quiet, tuning);
-  const captioner = await Captioner.fromFolder(gpu, platform.files, folder, { precision });
-  const clip = clipFolder === undefined ? null : await openClip(gpu, clipFolder);
-  captioner.codeStore = await codeStoreFor(captioner, captioner.config);
-  const bounded = bound > 0 && captioner.decoder.likelihood !== undefined;
-  if (bound > 0 && !bounded && program.getOptionValueSource("bound") !== "default")
-    throw new UserError(
-      `--bound: a ${captioner.config.model} decoder has no bound on the likelihood of captions`,
-      2,
-    );
-  const source = await sourceOf(captioner.config, folder, data);
-  const dataset = await loadDataset({ ...captioner.config.data, ...source }, quiet, (dataset) =>
-    neededRecords(dataset, { splits: scoredSplits(dataset, splits), limit, baselines }),
+  const hasBound = (captioner: Captioner) => bound > 0 && captioner.decoder.likelihood !== undefined;
+  const model = await openScoredModel(
+    { weights: folder, data, clip: clipFolder, sampling, precision, adapter, tuning, quiet },
+    (dataset) => scoredSplits(dataset, splits),
+    (dataset, splits) => neededRecords(dataset, { splits, limit, baselines }),
+    (captioner) => {
+      if (bound > 0 && !hasBound(captioner) && program.getOptionValueSource("bound") !== "default")
+        throw new UserError(
+          `--bound: a ${captioner.config.model} decoder has no bound on the likelihood of captions`,
+          2,
+        );
+    },
   );
-  const chosen = scoredSplits(dataset, splits);
-  checkSplits(dataset, chosen);
+  const { gpu, captioner, clip, dataset, splits: chosen } = model;
   const meter = new SamplingMeter(gpu);
   const evaluation = await withLateProgress({ label: "scores", unit: "pictures", quiet }, (onProgress) =>
     evaluate(captioner, dataset, {
@@ -256,7 +249,7 @@ to the first row (docs/evaluation.md).`,
   say(tables.filter((part) => part !== null).join("\n\n"));
   const speed = meter.speed();
   if (speed && !quiet) tell(speedText(speed));
-  const bounds = !bounded
+  const bounds = !hasBound(captioner)
     ? []
     : await withLateProgress({ label: "bound", unit: "captions", quiet }, (onProgress) =>
         splitBounds(captioner, dataset, chosen, { limit, steps: bound, onProgress, seed: sampling.seed }),
@@ -291,9 +284,7 @@ to the first row (docs/evaluation.md).`,
     };
     await platform.files.write(json, `${JSON.stringify(record, null, 1)}\n`);
   }
-  captioner.dispose();
-  clip?.dispose();
-  await dataset.images.close();
+  await model.close();
 }
 
 /** Runs `read`, whose errors are about the command line but do not know the option's name. */

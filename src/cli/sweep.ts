@@ -1,6 +1,5 @@
 /** `evaluate.js --sweep`: runs a guidance sweep from a loaded captioner to the files in its folder. */
 
-import { Captioner } from "../captioner/captioner.js";
 import { recordsOf } from "../evaluation/pictures.js";
 import { LineStore } from "../evaluation/sweep/line-store.js";
 import { distinct } from "../evaluation/sweep/points.js";
@@ -18,47 +17,42 @@ import { samplingSettingsOf } from "../models/sampling-settings.js";
 import { UserError } from "../platform/errors.js";
 import { lockFolder } from "../platform/lock.js";
 import { nodePlatform as platform } from "../platform/node.js";
-import { featureOptions, openClip } from "./clip-scores.js";
-import { codeStoreFor } from "./code-store.js";
-import { checkSplits } from "./compared-models.js";
+import { featureOptions } from "./clip-scores.js";
 import { weightsRecord } from "./evaluation-record.js";
-import { loadDataset } from "./load-dataset.js";
-import { checkSteps, openGpu, samplingOf } from "./options.js";
+import { samplingOf } from "./options.js";
 import { startProgress } from "./progress.js";
+import { openScoredModel } from "./scored-model.js";
 import { choiceText, writeChoice, writeCurves, writeSweep } from "./sweep-files.js";
 import { type SweepInput, type SweepPlan, type SweepRequest, sweepSplits } from "./sweep-options.js";
 import { say, tell } from "./terminal.js";
-import { sourceOf } from "./weights-data.js";
 import { readWordNet } from "./wordnet.js";
 
 /** Opens the device, the model and the data, and runs a sweep. */
 export async function sweepModel(plan: SweepPlan, request: SweepRequest): Promise<void> {
-  const { weights, quiet, sampling, limit, precision } = request;
-  checkSteps(sampling.steps, await Captioner.settings(platform.files, weights));
-  const gpu = await openGpu(request.adapter, quiet, request.tuning);
-  const captioner = await Captioner.fromFolder(gpu, platform.files, weights, { precision });
-  const clip = request.clip === undefined ? null : await openClip(gpu, request.clip);
-  captioner.codeStore = await codeStoreFor(captioner, captioner.config);
-  const source = await sourceOf(captioner.config, weights, request.data);
-  const dataset = await loadDataset({ ...captioner.config.data, ...source }, quiet, (dataset) =>
-    sweepSplits(dataset, request.splits).flatMap((split) => recordsOf(dataset, split, limit)),
+  const { sampling, limit } = request;
+  const {
+    gpu: _,
+    close,
+    ...model
+  } = await openScoredModel(
+    request,
+    (dataset) => sweepSplits(dataset, request.splits),
+    (dataset, splits) => splits.flatMap((split) => recordsOf(dataset, split, limit)),
+    // Throws for another kind.
+    (captioner) => McDiffusion.of(captioner.decoder),
   );
-  const splits = sweepSplits(dataset, request.splits);
-  checkSplits(dataset, splits);
   await runSweep(plan, {
     ...request,
-    ...{ captioner, dataset, clip, splits, sampling: samplingOf(sampling) },
-    weights: await weightsRecord(weights),
+    ...model,
+    sampling: samplingOf(sampling),
+    weights: await weightsRecord(request.weights),
   });
-  captioner.dispose();
-  clip?.dispose();
-  await dataset.images.close();
+  await close();
 }
 
 /** Runs a sweep and writes its folder. Prints the choice, its scores on the test splits, and where the files are. */
 async function runSweep(plan: SweepPlan, input: SweepInput): Promise<void> {
   const { captioner, dataset, sampling, weights, limit, draws, quiet } = input;
-  McDiffusion.of(captioner.decoder);
   const folder = input.out ?? `runs/sweep-${weights.sha256.slice(0, 8)}`;
   const { files, hash } = platform;
   await files.makeDirectory(folder);

@@ -12,6 +12,17 @@ export interface Axis {
   at(value: number): number;
 }
 
+/** Marks of a vertical axis: a line from pixel `left` to `right` and a number before it, for each. */
+export function horizontalGrid(axis: Axis, left: number, right: number): string[] {
+  return axis.ticks.flatMap((tick) => {
+    const y = fixed(axis.at(tick));
+    return [
+      `<path d="M${left} ${y}H${right}" stroke="currentColor" stroke-opacity="0.13"/>`,
+      label(left - 7, y + 4, shortNumber(tick), 'text-anchor="end"'),
+    ];
+  });
+}
+
 /** The lowest and the highest of some numbers; [1, 2] of none. */
 export function extent(values: readonly number[]): [number, number] {
   let low = Number.POSITIVE_INFINITY;

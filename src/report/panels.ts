@@ -5,7 +5,7 @@
  */
 
 import { quantile } from "../metrics/bootstrap.js";
-import { type Axis, extent, fixed, label, linearAxis, shortNumber } from "./axes.js";
+import { type Axis, extent, fixed, horizontalGrid, label, linearAxis, shortNumber } from "./axes.js";
 import { escapeXml } from "./text.js";
 
 /** A value with its interval. */
@@ -123,11 +123,7 @@ function panelParts({ xLabel, yLabel, curves }: Panel): string[] {
     extent(points.flatMap(({ [axis]: { mean, low, high } }) => [mean, low, high].filter(Number.isFinite)));
   const xAxis = linearAxis(ends("x"), LEFT, WIDTH - RIGHT, 6, 0.04);
   const yAxis = linearAxis(ends("y"), HEIGHT - BOTTOM, TOP, 6, 0.04);
-  for (const tick of points.length > 0 ? yAxis.ticks : []) {
-    const y = fixed(yAxis.at(tick));
-    parts.push(`<path d="M${LEFT} ${y}H${WIDTH - RIGHT}" stroke="currentColor" stroke-opacity="0.13"/>`);
-    parts.push(label(LEFT - 7, y + 4, shortNumber(tick), 'text-anchor="end"'));
-  }
+  if (points.length > 0) parts.push(...horizontalGrid(yAxis, LEFT, WIDTH - RIGHT));
   for (const tick of points.length > 0 ? xAxis.ticks : []) {
     const x = fixed(xAxis.at(tick));
     parts.push(`<path d="M${x} ${TOP}V${HEIGHT - BOTTOM}" stroke="currentColor" stroke-opacity="0.13"/>`);

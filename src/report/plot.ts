@@ -3,7 +3,7 @@
  * light scheme; series colours (Okabe and Ito's, distinguishable to the colour-blind) are readable on both.
  */
 
-import { COLOURS, extent, fixed, label, linearAxis, logAxis, shortNumber } from "./axes.js";
+import { COLOURS, extent, fixed, horizontalGrid, label, linearAxis, logAxis, shortNumber } from "./axes.js";
 import { escapeXml } from "./text.js";
 
 /** A line of a chart. */
@@ -66,11 +66,7 @@ export function lineChart(series: readonly Series[], options: ChartOptions): str
   parts.push(label(LEFT, 18, title, 'font-size="14" font-weight="600"'));
   parts.push(...legend.flatMap((row, r) => row.map((item) => legendItem(item, 26 + r * 16 + 11))));
 
-  for (const tick of shown.length > 0 ? yAxis.ticks : []) {
-    const y = fixed(yAxis.at(tick));
-    parts.push(`<path d="M${LEFT} ${y}H${width - RIGHT}" stroke="currentColor" stroke-opacity="0.13"/>`);
-    parts.push(label(LEFT - 7, y + 4, shortNumber(tick), 'text-anchor="end"'));
-  }
+  if (shown.length > 0) parts.push(...horizontalGrid(yAxis, LEFT, width - RIGHT));
   for (const tick of shown.length > 0 ? xAxis.ticks : []) {
     const x = fixed(xAxis.at(tick));
     parts.push(`<path d="M${x} ${height - BOTTOM}v5" stroke="currentColor" stroke-opacity="0.5"/>`);

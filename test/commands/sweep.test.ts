@@ -1,5 +1,6 @@
 /** `evaluate.js --sweep` as people run it: killed, gone on with, its folder; and what it refuses. */
 
+import { existsSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -128,4 +129,10 @@ t.test("wrong usage of a sweep is one sentence and exit code 2", async (t) => {
     t.equal(code, 2, words.join(" "));
     t.match(stderr, pattern, stderr);
   }
+  const folder = await mkdtemp(join(tmpdir(), "sweep-"));
+  t.teardown(() => rm(folder, { recursive: true }));
+  const none = await runCommand("evaluate", ["--sweep", "--adapter", "null", "--out", join(folder, "null")]);
+  t.equal(none.code, 1, "an adapter that computes nothing");
+  t.match(none.stderr, /adapter null computes nothing/);
+  t.notOk(existsSync(join(folder, "null")), "nothing is left behind");
 });

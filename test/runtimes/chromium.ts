@@ -3,7 +3,8 @@
 import { bundle } from "../browser/bundle.js";
 import { launch, openPage } from "../browser/launch.js";
 import { serve } from "../browser/server.js";
-import { type Runtime, RuntimeError } from "./runtime.js";
+import { pageTests } from "./page-tests.js";
+import type { Runtime } from "./runtime.js";
 
 /** Starts Chromium for the tests of `modules`, which may fetch `files`. */
 export async function startChromium(
@@ -21,17 +22,9 @@ export async function startChromium(
     },
     async *tests(module) {
       const { page, problems } = await openPage(launched, `${site.url}/${module.replace(/js$/, "html")}`);
-      try {
-        const all = await page.evaluate(() => globalThis.mcdTests?.all ?? []);
-        if (all.length === 0) throw new RuntimeError(`the page has no tests: ${problems.join("; ")}`);
-        adapter ||= await page.evaluate(() => globalThis.mcdTests.adapter());
-        for (const { index, name } of all) {
-          const findings = await page.evaluate((index) => globalThis.mcdTests.run(index), index);
-          yield { name, findings, problems: problems.splice(0) };
-        }
-      } finally {
-        await page.close();
-      }
+      yield* pageTests(page, problems, (name) => {
+        adapter = name;
+      });
     },
     async close() {
       await launched.close();

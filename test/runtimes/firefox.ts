@@ -9,6 +9,7 @@ import { type Browser, launch, type Page } from "puppeteer-core";
 import { bundle } from "../browser/bundle.js";
 import { serve } from "../browser/server.js";
 import { driverEnvironment, noDriver } from "./drivers.js";
+import { pageTests } from "./page-tests.js";
 import { type Missing, type Runtime, RuntimeError } from "./runtime.js";
 
 /** Milliseconds for one test: software adapters compile some kernels for seconds. */
@@ -96,18 +97,10 @@ export async function startFirefox(
         browser,
         `${site.url}/${module.replace(/js$/, "html")}`,
       );
-      try {
-        await page.waitForFunction("globalThis.mcdLoaded", { timeout: 60_000 }).catch(() => {});
-        const all = await page.evaluate(() => globalThis.mcdTests?.all ?? []);
-        if (all.length === 0) throw new RuntimeError(`the page has no tests: ${problems.join("; ")}`);
-        adapter ||= await page.evaluate(() => globalThis.mcdTests.adapter());
-        for (const { index, name } of all) {
-          const findings = await page.evaluate((index) => globalThis.mcdTests.run(index), index);
-          yield { name, findings, problems: problems.splice(0) };
-        }
-      } finally {
-        await page.close();
-      }
+      await page.waitForFunction("globalThis.mcdLoaded", { timeout: 60_000 }).catch(() => {});
+      yield* pageTests(page, problems, (name) => {
+        adapter = name;
+      });
     },
     async close() {
       await browser.close();

@@ -1,0 +1,70 @@
+/** A model to score with its data: what the evaluation of one model and a sweep begin with. */
+
+import { Captioner } from "../captioner/captioner.js";
+import type { Precision } from "../captioner/files.js";
+import type { Dataset } from "../data/dataset.js";
+import type { Gpu } from "../engine/gpu/gpu.js";
+import type { Clip } from "../models/clip/clip.js";
+import { nodePlatform as platform } from "../platform/node.js";
+import { openClip } from "./clip-scores.js";
+import { codeStoreFor } from "./code-store.js";
+import { checkSplits } from "./compared-models.js";
+import { loadDataset } from "./load-dataset.js";
+import { checkSteps, openComputingGpu, type SamplingFlags } from "./options.js";
+import { sourceOf } from "./weights-data.js";
+
+/** Which model, on which device, with which data. */
+export interface ScoredModelRequest {
+  readonly weights: string;
+  readonly data?: string | undefined;
+  /** Folder of a CLIP. */
+  readonly clip?: string | undefined;
+  readonly sampling: SamplingFlags;
+  readonly precision?: Precision | undefined;
+  readonly adapter?: string | undefined;
+  readonly tuning?: string | undefined;
+  readonly quiet?: boolean | undefined;
+}
+
+/** What `openScoredModel` opens. Whoever opened it closes it. */
+export interface ScoredModel {
+  readonly gpu: Gpu;
+  readonly captioner: Captioner;
+  readonly clip: Clip | null;
+  readonly dataset: Dataset;
+  readonly splits: readonly string[];
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the device, the captioner, CLIP and the data set: that of `data`, else the one that the model was trained on. `splitsOf`
+ * names the splits to score, `recordsOf` the records to load for them; `check` sees the captioner before the data is loaded.
+ */
+export async function openScoredModel(
+  request: ScoredModelRequest,
+  splitsOf: (dataset: Dataset) => string[],
+  recordsOf: (dataset: Dataset, splits: readonly string[]) => number[],
+  check?: (captioner: Captioner) => unknown,
+): Promise<ScoredModel> {
+  const { weights, quiet, precision } = request;
+  checkSteps(request.sampling.steps, await Captioner.settings(platform.files, weights));
+  const gpu = await openComputingGpu(request.adapter, quiet, request.tuning);
+  const captioner = await Captioner.fromFolder(gpu, platform.files, weights, { precision });
+  const clip = request.clip === undefined ? null : await openClip(gpu, request.clip);
+  captioner.codeStore = await codeStoreFor(captioner, captioner.config);
+  check?.(captioner);
+  const source = await sourceOf(captioner.config, weights, request.data);
+  const dataset = await loadDataset({ ...captioner.config.data, ...source }, quiet, (dataset) =>
+    recordsOf(dataset, splitsOf(dataset)),
+  );
+  const splits = splitsOf(dataset);
+  checkSplits(dataset, splits);
+  return {
+    ...{ gpu, captioner, clip, dataset, splits },
+    async close() {
+      captioner.dispose();
+      clip?.dispose();
+      await dataset.images.close();
+    },
+  };
+}
