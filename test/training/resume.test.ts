@@ -431,7 +431,8 @@ test("steps go on while a checkpoint is written; measures, the next checkpoint a
   withFolder(async (folder) => {
     const events: string[] = [];
     let release = () => {};
-    const set = ["log.evaluateEvery=5", "log.sampleEvery=0", "log.checkpointEvery=2"];
+    let held = false;
+    const set = ["decoder.steps=12", "log.evaluateEvery=10", "log.sampleEvery=0", "log.checkpointEvery=4"];
     const { outcome, run } = await train(gpu, "decoder", folder, {
       set,
       write: (path) => {
@@ -440,31 +441,35 @@ test("steps go on while a checkpoint is written; measures, the next checkpoint a
         events.push(`begin ${step}`);
         return new Promise((resolve) => {
           release = () => {
+            if (events.includes(`end ${step}`)) return;
             events.push(`end ${step}`);
             resolve();
           };
-          // The step after it, or what waits for it, comes first.
-          if (step !== "2") setTimeout(release, 50);
+          // The write of step 4 ends after the next step; if that step waits for the write, after ten seconds.
+          held = step === "4";
+          setTimeout(release, held ? 10_000 : 50);
         });
       },
       onStep: async (step) => {
         events.push(`step ${step}`);
-        // Long enough for step 4, whose checkpoint waits for this one.
-        if (step === 3) setTimeout(() => release(), 1000);
+        // Long enough for steps 6, 7 and 8; the checkpoint of step 8 waits for this one.
+        if (held) setTimeout(release, 1000);
+        held = false;
       },
       evaluate: async () => void events.push("evaluate"),
     });
     t.equal(outcome, "finished", "it ends");
     const at = (event: string) => events.indexOf(event);
+    const story = events.join(", ");
     t.ok(
-      at("begin 2") < at("step 3") && at("step 3") < at("end 2"),
-      `a step ran meanwhile: ${events.join(", ")}`,
+      events.slice(at("begin 4"), at("end 4")).some((event) => event.startsWith("step")),
+      `a step ran meanwhile: ${story}`,
     );
-    t.ok(at("end 2") < at("begin 4"), "one checkpoint at a time");
-    t.ok(at("end 4") < at("evaluate"), "measures wait");
-    t.ok(at("end 8") > 0, "and the end waits");
+    t.ok(at("end 4") < at("begin 8"), `one checkpoint at a time: ${story}`);
+    t.ok(at("end 8") < at("evaluate"), `measures wait: ${story}`);
+    t.ok(at("end 12") > 0, "and the end waits");
     const { checkpoint } = await latestCheckpoint(platform.files, run.checkpointFolder("decoder"));
-    t.equal(checkpoint?.step, 8, "the last checkpoint is whole");
+    t.equal(checkpoint?.step, 12, "the last checkpoint is whole");
   }));
 
 test("a checkpoint that cannot be written ends the run", (t, gpu) =>
