@@ -18,6 +18,8 @@ export { testSplits } from "./evaluation/pictures.js";
 export type { Difference, Evaluation, MethodScores, Scores, SplitScores } from "./evaluation/scoring.js";
 export { differencesTable, scoresTable } from "./evaluation/tables.js";
 export { asLogEntry, type LogEntry, RunFolder } from "./io/run-folder.js";
+export type { Draw, SharedPictures, SharedSampler, SharedSamplingKind } from "./models/shared-sampling.js";
+export { sharedSamplings } from "./models/shared-samplings.js";
 export { browserPlatform } from "./platform/browser.js";
 export type { JsonRecord } from "./platform/json.js";
 export type { Progress } from "./report/progress.js";

@@ -5,14 +5,15 @@
 
 import { fromArray, type Tensor } from "../engine/tensor/tensor.js";
 import { consensus } from "../metrics/consensus.js";
+import type { CaptionDecoder } from "../models/caption-decoder.js";
 import { impossible } from "../models/impossible-words.js";
-import { captionsAtOnce, type Draw, PreparedPictures } from "../models/mc-diffusion/generate-many.js";
-import { McDiffusion } from "../models/mc-diffusion/mc-diffusion.js";
 import {
   type SamplingOptions,
   type SamplingSettings,
   samplingSettingsOf,
 } from "../models/sampling-settings.js";
+import type { Draw, SharedPictures, SharedSampler } from "../models/shared-sampling.js";
+import { sharedSamplings } from "../models/shared-samplings.js";
 import { checkFinished } from "../text/unfinished-caption.js";
 import { imagesPerBatch } from "./batch.js";
 import type { Captioner } from "./captioner.js";
@@ -33,7 +34,6 @@ export async function captionSettings(
   codes: Uint32Array,
   { settings, seeds, onBatch }: SettingsToCaption,
 ): Promise<string[][][]> {
-  const { decoder } = captioner;
   const said: string[][][] = settings.map(() => seeds.map(() => []));
   let done = 0;
   const tell = (captions: number) => {
@@ -42,9 +42,9 @@ export async function captionSettings(
   };
   const sharing: Setting[] = [];
   for (const [i, options] of settings.entries()) {
-    // What a step may skip is known for ancestral sampling of mc-diffusion only; others run seed by seed.
-    const own = decoder instanceof McDiffusion ? samplingSettingsOf(captioner.config, options) : null;
-    if (own?.sampler === "ancestral") sharing.push({ settings: own, said: said[i]! });
+    const own = samplingSettingsOf(captioner.config, options);
+    const sampler = sharedSamplerOf(captioner.decoder, own);
+    if (sampler) sharing.push({ settings: own, sampler, said: said[i]! });
     else {
       for (const [j, seed] of seeds.entries()) {
         let before = 0;
@@ -57,13 +57,21 @@ export async function captionSettings(
       }
     }
   }
-  if (decoder instanceof McDiffusion && sharing.length > 0)
-    await captionSharing(captioner, decoder, codes, { settings: sharing, seeds, tell });
+  if (sharing.length > 0) await captionSharing(captioner, codes, { settings: sharing, seeds, tell });
   return said;
+}
+
+function sharedSamplerOf(decoder: CaptionDecoder, settings: SamplingSettings): SharedSampler | null {
+  for (const kind of sharedSamplings.all) {
+    const sampler = kind.samplerOf(decoder, settings);
+    if (sampler) return sampler;
+  }
+  return null;
 }
 
 interface Setting {
   readonly settings: SamplingSettings;
+  readonly sampler: SharedSampler;
   /** `[seed][picture]`, filled in the order of the pictures. */
   readonly said: string[][];
 }
@@ -76,7 +84,6 @@ interface Job extends Draw {
 
 async function captionSharing(
   captioner: Captioner,
-  decoder: McDiffusion,
   codes: Uint32Array,
   {
     settings,
@@ -86,17 +93,19 @@ async function captionSharing(
 ): Promise<void> {
   const { gpu, positions } = captioner;
   const pictures = codes.length / positions;
+  // The settings are those of one decoder, whose pictures are prepared once.
+  const { sampler } = settings[0]!;
   const fewest = Math.min(...settings.map(({ settings }) => settings.candidates)) * seeds.length;
-  const groups = Math.floor(captionsAtOnce(decoder, { method: "mcs" }) / (imagesPerBatch * fewest));
+  const groups = Math.floor(sampler.captionsAtOnce({ method: "mcs" }) / (imagesPerBatch * fewest));
   const each = imagesPerBatch * Math.max(1, groups);
   for (let first = 0; first < pictures; first += each) {
     const count = Math.min(each, pictures - first);
     const part = codes.subarray(first * positions, (first + count) * positions);
     const ids = fromArray(gpu, part, [count, positions], "u32", "codes").keep();
-    const prepared = new PreparedPictures(decoder, ids);
+    const prepared = sampler.prepare(ids);
     try {
       for (const setting of settings)
-        await captionPictures(captioner, decoder, prepared, setting, { seeds, first, count, tell });
+        await captionPictures(captioner, prepared, setting, { seeds, first, count, tell });
     } finally {
       prepared.dispose();
       ids.dispose();
@@ -107,9 +116,8 @@ async function captionSharing(
 /** Captions `count` pictures, of which the first has the number `first` among all, with one setting and every seed. */
 async function captionPictures(
   captioner: Captioner,
-  decoder: McDiffusion,
-  prepared: PreparedPictures,
-  { settings, said }: Setting,
+  prepared: SharedPictures,
+  { settings, sampler, said }: Setting,
   {
     seeds,
     first,
@@ -118,7 +126,7 @@ async function captionPictures(
   }: { seeds: readonly number[]; first: number; count: number; tell: (captions: number) => void },
 ): Promise<void> {
   const { tokenizer } = captioner;
-  const { length } = decoder.shape;
+  const { length, vocabulary } = captioner.decoder.shape;
   const { candidates } = settings;
   const drawn = seeds.map(() => Array.from({ length: candidates }, () => new Array<string>(count)));
   const jobs: Job[] = [];
@@ -142,12 +150,7 @@ async function captionPictures(
     const ids = await tokens.read().finally(() => tokens.dispose());
     let row = 0;
     for (const { seedIndex, candidate, first: start, count: own } of batch) {
-      checkFinished(
-        ids.subarray(row * length, (row + own) * length),
-        length,
-        decoder.shape.vocabulary,
-        first + start,
-      );
+      checkFinished(ids.subarray(row * length, (row + own) * length), length, vocabulary, first + start);
       for (let i = 0; i < own; i++, row++) {
         drawn[seedIndex]![candidate]![start + i] = tokenizer.decode(
           Array.from(ids.subarray(row * length, (row + 1) * length)),
@@ -157,7 +160,7 @@ async function captionPictures(
     }
   };
   try {
-    for (const batch of inBatches(jobs, captionsAtOnce(decoder, settings.guidance)))
+    for (const batch of inBatches(jobs, sampler.captionsAtOnce(settings.guidance)))
       await texts(batch, prepared.draw(batch, settings, penalty));
   } finally {
     penalty?.dispose();

@@ -16,26 +16,31 @@ import { Rng } from "../../engine/ops/rng.js";
 import { noGrad } from "../../engine/tensor/tape.js";
 import { empty, fromArray, type Tensor } from "../../engine/tensor/tensor.js";
 import type { SamplingSettings } from "../sampling-settings.js";
+import type { Draw, SharedPictures, SharedSamplingKind } from "../shared-sampling.js";
 import type { Decoder } from "./decoder.js";
 import { greedyTemperature, type Process } from "./generate.js";
+import { McDiffusion } from "./mc-diffusion.js";
 import { type BranchCondition, logitsAt, rowsOf } from "./partial-pass.js";
-
-/** One caption each for consecutive pictures, from the random numbers of one seed. */
-export interface Draw {
-  /** As `generate` takes it. */
-  readonly seed: number;
-  /** The first picture, and how many. */
-  readonly first: number;
-  readonly count: number;
-}
 
 /** Bytes of one value of a batch: its logits, or the keys and values of one block; the batch is made small enough. */
 const mostBytes = 128 * 2 ** 20;
 /** More captions at once gained nothing on the adapters that were measured. */
 const mostCaptions = 320;
 
-/** The number of captions to draw at once: at least 1. */
-export function captionsAtOnce(
+export const mcDiffusionSharing: SharedSamplingKind = {
+  name: "mc-diffusion",
+  samplerOf(decoder, { sampler }) {
+    // What a step may skip is known for ancestral sampling only.
+    if (!(decoder instanceof McDiffusion) || sampler !== "ancestral") return null;
+    return {
+      captionsAtOnce: (guidance) => captionsAtOnce(decoder, guidance),
+      prepare: (codes) => new PreparedPictures(decoder, codes),
+    };
+  },
+};
+
+/** As `SharedSampler.captionsAtOnce`. */
+function captionsAtOnce(
   { gpu, shape }: Decoder,
   { method, hidden }: Pick<SamplingSettings["guidance"], "method" | "hidden">,
 ): number {
@@ -48,8 +53,7 @@ export function captionsAtOnce(
   return Math.max(1, Math.min(mostCaptions, Math.floor(bytes / (4 * Math.max(logits, keyValues)))));
 }
 
-/** Pictures with their prepared conditions, for any number of draws. Whoever creates it disposes of it. */
-export class PreparedPictures {
+class PreparedPictures implements SharedPictures {
   readonly #decoder: Decoder & Process;
   /** y [P, S] */
   readonly #codes: Tensor<"u32">;
@@ -57,17 +61,12 @@ export class PreparedPictures {
   /** Keys and values of a condition that is all [MASK]: one for all captions. */
   #empty: readonly Tensor<Float>[] | null = null;
 
-  /** `codes` u32 [P, S] must live as long as this. */
   constructor(decoder: Decoder & Process, codes: Tensor<"u32">) {
     this.#decoder = decoder;
     this.#codes = codes;
     this.#full = keptKeyValues(decoder, codes);
   }
 
-  /**
-   * Draws captions from x_T to x_0: tokens u32 [C, L], those of the first draw first. `penalty` [M] is added to all logits. The
-   * caller disposes of the tokens. Records work, reads nothing back.
-   */
   draw(draws: readonly Draw[], settings: SamplingSettings, penalty: Tensor | null): Tensor<"u32"> {
     const decoder = this.#decoder;
     const { gpu, schedule, shape } = decoder;
