@@ -21,6 +21,7 @@ export interface SharedPictures {
    * nothing back.
    */
   draw(draws: readonly Draw[], settings: SamplingSettings, penalty: Tensor | null): Tensor<"u32">;
+  /** Frees the prepared conditions. */
   dispose(): void;
 }
 
@@ -34,6 +35,7 @@ export interface SharedSampler {
 
 /** Shared sampling of a kind of decoder. */
 export interface SharedSamplingKind {
+  /** The name of the kind of decoder. */
   readonly name: string;
   /** The shared sampler of a decoder with these settings; null: the decoder is of another kind, or they cannot be shared. */
   samplerOf(decoder: CaptionDecoder, settings: SamplingSettings): SharedSampler | null;
