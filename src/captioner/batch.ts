@@ -140,7 +140,8 @@ async function captionBatch(
   first: number,
 ): Promise<Caption[]> {
   const settings = samplingSettingsOf(model.config, options);
-  const { seed, candidates } = settings;
+  const { seed } = settings;
+  const candidates = model.decoder.dependsOnSeed?.(settings) === false ? 1 : settings.candidates;
   const drawn: Caption[][] = [];
   // Batches of one call draw different numbers, and so do candidates: fewer of them than there are pictures in a batch.
   for (let candidate = 0; candidate < candidates; candidate++) {

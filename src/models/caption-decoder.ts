@@ -35,6 +35,8 @@ export interface CaptionDecoder extends Module {
     settings: SamplingSettings,
     options: GenerateOptions,
   ): Generator<GeneratedStep, void>;
+  /** Whether captions with these settings depend on their seed. If not, one candidate is enough. Absent: they do. */
+  dependsOnSeed?(settings: SamplingSettings): boolean;
   /**
    * Records the ops of a step for `pictures` captions, as `generate` runs them under guidance, to check that the device can run
    * them.

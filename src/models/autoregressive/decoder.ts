@@ -31,6 +31,15 @@ export abstract class AutoregressiveDecoder extends AutoregressiveNetwork implem
     return generate(this, codes, settings, options);
   }
 
+  dependsOnSeed({
+    guidance: { method, hidden },
+    beam = this.options.search.beam,
+  }: SamplingSettings): boolean {
+    // Masks of the weak condition are drawn, whatever the search.
+    const drawsMasks = method !== "none" && method !== "cfg" && !hidden;
+    return beam === 0 || drawsMasks;
+  }
+
   planStep(pictures: number, { guidance, beam = this.options.search.beam }: SamplingSettings): void {
     const { side, length, vocabulary } = this.shape;
     const rows = 2 * pictures * Math.max(1, beam);

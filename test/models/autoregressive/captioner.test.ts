@@ -3,6 +3,7 @@
 import "../../../dist/baselines.js";
 import { Captioner } from "../../../dist/captioner/captioner.js";
 import { heldOutBound } from "../../../dist/evaluation/held-out-bound.js";
+import type { SamplingOptions } from "../../../dist/models/sampling-settings.js";
 import { test } from "../../harness.js";
 import { MemoryFiles } from "../../io/memory-files.js";
 import { build, pictures, saved } from "../../tiny-captioner.js";
@@ -32,6 +33,24 @@ for (const kind of kinds) {
     const drawn = await loaded.captionAll(images, { temperature: 1, seed: 4 });
     t.same(drawn, await loaded.captionAll(images, { beam: 0, seed: 4 }), "a temperature means drawing words");
     t.ok(JSON.stringify(drawn) !== JSON.stringify(said), "which says something else");
+
+    const generate = loaded.decoder.generate.bind(loaded.decoder);
+    let draws = 0;
+    loaded.decoder.generate = (...args) => {
+      draws++;
+      return generate(...args);
+    };
+    const drawsOf = async (options: SamplingOptions) => {
+      draws = 0;
+      await loaded.captionAll(images, { ...options, candidates: 4 });
+      return draws;
+    };
+    const mcs = { method: "mcs", scale: 2 } as const;
+    t.equal(await drawsOf({}), 1, "candidates of a beam search are equal: one is drawn");
+    t.equal(await drawsOf({ temperature: 1 }), 4, "words that are drawn differ");
+    t.equal(await drawsOf({ guidance: mcs }), 4, "as do masks that are drawn");
+    t.equal(await drawsOf({ guidance: { ...mcs, hidden: Array(16).fill(1) } }), 1, "given masks do not");
+    loaded.decoder.generate = generate;
 
     const codes = await loaded.encodeAll(images.subarray(0, 768));
     const y = loaded.gpu.scope(() => loaded.codesOf({ width: 16, height: 16, data: rgba(images) }).keep());
