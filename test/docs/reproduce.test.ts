@@ -27,6 +27,7 @@ const small: Record<string, readonly string[]> = {
     ...["decoder.batch=4", "decoder.microBatches=2", "decoder.warmup=1", "sampling.steps=2", "log.scored=4"],
   ].flatMap((setting) => ["--set", setting]),
   evaluate: [...["--limit", "4", "--seeds", "1", "--draws", "20", "--no-baselines", "--steps", "2"]],
+  sweep: [...["--limit", "4", "--seeds", "1", "--draws", "20", "--steps", "2"]],
 };
 
 t.test("each command runs", async (t) => {
@@ -46,11 +47,13 @@ t.test("each command runs", async (t) => {
   for (const [node, script, ...args] of commands) {
     t.equal(node, "node");
     const command = /^dist\/(\w+)\.js$/.exec(script!)![1]!;
-    // The bound is of one model; a table of several has none.
-    const bound = command === "evaluate" && !args.includes("--metrics") ? ["--bound", "1"] : [];
+    const settings = args.includes("--sweep") ? small.sweep! : (small[command] ?? []);
+    // The bound is of one model; a table of several has none, and a sweep has CLIP's score in its place.
+    const bound = command === "evaluate" && !/--metrics|--sweep/.test(args.join(" ")) ? ["--bound", "1"] : [];
     const { code, stdout, stderr } = await runCommand(
       command,
-      [...args, ...(small[command] ?? []), ...bound],
+      // A smaller grid.
+      [...args.flatMap((arg) => (arg === "--sweep" ? [arg, "quick"] : [arg])), ...settings, ...bound],
       {
         cwd: folder,
         env: { XDG_CACHE_HOME: join(folder, "cache") },
