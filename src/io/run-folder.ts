@@ -181,7 +181,7 @@ export class RunFolder {
     // Not `readText`, which rejects the whole file for one damaged byte.
     const all = new TextDecoder().decode(await this.#files.read(this.logPath)).split("\n");
     for (const [i, line] of all.entries()) {
-      const entry = parseEntry(line);
+      const entry = parseLogLine(line);
       if (entry) lines.push({ line, entry });
       // The text after the last line end is empty, or a line that a crash cut short.
       else if (i < all.length - 1) damaged++;
@@ -210,7 +210,8 @@ function isLogged(value: unknown): boolean {
   return typeof value === "number" || value === null;
 }
 
-function parseEntry(line: string): LogEntry | null {
+/** A line of `log.jsonl`; null if it is invalid. */
+export function parseLogLine(line: string): LogEntry | null {
   try {
     return asLogEntry(parseJson(line));
   } catch {

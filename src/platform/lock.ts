@@ -48,6 +48,14 @@ export async function lockFolder(folder: string): Promise<() => void> {
   };
 }
 
+/** Who holds the lock of a folder: a living process of this machine, one of another machine that may be gone, or nobody. */
+export async function folderHolder(folder: string): Promise<"here" | "elsewhere" | null> {
+  const holder = await read(`${folder}/${name}`);
+  if (!holder) return null;
+  if (holder.host !== hostname()) return "elsewhere";
+  return isAlive(holder) ? "here" : null;
+}
+
 async function read(path: string): Promise<Holder | null> {
   try {
     const { pid, host, started } = JSON.parse(await fs.readFile(path, "utf8")) as Partial<Holder>;
