@@ -1,20 +1,23 @@
 /** Fewer points for the same picture of a curve. */
 
-/** Of a group of values, the places of the first, the lowest, the highest and the last, each once and in order. */
-export function extremesOf(values: ArrayLike<number>): number[] {
-  if (values.length === 0) return [];
-  let [low, high] = [0, 0];
-  for (let i = 1; i < values.length; i++) {
+/** Of the values from place `start` up to `end`, the places of the first, lowest, highest and last, each once and in order. */
+export function extremesOf(values: ArrayLike<number>, start = 0, end = values.length): number[] {
+  if (start >= end) return [];
+  let [low, high] = [start, start];
+  for (let i = start + 1; i < end; i++) {
     if (values[i]! < values[low]!) low = i;
     if (values[i]! > values[high]!) high = i;
   }
-  return [...new Set([0, low, high, values.length - 1])].sort((a, b) => a - b);
+  const kept = [start];
+  for (const place of [Math.min(low, high), Math.max(low, high), end - 1])
+    if (place > kept.at(-1)!) kept.push(place);
+  return kept;
 }
 
 /**
  * The places of points that show a curve in `columns` columns between x = `from` and `to`: of each column the first, the lowest,
- * the highest and the last point. `x` does not decrease. A value that is not finite stays where it follows a finite one: it is
- * the gap in the line. Points outside of the range are left out.
+ * the highest and the last point. `x` does not decrease. Of values that are not finite, which are a gap in the line, the first of
+ * each gap stays. Points outside of the range are left out.
  */
 export function thin(
   x: ArrayLike<number>,
@@ -23,33 +26,32 @@ export function thin(
   from = Number.NEGATIVE_INFINITY,
   to = Number.POSITIVE_INFINITY,
 ): number[] {
-  const count = y.length;
   let first = 0;
-  while (first < count && x[first]! < from) first++;
-  let end = first;
-  while (end < count && x[end]! <= to) end++;
-  const [low, high] = [x[first] ?? 0, x[end - 1] ?? 0];
+  while (first < y.length && x[first]! < from) first++;
+  let end = y.length;
+  while (end > first && x[end - 1]! > to) end--;
+  if (first === end) return [];
+  const low = x[first]!;
+  const spread = x[end - 1]! - low;
   const column = (i: number) =>
-    high > low ? Math.min(columns - 1, Math.floor(((x[i]! - low) / (high - low)) * columns)) : 0;
+    spread > 0 ? Math.min(columns - 1, Math.floor(((x[i]! - low) / spread) * columns)) : 0;
   const kept: number[] = [];
-  let group: number[] = [];
-  const flush = () => {
-    for (const place of extremesOf(group.map((i) => y[i]!))) kept.push(group[place]!);
-    group = [];
-  };
-  let isGap = false;
+  /** Where the present column began, and which it is. */
+  let [start, present] = [first, column(first)];
   for (let i = first; i < end; i++) {
     if (!Number.isFinite(y[i]!)) {
-      flush();
-      if (!isGap) kept.push(i);
-      isGap = true;
+      kept.push(...extremesOf(y, start, i));
+      if (i === first || Number.isFinite(y[i - 1]!)) kept.push(i);
+      start = i + 1;
       continue;
     }
-    isGap = false;
-    if (group.length > 0 && column(i) !== column(group[0]!)) flush();
-    group.push(i);
+    const own = column(i);
+    if (own !== present) {
+      kept.push(...extremesOf(y, start, i));
+      [start, present] = [i, own];
+    }
   }
-  flush();
+  kept.push(...extremesOf(y, start, end));
   return kept;
 }
 
