@@ -62,8 +62,12 @@ export async function serveLocally(
       return refuse(response, 405, `This server supports only ${allowed.join(", ")}.`);
     }
     if (!isOwn(request)) return refuse(response, 403, "This server answers no requests of other sites.");
+    // Not relative to an address: "//name" would be a host.
+    const address = `http://localhost${request.url}`;
+    if (!request.url?.startsWith("/") || !URL.canParse(address))
+      return refuse(response, 400, "This is no address of a page.");
     try {
-      await answer(request, response, new URL(request.url!, "http://localhost"));
+      await answer(request, response, new URL(address));
     } catch (error) {
       if (response.headersSent) response.destroy();
       else refuse(response, 500, error instanceof Error ? error.message : String(error));

@@ -140,7 +140,7 @@ function drawPanel(): void {
   const runs = session.chosen().map(({ run }) => run);
   const tabs: Record<Exclude<Tab, "notes">, { data: unknown; nodes: () => Node[] }> = {
     curves: {
-      data: runs.map(({ id, config }) => [id, config.model, session.curves(id)?.revision]),
+      data: runs.map(({ id, config }) => [id, config.model, session.curvesKey(id)]),
       nodes: () => curvesTab(session, change),
     },
     settings: {

@@ -28,12 +28,18 @@ export function byId<T extends HTMLElement>(id: string): T {
 export function replaceChanged(parent: HTMLElement, nodes: readonly Node[]): void {
   const focused = document.activeElement?.id ?? "";
   const old = [...parent.childNodes];
+  let next: ChildNode | null = parent.firstChild;
   for (const [i, node] of nodes.entries()) {
-    const before = old[i];
-    if (!before) parent.append(node);
-    else if (before !== node && !before.isEqualNode(node)) before.replaceWith(node);
+    const wanted = old[i]?.isEqualNode(node) ? old[i] : node;
+    // One that stays is never moved: moving takes the focus, too.
+    if (wanted === next) next = next.nextSibling;
+    else parent.insertBefore(wanted, next);
   }
-  for (const extra of old.slice(nodes.length)) extra.remove();
+  while (next) {
+    const after: ChildNode | null = next.nextSibling;
+    next.remove();
+    next = after;
+  }
   if (focused !== "" && document.activeElement?.id !== focused) document.getElementById(focused)?.focus();
 }
 

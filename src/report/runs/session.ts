@@ -92,6 +92,12 @@ export class Session {
     return this.#curves.get(id)?.answer ?? null;
   }
 
+  /** Changes with the curves of a run that `curves` returns. */
+  curvesKey(id: string): string {
+    const kept = this.#curves.get(id);
+    return kept ? `${kept.request} ${kept.answer.revision}` : "";
+  }
+
   /** The chosen runs whose curves have to be read (again). */
   missingCurves(): string[] {
     return this.chosen().flatMap(({ run: { id, revision } }) => {
