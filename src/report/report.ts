@@ -8,6 +8,7 @@ import type { JsonRecord } from "../platform/json.js";
 import type { ImageCodec, RgbImage } from "../platform/platform.js";
 import { shortNumber } from "./axes.js";
 import { formatDuration } from "./duration.js";
+import { type PageTable, tableSection } from "./page-table.js";
 import { lineChart, type Series } from "./plot.js";
 import { figuresOf, inOrder, isLogarithmic, isLoss, isNoisy, smoothingOf, titleOf } from "./quantities.js";
 import type { CaptionedImage } from "./sheet.js";
@@ -35,9 +36,14 @@ export interface ReportData {
   log: readonly LogEntry[];
   /** Additional figures for the head of the page, such as parameter counts or final scores. */
   facts?: Readonly<Record<string, string | number>>;
+  /** Tables below the figures of the head, such as final scores. */
+  tables?: readonly PageTable[];
   samples?: readonly ReportSamples[];
   sheets?: readonly ReportSheet[];
 }
+
+/** References listed below a picture. */
+const REFERENCES = 3;
 
 /** Told as facts, or by the throughput. */
 const UNCHARTED = new Set(["ms", "memoryMiB", "waiting"]);
@@ -69,6 +75,7 @@ export async function renderReport(codec: Pick<ImageCodec, "encodePng">, data: R
 <main>
 <h1>${escapeXml(data.title)}</h1>
 ${factList(facts)}
+${(data.tables ?? []).map(tableSection).join("\n")}
 ${samples.join("\n")}
 ${sheets.join("\n")}
 ${sections.join("\n")}
@@ -150,7 +157,7 @@ async function samplesSection(codec: Pick<ImageCodec, "encodePng">, group: Repor
       const shown = caption === "" ? "(empty caption)" : caption;
       return (
         `<figure class="sample"><img src="${png}" width="${image.width}" height="${image.height}" alt="${escapeXml(shown)}">` +
-        `<figcaption><b>${escapeXml(shown)}</b>${references.map((text) => `<span>${escapeXml(text)}</span>`).join("")}</figcaption></figure>`
+        `<figcaption><b>${escapeXml(shown)}</b>${referenceList(references)}</figcaption></figure>`
       );
     }),
   );
@@ -162,6 +169,15 @@ async function samplesSection(codec: Pick<ImageCodec, "encodePng">, group: Repor
 ${cards.join("\n")}
 </div>
 </section>`;
+}
+
+/** The first references; the others are counted, and told where the pointer rests. */
+function referenceList(references: readonly string[]): string {
+  const listed = references.slice(0, REFERENCES).map((text) => `<span>${escapeXml(text)}</span>`);
+  const others = references.slice(REFERENCES);
+  if (others.length > 0)
+    listed.push(`<span title="${escapeXml(others.join("\n"))}">and ${others.length} more</span>`);
+  return listed.join("");
 }
 
 async function sheetSection(codec: Pick<ImageCodec, "encodePng">, sheet: ReportSheet): Promise<string> {

@@ -32,7 +32,15 @@ t.test("the page holds everything, loads nothing, and is the same every time", a
     config: resolveConfig({ preset: "quick" }),
     log: [1, 2, 3].flatMap((step) => [entry("vqvae", step), entry("decoder", step)]),
     facts: { Parameters: 3_400_000 },
-    samples: [{ title: "Samples", items: [{ image, caption: "a cat", references: ["cat", "kitty"] }] }],
+    samples: [
+      {
+        title: "Samples",
+        items: [{ image, caption: "a cat", references: ["cat", "kitty", "tom", "pet", "<animal>"] }],
+      },
+    ],
+    tables: [
+      { title: "Scores", note: "One seed.", rowHead: 1, head: ["split", "by"], rows: [["tone", "a & b"]] },
+    ],
     sheets: [{ title: "Reconstructions", note: "Above the original.", image }],
   };
   const html = await renderReport(codec, data);
@@ -56,6 +64,9 @@ t.test("the page holds everything, loads nothing, and is the same every time", a
     "1 MiB",
     "a cat",
     "kitty",
+    '<span title="pet\n&#60;animal&#62;">and 2 more</span>',
+    '<h2>Scores</h2>\n<p>One seed.</p>\n<div class="wide"',
+    '<tr><td>tone</td><th scope="row">a &#38; b</th></tr>',
     "Reconstructions",
     "data:image/png;base64,AQID",
     "<th>learningRate</th>",
