@@ -15,7 +15,7 @@ const TITLES: Readonly<Record<string, string>> = {
   "metrics.ciderD": "Held out: CIDEr-D",
   "metrics.bleu4": "Held out: BLEU-4",
   "metrics.exact": "Held out: captions equal to a reference",
-  "metrics.bound": "Held out: bound on −log p of a caption (nats)",
+  "metrics.bound": "Held out: bound on −log p (nats)",
   gradNorm: "Gradient norm before clipping",
   learningRate: "Learning rate",
   ms: "Time of a step (ms)",

@@ -18,11 +18,24 @@ const DIST = fileURLToPath(new URL("../../", import.meta.url));
 /** Bytes of the longest note. */
 const LONGEST_NOTE = 100_000;
 
-const PAGE_POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+const PAGE_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'unsafe-inline'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "frame-ancestors 'none'",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join("; ");
 /** Files of runs may come from elsewhere: no script of theirs runs, and they request nothing. */
-const FILE_POLICY =
-  "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'none'";
+const FILE_POLICY = [
+  "default-src 'none'",
+  "style-src 'unsafe-inline'",
+  "img-src data:",
+  "sandbox",
+  "frame-ancestors 'none'",
+].join("; ");
 
 /** Serves the runs of a store on 127.0.0.1. Port 0: any free port. */
 export function serveRuns(store: RunStore, port: number): Promise<LocalServer> {

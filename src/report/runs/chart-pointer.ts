@@ -18,6 +18,8 @@ export interface PointerOptions {
   readonly zoom: (range: { from: number; to: number } | null) => void;
 }
 
+/** Share of the chart's width within which a point is told of. */
+const NEAR = 0.05;
 /** Pixels that make a range: less is a click. */
 const LEAST = 6;
 
@@ -62,7 +64,8 @@ export function pointInto(
   const show = (at: number) => {
     const told = curves.flatMap(({ id, colour, series: { x, y, smoothed } }) => {
       const i = nearest(x, at);
-      if (i < 0) return [];
+      // Beyond its ends a curve has no value there.
+      if (i < 0 || Math.abs(x[i]! - at) > NEAR * (high - low)) return [];
       const raw = shortNumber(y[i]!);
       const text = smoothed ? `${shortNumber(smoothed[i]!)} (${raw})` : raw;
       const swatch = element("i", { class: "swatch", style: `border-top-color:${colour}` });

@@ -85,7 +85,7 @@ export function scoresTab(session: Session, change: (view: Partial<View>) => voi
           element(
             "p",
             {},
-            "No chosen run has scores yet: a run's end writes them, and evaluate.js --out below the run's folder.",
+            "No chosen run has scores yet: the end of a run writes them, and evaluate.js --out with a file in its folder.",
           ),
         ];
   return [control, ...none, ...tables, ...measureTables(chosen)];
