@@ -18,8 +18,8 @@ export interface PointerOptions {
   readonly zoom: (range: { from: number; to: number } | null) => void;
 }
 
-/** Share of the chart's width within which a point is told of. */
-const NEAR = 0.05;
+/** Share of the chart's width beside a curve's ends within which they are told of. */
+const NEAR = 0.01;
 /** Pixels that make a range: less is a click. */
 const LEAST = 6;
 
@@ -63,9 +63,10 @@ export function pointInto(
 
   const show = (at: number) => {
     const told = curves.flatMap(({ id, colour, series: { x, y, smoothed } }) => {
+      // Beyond its ends a curve has no value.
+      const slack = NEAR * (high - low);
+      if (x.length === 0 || at < x[0]! - slack || at > x.at(-1)! + slack) return [];
       const i = nearest(x, at);
-      // Beyond its ends a curve has no value there.
-      if (i < 0 || Math.abs(x[i]! - at) > NEAR * (high - low)) return [];
       const raw = shortNumber(y[i]!);
       const text = smoothed ? `${shortNumber(smoothed[i]!)} (${raw})` : raw;
       const swatch = element("i", { class: "swatch", style: `border-top-color:${colour}` });
