@@ -37,6 +37,7 @@ const knowsNode = [
   "inspect.ts",
   "score.ts",
   "samples.ts",
+  "runs.ts",
   "kernel-types.ts",
 ];
 
@@ -51,7 +52,7 @@ const upwards = layers.slice(0, -1).map((layer, i) => ({
   to: {
     path: [
       inside(layers.slice(i + 1).flat()),
-      "^src/(training|clip|report|metrics|node|cli|debug|baselines|samplers|start|train|caption|evaluate|import|encode|inspect|score|samples|scenes|kernel-types|vqgan)\\.ts$",
+      "^src/(training|clip|report|metrics|node|cli|debug|baselines|samplers|start|train|caption|evaluate|import|encode|inspect|score|samples|runs|scenes|kernel-types|vqgan)\\.ts$",
     ],
     // A file that is named apart from its folder.
     pathNot: inside(layers.slice(0, i + 1).flat()),

@@ -1,8 +1,7 @@
 #!/usr/bin/env node
 /** What CLIP ViT-B/32 costs at its real size, with random weights: time of pictures and texts, alone and in batches; memory. */
 
-import { Command } from "commander";
-import { openGpu, runCommand } from "../dist/cli.js";
+import { commandLine, integerOption, openGpu, runCommand } from "../dist/cli.js";
 import { Clip, ClipModel } from "../dist/clip.js";
 import { randomSource } from "./random.js";
 import { bytes, significant } from "./report.js";
@@ -45,9 +44,11 @@ const processorMs = () => {
 };
 
 async function main() {
-  const options = new Command("kernels-bench/clip.js")
-    .description("Times CLIP ViT-B/32 at its real size, with random weights; medians and ranges.")
-    .option("--repeat <n>", "passes", Number, 5)
+  const options = commandLine(
+    "node kernels-bench/clip.js",
+    "Times CLIP ViT-B/32 at its real size, with random weights; medians and ranges.",
+  )
+    .option("--repeat <n>", "passes", integerOption(1), 5)
     .option("--adapter <name>", "as in kernels-bench/run.js")
     .parse()
     .opts();

@@ -7,8 +7,7 @@
  * and shares of them that are assumptions. With `--run`, steps on random captions run here as well and are timed.
  */
 
-import { Command, InvalidArgumentError } from "commander";
-import { openGpu, runCommand } from "../dist/cli.js";
+import { commandLine, integerOption, openGpu, runCommand } from "../dist/cli.js";
 import { operationsOf } from "../dist/debug.js";
 import { McDiffusion, resolveConfig, UserError } from "../dist/index.js";
 import { DecoderTraining } from "../dist/training.js";
@@ -201,28 +200,24 @@ function summaryOf({ config, parameterCount, work, memory }, { words, length }) 
   };
 }
 
-/** @param {string} text */
-function count(text) {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1)
-    throw new InvalidArgumentError("It must be a whole number from 1.");
-  return value;
-}
-
 await runCommand(async () => {
-  const program = new Command("node kernels-bench/paper-scale.js")
-    .description(
-      "Operations, bytes, dispatches and memory of a decoder step at the paper's size; a model of its time on GPUs.",
-    )
-    .option("--words <n>", "vocabulary M (default: that of CLIP's BPE)", count, 49408)
-    .option("--length <n>", "caption length L in tokens (default: that of CLIP)", count, 77)
+  const program = commandLine(
+    "node kernels-bench/paper-scale.js",
+    "Operations, bytes, dispatches and memory of a decoder step at the paper's size; a model of its time on GPUs.",
+  )
+    .option("--words <n>", "vocabulary M (default: that of CLIP's BPE)", integerOption(1), 49408)
+    .option("--length <n>", "caption length L in tokens (default: that of CLIP)", integerOption(1), 77)
     .option(
       "--set <key=value>",
       "a setting over the preset paper; may be repeated",
       (/** @type {string} */ value, /** @type {string[]} */ all) => [...all, value],
       /** @type {string[]} */ ([]),
     )
-    .option("--run <steps>", "also run this many steps here, and one more that is timed by kernel", count)
+    .option(
+      "--run <steps>",
+      "also run this many steps here, and one more that is timed by kernel",
+      integerOption(1),
+    )
     .option("--figures <file>", "with --run: writes what it took into this file of docs/figures/")
     .parse();
   const options =

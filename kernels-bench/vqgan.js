@@ -5,8 +5,8 @@
  */
 
 import { readFile } from "node:fs/promises";
-import { Command, InvalidArgumentError } from "commander";
-import { openGpu, runCommand } from "../dist/cli.js";
+import { InvalidArgumentError } from "commander";
+import { commandLine, integerOption, openGpu, runCommand } from "../dist/cli.js";
 import { profile } from "../dist/debug.js";
 import { noGrad, zeros } from "../dist/engine/index.js";
 import { multiplyAdds, Vqgan } from "../dist/vqgan.js";
@@ -62,10 +62,12 @@ const processorMs = () => {
 };
 
 async function main() {
-  const options = new Command("kernels-bench/vqgan.js")
-    .description("Times VQGAN f = 8 at its real size, with random weights.")
+  const options = commandLine(
+    "node kernels-bench/vqgan.js",
+    "Times VQGAN f = 8 at its real size, with random weights.",
+  )
     .option("--size <pixels>", "side of the picture", sizeOption, 256)
-    .option("--repeat <n>", "passes", Number, 3)
+    .option("--repeat <n>", "passes", integerOption(1), 3)
     .option("--profile", "also the time of each kernel")
     .option("--adapter <name>", "as in kernels-bench/run.js")
     .parse()

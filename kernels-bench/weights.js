@@ -7,8 +7,7 @@
 import { mkdtemp, open, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Command, InvalidArgumentError } from "commander";
-import { openGpu, runCommand } from "../dist/cli.js";
+import { commandLine, integerOption, openGpu, runCommand } from "../dist/cli.js";
 import { loadWeights } from "../dist/engine/index.js";
 import {
   captionDecoders,
@@ -39,18 +38,12 @@ function copyBytes(size) {
   return () => target.set(source);
 }
 
-/** @param {string} text */
-function count(text) {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1)
-    throw new InvalidArgumentError("It must be a whole number from 1.");
-  return value;
-}
-
 async function main() {
-  const { repeat, set, adapter } = new Command("node kernels-bench/weights.js")
-    .description("Times random weights and the loading of a safetensors file at the paper's size.")
-    .option("--repeat <n>", "times each is measured", count, 3)
+  const { repeat, set, adapter } = commandLine(
+    "node kernels-bench/weights.js",
+    "Times random weights and the loading of a safetensors file at the paper's size.",
+  )
+    .option("--repeat <n>", "times each is measured", integerOption(1), 3)
     .option(
       "--set <key=value>",
       "a setting over the preset paper; may be repeated",

@@ -31,14 +31,26 @@ export function tableLegend({ seeds, level, draws }: Evaluation): string {
     : `Mean over ${seeds.length} sampling seeds ${interval} ± standard deviation over the seeds.`;
 }
 
-/** The scores as a Markdown table. */
-export function scoresTable({ splits }: Evaluation): string {
+/** A table of texts: names of columns, and rows. */
+export interface TextTable {
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+/** The scores, a row for each split and method. */
+export function scoresText({ splits }: Evaluation): TextTable {
   return table(
     ["split", "pictures", "captions by"],
     splits.flatMap(({ split, pictures, methods }) =>
       methods.map(({ name, scores }) => ({ head: [split, String(pictures), name], scores })),
     ),
   );
+}
+
+/** The scores as a Markdown table. */
+export function scoresTable(evaluation: Evaluation): string {
+  const { head, rows } = scoresText(evaluation);
+  return markdownTable(head, rows);
 }
 
 /**
@@ -51,17 +63,23 @@ export function differencesTable({ splits }: Evaluation): string | null {
       .filter(({ of, minus }) => of === methods[0]!.name || minus === methods[0]!.name)
       .map(({ of, minus, scores }) => ({ head: [split, String(pictures), `${of} − ${minus}`], scores })),
   );
-  return rows.length === 0 ? null : table(["split", "pictures", "difference"], rows, true);
+  if (rows.length === 0) return null;
+  const { head, rows: texts } = table(["split", "pictures", "difference"], rows, true);
+  return markdownTable(head, texts);
 }
 
-function table(head: readonly string[], rows: readonly { head: string[]; scores: Scores }[], signed = false) {
-  return markdownTable(
-    [...head, ...METRIC_NAMES.map((name) => METRICS[name].title)],
-    rows.map(({ head, scores }) => [
+function table(
+  head: readonly string[],
+  rows: readonly { head: string[]; scores: Scores }[],
+  signed = false,
+): TextTable {
+  return {
+    head: [...head, ...METRIC_NAMES.map((name) => METRICS[name].title)],
+    rows: rows.map(({ head, scores }) => [
       ...head,
       ...METRIC_NAMES.map((name) => scoreText(scores[name], name, signed)),
     ]),
-  );
+  };
 }
 
 /** A Markdown table. */

@@ -2,7 +2,12 @@
 
 /** `before` is the sum of the bytes in front, for sums in parts. */
 export function crc32(bytes: Uint8Array, before = 0): number {
-  const [t0, t1, t2, t3, t4, t5, t6, t7] = TABLES as [
+  return crcOf(TABLES, bytes, before);
+}
+
+/** The sum of `bytes` by the tables of any reflected polynomial of 32 bits. */
+export function crcOf(tables: readonly Uint32Array[], bytes: Uint8Array, before = 0): number {
+  const [t0, t1, t2, t3, t4, t5, t6, t7] = tables as [
     Uint32Array,
     Uint32Array,
     Uint32Array,
@@ -41,11 +46,11 @@ export async function crc32InParts(bytes: Uint8Array, part = 1 << 24): Promise<n
   return sum;
 }
 
-/** Table k: the effect of a byte that k bytes follow. */
-const TABLES: readonly Uint32Array[] = (() => {
+/** Eight tables of a reflected polynomial; table k has the effect of a byte that k bytes follow. */
+export function crcTables(polynomial: number): readonly Uint32Array[] {
   const first = new Uint32Array(256).map((_, byte) => {
     let value = byte;
-    for (let bit = 0; bit < 8; bit++) value = value & 1 ? 0xedb88320 ^ (value >>> 1) : value >>> 1;
+    for (let bit = 0; bit < 8; bit++) value = value & 1 ? polynomial ^ (value >>> 1) : value >>> 1;
     return value;
   });
   const tables = [first];
@@ -54,4 +59,6 @@ const TABLES: readonly Uint32Array[] = (() => {
     tables.push(previous.map((value) => first[value & 255]! ^ (value >>> 8)));
   }
   return tables;
-})();
+}
+
+const TABLES = crcTables(0xedb88320);

@@ -10,7 +10,14 @@
  */
 
 import { UserError } from "../platform/errors.js";
-import { isRecord, type JsonRecord, parseJson, parseJsonRecord, toJson } from "../platform/json.js";
+import {
+  isRecord,
+  type Json,
+  type JsonRecord,
+  parseJson,
+  parseJsonRecord,
+  toJson,
+} from "../platform/json.js";
 import type { Files } from "../platform/platform.js";
 import { shown } from "../platform/shown.js";
 
@@ -181,7 +188,7 @@ export class RunFolder {
     // Not `readText`, which rejects the whole file for one damaged byte.
     const all = new TextDecoder().decode(await this.#files.read(this.logPath)).split("\n");
     for (const [i, line] of all.entries()) {
-      const entry = parseEntry(line);
+      const entry = parseLogLine(line);
       if (entry) lines.push({ line, entry });
       // The text after the last line end is empty, or a line that a crash cut short.
       else if (i < all.length - 1) damaged++;
@@ -195,22 +202,24 @@ export function asLogEntry(value: unknown): LogEntry | null {
   if (!isRecord(value)) return null;
   const { stage, step, losses, metrics = {}, unit = "images" } = value;
   const { learningRate = 0, gradNorm = 0, ms = 0, perSecond = 0, bytes = 0, waiting = 0 } = value;
-  const whole =
-    typeof stage === "string" &&
-    Number.isSafeInteger(step) &&
-    (unit === "images" || unit === "tokens") &&
-    [losses, metrics, { learningRate, gradNorm, ms, perSecond, bytes, waiting }].every(
-      (part) => isRecord(part) && Object.values(part).every(isLogged),
-    );
-  return whole ? (nullToNan(value) as LogEntry) : null;
+  const isEntry =
+    typeof stage === "string" && Number.isSafeInteger(step) && (unit === "images" || unit === "tokens");
+  if (!isEntry || !isRecord(losses) || !isRecord(metrics)) return null;
+  // Logs have many lines, and nearly all of them have no null.
+  let hasNull = false;
+  const isLogged = (number: Json) => {
+    if (number === null) hasNull = true;
+    return number === null || typeof number === "number";
+  };
+  for (const name in losses) if (!isLogged(losses[name]!)) return null;
+  for (const name in metrics) if (!isLogged(metrics[name]!)) return null;
+  for (const number of [learningRate, gradNorm, ms, perSecond, bytes, waiting])
+    if (!isLogged(number)) return null;
+  return (hasNull ? nullToNan(value) : value) as unknown as LogEntry;
 }
 
-/** A number, or null for one that JSON cannot represent. */
-function isLogged(value: unknown): boolean {
-  return typeof value === "number" || value === null;
-}
-
-function parseEntry(line: string): LogEntry | null {
+/** A line of `log.jsonl`; null if it is invalid. */
+export function parseLogLine(line: string): LogEntry | null {
   try {
     return asLogEntry(parseJson(line));
   } catch {

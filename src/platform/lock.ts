@@ -1,6 +1,6 @@
 /** Locks a folder against other processes. Node only. */
 
-import { readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import * as fs from "node:fs/promises";
 import { hostname } from "node:os";
 import { UserError } from "./errors.js";
@@ -30,7 +30,7 @@ export async function lockFolder(folder: string): Promise<() => void> {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") {
         throw new UserError(`Cannot write ${path}: ${reason(error)}.`);
       }
-      const holder = await read(path);
+      const holder = read(path);
       if (holder && (holder.host !== own.host || isAlive(holder))) {
         const where = holder.host === own.host ? "" : ` on ${holder.host}`;
         throw new UserError(
@@ -48,9 +48,19 @@ export async function lockFolder(folder: string): Promise<() => void> {
   };
 }
 
-async function read(path: string): Promise<Holder | null> {
+/** Who holds the lock of a folder: a living process of this machine, one of another machine that may be gone, or nobody. */
+export function folderHolder(folder: string): "here" | "elsewhere" | null {
+  const path = `${folder}/${name}`;
+  if (!existsSync(path)) return null;
+  const holder = read(path);
+  if (!holder) return null;
+  if (holder.host !== hostname()) return "elsewhere";
+  return isAlive(holder) ? "here" : null;
+}
+
+function read(path: string): Holder | null {
   try {
-    const { pid, host, started } = JSON.parse(await fs.readFile(path, "utf8")) as Partial<Holder>;
+    const { pid, host, started } = JSON.parse(readFileSync(path, "utf8")) as Partial<Holder>;
     if (Number.isSafeInteger(pid) && pid! > 0 && typeof host === "string" && typeof started === "string")
       return { pid: pid!, host, started };
   } catch {

@@ -4,17 +4,9 @@
  */
 
 import { captionPageScript } from "./caption-page-script.js";
+import { type PageTable, tableSection } from "./page-table.js";
 import { STYLE } from "./style.js";
 import { escapeXml, pngAddress } from "./text.js";
-
-/** A table of texts. */
-export interface PageTable {
-  readonly title: string;
-  /** The column that names the rows. */
-  readonly rowHead: number;
-  readonly head: readonly string[];
-  readonly rows: readonly (readonly string[])[];
-}
 
 /** A picture with all its captions. */
 export interface PagePicture {
@@ -71,23 +63,6 @@ ${pictures.map((picture, i) => card(page, picture, i)).join("\n")}
 </body>
 </html>
 `;
-}
-
-function tableSection({ title, rowHead, head, rows }: PageTable): string {
-  const line = (cells: readonly string[]) =>
-    `<tr>${cells
-      .map((cell, i) => {
-        const text = escapeXml(cell);
-        return i === rowHead ? `<th scope="row">${text}</th>` : `<td>${text}</td>`;
-      })
-      .join("")}</tr>`;
-  return `<section>
-<h2>${escapeXml(title)}</h2>
-<div class="wide" tabindex="0" role="region" aria-label="${escapeXml(title)}"><table>
-<thead><tr>${head.map((cell) => `<th scope="col">${escapeXml(cell)}</th>`).join("")}</tr></thead>
-<tbody>${rows.map(line).join("\n")}</tbody>
-</table></div>
-</section>`;
 }
 
 function controls({ rows, metrics, pictures }: CaptionPage): string {
@@ -167,10 +142,6 @@ function round(value: number): number {
 }
 
 const PAGE_STYLE = `
-.wide { overflow-x: auto; }
-thead th { color: var(--pale); border-bottom: 1px solid var(--line); white-space: nowrap; font-size: 0.85rem; }
-td { font-variant-numeric: tabular-nums; }
-section > .wide :is(th, td) { white-space: nowrap; font-size: 0.9rem; }
 form { display: flex; flex-wrap: wrap; gap: 0.5rem 1rem; align-items: center; position: sticky; top: 0; background: var(--paper); padding: 0.5rem 0; border-bottom: 1px solid var(--line); z-index: 1; }
 form[hidden], article[hidden] { display: none; }
 select, input[type="search"] { font: inherit; color: inherit; background: var(--card); border: 1px solid var(--line); border-radius: 0.3rem; padding: 0.15rem 0.3rem; max-width: 16rem; }

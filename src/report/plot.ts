@@ -5,6 +5,7 @@
 
 import { COLOURS, extent, fixed, horizontalGrid, label, linearAxis, logAxis, shortNumber } from "./axes.js";
 import { escapeXml } from "./text.js";
+import { extremesOf, movingAverage } from "./thin.js";
 
 /** A line of a chart. */
 export interface Series {
@@ -12,6 +13,12 @@ export interface Series {
   x: readonly number[];
   /** NaN, infinite and (on a logarithmic axis) non-positive values leave a gap in the line. */
   y: readonly number[];
+  /** The averages to draw over the pale raw line, where `y` is only a part of the averaged values. */
+  smoothed?: readonly number[];
+  /** Default: the next of six colours. */
+  colour?: string;
+  /** Of SVG's stroke-dasharray; default: a solid line. */
+  dash?: string;
 }
 
 /** Titles and axes of a chart. */
@@ -20,16 +27,15 @@ export interface ChartOptions {
   xLabel?: string;
   yLabel?: string;
   logY?: boolean;
-  /**
-   * Weight of the past in an exponential moving average drawn over the pale raw line: 0 ≤ s < 1, 0 = none. The
-   * average is unbiased at its start (divided by 1 − sⁿ).
-   */
+  /** Weight s of each further neighbour in a moving average drawn over the pale raw line: 0 ≤ s < 1, 0 = none. */
   smoothing?: number;
   /** Size in pixels at scale 1; the chart scales with its container. */
   width?: number;
   height?: number;
   /** Fill behind the chart, for a picture that stands alone; default none. */
   background?: string;
+  /** Whether several series have a legend; default true. */
+  legend?: boolean;
 }
 
 const FONT = 12;
@@ -45,7 +51,7 @@ export function lineChart(series: readonly Series[], options: ChartOptions): str
   const drawable = (x: number, y: number) => Number.isFinite(x) && Number.isFinite(y) && (!logY || y > 0);
   const shown = series.filter(({ x, y }) => y.some((value, i) => drawable(x[i]!, value)));
 
-  const legend = legendRows(shown, width - LEFT - RIGHT);
+  const legend = options.legend === false ? [] : legendRows(shown, width - LEFT - RIGHT);
   const top = 26 + legend.length * 16 + 8;
   const xs: number[] = [];
   const ys: number[] = [];
@@ -56,7 +62,8 @@ export function lineChart(series: readonly Series[], options: ChartOptions): str
       ys.push(y[i]!);
     }
   }
-  const xAxis = linearAxis(extent(xs), LEFT, width - RIGHT, 8, 0);
+  const xEnds = extent(xs);
+  const xAxis = linearAxis(xEnds, LEFT, width - RIGHT, 8, 0);
   const yAxis = (logY ? logAxis : linearAxis)(extent(ys), height - BOTTOM, top, 7, 0.06);
 
   const parts: string[] = [];
@@ -90,23 +97,25 @@ export function lineChart(series: readonly Series[], options: ChartOptions): str
       label(middle, (top + height - BOTTOM) / 2, "no data", 'text-anchor="middle" fill-opacity="0.6"'),
     );
   }
-  shown.forEach(({ x, y }, index) => {
-    const colour = COLOURS[index % COLOURS.length]!;
-    const line = (values: readonly number[], style: string) => {
+  shown.forEach(({ x, y, smoothed, dash = "", ...own }, index) => {
+    const colour = own.colour ?? COLOURS[index % COLOURS.length]!;
+    const dashes = dash === "" ? "" : ` stroke-dasharray="${escapeXml(dash)}"`;
+    const line = (values: ArrayLike<number>, style: string) => {
       const d = linePath(x, values, drawable, xAxis.at, yAxis.at);
-      return `<path d="${d}" fill="none" stroke="${colour}" stroke-linejoin="round" ${style}/>`;
+      return `<path d="${d}" fill="none" stroke="${escapeXml(colour)}" stroke-linejoin="round" ${style}/>`;
     };
-    if (smoothing > 0) {
+    if (smoothed || smoothing > 0) {
+      const seen = y.map((value, i) => (drawable(x[i]!, value) ? value : Number.NaN));
       parts.push(line(y, 'stroke-width="1" stroke-opacity="0.3"'));
-      parts.push(line(movingAverage(y, smoothing, drawable), 'stroke-width="2"'));
+      parts.push(line(smoothed ?? movingAverage(seen, smoothing), `stroke-width="2"${dashes}`));
     } else {
-      parts.push(line(y, 'stroke-width="1.5"'));
+      parts.push(line(y, `stroke-width="1.5"${dashes}`));
     }
     if (y.length <= DOTS) {
       y.forEach((value, i) => {
         if (!drawable(x[i]!, value)) return;
         parts.push(
-          `<circle cx="${fixed(xAxis.at(x[i]!))}" cy="${fixed(yAxis.at(value))}" r="2.5" fill="${colour}"/>`,
+          `<circle cx="${fixed(xAxis.at(x[i]!))}" cy="${fixed(yAxis.at(value))}" r="2.5" fill="${escapeXml(colour)}"/>`,
         );
       });
     }
@@ -114,25 +123,11 @@ export function lineChart(series: readonly Series[], options: ChartOptions): str
 
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" ` +
+    // For programs that point into the chart: x at its left and right edge, and where these are.
+    `data-x="${xEnds.join(" ")}" data-edges="${LEFT} ${width - RIGHT}" ` +
     `role="img" aria-label="${escapeXml(title)}" font-family="system-ui, 'DejaVu Sans', sans-serif" font-size="${FONT}" ` +
     `fill="currentColor">${parts.join("\n")}</svg>`
   );
-}
-
-/** Exponential moving average without the bias of its start; values that cannot be drawn are skipped. */
-function movingAverage(
-  values: readonly number[],
-  smoothing: number,
-  drawable: (x: number, y: number) => boolean,
-): number[] {
-  let sum = 0;
-  let weight = 0;
-  return values.map((value) => {
-    if (!drawable(0, value)) return Number.NaN;
-    sum = smoothing * sum + (1 - smoothing) * value;
-    weight = smoothing * weight + (1 - smoothing);
-    return sum / weight;
-  });
 }
 
 /**
@@ -141,7 +136,7 @@ function movingAverage(
  */
 function linePath(
   x: readonly number[],
-  y: readonly number[],
+  y: ArrayLike<number>,
   drawable: (x: number, y: number) => boolean,
   atX: (value: number) => number,
   atY: (value: number) => number,
@@ -150,13 +145,9 @@ function linePath(
   let column: [number, number][] = [];
   let pen = "M";
   const flush = () => {
-    const heights = column.map(([, py]) => py);
-    const keep = new Set([0, heights.indexOf(Math.min(...heights)), heights.indexOf(Math.max(...heights))]);
-    keep.add(column.length - 1);
-    for (const i of [...keep].sort((a, b) => a - b)) {
-      const point = column[i];
-      if (point === undefined) continue;
-      parts.push(`${pen}${fixed(point[0])} ${fixed(point[1])}`);
+    for (const i of extremesOf(column.map(([, py]) => py))) {
+      const [px, py] = column[i]!;
+      parts.push(`${pen}${fixed(px)} ${fixed(py)}`);
       pen = "L";
     }
     column = [];
@@ -178,6 +169,7 @@ function linePath(
 interface LegendItem {
   name: string;
   colour: string;
+  dash: string;
   x: number;
 }
 
@@ -186,18 +178,20 @@ function legendRows(series: readonly Series[], width: number): LegendItem[][] {
   if (series.length < 2) return [];
   const rows: LegendItem[][] = [[]];
   let used = 0;
-  series.forEach(({ name }, index) => {
+  series.forEach(({ name, dash = "", ...own }, index) => {
+    const colour = own.colour ?? COLOURS[index % COLOURS.length]!;
     const needed = 26 + name.length * FONT * 0.58;
     if (used > 0 && used + needed > width) {
       rows.push([]);
       used = 0;
     }
-    rows.at(-1)!.push({ name, colour: COLOURS[index % COLOURS.length]!, x: LEFT + used });
+    rows.at(-1)!.push({ name, colour, dash, x: LEFT + used });
     used += needed;
   });
   return rows;
 }
 
-function legendItem({ name, colour, x }: LegendItem, y: number): string {
-  return `<path d="M${fixed(x)} ${y - 4}h14" stroke="${colour}" stroke-width="3"/>${label(fixed(x + 19), y, name, "")}`;
+function legendItem({ name, colour, dash, x }: LegendItem, y: number): string {
+  const dashes = dash === "" ? "" : ` stroke-dasharray="${escapeXml(dash)}"`;
+  return `<path d="M${fixed(x)} ${y - 4}h14" stroke="${escapeXml(colour)}" stroke-width="3"${dashes}/>${label(fixed(x + 19), y, name, "")}`;
 }

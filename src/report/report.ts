@@ -8,7 +8,9 @@ import type { JsonRecord } from "../platform/json.js";
 import type { ImageCodec, RgbImage } from "../platform/platform.js";
 import { shortNumber } from "./axes.js";
 import { formatDuration } from "./duration.js";
+import { type PageTable, tableSection } from "./page-table.js";
 import { lineChart, type Series } from "./plot.js";
+import { figuresOf, inOrder, isLogarithmic, isLoss, isNoisy, smoothingOf, titleOf } from "./quantities.js";
 import type { CaptionedImage } from "./sheet.js";
 import { STYLE } from "./style.js";
 import { escapeXml, pngAddress } from "./text.js";
@@ -34,9 +36,17 @@ export interface ReportData {
   log: readonly LogEntry[];
   /** Additional figures for the head of the page, such as parameter counts or final scores. */
   facts?: Readonly<Record<string, string | number>>;
+  /** Tables below the figures of the head, such as final scores. */
+  tables?: readonly PageTable[];
   samples?: readonly ReportSamples[];
   sheets?: readonly ReportSheet[];
 }
+
+/** References listed below a picture. */
+const REFERENCES = 3;
+
+/** Told as facts, or by the throughput. */
+const UNCHARTED = new Set(["ms", "memoryMiB", "waiting"]);
 
 /** Steps over which the last losses are averaged: the loss of one batch is too noisy. */
 const LAST_STEPS = 50;
@@ -65,6 +75,7 @@ export async function renderReport(codec: Pick<ImageCodec, "encodePng">, data: R
 <main>
 <h1>${escapeXml(data.title)}</h1>
 ${factList(facts)}
+${(data.tables ?? []).map(tableSection).join("\n")}
 ${samples.join("\n")}
 ${sheets.join("\n")}
 ${sections.join("\n")}
@@ -92,66 +103,51 @@ function stageSection(stage: string, log: readonly LogEntry[]): string {
   for (const name of names(tail, "losses")) {
     const values = finite(tail.map((entry) => entry.losses[name] ?? Number.NaN));
     const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-    facts[`${name} loss, last ${tail.length} steps`] = shortNumber(mean);
+    const what = isLoss(`losses.${name}`) ? `${name} loss` : titleOf(`losses.${name}`, last.unit);
+    facts[`${what}, last ${tail.length} steps`] = shortNumber(mean);
   }
-  for (const [name, value] of lastMetrics(log)) facts[`Last ${name}`] = shortNumber(value);
-
-  // Per-step curves are smoothed over a sixtieth of their length: smooth, with hardly any lag.
-  const smoothing = 1 - 1 / Math.max(1, log.length / 60);
-  const column = (name: string, value: (entry: LogEntry) => number): Series => {
-    return { name, x: log.map((entry) => entry.step), y: log.map(value) };
-  };
-  const losses = names(log, "losses").map((name) =>
-    column(name, (entry) => entry.losses[name] ?? Number.NaN),
-  );
-  // The total has a separate chart: beside a part a thousand times smaller its course would be invisible.
-  const total = losses.filter(({ name }) => name === "total");
-  const lossChart = (series: Series[], title: string) => {
-    const logY = series.every(({ y }) => y.every((value) => !(value <= 0)));
-    return lineChart(series, { title, xLabel: "step", logY, smoothing });
-  };
-  const charts = [
-    ...(total.length > 0 ? [lossChart(total, "Total loss")] : []),
-    ...(losses.length > total.length
-      ? [
-          lossChart(
-            losses.filter(({ name }) => name !== "total"),
-            "Parts of the loss",
-          ),
-        ]
-      : []),
-    ...names(log, "metrics").map((name) => {
-      const scored = log.filter((entry) => entry.metrics?.[name] !== undefined);
-      const series = {
-        name,
-        x: scored.map((entry) => entry.step),
-        y: scored.map((entry) => entry.metrics![name]!),
-      };
-      return lineChart([series], { title: name, xLabel: "step" });
-    }),
-    lineChart([column("gradient norm", (entry) => entry.gradNorm)], {
-      title: "Gradient norm before clipping",
-      xLabel: "step",
-      logY: true,
-      smoothing,
-    }),
-    lineChart([column("learning rate", (entry) => entry.learningRate)], {
-      title: "Learning rate",
-      xLabel: "step",
-    }),
-    lineChart([column("throughput", (entry) => entry.perSecond)], {
-      title: `Throughput (${last.unit}/s)`,
-      xLabel: "step",
-      smoothing,
-    }),
-  ];
+  for (const [name, value] of lastMetrics(log))
+    facts[titleOf(`metrics.${name}`, last.unit)] = shortNumber(value);
   return `<section>
 <h2>Stage ${escapeXml(stage)}</h2>
 ${factList(facts)}
 <div class="charts">
-${charts.map((chart) => `<figure>${chart}</figure>`).join("\n")}
+${stageCharts(log, last.unit)
+  .map((chart) => `<figure>${chart}</figure>`)
+  .join("\n")}
 </div>
 </section>`;
+}
+
+/** One chart for each logged quantity; the parts of the loss share one. */
+function stageCharts(log: readonly LogEntry[], unit: LogEntry["unit"]): string[] {
+  const curves = new Map<string, { x: number[]; y: number[] }>();
+  for (const entry of log)
+    for (const [name, value] of figuresOf(entry)) {
+      const curve = curves.get(name) ?? { x: [], y: [] };
+      curves.set(name, curve);
+      curve.x.push(entry.step);
+      curve.y.push(value);
+    }
+  const smoothing = smoothingOf(log.length);
+  const chart = (title: string, names: readonly string[]) => {
+    const series = names.map((name): Series => ({ name: name.split(".").at(-1)!, ...curves.get(name)! }));
+    const logY = names.every(isLogarithmic) && series.every(({ y }) => y.every((value) => !(value <= 0)));
+    return lineChart(series, {
+      title,
+      xLabel: "step",
+      logY,
+      smoothing: names.every(isNoisy) ? smoothing : 0,
+    });
+  };
+  // The total has a separate chart: beside a part a thousand times smaller its course would be invisible.
+  const isPart = (name: string) => isLoss(name) && name !== "losses.total";
+  const shown = inOrder([...curves.keys()].filter((name) => !UNCHARTED.has(name)));
+  const parts = shown.filter(isPart);
+  return shown.flatMap((name) => {
+    if (!isPart(name)) return [chart(titleOf(name, unit), [name])];
+    return name === parts[0] ? [chart("Parts of the loss", parts)] : [];
+  });
 }
 
 async function samplesSection(codec: Pick<ImageCodec, "encodePng">, group: ReportSamples): Promise<string> {
@@ -161,7 +157,7 @@ async function samplesSection(codec: Pick<ImageCodec, "encodePng">, group: Repor
       const shown = caption === "" ? "(empty caption)" : caption;
       return (
         `<figure class="sample"><img src="${png}" width="${image.width}" height="${image.height}" alt="${escapeXml(shown)}">` +
-        `<figcaption><b>${escapeXml(shown)}</b>${references.map((text) => `<span>${escapeXml(text)}</span>`).join("")}</figcaption></figure>`
+        `<figcaption><b>${escapeXml(shown)}</b>${referenceList(references)}</figcaption></figure>`
       );
     }),
   );
@@ -173,6 +169,15 @@ async function samplesSection(codec: Pick<ImageCodec, "encodePng">, group: Repor
 ${cards.join("\n")}
 </div>
 </section>`;
+}
+
+/** The first references; the others are counted, and told where the pointer rests. */
+function referenceList(references: readonly string[]): string {
+  const listed = references.slice(0, REFERENCES).map((text) => `<span>${escapeXml(text)}</span>`);
+  const others = references.slice(REFERENCES);
+  if (others.length > 0)
+    listed.push(`<span title="${escapeXml(others.join("\n"))}">and ${others.length} more</span>`);
+  return listed.join("");
 }
 
 async function sheetSection(codec: Pick<ImageCodec, "encodePng">, sheet: ReportSheet): Promise<string> {
@@ -187,7 +192,8 @@ ${note === undefined ? "" : `<p>${escapeXml(note)}</p>`}
 
 function factList(facts: Readonly<Record<string, string | number>>): string {
   const items = Object.entries(facts).map(
-    ([name, value]) => `<div><dt>${escapeXml(name)}</dt><dd>${escapeXml(String(value))}</dd></div>`,
+    ([name, value]) =>
+      `<div><dt>${escapeXml(name)}</dt><dd>${escapeXml(typeof value === "number" ? value.toLocaleString("en-US") : value)}</dd></div>`,
   );
   return `<dl>${items.join("")}</dl>`;
 }

@@ -22,10 +22,15 @@ figure { margin: 0; }
 .sample img { display: block; width: 100%; max-width: 10rem; height: auto; border-radius: 0.4rem; background: #fff; }
 figcaption { margin-top: 0.35rem; font-size: 0.9rem; line-height: 1.35; overflow-wrap: anywhere; }
 figcaption span { display: block; color: var(--pale); }
-.sheet { display: block; max-width: 100%; height: auto; border: 1px solid var(--line); border-radius: 0.4rem; }
+figcaption span + span { margin-top: 0.2rem; }
+.sheet { display: block; width: min(100%, 50rem); height: auto; border: 1px solid var(--line); border-radius: 0.4rem; }
 details { border-top: 1px solid var(--line); padding: 0.4rem 0; }
 summary { cursor: pointer; font-weight: 600; }
 table { border-collapse: collapse; margin: 0.4rem 0; }
 th, td { text-align: left; font-weight: 400; padding: 0.1rem 1.5rem 0.1rem 0; overflow-wrap: anywhere; }
 th { color: var(--pale); }
+.wide { overflow-x: auto; }
+.wide thead th { color: var(--pale); border-bottom: 1px solid var(--line); white-space: nowrap; font-size: 0.85rem; }
+.wide td { font-variant-numeric: tabular-nums; }
+section > .wide :is(th, td) { white-space: nowrap; font-size: 0.9rem; }
 `;

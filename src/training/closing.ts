@@ -3,7 +3,8 @@
 import { evaluate } from "../evaluation/evaluation.js";
 import { boundSteps, boundTable, splitBounds } from "../evaluation/held-out-bound.js";
 import { testSplits } from "../evaluation/pictures.js";
-import { scoresTable, tableLegend } from "../evaluation/tables.js";
+import { scoresTable, scoresText, tableLegend } from "../evaluation/tables.js";
+import type { PageTable } from "../report/page-table.js";
 import { renderReport } from "../report/report.js";
 import { type CaptionedImage, captionSheet } from "../report/sheet.js";
 import { captionedSamples, reconstructions } from "./held-out.js";
@@ -68,13 +69,16 @@ export async function closeRun(
     say(`\n${boundTable(bounds)}`);
     await files.write(`${run.path}/bound.json`, JSON.stringify(bounds, null, 1));
   }
-  await writeReport(context, samples);
+  const byMethod = 2;
+  const scores = { title: "Scores", note: tableLegend(evaluation), rowHead: byMethod };
+  await writeReport(context, samples, [{ ...scores, ...scoresText(evaluation) }]);
 }
 
-/** Writes the report of a run: curves, reconstructions, and captioned samples if there are any. */
+/** Writes the report of a run: curves, reconstructions, and captioned samples and scores if there are any. */
 export async function writeReport(
   context: StageContext,
   samples: readonly CaptionedImage[] = [],
+  tables: readonly PageTable[] = [],
 ): Promise<void> {
   const { captioner, run, dataset, platform } = context;
   const sheet = await reconstructions(context);
@@ -90,6 +94,7 @@ export async function writeReport(
       "Training pictures": dataset.splits.train!.length,
       [captioner.tokenizer.endsWord ? "Tokens" : "Words"]: captioner.tokenizer.vocabularySize,
     },
+    tables,
     samples: samples.length > 0 ? [{ title: "Captions of held-out pictures", items: samples }] : [],
     sheets: [
       {

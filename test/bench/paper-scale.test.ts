@@ -110,7 +110,12 @@ t.test("mistakes", async (t) => {
   t.match(none.stderr, /none\.json cannot be read \(ENOENT\); name a file of docs\/figures/);
   const wrong = await run("--words", "none");
   t.match(wrong.stderr, /whole number from 1/);
-  t.ok(wrong.code > 0);
+  t.equal(wrong.code, 2);
+  for (const script of ["weights.js", "clip.js", "vqgan.js"]) {
+    const { code, stderr } = await runScript(script, ["--repeat", "x"]);
+    t.equal(code, 2, script);
+    t.match(stderr, /whole number from 1/);
+  }
   const unknown = await run("--set", "decoder.depth=3");
   t.match(unknown.stderr, /decoder\.depth/);
   t.equal(unknown.code, 2);

@@ -134,6 +134,11 @@ t.test("a run leaves everything that a run should have", async (t) => {
     "a sheet with pictures",
   );
   t.match(readFileSync(join(unbroken, "report.html"), "utf8"), /<html.*decoder.*<\/html>/s, "report.html");
+  t.match(
+    readFileSync(join(unbroken, "report.html"), "utf8"),
+    /<h2>Scores<\/h2>\s*<p>One sampling seed.*<th scope="row">nearest by codes<\/th>/s,
+    "with the scores",
+  );
   t.same(readdirSync(join(unbroken, "weights")), ["config.json", "model.safetensors"], "weights");
   const scores = JSON.parse(readFileSync(join(unbroken, "scores.json"), "utf8"));
   t.match(scores, { seeds: [3], splits: [{ split: "validation", pictures: 4 }] }, "scores");

@@ -19,6 +19,7 @@ import type { Field } from "./mutation.js";
 import { networks } from "./networks.js";
 import { ops } from "./ops.js";
 import { page } from "./page.js";
+import { runsPage } from "./runs-page.js";
 import { samplers } from "./samplers.js";
 import { scenesMutations } from "./scenes.js";
 import { shaders } from "./shaders.js";
@@ -51,5 +52,6 @@ export const fields: readonly Field[] = [
   { name: "files", mutations: files },
   { name: "weight files", mutations: weightFiles },
   { name: "page", mutations: page },
+  { name: "page of runs", mutations: runsPage },
   { name: "long life", mutations: life },
 ];

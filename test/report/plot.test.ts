@@ -62,16 +62,42 @@ t.test("one point, equal values, tiny and huge values have finite coordinates", 
   }
 });
 
-t.test("the moving average starts unbiased and follows slowly", async (t) => {
+t.test("the moving average does not lag behind", async (t) => {
   const y = Array.from({ length: 200 }, (_, i) => (i < 100 ? 1 : 3));
   const svg = lineChart([{ name: "a", x: y.map((_, i) => i), y }], { title: "A", smoothing: 0.9, ...SIZE });
   const raw = points(svg, 0);
   const smooth = points(svg, 1);
-  t.equal(smooth[0]!.y, raw[0]!.y, "the first is the first value");
-  const at = (list: typeof raw, x: number) => list.find((point) => point.x >= x)!.y;
-  const middle = (raw[0]!.x + raw.at(-1)!.x) / 2;
-  t.ok(at(smooth, middle + 5) > at(raw, middle + 5) + 20, "behind after the step");
-  t.ok(Math.abs(smooth.at(-1)!.y - raw.at(-1)!.y) < 0.5, "there at last");
+  const [low, high] = [raw[0]!.y, raw.at(-1)!.y];
+  t.equal(smooth.length, 200);
+  // As early as late: equally far from the old value before the step as from the new one after it.
+  for (const distance of [0, 5, 20]) {
+    const before = low - smooth[99 - distance]!.y;
+    const after = smooth[100 + distance]!.y - high;
+    t.ok(before > 0 && Math.abs(before - after) < 0.25, `${before} and ${after} pixels`);
+  }
+  t.ok(Math.abs(smooth.at(-1)!.y - high) < 0.5 && Math.abs(smooth[0]!.y - low) < 0.5, "there at both ends");
+});
+
+t.test("a series brings its own average, colour and dashes", async (t) => {
+  const series = {
+    name: "a",
+    x: [1, 2, 3],
+    y: [1, 5, 3],
+    smoothed: [2, 3, 4],
+    colour: "#123456",
+    dash: "6 3",
+  };
+  const svg = lineChart([series, { ...series, name: "b" }], { title: "A", legend: false, ...SIZE });
+  const [raw, smooth] = [points(svg, 0), points(svg, 1)];
+  t.equal(raw[2]!.y, smooth[1]!.y, "3 is where 3 is");
+  t.ok(smooth[0]!.y > smooth[1]!.y && smooth[1]!.y > smooth[2]!.y);
+  t.equal(
+    svg.match(/stroke="#123456" stroke-linejoin="round" stroke-width="2" stroke-dasharray="6 3"/g)?.length,
+    2,
+  );
+  t.notMatch(svg, />b<\/text>/, "no legend");
+  t.match(lineChart([series, { ...series, name: "b" }], { title: "A" }), />b<\/text>/);
+  t.match(svg, /data-x="1 3" data-edges="58 462"/);
 });
 
 t.test("many points become a small path with the same extremes", async (t) => {

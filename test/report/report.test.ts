@@ -10,14 +10,18 @@ function entry(stage: string, step: number): LogEntry {
   return {
     stage,
     step,
-    losses: { total: 1 / step, kl: step === 2 ? Number.NaN : 0.5 },
+    losses: {
+      total: 1 / step,
+      kl: step === 2 ? Number.NaN : 0.5,
+      ...(stage === "vqvae" ? { used: 300 } : {}),
+    },
     learningRate: 1e-4,
     gradNorm: 2,
     ms: 1000,
     perSecond: 100,
     unit: "images",
     bytes: 2 ** 20,
-    ...(step === 3 ? { metrics: { "CIDEr-D": 1.25 } } : {}),
+    ...(step === 3 ? { metrics: { ciderD: 1.25 } } : {}),
   };
 }
 
@@ -27,8 +31,16 @@ t.test("the page holds everything, loads nothing, and is the same every time", a
     adapter: "llvmpipe & co",
     config: resolveConfig({ preset: "quick" }),
     log: [1, 2, 3].flatMap((step) => [entry("vqvae", step), entry("decoder", step)]),
-    facts: { Parameters: "1.2 M" },
-    samples: [{ title: "Samples", items: [{ image, caption: "a cat", references: ["cat", "kitty"] }] }],
+    facts: { Parameters: 3_400_000 },
+    samples: [
+      {
+        title: "Samples",
+        items: [{ image, caption: "a cat", references: ["cat", "kitty", "tom", "pet", "<animal>"] }],
+      },
+    ],
+    tables: [
+      { title: "Scores", note: "One seed.", rowHead: 1, head: ["split", "by"], rows: [["tone", "a & b"]] },
+    ],
     sheets: [{ title: "Reconstructions", note: "Above the original.", image }],
   };
   const html = await renderReport(codec, data);
@@ -40,14 +52,21 @@ t.test("the page holds everything, loads nothing, and is the same every time", a
     "Stage decoder",
     ">Total loss<",
     ">Parts of the loss<",
-    ">CIDEr-D<",
+    ">Held out: CIDEr-D<",
     "1.25",
+    ">Codes used in a batch<",
+    "Codes used in a batch, last 3 steps",
+    "<dt>kl loss, last 3 steps</dt>",
+    "<dd>3,400,000</dd>",
     "Gradient norm",
     "Learning rate",
     "Throughput (images/s)",
     "1 MiB",
     "a cat",
     "kitty",
+    '<span title="pet\n&#60;animal&#62;">and 2 more</span>',
+    '<h2>Scores</h2>\n<p>One seed.</p>\n<div class="wide"',
+    '<tr><td>tone</td><th scope="row">a &#38; b</th></tr>',
     "Reconstructions",
     "data:image/png;base64,AQID",
     "<th>learningRate</th>",

@@ -1,0 +1,91 @@
+/** A web server on this machine's own address, closed to other machines and other sites. Node only. */
+
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { UserError } from "../platform/errors.js";
+
+/** Answers a request whose host, method and origin have been checked. */
+export type Answer = (request: IncomingMessage, response: ServerResponse, url: URL) => Promise<void>;
+
+/** A server that answers until it is closed. */
+export interface LocalServer {
+  readonly url: string;
+  readonly close: () => Promise<void>;
+}
+
+const HEADERS: Readonly<Record<string, string>> = {
+  "Cross-Origin-Opener-Policy": "same-origin",
+  // Other sites may neither use these files nor show these pages in a frame.
+  "Cross-Origin-Resource-Policy": "same-origin",
+  "X-Frame-Options": "SAMEORIGIN",
+  "X-Content-Type-Options": "nosniff",
+  "Referrer-Policy": "no-referrer",
+  "Cache-Control": "no-cache",
+};
+
+/**
+ * Whether a Host header names this machine, on any port (the request may come through a tunnel). Another name points to DNS
+ * rebinding: a web site resolves its own name to this machine, to read these files as its own origin.
+ */
+function isLocal(host: string | undefined): boolean {
+  return /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i.test(host ?? "");
+}
+
+/** Whether a request comes from a page of this server, or from no page at all. */
+function isOwn({ headers }: IncomingMessage): boolean {
+  return headers.origin === undefined || headers.origin === `http://${headers.host}`;
+}
+
+/** Ends a response with a sentence. */
+export function refuse(response: ServerResponse, status: number, sentence: string): void {
+  response.statusCode = status;
+  response.setHeader("Content-Type", "text/plain; charset=utf-8");
+  response.end(sentence);
+}
+
+/**
+ * Serves on 127.0.0.1. `methods` are the allowed ones beside GET and HEAD. Port 0: any free port. Throws a `UserError` if the port
+ * cannot be opened.
+ */
+export async function serveLocally(
+  port: number,
+  methods: readonly string[],
+  answer: Answer,
+): Promise<LocalServer> {
+  const allowed = ["GET", "HEAD", ...methods];
+  const server = createServer(async (request, response) => {
+    for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+    if (!isLocal(request.headers.host))
+      return refuse(response, 421, "This server answers only requests to localhost.");
+    if (!allowed.includes(request.method!)) {
+      response.setHeader("Allow", allowed.join(", "));
+      return refuse(response, 405, `This server supports only ${allowed.join(", ")}.`);
+    }
+    if (!isOwn(request)) return refuse(response, 403, "This server answers no requests of other sites.");
+    // Not relative to an address: "//name" would be a host.
+    const address = `http://localhost${request.url}`;
+    if (!request.url?.startsWith("/") || !URL.canParse(address))
+      return refuse(response, 400, "This is no address of a page.");
+    try {
+      await answer(request, response, new URL(address));
+    } catch (error) {
+      if (response.headersSent) response.destroy();
+      else refuse(response, 500, error instanceof Error ? error.message : String(error));
+    }
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const why = error.code === "EADDRINUSE" ? "another program is using it" : error.message;
+      reject(new UserError(`Port ${port} cannot be used: ${why}; choose another with --port.`));
+    });
+    server.listen(port, "127.0.0.1", resolve);
+  });
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
