@@ -20,12 +20,14 @@ const layers = [
   ["evaluation"],
   ["training"],
   ["index.ts"],
+  ["node"],
   ["cli"],
 ];
 
 /** What alone may import Node's modules and packages: files, and folders with a final slash. */
 const knowsNode = [
   "platform/",
+  "node/",
   "cli/",
   "node.ts",
   "start.ts",
