@@ -40,6 +40,7 @@ const knowsNode = [
   "score.ts",
   "samples.ts",
   "kernel-types.ts",
+  "mc-diffusion.ts",
 ];
 
 /** @param {readonly string[]} places */
@@ -53,7 +54,7 @@ const upwards = layers.slice(0, -1).map((layer, i) => ({
   to: {
     path: [
       inside(layers.slice(i + 1).flat()),
-      "^src/(training|clip|report|metrics|node|cli|debug|baselines|samplers|start|train|caption|evaluate|import|encode|inspect|score|samples|scenes|kernel-types|vqgan)\\.ts$",
+      "^src/(training|clip|report|metrics|node|cli|debug|baselines|samplers|start|train|caption|evaluate|import|encode|inspect|score|samples|scenes|kernel-types|mc-diffusion|vqgan)\\.ts$",
     ],
     // A file that is named apart from its folder.
     pathNot: inside(layers.slice(0, i + 1).flat()),

@@ -39,7 +39,9 @@ export class Captioner extends AnyCaptioner {
   ): Promise<Captioner> {
     const web = /^https?:/.test(String(folder));
     const remote = web ? await downloadFolder(folder, options) : null;
-    const stored = remote ? await remote.weights() : await readFolder(nodePlatform.files, localFolder(folder));
+    const stored = remote
+      ? await remote.weights()
+      : await readFolder(nodePlatform.files, localFolder(folder));
     options.signal?.throwIfAborted();
     const gpu =
       options.gpu ??
@@ -79,10 +81,7 @@ export class Captioner extends AnyCaptioner {
   }
 
   /** The caption of a picture: the path of its file, its bytes, or what the captioner of `mc-diffusion` takes. */
-  override async caption(
-    picture: NodeImage | Tensor<"u32">,
-    options: DenoiseOptions = {},
-  ): Promise<Caption> {
+  override async caption(picture: NodeImage | Tensor<"u32">, options: DenoiseOptions = {}): Promise<Caption> {
     return super.caption(
       picture instanceof Tensor ? picture : await this.#decoded(picture, options.fit),
       options,

@@ -23,7 +23,13 @@ t.test("a picture comes as path, address, bytes, Blob or pixels, with the same c
   const expected = await captioner.caption(pixels, options);
   t.match(expected.text, /waving/);
   const whole = new Uint8Array(bytes).buffer;
-  const sources = { path, address: pathToFileURL(path), bytes, whole, blob: new Blob([new Uint8Array(bytes)]) };
+  const sources = {
+    path,
+    address: pathToFileURL(path),
+    bytes,
+    whole,
+    blob: new Blob([new Uint8Array(bytes)]),
+  };
   for (const [name, source] of Object.entries(sources))
     t.same(await captioner.caption(source, options), expected, name);
   const codes = await captioner.codes(path);
@@ -32,12 +38,18 @@ t.test("a picture comes as path, address, bytes, Blob or pixels, with the same c
   let last = "";
   for await (const step of captioner.denoise(path, options)) last = step.text;
   t.equal(last, expected.text, "step by step");
-  await t.rejects(captioner.caption("no-such.png"), { message: "Cannot read no-such.png: it does not exist." });
+  await t.rejects(captioner.caption("no-such.png"), {
+    message: "Cannot read no-such.png: it does not exist.",
+  });
   await t.rejects(captioner.caption(new TextEncoder().encode("hello")), {
     message: 'the file is text that begins "hello", and a PNG, JPEG or WebP image was expected',
   });
-  await t.rejects(captioner.caption(join(root, "package.json")), { message: /package\.json: the file is text/ });
-  await t.rejects(captioner.caption(new File(["GIF89a"], "a.gif")), { message: /^a\.gif: the file is a GIF/ });
+  await t.rejects(captioner.caption(join(root, "package.json")), {
+    message: /package\.json: the file is text/,
+  });
+  await t.rejects(captioner.caption(new File(["GIF89a"], "a.gif")), {
+    message: /^a\.gif: the file is a GIF/,
+  });
   await t.rejects(captioner.caption(5 as never), { message: /^5 is not a picture/ });
 });
 
