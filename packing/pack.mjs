@@ -39,7 +39,9 @@ const inlined = {
   setup({ onResolve }) {
     onResolve({ filter: /.*/ }, ({ path, kind, importer }) => {
       if (kind === "entry-point" || importer.includes("node_modules")) return undefined;
-      return INLINED.includes(/** @type {string} */ (path.split("/")[0])) ? undefined : { path, external: true };
+      return INLINED.includes(/** @type {string} */ (path.split("/")[0]))
+        ? undefined
+        : { path, external: true };
     });
   },
 };
@@ -89,7 +91,9 @@ export async function stage(folder) {
     (name) => `${name}\n\n${readFileSync(join(root, "node_modules", name, "LICENSE"), "utf8").trim()}\n`,
   );
   write("THIRD-PARTY-LICENSES", licences.join("\n----\n\n"));
-  manifest.sideEffects = manifest.sideEffects.filter((/** @type {string} */ path) => existsSync(join(folder, path)));
+  manifest.sideEffects = manifest.sideEffects.filter((/** @type {string} */ path) =>
+    existsSync(join(folder, path)),
+  );
   write("package.json", `${JSON.stringify(manifest, null, 2)}\n`);
 }
 
@@ -105,7 +109,9 @@ Makes the package's folder (default .package/, emptied first) and the packed fil
     await stage(folder);
     const { repository } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
     if (!repository)
-      console.error("package.json names no repository: the packed README has no pictures and no links to other files.");
+      console.error(
+        "package.json names no repository: the packed README has no pictures and no links to other files.",
+      );
     const out = values.out ?? root;
     const packed = execFileSync("npm", ["pack", folder, "--json", "--pack-destination", out], {
       encoding: "utf8",

@@ -11,7 +11,9 @@
 export function readmeForNpm(text, repository, folder = "") {
   const name = repository && /github\.com[/:]([^/]+\/[^/]+?)(\.git)?$/.exec(repository)?.[1];
   if (repository && !name)
-    throw new Error(`package.json: no addresses of files are known for ${repository}; teach packing/readme.mjs`);
+    throw new Error(
+      `package.json: no addresses of files are known for ${repository}; teach packing/readme.mjs`,
+    );
   const picture = /!\[([^\]]*)\]\((?!https?:)([^)]+)\)/g;
   const link = /(?<!!)\[([^\]]*)\]\((?!https?:|#)([^)]+)\)/g;
   if (name) {
@@ -20,9 +22,15 @@ export function readmeForNpm(text, repository, folder = "") {
     return text
       .replace(
         picture,
-        (_, words, path) => `![${words}](https://raw.githubusercontent.com/${name}/HEAD/${inRepository(path)})`,
+        (_, words, path) =>
+          `![${words}](https://raw.githubusercontent.com/${name}/HEAD/${inRepository(path)})`,
       )
-      .replace(link, (_, words, path) => `[${words}](https://github.com/${name}/blob/HEAD/${inRepository(path)})`);
+      .replace(
+        link,
+        (_, words, path) => `[${words}](https://github.com/${name}/blob/HEAD/${inRepository(path)})`,
+      );
   }
-  return text.replace(new RegExp(`^${picture.source}\\n\\n(\\*[^\\n]+\\*\\n\\n)?`, "gm"), "").replace(link, "$1");
+  return text
+    .replace(new RegExp(`^${picture.source}\\n\\n(\\*[^\\n]+\\*\\n\\n)?`, "gm"), "")
+    .replace(link, "$1");
 }
