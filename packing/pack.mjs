@@ -71,18 +71,22 @@ export async function stage(folder) {
     if (name === source || LEFT_OUT.includes(name)) continue;
     entryPoints.push(join(root, `dist/${name}.js`));
   }
-  await build({
-    entryPoints,
-    outbase: join(root, "dist"),
-    outdir: join(folder, "dist"),
-    bundle: true,
-    plugins: [inlined],
-    minifyWhitespace: true,
-    format: "esm",
-    platform: "neutral",
-    target: "es2022",
-    logLevel: "warning",
-  });
+  // Without whitespace esbuild drops the marks of calls that bundlers may leave out.
+  const marked = entryPoints.filter((path) => /[@#]__/.test(readFileSync(path, "utf8")));
+  for (const minifyWhitespace of [true, false]) {
+    await build({
+      entryPoints: entryPoints.filter((path) => marked.includes(path) !== minifyWhitespace),
+      outbase: join(root, "dist"),
+      outdir: join(folder, "dist"),
+      bundle: true,
+      plugins: [inlined],
+      minifyWhitespace,
+      format: "esm",
+      platform: "neutral",
+      target: "es2022",
+      logLevel: "warning",
+    });
+  }
   for (const [path, text] of declarations(root, manifest.exports)) write(path, text);
   await bundle(join(folder, "dist/browser"));
   for (const field of OWN_FIELDS) delete manifest[field];
