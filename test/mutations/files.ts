@@ -6,6 +6,20 @@ import type { Mutation } from "./mutation.js";
 
 export const files: readonly Mutation[] = [
   {
+    name: "Node's captioner: a device that was given is destroyed",
+    file: "src/node/captioner.ts",
+    find: "if (!options.device) gpu.device.destroy();",
+    replace: "gpu.device.destroy();",
+    tests: ["node/captioner.test.ts # from a web address"],
+  },
+  {
+    name: "Node's captioner: weights/emoji is only looked for in the working directory",
+    file: "src/node/captioner.ts",
+    find: "return shipped && !existsSync(path) ? shippedWeights() : path;",
+    replace: "return shipped && existsSync(path) ? shippedWeights() : path;",
+    tests: ["node/captioner.test.ts # the shipped weights"],
+  },
+  {
     name: "alpha is lost on the way to the decoding process",
     file: "src/platform/picture-decoder.ts",
     find: "+ (alpha ? 16 : 0)",
