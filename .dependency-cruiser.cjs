@@ -20,12 +20,14 @@ const layers = [
   ["evaluation"],
   ["training"],
   ["index.ts"],
+  ["node"],
   ["cli"],
 ];
 
 /** What alone may import Node's modules and packages: files, and folders with a final slash. */
 const knowsNode = [
   "platform/",
+  "node/",
   "cli/",
   "node.ts",
   "start.ts",
@@ -39,6 +41,7 @@ const knowsNode = [
   "samples.ts",
   "runs.ts",
   "kernel-types.ts",
+  "mc-diffusion.ts",
 ];
 
 /** @param {readonly string[]} places */
@@ -52,7 +55,7 @@ const upwards = layers.slice(0, -1).map((layer, i) => ({
   to: {
     path: [
       inside(layers.slice(i + 1).flat()),
-      "^src/(training|clip|report|metrics|node|cli|debug|baselines|samplers|start|train|caption|evaluate|import|encode|inspect|score|samples|runs|scenes|kernel-types|vqgan)\\.ts$",
+      "^src/(training|clip|report|metrics|node|cli|debug|baselines|samplers|start|train|caption|evaluate|import|encode|inspect|score|samples|runs|scenes|kernel-types|mc-diffusion|vqgan)\\.ts$",
     ],
     // A file that is named apart from its folder.
     pathNot: inside(layers.slice(0, i + 1).flat()),

@@ -387,6 +387,9 @@ function compact({ source, structs }) {
       .replace(/[ \t]+/g, " ")
       .replace(/^ | $/gm, "")
       .replace(/(?<!\/\/.*)(?<=(.)) (?=(.))/g, (blank, left, right) => (separates(left, right) ? blank : ""))
+      // 2.0 is 2. too, and 0.5 is .5.
+      .replace(/(?<!\/\/.*)(?<![\w.])(\d+\.)0(?![\w.])/g, "$1")
+      .replace(/(?<!\/\/.*)(?<![\w.])0(?=\.\d)/g, "")
       // The second operand takes its type from the first.
       .replace(/(?<!\/\/.*)(?<=[-+*/%&|<>^]=?|[=!]=)(\d+)u\b/g, "$1")
       // Where elements are structs, a mark tells the type of their members: spec-text.ts takes the last word of the line.

@@ -11,7 +11,7 @@ const { files } = nodePlatform;
 
 async function main(): Promise<void> {
   const { args } = commandLine(
-    "node node_modules/mc-diffusion/dist/kernel-types.js",
+    "node dist/kernel-types.js",
     "Writes TypeScript types of the kernels in WGSL files, beside each file.",
   )
     .argument("<files...>", "WGSL files")

@@ -1,5 +1,5 @@
 /**
- * Additions for Node, `mc-diffusion/node`: devices by Dawn, files, decoding of pictures, the shipped weights.
+ * Additions for Node, `mc-diffusion/node`: a captioner of files, devices by Dawn, files, decoding of pictures, the shipped weights.
  *
  * @module mc-diffusion/node
  */
@@ -8,6 +8,8 @@
 import "./baselines.js";
 import "./vqgan.js";
 
+export { Captioner, type NodeImage, type NodeLoadOptions } from "./node/captioner.js";
+export { openNodeGpu } from "./node/open-gpu.js";
 export {
   type DecodedPixels,
   decodePixels,

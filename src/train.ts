@@ -9,6 +9,7 @@ import "./samplers.js";
 import { Interrupted, openTrainingGpu, trainThroughLosses, withWayOn } from "./cli/device-losses.js";
 import { runCommand } from "./cli/options.js";
 import { ownCodeMap } from "./cli/own-code-map.js";
+import { asStarted } from "./cli/started-as.js";
 import { say, tell } from "./cli/terminal.js";
 import { announce, compareData, tellCaptions } from "./cli/train-notes.js";
 import { resumed, started } from "./cli/train-opening.js";
@@ -100,7 +101,7 @@ async function main(): Promise<void> {
     tell(`done in ${formatDuration((platform.now() - began) / 1000)}: ${run.path}`);
   } catch (error) {
     if (!(error instanceof Interrupted)) throw await withWayOn(error, run, options);
-    tell(`stopped; go on with: node dist/train.js --resume ${run.path}`);
+    tell(`stopped; go on with: ${asStarted("node dist/train.js")} --resume ${run.path}`);
     process.exitCode = signalExitCode[error.signal];
   } finally {
     restoreSignals();

@@ -219,6 +219,6 @@ function webAddress(url: string | URL): URL {
   const address = URL.canParse(url, page) ? new URL(url, page) : null;
   if (address && ["http:", "https:", "blob:", "data:"].includes(address.protocol)) return address;
   throw new UserError(
-    `${shown(String(url))} is not a web address; to read a local folder, use Captioner.fromFolder(gpu, nodePlatform.files, folder)`,
+    `${shown(String(url))} is not a web address; for a folder in Node, import Captioner from mc-diffusion/node`,
   );
 }

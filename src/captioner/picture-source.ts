@@ -84,7 +84,7 @@ async function decoded(file: Blob): Promise<ImageBitmap> {
   const name = "name" in file ? `${file.name}: ` : "";
   if (typeof createImageBitmap === "undefined")
     throw new UserError(
-      `${name}image files are decoded only in browsers; in Node, decode them with nodePlatform.images`,
+      `${name}image files are decoded in browsers; for Node, import Captioner from mc-diffusion/node`,
     );
   const bytes = await file.arrayBuffer().catch(() => {
     throw new UserError(`${name}the file was moved or changed since it was picked`);

@@ -10,6 +10,7 @@ import { UserError } from "../platform/errors.js";
 import { nodePlatform as platform, type StopSignal } from "../platform/node.js";
 import { latestCheckpoint } from "../training/checkpoint.js";
 import { openComputingGpu } from "./options.js";
+import { asStarted } from "./started-as.js";
 import { tell } from "./terminal.js";
 import type { TrainOptions } from "./train-options.js";
 import { type PlannedContext, trainStages } from "./train-stages.js";
@@ -131,9 +132,11 @@ export async function withWayOn(thrown: unknown, run: RunFolder, { resume }: Tra
     return error;
   }
   if (!(error instanceof UserError || error instanceof GpuError)) {
-    tell(`go on with: node dist/train.js --resume ${run.path}`);
+    tell(`go on with: ${asStarted("node dist/train.js")} --resume ${run.path}`);
     return error;
   }
   const from = saved.length > 0 ? `from ${placeOf(saved)}` : "from the start, as nothing is saved yet,";
-  return new UserError(`${error.message}; go on ${from} with: node dist/train.js --resume ${run.path}`);
+  return new UserError(
+    `${error.message}; go on ${from} with: ${asStarted("node dist/train.js")} --resume ${run.path}`,
+  );
 }

@@ -11,6 +11,7 @@ import {
   absolutePath,
   cacheDirectory,
   decodePart,
+  findModulesDirectory,
   modulesDirectory,
   nodePlatform as platform,
 } from "../platform/node.js";
@@ -125,7 +126,8 @@ function loadedLine({ records, splits }: Dataset, ms: number): string {
 
 /** The cache of a folder: one for each size, way of cutting and version of the decoders. */
 async function folderCache(folder: string, size: number, crop: boolean): Promise<PictureCache> {
-  const renderer = await rendererVersion(platform, modulesDirectory("sharp"));
+  const modules = findModulesDirectory("sharp");
+  const renderer = modules === null ? "png.ts" : await rendererVersion(platform, modules);
   const key = [absolutePath(folder), size, "contain", DECODING_VERSION, renderer, ...(crop ? ["crop"] : [])];
   const name = (await platform.hash("sha-256", JSON.stringify(key))).slice(0, 16);
   return pictureCache(`folder-${size}-${name}`);

@@ -14,12 +14,13 @@ import { type SamplingConfig, type SamplingOptions, samplingSettings } from "../
 import { UserError } from "../platform/errors.js";
 import { outliveTerminal, outputProblem } from "../platform/node.js";
 import { openNodeDevice } from "../platform/node-adapter.js";
+import { asStarted } from "./started-as.js";
 import { commandOutput, tell } from "./terminal.js";
 import { findTuning } from "./tuning-file.js";
 
 /** A command line that exits with code 2 on usage errors and prints `--help` to standard output. */
 export function commandLine(name: string, description: string): Command {
-  return new Command(name)
+  return new Command(asStarted(name))
     .description(description)
     .configureOutput(commandOutput)
     .exitOverride()

@@ -67,7 +67,7 @@ export async function writeCurves(
   folder: string,
   { drawn, metrics, free, unguided }: SweepResult,
 ): Promise<void> {
-  const sharp = await loadSharp();
+  const sharp = await loadSharp("drawing the figures");
   for (const result of drawn) {
     const ending = result.split === "validation" ? "" : `-${result.split}`;
     for (const [name, terms] of Object.entries(figures)) {

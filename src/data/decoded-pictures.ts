@@ -12,7 +12,7 @@
  * Pixels are checked against their hash when they are first read. Damaged entries are removed and decoded again.
  */
 
-import { crc32 } from "../io/crc32.js";
+import { crc32 } from "../platform/crc32.js";
 import { type Disk, type DiskFile, type DiskWriter, unfinished } from "../platform/disk.js";
 import { UserError } from "../platform/errors.js";
 import { parseJson } from "../platform/json.js";

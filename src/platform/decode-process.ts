@@ -16,10 +16,11 @@ import {
   REFUSED,
   RGBA_PIXELS,
 } from "./decode-frames.js";
+import { decodePicture } from "./decode-picture.js";
 import { UserError } from "./errors.js";
 import { BOX_BYTES, boxFrom } from "./picture-box.js";
 import { readPictureHeader } from "./picture-header.js";
-import { decodeBySharp, loadSharp } from "./sharp-pictures.js";
+import { sharpIfInstalled } from "./sharp-pictures.js";
 
 /** Milliseconds between two checks of memory and time. */
 const LOOK = 20;
@@ -39,7 +40,7 @@ interface Running {
 }
 
 /** Loads at once, so that loading does not count as the first picture's time. */
-const library = loadSharp().catch(() => {});
+const library = sharpIfInstalled().catch(() => {});
 
 const running = new Map<number, Running>();
 let watch: NodeJS.Timeout | null = null;
@@ -90,7 +91,7 @@ async function decode({ id, first: size, second, body: all }: Frame): Promise<vo
   try {
     const [format, fit] = [FORMATS[second & 3]!, FITS[(second >> 2) & 1]!];
     const wanted = { size: size || null, fit, box, alpha: (second & 16) > 0 };
-    const { channels, data, width } = await decodeBySharp(format, body, wanted);
+    const { channels, data, width } = await decodePicture(format, body, wanted);
     reply(id, channels === 4 ? RGBA_PIXELS : PIXELS, data, width);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);

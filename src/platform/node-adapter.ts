@@ -12,6 +12,7 @@ import { adapterName, isSoftware, softwareNames } from "./adapter-info.js";
 import { requestComputeDevice } from "./device.js";
 import { UserError } from "./errors.js";
 import { unpackChromium } from "./npm-chromium.js";
+import { isNotInstalled } from "./optional-packages.js";
 import { restUntil } from "./rest.js";
 
 /** Options of `openNodeDevice`. */
@@ -48,11 +49,14 @@ interface Way {
 type Create = (options: string[]) => GPU;
 
 const MISSING_ADVICE =
-  "install a Vulkan driver for your GPU, or Mesa 23 or newer for its lavapipe (Debian 12: mesa-vulkan-drivers and libvulkan1 from bookworm-backports), or run npm ci without --omit=dev for SwiftShader";
+  "install a Vulkan driver for your GPU, or Mesa 23 or newer for its lavapipe (Debian 12: mesa-vulkan-drivers and libvulkan1 from bookworm-backports), or on x64 the npm package @sparticuz/chromium, which contains SwiftShader";
 const FASTER_THAN_SWIFTSHADER =
   "SwiftShader computes on the CPU; Mesa's lavapipe is 3 to 6 times faster (Mesa 23 or newer; Debian 12: mesa-vulkan-drivers from bookworm-backports), a GPU with its Vulkan driver much faster still.";
 const FASTER_THAN_LAVAPIPE =
   "lavapipe computes on the CPU; a GPU with its Vulkan driver would be much faster.";
+
+const NO_WEBGPU =
+  "Computing in Node needs the npm package webgpu: npm install webgpu (with npx: npx -p mc-diffusion -p webgpu mc-diffusion caption photo.png).";
 
 /**
  * Dawn's instances, by visible drivers and options. All devices with the same drivers and options share one instance. Dawn aborts
@@ -127,9 +131,10 @@ async function loadDawn(): Promise<Create> {
     Object.assign(globalThis, globals);
     return create;
   } catch (error) {
+    if (isNotInstalled(error, "webgpu")) throw new UserError(NO_WEBGPU);
     const why = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
     throw new UserError(
-      `The npm package webgpu does not load here (${why}); it runs on Linux with glibc, macOS and Windows, after npm ci.`,
+      `The npm package webgpu does not load here (${why}); it runs on Linux with glibc, macOS and Windows.`,
     );
   }
 }

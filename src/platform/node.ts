@@ -22,7 +22,8 @@ import type { PictureBox } from "./picture-box.js";
 import { PictureDecoder } from "./picture-decoder.js";
 import { readPictureHeader } from "./picture-header.js";
 import type { Files, ImageCodec, Platform, RgbImage } from "./platform.js";
-import { loadSharp } from "./sharp-pictures.js";
+import { encodeRgbPng } from "./png.js";
+import { sharpIfInstalled } from "./sharp-pictures.js";
 import { decodeText } from "./text.js";
 
 /** Plain-language meanings of the operating system's error codes. */
@@ -140,7 +141,8 @@ async function encodePng({ width, height, data }: RgbImage): Promise<Uint8Array>
   if (data.length !== width * height * 3) {
     throw new RangeError(`encodePng: ${data.length} bytes for ${width}×${height} pixels of 3 bytes`);
   }
-  const sharp = await loadSharp();
+  const sharp = await sharpIfInstalled();
+  if (sharp === null) return encodeRgbPng({ width, height, data });
   return sharp(data, { raw: { width, height, channels: 3 } })
     .png()
     .toBuffer();
@@ -208,7 +210,7 @@ export function modulesDirectory(packageName: string): string {
   const found = findModulesDirectory(packageName);
   if (found === null) {
     throw new UserError(
-      `The npm package ${packageName} is not installed; run npm ci in the project's folder.`,
+      `The npm package ${packageName} is not installed: npm install ${packageName} (in a checkout of mc-diffusion: npm ci).`,
     );
   }
   return found;

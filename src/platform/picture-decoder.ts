@@ -17,11 +17,12 @@ import {
   REFUSED,
   RGBA_PIXELS,
 } from "./decode-frames.js";
+import { decodePicture } from "./decode-picture.js";
 import { UserError } from "./errors.js";
 import { boxBytes } from "./picture-box.js";
 import { damaged, type PictureFormat, type PictureHeader, readPictureHeader } from "./picture-header.js";
 import type { DecodeOptions } from "./platform.js";
-import { type DecodedImage, decodeBySharp, type WantedPixels } from "./sharp-pictures.js";
+import type { DecodedImage, WantedPixels } from "./sharp-pictures.js";
 
 /** Most pixels of an ordinary picture: 128 MB if all are in memory with four 16-bit channels. */
 const ORDINARY_PIXELS = 16e6;
@@ -74,7 +75,7 @@ export class PictureDecoder {
     const header = readPictureHeader(bytes, svg !== undefined);
     const { format } = header;
     if ((format === "svg" && svg === "trusted") || isOrdinary(header, bytes))
-      return decodeBySharp(format, bytes, wanted);
+      return decodePicture(format, bytes, wanted);
     return new Promise((resolve, reject) => {
       // Each large picture takes much memory.
       const alone = header.width * header.height > ORDINARY_PIXELS;

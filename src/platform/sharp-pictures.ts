@@ -1,8 +1,9 @@
 /** Decodes and scales with sharp, without time limits (picture-decoder.ts adds them). */
 
-import type { Metadata, Region, Sharp, SharpOptions } from "sharp";
+import type { Metadata, Sharp, SharpOptions } from "sharp";
 import { UserError } from "./errors.js";
-import type { PictureBox } from "./picture-box.js";
+import { isNotInstalled } from "./optional-packages.js";
+import { type PictureBox, pixelsIn } from "./picture-box.js";
 import { checkPixels, damaged, MAX_PIXELS, type PictureFormat } from "./picture-header.js";
 import type { RgbImage } from "./platform.js";
 
@@ -10,10 +11,10 @@ import type { RgbImage } from "./platform.js";
 const SVG_DENSITY = 72;
 
 type Loader = (input: Uint8Array, options: SharpOptions) => Sharp;
-let loader: Promise<Loader> | undefined;
+let loader: Promise<Loader | null> | undefined;
 
-/** Loads sharp on first use: a command that shows its help need not wait for it. */
-export function loadSharp(): Promise<Loader> {
+/** Loads sharp on first use: a command that shows its help need not wait for it. Null if it is not installed. */
+export function sharpIfInstalled(): Promise<Loader | null> {
   loader ??= import("sharp").then(
     ({ default: sharp }) => {
       // Many small pictures are decoded at once: use one thread each. The caller keeps the results, so cache nothing.
@@ -22,13 +23,22 @@ export function loadSharp(): Promise<Loader> {
       return sharp;
     },
     (error: unknown) => {
+      if (isNotInstalled(error, "sharp")) return null;
       const why = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
       throw new UserError(
-        `The image library sharp does not load on this machine (${why}); run npm ci again.`,
+        `The image library sharp does not load on this machine (${why}); install it again.`,
       );
     },
   );
   return loader;
+}
+
+/** As `sharpIfInstalled`; throws a `UserError`, one clause, if it is not. `purpose` begins it: "reading JPEG images". */
+export async function loadSharp(purpose: string): Promise<Loader> {
+  const sharp = await sharpIfInstalled();
+  if (sharp === null)
+    throw new UserError(`${purpose} in Node needs the npm package sharp: npm install sharp`);
+  return sharp;
 }
 
 /** What is wanted of a picture file. */
@@ -56,12 +66,12 @@ export async function decodeBySharp(
   bytes: Uint8Array,
   { size, fit, box, alpha }: WantedPixels,
 ): Promise<DecodedImage> {
-  const sharp = await loadSharp();
+  const sharp = await loadSharp(`reading ${format.toUpperCase()} images`);
   const options: SharpOptions = { failOn: "error", limitInputPixels: MAX_PIXELS };
   if (format === "svg" && size !== null) options.density = await svgDensity(sharp, bytes, size, fit);
   try {
     const picture = sharp(bytes, options).autoOrient();
-    if (box) picture.extract(await regionOf(sharp(bytes, options), box));
+    if (box) picture.extract(pixelsIn((await sharp(bytes, options).metadata()).autoOrient, box));
     if (!alpha) picture.flatten({ background: "#ffffff" });
     if (size !== null) picture.resize(size, size, { fit, background: "#ffffff" });
     const { data, info } = await picture
@@ -75,16 +85,6 @@ export async function decodeBySharp(
   } catch (error) {
     throw unreadable(format, error);
   }
-}
-
-/** The pixels of `box` that lie within the upright picture; the whole picture if there are none. */
-async function regionOf(picture: Sharp, box: PictureBox): Promise<Region> {
-  const { autoOrient: upright } = await picture.metadata();
-  const [left, top] = [Math.max(0, Math.floor(box.x)), Math.max(0, Math.floor(box.y))];
-  const right = Math.min(upright.width, Math.ceil(box.x + box.width));
-  const bottom = Math.min(upright.height, Math.ceil(box.y + box.height));
-  if (right <= left || bottom <= top) return { left: 0, top: 0, ...upright };
-  return { left, top, width: right - left, height: bottom - top };
 }
 
 /**

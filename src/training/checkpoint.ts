@@ -6,7 +6,7 @@
  */
 
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from "../engine/weights/safetensors.js";
-import { crc32, crc32InParts } from "../io/crc32.js";
+import { crc32, crc32InParts } from "../platform/crc32.js";
 import { UserError } from "../platform/errors.js";
 import { isRecord, type JsonRecord, parseJsonRecord, toJson } from "../platform/json.js";
 import type { Files } from "../platform/platform.js";

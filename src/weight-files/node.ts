@@ -1,6 +1,6 @@
 /** Files of weights on disk, in Node. */
 
-import { crc32 } from "../io/crc32.js";
+import { crc32 } from "../platform/crc32.js";
 import { nodePlatform } from "../platform/node.js";
 import { nodeDisk } from "../platform/node-disk.js";
 import { nativeCrc32, openZip } from "../platform/node-zip.js";

@@ -2,7 +2,7 @@
 
 import { PNG } from "pngjs";
 import sharp from "sharp";
-import { crc32 } from "../../dist/io/crc32.js";
+import { crc32 } from "../../dist/platform/crc32.js";
 import { nodePlatform } from "../../dist/platform/node.js";
 import { runInChromium } from "./pages.js";
 

@@ -1,6 +1,6 @@
 /** Damage as it happens to files, and as it is done to them: of bytes, text, JSON, and the pieces of picture files. */
 
-import { crc32 } from "../../dist/io/crc32.js";
+import { crc32 } from "../../dist/platform/crc32.js";
 import type { Random } from "../programs/random.js";
 
 /** Bytes that are the ends of something. */

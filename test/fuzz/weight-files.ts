@@ -2,9 +2,9 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
-import { crc32 } from "../../dist/io/crc32.js";
 import { DEEPEST, readPickle } from "../../dist/io/pickle/pickle.js";
 import type { PlainValue } from "../../dist/io/pickle/values.js";
+import { crc32 } from "../../dist/platform/crc32.js";
 import type { DiskFile } from "../../dist/platform/disk.js";
 import { nodePlatform } from "../../dist/platform/node.js";
 import { openZip } from "../../dist/platform/node-zip.js";

@@ -4,6 +4,27 @@ import type { Mutation } from "./mutation.js";
 
 export const engine: readonly Mutation[] = [
   {
+    name: "optimiser: parameters without values are trained",
+    file: "src/engine/optim/groups/unset.ts",
+    find: "if (watch.changed) continue;",
+    replace: "if (!watch.changed) continue;",
+    tests: ["engine/optim/groups/optimizers.test.ts # a model without values"],
+  },
+  {
+    name: "optimiser: layers in lists are not looked at",
+    file: "src/engine/optim/groups/unset.ts",
+    find: "Array.isArray(field) ? field : [field]",
+    replace: "Array.isArray(field) ? [] : [field]",
+    tests: ["engine/optim/groups/optimizers.test.ts # a model without values"],
+  },
+  {
+    name: "optimiser: a rate that is no number is taken",
+    file: "src/engine/optim/groups/optimizer.ts",
+    find: "|| Number.isFinite(rate)) return;",
+    replace: "|| rate !== undefined) return;",
+    tests: ["engine/optim/groups/optimizers.test.ts # optimisers say"],
+  },
+  {
     name: "tape: a second gradient for an input replaces the first",
     file: "src/engine/tensor/autograd.ts",
     find: "    return { tensor: input.gradient!, accumulate: true };",

@@ -6,6 +6,20 @@ import type { Mutation } from "./mutation.js";
 
 export const files: readonly Mutation[] = [
   {
+    name: "Node's captioner: a device that was given is destroyed",
+    file: "src/node/captioner.ts",
+    find: "if (!options.device) gpu.device.destroy();",
+    replace: "gpu.device.destroy();",
+    tests: ["node/captioner.test.ts # from a web address"],
+  },
+  {
+    name: "Node's captioner: weights/emoji is only looked for in the working directory",
+    file: "src/node/captioner.ts",
+    find: "return shipped && !existsSync(path) ? shippedWeights() : path;",
+    replace: "return shipped && existsSync(path) ? shippedWeights() : path;",
+    tests: ["node/captioner.test.ts # the shipped weights"],
+  },
+  {
     name: "alpha is lost on the way to the decoding process",
     file: "src/platform/picture-decoder.ts",
     find: "+ (alpha ? 16 : 0)",
@@ -18,6 +32,41 @@ export const files: readonly Mutation[] = [
     find: "if (!alpha) picture.flatten",
     replace: "if (alpha) picture.flatten",
     tests: ["platform/images.test.ts # pictures in their own size"],
+  },
+  {
+    name: "PNG: the average filter rounds up",
+    file: "src/platform/png.ts",
+    find: "(left + up) >> 1",
+    replace: "(left + up + 1) >> 1",
+    tests: ["platform/png.test.ts # every colour type"],
+  },
+  {
+    name: "PNG: the second pass of an interlaced picture begins a column early",
+    file: "src/platform/png.ts",
+    find: "[4, 0, 8, 8]",
+    replace: "[3, 0, 8, 8]",
+    tests: ["platform/png.test.ts # every colour type"],
+  },
+  {
+    name: "PNG: a changed byte is not noticed",
+    file: "src/platform/png.ts",
+    find: "!== view.getUint32(to)",
+    replace: "=== -view.getUint32(to)",
+    tests: ["platform/png.test.ts # damaged files"],
+  },
+  {
+    name: "PNG without sharp: orientation 7 is not mirrored",
+    file: "src/platform/png-pictures.ts",
+    find: "[2, 3, 7, 8]",
+    replace: "[2, 3, 8]",
+    tests: ["platform/png.test.ts # the same pixels as by sharp"],
+  },
+  {
+    name: "scaling: the border of a picture is not white",
+    file: "src/platform/scaled.ts",
+    find: "let sum = 255 * beside;",
+    replace: "let sum = 0 * beside;",
+    tests: ["platform/png.test.ts # scaling"],
   },
   {
     name: "decoder: memory is not looked at",

@@ -474,14 +474,14 @@ export const training: readonly Mutation[] = [
   },
   {
     name: "CRC-32: two of eight tables are exchanged",
-    file: "src/io/crc32.ts",
+    file: "src/platform/crc32.ts",
     find: "t3[bytes[i + 4]!]! ^",
     replace: "t3[bytes[i + 5]!]! ^",
     tests: ["training/checkpoint.test.ts # crc32"],
   },
   {
     name: "CRC-32 in parts forgets the parts before",
-    file: "src/io/crc32.ts",
+    file: "src/platform/crc32.ts",
     find: "sum = crc32(bytes.subarray(start, start + part), sum);",
     replace: "sum = crc32(bytes.subarray(start, start + part));",
     tests: ["training/checkpoint.test.ts # crc32"],

@@ -246,7 +246,7 @@ tap.test("a server that sends too much is not listened to for long", async (t) =
 tap.test("in Node a folder's path is no address", async (t) => {
   for (const path of ["weights/emoji", "/weights/emoji", "C:\\weights", "file:///weights"]) {
     await t.rejects(Captioner.load(path), {
-      message: /is not a web address; .*Captioner\.fromFolder/,
+      message: /is not a web address; .*mc-diffusion\/node/,
     });
   }
 });

@@ -1,5 +1,5 @@
 import t from "tap";
-import { crc32, crc32InParts } from "../../dist/io/crc32.js";
+import { crc32, crc32InParts } from "../../dist/platform/crc32.js";
 import { nodePlatform } from "../../dist/platform/node.js";
 import {
   type Checkpoint,

@@ -1,7 +1,7 @@
 /** Builds pickles, zip archives and PyTorch files byte by byte, right or wrong ones, for tests. */
 
 import { deflateRawSync } from "node:zlib";
-import { crc32 } from "../../dist/io/crc32.js";
+import { crc32 } from "../../dist/platform/crc32.js";
 
 /** Opcodes in place of a value. */
 export class Raw {

@@ -5,7 +5,7 @@ import { CaptureMemory } from "./capture-memory.js";
 import { type CapturedWork, Captures } from "./captured-work.js";
 import type { Checker, Counters, GpuContext, GpuProfiler } from "./context.js";
 import { listenToDevice } from "./device-events.js";
-import { MissingFeatureError } from "./errors.js";
+import { GpuError, MissingFeatureError } from "./errors.js";
 import { Failures, type GpuEvents } from "./failures.js";
 import type { Kernel } from "./kernel.js";
 import { type Bindable, type BindingsOf, binds, type ParamsOf, type RunOptions } from "./kernel-arguments.js";
@@ -66,8 +66,9 @@ export class Gpu implements GpuContext {
   readonly #leaveDevice: () => void;
   #disposed = false;
 
-  /** Uses a device that the caller opened, within its limits, and never destroys it. All objects are labelled `mcd …`. */
+  /** Uses a device that the caller opened, within its limits, and never destroys it. All objects are labelled `mcd …`. Throws a `GpuError` for anything but a device. */
   static from(device: GPUDevice, options: GpuOptions = {}): Gpu {
+    if (!device?.createBuffer) throw new GpuError("Gpu.from takes a GPUDevice");
     return new Gpu(device, options);
   }
 

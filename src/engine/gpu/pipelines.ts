@@ -73,26 +73,20 @@ export class Pipeline {
 }
 
 function layoutEntries({ spec }: Kernel): GPUBindGroupLayoutEntry[] {
-  const entries: GPUBindGroupLayoutEntry[] = spec.bindings.map(({ binding, access }) => ({
-    binding,
-    visibility: GPUShaderStage.COMPUTE,
-    buffer: { type: access === "read" ? "read-only-storage" : "storage" },
-  }));
-  for (const { binding } of spec.textures ?? []) {
-    entries.push({
-      binding,
-      visibility: GPUShaderStage.COMPUTE,
-      texture: { sampleType: "unfilterable-float" },
-    });
-  }
-  if (spec.uniform) {
-    entries.unshift({
-      binding: 0,
-      visibility: GPUShaderStage.COMPUTE,
-      buffer: { type: "uniform", hasDynamicOffset: true, minBindingSize: spec.uniform.size },
-    });
-  }
-  return entries;
+  const entry = (
+    binding: number,
+    resource: Omit<GPUBindGroupLayoutEntry, "binding" | "visibility">,
+  ): GPUBindGroupLayoutEntry => ({ binding, visibility: GPUShaderStage.COMPUTE, ...resource });
+  const { uniform, bindings, textures = [] } = spec;
+  const params =
+    uniform && ({ type: "uniform", hasDynamicOffset: true, minBindingSize: uniform.size } as const);
+  return [
+    ...(params ? [entry(0, { buffer: params })] : []),
+    ...bindings.map(({ binding, access }) =>
+      entry(binding, { buffer: { type: access === "read" ? "read-only-storage" : "storage" } }),
+    ),
+    ...textures.map(({ binding }) => entry(binding, { texture: { sampleType: "unfilterable-float" } })),
+  ];
 }
 
 export class PipelineCache {

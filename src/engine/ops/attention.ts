@@ -89,7 +89,7 @@ function check(
   if (k.tensor.dtype !== q.tensor.dtype) {
     throw new ShapeError(
       op,
-      `${q.tensor} is ${q.tensor.dtype} and ${k.tensor} is ${k.tensor.dtype}: their element types must be the same`,
+      `${q.tensor} is ${q.tensor.dtype} and ${k.tensor} is ${k.tensor.dtype}: types differ`,
     );
   }
   const mask = options.mask ?? null;
@@ -431,10 +431,7 @@ export function attention<D extends Float>(
     throw new ShapeError("attention", `q ${q}, k ${k}, v ${v}: k and v must be [B, S, ${channels}]`);
   }
   if (v.dtype !== k.dtype) {
-    throw new ShapeError(
-      "attention",
-      `k ${k} is ${k.dtype} and v ${v} is ${v.dtype}: their element types must be the same`,
-    );
+    throw new ShapeError("attention", `${k} is ${k.dtype} and ${v} is ${v.dtype}: types differ`);
   }
   const { gpu } = q;
   const [batches, keys] = k.shape as [number, number];

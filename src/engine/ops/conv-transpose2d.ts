@@ -25,7 +25,7 @@ export interface ConvTranspose2dOptions {
 export function convTranspose2d(x: Tensor, weight: Tensor, options: ConvTranspose2dOptions = {}): Tensor {
   checkTensors("convTranspose2d", "f32", x, weight);
   const { stride = 1, padding = 0 } = options;
-  const shapes = `x [${x.shape.join(", ")}] and weight [${weight.shape.join(", ")}]`;
+  const shapes = `x ${x} and weight ${weight}`;
   if (x.rank !== 4 || weight.rank !== 4 || x.shape[3] !== weight.shape[3]) {
     throw new ShapeError("convTranspose2d", `${shapes}: x is [B, H, W, in], the weight [kh, kw, out, in]`);
   }

@@ -107,7 +107,7 @@ export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): 
 }
 
 function check(x: Tensor, weight: Tensor, bias: Tensor | null, options: Conv2dOptions): Geometry {
-  const shapes = `x [${x.shape.join(", ")}] and weight [${weight.shape.join(", ")}]`;
+  const shapes = `x ${x} and weight ${weight}`;
   if (x.rank !== 4 || weight.rank !== 4)
     throw new ShapeError("conv2d", `${shapes}: x is [B, H, W, in], the weight [kh, kw, in, out]`);
   const [batch, height, width, channels] = x.shape as [number, number, number, number];
@@ -120,7 +120,7 @@ function check(x: Tensor, weight: Tensor, bias: Tensor | null, options: Conv2dOp
   if (channels !== weightChannels)
     throw new ShapeError("conv2d", `${shapes}: ${channels} and ${weightChannels} input channels differ`);
   if (bias && (bias.rank !== 1 || bias.size !== outChannels))
-    throw new ShapeError("conv2d", `bias [${bias.shape.join(", ")}] for ${outChannels} output channels`);
+    throw new ShapeError("conv2d", `bias ${bias} for ${outChannels} output channels`);
   const { stride = 1, padding = 0 } = options;
   const sides =
     typeof padding === "number"

@@ -26,10 +26,7 @@ export function cast<D extends Float>(x: Tensor<Float>, dtype: D): Tensor<D> {
 export function copyInto(target: Tensor<DType>, source: Tensor<DType>): void {
   checkTensors("copyInto", "any", target, source);
   if (!sameShape(target.shape, source.shape)) {
-    throw new ShapeError(
-      "copyInto",
-      `target [${target.shape.join(", ")}] and source [${source.shape.join(", ")}] differ`,
-    );
+    throw new ShapeError("copyInto", `target ${target} and source ${source} differ`);
   }
   copyStrided(source, target, { accumulate: false });
 }
@@ -45,10 +42,7 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
       tensor.rank === first.rank &&
       tensor.shape.every((length, i) => i === along || length === first.shape[i]);
     if (!agrees) {
-      throw new ShapeError(
-        "concat",
-        `[${first.shape.join(", ")}] and [${tensor.shape.join(", ")}] differ outside axis ${along}`,
-      );
+      throw new ShapeError("concat", `${first} and ${tensor} differ outside axis ${along}`);
     }
   }
   const length = tensors.reduce((sum, tensor) => sum + tensor.shape[along]!, 0);

@@ -29,10 +29,7 @@ export const crossEntropyRows =
     checkTensors("crossEntropy", "u32", targets);
     const { gpu } = targets;
     if (targets.size !== rows) {
-      throw new ShapeError(
-        "crossEntropy",
-        `${shown} have ${rows} rows, targets [${targets.shape.join(", ")}] does not`,
-      );
+      throw new ShapeError("crossEntropy", `${shown} have ${rows} rows, targets ${targets} does not`);
     }
     gpu.checker?.ids("crossEntropy", targets, `below ${width}`, (id) => id < width || id === ignore);
     const terms = empty(gpu, [rows], "f32", "cross-entropy rows");

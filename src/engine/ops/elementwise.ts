@@ -187,10 +187,7 @@ export function broadcastShape(op: string, x: Shaped, y: Shaped): number[] {
     const p = x.shape[axis - rank + x.rank] ?? 1;
     const q = y.shape[axis - rank + y.rank] ?? 1;
     if (p !== q && p !== 1 && q !== 1) {
-      throw new ShapeError(
-        op,
-        `${x.label} [${x.shape.join(", ")}] and ${y.label} [${y.shape.join(", ")}] do not broadcast`,
-      );
+      throw new ShapeError(op, `${x} and ${y} do not broadcast`);
     }
     shape.push(Math.max(p, q));
   }
@@ -306,10 +303,7 @@ export const minimum = (x: Tensor, y: Tensor): Tensor => binary("min", x, y);
 export function straightThrough(z: Tensor, quantised: Tensor): Tensor {
   checkTensors("straightThrough", "f32", z, quantised);
   if (!sameShape(z.shape, quantised.shape)) {
-    throw new ShapeError(
-      "straightThrough",
-      `z [${z.shape.join(", ")}] and quantised [${quantised.shape.join(", ")}] differ`,
-    );
+    throw new ShapeError("straightThrough", `z ${z} and quantised ${quantised} differ`);
   }
   return record("straightThrough", [z], quantised.detach(), () => (dy, grads) => grads.give(0, dy));
 }

@@ -37,15 +37,14 @@ export function embedding(table: Tensor, ids: Tensor<"u32">, options: EmbeddingO
   const [vocabulary, channels] = table.shape as [number, number];
   const length = ids.shape.at(-1) ?? 1;
   const count = ids.size;
-  if (table.rank !== 2)
-    throw new ShapeError("embedding", `the table [${table.shape.join(", ")}] must be [rows, channels]`);
+  if (table.rank !== 2) throw new ShapeError("embedding", `table ${table} must be [rows, channels]`);
   if (
     positions &&
     (positions.rank !== 2 || positions.shape[1] !== channels || positions.shape[0]! < length)
   ) {
     throw new ShapeError(
       "embedding",
-      `positions [${positions.shape.join(", ")}] must be [${length} or more, ${channels}] for ids [${ids.shape.join(", ")}] and a table [${table.shape.join(", ")}]`,
+      `positions ${positions} must be [${length} or more, ${channels}] for ids ${ids} and table ${table}`,
     );
   }
   const base = {
@@ -138,7 +137,7 @@ export async function checkIds(ids: Tensor<"u32">, vocabulary: number, zeroId?: 
   const bad = values.findIndex((id) => id >= vocabulary && id !== zeroId);
   if (bad >= 0) {
     throw new UserError(
-      `${ids.label} [${ids.shape.join(", ")}]: element ${bad} is ${values[bad]}, but the table has ${vocabulary} rows (0 to ${vocabulary - 1}).`,
+      `${ids}: element ${bad} is ${values[bad]}, the table has rows 0 to ${vocabulary - 1}`,
     );
   }
 }

@@ -31,20 +31,13 @@ export function groupNorm(
 ): Tensor {
   checkTensors("groupNorm", "f32", x, weight, bias);
   const { epsilon = 1e-5, activation = "none" } = options;
-  if (x.rank < 2)
-    throw new ShapeError("groupNorm", `x [${x.shape.join(", ")}] needs a batch and a channel axis`);
+  if (x.rank < 2) throw new ShapeError("groupNorm", `x ${x} needs a batch and a channel axis`);
   const batch = x.shape[0]!;
   const channels = x.shape.at(-1)!;
   if (!Number.isInteger(groups) || groups < 1 || channels % groups !== 0)
-    throw new ShapeError(
-      "groupNorm",
-      `${channels} channels of x [${x.shape.join(", ")}] in ${groups} groups`,
-    );
+    throw new ShapeError("groupNorm", `${channels} channels of x ${x} in ${groups} groups`);
   if (weight.size !== channels || bias.size !== channels)
-    throw new ShapeError(
-      "groupNorm",
-      `weight [${weight.shape.join(", ")}] and bias [${bias.shape.join(", ")}] for ${channels} channels`,
-    );
+    throw new ShapeError("groupNorm", `weight ${weight} and bias ${bias} for ${channels} channels`);
   const { gpu } = x;
   const family = kernels.groupNorm;
   const pixels = x.size / batch / channels;

@@ -42,7 +42,7 @@ export function layerNorm<D extends Float = "f32">(
   if (weight.size !== channels || bias.size !== channels) {
     throw new ShapeError(
       "layerNorm",
-      `x [${x.shape.join(", ")}] needs weight and bias of [${channels}], not [${weight.shape.join(", ")}] and [${bias.shape.join(", ")}]`,
+      `x ${x} needs weight and bias of [${channels}], not ${weight} and ${bias}`,
     );
   }
   const rows = x.size / channels;
@@ -105,12 +105,11 @@ export function adaLayerNorm<D extends Float = "f32">(
   checkTensors("adaLayerNorm", "f32", x, scaleShift);
   const { gpu } = x;
   const [batches, positions, channels] = x.shape as [number, number, number];
-  if (x.rank !== 3)
-    throw new ShapeError("adaLayerNorm", `x [${x.shape.join(", ")}] must be [batch, positions, channels]`);
+  if (x.rank !== 3) throw new ShapeError("adaLayerNorm", `x ${x} must be [batch, positions, channels]`);
   if (scaleShift.rank !== 2 || scaleShift.shape[0] !== batches || scaleShift.shape[1] !== 2 * channels) {
     throw new ShapeError(
       "adaLayerNorm",
-      `x [${x.shape.join(", ")}] needs scale and shift as [${batches}, ${2 * channels}], not [${scaleShift.shape.join(", ")}]`,
+      `x ${x} needs scale and shift as [${batches}, ${2 * channels}], not ${scaleShift}`,
     );
   }
   const rows = batches * positions;

@@ -287,10 +287,7 @@ function meanDifference(
 ): Tensor {
   checkTensors(op, "f32", a, b);
   if (a.rank !== b.rank || a.shape.some((length, axis) => length !== b.shape[axis])) {
-    throw new ShapeError(
-      op,
-      `${a.label} [${a.shape.join(", ")}] and ${b.label} [${b.shape.join(", ")}] differ`,
-    );
+    throw new ShapeError(op, `${a} and ${b} differ`);
   }
   const p = contiguous(a);
   const q = contiguous(b);

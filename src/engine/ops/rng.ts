@@ -120,8 +120,7 @@ export class Rng {
    */
   categorical(logProbs: Tensor): Tensor<"u32"> {
     checkTensors("categorical", "f32", logProbs);
-    if (logProbs.rank < 2)
-      throw new ShapeError("categorical", `log-probabilities [${logProbs.shape.join(", ")}] have no rows`);
+    if (logProbs.rank < 2) throw new ShapeError("categorical", `log-probabilities ${logProbs} have no rows`);
     const kernel = kernels.rng.categorical;
     const width = logProbs.shape.at(-1)!;
     const rows = logProbs.size / width;

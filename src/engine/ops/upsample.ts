@@ -9,7 +9,7 @@ import { empty, type Tensor } from "../tensor/tensor.js";
 /** x [B, H, W, C] → [B, H·factor, W·factor, C]: every pixel becomes a square of equal pixels. Differentiable. */
 export function upsample(x: Tensor, factor = 2): Tensor {
   checkTensors("upsample", "f32", x);
-  if (x.rank !== 4) throw new ShapeError("upsample", `x [${x.shape.join(", ")}] is not [B, H, W, C]`);
+  if (x.rank !== 4) throw new ShapeError("upsample", `x ${x} is not [B, H, W, C]`);
   if (!Number.isInteger(factor) || factor < 1)
     throw new ShapeError("upsample", `factor ${factor} is not a whole number of at least 1`);
   const { gpu } = x;

@@ -6,7 +6,7 @@
 
 import type { Gpu } from "../gpu/gpu.js";
 import * as kernels from "../gpu/kernels.generated.js";
-import { ShapeError } from "../tensor/errors.js";
+import { ArgumentError, ShapeError } from "../tensor/errors.js";
 import { clear, type Tensor, untracked } from "../tensor/tensor.js";
 
 /** Parameters in one buffer; `PackedParameters` is one. */
@@ -85,6 +85,7 @@ export class AdamW {
 
   constructor(options: AdamWOptions) {
     const { gpu, packs } = options;
+    if (!packs) throw new ArgumentError("AdamW", "takes packs; mc-diffusion/nn's takes tensors");
     for (const { values, gradients, blockDecay } of packs) {
       if (gradients.size === values.size && blockDecay.length * 64 === values.size) continue;
       throw new ShapeError(
@@ -102,11 +103,18 @@ export class AdamW {
       weight_decay: options.weightDecay ?? 0,
       clip: options.clip ?? 0,
     };
-    this.states = packs.map(({ values: { size } }) => ({
-      firstMoment: untracked(gpu, [size], "f32", "first moments"),
-      secondMoment: untracked(gpu, [size], "f32", "second moments"),
-      average: untracked(gpu, [size], "f32", "averaged weights"),
-    }));
+    this.states = packs.map(({ values: { size } }) => {
+      const make = (label: string) => {
+        const tensor = untracked(gpu, [size], "f32", label);
+        clear(tensor);
+        return tensor;
+      };
+      return {
+        firstMoment: make("first moments"),
+        secondMoment: make("second moments"),
+        average: make("averaged weights"),
+      };
+    });
     this.#state = untracked(gpu, [7], "f32", "optimizer state");
     this.#schedule = this.#state.alias([4], [1], 0);
     this.norm = this.#state.alias([3], [1], 4);
@@ -117,10 +125,6 @@ export class AdamW {
       tensor.write(blockDecay);
       return tensor;
     });
-    for (const { firstMoment, secondMoment } of this.states) {
-      clear(firstMoment);
-      clear(secondMoment);
-    }
     this.startAverage();
   }
 
@@ -182,21 +186,8 @@ export class AdamW {
 
   /** Frees moments and averages; the parameters stay. */
   dispose(): void {
-    const { states, norm } = this;
-    const [blockDecays, packPartials, sums, state, schedule] = [
-      this.#blockDecays,
-      this.#packPartials,
-      this.#partials,
-      this.#state,
-      this.#schedule,
-    ] as const;
-    const owned = states.flatMap(({ firstMoment, secondMoment, average }) => [
-      firstMoment,
-      secondMoment,
-      average,
-    ]);
-    for (const tensor of [...owned, ...blockDecays, ...packPartials, sums, norm, schedule, state]) {
-      tensor.dispose();
-    }
+    const states = this.states.flatMap((state): Tensor[] => Object.values(state));
+    const own = [this.#partials, this.norm, this.#schedule, this.#state];
+    for (const tensor of [...states, ...this.#blockDecays, ...this.#packPartials, ...own]) tensor.dispose();
   }
 }

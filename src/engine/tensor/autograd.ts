@@ -184,7 +184,7 @@ export function backward(loss: Tensor): void {
 export function backwardFrom(output: Tensor<Float>, dy: Tensor): void {
   checkTensors("backward", "float", output, dy);
   if (!sameShape(output.shape, dy.shape)) {
-    throw new ShapeError("backward", `${output.label} is [${output.shape.join(", ")}], its gradient ${dy}`);
+    throw new ShapeError("backward", `${output} has the gradient ${dy}`);
   }
   if (!output.requiresGrad)
     throw new AutogradError("backward", `${output.label} depends on nothing that requires a gradient`);

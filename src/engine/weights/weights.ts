@@ -32,25 +32,22 @@ export function loadWeights(
 ): void {
   for (const { name, tensor } of module.parameters()) {
     const stored = weights.get(prefix + name);
-    if (!stored) throw new UserError(`${fileName} has no tensor ${prefix}${name}; it is of another model`);
+    const about = `${fileName}: ${prefix}${name}`;
+    if (!stored) throw new UserError(`${about} is missing; the file is of another model`);
     if (stored.shape.join() !== tensor.shape.join()) {
       throw new UserError(
-        `${fileName}: ${prefix}${name} is [${stored.shape.join(", ")}], this model's is [${tensor.shape.join(", ")}]`,
+        `${about} is [${stored.shape.join(", ")}], this model's is [${tensor.shape.join(", ")}]`,
       );
     }
     const { data } = stored;
     const numbers = data instanceof Uint16Array ? float16ToFloat32(data) : data;
     if (!(numbers instanceof Float32Array)) {
-      throw new UserError(
-        `${fileName}: ${prefix}${name} is ${stored.dtype}, a model's weights are F32 or F16`,
-      );
+      throw new UserError(`${about} is ${stored.dtype}, a model's weights are F32 or F16`);
     }
     // Use a plain loop: a callback per element would dominate the run time.
     for (let i = 0; i < numbers.length; i++) {
       if (Number.isFinite(numbers[i])) continue;
-      throw new UserError(
-        `${fileName}: ${prefix}${name} holds ${numbers[i]} at element ${i}; weights must be finite numbers`,
-      );
+      throw new UserError(`${about} holds ${numbers[i]} at element ${i}; weights must be finite numbers`);
     }
     tensor.label = name;
     if (data instanceof Uint16Array && tensor.dtype === "f16") tensor.writeHalves(data);

@@ -22,6 +22,11 @@ test("size classes waste at most a fifth", async (t) => {
   }
 });
 
+test("an engine needs a device", async (t, gpu) => {
+  for (const wrong of [{}, undefined, null, { device: gpu.device }])
+    await t.throwsMessage(() => Gpu.from(wrong as never), /^Gpu\.from takes a GPUDevice$/, `${wrong}`);
+});
+
 test("memory is accounted by label and reused", async (t, gpu) => {
   const before = gpu.memory.liveBytes;
   const made = gpu.counters.buffers;

@@ -88,10 +88,10 @@ test("embedding says what is wrong", async (t, gpu) => {
   const ids = fromArray(gpu, [0, 3, 4], [3], "u32", "words");
   await t.throwsMessage(
     () => embedding(table, ids, { positions: table.reshape([3, 4]) }),
-    /positions \[3, 4\]/,
+    /positions tensor \[3, 4\]/,
     "positions",
   );
-  await t.throwsMessage(checkIds(ids, 4), /words \[3\]: element 2 is 4, but the table has 4 rows/, "ids");
+  await t.throwsMessage(checkIds(ids, 4), /words \[3\]: element 2 is 4, the table has rows 0 to 3/, "ids");
   await checkIds(ids, 4, 4);
   t.ok(true, "the zero id is allowed");
 });

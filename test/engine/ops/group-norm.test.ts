@@ -88,7 +88,7 @@ test("group norm says what does not fit", async (t, gpu) => {
   const x = fromArray(gpu, randomArray(1, 12), [1, 2, 6]);
   const w = fromArray(gpu, randomArray(2, 4), [4]);
   await t.throwsMessage(() => groupNorm(x, 4, w, w), /groupNorm: 6 channels .* in 4 groups/, "groups");
-  await t.throwsMessage(() => groupNorm(x, 3, w, w), /weight \[4\] .* for 6 channels/, "weight");
+  await t.throwsMessage(() => groupNorm(x, 3, w, w), /weight tensor \[4\] .* for 6 channels/, "weight");
   x.dispose();
   w.dispose();
 });

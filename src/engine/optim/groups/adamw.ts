@@ -6,7 +6,13 @@
 import * as kernels from "../../gpu/more-kernels.generated.js";
 import { ArgumentError } from "../../tensor/errors.js";
 import type { Tensor } from "../../tensor/tensor.js";
-import { Optimizer, type OptimizerOptions, type PackBindings, type Trained } from "./optimizer.js";
+import {
+  checkOptions,
+  Optimizer,
+  type OptimizerOptions,
+  type PackBindings,
+  type Trained,
+} from "./optimizer.js";
 
 /** Options of `AdamW`. */
 export interface AdamWGroupsOptions extends OptimizerOptions {
@@ -29,6 +35,7 @@ export class AdamW extends Optimizer {
   readonly #epsilon: number;
 
   constructor(trained: Trained, options: AdamWGroupsOptions) {
+    checkOptions("AdamW", options);
     const { betas = [0.9, 0.999], epsilon = 1e-8 } = options;
     if (!betas.every((beta) => beta >= 0 && beta < 1))
       throw new ArgumentError("AdamW", `betas [${betas.join(", ")}] are not at least 0 and below 1`);

@@ -12,6 +12,7 @@ import { blockElements, PackedParameters } from "../../nn/parameters.js";
 import { ArgumentError } from "../../tensor/errors.js";
 import { clear, Tensor, untracked } from "../../tensor/tensor.js";
 import type { Schedule } from "../schedules.js";
+import { UnsetParameters } from "./unset.js";
 
 /** Parameters with their own rates. */
 export interface ParameterGroup {
@@ -55,7 +56,14 @@ class ParameterList extends Module {
 }
 
 function listOf(op: string, group: Module | readonly Tensor<Float>[]): Parameter[] {
-  if (group instanceof Module) return group.parameters().filter(({ trained }) => trained);
+  if (group instanceof Module) {
+    const found = group.parameters().filter(({ trained }) => trained);
+    if (found.length > 0) return found;
+    throw new ArgumentError(
+      op,
+      `${group.constructor.name} has no parameters; its constructor declares layers by this.child(name, layer) and tensors by this.parameter(…)`,
+    );
+  }
   return group.map((tensor, i) => {
     if (!(tensor instanceof Tensor)) throw new ArgumentError(op, `parameter ${i} is not a tensor`);
     return {
@@ -66,6 +74,36 @@ function listOf(op: string, group: Module | readonly Tensor<Float>[]): Parameter
       decay: tensor.rank >= 2,
     };
   });
+}
+
+/** The groups of what the caller gave. Throws an `ArgumentError` for anything but `Trained`. */
+function groupsOf(op: string, trained: Trained): readonly ParameterGroup[] {
+  if (trained instanceof Module) return [{ parameters: trained }];
+  if (Array.isArray(trained) && trained[0] instanceof Tensor)
+    return [{ parameters: trained as readonly Tensor<Float>[] }];
+  const isGroup = (group: unknown) => {
+    const { parameters } = (group ?? {}) as Partial<ParameterGroup>;
+    return parameters instanceof Module || Array.isArray(parameters);
+  };
+  if (Array.isArray(trained) && trained.every(isGroup)) return trained as readonly ParameterGroup[];
+  throw new ArgumentError(
+    op,
+    "it takes a module, a list of tensors, or a list of groups { parameters: module or tensors }",
+  );
+}
+
+/** Throws an `ArgumentError` if an optimiser was made without options. */
+export function checkOptions(op: string, options: OptimizerOptions | undefined): void {
+  if (!options)
+    throw new ArgumentError(op, `its options are missing: new ${op}(model, { learningRate: 1e-3 })`);
+}
+
+function checkRate(op: string, rate: unknown): void {
+  if (typeof rate === "function" || Number.isFinite(rate)) return;
+  throw new ArgumentError(
+    op,
+    `learningRate is ${typeof rate === "string" ? `"${rate}"` : rate}; give a number, or a function of the step such as cosineRate(…): new ${op}(model, { learningRate: 1e-3 })`,
+  );
 }
 
 function check(op: string, parameters: readonly Parameter[]): void {
@@ -116,13 +154,12 @@ export abstract class Optimizer {
   readonly #state: Tensor;
   readonly #partials: Tensor | null;
   readonly #packPartials: readonly Tensor[];
+  #unset: UnsetParameters | null;
 
   protected constructor(op: string, trained: Trained, options: OptimizerOptions) {
-    const given: readonly ParameterGroup[] =
-      trained instanceof Module || trained[0] instanceof Tensor
-        ? [{ parameters: trained as Module | readonly Tensor<Float>[] }]
-        : (trained as readonly ParameterGroup[]);
+    const given = groupsOf(op, trained);
     const { learningRate, weightDecay = 0, clip = 0 } = options;
+    for (const group of given) checkRate(op, group.learningRate ?? learningRate);
     const lists = given.map(({ parameters }) => listOf(op, parameters));
     const all = lists.flat();
     const [first] = all;
@@ -145,6 +182,7 @@ export abstract class Optimizer {
       tensor.gradIsCurrent = false;
     }
     this.packs = PackedParameters.of(new ParameterList(gpu, withUniqueNames(all)));
+    this.#unset = new UnsetParameters(op, all, given);
     this.#blockRates = this.packs.map(({ parameters, values }) => {
       const rows = parameters.flatMap(({ tensor }) =>
         new Array<number>(Math.ceil(tensor.size / blockElements)).fill(rowOf.get(tensor)!),
@@ -199,8 +237,13 @@ export abstract class Optimizer {
     this.apply();
   }
 
-  /** Counts a step and writes its rates, after all work recorded so far. Call it before each run of captured work. */
+  /**
+   * Counts a step and writes its rates, after all work recorded so far. Call it before each run of captured work. The first step
+   * throws an `ArgumentError` if a parameter has no values yet.
+   */
   advance(): void {
+    this.#unset?.check();
+    this.#unset = null;
     this.stepsTaken++;
     const step = this.stepsTaken;
     this.#rateValues.set(this.corrections(step));

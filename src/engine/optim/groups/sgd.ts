@@ -3,7 +3,13 @@
 import * as kernels from "../../gpu/more-kernels.generated.js";
 import { ArgumentError } from "../../tensor/errors.js";
 import type { Tensor } from "../../tensor/tensor.js";
-import { Optimizer, type OptimizerOptions, type PackBindings, type Trained } from "./optimizer.js";
+import {
+  checkOptions,
+  Optimizer,
+  type OptimizerOptions,
+  type PackBindings,
+  type Trained,
+} from "./optimizer.js";
 
 /** Options of `Sgd`. */
 export interface SgdOptions extends OptimizerOptions {
@@ -24,6 +30,7 @@ export class Sgd extends Optimizer {
   readonly #nesterov: boolean;
 
   constructor(trained: Trained, options: SgdOptions) {
+    checkOptions("Sgd", options);
     const { momentum = 0, nesterov = false } = options;
     if (!(momentum >= 0 && momentum < 1))
       throw new ArgumentError("Sgd", `momentum ${momentum} is not at least 0 and below 1`);

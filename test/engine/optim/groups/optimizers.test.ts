@@ -1,5 +1,6 @@
 import type { Gpu } from "../../../../dist/engine/gpu/gpu.js";
 import { Linear } from "../../../../dist/engine/nn/linear.js";
+import { Module } from "../../../../dist/engine/nn/module.js";
 import { mul } from "../../../../dist/engine/ops/elementwise.js";
 import { mse, sum } from "../../../../dist/engine/ops/reduce.js";
 import { AdamW } from "../../../../dist/engine/optim/groups/adamw.js";
@@ -7,6 +8,7 @@ import type { Optimizer, Trained } from "../../../../dist/engine/optim/groups/op
 import { Sgd } from "../../../../dist/engine/optim/groups/sgd.js";
 import { backward } from "../../../../dist/engine/tensor/autograd.js";
 import { fromArray, type Tensor, zeros } from "../../../../dist/engine/tensor/tensor.js";
+import { loadWeights, readWeights } from "../../../../dist/engine/weights/weights.js";
 import { type Check, float16Test, randomArray, test } from "../../../harness.js";
 
 const shapes = [[1], [3], [17, 5], [65], [8, 9]];
@@ -271,8 +273,75 @@ test("optimisers say what does not fit", async (t, gpu) => {
   await t.throwsMessage(() => new Sgd([w], { ...options, momentum: 1 }), /momentum 1 is not/, "momentum");
   await t.throwsMessage(() => new Sgd([w], { ...options, nesterov: true }), /nesterov needs/, "Nesterov");
   await t.throwsMessage(() => new AdamW([w], { ...options, betas: [0.9, 1] }), /betas \[0.9, 1\]/, "betas");
+  const made = (...given: unknown[]) => Reflect.construct(AdamW, given) as AdamW;
+  const takes = /AdamW: it takes a module, a list of tensors, or a list of groups \{ parameters/;
+  for (const wrong of [{}, undefined, w, [new Linear(gpu, 2, 2)], new Linear(gpu, 2, 2).parameters])
+    await t.throwsMessage(() => made(wrong, options), takes, "no parameters");
+  const missing = /its options are missing: new (AdamW|Sgd)\(model, \{ learningRate: 1e-3 \}\)/;
+  await t.throwsMessage(() => made([w]), missing, "no options");
+  await t.throwsMessage(() => Reflect.construct(Sgd, [[w]]), missing, "no options of Sgd");
+  for (const rate of [undefined, Number.NaN, "0.1"])
+    await t.throwsMessage(
+      () => made([w], { learningRate: rate }),
+      new RegExp(`AdamW: learningRate is "?${rate}"?; give a number, or a function`),
+      `rate ${rate}`,
+    );
+  made([{ parameters: [w], learningRate: 0.1 }], {}).dispose();
   const view = gpu.scope(() => zeros(gpu, [3, 4]).slice(1, 0, 2).detach()).requireGrad();
   await t.throwsMessage(() => new Sgd([view], options), /is a strided view, not a parameter/, "view");
   w.dispose();
   view.dispose();
+});
+
+class Net extends Module {
+  readonly first: Linear;
+  readonly rest: readonly Linear[];
+
+  constructor(
+    gpu: Gpu,
+    readonly declared: "all" | "some" | "none",
+  ) {
+    super(gpu);
+    const [first, second] = [new Linear(gpu, 2, 2), new Linear(gpu, 2, 2)];
+    this.first = declared === "none" ? first : this.child("first", first);
+    this.rest = [declared === "all" ? this.child("second", second) : second];
+  }
+}
+
+test("a model without values, or with layers that it does not declare, is named before the first step", async (t, gpu) => {
+  const options = { learningRate: 0.1 };
+  await t.throwsMessage(
+    () => new AdamW(new Net(gpu, "none"), options),
+    /AdamW: Net has no parameters; its constructor declares layers by this\.child/,
+    "nothing declared",
+  );
+  const some = new Net(gpu, "some");
+  some.initialise(1);
+  const partial = new AdamW(some, options);
+  await t.throwsMessage(
+    () => partial.step(),
+    /AdamW: Net\.rest is not declared and has no values; .* this\.child\("rest", layer\)/,
+    "one layer of two declared",
+  );
+  // Values of its own: a frozen layer.
+  some.rest[0]!.initialise(2);
+  partial.step();
+  t.equal(partial.stepsTaken, 1, "a layer that has values may be left out");
+  const late = new AdamW(new Net(gpu, "all"), options);
+  await t.throwsMessage(
+    () => late.step(),
+    /first\.weight \[2, 2\] has no values yet; call initialise\(seed\)/,
+    "no initialise",
+  );
+  const model = new Net(gpu, "all");
+  const before = new AdamW(model, options);
+  model.initialise(1);
+  before.step();
+  t.equal(before.stepsTaken, 1, "values may be set after the optimiser is made");
+  const loaded = new Net(gpu, "all");
+  loadWeights(loaded, await readWeights(model), "weights");
+  const trained = new AdamW(loaded, options);
+  trained.step();
+  t.equal(trained.stepsTaken, 1, "or come from a file");
+  for (const optimizer of [partial, late, before, trained]) optimizer.dispose();
 });
