@@ -18,6 +18,7 @@ const COMMANDS: Readonly<Record<string, PackageCommand>> = {
   train: { about: "trains a captioner on pictures with captions", run: () => import("./train.js") },
   evaluate: { about: "scores a captioner on held-out pictures", run: () => import("./evaluate.js") },
   score: { about: "scores the captions of any captioner", run: () => import("./score.js") },
+  runs: { about: "serves a page of all runs", run: () => import("./runs.js") },
   samples: { about: "draws a sheet of pictures of a data set", run: () => import("./samples.js") },
   encode: { about: "encodes pictures and texts by an imported network", run: () => import("./encode.js") },
   import: { about: "imports a VQGAN or CLIP of another program", run: () => import("./import.js") },

@@ -3,7 +3,7 @@
  * data, the masked CRC-32C of the data; all numbers little-endian (TensorFlow, core/lib/io/record_writer.h).
  */
 
-import { crcOf, crcTables } from "../crc32.js";
+import { crcOf, crcTables } from "../../platform/crc32.js";
 
 /** Castagnoli's polynomial. */
 const TABLES = crcTables(0x82f63b78);
