@@ -125,6 +125,10 @@ test("layer norm kernels that share a row between lanes, as on a real GPU", asyn
 
 test("layer norm says what is wrong with its shapes", async (t, gpu) => {
   const x = (...shape: number[]) => fromArray(gpu, new Float32Array(shape.reduce((a, b) => a * b, 1)), shape);
-  await t.throwsMessage(() => layerNorm(x(2, 3), x(2), x(3)), /layerNorm: x \[2, 3\]/, "weight");
-  await t.throwsMessage(() => adaLayerNorm(x(2, 3, 4), x(2, 4)), /\[2, 8\], not \[2, 4\]/, "scale and shift");
+  await t.throwsMessage(() => layerNorm(x(2, 3), x(2), x(3)), /layerNorm: x tensor \[2, 3\]/, "weight");
+  await t.throwsMessage(
+    () => adaLayerNorm(x(2, 3, 4), x(2, 4)),
+    /\[2, 8\], not tensor \[2, 4\]/,
+    "scale and shift",
+  );
 });

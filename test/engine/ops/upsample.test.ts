@@ -44,6 +44,6 @@ for (const { shape, factor } of cases) {
 
 test("upsample says what does not fit", async (t, gpu) => {
   const x = fromArray(gpu, randomArray(1, 6), [2, 3]);
-  await t.throwsMessage(() => upsample(x, 2), /upsample: x \[2, 3\]/, "rank");
+  await t.throwsMessage(() => upsample(x, 2), /upsample: x tensor \[2, 3\]/, "rank");
   x.dispose();
 });
