@@ -5,5 +5,12 @@
  */
 
 export { loadDataset } from "./cli/load-dataset.js";
+export {
+  type Answer,
+  type LocalServer,
+  type LocalServerOptions,
+  refuse,
+  serveLocally,
+} from "./cli/local-server.js";
 export { commandLine, integerOption, openGpu, runCommand, tuningHelp } from "./cli/options.js";
 export { readTuning, userTuningPath } from "./cli/tuning-file.js";

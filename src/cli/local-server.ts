@@ -43,23 +43,32 @@ export function refuse(response: ServerResponse, status: number, sentence: strin
   response.end(sentence);
 }
 
-/**
- * Serves on 127.0.0.1. `methods` are the allowed ones beside GET and HEAD. Port 0: any free port. Throws a `UserError` if the port
- * cannot be opened.
- */
+/** What a local server allows. */
+export interface LocalServerOptions {
+  /** 0: any free port. */
+  readonly port: number;
+  /** Default: 127.0.0.1. */
+  readonly host?: "127.0.0.1" | "localhost";
+  /** Methods beside GET and HEAD. */
+  readonly methods?: readonly string[];
+  /** Headers of all responses beside those that close the server to other sites. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Serves on this machine's own address. Throws a `UserError` if the port cannot be opened. */
 export async function serveLocally(
-  port: number,
-  methods: readonly string[],
+  { port, host = "127.0.0.1", methods = [], headers = {} }: LocalServerOptions,
   answer: Answer,
 ): Promise<LocalServer> {
   const allowed = ["GET", "HEAD", ...methods];
+  const supported = [allowed.slice(0, -1).join(", "), allowed.at(-1)].join(" and ");
   const server = createServer(async (request, response) => {
-    for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+    for (const [name, value] of Object.entries({ ...HEADERS, ...headers })) response.setHeader(name, value);
     if (!isLocal(request.headers.host))
       return refuse(response, 421, "This server answers only requests to localhost.");
     if (!allowed.includes(request.method!)) {
       response.setHeader("Allow", allowed.join(", "));
-      return refuse(response, 405, `This server supports only ${allowed.join(", ")}.`);
+      return refuse(response, 405, `This server supports only ${supported}.`);
     }
     if (!isOwn(request)) return refuse(response, 403, "This server answers no requests of other sites.");
     // Not relative to an address: "//name" would be a host.
@@ -78,10 +87,10 @@ export async function serveLocally(
       const why = error.code === "EADDRINUSE" ? "another program is using it" : error.message;
       reject(new UserError(`Port ${port} cannot be used: ${why}; choose another with --port.`));
     });
-    server.listen(port, "127.0.0.1", resolve);
+    server.listen(port, host, resolve);
   });
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    url: `http://${host}:${(server.address() as AddressInfo).port}/`,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -24,7 +24,7 @@ export const runsPage: readonly Mutation[] = [
     tests: [`${events} # the mask`],
   },
   {
-    name: "event files: bytes of a varint come with the highest bits first",
+    name: "event files: whole numbers are cut at 32 bits",
     file: "src/io/tensorboard/protobuf.ts",
     find: "rest = Math.floor(rest / 128);",
     replace: "rest = rest >> 7;",
@@ -45,7 +45,7 @@ export const runsPage: readonly Mutation[] = [
     tests: ["commands/runs.test.ts # event files"],
   },
   {
-    name: "curves: a column keeps its lowest point alone",
+    name: "curves: a column loses its highest point",
     file: "src/report/thin.ts",
     find: "if (values[i]! > values[high]!) high = i;",
     replace: "if (values[i]! < values[high]!) high = i;",
@@ -109,7 +109,7 @@ export const runsPage: readonly Mutation[] = [
     tests: [`${server} # a question`],
   },
   {
-    name: "runs: a run whose process is gone is running",
+    name: "runs: a run that is training counts as stopped",
     file: "src/platform/lock.ts",
     find: 'return isAlive(holder) ? "here" : null;',
     replace: "return null;",

@@ -220,10 +220,14 @@ byId("copy").addEventListener("click", () => {
   // A link names the runs, whichever are the last ones when somebody opens it.
   const address = new URL(location.href);
   address.hash = viewToHash({ ...session.view, runs: session.chosenIds });
-  void navigator.clipboard.writeText(address.href).then(() => {
-    byId("copy").textContent = "Copied";
+  const tell = (text: string) => {
+    byId("copy").textContent = text;
     setTimeout(() => (byId("copy").textContent = "Copy link"), 1500);
-  });
+  };
+  navigator.clipboard.writeText(address.href).then(
+    () => tell("Copied"),
+    () => tell("Copy the address instead"),
+  );
 });
 for (const tab of document.querySelectorAll<HTMLElement>("[role=tab]")) {
   tab.addEventListener("click", () => change({ tab: tab.dataset.tab as Tab }));

@@ -40,7 +40,7 @@ export function runsPage(folder: string): string {
 <ul id="list"></ul>
 </aside>
 <main>
-<div role="tablist" aria-label="Views">${tabs.join("")}<span class="gap"></span><button type="button" id="copy">Copy link</button></div>
+<div class="bar"><div role="tablist" aria-label="Views">${tabs.join("")}</div><button type="button" id="copy">Copy link</button></div>
 <section id="panel" role="tabpanel"></section>
 </main>
 </div>
@@ -73,9 +73,9 @@ input[type="range"] { flex: 1; min-width: 12rem; padding: 0; }
 .swatch { display: inline-block; vertical-align: middle; width: 1.3rem; height: 0; border-top: 3px solid var(--line); }
 .warn { color: #b3470b; }
 @media (prefers-color-scheme: dark) { .warn { color: #ff9d5c; } }
-[role="tablist"] { display: flex; flex-wrap: wrap; gap: 0.3rem; padding: 0.75rem 0; position: sticky; top: 0; background: var(--paper); z-index: 1; }
+.bar { display: flex; justify-content: space-between; align-items: start; gap: 0.6rem; padding: 0.75rem 0; position: sticky; top: 0; background: var(--paper); z-index: 2; }
+[role="tablist"] { display: flex; flex-wrap: wrap; gap: 0.3rem; }
 [role="tab"][aria-selected="true"] { background: var(--ink); color: var(--paper); border-color: var(--ink); }
-.gap { flex: 1; }
 .charts { grid-template-columns: repeat(auto-fill, minmax(min(100%, 19rem), 1fr)); }
 .charts figure { position: relative; }
 .charts svg { touch-action: pan-y; cursor: crosshair; }
