@@ -349,6 +349,27 @@ export const shaders: readonly Mutation[] = [
     tests: ["diffusion/sample-step.test.ts"],
   },
   {
+    name: "top-r: of equal tokens the last ones are kept",
+    file: "shaders/diffusion/sample-step.wgsl",
+    find: "score == other_score && k < other",
+    replace: "score == other_score && k > other",
+    tests: ["diffusion/sample-step.test.ts # top-r draws"],
+  },
+  {
+    name: "top-r: masses are those without temperature",
+    file: "shaders/diffusion/sample-step.wgsl",
+    find: "exp((score - limit) * params.sharpness)",
+    replace: "exp(score - limit)",
+    tests: ["diffusion/sample-step.test.ts # top-r draws"],
+  },
+  {
+    name: "top-r: the mass before a token is compared with the rest instead of with all",
+    file: "shaders/diffusion/sample-step.wgsl",
+    find: "params.top_r * mass)",
+    replace: "params.top_r * (mass - mass_before))",
+    tests: ["diffusion/sample-step.test.ts # top-r draws"],
+  },
+  {
     name: "sample: every picture of a batch draws the same numbers",
     file: "shaders/diffusion/sample-step.wgsl",
     find: "vec4<u32>(place * quads + quad, params.stream, key.z, 0u)",
