@@ -155,6 +155,12 @@ fn add_products(sum: Quad, left: mat4x4<f32>, right: mat4x4<f32>) -> Quad {
 
 // Here of owned rows, a column each, and walked ones.
 
+/// The rows that weights of 16 walked rows make of these, of which each lane has loaded four.
+fn weighted(four: mat4x4<f32>, weights: Quad) -> mat4x4<f32> {
+  let r = spread(four);
+  return (r.own * weights.own + r.x * weights.x) + (r.y * weights.y + r.xy * weights.xy);
+}
+
 /// A number for each owned row.
 fn owned_of(v: vec4<f32>) -> Quad {
   let m = transpose(mat4x4<f32>(v, v, v, v));
@@ -250,12 +256,9 @@ fn forward(
     top = new_top;
     let inverse = select(vec4<f32>(), 1.0 / total, total > vec4<f32>());
     let keep = old_total * inverse;
-    let v0 = v_at(place, walked);
-    let v1 = v_at(place, first + 4u * (lane ^ 1u));
-    let v2 = v_at(place, first + 4u * (lane ^ 2u));
-    let v3 = v_at(place, first + 4u * (lane ^ 3u));
+    let value = v_at(place, walked);
     for (var d = 0u; d < params.vectors; d++) {
-      var sum = (v4(v0, d) * p.own + v4(v1, d) * p.x) + (v4(v2, d) * p.y + v4(v3, d) * p.xy);
+      var sum = weighted(v4(value, d), p);
       sum = mat4x4<f32>(sum[0] * inverse.x, sum[1] * inverse.y, sum[2] * inverse.z, sum[3] * inverse.w);
       if (first > 0u) {
         sum += mat4x4<f32>(o[out.x + d] * keep.x, o[out.y + d] * keep.y, o[out.z + d] * keep.z, o[out.w + d] * keep.w);
@@ -325,13 +328,9 @@ fn backward_query(
     // An unseen key may have any score: exp2 of it could overflow, so it is not multiplied but replaced.
     let s = exponents(score, owned_of(lse), walked_of(seen_of(place.batch, walked)));
     let ds = slopes(powers(s, Quad()), dp, owned_of(delta));
-    let k1 = k_at(place, first + 4u * (lane ^ 1u));
-    let k2 = k_at(place, first + 4u * (lane ^ 2u));
-    let k3 = k_at(place, first + 4u * (lane ^ 3u));
     let add = first > 0u || params.accumulate != 0u;
     for (var d = 0u; d < params.vectors; d++) {
-      let sum = (k4(key, d) * ds.own + k4(k1, d) * ds.x) + (k4(k2, d) * ds.y + k4(k3, d) * ds.xy);
-      add_rows(target_row + d, params.dq_row, owned, sum, add);
+      add_rows(target_row + d, params.dq_row, owned, weighted(k4(key, d), ds), add);
     }
   }
 }
@@ -344,7 +343,8 @@ fn add_rows(at: u32, row: u32, owned: u32, sum: mat4x4<f32>, add: bool) {
 }
 
 fn add_row(at: u32, sum: vec4<f32>, add: bool) {
-  if (add) { gradients[at] += sum; } else { gradients[at] = sum; }
+  // Not a branch for each: such an adapter runs both.
+  gradients[at] = select(sum, sum + gradients[at], add);
 }
 
 @group(0) @binding(5) var<storage, read> rows_saved: array<f32>;
@@ -384,18 +384,10 @@ fn backward_key_value(
     }
     let p = powers(exponents(score, walked_of(far), owned_of(seen)), Quad());
     let ds = slopes(p, dp, walked_of(delta));
-    let q1 = q_at(place, first + 4u * (lane ^ 1u));
-    let q2 = q_at(place, first + 4u * (lane ^ 2u));
-    let q3 = q_at(place, first + 4u * (lane ^ 3u));
-    let o1 = o_at(place, first + 4u * (lane ^ 1u));
-    let o2 = o_at(place, first + 4u * (lane ^ 2u));
-    let o3 = o_at(place, first + 4u * (lane ^ 3u));
     let add = first > 0u || params.accumulate != 0u;
     for (var d = 0u; d < params.vectors; d++) {
-      let dk = (q4(query, d) * ds.own + q4(q1, d) * ds.x) + (q4(q2, d) * ds.y + q4(q3, d) * ds.xy);
-      add_rows(params.dk_offset + target_row + d, params.dkv_row, owned, dk, add);
-      let dv = (do4(out, d) * p.own + do4(o1, d) * p.x) + (do4(o2, d) * p.y + do4(o3, d) * p.xy);
-      add_rows(params.dv_offset + target_row + d, params.dkv_row, owned, dv, add);
+      add_rows(params.dk_offset + target_row + d, params.dkv_row, owned, weighted(q4(query, d), ds), add);
+      add_rows(params.dv_offset + target_row + d, params.dkv_row, owned, weighted(do4(out, d), p), add);
     }
   }
 }

@@ -6,9 +6,11 @@
 // step_places: the same in place, for chosen positions of x_t. Those after the scored ones go where x_0 does not matter.
 // fix:  puts given words into x_t.
 //
-// Truncation "top-r": the smallest set of most probable tokens whose mass reaches r (the token that crosses r stays, so
-// at least one does; of equally probable ones the lowest indices), renormalised. The threshold is found without sorting,
-// by radix selection on the ordered bits of the score; masses are added as 31-bit integers, in any order the same.
+// Truncation "top-r": a token is kept if the tokens before it, in the order of probability (equal ones by index), hold less
+// than r of the mass: the smallest set whose mass reaches r, renormalised. Nothing is sorted. A draw from all tokens that is
+// kept is the draw from the kept ones, as the largest of all sums is the largest of theirs. A second reading adds up the mass
+// before it; if that reaches r, no token from it on is kept, and the draw is repeated among those before it. That takes
+// 1 + ln(1 / r) draws of two readings each, on average, and masses are added in an order that is always the same.
 //
 // Randomness: entry k of row i takes word k mod 4 of counter (i * ceil(width / 4) + k / 4, stream, step, 0); the second
 // draw the words of (i, stream, step, 1).
@@ -91,7 +93,6 @@ fn gumbel(word: u32) -> f32 {
 // @end shared
 
 const WORKGROUP: u32 = 32; // @tune 8 16 32 64 128 256
-const SPAN: u32 = 256u / WORKGROUP;
 const LOWEST: f32 = -3.0e38;
 const NONE: u32 = 0xffffffffu;
 
@@ -138,163 +139,88 @@ struct Params {
 @group(0) @binding(8) var<storage, read> places: array<vec4<u32>>;
 @group(0) @binding(9) var<storage, read_write> tokens: array<u32>;
 
-var<workgroup> part_high: array<f32, WORKGROUP>;
-var<workgroup> part_sum: array<f32, WORKGROUP>;
+var<workgroup> part_best: array<f32, WORKGROUP>;
+var<workgroup> part_mass: array<f32, WORKGROUP>;
 var<workgroup> part_index: array<u32, WORKGROUP>;
-var<workgroup> row_high: f32;
-var<workgroup> row_sum: f32;
+var<workgroup> row_index: u32;
+var<workgroup> kept: u32;
 
-var<workgroup> histogram: array<atomic<u32>, 256>;
-var<workgroup> kept_key: u32;     // tokens above this key are kept,
-var<workgroup> mass_above: u32;
-var<workgroup> mass_needed: u32;
-var<workgroup> last_tie: u32;     // and those with this key up to this index
-var<workgroup> score_limit: f32;  // no token below this is needed to reach r
-
-// A total order of floats as unsigned integers.
-fn order_key(x: f32) -> u32 {
-  let bits = bitcast<u32>(x);
-  return select(bits | 0x80000000u, ~bits, (bits >> 31u) == 1u);
+// Whether a token is before token `other` in the order of probability.
+fn before(score: f32, k: u32, other_score: f32, other: u32) -> bool {
+  return score > other_score || (score == other_score && k < other);
 }
 
-// A token's probability in units of 2^-31 (the largest f32 below 2^31 stands for 1).
-const full_mass: f32 = 2147483520.0;
-fn mass_of(score: f32) -> u32 {
-  return u32(exp((score - row_high) * params.sharpness) / row_sum * full_mass);
-}
-
-fn truncate(row: u32, lane: u32) {
-  let base = row * params.width;
-  var high = LOWEST;
-  var sum = 0.0;
-  for (var k = lane; k < params.width; k += WORKGROUP) {
-    let score = scores[base + k];
-    let next = max(high, score);
-    sum = sum * exp((high - next) * params.sharpness) + exp((score - next) * params.sharpness);
-    high = next;
-  }
-  part_high[lane] = high;
-  part_sum[lane] = sum;
-  workgroupBarrier();
-  if (lane == 0u) {
-    for (var other = 1u; other < WORKGROUP; other++) { high = max(high, part_high[other]); }
-    sum = 0.0;
-    for (var other = 0u; other < WORKGROUP; other++) {
-      sum += part_sum[other] * exp((part_high[other] - high) * params.sharpness);
-    }
-    row_high = high;
-    row_sum = sum;
-    // Tokens below (1 - r) / (2 M) have less than half of the mass that may be missing, all together.
-    score_limit = high + log(sum * (1.0 - params.top_r) * 0.5 / f32(params.width)) / params.sharpness;
-    kept_key = 0u;
-    mass_above = 0u;
-  }
-  for (var digit = 0u; digit < 4u; digit++) {
-    let shift = 24u - 8u * digit;
-    for (var bin = lane; bin < 256u; bin += WORKGROUP) { atomicStore(&histogram[bin], 0u); }
-    workgroupBarrier();
-    for (var k = lane; k < params.width; k += WORKGROUP) {
-      let score = scores[base + k];
-      let key = order_key(score);
-      // Shifted in two parts: by 32 there is no shift.
-      if (score >= score_limit && ((key ^ kept_key) >> shift) >> 8u == 0u) {
-        atomicAdd(&histogram[(key >> shift) & 255u], mass_of(score));
-      }
-    }
-    workgroupBarrier();
-    // Down from the largest scores to the bin that reaches the mass: in spans of bins first, then in the span's bins.
-    var span_mass = 0u;
-    for (var bin = lane * SPAN; bin < (lane + 1u) * SPAN; bin++) { span_mass += atomicLoad(&histogram[bin]); }
-    part_index[lane] = span_mass;
-    workgroupBarrier();
-    if (lane == 0u) {
-      if (digit == 0u) {
-        var total = 0u;
-        for (var span = 0u; span < WORKGROUP; span++) { total += part_index[span]; }
-        mass_needed = clamp(u32(params.top_r * full_mass), 1u, total);
-      }
-      var span = WORKGROUP - 1u;
-      while (span > 0u && mass_above + part_index[span] < mass_needed) {
-        mass_above += part_index[span];
-        span -= 1u;
-      }
-      var bin = span * SPAN + SPAN - 1u;
-      var inside = atomicLoad(&histogram[bin]);
-      while (bin > span * SPAN && mass_above + inside < mass_needed) {
-        mass_above += inside;
-        bin -= 1u;
-        inside = atomicLoad(&histogram[bin]);
-      }
-      kept_key |= bin << shift;
-      part_index[0] = inside;
-    }
-    workgroupBarrier();
-  }
-  if (lane == 0u) {
-    // All tokens of the last bin share one score, hence one mass.
-    last_tie = params.width;
-    let bits = select(~kept_key, kept_key ^ 0x80000000u, (kept_key >> 31u) == 1u);
-    let each = max(1u, mass_of(bitcast<f32>(bits)));
-    let ties = part_index[0] / each;
-    var wanted = (mass_needed - mass_above + each - 1u) / each;
-    if (wanted < ties) {
-      for (var k = 0u; k < params.width && wanted > 0u; k++) {
-        if (order_key(scores[base + k]) == kept_key) {
-          wanted -= 1u;
-          last_tie = k;
-        }
-      }
-    }
-  }
-  workgroupBarrier();
-}
-
-// The index of x_0 in a row of scores, for lane 0: a draw, or the most probable token. The random numbers are those of
-// row `place` under `key`: the words of the seed, then the step. `width` if the row holds NaN only.
+// The index of x_0 in a row of scores: a draw, or the most probable token. The random numbers are those of
+// row `place` under `key`: the words of the seed, then the step.
 fn draw_x0(row: u32, lane: u32, place: u32, key: vec3<u32>) -> u32 {
-  let truncated = params.top_r < 1.0;
-  if (truncated) { truncate(row, lane); }
-  let lowest_key = kept_key;
-  let tie_limit = last_tie;
-
+  let base = row * params.width;
   let quads = (params.width + 3u) / 4u;
-  var best = LOWEST;
-  var index = params.width;
-  for (var quad = lane; quad < quads; quad += WORKGROUP) {
-    var noise = vec4<u32>(0u);
-    if (params.greedy == 0u) {
-      noise = philox(vec4<u32>(place * quads + quad, params.stream, key.z, 0u), key.xy);
-    }
-    for (var word = 0u; word < 4u; word++) {
-      let k = quad * 4u + word;
-      if (k < params.width) {
-        let score = scores[row * params.width + k];
-        let order = order_key(score);
-        if (!truncated || order > lowest_key || (order == lowest_key && k <= tie_limit)) {
-          var value = score * params.sharpness;
-          if (params.greedy == 0u) { value += gumbel(noise[word]); }
-          if (value > best || index == params.width) {
-            best = value;
-            index = k;
+  // The first token that is not kept, if known.
+  var limit = LOWEST;
+  var end = NONE;
+  loop {
+    var best = LOWEST;
+    var index = params.width;
+    for (var quad = lane; quad < quads; quad += WORKGROUP) {
+      var noise = vec4<u32>(0u);
+      if (params.greedy == 0u) {
+        noise = philox(vec4<u32>(place * quads + quad, params.stream, key.z, 0u), key.xy);
+      }
+      for (var word = 0u; word < 4u; word++) {
+        let k = quad * 4u + word;
+        if (k < params.width) {
+          let score = scores[base + k];
+          if (end == NONE || before(score, k, limit, end)) {
+            var value = score * params.sharpness;
+            if (params.greedy == 0u) { value += gumbel(noise[word]); }
+            if (value > best || index == params.width) {
+              best = value;
+              index = k;
+            }
           }
         }
       }
     }
-  }
-  part_high[lane] = best;
-  part_index[lane] = index;
-  workgroupBarrier();
-  if (lane == 0u) {
-    for (var other = 1u; other < WORKGROUP; other++) {
-      let value = part_high[other];
-      let at = part_index[other];
-      if (at < params.width && (index == params.width || value > best || (value == best && at < index))) {
-        best = value;
-        index = at;
+    part_best[lane] = best;
+    part_index[lane] = index;
+    workgroupBarrier();
+    if (lane == 0u) {
+      for (var other = 1u; other < WORKGROUP; other++) {
+        let value = part_best[other];
+        let at = part_index[other];
+        if (at < params.width && (index == params.width || value > best || (value == best && at < index))) {
+          best = value;
+          index = at;
+        }
       }
+      row_index = index;
     }
+    // The most probable token is always kept.
+    end = workgroupUniformLoad(&row_index);
+    if (params.top_r >= 1.0 || params.greedy != 0u) { break; }
+    limit = scores[base + end];
+    // Masses are in units of the drawn token's: where one overflows, so does the mass before it, which is enough then.
+    var mass = 0.0;
+    var mass_before = 0.0;
+    for (var k = lane; k < params.width; k += WORKGROUP) {
+      let score = scores[base + k];
+      let probability = exp((score - limit) * params.sharpness);
+      mass += probability;
+      if (before(score, k, limit, end)) { mass_before += probability; }
+    }
+    part_mass[lane] = mass;
+    part_best[lane] = mass_before;
+    workgroupBarrier();
+    if (lane == 0u) {
+      for (var other = 1u; other < WORKGROUP; other++) {
+        mass += part_mass[other];
+        mass_before += part_best[other];
+      }
+      kept = select(1u, 0u, mass_before > 0.0 && mass_before >= params.top_r * mass);
+    }
+    if (workgroupUniformLoad(&kept) != 0u) { break; }
   }
-  return index;
+  return end;
 }
 
 // x_u ~ q(x_u | x_t = here, x_0): stay at x_t, go to x_0, or a uniform token.

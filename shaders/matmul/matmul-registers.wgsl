@@ -68,19 +68,6 @@ fn activated(z: f32) -> f32 {
   }
 }
 
-// One element of the result, from its sum over k; `at` is its place in c.
-fn finish(sum: f32, at: u32, column: u32) {
-  var y = params.alpha * sum;
-  if (EPILOGUE) {
-    if (params.bias_on != 0u) { y += bias[column]; }
-    if (params.keep != 0u) { c[params.kept_offset + at] = C(y); }
-    y = activated(y);
-    if (params.residual_on != 0u) { y += residual[at]; }
-  }
-  if (params.accumulate != 0u) { y += f32(c[at]); }
-  c[at] = C(y);
-}
-
 // One element of the row of column sums, if C has one.
 fn finish_column(sum: f32, c_start: u32, column: u32) {
   let at = c_start + params.m * params.n + column;
@@ -92,11 +79,10 @@ fn finish_column(sum: f32, c_start: u32, column: u32) {
 
 @group(0) @binding(1) var<storage, read> a: array<vec4<A>>;
 @group(0) @binding(2) var<storage, read> b: array<vec4<B>>;
-// The same buffers as a and b, by single numbers, and as c, bias and residual, by vectors.
+// The same buffers as a and b, by single numbers, and as c and residual, by vectors.
 @group(0) @binding(9) var<storage, read> a_numbers: array<A>;
 @group(0) @binding(10) var<storage, read> b_numbers: array<B>;
 @group(0) @binding(6) var<storage, read_write> c_vectors: array<vec4<C>>;
-@group(0) @binding(7) var<storage, read> bias_vectors: array<vec4<f32>>;
 @group(0) @binding(8) var<storage, read> residual_vectors: array<vec4<f32>>;
 
 fn a_four(at: vec4<u32>) -> vec4<f32> {
@@ -179,6 +165,9 @@ fn keep_all(sum: Quad) {
 const FOUR: vec4<u32> = vec4<u32>(0u, 1u, 2u, 3u);
 // @end shared
 
+// Such an adapter runs what is behind a branch in any case. So bias and alpha come to the sums of a tile and not to each number
+// of C, and EPILOGUE is only for what must come to these: activation, residual and the value before the activation.
+
 // Sets sums. Returns where the lane's C begins, its first row, and the first column of the four lanes.
 fn tile(number: u32, lane: u32) -> vec3<u32> {
   let across = (params.n + 15u) / 16u;
@@ -219,9 +208,26 @@ fn tile(number: u32, lane: u32) -> vec3<u32> {
     sum = add_products(sum, left, right);
     if (COLUMN_SUMS) { column_sums += (right[0] + right[1]) + (right[2] + right[3]); }
   }
-  keep_all(sum);
+  let places = min(column + FOUR, vec4<u32>(params.n - 1u));
+  var shift = vec4<f32>();
+  if (params.bias_on != 0u) { shift = vec4<f32>(bias[places.x], bias[places.y], bias[places.z], bias[places.w]); }
+  let s = spread(mat4x4<f32>(shift, shift, shift, shift));
+  let alpha = params.alpha;
+  keep_all(Quad(alpha * sum.own + s.own, alpha * sum.x + s.x, alpha * sum.y + s.y, alpha * sum.xy + s.xy));
   sums[16] = column_sums;
   return vec3<u32>(layer * params.c_size, row, first);
+}
+
+// One number of C.
+fn put(sum: f32, at: u32) {
+  var y = sum;
+  if (EPILOGUE) {
+    if (params.keep != 0u) { c[params.kept_offset + at] = C(y); }
+    y = activated(y);
+    if (params.residual_on != 0u) { y += residual[at]; }
+  }
+  if (params.accumulate != 0u) { y += f32(c[at]); }
+  c[at] = C(y);
 }
 
 // One workgroup to a tile, by single numbers.
@@ -237,10 +243,10 @@ fn product(
     let column = place.z + 4u * (lane ^ (e % 4u));
     if (row < params.m) {
       let at = place.x + row * params.n + column;
-      if (column < params.n) { finish(sums[e].x, at, column); }
-      if (column + 1u < params.n) { finish(sums[e].y, at + 1u, column + 1u); }
-      if (column + 2u < params.n) { finish(sums[e].z, at + 2u, column + 2u); }
-      if (column + 3u < params.n) { finish(sums[e].w, at + 3u, column + 3u); }
+      if (column < params.n) { put(sums[e].x, at); }
+      if (column + 1u < params.n) { put(sums[e].y, at + 1u); }
+      if (column + 2u < params.n) { put(sums[e].z, at + 2u); }
+      if (column + 3u < params.n) { put(sums[e].w, at + 3u); }
     }
   }
   let column = place.z + 4u * lane;
@@ -264,9 +270,8 @@ fn product_vectors(
     let column_0 = place.z + 4u * (lane ^ (e % 4u));
     if (row < params.m && column_0 < params.n) {
       let at = (place.x + row * params.n + column_0) / 4u;
-      var y = params.alpha * sums[e];
+      var y = sums[e];
       if (EPILOGUE) {
-        if (params.bias_on != 0u) { y += bias_vectors[column_0 / 4u]; }
         if (params.keep != 0u) { c_vectors[params.kept_offset / 4u + at] = vec4<C>(y); }
         if (params.activation != 0u) { y = vec4<f32>(activated(y.x), activated(y.y), activated(y.z), activated(y.w)); }
         if (params.residual_on != 0u) { y += residual_vectors[at]; }

@@ -68,6 +68,16 @@ fn activated(z: f32) -> f32 {
   }
 }
 
+// One element of the row of column sums, if C has one.
+fn finish_column(sum: f32, c_start: u32, column: u32) {
+  let at = c_start + params.m * params.n + column;
+  var y = sum;
+  if (params.accumulate != 0u) { y += f32(c[at]); }
+  c[at] = C(y);
+}
+// @end shared
+
+// @shared matmul-finish
 // One element of the result, from its sum over k; `at` is its place in c.
 fn finish(sum: f32, at: u32, column: u32) {
   var y = params.alpha * sum;
@@ -77,14 +87,6 @@ fn finish(sum: f32, at: u32, column: u32) {
     y = activated(y);
     if (params.residual_on != 0u) { y += residual[at]; }
   }
-  if (params.accumulate != 0u) { y += f32(c[at]); }
-  c[at] = C(y);
-}
-
-// One element of the row of column sums, if C has one.
-fn finish_column(sum: f32, c_start: u32, column: u32) {
-  let at = c_start + params.m * params.n + column;
-  var y = sum;
   if (params.accumulate != 0u) { y += f32(c[at]); }
   c[at] = C(y);
 }

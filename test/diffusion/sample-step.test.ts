@@ -181,6 +181,88 @@ test("top-r keeps the smallest prefix that reaches r and renormalises", async (t
   );
 });
 
+test("top-r draws the largest sum of score and noise among the kept tokens, to the token", async (t, gpu) => {
+  const minusInfinity = Number.NEGATIVE_INFINITY;
+  /** Scores of a row, whose tokens are all of the same probability, or hold single ones apart, or spread far. */
+  const kinds: Record<string, (x: number, k: number) => number> = {
+    normal: (x) => 2 * x,
+    equal: () => 1,
+    "few values": (x) => Math.round(x),
+    "one token of all mass": (x, k) => (k === 0 ? 300 : x),
+    "far apart": (x) => 90 * x,
+    "mostly impossible": (x, k) => (k % 3 === 0 ? x : minusInfinity),
+    impossible: () => minusInfinity,
+  };
+  for (const [kind, score] of Object.entries(kinds)) {
+    for (const [rows, width] of [
+      [5, 2],
+      [3, 3],
+      [7, 17],
+      [33, 65],
+      [17, 301],
+    ] as const) {
+      for (const [topR, temperature] of [
+        [1e-6, 1],
+        [0.25, 1],
+        [0.5, 0.7],
+        [0.86, 1.5],
+        [0.999, 1],
+      ] as const) {
+        const table = transitionTable(gpu, new Schedule({ tokens: width }), [4, 0]);
+        const rng = new Rng(gpu, 3n << 33n);
+        const scores = Float32Array.from(randomArray(rows + width, rows * width), (x, i) =>
+          score(x, i % width),
+        );
+        const drawn = await pSample(
+          rng,
+          fromArray(gpu, scores, [rows, width]),
+          fromArray(gpu, new Uint32Array(rows).fill(width), [rows], "u32"),
+          table.thresholds,
+          4,
+          { topR, temperature },
+        ).read();
+        const wrong = drawn.findIndex(
+          (token, row) =>
+            !keptDraws(scores.subarray(row * width, (row + 1) * width), row, rng.seed, {
+              topR,
+              temperature,
+            }).has(token),
+        );
+        const name = `${kind}, [${rows}, ${width}], r = ${topR}, temperature ${temperature}`;
+        t.equal(wrong, -1, `${name}${wrong < 0 ? "" : `: row ${wrong} draws ${drawn[wrong]}`}`);
+        table.dispose();
+        rng.dispose();
+      }
+    }
+  }
+});
+
+/** x_0 as float64 draws it; several where rounding to float32 decides whether a token is kept, or which sum is larger. */
+function keptDraws(
+  scores: Float32Array,
+  row: number,
+  seed: bigint,
+  { topR, temperature }: { topR: number; temperature: number },
+): Set<number> {
+  const quads = Math.ceil(scores.length / 4);
+  const top = Math.max(...scores);
+  const mass = Array.from(scores, (x) => (x === top ? 1 : Math.exp((x - top) / temperature)));
+  const total = mass.reduce((sum, m) => sum + m);
+  const sums = Array.from(scores, (x, k) => {
+    const words = philox([row * quads + Math.floor(k / 4), 0, 0, 0], seedWords(seed));
+    return x / temperature + gumbel(words[k % 4]!);
+  });
+  const possible: number[] = [];
+  let best = Number.NEGATIVE_INFINITY;
+  let before = 0;
+  for (const k of [...mass.keys()].sort((a, b) => scores[b]! - scores[a]! || a - b)) {
+    if (before === 0 || before / total < topR - 1e-5) best = Math.max(best, sums[k]!);
+    if (before === 0 || before / total < topR + 1e-5) possible.push(k);
+    before += mass[k]!;
+  }
+  return new Set(possible.filter((k) => sums[k]! >= best - 1e-6 * Math.max(1, Math.abs(best))));
+}
+
 test("top-r over a large vocabulary with scores of both signs", async (t, gpu) => {
   const [rows, tokens] = [5, 1741];
   const schedule = new Schedule({ tokens });

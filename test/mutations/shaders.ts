@@ -10,8 +10,8 @@ export const shaders: readonly Mutation[] = [
       "shaders/matmul/matmul-subgroup.wgsl",
       "shaders/matmul/matmul-registers.wgsl",
     ],
-    find: "  if (params.accumulate != 0u) { y += f32(c[at]); }\n  c[at] = C(y);\n}\n\n// One element of the row",
-    replace: "  c[at] = C(y);\n}\n\n// One element of the row",
+    find: "y += residual[at]; }\n  }\n  if (params.accumulate != 0u) { y += f32(c[at]); }\n",
+    replace: "y += residual[at]; }\n  }\n",
     tests: ["engine/tensor/autograd.test.ts", "engine/ops/matmul.test.ts"],
   },
   {
@@ -60,6 +60,15 @@ export const shaders: readonly Mutation[] = [
     find: "let seen = depth < vec4<u32>(k_end);",
     replace: "let seen = depth <= vec4<u32>(k_end);",
     tests: ["engine/ops/matmul.test.ts # odd sizes, all transpositions (registers kernel)"],
+  },
+  {
+    name: "matmul in registers: the bias of the wrong lane's columns",
+    file: "shaders/matmul/matmul-registers.wgsl",
+    find: "alpha * sum.x + s.x",
+    replace: "alpha * sum.x + s.y",
+    tests: [
+      "engine/ops/matmul.test.ts # linear: bias, activations, residual, gradients of everything (registers kernel)",
+    ],
   },
   {
     name: "products by four lanes: the columns of the wrong lane",
@@ -168,6 +177,13 @@ export const shaders: readonly Mutation[] = [
     file: "shaders/attention/attention-registers.wgsl",
     find: "return exists * vec4<f32>(vec4<u32>(mask[at.x], mask[at.y], mask[at.z], mask[at.w]));",
     replace: "return exists + 0 * vec4<f32>(vec4<u32>(mask[at.x], mask[at.y], mask[at.z], mask[at.w]));",
+    tests: ["engine/ops/attention.test.ts"],
+  },
+  {
+    name: "attention in registers: weights go to the rows of the wrong lane",
+    file: "shaders/attention/attention-registers.wgsl",
+    find: "(r.own * weights.own + r.x * weights.x)",
+    replace: "(r.own * weights.own + r.y * weights.x)",
     tests: ["engine/ops/attention.test.ts"],
   },
   {
@@ -347,6 +363,27 @@ export const shaders: readonly Mutation[] = [
     find: "var value = score * params.sharpness;",
     replace: "var value = score;",
     tests: ["diffusion/sample-step.test.ts"],
+  },
+  {
+    name: "top-r: of equal tokens the last ones are kept",
+    file: "shaders/diffusion/sample-step.wgsl",
+    find: "score == other_score && k < other",
+    replace: "score == other_score && k > other",
+    tests: ["diffusion/sample-step.test.ts # top-r draws"],
+  },
+  {
+    name: "top-r: masses are those without temperature",
+    file: "shaders/diffusion/sample-step.wgsl",
+    find: "exp((score - limit) * params.sharpness)",
+    replace: "exp(score - limit)",
+    tests: ["diffusion/sample-step.test.ts # top-r draws"],
+  },
+  {
+    name: "top-r: the mass before a token is compared with the rest instead of with all",
+    file: "shaders/diffusion/sample-step.wgsl",
+    find: "params.top_r * mass)",
+    replace: "params.top_r * (mass - mass_before))",
+    tests: ["diffusion/sample-step.test.ts # top-r draws"],
   },
   {
     name: "sample: every picture of a batch draws the same numbers",

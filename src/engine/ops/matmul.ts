@@ -54,10 +54,16 @@ interface ProductVariant extends Variant<void> {
   readonly family: {
     readonly product: InTable<typeof kernels.matmul.product>;
     /** Writes vectors of four. */
-    readonly productVectors?: InTable<typeof kernels.matmulSubgroup.productVectors>;
+    readonly productVectors?: InTable<
+      typeof kernels.matmulSubgroup.productVectors | typeof kernels.matmulRegisters.productVectors
+    >;
   };
-  /** Additional compile-time choices, for sums over `k`; `aligned` states whether A and B can be read as vectors. */
-  variant(aligned: Record<"A_VECTORS" | "B_VECTORS", boolean>, k: number): Record<string, boolean>;
+  /** Additional compile-time choices, for sums over `k` and what `params` switch on; `aligned` states whether A and B can be read as vectors. */
+  variant(
+    aligned: Record<"A_VECTORS" | "B_VECTORS", boolean>,
+    k: number,
+    params: Record<"residual_on" | "keep" | "activation", number>,
+  ): Record<string, boolean>;
   /** Rows and columns of C per workgroup, for a C of `m` rows, and the tunables that set them. */
   tile(gpu: Gpu, tuned: Numbers, m: number): { rows: number; columns: number; tune?: Numbers };
 }
@@ -79,7 +85,11 @@ const variants: readonly ProductVariant[] = [
     name: "registers",
     family: kernels.matmulRegisters,
     applies: ({ certainLanes }) => certainLanes >= 4,
-    variant: (aligned, k) => ({ ...aligned, TAIL: k % 4 !== 0 }),
+    variant: (aligned, k, { residual_on, keep, activation }) => ({
+      ...aligned,
+      TAIL: k % 4 !== 0,
+      EPILOGUE: (residual_on || keep || activation) !== 0,
+    }),
     tile: () => ({ rows: 16, columns: 16 }),
   },
   {
@@ -173,7 +183,7 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor<Float>, epilogue: E
       EPILOGUE: (params.bias_on || params.residual_on || params.keep || params.activation) !== 0,
       A_TRANSPOSED: aTransposed,
       B_TRANSPOSED: bTransposed,
-      ...variant(aligned, k),
+      ...variant(aligned, k, params),
     },
     tune,
   });
