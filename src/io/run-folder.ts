@@ -37,6 +37,11 @@ export interface LogEntry {
   bytes: number;
   /** Share of `ms` that the step waited for its pictures, 0 to 1; absent where a step reads none. */
   waiting?: number;
+  /**
+   * Of several processes that train together: how many, the slowest with its milliseconds without communication, and the
+   * milliseconds of rank 0 for the reduction of gradients, `communicating` being those in calls that wait for other ranks.
+   */
+  ranks?: { count: number; slowest: number; slowestMs: number; reducing: number; communicating: number };
   /** Held-out measures by name, on the steps that evaluate. */
   metrics?: Record<string, number>;
 }
@@ -193,13 +198,13 @@ export class RunFolder {
 /** A parsed line of the log; null if it is invalid. Numbers that JSON cannot represent come back as NaN. */
 export function asLogEntry(value: unknown): LogEntry | null {
   if (!isRecord(value)) return null;
-  const { stage, step, losses, metrics = {}, unit = "images" } = value;
+  const { stage, step, losses, metrics = {}, ranks = {}, unit = "images" } = value;
   const { learningRate = 0, gradNorm = 0, ms = 0, perSecond = 0, bytes = 0, waiting = 0 } = value;
   const whole =
     typeof stage === "string" &&
     Number.isSafeInteger(step) &&
     (unit === "images" || unit === "tokens") &&
-    [losses, metrics, { learningRate, gradNorm, ms, perSecond, bytes, waiting }].every(
+    [losses, metrics, ranks, { learningRate, gradNorm, ms, perSecond, bytes, waiting }].every(
       (part) => isRecord(part) && Object.values(part).every(isLogged),
     );
   return whole ? (nullToNan(value) as LogEntry) : null;

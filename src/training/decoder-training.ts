@@ -34,6 +34,10 @@ export class DecoderTraining extends ModelTraining<[tokens: Tensor<"u32">, codes
   ) {
     const { gpu } = decoder;
     const { length, side } = decoder.shape;
+    if (config.importanceSampling && partOf(hook).count > 1)
+      throw new UserError(
+        "decoder.importanceSampling=true needs one process: its averages learn from the order of all captions of a batch",
+      );
     const random = randomOf(gpu, seed, hook);
     const captions = captionsOf(config, partOf(hook).count);
     // x_0 [B/n, L] and y [P/n, S]: the CPU writes nothing else for a step but its number and learning rate.

@@ -9,7 +9,8 @@ export interface Launcher {
   readonly command: readonly string[];
 }
 
-const OPEN_MPI = ["--oversubscribe", "--mca", "mpi_yield_when_idle", "1"];
+/** One core may serve several ranks, and by default each rank would be bound to one core with all of its threads. */
+const OPEN_MPI = ["--oversubscribe", "--bind-to", "none", "--mca", "mpi_yield_when_idle", "1"];
 
 /** As root Open MPI asks for these. */
 const environment = { OMPI_ALLOW_RUN_AS_ROOT: "1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1" };
