@@ -129,13 +129,13 @@ export async function loadMpi(first: Family | null): Promise<MpiLibrary> {
     } catch (error) {
       if (wanted) {
         const why = error instanceof Error ? error.message.split("\n")[0] : error;
-        throw new UserError(`MCD_MPI=${wanted} is no MPI library that loads here (${why})`);
+        throw new UserError(`MCD_MPI=${wanted} is no MPI library that loads here (${why}).`);
       }
     }
   }
   const name = first === "MPICH" ? "mpich" : "openmpi-bin";
   throw new UserError(
-    `No MPI library was found (looked for ${files.join(", ")}): on Debian and Ubuntu install the package ${name}, on a cluster load its MPI module, or name the library in MCD_MPI`,
+    `No MPI library was found (looked for ${files.join(", ")}): on Debian and Ubuntu install the package ${name}, on a cluster load its MPI module, or name the library in MCD_MPI.`,
   );
 }
 
@@ -153,7 +153,7 @@ async function loadKoffi(): Promise<Koffi> {
   } catch (error) {
     const why = error instanceof Error ? error.message.split("\n")[0] : error;
     throw new UserError(
-      `The npm package koffi, which calls MPI, does not load here (${why}); run npm ci without --omit=optional`,
+      `The npm package koffi, which calls MPI, does not load here (${why}); run npm ci without --omit=optional.`,
     );
   }
 }

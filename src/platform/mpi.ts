@@ -68,13 +68,13 @@ export class Mpi {
     if (launch?.size && launch.size !== mpi.size) {
       await mpi.finish();
       throw new UserError(
-        `The launcher started ${launch.size} processes, but ${mpi.description} sees ${mpi.size}: use the mpirun of this library, another one by MCD_MPI, or srun --mpi=pmix`,
+        `The launcher started ${launch.size} processes, but ${mpi.description} sees ${mpi.size}: use the mpirun of this library, another one by MCD_MPI, or srun --mpi=pmix.`,
       );
     }
     if (provided[0]! < handles.serialized) {
       await mpi.finish();
       throw new UserError(
-        `${mpi.description} allows calls from the main thread alone; choose another library by MCD_MPI`,
+        `${mpi.description} allows calls from the main thread alone; choose another library by MCD_MPI.`,
       );
     }
     return mpi;
