@@ -74,6 +74,7 @@ async function main(): Promise<void> {
   await checkSame(collective, {
     config,
     vocabulary: data.vocabulary,
+    gradients: options.gradients,
     pictures: await platform.hash("sha-256", JSON.stringify(data.pictures)),
   });
   const captioner = await together(collective, async () => {
@@ -117,7 +118,16 @@ async function main(): Promise<void> {
     // The others read the folder once it is complete.
     await collective.barrier();
     run = first ?? (await RunFolder.open(files, (options.resume ?? options.out)!));
-    const context: StageContext = { platform, config, captioner, dataset, run, heldOut, collective };
+    const context: StageContext = {
+      platform,
+      config,
+      captioner,
+      dataset,
+      run,
+      heldOut,
+      collective,
+      transport: options.gradients,
+    };
     if (!options.quiet) await announce(captioner, dataset, run, options.stage, plan);
     if (ranks.description) tell(`ranks:   ${ranks.description}`);
     // Until here a signal simply ends the process: nothing can be lost.

@@ -97,12 +97,18 @@ export async function firstAlone<T>(collective: Collective, body: () => Promise<
 /** Throws a `UserError` if this rank trains something else than rank 0; it names the first difference. */
 export async function checkSame(
   collective: Collective,
-  { config, vocabulary, pictures }: { config: Config; vocabulary: string; pictures: string },
+  {
+    config,
+    vocabulary,
+    pictures,
+    gradients,
+  }: { config: Config; vocabulary: string; pictures: string; gradients: string },
 ): Promise<void> {
   if (collective.size === 1) return;
   const facts = {
     "version of mc-diffusion": await packageVersion(),
     config,
+    "--gradients": gradients,
     "hash of the vocabulary": vocabulary,
     "hash of the data": pictures,
   };

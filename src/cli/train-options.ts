@@ -4,6 +4,7 @@ import { Option } from "commander";
 import { PRESET_NAMES } from "../config/presets.js";
 import { captionDecoders } from "../models/registry.js";
 import { UserError } from "../platform/errors.js";
+import { type Transport, transports } from "../training/half-sums.js";
 import { dataHelp } from "./data-option.js";
 import { adapterOption, commandLine, integerOption, numberOption, tuningHelp } from "./options.js";
 
@@ -32,6 +33,7 @@ export interface TrainOptions {
   adapter?: string;
   distributed?: boolean;
   devices?: string;
+  gradients: Transport;
   tuning?: string;
   quiet?: boolean;
   helpConfig?: boolean;
@@ -117,6 +119,11 @@ export function parseTrainOptions(): TrainOptions {
     .option(
       "--devices <names>",
       "of several processes: the adapter of each process of a machine, separated by commas (names as for --adapter)",
+    )
+    .addOption(
+      new Option("--gradients <type>", "of several processes: how gradients travel between them")
+        .choices(transports)
+        .default("float32"),
     )
     .option("--tuning <file>", tuningHelp)
     .option("--quiet", "print no progress")

@@ -91,6 +91,8 @@ export interface MpiLibrary {
   readonly commSize: ForeignFunction;
   readonly broadcast: ForeignFunction;
   readonly allReduce: ForeignFunction;
+  readonly exchange: ForeignFunction;
+  readonly gather: ForeignFunction;
   readonly startBarrier: ForeignFunction;
   readonly test: ForeignFunction;
 }
@@ -183,6 +185,8 @@ function bind(koffi: Koffi, file: string): MpiLibrary {
     commSize: declare("MPI_Comm_size", handle, "_Out_ int *"),
     broadcast: declare("MPI_Bcast", "void *", "int", handle, "int", handle),
     allReduce: declare("MPI_Allreduce", "intptr_t", "void *", "int", handle, handle, handle),
+    exchange: declare("MPI_Alltoall", "void *", "int", handle, "void *", "int", handle, handle),
+    gather: declare("MPI_Allgather", "intptr_t", "int", handle, "void *", "int", handle, handle),
     startBarrier: declare("MPI_Ibarrier", handle, "void *"),
     test: declare("MPI_Test", "void *", "void *", "intptr_t"),
   };

@@ -15,6 +15,10 @@ export interface Collective {
   allReduce(data: Float32Array | Float64Array, reduction?: Reduction): Promise<void>;
   /** Replaces the bytes with those of rank 0. */
   broadcast(data: Uint8Array): Promise<void>;
+  /** `data` has `size` equal parts: part r goes to rank r, in whose data it becomes the part with the number of the sender. */
+  exchange(data: Uint8Array): Promise<void>;
+  /** `data` has `size` equal parts: part r of rank r replaces part r of all. */
+  gather(data: Uint8Array): Promise<void>;
   /** Resolves when every rank has called it. May wait for minutes, so it should not keep a core busy. */
   barrier(): Promise<void>;
 }
@@ -25,6 +29,8 @@ export const single: Collective = {
   size: 1,
   allReduce: () => Promise.resolve(),
   broadcast: () => Promise.resolve(),
+  exchange: () => Promise.resolve(),
+  gather: () => Promise.resolve(),
   barrier: () => Promise.resolve(),
 };
 

@@ -94,8 +94,17 @@ async function gatherCodes(collective: Collective, codes: Uint32Array): Promise<
 
 /** Stage 2: the caption decoder, on the codes of the training pictures (see `trainingCodes`). */
 export async function decoderStage(context: StageContext, codes: Uint32Array): Promise<Trainer> {
-  const { config, captioner, dataset, run, platform, heldOut, collective = single } = context;
-  const hook = collective.size > 1 ? new GradientReduction(collective) : null;
+  const {
+    config,
+    captioner,
+    dataset,
+    run,
+    platform,
+    heldOut,
+    collective = single,
+    transport = "float32",
+  } = context;
+  const hook = collective.size > 1 ? new GradientReduction(collective, { transport }) : null;
   const { positions, tokenizer } = captioner;
   const { batch, captionsPerImage } = config.decoder;
   const { maxLength: length } = config.data;

@@ -1,10 +1,11 @@
 /**
- * Means of gradients over processes. Gradients leave the device in buckets, the last parameters' first; while one is reduced, the
- * next one is read back and the one before is written.
+ * Means of gradients over processes. Gradients leave the device in buckets, the last parameters' first. While one is reduced, the
+ * next one is read back, and the one before is divided and written.
  */
 
 import type { Tensor } from "../engine/tensor/tensor.js";
 import type { Collective } from "./collective.js";
+import { sumInHalves, type Transport } from "./half-sums.js";
 import type { StepHook } from "./model-training.js";
 
 /** Bytes of a bucket: large enough for the bandwidth of a network, small enough for a pipeline of several. */
@@ -22,11 +23,17 @@ export interface ReductionTime {
 export class GradientReduction implements StepHook {
   private readonly collective: Collective;
   private readonly bucketBytes: number;
+  private readonly transport: Transport;
   private buckets: { of: readonly Tensor[]; tensors: readonly Tensor[] } | null = null;
   private readonly time = { reducing: 0, communicating: 0 };
 
-  constructor(collective: Collective, bucketBytes = BUCKET) {
+  /** `transport` is the way of the gradients; sums of statistics travel in float32. */
+  constructor(
+    collective: Collective,
+    { transport = "float32", bucketBytes = BUCKET }: { transport?: Transport; bucketBytes?: number } = {},
+  ) {
     this.collective = collective;
+    this.transport = transport;
     this.bucketBytes = bucketBytes;
   }
 
@@ -54,16 +61,22 @@ export class GradientReduction implements StepHook {
   private async reduceAll(tensors: readonly Tensor[], factor: number): Promise<void> {
     let arriving = tensors[0]?.read();
     let began = 0;
+    let finish = () => {};
     for (let i = 0; i < tensors.length; i++) {
       const data = await arriving!;
       if (i === 0) began = performance.now();
       arriving = tensors[i + 1]?.read();
       // Whoever waits next gets the error.
       arriving?.catch(() => {});
-      await this.sum(data);
-      for (let k = 0; k < data.length; k++) data[k]! *= factor;
-      tensors[i]!.write(data);
+      const summed = this.sum(data, this.transport);
+      finish();
+      await summed;
+      finish = () => {
+        for (let k = 0; k < data.length; k++) data[k]! *= factor;
+        tensors[i]!.write(data);
+      };
     }
+    finish();
     if (tensors.length > 0) this.time.reducing += performance.now() - began;
   }
 
@@ -86,9 +99,10 @@ export class GradientReduction implements StepHook {
     this.time.reducing += performance.now() - began;
   }
 
-  private async sum(data: Float32Array): Promise<void> {
+  private async sum(data: Float32Array, transport: Transport = "float32"): Promise<void> {
     const began = performance.now();
-    await this.collective.allReduce(data);
+    if (transport === "float32") await this.collective.allReduce(data);
+    else await sumInHalves(this.collective, data, transport);
     this.time.communicating += performance.now() - began;
   }
 

@@ -17,7 +17,7 @@ type Numbers = Float32Array | Float64Array;
 /** A rank's call. */
 type Call =
   | { readonly kind: "allReduce"; readonly data: Numbers; readonly reduction: Reduction }
-  | { readonly kind: "broadcast"; readonly data: Uint8Array }
+  | { readonly kind: "broadcast" | "exchange" | "gather"; readonly data: Uint8Array }
   | { readonly kind: "barrier" };
 
 /** The hub's reply: the data for each rank, or what was wrong. */
@@ -28,8 +28,8 @@ export function serveCollective(ports: readonly CollectivePort[]): () => void {
   const calls: Call[][] = ports.map(() => []);
   const answer = () => {
     while (calls.every((own) => own.length > 0)) {
-      const reply = replyTo(calls.map((own) => own.shift()!));
-      for (const port of ports) port.postMessage(reply);
+      const together = calls.map((own) => own.shift()!);
+      for (const [rank, port] of ports.entries()) port.postMessage(replyTo(together, rank));
     }
   };
   ports.forEach((port, rank) => {
@@ -43,24 +43,37 @@ export function serveCollective(ports: readonly CollectivePort[]): () => void {
   };
 }
 
-function replyTo(calls: readonly Call[]): Reply {
+/** What a rank gets for the calls of all. */
+function replyTo(calls: readonly Call[], rank: number): Reply {
   const [first] = calls;
   const different = calls.findIndex((call) => described(call) !== described(first!));
   if (different > 0)
     return { error: `rank 0 calls ${described(first!)}, rank ${different} ${described(calls[different]!)}` };
-  if (first!.kind !== "allReduce") return { data: first!.kind === "barrier" ? null : first!.data };
-  const total = first!.data;
-  for (const { data } of calls.slice(1) as (typeof first & object)[]) {
+  if (first!.kind === "barrier") return { data: null };
+  if (first!.kind === "broadcast") return { data: first!.data };
+  if (first!.kind === "allReduce")
+    return { data: reduced(calls as (typeof first & { kind: "allReduce" })[], first!.reduction) };
+  const length = first!.data.length / calls.length;
+  const all = new Uint8Array(first!.data.length);
+  calls.forEach((call, from) => {
+    const at = (first!.kind === "exchange" ? rank : from) * length;
+    all.set((call as typeof first & { data: Uint8Array }).data.subarray(at, at + length), from * length);
+  });
+  return { data: all };
+}
+
+function reduced(calls: readonly { readonly data: Numbers }[], reduction: Reduction): Numbers {
+  const total = calls[0]!.data.slice();
+  for (const { data } of calls.slice(1))
     for (let i = 0; i < total.length; i++)
-      total[i] = first!.reduction === "max" ? Math.max(total[i]!, data[i]!) : total[i]! + data[i]!;
-  }
-  return { data: total };
+      total[i] = reduction === "max" ? Math.max(total[i]!, data[i]!) : total[i]! + data[i]!;
+  return total;
 }
 
 function described(call: Call): string {
   if (call.kind === "barrier") return "barrier";
   const type = `${call.data.constructor.name} of ${call.data.length}`;
-  return call.kind === "allReduce" ? `allReduce (${call.reduction}) of ${type}` : `broadcast of ${type}`;
+  return call.kind === "allReduce" ? `allReduce (${call.reduction}) of ${type}` : `${call.kind} of ${type}`;
 }
 
 /** The collective of rank `rank` of `size`; its hub is at the other end of `port`. */
@@ -72,16 +85,19 @@ export function portCollective(port: CollectivePort, rank: number, size: number)
       waiting.push((reply) => ("error" in reply ? reject(new Error(reply.error)) : resolve(reply.data)));
       port.postMessage(message);
     });
+  const bytes = (kind: "broadcast" | "exchange" | "gather") => async (data: Uint8Array) => {
+    // A message copies the whole buffer behind a view.
+    data.set((await call({ kind, data: data.slice() })) as Uint8Array);
+  };
   return {
     rank,
     size,
     async allReduce(data, reduction = "sum") {
-      // A message copies the whole buffer behind a view.
       data.set((await call({ kind: "allReduce", data: data.slice(), reduction })) as Numbers);
     },
-    async broadcast(data) {
-      data.set((await call({ kind: "broadcast", data: data.slice() })) as Uint8Array);
-    },
+    broadcast: bytes("broadcast"),
+    exchange: bytes("exchange"),
+    gather: bytes("gather"),
     async barrier() {
       await call({ kind: "barrier" });
     },

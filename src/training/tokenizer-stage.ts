@@ -13,11 +13,11 @@ import type { StageContext, Trainer } from "./trainer.js";
 
 /** Stage 1: the image tokenizer, on augmented training pictures. */
 export function tokenizerStage(context: StageContext): Trainer {
-  const { config, captioner, dataset, run, platform, collective = single } = context;
+  const { config, captioner, dataset, run, platform, collective = single, transport = "float32" } = context;
   const { size } = dataset;
   const bytes = size * size * 3;
   const batches = new Batches(dataset, { split: "train", batchSize: config.vqvae.batch, seed: config.seed });
-  const hook = collective.size > 1 ? new GradientReduction(collective) : null;
+  const hook = collective.size > 1 ? new GradientReduction(collective, { transport }) : null;
   const batch = config.vqvae.batch / collective.size;
   /** The number in a whole batch of this process's first picture. */
   const first = collective.rank * batch;

@@ -8,6 +8,7 @@ import type { LogEntry, RunFolder } from "../io/run-folder.js";
 import type { Platform } from "../platform/platform.js";
 import type { Checkpoint } from "./checkpoint.js";
 import type { Collective } from "./collective.js";
+import type { Transport } from "./half-sums.js";
 
 /**
  * The stages of a run, which name its log entries and checkpoints: `vqvae` trains the image tokenizer of any kind, `decoder` the
@@ -19,6 +20,8 @@ export type Stage = "vqvae" | "decoder";
 export interface StageContext {
   /** The processes that train together; default: this one alone. */
   collective?: Collective;
+  /** How gradients travel between them; default: float32. */
+  transport?: Transport;
   platform: Platform;
   config: Config;
   captioner: Captioner;

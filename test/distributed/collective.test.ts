@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import t from "tap";
 import { gatherNumbers, shareJson, single } from "../../dist/training/collective.js";
+import { float32ToBfloat16, sumInHalves } from "../../dist/training/half-sums.js";
 import {
   type CollectivePort,
   localCollectives,
@@ -30,6 +31,53 @@ t.test("sums, maxima and copies in one thread", async (t) => {
   ]);
   for (const all of await Promise.all(ranks.map((own) => gatherNumbers(own, own.rank * 10))))
     t.same([...all], [0, 10, 20]);
+});
+
+t.test("exchanges and gathers", async (t) => {
+  const { ranks, close } = localCollectives(2);
+  t.teardown(close);
+  const parts = ranks.map(({ rank }) =>
+    Uint8Array.of(10 * rank, 10 * rank + 1, 10 * rank + 2, 10 * rank + 3),
+  );
+  await Promise.all(ranks.map((own, i) => own.exchange(parts[i]!)));
+  t.same(
+    parts.map((part) => [...part]),
+    [
+      [0, 1, 10, 11],
+      [2, 3, 12, 13],
+    ],
+  );
+  await Promise.all(ranks.map((own, i) => own.gather(parts[i]!)));
+  for (const part of parts) t.same([...part], [0, 1, 12, 13]);
+});
+
+t.test("sums in 16 bits", async (t) => {
+  const { ranks, close } = localCollectives(3);
+  t.teardown(close);
+  const values = (rank: number) =>
+    Float32Array.from({ length: 1000 }, (_, i) => Math.sin(i * (rank + 1)) * 1e-6);
+  const exact = Array.from({ length: 1000 }, (_, i) => [0, 1, 2].reduce((sum, r) => sum + values(r)[i]!, 0));
+  for (const [transport, bound] of [
+    ["bfloat16", 2 ** -8],
+    ["float16", 2 ** -11],
+  ] as const) {
+    const data = ranks.map(({ rank }) => values(rank));
+    await Promise.all(ranks.map((own, i) => sumInHalves(own, data[i]!, transport)));
+    t.same(data[1], data[0], "the same bits");
+    const worst = Math.max(...exact.map((sum, i) => Math.abs(data[0]![i]! - sum)));
+    // Four roundings of numbers up to 3e-6.
+    t.ok(worst > 0 && worst < 4 * 3e-6 * bound, `${transport}: off by ${worst.toExponential(1)} at most`);
+  }
+  const nan = ranks.map(({ rank }) => Float32Array.of(1, rank === 1 ? Number.NaN : 1));
+  await Promise.all(ranks.map((own, i) => sumInHalves(own, nan[i]!, "float16")));
+  t.ok(
+    nan.every(([one, other]) => one === 3 && Number.isNaN(other)),
+    "NaN stays NaN",
+  );
+  t.same(
+    [...float32ToBfloat16(Float32Array.of(1, 1 + 2 ** -8, 1 + 3 * 2 ** -8, -0, 3.4e38))],
+    [0x3f80, 0x3f80, 0x3f82, 0x8000, 0x7f80],
+  );
 });
 
 t.test("ranks that call different things are told", async (t) => {

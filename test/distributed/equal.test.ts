@@ -2,6 +2,7 @@
 
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { GradientReduction } from "../../dist/training/gradient-reduction.js";
+import type { Transport } from "../../dist/training/half-sums.js";
 import type { StepHook } from "../../dist/training/model-training.js";
 import { localCollectives } from "../../dist/training/port-collective.js";
 import type { StepResult } from "../../dist/training/trainer.js";
@@ -14,10 +15,11 @@ const STEPS = 6;
 async function trained(
   size: number,
   make: (hook: StepHook | undefined) => ReturnType<typeof decoderTraining> | ReturnType<typeof vqvaeTraining>,
+  transport: Transport = "float32",
 ) {
   const { ranks, close } = localCollectives(size);
   // Buckets of 1 kB, so that there are several.
-  const hooks = ranks.map((rank) => new GradientReduction(rank, 1024));
+  const hooks = ranks.map((rank) => new GradientReduction(rank, { bucketBytes: 1024, transport }));
   const all = size === 1 ? [make(undefined)] : hooks.map(make);
   const steps: StepResult[][] = [];
   for (let step = 1; step <= STEPS; step++)
@@ -103,5 +105,21 @@ for (const [name, make] of Object.entries(cases)) {
       const again = await trained(size, make(gpu) as never);
       t.ok(sameBits(again.weights[0]!, many.weights[0]!), "and again the same bits");
     }
+  });
+}
+
+for (const [transport, bound] of [
+  ["bfloat16", 2e-2],
+  ["float16", 2e-3],
+] as const) {
+  test(`gradients in ${transport}`, async (t, gpu) => {
+    const make = decoder(["decoder.maskShape=blocks"])(gpu);
+    const [one, many] = [await trained(1, make as never), await trained(2, make as never, transport)];
+    const norm = many.norms[0]![0]!;
+    const apart = Math.abs(norm - one.norms[0]![0]!) / norm;
+    t.ok(apart > 0 && apart < bound, `the first gradient's norm is off by ${apart.toExponential(1)}`);
+    const loss = Math.abs(many.means.at(-1)!.total! - one.means.at(-1)!.total!) / one.means.at(-1)!.total!;
+    t.ok(loss < bound, `the last loss by ${loss.toExponential(1)}`);
+    t.ok(sameBits(many.weights[0]!, many.weights[1]!), "both ranks have the same weights, to the bit");
   });
 }

@@ -31,12 +31,16 @@ for (const launcher of launchers) {
         const bytes = Uint8Array.of(mpi.rank + 7, 5);
         // In flight together: they run in order.
         await Promise.all([mpi.allReduce(sum), mpi.allReduce(most, "max"), mpi.broadcast(bytes)]);
+        const parts = Uint8Array.of(1, 2, 3).map((part) => 10 * mpi.rank + part);
+        await mpi.exchange(parts);
+        const exchanged = [...parts];
+        await mpi.gather(parts);
         const began = performance.now();
         if (mpi.rank === 1) await new Promise((resolve) => setTimeout(resolve, 300));
         await mpi.barrier();
         const waited = mpi.rank === 1 || performance.now() - began > 100;
         const local = await mpi.localRank();
-        told({ rank: mpi.rank, size: mpi.size, sum: [...sum.slice(0, 2), sum[999]], most: [...most], bytes: [...bytes], local, waited });
+        told({ rank: mpi.rank, size: mpi.size, sum: [...sum.slice(0, 2), sum[999]], most: [...most], bytes: [...bytes], exchanged, gathered: [...parts], local, waited });
         await mpi.finish();
       `),
     );
@@ -51,6 +55,8 @@ for (const launcher of launchers) {
         sum: [3, 6, 3000],
         most: [2, 0],
         bytes: [7, 5],
+        exchanged: [rank + 1, rank + 11, rank + 21],
+        gathered: [1, 12, 23],
         local: rank,
         waited: true,
       })),

@@ -79,7 +79,7 @@ function counting(gpu: Trainer["gpu"], start: number, step: (n: number) => StepR
     sample: async () => "",
     withUsedWeights: (body) => body(),
     save: async () => ({
-      model: new Map([["w", { dtype: "F32" as const, shape: [1], data: weights }]]),
+      model: new Map([["w", { dtype: "F32" as const, shape: [1], data: weights.slice() }]]),
       optimizer: new Map(),
     }),
     load: ({ model }) => weights.set(model.get("w")!.data as Float32Array),

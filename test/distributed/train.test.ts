@@ -94,24 +94,36 @@ function ranksOf(launcher: number): number[] {
     .sort((a, b) => a - b);
 }
 
-/** Resolves when a run's log has more than `steps` lines. */
-async function logged(folder: string, steps: number): Promise<void> {
-  for (let tries = 0; tries < 6000; tries++) {
-    if (existsSync(join(folder, "log.jsonl")) && logOf(folder).length > steps) return;
+async function until(condition: () => boolean): Promise<void> {
+  const last = performance.now() + 400_000;
+  while (!condition()) {
+    if (performance.now() > last) throw new Error("the run did not get there");
     await sleep(20);
   }
-  throw new Error(`${folder} did not reach step ${steps}`);
 }
 
-/** Resolves when a stage has a checkpoint. */
-async function saved(folder: string, stage: string): Promise<void> {
-  const path = join(folder, "checkpoints", stage);
-  for (let tries = 0; tries < 6000; tries++) {
-    if (existsSync(path) && readdirSync(path).some((name) => name.startsWith("step-"))) return;
-    await sleep(20);
+/** Whether a process is there and computes: a killed one stays in the list until its parent asks for it. */
+function isRunning(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return stat.slice(stat.lastIndexOf(")") + 2, stat.lastIndexOf(")") + 3) !== "Z";
+  } catch {
+    return false;
   }
-  throw new Error(`${folder} has no checkpoint of ${stage}`);
 }
+
+/** Resolves when a run's log has more than `steps` lines. The log is written now and then, and at checkpoints. */
+const logged = (folder: string, steps: number) =>
+  until(() => existsSync(join(folder, "log.jsonl")) && linesOf(folder) > steps);
+
+const linesOf = (folder: string) => readFileSync(join(folder, "log.jsonl"), "utf8").split("\n").length - 1;
+
+/** Resolves when a stage has a checkpoint. */
+const saved = (folder: string, stage: string) =>
+  until(() => {
+    const path = join(folder, "checkpoints", stage);
+    return existsSync(path) && readdirSync(path).some((name) => name.startsWith("step-"));
+  });
 
 const found = async (folder: string, stage: string) =>
   latestCheckpoint(nodePlatform.files, join(folder, "checkpoints", stage));
@@ -133,7 +145,42 @@ function tests(launcher: Launcher): void {
 
 for (const launcher of whole ? launchers : launchers.slice(0, 1)) tests(launcher);
 
+/** Places in a run, and how to see that it is there. */
+const phases: Readonly<Record<string, (run: string, launcher: number) => Promise<void>>> = {
+  "the start": (_, launcher) => until(() => ranksOf(launcher).length === 2),
+  "a step of the image tokenizer": (run) => logged(run, 2),
+  "the checkpoint of the image tokenizer": (run) => saved(run, "vqvae"),
+  "the codes": (run) => logged(run, 7),
+  "a step of the decoder": (run) => logged(run, 10),
+  "the scores": (run) => until(() => existsSync(join(run, "weights"))),
+};
+
 const [launcher] = launchers;
+if (launcher && whole) {
+  for (const rank of [0, 1]) {
+    for (const [phase, reached] of Object.entries(phases)) {
+      t.test(`rank ${rank} is killed at ${phase}`, async (t) => {
+        const run = join(root, `kill ${rank} ${phase}`.replaceAll(" ", "-"));
+        const started = launch(launcher, 2, fresh(run), { limit: 300 });
+        await reached(run, started.pid);
+        const ranks = ranksOf(started.pid);
+        const began = performance.now();
+        process.kill(ranks[rank]!, "SIGKILL");
+        const { code } = await started.ended;
+        t.not(code, 0);
+        const ms = Math.round(performance.now() - began);
+        t.comment(`the job ended after ${ms} ms`);
+        t.ok(ms < 30_000, "the job ends within seconds");
+        await until(() => !ranks.some(isRunning));
+        const begun = existsSync(join(run, "config.json"));
+        const again = await launch(launcher, 2, begun ? resumed(run) : fresh(run), { limit: 300 }).ended;
+        t.equal(again.code, 0, again.errors);
+        t.ok(difference(run, one) < 1e-4, "the numbers of an undisturbed process");
+      });
+    }
+  }
+}
+
 if (launcher) {
   t.test("a killed job goes on with another number of ranks", async (t) => {
     const run = join(root, "killed");
