@@ -7,8 +7,9 @@ import { loadDataset } from "./cli/load-dataset.js";
 import "./baselines.js";
 import "./samplers.js";
 import { Interrupted, openTrainingGpu, trainThroughLosses, withWayOn } from "./cli/device-losses.js";
-import { runCommand } from "./cli/options.js";
+import { defaultRunFolder, runCommand } from "./cli/options.js";
 import { ownCodeMap } from "./cli/own-code-map.js";
+import { checkSame, firstAlone, joinRanks, together } from "./cli/ranks.js";
 import { asStarted } from "./cli/started-as.js";
 import { say, tell } from "./cli/terminal.js";
 import { announce, compareData, tellCaptions } from "./cli/train-notes.js";
@@ -17,8 +18,10 @@ import { parseTrainOptions } from "./cli/train-options.js";
 import { type Material, planned } from "./cli/train-plan.js";
 import type { Config } from "./config/config.js";
 import { describeConfig } from "./config/resolve.js";
+import { RunFolder } from "./io/run-folder.js";
 import { onInterrupt, nodePlatform as platform, type StopSignal, signalExitCode } from "./platform/node.js";
 import { formatDuration } from "./report/duration.js";
+import { shareJson } from "./training/collective.js";
 import { writeCodeMap } from "./training/frozen-tokenizer.js";
 import { heldOutRecords, usedRecords } from "./training/held-out.js";
 import { keepInitialWeights } from "./training/initial-weights.js";
@@ -38,9 +41,16 @@ async function main(): Promise<void> {
     say(describeConfig());
     return;
   }
-  const opening = options.resume ? await resumed(options, options.resume) : await started(options);
+  const ranks = await joinRanks(options);
+  const { collective } = ranks;
+  const isFirst = collective.rank === 0;
+  if (collective.size > 1 && !options.resume)
+    options.out = await shareJson(collective, options.out ?? defaultRunFolder(options.preset ?? "emoji"));
+  const opening = await together(collective, () =>
+    options.resume ? resumed(options, options.resume) : started(options),
+  );
   const { begun } = opening;
-  const gpu = await openTrainingGpu(options);
+  const gpu = await together(collective, () => openTrainingGpu(options));
   const before = begun && (await keptData(files, begun.path));
   const material = async (config: Config): Promise<Material> => {
     const dataset = await loadDataset(config.data, options.quiet, (all) => usedRecords(all, config));
@@ -54,55 +64,96 @@ async function main(): Promise<void> {
     const codes = begun ? null : await ownCodeMap(gpu, { config, dataset, tokenizer }, options);
     return { config, dataset, heldOut, tokenizer, restored, codes };
   };
-  const { config, dataset, heldOut, tokenizer, restored, codes, plan } =
-    begun || opening.config.minutes === 0
-      ? { ...(await material(opening.config)), plan: null }
-      : await planned(gpu, opening.config, material, options, began);
+  const { config, dataset, heldOut, tokenizer, restored, codes, plan } = await firstAlone(
+    collective,
+    async () =>
+      begun || opening.config.minutes === 0
+        ? { ...(await material(opening.config)), plan: null }
+        : await planned(gpu, opening.config, material, options, began),
+  );
   const data = await describeData(dataset, tokenizer, platform.hash);
-  if (begun) compareData(begun.path, before, data, options);
-  tellCaptions(dataset, tokenizer, config, options.quiet);
-  const note = withoutClip(options.preset, config, tokenizer);
-  if (note) tell(note);
-  if (!begun) await checkClipTable(config, tokenizer);
-  const captioner = buildCaptioner(gpu, config, tokenizer, { initialise: options.plan ?? false });
+  await checkSame(collective, {
+    config,
+    vocabulary: data.vocabulary,
+    gradients: options.gradients,
+    pictures: await platform.hash("sha-256", JSON.stringify(data.pictures)),
+  });
+  const captioner = await together(collective, async () => {
+    if (begun) compareData(begun.path, before, data, options);
+    tellCaptions(dataset, tokenizer, config, options.quiet);
+    const note = withoutClip(options.preset, config, tokenizer);
+    if (note) tell(note);
+    if (!begun) await checkClipTable(config, tokenizer);
+    const initialise = options.plan ?? false;
+    return buildCaptioner(gpu, config, tokenizer, { initialise, processes: collective.size });
+  });
   if (options.plan) {
     await tellRunPlan(captioner, dataset, {
       memory: (options.memory ?? 6) * 2 ** 30,
       now: platform.now,
       tell: say,
     });
+    await ranks.finish();
     return;
   }
-  captioner.codeStore = await codeStoreFor(captioner, config, codes?.base ?? null);
+  if (isFirst) captioner.codeStore = await codeStoreFor(captioner, config, codes?.base ?? null);
   // A plan has already tried its settings.
-  if (!plan) tryRun(captioner);
+  if (!plan) await together(collective, async () => tryRun(captioner, collective));
   // Nothing is written before data, settings and device fit, so a mistake leaves no half-made run behind.
-  const run = await opening.openRun(config);
+  const first = await together(collective, async () => (isFirst ? opening.openRun(config) : null));
   let stopping: StopSignal | null = null;
   let restoreSignals = () => {};
+  let run = first!;
   try {
-    if (restored) tell(`careful: ${run.path}/vocabulary.json was missing; it is restored from ${restored}`);
-    if (!begun || restored) await writeVocabulary(files, run.path, tokenizer);
-    await keepData(files, run.path, data, before);
-    if (codes) await writeCodeMap(files, run.path, codes);
-    if (options.init !== undefined)
-      await keepInitialWeights(files, run.path, {
-        folder: options.init,
-        newDecoder: options.newDecoder ?? false,
-      });
-    const context: StageContext = { platform, config, captioner, dataset, run, heldOut };
+    if (isFirst) {
+      if (restored) tell(`careful: ${run.path}/vocabulary.json was missing; it is restored from ${restored}`);
+      if (!begun || restored) await writeVocabulary(files, run.path, tokenizer);
+      await keepData(files, run.path, data, before);
+      if (codes) await writeCodeMap(files, run.path, codes);
+      if (options.init !== undefined)
+        await keepInitialWeights(files, run.path, {
+          folder: options.init,
+          newDecoder: options.newDecoder ?? false,
+        });
+    }
+    // The others read the folder once it is complete.
+    await collective.barrier();
+    run = first ?? (await RunFolder.open(files, (options.resume ?? options.out)!));
+    const context: StageContext = {
+      platform,
+      config,
+      captioner,
+      dataset,
+      run,
+      heldOut,
+      collective,
+      transport: options.gradients,
+    };
     if (!options.quiet) await announce(captioner, dataset, run, options.stage, plan);
+    if (ranks.description) tell(`ranks:   ${ranks.description}`);
     // Until here a signal simply ends the process: nothing can be lost.
-    restoreSignals = onInterrupt((signal) => {
-      stopping = signal;
-      tell("\nstopping after this step; the run can be resumed");
-    });
-    await trainThroughLosses({ ...context, plan }, options, () => stopping);
+    restoreSignals = onInterrupt(
+      (signal) => {
+        stopping = signal;
+        tell("\nstopping after this step; the run can be resumed");
+      },
+      { warned: collective.size > 1 },
+    );
+    await trainThroughLosses(
+      { ...context, plan },
+      options,
+      () => stopping,
+      () => {
+        stopping ??= "SIGTERM";
+      },
+    );
     tell(`done in ${formatDuration((platform.now() - began) / 1000)}: ${run.path}`);
+    await ranks.finish();
   } catch (error) {
-    if (!(error instanceof Interrupted)) throw await withWayOn(error, run, options);
+    if (!(error instanceof Interrupted)) throw await withWayOn(error, run, options, collective.rank);
     tell(`stopped; go on with: ${asStarted("node dist/train.js")} --resume ${run.path}`);
     process.exitCode = signalExitCode[error.signal];
+    await ranks.finish();
   } finally {
     restoreSignals();
   }

@@ -31,12 +31,14 @@ export {
   saveCheckpoint,
 } from "./training/checkpoint.js";
 export { closeRun, writeReport } from "./training/closing.js";
+export { type Collective, type Reduction, single } from "./training/collective.js";
 export { decoderStage, trainingCodes } from "./training/decoder-stage.js";
 export {
   type DecoderBatches,
   DecoderTraining,
   type DecoderTrainingOptions,
 } from "./training/decoder-training.js";
+export { GradientReduction, type ReductionTime } from "./training/gradient-reduction.js";
 export { heldOutRecords, usedRecords } from "./training/held-out.js";
 export { runStage, type StageOptions } from "./training/loop.js";
 export { type Averaging, ModelOptimizer, type ModelOptimizerOptions } from "./training/model-optimizer.js";
@@ -48,6 +50,7 @@ export {
   type Watcher,
   type Work,
 } from "./training/pipeline.js";
+export { type CollectivePort, portCollective, serveCollective } from "./training/port-collective.js";
 export { buildCaptioner, tryRun } from "./training/preflight.js";
 export { checkTokenTable, loadTokenTable, tokenTableIn } from "./training/token-table.js";
 export { tokenizerStage } from "./training/tokenizer-stage.js";

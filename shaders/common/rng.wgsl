@@ -4,8 +4,9 @@
 //   counter = (quad, stream, step, 0); each counter gives four 32-bit words
 //   element i of a fill takes word i mod 4 of quad i / 4
 //
-// The state buffer is rng = [seed_lo, seed_hi, step, 0]; `stream` comes with the dispatch, so a captured training step is
-// replayed with fresh numbers by writing one word of the state.
+// The state buffer is rng = [seed_lo, seed_hi, step, part]; `stream` comes with the dispatch, so a captured training step is
+// replayed with fresh numbers by writing one word of the state. `part` is 0 but where processes share a batch: the elements of a
+// dispatch are then those of part number `part` of as many elements each, and take the numbers that they have in the whole.
 //
 // Everything here is integer arithmetic up to one exact conversion, because WGSL leaves the last bits of log, cos, sqrt
 // and of a*b+c to the driver: the same seed gives the same bits on every adapter and in src/engine/ops/philox.ts.
@@ -107,7 +108,7 @@ struct Params {
 
 // The four words of one quad of this dispatch's stream.
 fn quad_words(quad: u32) -> vec4<u32> {
-  let counter = vec4<u32>(quad, params.stream, rng[2], 0u);
+  let counter = vec4<u32>(quad + rng[3] * (params.count / 4u), params.stream, rng[2], 0u);
   let key = vec2<u32>(rng[0], rng[1]);
   return philox(counter, key);
 }

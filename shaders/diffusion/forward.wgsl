@@ -7,7 +7,8 @@
 // prior         x_T ~ p(x_T): [MASK] with gammabar_T, else a uniform token.
 // timesteps     t ~ U{1 .. T}.
 //
-// Element i draws the words of counter (i, stream, step, 0). Probabilities are compared as 31-bit integers, so 0 means never
+// Element i draws the words of counter (i, stream, step, 0); of a batch in parts (rng.wgsl) i counts from the start of the whole.
+// Probabilities are compared as 31-bit integers, so 0 means never
 // and 1 always.
 // Shapes: x0, drawn [count]; time [count / per_step]; thresholds [T+1].
 // Grid: one invocation an element, groups1d(count, WORKGROUP).
@@ -103,7 +104,7 @@ fn q_sample(
 ) {
   let i = (workgroup_id.y * num_workgroups.x + workgroup_id.x) * WORKGROUP + local_id.x;
   if (i >= params.count) { return; }
-  let words = words_of(i, 0u);
+  let words = words_of(i + rng[3] * params.count, 0u);
   let t = time[i / params.per_step];
   let limits = thresholds[t];
   let decision = words.x >> 1u;
@@ -140,5 +141,5 @@ fn timesteps(
 ) {
   let i = (workgroup_id.y * num_workgroups.x + workgroup_id.x) * WORKGROUP + local_id.x;
   if (i >= params.count) { return; }
-  drawn[i] = 1u + mul_hi(words_of(i, 0u).x, params.last);
+  drawn[i] = 1u + mul_hi(words_of(i + rng[3] * params.count, 0u).x, params.last);
 }

@@ -9,7 +9,7 @@
 // a random place: neighbouring codes know of each other, so single ones hide little.
 //
 // Position i draws the words of counter (i, stream, step, 0), sample b those of (b, stream, step, 1), its rectangle those of
-// (b, stream, step, 2). Probabilities are compared as 31-bit integers, so 0 means never and 1 always.
+// (b, stream, step, 2); of a batch in parts (rng.wgsl) i and b count from the start of the whole. Probabilities are compared as 31-bit integers, so 0 means never and 1 always.
 // Shapes: condition [count]; drawn [count], or [2 count] for a pair: the full condition, then the masked one.
 // Grid: one invocation an element, groups1d(count, WORKGROUP).
 
@@ -99,12 +99,13 @@ fn mask_condition(
 ) {
   let i = (workgroup_id.y * num_workgroups.x + workgroup_id.x) * WORKGROUP + local_id.x;
   if (i >= params.count) { return; }
-  let sample = words_of(i / params.per_sample, 1u) >> vec4<u32>(1u);
+  let element = i + rng[3] * params.count;
+  let sample = words_of(element / params.per_sample, 1u) >> vec4<u32>(1u);
   let chosen = sample.x < params.sample_threshold;
   let dropped = sample.y < params.drop_threshold;
   var hidden = dropped;
-  if (chosen && params.side == 0u) { hidden |= (words_of(i, 0u).x >> 1u) < params.position_threshold; }
-  if (chosen && params.side != 0u) { hidden |= in_block(i / params.per_sample, i % params.per_sample); }
+  if (chosen && params.side == 0u) { hidden |= (words_of(element, 0u).x >> 1u) < params.position_threshold; }
+  if (chosen && params.side != 0u) { hidden |= in_block(element / params.per_sample, i % params.per_sample); }
   let code = condition[i];
   var place = i;
   if (params.pair != 0u) {

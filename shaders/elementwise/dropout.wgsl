@@ -4,7 +4,7 @@
 //   dx_i = dy_i scale  for the same i                     (the same kernel, with dy for x)
 //
 // word_i is word i mod 4 of Philox block i / 4 of the stream (shaders/common/rng.wgsl); its upper 31 bits are compared with
-// threshold = P(keep) 2^31. Shapes: input, output [count].
+// threshold = P(keep) 2^31. Of a batch in parts (rng.wgsl) i counts from the start of the whole. Shapes: input, output [count].
 // Grid: one invocation a block of four elements, groups1d(ceil(count / 4), WORKGROUP).
 
 // @shared philox
@@ -46,36 +46,35 @@ fn uniform_open(word: u32) -> f32 {
 struct Params {
   count: u32,
   stream: u32,
-  threshold: u32,
   scale: f32,
+  threshold: u32,
   accumulate: u32,
 }
 
 const WORKGROUP: u32 = 64; // @tune 32 64 128 256
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> rng: array<u32>; // [seed_lo, seed_hi, step, 0]
+@group(0) @binding(1) var<storage, read> rng: array<u32>; // [seed_lo, seed_hi, step, part]
 @group(0) @binding(2) var<storage, read> input: array<f32>;
 @group(0) @binding(3) var<storage, read_write> output: array<f32>;
 
 @compute @workgroup_size(WORKGROUP)
 fn apply(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) local: u32
+  @builtin(workgroup_id) workgroup_id: vec3<u32>,
+  @builtin(num_workgroups) num_workgroups: vec3<u32>,
+  @builtin(local_invocation_id) local_id: vec3<u32>,
 ) {
-  let quad = (group.y * groups.x + group.x) * WORKGROUP + local;
-  if (quad * 4u >= params.count) {
-    return;
-  }
-  let words = philox(vec4<u32>(quad, params.stream, rng[2], 0u), vec2<u32>(rng[0], rng[1]));
+  let group = workgroup_id.y * num_workgroups.x + workgroup_id.x;
+  let quad = group * WORKGROUP + local_id.x;
+  if (quad * 4u >= params.count) { return; }
+  let counter = vec4<u32>(quad + rng[3] * (params.count / 4u), params.stream, rng[2], 0u);
+  let key = vec2<u32>(rng[0], rng[1]);
+  let words = philox(counter, key);
   for (var lane = 0u; lane < 4u; lane++) {
     let i = quad * 4u + lane;
     if (i < params.count) {
       var value = select(0.0, input[i] * params.scale, (words[lane] >> 1u) < params.threshold);
-      if (params.accumulate != 0u) {
-        value += output[i];
-      }
+      if (params.accumulate != 0u) { value += output[i]; }
       output[i] = value;
     }
   }

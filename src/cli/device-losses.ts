@@ -44,6 +44,7 @@ export async function trainThroughLosses(
   context: PlannedContext,
   options: TrainOptions,
   asked: () => StopSignal | null,
+  stopped: () => void,
 ): Promise<void> {
   const { config, run } = context;
   const stopIfAsked = () => {
@@ -72,6 +73,7 @@ export async function trainThroughLosses(
         { ...options, resume },
         stopIfAsked,
         () => asked() !== null,
+        stopped,
       );
     } catch (error) {
       if (error instanceof Interrupted) throw error;
@@ -121,13 +123,18 @@ const placeOf = (saved: { stage: string; step: number }[]) =>
 /**
  * Extends an error that ends a run with the way to resume. A new run without a step leaves no folder that blocks the next try.
  */
-export async function withWayOn(thrown: unknown, run: RunFolder, { resume }: TrainOptions): Promise<unknown> {
+export async function withWayOn(
+  thrown: unknown,
+  run: RunFolder,
+  { resume }: TrainOptions,
+  rank: number,
+): Promise<unknown> {
   const saved = await savedSteps(run);
   const error =
     thrown instanceof OutOfMemoryError
       ? new UserError(`${thrown.message}; lower vqvae.channels, decoder.dim or data.imageSize`)
       : thrown;
-  if (saved.length === 0 && !resume && (await run.readLog()).length === 0) {
+  if (rank === 0 && saved.length === 0 && !resume && (await run.readLog()).length === 0) {
     await run.abandon();
     return error;
   }

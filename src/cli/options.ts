@@ -15,7 +15,7 @@ import { UserError } from "../platform/errors.js";
 import { outliveTerminal, outputProblem } from "../platform/node.js";
 import { openNodeDevice } from "../platform/node-adapter.js";
 import { asStarted } from "./started-as.js";
-import { commandOutput, tell } from "./terminal.js";
+import { commandOutput, tell, tellError } from "./terminal.js";
 import { findTuning } from "./tuning-file.js";
 
 /** A command line that exits with code 2 on usage errors and prints `--help` to standard output. */
@@ -177,10 +177,10 @@ export async function runCommand(main: () => Promise<void>): Promise<void> {
       process.exitCode = error instanceof UserError ? error.exitCode : 1;
       const known = error instanceof UserError || error instanceof GpuError;
       const message = error instanceof Error ? error.message : String(error);
-      tell(
+      tellError(
         `error: ${known ? message : `${message} (this is a mistake in the program; MCD_DEBUG=1 shows where)`}`,
       );
-      if (process.env.MCD_DEBUG && error instanceof Error) tell(error.stack ?? "");
+      if (process.env.MCD_DEBUG && error instanceof Error) tellError(error.stack ?? "");
     }
   }
 }

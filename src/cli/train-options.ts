@@ -4,6 +4,7 @@ import { Option } from "commander";
 import { PRESET_NAMES } from "../config/presets.js";
 import { captionDecoders } from "../models/registry.js";
 import { UserError } from "../platform/errors.js";
+import { type Transport, transports } from "../training/half-sums.js";
 import { dataHelp } from "./data-option.js";
 import { adapterOption, commandLine, integerOption, numberOption, tuningHelp } from "./options.js";
 
@@ -30,6 +31,9 @@ export interface TrainOptions {
   onLoss: "stop" | "retry";
   changedData?: boolean;
   adapter?: string;
+  distributed?: boolean;
+  devices?: string;
+  gradients: Transport;
   tuning?: string;
   quiet?: boolean;
   helpConfig?: boolean;
@@ -108,6 +112,19 @@ export function parseTrainOptions(): TrainOptions {
       "with --resume: go on although pictures, captions, splits or vocabulary are not those that the run began with",
     )
     .addOption(adapterOption())
+    .option(
+      "--distributed",
+      "join the processes of an MPI job although no launcher shows (under mpirun and srun they join without it)",
+    )
+    .option(
+      "--devices <names>",
+      "of several processes: the adapter of each process of a machine, separated by commas (names as for --adapter)",
+    )
+    .addOption(
+      new Option("--gradients <type>", "of several processes: how gradients travel between them")
+        .choices(transports)
+        .default("float32"),
+    )
     .option("--tuning <file>", tuningHelp)
     .option("--quiet", "print no progress")
     .option("--help-config", "list all settings with what they mean");
@@ -120,6 +137,8 @@ function checkFlags(options: TrainOptions): void {
   if (!["vqvae", "decoder", "all"].includes(options.stage)) {
     throw new UserError(`--stage should be vqvae, decoder or all, not ${options.stage}`, 2);
   }
+  if (options.devices !== undefined && options.adapter !== undefined)
+    throw new UserError("--devices names the adapter of each process; leave out --adapter", 2);
   if (options.memory !== undefined && !options.plan) throw new UserError("--memory needs --plan", 2);
   if (options.plan && (options.resume !== undefined || options.minutes !== undefined))
     throw new UserError("--plan cannot be given with --resume or --minutes: it plans a run of its own", 2);

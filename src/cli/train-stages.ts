@@ -24,6 +24,7 @@ export async function trainStages(
   options: Omit<TrainOptions, "resume"> & { resume: boolean },
   goOn: () => void,
   isStopping: () => boolean,
+  stopped: () => void,
 ): Promise<void> {
   const { config, run, plan } = context;
   const { quiet, resume, stage } = options;
@@ -31,6 +32,7 @@ export async function trainStages(
   const watcher: Watcher = {
     track: (work, body) => withProgress({ ...work, quiet }, body),
     interrupted: isStopping,
+    stopped,
     goOn,
     pace(trainer) {
       if (!plan) return undefined;

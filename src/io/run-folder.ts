@@ -44,6 +44,11 @@ export interface LogEntry {
   bytes: number;
   /** Share of `ms` that the step waited for its pictures, 0 to 1; absent where a step reads none. */
   waiting?: number;
+  /**
+   * Of several processes that train together: how many, the slowest with its milliseconds without communication, and the
+   * milliseconds of rank 0 for the reduction of gradients, `communicating` being those in calls that wait for other ranks.
+   */
+  ranks?: { count: number; slowest: number; slowestMs: number; reducing: number; communicating: number };
   /** Held-out measures by name, on the steps that evaluate. */
   metrics?: Record<string, number>;
 }
@@ -200,11 +205,11 @@ export class RunFolder {
 /** A parsed line of the log; null if it is invalid. Numbers that JSON cannot represent come back as NaN. */
 export function asLogEntry(value: unknown): LogEntry | null {
   if (!isRecord(value)) return null;
-  const { stage, step, losses, metrics = {}, unit = "images" } = value;
+  const { stage, step, losses, metrics = {}, ranks = {}, unit = "images" } = value;
   const { learningRate = 0, gradNorm = 0, ms = 0, perSecond = 0, bytes = 0, waiting = 0 } = value;
   const isEntry =
     typeof stage === "string" && Number.isSafeInteger(step) && (unit === "images" || unit === "tokens");
-  if (!isEntry || !isRecord(losses) || !isRecord(metrics)) return null;
+  if (!isEntry || !isRecord(losses) || !isRecord(metrics) || !isRecord(ranks)) return null;
   // Logs have many lines, and nearly all of them have no null.
   let hasNull = false;
   const isLogged = (number: Json) => {
@@ -213,6 +218,7 @@ export function asLogEntry(value: unknown): LogEntry | null {
   };
   for (const name in losses) if (!isLogged(losses[name]!)) return null;
   for (const name in metrics) if (!isLogged(metrics[name]!)) return null;
+  for (const name in ranks) if (!isLogged(ranks[name]!)) return null;
   for (const number of [learningRate, gradNorm, ms, perSecond, bytes, waiting])
     if (!isLogged(number)) return null;
   return (hasNull ? nullToNan(value) : value) as unknown as LogEntry;

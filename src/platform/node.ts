@@ -311,17 +311,21 @@ function startedByNohup(): boolean {
 }
 
 /** Shell exit codes of processes ended by a signal. */
-export const signalExitCode = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+export const signalExitCode = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129, SIGUSR1: 138 } as const;
 export type StopSignal = keyof typeof signalExitCode;
 
 /**
- * Calls `handler` on the first Ctrl-C, SIGTERM or SIGHUP (not under `nohup`), so that a training loop can save and end normally.
+ * Calls `handler` on the first Ctrl-C, SIGTERM or SIGHUP (not under `nohup`), with `warned` also on SIGUSR1, by which Slurm warns
+ * of the end of a job's time, so that a training loop can save and end normally.
  * Then restores the default: the next signal ends the process at once, even if it is waiting for a file or a driver and cannot
  * run JavaScript. Returns a function that restores the default at any time.
  */
-export function onInterrupt(handler: (signal: StopSignal) => void): () => void {
+export function onInterrupt(
+  handler: (signal: StopSignal) => void,
+  { warned = false }: { warned?: boolean } = {},
+): () => void {
   const signals = (Object.keys(signalExitCode) as StopSignal[]).filter(
-    (signal) => signal !== "SIGHUP" || !startedByNohup(),
+    (signal) => (signal !== "SIGHUP" || !startedByNohup()) && (signal !== "SIGUSR1" || warned),
   );
   const restore = () => {
     for (const signal of signals) process.off(signal, listener);

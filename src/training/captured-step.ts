@@ -26,6 +26,15 @@ export interface Phases<A, B> {
   gradients(): A;
   /** The update from the gradients. */
   update(gradients: A): B;
+  /** What follows once the hook between has changed values of the update. */
+  settle?(updated: B): void;
+}
+
+/** Called between the phases. */
+export interface Between<A, B> {
+  gradients(gradients: A): void | Promise<void>;
+  /** Returns whether `Phases.settle` follows: at every step or never. */
+  update?(updated: B): Promise<boolean>;
 }
 
 interface Phase<R> {
@@ -34,23 +43,20 @@ interface Phase<R> {
 }
 
 /**
- * A step in two phases with an optional hook between them. Without a hook both phases form one capture, submitted once. With
+ * A step in phases with optional hooks between them. Without hooks the first two phases form one capture, submitted once. With
  * `checkFinite` on, nothing is captured: each kernel is checked, at the cost of running through the ops every time. The numbers
  * are the same.
  */
 export class CapturedStep<A, B> {
   private readonly gpu: Gpu;
   private readonly phases: Phases<A, B>;
-  private readonly between: ((gradients: A) => void | Promise<void>) | null;
+  private readonly between: Between<A, B> | null;
   private whole: Phase<{ first: A; second: B }> | null = null;
   private first: Phase<A> | null = null;
   private second: Phase<B> | null = null;
+  private third: Phase<void> | null = null;
 
-  constructor(
-    gpu: Gpu,
-    phases: Phases<A, B>,
-    between: ((gradients: A) => void | Promise<void>) | null = null,
-  ) {
+  constructor(gpu: Gpu, phases: Phases<A, B>, between: Between<A, B> | null = null) {
     this.gpu = gpu;
     this.phases = phases;
     this.between = between;
@@ -65,9 +71,12 @@ export class CapturedStep<A, B> {
     }
     this.first = this.runPhase(this.first, () => phases.gradients());
     const { result } = this.first;
-    await this.between(result);
+    await this.between.gradients(result);
     this.second = this.runPhase(this.second, () => phases.update(result));
-    return { first: result, second: this.second.result };
+    const { result: second } = this.second;
+    if (await this.between.update?.(second))
+      this.third = this.runPhase(this.third, () => phases.settle?.(second));
+    return { first: result, second };
   }
 
   /** Dry run of the step; see `planned`. */
@@ -97,8 +106,8 @@ export class CapturedStep<A, B> {
   }
 
   dispose(): void {
-    for (const phase of [this.second, this.first, this.whole]) free(phase);
-    this.whole = this.first = this.second = null;
+    for (const phase of [this.third, this.second, this.first, this.whole]) free(phase);
+    this.whole = this.first = this.second = this.third = null;
   }
 }
 

@@ -11,8 +11,11 @@ import { bleu } from "../metrics/bleu.js";
 import { ciderD } from "../metrics/cider.js";
 import { randomBelow } from "../metrics/random.js";
 import { captionSheet } from "../report/sheet.js";
+import { type Collective, single } from "./collective.js";
 import { DecoderTraining } from "./decoder-training.js";
+import { GradientReduction } from "./gradient-reduction.js";
 import { captionedSamples, heldOutImages, shown } from "./held-out.js";
+import { steppedTogether } from "./ranks.js";
 import type { StageContext, Trainer } from "./trainer.js";
 
 /** Draws which variant of a picture a training example uses. */
@@ -25,7 +28,12 @@ const captionStream = 0x66757274;
  * each batch, and may throw.
  */
 export async function trainingCodes(
-  { captioner, dataset, config }: Pick<StageContext, "captioner" | "dataset" | "config">,
+  {
+    captioner,
+    dataset,
+    config,
+    collective = single,
+  }: Pick<StageContext, "captioner" | "dataset" | "config" | "collective">,
   onProgress: (done: number, total: number) => void,
 ): Promise<Uint32Array> {
   const { size } = dataset;
@@ -35,16 +43,19 @@ export async function trainingCodes(
   const train = dataset.splits.train!;
   const codes = new Uint32Array(train.length * variants * captioner.positions);
   const batch = (n: number) => train.slice(n * imagesPerBatch, (n + 1) * imagesPerBatch);
-  const count = Math.ceil(train.length / imagesPerBatch);
+  const { rank, size: ranks } = collective;
+  /** Batches of this process: every `ranks`-th of all, so that batches are the same for any number of processes. */
+  const count = Math.ceil((Math.ceil(train.length / imagesPerBatch) - rank) / ranks);
   const reader = new ReadAhead(
     dataset,
     imagesPerBatch,
     () => count,
-    (n) => imagesOf(dataset, batch(n)),
+    (i) => imagesOf(dataset, batch(i * ranks + rank)),
   );
-  for (let n = 0; n < count; n++) {
+  for (let i = 0; i < count; i++) {
+    const n = i * ranks + rank;
     const [records, first] = [batch(n), n * imagesPerBatch];
-    const sources = await reader.at(n);
+    const sources = await reader.at(i);
     const images = new Uint8Array(records.length * variants * bytes);
     records.forEach((record, i) => {
       const source = sources.subarray(i * bytes, (i + 1) * bytes);
@@ -64,12 +75,36 @@ export async function trainingCodes(
     codes.set(encoded, first * variants * captioner.positions);
     onProgress(first + records.length, train.length);
   }
+  await gatherCodes(collective, codes);
   return codes;
+}
+
+/** Codes of one call of the collective. */
+const CODES_AT_ONCE = 2 ** 22;
+
+/** Adds up the codes that each process has of its pictures; those of the others are 0. Codes are below 2²⁴, so float32 is exact. */
+async function gatherCodes(collective: Collective, codes: Uint32Array): Promise<void> {
+  if (collective.size === 1) return;
+  for (let at = 0; at < codes.length; at += CODES_AT_ONCE) {
+    const part = Float32Array.from(codes.subarray(at, at + CODES_AT_ONCE));
+    await collective.allReduce(part);
+    codes.set(part, at);
+  }
 }
 
 /** Stage 2: the caption decoder, on the codes of the training pictures (see `trainingCodes`). */
 export async function decoderStage(context: StageContext, codes: Uint32Array): Promise<Trainer> {
-  const { config, captioner, dataset, run, platform, heldOut } = context;
+  const {
+    config,
+    captioner,
+    dataset,
+    run,
+    platform,
+    heldOut,
+    collective = single,
+    transport = "float32",
+  } = context;
+  const hook = collective.size > 1 ? new GradientReduction(collective, { transport }) : null;
   const { positions, tokenizer } = captioner;
   const { batch, captionsPerImage } = config.decoder;
   const { maxLength: length } = config.data;
@@ -101,9 +136,11 @@ export async function decoderStage(context: StageContext, codes: Uint32Array): P
       }
       return { tokens, codes: conditions };
     },
-    { settings: captioner.settings.decoder },
+    { settings: captioner.settings.decoder, hook },
   );
-  const heldOutCodes = await captioner.encodeAll(await heldOutImages(context));
+  // Rank 0 alone measures.
+  const heldOutCodes =
+    collective.rank === 0 ? await captioner.encodeAll(await heldOutImages(context)) : new Uint32Array();
   const references = heldOut.map((record) => dataset.records[record]!.captions);
   return {
     gpu: captioner.gpu,
@@ -112,7 +149,7 @@ export async function decoderStage(context: StageContext, codes: Uint32Array): P
       return config.decoder.steps;
     },
     perStep: { count: batch * length, unit: "tokens" },
-    step: (step) => training.step(step),
+    step: (step) => steppedTogether(collective, hook, () => training.step(step)),
     undo: () => training.undo(),
     memorySettings:
       "decoder.batch or decoder.dim, raise decoder.microBatches, or set decoder.checkpointing=true",
@@ -140,7 +177,10 @@ export async function decoderStage(context: StageContext, codes: Uint32Array): P
     withUsedWeights: (body) => training.optimizer.withAverages(body),
     save: () => training.save(),
     load: (checkpoint, path) => training.load(checkpoint, path),
-    dispose: () => training.dispose(),
+    dispose() {
+      training.dispose();
+      hook?.dispose();
+    },
     finish: () => training.optimizer.useAverages(),
   };
 }

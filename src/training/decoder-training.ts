@@ -1,13 +1,16 @@
 /** Trains a caption decoder on the codes of pictures; for mc-diffusion this is Algorithm 1 of the paper. */
 
 import type { Config } from "../config/config.js";
-import { Rng } from "../engine/ops/rng.js";
 import { type Tensor, untracked } from "../engine/tensor/tensor.js";
 import type { CaptionDecoder } from "../models/caption-decoder.js";
-import { ModelTraining, type StepHook } from "./model-training.js";
+import { UserError } from "../platform/errors.js";
+import { ModelTraining, partOf, randomOf, type StepHook } from "./model-training.js";
 import type { StepResult } from "./trainer.js";
 
-/** Batch n consists of: x_0, token ids [B·L], and y, code ids [P·S] of the P = B / captionsPerImage pictures. */
+/**
+ * Batch n consists of: x_0, token ids [B·L], and y, code ids [P·S] of the P = B / captionsPerImage pictures. Where several
+ * processes train together, it is the batch of all of them, and each takes its part of every micro-batch.
+ */
 export type DecoderBatches = (step: number) => { tokens: Uint32Array; codes: Uint32Array };
 
 /** Options of `DecoderTraining`. */
@@ -31,8 +34,12 @@ export class DecoderTraining extends ModelTraining<[tokens: Tensor<"u32">, codes
   ) {
     const { gpu } = decoder;
     const { length, side } = decoder.shape;
-    const random = new Rng(gpu, seed);
-    const captions = config.batch / config.microBatches;
+    if (config.importanceSampling && partOf(hook).count > 1)
+      throw new UserError(
+        "decoder.importanceSampling=true needs one process: its averages learn from the order of all captions of a batch",
+      );
+    const random = randomOf(gpu, seed, hook);
+    const captions = captionsOf(config, partOf(hook).count);
     // x_0 [B/n, L] and y [P/n, S]: the CPU writes nothing else for a step but its number and learning rate.
     const parts = Array.from({ length: config.microBatches }, (): [Tensor<"u32">, Tensor<"u32">] => [
       untracked(gpu, [captions, length], "u32", "x_0"),
@@ -46,12 +53,25 @@ export class DecoderTraining extends ModelTraining<[tokens: Tensor<"u32">, codes
   /** Runs one step (from 1). */
   override step(step: number): Promise<StepResult> {
     const { tokens, codes } = this.batches(step - 1);
+    const { index, count } = partOf(this.hook);
     this.parts.forEach(([x0, y], i) => {
-      x0.write(tokens.subarray(i * x0.size, (i + 1) * x0.size));
-      y.write(codes.subarray(i * y.size, (i + 1) * y.size));
+      const own = i * count + index;
+      x0.write(tokens.subarray(own * x0.size, (own + 1) * x0.size));
+      y.write(codes.subarray(own * y.size, (own + 1) * y.size));
     });
     return super.step(step);
   }
+}
+
+/** Captions of a micro-batch that one of `processes` works on. Throws a `UserError` if the batch cannot be divided so. */
+function captionsOf({ batch, microBatches, captionsPerImage }: Config["decoder"], processes: number): number {
+  const captions = batch / microBatches / processes;
+  if (processes > 1 && !Number.isInteger(captions / captionsPerImage)) {
+    const each = microBatches * processes * captionsPerImage;
+    const reason = `${processes} processes, decoder.microBatches=${microBatches}, decoder.captionsPerImage=${captionsPerImage}`;
+    throw new UserError(`decoder.batch should be a multiple of ${each} (${reason}), not ${batch}`);
+  }
+  return captions;
 }
 
 function optimizerOf(config: Config["decoder"]) {

@@ -8,6 +8,9 @@ import type { JsonRecord } from "../platform/json.js";
 import type { Platform } from "../platform/platform.js";
 import type { Progress } from "../report/progress.js";
 import { type Checkpoint, type FoundCheckpoint, latestCheckpoint, saveCheckpoint } from "./checkpoint.js";
+import { type Collective, single } from "./collective.js";
+import { isLong } from "./follow.js";
+import { anyStops, shareState } from "./ranks.js";
 import type { Trainer } from "./trainer.js";
 
 /** Options of `runStage`. */
@@ -19,6 +22,8 @@ export interface StageOptions {
   progress: Progress;
   /** True once the user has asked to stop. */
   interrupted: () => boolean;
+  /** The processes that train together, of which this is rank 0; the others call `followStage`. Default: this one alone. */
+  collective?: Collective;
   /**
    * Whether to resume from the run's last checkpoint of this stage, or a function that returns the checkpoint already found. The
    * function is called once, so that nothing keeps the checkpoint in memory.
@@ -53,11 +58,11 @@ class Interruption extends Error {}
  * it.
  */
 export async function runStage(trainer: Trainer, options: StageOptions): Promise<"finished" | "interrupted"> {
-  const { platform, run, log, progress } = options;
+  const { platform, run, log, progress, collective = single } = options;
   const { gpu, stage } = trainer;
   const folder = run.checkpointFolder(stage);
   const resumed = options.resume === false ? null : await restore(trainer, options);
-  let step = resumed?.step ?? 0;
+  let step = await shareState(collective, trainer, resumed?.step ?? 0);
   const { last, damaged } = await run.truncateLog(stage, step);
   if (damaged > 0)
     progress.warn(`warning: ${damaged} lines of ${run.logPath} are not log entries and were left out`);
@@ -109,6 +114,7 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
       `${stage} step ${isWhole ? step : step + 1}: ${error.message}; lower ${trainer.memorySettings}`,
     );
   };
+  const stops = () => anyStops(collective, options.interrupted(), isLong(log, step, trainer.steps));
   const stopIfAsked = () => {
     if (options.interrupted()) throw new Interruption();
   };
@@ -125,7 +131,7 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
       );
     } else if (due(log.every)) {
       progress.log(
-        `${stage} ${step}/${trainer.steps}  ${summary(losses)}  lr ${learningRate.toExponential(1)}  ${Math.round(ms)} ms`,
+        `${stage} ${step}/${trainer.steps}  ${summary(losses)}  lr ${learningRate.toExponential(1)}  ${Math.round(ms)} ms${slowest(entry.ranks)}`,
       );
     }
     pending.push(entry);
@@ -137,14 +143,18 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
     await options.onStep?.(entry);
   };
 
+  /** Whether all ranks have agreed to stop before the last step. */
+  let isAgreed = false;
   const train = async () => {
     if (resumed?.entry && last?.step !== step) await complete(resumed.entry);
-    while (step < trainer.steps && !options.interrupted()) {
+    while (step < trainer.steps) {
+      isAgreed = await stops();
+      if (isAgreed) break;
       const began = platform.now();
       gpu.resetPeakMemory();
       isWhole = false;
       const before = trainer.loading?.waited ?? 0;
-      const { losses, learningRate, gradNorm } = await trainer.step(step + 1);
+      const { losses, learningRate, gradNorm, ranks, notFinite = [] } = await trainer.step(step + 1);
       const ms = platform.now() - began;
       const { count, unit } = trainer.perStep;
       const entry: LogEntry = {
@@ -162,6 +172,7 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
         entry.waiting = Math.min(1, (trainer.loading.waited - before) / ms);
         waited += trainer.loading.waited - before;
       }
+      if (ranks) entry.ranks = ranks;
       spent += ms;
       if (!Number.isFinite(losses.total)) {
         await run.appendLog([...pending.splice(0), entry]);
@@ -169,8 +180,9 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
           trainer.undo();
           isWhole = true;
         }
+        const where = notFinite.length > 0 ? ` on rank ${notFinite.join(", ")}` : "";
         throw new UserError(
-          `${stage} step ${step + 1}: the loss is ${losses.total}; a lower ${stage}.learningRate may help, and MCD_CHECK_FINITE=1 finds the kernel`,
+          `${stage} step ${step + 1}: the loss is ${losses.total}${where}; a lower ${stage}.learningRate may help, and MCD_CHECK_FINITE=1 finds the kernel`,
         );
       }
       step++;
@@ -193,6 +205,8 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
   } catch (error) {
     if (!(error instanceof Interruption)) throw await failed(error);
   }
+  // The others ask before their next step.
+  if (collective.size > 1 && !isAgreed && step < trainer.steps) await stops();
   if (latest && saved !== step) await save(latest);
   await writing;
   await run.appendLog(pending.splice(0));
@@ -203,7 +217,8 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
       `${stage}: pictures were ready at ${Number(perSecond.toPrecision(3))} images/s; ${((100 * waited) / spent).toFixed(1)} % of the steps' time was waiting for them`,
     );
   }
-  return step >= trainer.steps && !options.interrupted() ? "finished" : "interrupted";
+  const isStopped = await stops();
+  return step >= trainer.steps && !isStopped ? "finished" : "interrupted";
 }
 
 /** Whether all weights are finite. Training could not resume from a checkpoint with NaN, and it would displace a good one. */
@@ -237,6 +252,12 @@ async function restore(
   trainer.load(checkpoint, path);
   progress.log(`${trainer.stage}: resumed at step ${checkpoint.step} from ${path}`);
   return { step: checkpoint.step, entry: asLogEntry(checkpoint.state.entry) };
+}
+
+/** The speed of the ranks, for a line of the log. */
+function slowest(ranks: LogEntry["ranks"]): string {
+  if (!ranks) return "";
+  return ` (slowest of ${ranks.count} ranks: ${ranks.slowest}, ${Math.round(ranks.slowestMs)} ms; reduction ${Math.round(ranks.reducing)} ms)`;
 }
 
 function summary(values: Readonly<Record<string, number>>): string {

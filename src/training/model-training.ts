@@ -3,21 +3,24 @@
 import type { Gpu } from "../engine/gpu/gpu.js";
 import type { Module } from "../engine/nn/module.js";
 import { add, scale } from "../engine/ops/elementwise.js";
-import type { Rng } from "../engine/ops/rng.js";
+import { Rng } from "../engine/ops/rng.js";
 import { backward } from "../engine/tensor/autograd.js";
 import type { Tensor } from "../engine/tensor/tensor.js";
-import type { BatchLoss, Figures, Objective } from "../models/objective.js";
+import type { BatchLoss, Figures, Objective, Part, Shared } from "../models/objective.js";
 import { UserError } from "../platform/errors.js";
 import { CapturedStep } from "./captured-step.js";
 import type { Checkpoint } from "./checkpoint.js";
 import { ModelOptimizer, type ModelOptimizerOptions } from "./model-optimizer.js";
+import { PartRng } from "./part-rng.js";
 import { Snapshot } from "./snapshot.js";
 import type { StepResult } from "./trainer.js";
 
 /** Runs between the phases of every step, for example where several processes train one network together. */
 export interface StepHook {
-  /** Number of processes whose gradients and sums are added up; 1 = this one alone. */
+  /** Number of processes whose gradients and sums are added up, each with an equal part of the batch; 1 = this one alone. */
   readonly processes: number;
+  /** The number of this process among them, from 0; it decides which samples of each batch are its own. Default: 0. */
+  readonly rank?: number;
   /**
    * Receives the packed gradients of the mean over this process's batch and turns them into those of the mean over all processes;
    * turns the objective's sums (`BatchLoss.sums`) into the sums over all processes. The tensors are the same at every step.
@@ -26,7 +29,24 @@ export interface StepHook {
 }
 
 /** Results of the first phase. */
-type Gradients = Pick<BatchLoss, "total" | "figures" | "sums" | "kept" | "apply">;
+type Gradients = Pick<BatchLoss, "total" | "figures" | "sums" | "kept" | "apply" | "share">;
+
+/** Results of the second phase. */
+interface Updated {
+  figures: Figures;
+  shared: Shared | null;
+}
+
+/** The part of a process with this hook. */
+export function partOf(hook: StepHook | null): Part {
+  return { index: hook?.rank ?? 0, count: hook?.processes ?? 1 };
+}
+
+/** The random numbers of training: those of its part of each batch, where a process has but a part. */
+export function randomOf(gpu: Gpu, seed: number, hook: StepHook | null): Rng {
+  const part = partOf(hook);
+  return part.count === 1 ? new Rng(gpu, seed) : new PartRng(gpu, seed, part.index);
+}
 
 /** Training of a network by an objective: one captured step, replayed for each batch. */
 export class ModelTraining<Inputs extends readonly Pick<Tensor, "dispose">[]> {
@@ -35,11 +55,11 @@ export class ModelTraining<Inputs extends readonly Pick<Tensor, "dispose">[]> {
   protected readonly objective: Objective<Inputs>;
   protected readonly random: Rng;
   protected readonly parts: readonly Inputs[];
-  private readonly hook: StepHook | null;
+  protected readonly hook: StepHook | null;
   private readonly state: readonly [name: string, tensor: Tensor][];
   /** Snapshot of statistics and the objective's state, which change even if no weight moves. */
   private readonly snapshot: Snapshot;
-  private readonly work: CapturedStep<Gradients, Figures>;
+  private readonly work: CapturedStep<Gradients, Updated>;
 
   /** Owns all that it is given except the model: `parts`, the tensors of each micro-batch, are written before `step`. */
   constructor(
@@ -61,8 +81,18 @@ export class ModelTraining<Inputs extends readonly Pick<Tensor, "dispose">[]> {
     this.optimizer = new ModelOptimizer(model, optimizer);
     this.work = new CapturedStep(
       this.gpu,
-      { gradients: () => this.gradients(), update: (gradients) => this.update(gradients) },
-      hook && (({ sums = [] }) => hook.reduce(this.optimizer.gradients, sums)),
+      {
+        gradients: () => this.gradients(),
+        update: (gradients) => this.update(gradients),
+        settle: ({ shared }) => shared?.apply(),
+      },
+      hook && {
+        gradients: ({ sums = [] }) => hook.reduce(this.optimizer.gradients, sums),
+        update: async ({ shared }) => {
+          if (shared) await hook.reduce([], shared.sums);
+          return shared !== null;
+        },
+      },
     );
   }
 
@@ -72,7 +102,7 @@ export class ModelTraining<Inputs extends readonly Pick<Tensor, "dispose">[]> {
     const learningRate = this.optimizer.prepare(step);
     const { first, second } = await this.work.run();
     submitted?.();
-    const figures = [...first.figures, ...second];
+    const figures = [...first.figures, ...second.figures];
     const [[total], gradNorm, ...values] = await Promise.all([
       first.total.read(),
       this.optimizer.gradientNorm(),
@@ -129,9 +159,11 @@ export class ModelTraining<Inputs extends readonly Pick<Tensor, "dispose">[]> {
   }
 
   /** The second phase. */
-  private update({ apply }: Gradients): Figures {
+  private update({ apply, share }: Gradients): Updated {
     this.optimizer.step();
-    return apply?.(this.hook?.processes ?? 1) ?? [];
+    const part = partOf(this.hook);
+    const figures = apply?.(part.count) ?? [];
+    return { figures, shared: (part.count > 1 && share?.(part)) || null };
   }
 
   /** The network's weights, the optimiser's moments and the objective's state. */

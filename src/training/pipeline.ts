@@ -7,7 +7,9 @@ import { UserError } from "../platform/errors.js";
 import type { Files } from "../platform/platform.js";
 import type { Progress } from "../report/progress.js";
 import { type FoundCheckpoint, latestCheckpoint } from "./checkpoint.js";
+import { single } from "./collective.js";
 import { decoderStage, trainingCodes } from "./decoder-stage.js";
+import { followStage } from "./follow.js";
 import { loadFrozenTokenizer } from "./frozen-tokenizer.js";
 import { runStage, type StageOptions } from "./loop.js";
 import { tokenizerStage } from "./tokenizer-stage.js";
@@ -30,6 +32,8 @@ export interface Watcher {
   track<T>(work: Work, body: (progress: Progress) => Promise<T>): Promise<T>;
   /** True once training should stop; it stops after the current step. */
   interrupted(): boolean;
+  /** Called when training stops because another of several processes was asked to. */
+  stopped?(): void;
   /** Called after each batch of other work, and after a stage; an exception ends the pipeline there. */
   goOn?(): void;
   /** See `StageOptions`. */
@@ -65,7 +69,8 @@ export async function trainCaptioner(
   watcher: Watcher,
   { resume, stages = ["vqvae", "decoder"], initial, ended }: PipelineOptions,
 ): Promise<"finished" | "interrupted"> {
-  const { captioner, dataset } = context;
+  const { captioner, dataset, collective = single } = context;
+  const isFirst = collective.rank === 0;
   if (captioner.trainsTokenizer) {
     if (stages.includes("vqvae")) {
       const start = await startOf("vqvae", context, { resume, initial });
@@ -73,7 +78,7 @@ export async function trainCaptioner(
       try {
         const outcome = await runTracked(trainer, context, watcher, start);
         if (outcome === "interrupted" || !stages.includes("decoder")) {
-          await ended?.(outcome);
+          if (isFirst) await ended?.(outcome);
           return outcome;
         }
       } finally {
@@ -93,7 +98,7 @@ export async function trainCaptioner(
   try {
     const outcome = await runTracked(trainer, context, watcher, start);
     trainer.finish?.();
-    await ended?.(outcome);
+    if (isFirst) await ended?.(outcome);
     return outcome;
   } finally {
     trainer.dispose();
@@ -106,10 +111,15 @@ export async function trainCaptioner(
  */
 async function startOf(
   stage: Stage,
-  { captioner, platform, run, config }: StageContext,
+  { captioner, platform, run, config, collective = single }: StageContext,
   { resume, initial }: Pick<PipelineOptions, "resume" | "initial">,
 ): Promise<StageOptions["resume"]> {
   const network = stage === "vqvae" ? captioner.imageTokenizer : captioner.decoder;
+  if (collective.rank > 0) {
+    // Rank 0 sends its weights before the first step.
+    captioner.initialise([network]);
+    return false;
+  }
   const found = resume ? await latestCheckpoint(platform.files, run.checkpointFolder(stage)) : null;
   if (found?.checkpoint) captioner.unset.delete(network);
   else {
@@ -131,28 +141,32 @@ function handOver(found: FoundCheckpoint): () => FoundCheckpoint {
 
 async function runTracked(
   trainer: Trainer,
-  { platform, run, config, captioner }: StageContext,
+  { platform, run, config, captioner, collective = single }: StageContext,
   watcher: Watcher,
   resume: StageOptions["resume"],
 ): Promise<"finished" | "interrupted"> {
   const { count: factor, unit } = trainer.perStep;
   const pace = watcher.pace?.(trainer);
   const work = { label: trainer.stage, total: trainer.steps, unit: "steps", perUnit: { factor, unit } };
-  const outcome = await watcher.track(work, (progress) =>
-    runStage(trainer, {
+  const interrupted = () => watcher.interrupted();
+  const outcome = await watcher.track(work, (progress) => {
+    if (collective.rank > 0) return followStage(trainer, { collective, log: config.log, interrupted });
+    return runStage(trainer, {
       platform,
       run,
       seed: config.seed,
       log: config.log,
       progress,
-      interrupted: () => watcher.interrupted(),
+      interrupted,
+      collective,
       resume,
       kept: keptVocabulary(captioner.tokenizer),
       onStep: (entry) => watcher.onStep?.(entry, trainer),
       onSample: (path) => watcher.onSample?.(path, trainer),
       ...(pace ? { pace } : {}),
-    }),
-  );
+    });
+  });
+  if (outcome === "interrupted") watcher.stopped?.();
   watcher.goOn?.();
   return outcome;
 }

@@ -16,21 +16,23 @@ import { samplingSettingsOf } from "../models/sampling-settings.js";
 import { UserError } from "../platform/errors.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 import { planned } from "./captured-step.js";
+import { type Collective, single } from "./collective.js";
+import { GradientReduction } from "./gradient-reduction.js";
 import { trialOfDecoder, trialOfTokenizer } from "./trial.js";
 
 /** Batches of one call draw from seeds 2³² apart. This leaves room for two million pictures below 2⁵³. */
 const highestSeed = 2 ** 48;
 
 /**
- * Creates the captioner of a run, with or without weights; see `CaptionModel`. Throws a `UserError` if the device cannot hold it.
+ * Creates the captioner of a run, with or without weights; see `CaptionModel`. Its batches are divided among `processes`. Throws a `UserError` if the device cannot hold it.
  */
 export function buildCaptioner(
   gpu: Gpu,
   config: Config,
   tokenizer: Tokenizer,
-  options: { initialise?: boolean } = {},
+  { processes = 1, ...options }: { initialise?: boolean; processes?: number } = {},
 ): Captioner {
-  checkNumbers(gpu, config);
+  checkNumbers(gpu, config, processes);
   return named(
     "the model",
     [
@@ -46,8 +48,12 @@ export function buildCaptioner(
   );
 }
 
-/** Tries the steps of both stages, and the measuring and captioning of pictures between and after them. Throws a `UserError`. */
-export function tryRun(captioner: Captioner): void {
+/**
+ * Tries the steps of both stages, and the measuring and captioning of pictures between and after them, as one of the processes of
+ * `collective`. Throws a `UserError`.
+ */
+export function tryRun(captioner: Captioner, collective: Collective = single): void {
+  const hook = collective.size > 1 ? new GradientReduction(collective) : null;
   const { gpu, config, imageTokenizer, decoder } = captioner;
   const { imageSize } = config.data;
   const attempt = (what: string, settings: readonly string[], body: () => void) =>
@@ -59,7 +65,7 @@ export function tryRun(captioner: Captioner): void {
 
   if (captioner.trainsTokenizer) {
     attempt("a step of the image tokenizer", memory.tokenizer.step, () => {
-      const training = trialOfTokenizer(captioner);
+      const training = trialOfTokenizer(captioner, hook);
       try {
         training.plan();
       } finally {
@@ -68,7 +74,7 @@ export function tryRun(captioner: Captioner): void {
     });
   }
   attempt("a step of the decoder", memory.decoder.step, () => {
-    const training = trialOfDecoder(captioner);
+    const training = trialOfDecoder(captioner, {}, hook);
     try {
       training.plan();
     } finally {
@@ -92,7 +98,7 @@ export function tryRun(captioner: Captioner): void {
 }
 
 /** Rejects numbers that make any step impossible. */
-function checkNumbers(gpu: Gpu, { seed, data, vqvae, decoder }: Config): void {
+function checkNumbers(gpu: Gpu, { seed, data, vqvae, decoder }: Config, processes: number): void {
   if (seed > highestSeed) {
     throw new UserError(
       `seed=${seed} should be at most ${highestSeed}: the random numbers of later pictures have seeds above it`,
@@ -107,14 +113,14 @@ function checkNumbers(gpu: Gpu, { seed, data, vqvae, decoder }: Config): void {
       `${key}=${value} should be at most ${fits}: ${what} would take ${formatBytes(value * bytes)}, and this adapter allows ${formatBytes(most)} in one buffer`,
     );
   };
-  check("vqvae.batch", vqvae.batch, data.imageSize ** 2 * 3 * 4, "the pictures of a batch");
-  const [captions, ratio] = [decoder.batch / decoder.microBatches, decoder.mlpRatio];
+  check("vqvae.batch", vqvae.batch, (data.imageSize ** 2 * 3 * 4) / processes, "the pictures of a batch");
+  const [captions, ratio] = [decoder.batch / decoder.microBatches / processes, decoder.mlpRatio];
   const width = Math.max(data.maxLength * decoder.dim * Math.max(1, ratio), data.maxLength);
   if (captions * width * 4 > most) {
     check(
       "decoder.batch",
       decoder.batch,
-      (width * 4) / decoder.microBatches,
+      (width * 4) / decoder.microBatches / processes,
       "the values of a batch of captions",
     );
   }

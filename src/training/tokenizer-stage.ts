@@ -4,33 +4,40 @@ import { augment, augmentationOf } from "../data/augment.js";
 import { Batches } from "../data/batches.js";
 import { ReadAhead } from "../data/read-ahead.js";
 import { psnr, ssim } from "../metrics/image.js";
+import { single } from "./collective.js";
+import { GradientReduction } from "./gradient-reduction.js";
 import { heldOutImages, reconstructions, rgb } from "./held-out.js";
+import { steppedTogether } from "./ranks.js";
 import { TokenizerTraining } from "./tokenizer-training.js";
 import type { StageContext, Trainer } from "./trainer.js";
 
 /** Stage 1: the image tokenizer, on augmented training pictures. */
 export function tokenizerStage(context: StageContext): Trainer {
-  const { config, captioner, dataset, run, platform } = context;
+  const { config, captioner, dataset, run, platform, collective = single, transport = "float32" } = context;
   const { size } = dataset;
   const bytes = size * size * 3;
   const batches = new Batches(dataset, { split: "train", batchSize: config.vqvae.batch, seed: config.seed });
-  const { batch } = config.vqvae;
+  const hook = collective.size > 1 ? new GradientReduction(collective, { transport }) : null;
+  const batch = config.vqvae.batch / collective.size;
+  /** The number in a whole batch of this process's first picture. */
+  const first = collective.rank * batch;
   const reader = new ReadAhead(
     dataset,
     batch,
     () => config.vqvae.steps,
-    (step) => batches.at(step).images,
+    (step) => batches.at(step).images.subarray(first, first + batch),
   );
   const augmentation = augmentationOf(config.data);
   const fill = async (step: number, target: Uint8Array) => {
     const read = await reader.at(step);
     for (let index = 0; index < batch; index++) {
       const [picture, place] = [read, target].map((all) => all.subarray(index * bytes, (index + 1) * bytes));
-      augment(picture!, size, { seed: config.seed, step, index }, augmentation, place);
+      augment(picture!, size, { seed: config.seed, step, index: first + index }, augmentation, place);
     }
   };
   const training = new TokenizerTraining(captioner.imageTokenizer, config.vqvae, config.seed, fill, {
     settings: captioner.settings.imageTokenizer,
+    hook,
   });
   return {
     gpu: captioner.gpu,
@@ -42,7 +49,7 @@ export function tokenizerStage(context: StageContext): Trainer {
     get loading() {
       return training.loading;
     },
-    step: (step) => training.step(step),
+    step: (step) => steppedTogether(collective, hook, () => training.step(step)),
     undo: () => training.undo(),
     memorySettings: "vqvae.batch, vqvae.channels or data.imageSize",
     async evaluate(onBatch) {
@@ -65,6 +72,9 @@ export function tokenizerStage(context: StageContext): Trainer {
     withUsedWeights: (body) => body(),
     save: () => training.save(),
     load: (checkpoint, path) => training.load(checkpoint, path),
-    dispose: () => training.dispose(),
+    dispose() {
+      training.dispose();
+      hook?.dispose();
+    },
   };
 }

@@ -1,15 +1,18 @@
 /** Training of an image tokenizer on pictures. */
 
 import type { Config } from "../config/config.js";
-import { Rng } from "../engine/ops/rng.js";
 import { noGrad } from "../engine/tensor/tape.js";
 import { type Tensor, untracked } from "../engine/tensor/tensor.js";
 import type { ImageTokenizer } from "../models/image-tokenizer.js";
+import { UserError } from "../platform/errors.js";
 import { planned } from "./captured-step.js";
-import { ModelTraining, type StepHook } from "./model-training.js";
+import { ModelTraining, partOf, randomOf, type StepHook } from "./model-training.js";
 import type { Loading, StepResult } from "./trainer.js";
 
-/** Fills `images` [B, S, S, 3] with the pictures of batch n (from 0), bytes 0 … 255. */
+/**
+ * Fills `images` [B, S, S, 3] with the pictures of batch n (from 0), bytes 0 … 255. Where several processes train together, B is
+ * the number of pictures in each process's part, and these are its own.
+ */
 export type ImageBatches = (step: number, images: Uint8Array) => void | Promise<void>;
 
 /** Options of `TokenizerTraining`. */
@@ -42,8 +45,13 @@ export class TokenizerTraining extends ModelTraining<[images: Tensor]> {
   ) {
     const { gpu, imageSize } = tokenizer;
     if (!tokenizer.objective) throw new Error("a frozen image tokenizer cannot be trained");
-    const random = new Rng(gpu, seed);
-    const images = untracked(gpu, [config.batch, imageSize, imageSize, 3], "f32", "images");
+    const random = randomOf(gpu, seed, hook);
+    const processes = partOf(hook).count;
+    if (config.batch % processes !== 0)
+      throw new UserError(
+        `vqvae.batch should be a multiple of ${processes}, the number of processes, not ${config.batch}`,
+      );
+    const images = untracked(gpu, [config.batch / processes, imageSize, imageSize, 3], "f32", "images");
     super(tokenizer, tokenizer.objective(settings, random), random, [[images]], optimizerOf(config), hook);
     this.tokenizer = tokenizer;
     this.config = config;
@@ -68,7 +76,7 @@ export class TokenizerTraining extends ModelTraining<[images: Tensor]> {
         await this.batches(step - 1, this.bytes);
         for (let i = 0; i < this.bytes.length; i++) this.values[i] = this.bytes[i]! / 127.5 - 1;
         this.#loading.loaded += performance.now() - began;
-        this.#loading.pictures += this.config.batch;
+        this.#loading.pictures += this.images.shape[0]!;
       });
     // A rejection is reported by `step`, which awaits it.
     this.filling.catch(() => {});
@@ -83,12 +91,26 @@ export class TokenizerTraining extends ModelTraining<[images: Tensor]> {
     this.images.write(this.values);
     if (step === 1) {
       this.random.setStep(step);
-      noGrad(() => this.objective.start?.(this.images));
+      await this.start();
     }
     return super.step(step, () => {
       // The GPU is busy with this step: prepare the next batch in the meantime.
       if (step < this.config.steps) this.fill(step + 1);
     });
+  }
+
+  /** Initialises the objective's statistics. */
+  private async start(): Promise<void> {
+    const part = partOf(this.hook);
+    if (part.count === 1) {
+      noGrad(() => this.objective.start?.(this.images));
+      return;
+    }
+    const shared = noGrad(() => this.objective.startShared?.(part, this.images));
+    if (!shared) return;
+    await this.hook!.reduce([], shared.sums);
+    noGrad(() => shared.apply());
+    for (const tensor of [...shared.sums, ...shared.kept]) tensor.dispose();
   }
 
   /** Dry run of the first step; see `planned`. */

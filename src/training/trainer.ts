@@ -4,9 +4,11 @@ import type { Captioner } from "../captioner/captioner.js";
 import type { Config } from "../config/config.js";
 import type { Dataset } from "../data/dataset.js";
 import type { Gpu } from "../engine/gpu/gpu.js";
-import type { RunFolder } from "../io/run-folder.js";
+import type { LogEntry, RunFolder } from "../io/run-folder.js";
 import type { Platform } from "../platform/platform.js";
 import type { Checkpoint } from "./checkpoint.js";
+import type { Collective } from "./collective.js";
+import type { Transport } from "./half-sums.js";
 
 /**
  * The stages of a run, which name its log entries and checkpoints: `vqvae` trains the image tokenizer of any kind, `decoder` the
@@ -16,6 +18,10 @@ export type Stage = "vqvae" | "decoder";
 
 /** Context shared by the stages of a run. */
 export interface StageContext {
+  /** The processes that train together; default: this one alone. */
+  collective?: Collective;
+  /** How gradients travel between them; default: float32. */
+  transport?: Transport;
   platform: Platform;
   config: Config;
   captioner: Captioner;
@@ -32,6 +38,9 @@ export interface StepResult {
   learningRate: number;
   /** Global L2 norm of the gradient before clipping. */
   gradNorm: number;
+  /** Of several processes that train together: their times, and the ranks whose own loss is NaN or infinite. */
+  ranks?: NonNullable<LogEntry["ranks"]>;
+  notFinite?: readonly number[];
 }
 
 /** How batches of pictures came to the steps so far, all in milliseconds. */

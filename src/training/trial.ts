@@ -3,9 +3,14 @@
 import type { Captioner } from "../captioner/captioner.js";
 import type { Config } from "../config/config.js";
 import { DecoderTraining } from "./decoder-training.js";
+import type { StepHook } from "./model-training.js";
 import { TokenizerTraining } from "./tokenizer-training.js";
 
-export function trialOfTokenizer({ imageTokenizer, config, settings }: Captioner): TokenizerTraining {
+/** `hook` is that of one of several processes. */
+export function trialOfTokenizer(
+  { imageTokenizer, config, settings }: Captioner,
+  hook: StepHook | null = null,
+): TokenizerTraining {
   return new TokenizerTraining(
     imageTokenizer,
     config.vqvae,
@@ -13,6 +18,7 @@ export function trialOfTokenizer({ imageTokenizer, config, settings }: Captioner
     (_, images) => void images.fill(0),
     {
       settings: settings.imageTokenizer,
+      hook,
     },
   );
 }
@@ -21,6 +27,7 @@ export function trialOfTokenizer({ imageTokenizer, config, settings }: Captioner
 export function trialOfDecoder(
   { decoder, config, positions, settings }: Captioner,
   changes: Partial<Config["decoder"]> = {},
+  hook: StepHook | null = null,
 ): DecoderTraining {
   const stage = { ...config.decoder, ...changes };
   return new DecoderTraining(
@@ -31,6 +38,6 @@ export function trialOfDecoder(
       tokens: new Uint32Array(stage.batch * config.data.maxLength),
       codes: new Uint32Array((stage.batch / stage.captionsPerImage) * positions),
     }),
-    { settings: settings.decoder },
+    { settings: settings.decoder, hook },
   );
 }

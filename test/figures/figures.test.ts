@@ -15,6 +15,7 @@ t.test("the documents say what was measured", async (t) => {
       "docs/library.md",
       "docs/limits.md",
       "docs/results.md",
+      "docs/scaling.md",
       "kernels-bench/README.md",
       "kernels-bench/peers/README.md",
       "weights/emoji/README.md",

@@ -7,6 +7,7 @@ import { captionMetrics } from "./caption-metrics.js";
 import { captionSettings } from "./caption-settings.js";
 import { clip } from "./clip.js";
 import { data } from "./data.js";
+import { distributed } from "./distributed.js";
 import { engine } from "./engine.js";
 import { evaluation } from "./evaluation.js";
 import { evaluationStatistics } from "./evaluation-statistics.js";
@@ -42,6 +43,7 @@ export const fields: readonly Field[] = [
   { name: "Bit Diffusion", mutations: bitDiffusion },
   { name: "samplers", mutations: samplers },
   { name: "training", mutations: training },
+  { name: "several processes", mutations: distributed },
   { name: "data", mutations: [...data, ...layouts] },
   { name: "scenes", mutations: scenesMutations },
   { name: "evaluation", mutations: [...evaluation, ...captionSettings, ...evaluationStatistics] },

@@ -22,8 +22,8 @@ export function dropout(x: Tensor, rate: number, rng: Rng): Tensor {
   const params = {
     count: x.size,
     stream: rng.nextStream(),
-    threshold: probabilityThreshold(1 - rate),
     scale: 1 / (1 - rate),
+    threshold: probabilityThreshold(1 - rate),
     accumulate: 0,
   };
   const options = { groups: gpu.groups1d(Math.ceil(x.size / 4), gpu.tunables(kernel).WORKGROUP) };

@@ -16,7 +16,7 @@ import { probabilityThreshold, seedWords } from "./philox.js";
 export class Rng {
   readonly gpu: Gpu;
   readonly seed: bigint;
-  /** [seed_lo, seed_hi, step, 0], which random kernels bind as `rng`. */
+  /** [seed_lo, seed_hi, step, part], which random kernels bind as `rng` (rng.wgsl); the part is 0. */
   readonly state: Tensor<"u32">;
   #stepNumber = 0;
   #stream = 0;
@@ -128,7 +128,14 @@ export class Rng {
     this.gpu.run(
       kernel,
       { rng: this.state, log_probs: logProbs, choice },
-      { count: 0, stream: this.nextStream(), scale: 0, threshold: 0, rows, width },
+      {
+        count: 4 * rows * Math.ceil(width / 4),
+        stream: this.nextStream(),
+        scale: 0,
+        threshold: 0,
+        rows,
+        width,
+      },
       { groups: this.gpu.groups1d(rows, 1) },
     );
     return choice;

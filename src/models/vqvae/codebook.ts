@@ -17,6 +17,7 @@ import { checkTensors } from "../../engine/tensor/arguments.js";
 import { ShapeError } from "../../engine/tensor/errors.js";
 import { noGrad } from "../../engine/tensor/tape.js";
 import { empty, type Tensor, zeros } from "../../engine/tensor/tensor.js";
+import type { Part } from "../objective.js";
 
 /** A codebook and the state of its running update. All tensors are float32, so that they are saved like other weights. */
 export interface CodebookState {
@@ -312,6 +313,34 @@ export function restartCodes(
       },
     );
   });
+}
+
+/**
+ * The vectors with which codes restart, where this process's z [..., D] is part `index` of the vectors of `count` processes: the
+ * rows `drawn` [K] of all of them, 0 for those of the others. Summed over the processes, `vectors` [K, D] are the picks `order` of
+ * `restartCodes`.
+ */
+export function sharedRows(
+  z: Tensor,
+  drawn: Tensor<"u32">,
+  { index }: Part,
+): { vectors: Tensor; order: Tensor<"u32"> } {
+  checkTensors("sharedRows", "f32", z);
+  const width = z.shape.at(-1) ?? 0;
+  const rows = z.size / width;
+  const { gpu } = z;
+  const vectors = empty(gpu, [drawn.size, width], "f32", "restart vectors");
+  const order = empty(gpu, [drawn.size], "u32", "restart order");
+  const kernel = kernels.sharedRows.choose;
+  gpu.scope(() => {
+    gpu.run(
+      kernel,
+      { drawn, batch_rows: contiguous(z.detach()), chosen: vectors, order },
+      { count: vectors.size, width, rows, first: index * rows },
+      grid(gpu, kernel, vectors.size),
+    );
+  });
+  return { vectors, order };
 }
 
 /** Initialises all codes from vectors of one batch: code k becomes vector picks[k] (see `restartCodes`). */

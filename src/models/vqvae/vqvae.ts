@@ -19,7 +19,7 @@ import type { Rng } from "../../engine/ops/rng.js";
 import { ShapeError } from "../../engine/tensor/errors.js";
 import { type Tensor, zeros } from "../../engine/tensor/tensor.js";
 import type { ImageTokenizer } from "../image-tokenizer.js";
-import type { Objective } from "../objective.js";
+import type { Objective, Part, Shared } from "../objective.js";
 import {
   type BatchSums,
   batchSums,
@@ -29,6 +29,7 @@ import {
   nearestCodes,
   quantizeStraightThrough,
   restartCodes,
+  sharedRows,
   updateCodebook,
 } from "./codebook.js";
 
@@ -321,6 +322,8 @@ export class VqVae extends Module implements ImageTokenizer {
   objective(settings: VqVaeLossOptions, random: Rng): Objective<[images: Tensor]> {
     return {
       start: (images) => this.startCodebook(images, random),
+      startShared: (part, images) =>
+        this.sharedRestart(this.encoder.forward(images).detach(), random, 0, part),
       loss: (images) => {
         const { total, reconstruction, commitment, vectors, sums } = this.loss(images, settings);
         return {
@@ -335,6 +338,9 @@ export class VqVae extends Module implements ImageTokenizer {
             const usage = this.updateCodebook({ vectors, sums }, settings, random, processes);
             return [{ tensor: usage, names: [null, "perplexity", "used", null] }];
           },
+          ...(settings.restartAfter > 0 && {
+            share: (part: Part) => this.sharedRestart(vectors, random, settings.restartAfter, part),
+          }),
         };
       },
     };
@@ -395,7 +401,8 @@ export class VqVae extends Module implements ImageTokenizer {
 
   /**
    * Moves the codebook towards the vectors that chose its codes, then restarts idle codes from `vectors`. `sums` may be those of
-   * several `processes` with as many vectors each. Returns [Σ N_k, perplexity, codes used, vectors] of the batch.
+   * several `processes` with as many vectors each: restarts then follow in `sharedRestart`. Returns [Σ N_k, perplexity, codes used,
+   * vectors] of the batch.
    */
   updateCodebook(
     { vectors, sums }: Pick<VqVaeLoss, "vectors" | "sums">,
@@ -406,14 +413,27 @@ export class VqVae extends Module implements ImageTokenizer {
     const rows = (processes * vectors.size) / this.shape.codeDim;
     return this.gpu.scope(() => {
       const usage = updateCodebook(this.state, sums, rows, { decay });
-      if (restartAfter > 0)
+      if (restartAfter > 0 && processes === 1)
         restartCodes(this.state, vectors, this.picks(vectors, random, restartAfter), restartAfter);
       return usage;
     });
   }
 
-  /** A vector of z for each code that is due for a restart; no vector twice until all are used. */
-  private picks(z: Tensor, random: Rng, restartAfter: number): Tensor<"u32"> {
-    return drawRestartRows(random, this.state.idle, z.size / this.shape.codeDim, restartAfter);
+  /** Restarts codes from the vectors of all processes, of which z is this one's part: the same ones as if z held all. */
+  private sharedRestart(z: Tensor, random: Rng, restartAfter: number, part: Part): Shared {
+    return this.gpu.scope(() => {
+      const { vectors, order } = sharedRows(z, this.picks(z, random, restartAfter, part.count), part);
+      return {
+        sums: [vectors],
+        kept: [order],
+        apply: () => restartCodes(this.state, vectors, order, restartAfter),
+      };
+    });
+  }
+
+  /** One of the vectors of `processes` times z for each code that is due for a restart; none twice until all are used. */
+  private picks(z: Tensor, random: Rng, restartAfter: number, processes = 1): Tensor<"u32"> {
+    const rows = (processes * z.size) / this.shape.codeDim;
+    return drawRestartRows(random, this.state.idle, rows, restartAfter);
   }
 }

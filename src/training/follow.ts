@@ -1,0 +1,36 @@
+/** A stage on every rank but 0: steps alone. Rank 0 draws progress, writes log, samples and checkpoints, and measures (loop.ts). */
+
+import type { Config } from "../config/config.js";
+import type { Collective } from "./collective.js";
+import { anyStops, shareState } from "./ranks.js";
+import type { Trainer } from "./trainer.js";
+
+/** Options of `followStage`. */
+export interface FollowOptions {
+  collective: Collective;
+  log: Config["log"];
+  /** True once this rank was asked to stop. */
+  interrupted: () => boolean;
+}
+
+/** Takes part in the stage that rank 0 runs with `runStage`, to its end or until some rank is interrupted. */
+export async function followStage(
+  trainer: Trainer,
+  { collective, log, interrupted }: FollowOptions,
+): Promise<"finished" | "interrupted"> {
+  let step = await shareState(collective, trainer, 0);
+  const stops = () => anyStops(collective, interrupted(), isLong(log, step, trainer.steps));
+  while (step < trainer.steps && !(await stops())) {
+    const { losses } = await trainer.step(step + 1);
+    // Rank 0 saves the step before, and ends all.
+    if (!Number.isFinite(losses.total)) await collective.barrier();
+    step++;
+  }
+  return (await stops()) ? "interrupted" : "finished";
+}
+
+/** Whether rank 0 measures, samples or saves after step `step` of `steps`. */
+export function isLong(log: Config["log"], step: number, steps: number): boolean {
+  const everies = [log.evaluateEvery, log.sampleEvery, log.checkpointEvery];
+  return step === steps || everies.some((every) => every > 0 && step % every === 0);
+}

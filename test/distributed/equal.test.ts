@@ -1,0 +1,146 @@
+/** Trainings that share a batch against one that has it whole: losses and weights, for every model and number of ranks. */
+
+import type { Gpu } from "../../dist/engine/gpu/gpu.js";
+import { GradientReduction } from "../../dist/training/gradient-reduction.js";
+import type { Transport } from "../../dist/training/half-sums.js";
+import type { StepHook } from "../../dist/training/model-training.js";
+import { localCollectives } from "../../dist/training/port-collective.js";
+import type { StepResult } from "../../dist/training/trainer.js";
+import { test } from "../harness.js";
+import { decoderTraining, sameBits, tinyConfig, vqvaeTraining, weightsOf } from "../training/setup.js";
+
+const STEPS = 6;
+
+/** Results of training alone, or as one of `size` ranks: the mean over the ranks, and the weights of each. */
+async function trained(
+  size: number,
+  make: (hook: StepHook | undefined) => ReturnType<typeof decoderTraining> | ReturnType<typeof vqvaeTraining>,
+) {
+  const { ranks, close } = localCollectives(size);
+  // Buckets of 1 kB, so that there are several.
+  const hooks = ranks.map((rank) => new GradientReduction(rank, { bucketBytes: 1024 }));
+  const all = size === 1 ? [make(undefined)] : hooks.map(make);
+  const steps: StepResult[][] = [];
+  for (let step = 1; step <= STEPS; step++)
+    steps.push(await Promise.all(all.map(({ training }) => training.step(step))));
+  const weights = await Promise.all(all.map(({ model }) => weightsOf(model)));
+  for (const { dispose } of all) dispose();
+  for (const hook of hooks) hook.dispose();
+  close();
+  const means = steps.map((each) =>
+    Object.fromEntries(
+      Object.keys(each[0]!.losses).map((name) => [
+        name,
+        each.reduce((sum, { losses }) => sum + losses[name]! / each.length, 0),
+      ]),
+    ),
+  );
+  return { means, norms: steps.map((each) => each.map(({ gradNorm }) => gradNorm)), weights };
+}
+
+type Make = (gpu: Gpu) => (hook: StepHook | undefined) => ReturnType<typeof decoderTraining>;
+
+const decoder =
+  (set: string[], dropout = 0): Make =>
+  (gpu) =>
+  (hook) =>
+    decoderTraining(gpu, tinyConfig("decoder.batch=8", "decoder.warmup=20", ...set), {
+      shape: { dropout },
+      ...(hook && { hook }),
+    });
+
+/** Pictures by their number in the batch of all: what a rank's part shows must not depend on the ranks. */
+const tokenizer =
+  (...set: string[]) =>
+  (gpu: Gpu) =>
+  (hook: StepHook | undefined) => {
+    const config = tinyConfig("vqvae.batch=8", "vqvae.warmup=20", ...set);
+    return vqvaeTraining(gpu, config, {
+      images: (step, images) => {
+        const bytes = config.data.imageSize ** 2 * 3;
+        const first = (hook?.rank ?? 0) * (images.length / bytes);
+        for (let i = 0; i < images.length; i++) {
+          const place = step * 97 + first * bytes + i;
+          images[i] = (Math.sin(Math.floor(place / 24) * 12.9898) * 43758.5453) & 255;
+        }
+      },
+      ...(hook && { hook }),
+    });
+  };
+
+const cases = {
+  "decoder: Algorithm 1 in micro-batches with dropout": decoder(
+    ["decoder.microBatches=2", "decoder.captionsPerImage=1"],
+    0.1,
+  ),
+  "decoder: masked blocks": decoder(["decoder.maskShape=blocks", "decoder.pDrop=0.3"]),
+  "vqvae: codes restart from the vectors of all": tokenizer(),
+};
+
+for (const [name, make] of Object.entries(cases)) {
+  test(`${name}: 1, 2 and 4 ranks`, async (t, gpu) => {
+    const one = await trained(1, make(gpu) as never);
+    for (const size of [2, 4]) {
+      const many = await trained(size, make(gpu) as never);
+      let worst = 0;
+      many.means.forEach((losses, step) => {
+        for (const [key, value] of Object.entries(losses)) {
+          const wanted = one.means[step]![key]!;
+          worst = Math.max(worst, Math.abs(value - wanted) / Math.max(1e-3, Math.abs(wanted)));
+        }
+      });
+      t.comment(`${size} ranks: losses differ by ${worst.toExponential(1)} at most, relatively`);
+      t.ok(worst < 1e-5, `${size} ranks: the losses of one, to ${worst.toExponential(1)}`);
+      many.norms.forEach((each, step) => {
+        t.near(
+          each,
+          each.map(() => one.norms[step]![0]!),
+          { rel: 1e-3 },
+          "norm of the whole batch's gradient",
+        );
+      });
+      for (const weights of many.weights.slice(1))
+        t.ok(sameBits(weights, many.weights[0]!), "every rank has the same weights, to the bit");
+      const again = await trained(size, make(gpu) as never);
+      t.ok(sameBits(again.weights[0]!, many.weights[0]!), "and again the same bits");
+    }
+  });
+}
+
+/** The gradients of the first step of two ranks, as they travelled by `transport`. */
+async function firstGradients(gpu: Gpu, transport: Transport): Promise<Float32Array[]> {
+  const { ranks, close } = localCollectives(2);
+  const reduced: Float32Array[] = [];
+  const hooks = ranks.map((own) => new GradientReduction(own, { bucketBytes: 1024, transport }));
+  const all = hooks.map((hook) =>
+    decoder(["decoder.maskShape=blocks"])(gpu)({
+      processes: 2,
+      rank: hook.rank,
+      async reduce(gradients, sums) {
+        await hook.reduce(gradients, sums);
+        reduced[hook.rank] = await gradients[0]!.read();
+      },
+    }),
+  );
+  await Promise.all(all.map(({ training }) => training.step(1)));
+  for (const { dispose } of all) dispose();
+  for (const hook of hooks) hook.dispose();
+  close();
+  return reduced;
+}
+
+test("gradients in 16 bits", async (t, gpu) => {
+  const [exact] = await firstGradients(gpu, "float32");
+  const length = (values: Float32Array) => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+  // Two roundings of 8 and of 11 bits.
+  for (const [transport, bound] of [
+    ["bfloat16", 2 ** -8],
+    ["float16", 2 ** -11],
+  ] as const) {
+    const [first, second] = await firstGradients(gpu, transport);
+    t.ok(sameBits(first!, second!), `${transport}: both ranks get the same bits`);
+    const apart = length(first!.map((value, i) => value - exact![i]!)) / length(exact!);
+    t.comment(`${transport}: the gradient is off by ${apart.toExponential(1)} of its norm`);
+    t.ok(apart > bound / 8 && apart < bound, `${transport}: off by ${apart.toExponential(1)} of its norm`);
+  }
+});
