@@ -2,9 +2,10 @@
 
 import { Captioner, formatBytes, pickedFiles } from "../../../dist/index.js";
 import { formatDuration } from "../../../dist/report.js";
-import { type App, type CaptionerSource, sentence } from "../app.js";
+import type { App, CaptionerSource } from "../app.js";
 import { button, h } from "../dom.js";
 import { Messages } from "../messages.js";
+import { sentence } from "../sentence.js";
 import { Curves } from "../train/curves.js";
 import { Form } from "../train/form.js";
 import { keptLog } from "../train/kept.js";

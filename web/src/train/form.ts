@@ -1,9 +1,9 @@
 /** The form for a new run: training data and settings. */
 
 import { describeConfig, PRESET_NAMES } from "../../../dist/index.js";
-import { sentence } from "../app.js";
 import { button, field, h } from "../dom.js";
 import type { Messages } from "../messages.js";
+import { sentence } from "../sentence.js";
 import type { Pictures } from "./messages.js";
 
 /** Presets by name with their description. Those of scenes are not here: the page does not carry their art. */
