@@ -36,7 +36,7 @@ export {
   type DecoderTrainingOptions,
 } from "./training/decoder-training.js";
 export { heldOutRecords, usedRecords } from "./training/held-out.js";
-export { runStage, type StageOptions } from "./training/loop.js";
+export { type Phase, runStage, type StageOptions } from "./training/loop.js";
 export { type Averaging, ModelOptimizer, type ModelOptimizerOptions } from "./training/model-optimizer.js";
 export { ModelTraining, type StepHook } from "./training/model-training.js";
 export {

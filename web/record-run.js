@@ -166,7 +166,7 @@ await runCommand(async () => {
       },
       codes: [...own],
       codebook: captioner.config.vqvae.codes,
-      reconstruction: `data:image/png;base64,${png.toString("base64")}`,
+      reconstruction: png.toString("base64"),
       steps,
     })}\n`,
   );

@@ -2,10 +2,11 @@
 
 import type { Captioner } from "../../../dist/index.js";
 import measured from "../../measured/codes.json" with { type: "json" };
+import { fromBase64 } from "../base64.js";
 import type { Picture } from "../picture.js";
 
 const { codes, edge, threshold, unit } = measured;
-const table = Uint8Array.from(atob(measured.table), (character) => character.charCodeAt(0));
+const table = fromBase64(measured.table);
 
 /** The remark on a picture beyond the threshold. */
 export const remark =

@@ -1,11 +1,12 @@
 /** A recorded caption for browsers without WebGPU: every step can be looked at, as with one that was just denoised. */
 
 import run from "../../measured/recorded-run.json" with { type: "json" };
+import { fromBase64 } from "../base64.js";
 import { attentionOf, type Word } from "../caption-words.js";
 import { CodeFigure } from "../code-figure.js";
 import { CodeGrid } from "../code-grid.js";
 import { h, percent } from "../dom.js";
-import { fetchPicture } from "../picture.js";
+import { fetchPicture, readPicture } from "../picture.js";
 import { Scrubber } from "../scrubber.js";
 import { WordRow } from "../word-row.js";
 
@@ -20,7 +21,7 @@ const steps = run.steps.map(({ u, words, text, probabilities, attention }) => ({
   attention: {
     rows: words.length,
     columns: run.codes.length,
-    data: Float32Array.from(atob(attention), (character) => character.charCodeAt(0) / 255),
+    data: Float32Array.from(fromBase64(attention), (weight) => weight / 255),
   },
 }));
 
@@ -58,7 +59,8 @@ export async function recordedRun(): Promise<HTMLElement> {
   const scrubber = new Scrubber(show);
   const figure = new CodeFigure();
   grid.show(picture.pixels, side);
-  const reconstruction = await fetchPicture(run.reconstruction, "the recorded reconstruction");
+  const png = new Blob([fromBase64(run.reconstruction)]);
+  const reconstruction = await readPicture(png, "the recorded reconstruction");
   figure.show({ ids: Uint32Array.from(run.codes), reconstruction: reconstruction.pixels }, run.codebook);
   show(index);
   scrubber.show(steps, index);
