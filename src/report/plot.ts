@@ -20,8 +20,8 @@ export interface ChartOptions {
   xLabel?: string;
   yLabel?: string;
   logY?: boolean;
-  /** The y axis includes 0. Default false: it spans the values. Not for a logarithmic one. */
-  fromZero?: boolean;
+  /** Values that the axes include beside those of the series. */
+  include?: { x?: readonly number[]; y?: readonly number[] };
   /**
    * Weight of the past in an exponential moving average drawn over the pale raw line: 0 ≤ s < 1, 0 = none. The
    * average is unbiased at its start (divided by 1 − sⁿ).
@@ -59,7 +59,8 @@ export function lineChart(series: readonly Series[], options: ChartOptions): str
     }
   }
   const xAxis = linearAxis(extent(xs), LEFT, width - RIGHT, 8, 0);
-  if (options.fromZero && !logY) ys.push(0);
+  xs.push(...(options.include?.x ?? []));
+  ys.push(...(options.include?.y ?? []));
   const yAxis = (logY ? logAxis : linearAxis)(extent(ys), height - BOTTOM, top, 7, 0.06);
 
   const parts: string[] = [];

@@ -99,7 +99,7 @@ t.test("the status line names what goes on until the first caption", async (t) =
 
 /** Fewer steps still, where captions do not matter at all. */
 async function setSteps(page: Page, steps: number): Promise<void> {
-  await page.locator("#panel-caption summary").click();
+  await page.getByText("Sampling settings").click();
   await page.getByLabel("Steps", { exact: true }).fill(String(steps));
 }
 
@@ -172,15 +172,18 @@ async function attentionAgrees(t: Test, page: Page, words: readonly string[]): P
 t.test("a picture, its codes and its caption, step by step", async (t) => {
   const { page, problems } = await open();
   await ready(page);
-  t.equal(await page.locator(".gallery button").count(), 24, "two dozen pictures to choose from");
-  const loaded = await page
-    .locator(".gallery img")
-    .evaluateAll((images) =>
-      images.every(
-        (image) => (image as HTMLImageElement).complete && (image as HTMLImageElement).naturalWidth === 128,
-      ),
-    );
-  t.ok(loaded, "all of them load");
+  t.equal(await page.locator(".gallery button").count(), 84, "pictures to choose from");
+  const widths = await page.locator(".gallery img").evaluateAll((images) =>
+    Promise.all(
+      images.map(async (image) => {
+        const picture = image as HTMLImageElement;
+        picture.loading = "eager";
+        await picture.decode();
+        return picture.naturalWidth;
+      }),
+    ),
+  );
+  t.same([...new Set(widths)], [128], "all of them load");
   await says(t, () => read(page, ".figures"), /Codes y: 64 of 512, \d+ different/, "the codes");
   await says(t, () => about(page), /Reference captions: “/, "its reference captions");
   const final = await words(page);

@@ -145,12 +145,23 @@ export class App {
     if (!gallery) return;
     const entry = listed(gallery, file);
     if (entry) void this.choosePicture(galleryPicture(gallery, entry));
+    else if (file !== null) this.missesLinked(file);
     else if (this.picture) this.usePicture(this.picture);
   }
 
-  /** The link to be followed, once. */
-  takeLink(): Linked | null {
+  /** Says that the gallery has no such picture, and drops the link. */
+  missesLinked(file: string): void {
+    this.linked = null;
+    this.messages.show("picture", `The link’s picture ${file} is not in the gallery.`);
+  }
+
+  /** What the link says beside a picture, once: null for other pictures than its own. */
+  takeLink(picture: Picture): Linked | null {
     const { linked } = this;
+    if (!linked) return null;
+    const { file, codes } = linked;
+    const isOwn = codes ? codes === picture.codes : file === null || file === picture.file;
+    if (!isOwn) return null;
     this.linked = null;
     return linked;
   }
@@ -199,11 +210,12 @@ export class App {
       this.events.emit("gpu", true);
       return gpu;
     } catch (error) {
-      this.gpuMissing = sentence(error);
-      const isMissing = error instanceof UserError;
-      messages.show("gpu", isMissing ? noWebGpu(error.message) : this.gpuMissing, retry, {
-        lasting: isMissing,
-      });
+      if (!(error instanceof UserError)) {
+        messages.show("gpu", sentence(error), retry);
+        return null;
+      }
+      this.gpuMissing = error.message;
+      messages.show("gpu", noWebGpu(error.message), retry, { lasting: true });
       this.events.emit("gpu", false);
       return null;
     } finally {

@@ -52,11 +52,7 @@ export async function loadGallery(app: App): Promise<void> {
 async function useFirst(app: App, gallery: Gallery): Promise<void> {
   const wanted = app.linked?.file ?? null;
   const named = listed(gallery, wanted);
-  if (wanted !== null && !named)
-    app.messages.show(
-      "picture",
-      `The link’s picture ${wanted} is not in the gallery; here is the first one.`,
-    );
+  if (wanted !== null && !named) app.missesLinked(wanted);
   const first = named ?? gallery.pictures[0];
   if (!first) return;
   try {

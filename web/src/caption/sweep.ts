@@ -7,10 +7,10 @@ import type { Sampling } from "./settings.js";
 
 const temperatures = [0, 0.5, 1, 1.5] as const;
 
-/** Numbers of steps to compare: 1, 5, the model's own and all. */
+/** Numbers of steps to compare: one, a few, and the model's own. */
 export function stepCounts({ config }: Captioner): number[] {
   const { sampling, decoder } = config;
-  const counts = [1, 5, sampling.steps, decoder.timesteps].filter((count) => count <= decoder.timesteps);
+  const counts = [1, 5, sampling.steps].filter((count) => count <= decoder.timesteps);
   return [...new Set(counts)].sort((a, b) => a - b);
 }
 

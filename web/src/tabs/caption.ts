@@ -233,7 +233,7 @@ class CaptionTab {
       this.grid.show(picture.pixels, side);
       let words: readonly Given[] | null = null;
       if (!this.encoded) {
-        const link = this.app.takeLink();
+        const link = this.app.takeLink(picture);
         if (link) this.settings.take(captioner, link.sampling);
         words = link?.words ?? null;
         this.about.textContent = describe(picture);

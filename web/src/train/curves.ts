@@ -55,6 +55,7 @@ export class Curves {
           xLabel: "step",
           yLabel: "loss, logarithmic",
           logY: true,
+          include: { x: [0] },
           smoothing,
         },
       );
@@ -88,6 +89,9 @@ function seriesOf({ name, entries }: Run, value: (entry: LogEntry) => number | u
   };
 }
 
+/** Where the axes of scores end at least: on a shorter one, noise looks like progress. */
+const leastTop: Readonly<Record<string, number>> = { ssim: 1, ciderD: 0.1, bleu4: 0.1, exact: 0.1 };
+
 /** A measure from 0 on: an axis that begins at the lowest value makes every change look large. */
 function measureChart(stage: Stage, name: string, runs: readonly Run[]): string {
   const measured = runs.map((run) => ({
@@ -96,6 +100,10 @@ function measureChart(stage: Stage, name: string, runs: readonly Run[]): string 
   }));
   return lineChart(
     measured.map((run) => seriesOf(run, ({ metrics }) => metrics?.[name])),
-    { title: `${titles[stage]}, held out: ${measures[name] ?? name}`, xLabel: "step", fromZero: true },
+    {
+      title: `${titles[stage]}, held out: ${measures[name] ?? name}`,
+      xLabel: "step",
+      include: { x: [0], y: [0, leastTop[name] ?? 1] },
+    },
   );
 }
