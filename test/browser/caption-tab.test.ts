@@ -119,7 +119,7 @@ t.test("a photograph, a region of it, and links to both by their codes", async (
   t.match(await read(again.page, "#picture-about"), /^a picture from a link, as the model sees it/);
   await again.page.goto(`${site.url}#caption?codes=AAAA`);
   await again.page.reload();
-  const wrong = /The link’s picture is not 64 codes below 512/;
+  const wrong = /The picture in this link does not fit the model, which needs 64 codes below 512/;
   await again.page.locator('[data-source="caption"]').filter({ hasText: wrong }).waitFor();
   await again.page.close();
 

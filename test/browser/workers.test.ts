@@ -231,7 +231,7 @@ t.test("training on a folder that was dropped", async (t) => {
   const panel = page.locator("#panel-train");
   await drop(page, "#panel-train fieldset", join(folder, names[0]!));
   await stays(t, page, "form", /^That is not a folder/);
-  await page.getByLabel("your own folder").check();
+  await page.getByLabel("a folder of your own").check();
   await press(page, "Start");
   await stays(t, page, "form", /^Choose a folder of captioned pictures first\./);
   await drop(page, "#panel-train fieldset", folder);
@@ -246,7 +246,7 @@ t.test("training on a folder that was dropped", async (t) => {
   );
   await drop(page, "#panel-train fieldset", folder);
   await isOver(t, page, "form", "once it is dropped again");
-  t.ok(await page.getByLabel("your own folder").isChecked(), "it is what will be trained on");
+  t.ok(await page.getByLabel("a folder of your own").isChecked(), "it is what will be trained on");
   await page.getByText("More settings").click();
   await page.locator("#train-settings").fill([...settings, "decoder.steps=4"].join("\n"));
   await press(page, "Start");

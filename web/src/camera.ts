@@ -40,7 +40,7 @@ export class Camera {
   async open(): Promise<void> {
     const { messages } = this.app;
     try {
-      if (!navigator.mediaDevices) throw new Error("this browser gives pages no camera here");
+      if (!navigator.mediaDevices) throw new Error("this browser offers this page no camera");
       this.stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
       this.video.srcObject = this.stream;
       await this.video.play();

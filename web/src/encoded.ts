@@ -20,7 +20,7 @@ export async function encode(
     const { codes: count } = captioner.config.vqvae;
     if (known.length !== captioner.positions || known.some((id) => id >= count))
       throw new UserError(
-        `The link’s picture is not ${captioner.positions} codes below ${count}, as this model needs; check that the link is whole.`,
+        `The picture in this link does not fit the model, which needs ${captioner.positions} codes below ${count}; check that the whole link was copied.`,
       );
     let reconstruction: RgbaImage | null = null;
     await withCodes(captioner, known, async (codes) => {

@@ -75,8 +75,6 @@ const parts = new Map(
 
 /** Opens the tab named in the URL, else the first, and follows a link to a caption. */
 function open(): void {
-  const link = readLink(location.hash);
-  if (link) app.follow(link);
   const named = location.hash.slice(1).split("?")[0]!;
   const id = parts.has(named) ? named : tabs[0]!.id;
   for (const [name, { tab, panel, mount }] of parts) {
@@ -87,6 +85,8 @@ function open(): void {
     if (chosen) void mount();
   }
   app.tabOpened(id);
+  const link = readLink(location.hash);
+  if (link) app.follow(link);
 }
 
 byId("tabs").addEventListener("keydown", (event) => {

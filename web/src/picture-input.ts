@@ -74,7 +74,11 @@ export function pictureInput(app: App): HTMLElement {
       h("label", { for: "file", class: "button" }, "Choose a file"),
       draw,
       film,
-      h("span", { class: "quiet" }, "or drop or paste a picture, or take one that the model has never seen:"),
+      h(
+        "span",
+        { class: "quiet" },
+        "or drop or paste a picture, or choose an emoji that was not in the training data:",
+      ),
     ),
     pad,
     camera.element,

@@ -10,7 +10,7 @@ export function introduction(): HTMLElement {
     h(
       "p",
       {},
-      "A small neural network writes captions for drawings, here in your browser. In training, the words of a caption fall into [MASK] step by step; to caption a picture, the network starts from masks alone and brings the words back.",
+      "A small neural network writes captions for drawings, here in your browser. During training, the words of a caption turn into [MASK] step by step; to caption a picture, the network starts from nothing but masks and brings the words back.",
     ),
     new Strip().element,
   );

@@ -84,7 +84,7 @@ export async function recordedRun(): Promise<HTMLElement> {
         h(
           "p",
           { class: "quiet small" },
-          `${count} steps with seed ${seed}, guidance ${guidance} with ω = ${scale}, recorded on ${run.adapter.split(":")[0]}. ${run.rightOfSeeds} of ${run.seeds} captions drawn of this picture were right.`,
+          `${count} steps with seed ${seed}, guidance ${guidance} with ω = ${scale}, recorded on ${run.adapter.split(":")[0]}. Of ${run.seeds} captions sampled for this picture, ${run.rightOfSeeds} were right.`,
         ),
       ),
     ),

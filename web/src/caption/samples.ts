@@ -88,7 +88,7 @@ export class Samples {
         bar.style.setProperty("--share", `${(100 * count) / total}%`);
         const isRight = references.includes(text);
         const mark = references.length === 0 ? "" : isRight ? "a reference" : "";
-        return h("tr", {}, h("td", {}, text || "(no word at all)"), bar, h("td", { class: "quiet" }, mark));
+        return h("tr", {}, h("td", {}, text || "(no words)"), bar, h("td", { class: "quiet" }, mark));
       }),
     );
   }

@@ -24,7 +24,7 @@ export class Strip {
   readonly element: HTMLElement;
   private readonly words = Array.from({ length: places }, () => h("li", { class: "chip" }));
   private readonly phases = {
-    forward: h("span", {}, "Forward: words fall into [MASK]"),
+    forward: h("span", {}, "Forward: words turn into [MASK]"),
     reverse: h("span", {}, "Reverse: they come back"),
   };
   private readonly time = h("span", { class: "quiet" });
@@ -39,7 +39,14 @@ export class Strip {
         class: "strip",
         "aria-label": `A recorded example: the caption “${run.text}” is masked word by word, and denoised`,
       },
-      h("figcaption", { class: "row" }, this.phases.forward, this.phases.reverse, this.time, this.again),
+      h(
+        "figcaption",
+        { class: "row strip-head" },
+        this.phases.forward,
+        this.phases.reverse,
+        this.time,
+        this.again,
+      ),
       h("ol", { class: "chips", "aria-hidden": "true" }, ...this.words),
     );
     this.show(frames.length - 1);

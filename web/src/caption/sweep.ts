@@ -68,7 +68,7 @@ export class Sweep {
         for (const [column, temperature] of temperatures.entries()) {
           const { text } = await captioner.caption(codes, { steps, temperature, seed, guidance, signal });
           const cell = cells[row]![column]!;
-          cell.textContent = text || "(no word at all)";
+          cell.textContent = text || "(no words)";
           if (references.includes(text))
             cell.append(" ", h("span", { class: "quiet small" }, "(a reference)"));
           onCell(++done, counts.length * temperatures.length);

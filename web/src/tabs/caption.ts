@@ -3,9 +3,12 @@
 import type { Captioner, DenoiseStep } from "../../../dist/index.js";
 import type { App } from "../app.js";
 import { codeText } from "../caption/code-text.js";
+import { describe, planOf } from "../caption/describe.js";
 import { isForeign, remark } from "../caption/drawings-only.js";
+import { givenBy } from "../caption/given.js";
 import { introduction } from "../caption/introduction.js";
 import { addressOf, type Given, linkTo } from "../caption/link.js";
+import { cellsOf, partOf, placeOf } from "../caption/region.js";
 import { counted, drawMany, Samples } from "../caption/samples.js";
 import { type Sampling, Settings } from "../caption/settings.js";
 import { Sharing } from "../caption/sharing.js";
@@ -15,7 +18,7 @@ import { CodeFigure } from "../code-figure.js";
 import { CodeGrid, type Region } from "../code-grid.js";
 import { button, h, percent } from "../dom.js";
 import { type Encoded, encode, imageData, reported, withCodes } from "../encoded.js";
-import { cutOut, type Picture } from "../picture.js";
+import { cutOut } from "../picture.js";
 import { acceptPictures, pictureInput } from "../picture-input.js";
 import { Scrubber } from "../scrubber.js";
 import { sentence } from "../sentence.js";
@@ -238,14 +241,17 @@ class CaptionTab {
         words = link?.words ?? null;
         this.about.textContent = describe(picture);
         this.app.phase("Encoding the picture …");
-        this.encoded = await encode(captioner, picture);
+        const encoded = await encode(captioner, picture);
+        // Another picture may have come meanwhile.
+        signal.throwIfAborted();
+        this.encoded = encoded;
         this.figure.show(this.encoded, captioner.config.vqvae.codes);
         if (picture.codes) this.grid.show(imageData(this.encoded), side);
         else if (picture.file === null && this.app.usesShipped && (await isForeign(captioner, picture)))
           this.foreign.textContent = remark;
       } else this.settings.nextSeed();
       signal.throwIfAborted();
-      words ??= this.given(captioner) ?? null;
+      words ??= this.given(captioner);
       const sampling = this.settings.sampling();
       this.steps = [];
       this.drawn = { sampling, words };
@@ -281,37 +287,12 @@ class CaptionTab {
     else this.isStale = true;
   }
 
-  /**
-   * The words to keep, by their tokens or as typed; null for each token that the model shall choose. If any word is masked, keeps
-   * all others (including the [END]s, so that the caption keeps its length); else keeps the locked words. Undefined: the model
-   * chooses all words. Moves the marks to where the words will stand: a typed word may have more tokens than the one before.
-   */
-  private given({ tokenizer, decoder }: Captioner): (string | number | null)[] | undefined {
+  /** The words that the user's marks give, which move to where the words will stand; null: the model chooses all. */
+  private given({ tokenizer, decoder }: Captioner): readonly Given[] | null {
     const last = this.steps.at(-1);
-    if (this.marks.size === 0 || !last) return undefined;
-    const isMasked = [...this.marks.values()].some(({ kind }) => kind === "masked");
-    const list: (string | number | null)[] = [];
-    const moved = new Map<number, Mark>();
-    let position = 0;
-    for (const word of wordsOf(last, tokenizer)) {
-      const mark = markOf(this.marks, word);
-      const tokens = last.tokens.slice(word.from, word.to);
-      if (mark) moved.set(position, mark);
-      if (mark?.kind === "locked" && mark.word !== word.text) {
-        list.push(mark.word);
-        position += mark.word === "[END]" ? 1 : tokenizer.encode(mark.word).length;
-        continue;
-      }
-      // [UNK] stands for a word outside the vocabulary: the model chooses again there.
-      const isKept = mark ? mark.kind === "locked" : isMasked && word.text !== "[UNK]";
-      list.push(...(isKept ? tokens : tokens.map(() => null)));
-      position += tokens.length;
-    }
-    this.marks = moved;
-    // A longer word pushes the end out.
-    const isSpare = (entry: string | number | null | undefined) =>
-      entry === null || entry === tokenizer.endId;
-    for (; position > decoder.shape.length && isSpare(list.at(-1)); position--) list.pop();
+    if (this.marks.size === 0 || !last) return null;
+    const { list, marks } = givenBy(last, this.marks, tokenizer, decoder.shape.length);
+    this.marks = marks;
     return list;
   }
 
@@ -397,7 +378,7 @@ class CaptionTab {
     this.row.show(words, isLast ? this.marks : new Map(), chosen);
     this.scrubber.show(this.steps, this.index);
     const last = this.steps.at(-1);
-    this.result.textContent = last?.u === 0 ? last.text || "(no word at all)" : last ? "…" : "";
+    this.result.textContent = last?.u === 0 ? last.text || "(no words)" : last ? "…" : "";
     const done = last?.u === 0;
     const word = chosen === null ? undefined : words[chosen];
     if (chosen !== null && word && done && app.captioner)
@@ -470,51 +451,22 @@ class CaptionTab {
       this.pointAtWord(null);
       return;
     }
-    const { row, column, rows, columns } = region;
     const side = Math.round(Math.sqrt(attention.columns));
-    const cells = Array.from(
-      { length: rows * columns },
-      (_, i) => (row + Math.floor(i / columns)) * side + column + (i % columns),
-    );
-    this.readout.textContent = `Rows ${row + 1} to ${row + rows}, columns ${column + 1} to ${column + columns}: attended to most by ${this.attending(cells)}.`;
+    this.readout.textContent = `${placeOf(region)}: attended to most by ${this.attending(cellsOf(region, side))}.`;
     const alone = button("Caption this region alone", () => void this.captionRegion(region, side));
     this.cut.replaceChildren(
       alone,
-      button("Forget it", () => this.grid.forget(), { class: "plain" }),
+      button("Clear the region", () => this.grid.forget(), { class: "plain" }),
     );
   }
 
   /** Uses a region of the picture as the picture. */
-  private async captionRegion({ row, column, rows, columns }: Region, side: number): Promise<void> {
+  private async captionRegion(region: Region, side: number): Promise<void> {
     const { app, encoded } = this;
     const { picture } = app;
     if (!picture || !encoded) return;
     const whole = picture.codes ? { ...picture, pixels: imageData(encoded) } : picture;
-    const { width, height } = whole.pixels;
-    // The grid lies over the picture as it is padded to a square.
-    const cell = Math.max(width, height) / side;
-    const [left, top] = [(Math.max(width, height) - width) / 2, (Math.max(width, height) - height) / 2];
-    const part = { x: column * cell - left, y: row * cell - top, width: columns * cell, height: rows * cell };
-    const cutting = async () => cutOut(whole, part);
+    const cutting = async () => cutOut(whole, partOf(region, side, whole.pixels));
     await app.choosePicture(cutting());
   }
-}
-
-function describe({ name, note, captions }: Picture): string {
-  const people =
-    captions.length > 0 ? ` Reference captions: ${captions.map((text) => `“${text}”`).join(", ")}.` : "";
-  return `${name}.${note ? ` ${note}` : ""}${people}`;
-}
-
-function planOf(marks: ReadonlyMap<number, Mark>): string {
-  const kinds = [...marks.values()].map(({ kind }) => kind);
-  const locked = kinds.filter((kind) => kind === "locked").length;
-  const masked = kinds.length - locked;
-  const what = [locked ? `${locked} locked` : "", masked ? `${masked} masked` : ""]
-    .filter(Boolean)
-    .join(", ");
-  const fate = masked
-    ? "only masked words will be denoised again"
-    : "all words that are not locked will be denoised again";
-  return `${what}: ${fate}.`;
 }

@@ -75,16 +75,14 @@ class Column {
     this.row.compare(plain?.map(({ text }) => text) ?? null);
     const last = this.steps.at(-1);
     const isDone = last?.u === 0;
-    this.text.textContent = isDone
-      ? last.text || "(no word at all)"
-      : this.steps.length > 0
-        ? "…"
-        : "waiting";
+    this.text.textContent = isDone ? last.text || "(no words)" : this.steps.length > 0 ? "…" : "waiting";
     const words = isDone ? this.words(null, tokenizer) : [];
     const end = words.findIndex(({ text }) => text === "[END]");
     const said = words.slice(0, end < 0 ? undefined : end + 1).map(({ probability }) => probability);
     this.facts.textContent =
-      said.length > 0 ? `mean p̃ of the words: ${percent(said.reduce((a, b) => a + b, 0) / said.length)}` : "";
+      said.length > 0
+        ? `mean probability p̃ of the words: ${percent(said.reduce((a, b) => a + b, 0) / said.length)}`
+        : "";
   }
 }
 
@@ -176,7 +174,7 @@ class GuidanceLab {
     this.scale.value = String(guidance.scale);
     this.showScale();
     const { none = 0, cfg = 0, mcs = 0 } = first.rightOfSeeds;
-    this.found.textContent = `A search of ${guidance.searched} validation pictures found this example, where guidance matters. Right of ${guidance.seeds} captions with different seeds: ${none} without guidance, ${cfg} with classifier-free guidance, ${mcs} with MCS (ω = ${guidance.scale}). Right means “${first.captions.join("” or “")}”.`;
+    this.found.textContent = `A search of ${guidance.searched} validation pictures found this example, where guidance matters. Of ${guidance.seeds} captions with different seeds, ${none} ${none === 1 ? "was" : "were"} right without guidance, ${cfg} with classifier-free guidance and ${mcs} with MCS (ω = ${guidance.scale}). Reference captions: ${first.captions.map((text) => `“${text}”`).join(", ")}.`;
   }
 
   private lay(): void {
@@ -250,9 +248,11 @@ class GuidanceLab {
     if (!picture) return;
     const { side } = captioner.decoder.shape;
     this.grid.show(picture.pixels, side);
-    this.encoded ??= await encode(captioner, picture);
-    if (picture.codes) this.grid.show(imageData(this.encoded), side);
+    const encoded = this.encoded ?? (await encode(captioner, picture));
+    // Another picture may have come meanwhile.
     signal.throwIfAborted();
+    this.encoded = encoded;
+    if (picture.codes) this.grid.show(imageData(encoded), side);
     const scale = Number(this.scale.value);
     const seed = Math.max(0, Math.round(this.seed.valueAsNumber || 0));
     const marks = this.grid.marks;

@@ -175,7 +175,7 @@ class TrainTab {
   /** Asks before a stored run is removed for good. */
   private async remove(run: KeptRun): Promise<void> {
     const hours = run.log.reduce((sum, { ms }) => sum + ms, 0) / 1000;
-    const lost = `Its ${run.log.length} steps (${formatDuration(hours)} of training), its checkpoints and its trained weights will be gone. Files that you exported stay.`;
+    const lost = `Its ${run.log.length} steps (${formatDuration(hours)} of training), its checkpoints and its trained weights will be deleted. Files that you exported remain.`;
     if (await confirmed("Remove this run?", lost, "Remove it")) this.order({ type: "discard", run: run.id });
   }
 
