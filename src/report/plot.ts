@@ -58,9 +58,9 @@ export function lineChart(series: readonly Series[], options: ChartOptions): str
       ys.push(y[i]!);
     }
   }
-  const xAxis = linearAxis(extent(xs), LEFT, width - RIGHT, 8, 0);
   xs.push(...(options.include?.x ?? []));
   ys.push(...(options.include?.y ?? []));
+  const xAxis = linearAxis(extent(xs), LEFT, width - RIGHT, 8, 0);
   const yAxis = (logY ? logAxis : linearAxis)(extent(ys), height - BOTTOM, top, 7, 0.06);
 
   const parts: string[] = [];
