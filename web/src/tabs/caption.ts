@@ -235,10 +235,12 @@ class CaptionTab {
       const { side } = captioner.decoder.shape;
       this.grid.show(picture.pixels, side);
       let words: readonly Given[] | null = null;
+      let isLinked = false;
       if (!this.encoded) {
         const link = this.app.takeLink(picture);
         if (link) this.settings.take(captioner, link.sampling);
         words = link?.words ?? null;
+        isLinked = words !== null;
         this.about.textContent = describe(picture);
         this.app.phase("Encoding the picture …");
         const encoded = await encode(captioner, picture);
@@ -278,7 +280,7 @@ class CaptionTab {
         }
       });
       const seconds = (performance.now() - began) / 1000;
-      if (words && this.marks.size === 0) this.lockGiven(words, captioner);
+      if (words && isLinked) this.lockGiven(words, captioner);
       this.plan.textContent = `${this.steps.length} steps in ${seconds.toFixed(1)} s, seed ${sampling.seed}. Select a word to lock, replace or mask it.`;
     };
     const isDone = await this.app.work("caption", job, () => this.denoise());
