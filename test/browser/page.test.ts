@@ -441,7 +441,7 @@ t.test("a drawing, a dropped and a pasted picture", async (t) => {
   await ready(page);
   await setSteps(page, 2);
   await page.getByRole("button", { name: "Draw", exact: true }).click();
-  await page.getByRole("button", { name: "red" }).click();
+  await page.getByRole("button", { name: "red", exact: true }).click();
   const box = (await page.locator(".pad").boundingBox())!;
   await page.mouse.move(box.x + 60, box.y + 60);
   await page.mouse.down();
