@@ -40,7 +40,7 @@ export {
 } from "./training/decoder-training.js";
 export { GradientReduction, type ReductionTime } from "./training/gradient-reduction.js";
 export { heldOutRecords, usedRecords } from "./training/held-out.js";
-export { runStage, type StageOptions } from "./training/loop.js";
+export { type Phase, runStage, type StageOptions } from "./training/loop.js";
 export { type Averaging, ModelOptimizer, type ModelOptimizerOptions } from "./training/model-optimizer.js";
 export { ModelTraining, type StepHook } from "./training/model-training.js";
 export {

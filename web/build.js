@@ -1,10 +1,11 @@
 /** Builds the page into a folder that any web server can serve. */
 
 import { createHash } from "node:crypto";
-import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { join, relative } from "node:path";
+import { copyFile, cp, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { marked } from "marked";
 import { loadDataset } from "../dist/cli.js";
 import { resolveConfig } from "../dist/index.js";
 import { nodePlatform, shippedWeights } from "../dist/node.js";
@@ -19,14 +20,14 @@ export const siteFolder = here("dist");
 
 /**
  * Builds the service worker that keeps the page for offline visits. The first visit stores every file except source maps,
- * weights and training pictures.
+ * weights, training pictures and the page's own source code.
  * @param {string} folder
  */
 async function buildServiceWorker(folder) {
   const files = (await readdir(folder, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile())
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)).replaceAll("\\", "/"))
-    .filter((file) => !/\.map$|\.safetensors$|^data\//.test(file))
+    .filter((file) => !/\.map$|\.safetensors$|^data\/|^source\//.test(file))
     .sort();
   const version = createHash("sha256");
   for (const file of files) version.update(file).update(await readFile(join(folder, file)));
@@ -43,6 +44,80 @@ async function buildServiceWorker(folder) {
       VERSION: JSON.stringify(version.digest("hex").slice(0, 16)),
     },
   });
+}
+
+/**
+ * A page of text in the style of the demo page. `root` leads from it to the site's folder.
+ * @param {string} title
+ * @param {string} body
+ */
+const textPage = (title, body, root = "") => `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${title}</title>
+<link rel="icon" href="${root}icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="${root}style.css">
+</head>
+<body class="text">
+<p><a href="${root}index.html">Back to the page</a></p>
+<main>
+${body}</main>
+</body>
+</html>
+`;
+
+/**
+ * Writes the model card as a page, with its pictures. Links to other files of the repository lead to its copy in source/, and are
+ * text where it has none.
+ * @param {string} folder
+ */
+async function writeModelCard(folder) {
+  const markdown = await readFile(join(shippedWeights(), "README.md"), "utf8");
+  const html = (await marked.parse(markdown.replace(/<!--.*?-->/g, "")))
+    .replace(/src="(?!https?:)/g, 'src="weights/emoji/')
+    .replaceAll("<table>", '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table>')
+    .replaceAll("</table>", "</table></div>")
+    .replace(/<a href="(?!https?:)[^"]*">(.*?)<\/a>/g, "$1");
+  await writeFile(join(folder, "model-card.html"), textPage("Model card: the shipped captioner", html));
+  for (const name of ["samples.png", "curves.svg"])
+    await copyFile(join(shippedWeights(), name), join(folder, "weights/emoji", name));
+}
+
+/** Folders of the repository that the page is built from. */
+const sources = ["src", "shaders", "web/src"];
+
+/**
+ * Copies the source code that the page is built from, with a list of its files.
+ * @param {string} folder
+ */
+async function writeSources(folder) {
+  const root = here("..");
+  const listed = [];
+  for (const part of sources) {
+    const files = (await readdir(join(root, part), { recursive: true, withFileTypes: true }))
+      .filter(
+        (entry) => entry.isFile() && /\.(ts|wgsl|mjs)$/.test(entry.name) && !/\.generated\./.test(entry.name),
+      )
+      .map((entry) => relative(root, join(entry.parentPath, entry.name)).replaceAll("\\", "/"));
+    listed.push(...files.sort());
+  }
+  for (const file of ["LICENSE", ...listed]) {
+    // As text: browsers show it, whatever the server makes of its ending.
+    const target = join(folder, "source", `${file}.txt`);
+    await mkdir(dirname(target), { recursive: true });
+    await cp(join(root, file), target);
+  }
+  const items = ["LICENSE", ...listed].map((file) => `<li><a href="${file}.txt">${file}</a></li>`);
+  const body = `<h1>Source code</h1>
+<p>The TypeScript and WGSL that this page is built from, under the MIT licence. Kernels are in <code>shaders/</code>, the engine in <code>src/engine/</code>, the page in <code>web/src/</code>.</p>
+<ul>
+${items.join("\n")}
+</ul>
+`;
+  await writeFile(join(folder, "source/index.html"), textPage("Source code of the page", body, "../"));
 }
 
 /**
@@ -78,6 +153,8 @@ export async function buildSite(folder) {
     for (const name of ["config.json", "model.safetensors"]) {
       await copyFile(join(shippedWeights(), name), join(unfinished, "weights/emoji", name));
     }
+    await writeModelCard(unfinished);
+    await writeSources(unfinished);
     // The same 512 pictures in the image sizes of the presets quick and emoji.
     for (const imageSize of [32, 64]) {
       const { data } = resolveConfig({ preset: "quick", set: [`data.imageSize=${imageSize}`] });

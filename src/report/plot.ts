@@ -27,6 +27,8 @@ export interface ChartOptions {
   xLabel?: string;
   yLabel?: string;
   logY?: boolean;
+  /** Values that the axes include beside those of the series. */
+  include?: { x?: readonly number[]; y?: readonly number[] };
   /** Weight s of each further neighbour in a moving average drawn over the pale raw line: 0 ≤ s < 1, 0 = none. */
   smoothing?: number;
   /** Size in pixels at scale 1; the chart scales with its container. */
@@ -62,6 +64,8 @@ export function lineChart(series: readonly Series[], options: ChartOptions): str
       ys.push(y[i]!);
     }
   }
+  xs.push(...(options.include?.x ?? []));
+  ys.push(...(options.include?.y ?? []));
   const xEnds = extent(xs);
   const xAxis = linearAxis(xEnds, LEFT, width - RIGHT, 8, 0);
   const yAxis = (logY ? logAxis : linearAxis)(extent(ys), height - BOTTOM, top, 7, 0.06);

@@ -40,7 +40,12 @@ export interface StageOptions {
   onStep?: (entry: LogEntry) => void | Promise<void>;
   /** Called with the path of written samples. */
   onSample?: (path: string) => void | Promise<void>;
+  /** Called when held-out pictures begin to be measured or sampled, and when training goes on after that. */
+  onPhase?: (phase: Phase) => void;
 }
+
+/** What the loop does: steps, measures on held-out pictures, samples of them. */
+export type Phase = "steps" | "measures" | "samples";
 
 /** Contents of a checkpoint's `state.json` beside the step: the seed, and the log entry of that step. */
 interface StageState {
@@ -125,6 +130,7 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
     // A failure of long work loses no training.
     if (due(log.evaluateEvery) || due(log.sampleEvery)) await writing;
     if (due(log.evaluateEvery)) {
+      options.onPhase?.("measures");
       entry.metrics = await trainer.evaluate(stopIfAsked);
       progress.log(
         `${stage} ${step}/${trainer.steps}  ${summary(losses)}  held out: ${summary(entry.metrics)}`,
@@ -136,9 +142,11 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
     }
     pending.push(entry);
     if (due(log.sampleEvery)) {
+      options.onPhase?.("samples");
       const path = await trainer.sample(step, stopIfAsked);
       await options.onSample?.(path);
     }
+    if (due(log.evaluateEvery) || due(log.sampleEvery)) options.onPhase?.("steps");
     if (saved === step || pending.length >= 20) await run.appendLog(pending.splice(0));
     await options.onStep?.(entry);
   };

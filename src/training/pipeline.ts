@@ -11,7 +11,7 @@ import { single } from "./collective.js";
 import { decoderStage, trainingCodes } from "./decoder-stage.js";
 import { followStage } from "./follow.js";
 import { loadFrozenTokenizer } from "./frozen-tokenizer.js";
-import { runStage, type StageOptions } from "./loop.js";
+import { type Phase, runStage, type StageOptions } from "./loop.js";
 import { tokenizerStage } from "./tokenizer-stage.js";
 import type { Stage, StageContext, Trainer } from "./trainer.js";
 import { keptVocabulary } from "./vocabulary.js";
@@ -40,6 +40,8 @@ export interface Watcher {
   onStep?(entry: LogEntry, trainer: Trainer): void | Promise<void>;
   /** See `StageOptions`. */
   onSample?(path: string, trainer: Trainer): void | Promise<void>;
+  /** See `StageOptions`. */
+  onPhase?(phase: Phase, trainer: Trainer): void;
   /** See `StageOptions`. */
   pace?(trainer: Trainer): StageOptions["pace"];
 }
@@ -163,6 +165,7 @@ async function runTracked(
       kept: keptVocabulary(captioner.tokenizer),
       onStep: (entry) => watcher.onStep?.(entry, trainer),
       onSample: (path) => watcher.onSample?.(path, trainer),
+      onPhase: (phase) => watcher.onPhase?.(phase, trainer),
       ...(pace ? { pace } : {}),
     });
   });

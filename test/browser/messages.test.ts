@@ -131,20 +131,37 @@ const answer404 = (route: Route) => route.fulfill({ status: 404, body: "There is
 for (const order of ["before", "after"] as const) {
   t.test(`no WebGPU, told ${order} the gallery comes`, async (t) => {
     const page = await newPage(t, { webgpu: false });
-    const wanted = /^WebGPU is not available here.*Chrome and Edge .*113.*Firefox .*141.*Safari .*26/s;
+    const wanted = /^WebGPU is not available here.*a recorded caption is shown instead\./s;
     const letGo = await hold(page, order === "before" ? "**/gallery.json" : "**/app*.js");
     await page.goto(site.url);
     if (order === "before") await comes(t, page, "gpu", wanted);
     letGo();
-    await isChosen(page, 0).waitFor();
-    await stays(t, page, "gpu", wanted, "with the gallery loaded and its first picture in use");
+    await page.locator(".recorded .word").first().waitFor();
+    await stays(t, page, "gpu", wanted, "with the gallery loaded");
+    const remedies = message(page, "gpu").locator("li");
+    t.match((await remedies.allTextContents()).join(), /Chrome and Edge .*113.*Firefox .*141.*Safari .*26/s);
+    t.equal(
+      await message(page, "gpu").getByRole("button", { name: "Close" }).count(),
+      0,
+      "it is there for good",
+    );
     await shoot(page, `no-webgpu-${order}`);
-    await picture(page, 3).click();
-    await isChosen(page, 3).waitFor();
+    t.equal(await page.locator("#panel-caption .live").isVisible(), false, "nothing that needs the GPU");
+    const recorded = page.locator(".recorded");
+    const said = (await recorded.locator(".caption").textContent()) ?? "";
+    await recorded.getByLabel("Denoising step").focus();
+    await page.keyboard.press("Home");
+    await recorded.locator(".caption").filter({ hasText: "…" }).waitFor();
+    const masks = (await recorded.locator(".word").allInnerTexts()).filter(
+      (word) => word === "[MASK]",
+    ).length;
+    t.ok(masks >= 6, `a recorded caption can be scrubbed: ${masks} masks at its first step`);
+    await page.keyboard.press("End");
+    await recorded.locator(".caption").filter({ hasText: said }).waitFor();
     await page.locator("#tab-guidance").click();
     await page.locator("#panel-guidance .gallery button").first().waitFor();
     await page.locator("#tab-caption").click();
-    await stays(t, page, "gpu", wanted, "with another picture, and after a look at another tab");
+    await stays(t, page, "gpu", wanted, "after a look at another tab");
     await tryAgain(page, "gpu");
     await stays(t, page, "gpu", wanted, "as long as it is so");
     t.equal(await message(page, "gpu").count(), 1, "once only");
@@ -155,6 +172,7 @@ for (const order of ["before", "after"] as const) {
     await tryAgain(page, "gpu");
     await captions(page, 1);
     await isOver(t, page, "gpu", "once there is WebGPU");
+    t.equal(await page.locator(".recorded").count(), 0, "and the recorded caption is gone");
     t.equal(await page.locator(".error").count(), 0, "no other message came");
   });
 }
@@ -251,8 +269,12 @@ t.test("the GPU is lost again and again, while weights are missing", async (t) =
   await isOver(t, page, "captioner", "once the weights are there");
 });
 
+/** Keeps the weights away, so that no picture is captioned. */
+const withoutWeights = (page: Page) => page.route("**/weights/emoji/config.json", answer404);
+
 t.test("a picture that cannot be decoded", async (t) => {
-  const page = await newPage(t, { webgpu: false });
+  const page = await newPage(t);
+  await withoutWeights(page);
   const letGo = await hold(page, "**/gallery.json");
   await page.goto(site.url);
   const pattern = /^notes\.png: the file is text that begins/;
@@ -262,9 +284,9 @@ t.test("a picture that cannot be decoded", async (t) => {
   letGo();
   await isChosen(page, 0).waitFor();
   await stays(t, page, "picture", pattern, "though the gallery's first picture came into use");
-  await comes(t, page, "gpu", /WebGPU/);
-  await tryAgain(page, "gpu");
-  await stays(t, page, "picture", pattern, "whatever becomes of the GPU");
+  await comes(t, page, "captioner", /status 404/);
+  await tryAgain(page, "captioner");
+  await stays(t, page, "picture", pattern, "whatever becomes of the weights");
   await shoot(page, "picture");
   await picture(page, 1).click();
   await isChosen(page, 1).waitFor();
@@ -273,11 +295,12 @@ t.test("a picture that cannot be decoded", async (t) => {
   await comes(t, page, "picture", pattern);
   await message(page, "picture").getByRole("button", { name: "Close this message" }).click();
   await isOver(t, page, "picture", "once it is closed");
-  t.match(await textOf(page, "gpu"), /WebGPU/, "and the other one is not closed with it");
+  t.match(await textOf(page, "captioner"), /status 404/, "and the other one is not closed with it");
 });
 
 t.test("a gallery that cannot be fetched", async (t) => {
-  const page = await newPage(t, { webgpu: false });
+  const page = await newPage(t);
+  await withoutWeights(page);
   await page.route("**/gallery.json", answer404);
   await page.route("**/gallery/*.png", answer404);
   await page.goto(site.url);
@@ -286,7 +309,7 @@ t.test("a gallery that cannot be fetched", async (t) => {
   await stays(t, page, "gallery", list, "at rest");
   await page.unroute("**/gallery.json");
   await tryAgain(page, "gallery");
-  t.equal(await page.locator("#panel-caption .gallery button").count(), 24, "two dozen pictures");
+  t.equal(await page.locator("#panel-caption .gallery button").count(), 84, "its pictures");
   const first = /^Cannot fetch gallery\/.+\.png: the server answered with status 404\. Try again/;
   await stays(t, page, "gallery", first, "now about the first picture");
   await picture(page, 5).click();
@@ -300,7 +323,8 @@ t.test("a gallery that cannot be fetched", async (t) => {
 });
 
 t.test("offline", async (t) => {
-  const page = await newPage(t, { webgpu: false });
+  const page = await newPage(t);
+  await withoutWeights(page);
   await page.goto(site.url);
   await isChosen(page, 0).waitFor();
   await atRest(page);

@@ -8,6 +8,7 @@ import { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { nodePlatform, shippedWeights } from "../../dist/platform/node.js";
 import { openNodeDevice } from "../../dist/platform/node-adapter.js";
 import { writePictures } from "../commands/pictures.js";
+import { whole } from "../whole.js";
 import { sharedBrowser } from "./chromium.js";
 import { launch, openPage, type TestBrowser } from "./launch.js";
 import { atRest, endsWell } from "./settled.js";
@@ -61,6 +62,13 @@ async function stays(t: Test, page: Page, source: string, pattern: RegExp): Prom
 async function isOver(t: Test, page: Page, source: string, when: string): Promise<void> {
   await atRest(page);
   t.equal(await page.locator(`[data-source="${source}"]`).count(), 0, `${source}: no message ${when}`);
+}
+
+/** Removes the stored run, of which there is one, and agrees when asked. */
+async function removeRun(page: Page): Promise<void> {
+  await page.getByRole("button", { name: /^Remove the run/ }).click();
+  await press(page, "Remove it");
+  await reach(page, "train", "none");
 }
 
 const press = (page: Page, name: string | RegExp) => page.getByRole("button", { name, exact: true }).click();
@@ -142,14 +150,20 @@ t.test("training: paused, reloaded, resumed, used here and in Node", async (t) =
 
   await page.reload();
   await reach(page, "train", "kept");
-  t.match(await phase.textContent(), new RegExp(`Decoder step ${paused}\\.`), "the run is still there");
+  t.match(
+    await phase.textContent(),
+    new RegExp(`decoder step ${paused} of 120\\.`),
+    "the run is still there",
+  );
   await press(page, "Resume");
   await reach(page, "train", "finished");
   t.equal(Number(await numbers.getAttribute("data-step")), 120, "it goes on to the end");
   const [again, end] = await memory();
   t.equal(end, again, "the end gives all memory back");
   const log = await page.evaluate(async () => {
-    const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("training");
+    const runs = await (await navigator.storage.getDirectory()).getDirectoryHandle("training");
+    const { value: folder } = await runs.values().next();
+    if (!(folder instanceof FileSystemDirectoryHandle)) throw new Error("there is no run");
     return (await (await folder.getFileHandle("log.jsonl")).getFile()).text();
   });
   const steps = log.trimEnd().split("\n");
@@ -159,6 +173,7 @@ t.test("training: paused, reloaded, resumed, used here and in Node", async (t) =
     120,
     "every step of the decoder is in the log, after the four of the VQ-VAE",
   );
+  t.equal(await page.getByRole("button", { name: "Resume" }).isVisible(), false, "nothing is left to resume");
   const curves = page.locator("#train-charts svg");
   t.ok((await curves.count()) >= 2, "curves of both stages");
   t.match(await curves.first().innerHTML(), /<path d="M[\d.]+ [\d.]+L/, "with points");
@@ -182,11 +197,13 @@ t.test("training: paused, reloaded, resumed, used here and in Node", async (t) =
   await press(page, "Use in the Caption tab");
   const facts = page.locator("#facts");
   await facts.filter({ hasText: "the weights trained here (decoder step 120)" }).waitFor();
+  await page.locator("#panel-caption #caption-weights").filter({ hasText: "decoder step 120" }).waitFor();
+  t.ok(true, "the Caption tab opens, and names them");
   const files = ["config.json", "model.safetensors"].map((name) => join(shippedWeights(), name));
   await page.locator("#train-weights").setInputFiles(files);
   await facts.filter({ hasText: "the weights from your files" }).waitFor();
-  await press(page, "Discard the run");
-  await reach(page, "train", "none");
+  await page.locator("#tab-train").click();
+  await removeRun(page);
   await endsWell(t, page, problems);
 });
 
@@ -214,7 +231,7 @@ t.test("training on a folder that was dropped", async (t) => {
   const panel = page.locator("#panel-train");
   await drop(page, "#panel-train fieldset", join(folder, names[0]!));
   await stays(t, page, "form", /^That is not a folder/);
-  await page.getByLabel("your own folder").check();
+  await page.getByLabel("a folder of your own").check();
   await press(page, "Start");
   await stays(t, page, "form", /^Choose a folder of captioned pictures first\./);
   await drop(page, "#panel-train fieldset", folder);
@@ -229,15 +246,14 @@ t.test("training on a folder that was dropped", async (t) => {
   );
   await drop(page, "#panel-train fieldset", folder);
   await isOver(t, page, "form", "once it is dropped again");
-  t.ok(await page.getByLabel("your own folder").isChecked(), "it is what will be trained on");
+  t.ok(await page.getByLabel("a folder of your own").isChecked(), "it is what will be trained on");
   await page.getByText("More settings").click();
   await page.locator("#train-settings").fill([...settings, "decoder.steps=4"].join("\n"));
   await press(page, "Start");
   await panel.getByText(/^shapes: 20 training pictures, \d+ words/).waitFor();
   await reach(page, "train", "finished");
   t.equal(await page.locator("#train-numbers").getAttribute("data-step"), "4", "to its end");
-  await press(page, "Discard the run");
-  await reach(page, "train", "none");
+  await removeRun(page);
   await endsWell(t, page, problems);
 });
 
@@ -283,6 +299,67 @@ t.test("the GPU process dies during the training", async (t) => {
   );
 });
 
+t.test(
+  "a worker that dies is replaced; evaluating is a phase; runs are kept, compared and not lost",
+  { skip: !whole },
+  async (t) => {
+    const { page, problems } = await open("train");
+    await page.route("**/train-worker.js", async (route) => {
+      const response = await route.fetch();
+      const die = 'new BroadcastChannel("die").onmessage = () => close();\n';
+      await route.fulfill({ response, body: die + (await response.text()) });
+    });
+    await page.evaluate(() => {
+      const seen: string[] = [];
+      Object.assign(globalThis, { seen });
+      const look = () => seen.push(document.querySelector("#train-phase")!.textContent!);
+      new MutationObserver(look).observe(document.querySelector("#train-phase")!, {
+        childList: true,
+        subtree: true,
+      });
+    });
+    await page.getByText("More settings").click();
+    const own = ["decoder.steps=300", "log.checkpointEvery=5", "log.evaluateEvery=40"];
+    await page.locator("#train-settings").fill([...settings, ...own].join("\n"));
+    await press(page, "Start");
+    await page.locator('.sample[data-stage="decoder"]').waitFor();
+    const numbers = page.locator('#train-numbers[data-stage="decoder"]');
+    const step = async () => Number(await numbers.getAttribute("data-step"));
+    while ((await step()) < 6) await page.waitForTimeout(50);
+    t.ok((await step()) < 300, "a sample comes long before the end");
+    await page.evaluate(() => new BroadcastChannel("die").postMessage(""));
+    const note = page.locator("#train-notes li").filter({ hasText: "was replaced" });
+    await note.waitFor();
+    const reached = await step();
+    while ((await step()) <= reached) await page.waitForTimeout(50);
+    await reach(page, "train", "finished");
+    t.equal(await step(), 300, "the run goes on to its end");
+    const seen = await page.evaluate(() => (globalThis as unknown as { seen: string[] }).seen);
+    t.ok(
+      seen.some((text) => text.startsWith("Evaluating on held-out pictures")),
+      "evaluating is named",
+    );
+    t.match(await numbers.textContent(), /last evaluation \d/, "with its time");
+
+    await page.locator("#train-settings").fill([...settings, "decoder.steps=3"].join("\n"));
+    await press(page, "Start another run");
+    await reach(page, "train", "finished");
+    t.equal(await page.locator("#train-runs tbody tr").count(), 2, "the earlier run is still there");
+    await page.locator("#train-runs input:enabled").check();
+    const legend = await page.locator("#train-charts svg").first().locator("text").allTextContents();
+    t.ok(legend.includes("this run"), "and compared in one chart");
+    t.equal(await page.locator("#train-charts svg").first().locator('path[stroke-width="3"]').count(), 2);
+    await page
+      .getByRole("button", { name: /^Remove the run/ })
+      .last()
+      .click();
+    await press(page, "Keep it");
+    t.equal(await page.locator("#train-runs tbody tr").count(), 2, "nothing is removed at one click");
+    await page.screenshot({ path: screenshotPath("train-compared.png"), fullPage: true });
+    await endsWell(t, page, problems);
+  },
+);
+
 t.test("training: no worker, no storage, nothing to hand over", async (t) => {
   const { page } = await open("train");
   await page.getByText("More settings").click();
@@ -318,11 +395,11 @@ t.test("training: no worker, no storage, nothing to hand over", async (t) => {
 
   await page.evaluate(async () => {
     const root = await navigator.storage.getDirectory();
-    const training = await root.getDirectoryHandle("training");
-    await training.removeEntry("weights", { recursive: true });
+    const { value: run } = await (await root.getDirectoryHandle("training")).values().next();
+    if (run instanceof FileSystemDirectoryHandle) await run.removeEntry("weights", { recursive: true });
   });
   await press(page, "Export as files");
-  const missing = /^Cannot read training\/weights\/config\.json: it does not exist\./;
+  const missing = /^Cannot read training\/run-[-\dT]+\/weights\/config\.json: it does not exist\./;
   await stays(t, page, "export", missing);
   t.equal(await page.locator("#panel-train").getAttribute("data-state"), "kept", "the run is still kept");
   await press(page, "Resume");
@@ -336,7 +413,8 @@ t.test("a kept run that cannot be read", async (t) => {
   await page.evaluate(async () => {
     const root = await navigator.storage.getDirectory();
     const training = await root.getDirectoryHandle("training", { create: true });
-    const data = await training.getDirectoryHandle("data", { create: true });
+    const run = await training.getDirectoryHandle("run-2026-01-01T00-00-00", { create: true });
+    const data = await run.getDirectoryHandle("data", { create: true });
     await data.getFileHandle("dataset.json", { create: true });
   });
   await page.reload();

@@ -410,6 +410,20 @@ export const training: readonly Mutation[] = [
     tests: ["commands/minutes.test.ts"],
   },
   {
+    name: "an evaluation does not say that it begins",
+    file: "src/training/loop.ts",
+    find: '      options.onPhase?.("measures");\n',
+    replace: "",
+    tests: ["training/resume.test.ts # what the loop does"],
+  },
+  {
+    name: "charts ignore the values that their axes are to include",
+    file: "src/report/plot.ts",
+    find: "  ys.push(...(options.include?.y ?? []));\n",
+    replace: "",
+    tests: ["report/plot.test.ts"],
+  },
+  {
     name: "npm start shows the same captions twice",
     file: "src/start.ts",
     find: "await captionHeldOut(`${run}/weights`, options.adapter, true)",

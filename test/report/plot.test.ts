@@ -20,6 +20,22 @@ t.test("points lie where the axes say, the larger value higher", async (t) => {
   for (const tick of ["0", "20", "100"]) t.match(svg, `>${tick}</text>`);
 });
 
+t.test("axes include what they are asked to", async (t) => {
+  const series = [{ name: "a", x: [10, 20], y: [0.5, 0.6] }];
+  const options = { title: "A", ...SIZE };
+  const [bare, wide] = [
+    lineChart(series, options),
+    lineChart(series, { ...options, include: { x: [0], y: [0, 2] } }),
+  ];
+  const span = (svg: string) => {
+    const [a, b] = points(svg, 0);
+    return { x: b!.x - a!.x, y: a!.y - b!.y };
+  };
+  t.ok(Math.abs(span(wide).x - span(bare).x / 2) < 0.2, "from 0 on, the line takes the second half");
+  t.ok(Math.abs(span(wide).y - span(bare).y / 20) < 0.2, "and a twentieth of the height");
+  t.match(wide, ">0</text>");
+});
+
 t.test("a logarithmic axis is equidistant in decades and leaves out what has no logarithm", async (t) => {
   const y = [0.01, 0.1, 1, 0, -1, 10, 100];
   const svg = lineChart([{ name: "a", x: y.map((_, i) => i), y }], { title: "A", logY: true, ...SIZE });

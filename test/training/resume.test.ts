@@ -69,6 +69,8 @@ async function train(
     ? await RunFolder.open(platform.files, path)
     : await RunFolder.create(platform.files, path, {});
   const calls: string[] = [];
+  /** The calls, and what the loop says that it does, in order. */
+  const phases: string[] = [];
   const told: LogEntry[] = [];
   const samples: string[] = [];
   let interrupted = false;
@@ -97,6 +99,7 @@ async function train(
       await onStep?.(entry.step);
     },
     onSample: (written) => void samples.push(written),
+    onPhase: (phase) => void phases.push(phase),
   };
   try {
     const outcome = await runStage(
@@ -114,6 +117,7 @@ async function train(
         },
         evaluate: async (onBatch) => {
           calls.push("evaluate");
+          phases.push("evaluate");
           await evaluate(() => {
             interrupted = true;
           }, onBatch);
@@ -121,6 +125,7 @@ async function train(
         },
         sample: async (number) => {
           calls.push(`sample ${number}`);
+          phases.push(`sample ${number}`);
           return `sample of ${number}`;
         },
       },
@@ -131,6 +136,7 @@ async function train(
       weights: await weightsOf(tiny.model),
       saved: await trainer.save(),
       calls,
+      phases,
       told,
       samples,
       progress,
@@ -394,11 +400,22 @@ test("what the loop does and when", (t, gpu) =>
       "log.keep=2",
       "log.every=100",
     ];
-    const { calls, run, progress } = await train(gpu, "decoder", folder, { set });
+    const { calls, phases, run, progress } = await train(gpu, "decoder", folder, { set });
     t.same(
       calls,
       ["evaluate", "sample 4", "evaluate", "evaluate", "sample 8"],
       "evaluates and samples at their steps and at the end",
+    );
+    const measured = ["measures", "evaluate"];
+    t.same(
+      phases,
+      [
+        [...measured, "steps"],
+        ["samples", "sample 4", "steps"],
+        [...measured, "steps"],
+        [...measured, "samples", "sample 8", "steps"],
+      ].flat(),
+      "and says so before, and when steps go on",
     );
     t.same(
       await platform.files.list(run.checkpointFolder("decoder")),

@@ -1,13 +1,15 @@
 /** State that the tabs share: the device, the captioner, the picture, messages and the status line. */
 
 import { Captioner, DeviceLostError, formatBytes, type Gpu, UserError } from "../../dist/index.js";
+import type { Linked } from "./caption/link.js";
 import { Events } from "./events.js";
 import { Compilation, runOnce } from "./first-run.js";
+import { type Gallery, galleryPicture, listed } from "./gallery.js";
 import { Losses, lossText, openGpu, reopenGpu } from "./gpu.js";
 import type { Messages, StatusLine } from "./messages.js";
 import { noWebGpu } from "./no-webgpu.js";
 import type { Picture } from "./picture.js";
-import type { Gallery } from "./picture-input.js";
+import { sentence } from "./sentence.js";
 
 /** Loads a captioner. The app keeps it, so that it can load the captioner again on another device after a device loss. */
 export interface CaptionerSource {
@@ -31,6 +33,8 @@ export interface AppEvents {
   tab: string;
   /** Work on the captioner began (true) or ended (false). */
   busy: boolean;
+  /** Whether this browser has a GPU for the page: false once it has none. */
+  gpu: boolean;
 }
 
 /** The app's outputs, provided by the shell of the page. */
@@ -54,6 +58,12 @@ export class App {
   captioner: Captioner | null = null;
   picture: Picture | null = null;
   gallery: Gallery | null = null;
+  /** Whether the user, or the link that the page was opened with, chose the picture. */
+  isChosen = false;
+  /** The link to be followed next: what it says beside its picture is for the tab Caption. */
+  linked: Linked | null = null;
+  /** Why there is no GPU; null while there may be one. */
+  gpuMissing: string | null = null;
   private readonly screen: Screen;
   private readonly events = new Events<AppEvents>();
   /** Source of the current captioner, or, after a device loss, of the previous one. */
@@ -104,12 +114,66 @@ export class App {
     try {
       const picture = await reading;
       if (this.choice !== reading) return;
+      this.isChosen = true;
       this.messages.over("picture");
       this.screen.status.over("loss");
       this.usePicture(picture);
     } catch (error) {
       if (this.choice === reading) this.messages.show("picture", sentence(error), retry);
     }
+  }
+
+  /** Follows a link: uses its picture, now or once the gallery is there. */
+  follow(link: Linked): void {
+    this.linked = link;
+    const { codes, file } = link;
+    this.isChosen = codes !== null || file !== null;
+    if (codes) {
+      // The model decodes the picture when it is there.
+      const pixels = new ImageData(1, 1);
+      this.usePicture({
+        pixels,
+        name: "a picture from a link, as the model sees it",
+        note: "",
+        file: null,
+        captions: [],
+        codes,
+      });
+      return;
+    }
+    const { gallery } = this;
+    if (!gallery) return;
+    const entry = listed(gallery, file);
+    if (entry) void this.choosePicture(galleryPicture(gallery, entry));
+    else if (file !== null) this.missesLinked(file);
+    else if (this.picture) this.usePicture(this.picture);
+  }
+
+  /** Says that the gallery has no such picture, and drops the link. */
+  missesLinked(file: string): void {
+    this.linked = null;
+    this.messages.show("picture", `The link’s picture ${file} is not in the gallery.`);
+  }
+
+  /** What the link says beside a picture, once: null for other pictures than its own. */
+  takeLink(picture: Picture): Linked | null {
+    const { linked } = this;
+    if (!linked) return null;
+    const { file, codes } = linked;
+    const isOwn = codes ? codes === picture.codes : file === null || file === picture.file;
+    if (!isOwn) return null;
+    this.linked = null;
+    return linked;
+  }
+
+  /** Uses the weights that ship with the page. */
+  get usesShipped(): boolean {
+    return this.source === shippedWeights;
+  }
+
+  /** The name of the weights in use. */
+  get sourceName(): string {
+    return this.source.name;
   }
 
   /** Removes messages about work on the previous picture or captioner. */
@@ -141,9 +205,18 @@ export class App {
     try {
       status.show("gpu", "Opening the GPU …");
       this.opened ??= this.open();
-      return await this.opened;
+      const gpu = await this.opened;
+      this.gpuMissing = null;
+      this.events.emit("gpu", true);
+      return gpu;
     } catch (error) {
-      messages.show("gpu", error instanceof UserError ? noWebGpu(error.message) : sentence(error), retry);
+      if (!(error instanceof UserError)) {
+        messages.show("gpu", sentence(error), retry);
+        return null;
+      }
+      this.gpuMissing = error.message;
+      messages.show("gpu", noWebGpu(error.message), retry, { lasting: true });
+      this.events.emit("gpu", false);
       return null;
     } finally {
       status.over("gpu");
@@ -165,6 +238,11 @@ export class App {
     if (!gpu || !(await this.loadCaptioner(gpu, source))) return false;
     this.messages.over("captioner");
     return true;
+  }
+
+  /** Uses the weights that ship with the page again. */
+  useShipped(): Promise<boolean> {
+    return this.useCaptioner(shippedWeights);
   }
 
   private async loadCaptioner(gpu: Gpu, source: CaptionerSource): Promise<boolean> {
@@ -315,12 +393,4 @@ export class App {
       liveBytes,
     );
   }
-}
-
-/** An error as a sentence: capital letter, final full stop. */
-export function sentence(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  // File names keep their case.
-  const isName = /^\S*[./]/.test(text);
-  return `${isName ? text.charAt(0) : text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
 }

@@ -7,8 +7,21 @@ export interface CodeGridOptions {
   label: string;
   /** Called with the cell that the pointer or the keyboard reaches; null when it leaves the grid. */
   onCell?: (cell: number | null) => void;
+  /**
+   * Lets regions be chosen: by dragging, or with Shift and the arrow keys. Called with the region so far, and with null when there
+   * is none any more.
+   */
+  onRegion?: (region: Region | null) => void;
   /** Makes cells paintable (pointer, space bar). Called with all cells, 1 = painted. */
   onPaint?: (painted: Uint8Array) => void;
+}
+
+/** A rectangle of cells. */
+export interface Region {
+  readonly row: number;
+  readonly column: number;
+  readonly rows: number;
+  readonly columns: number;
 }
 
 /** Pixels of the canvas; the page scales it. */
@@ -25,13 +38,16 @@ export class CodeGrid {
   private cell: number | null = null;
   /** The value that the pointer paints while it is down. */
   private brush: 0 | 1 | null = null;
+  private region: Region | null = null;
+  /** The cell where a region begins, while one is chosen. */
+  private anchor: number | null = null;
 
   constructor(options: CodeGridOptions) {
     this.options = options;
     this.canvas = h("canvas", {
       width: size,
       height: size,
-      class: options.onPaint ? "grid paintable" : "grid",
+      class: options.onPaint ? "grid paintable" : options.onRegion ? "grid choosable" : "grid",
       tabindex: 0,
       role: "application",
       "aria-roledescription": "code grid",
@@ -47,6 +63,7 @@ export class CodeGrid {
   /** Shows a picture over a grid of side × side codes. */
   show(picture: ImageData | null, side: number): void {
     this.picture = picture;
+    this.region = null;
     if (side !== this.side) {
       this.side = side;
       this.painted = new Uint8Array(side * side);
@@ -81,15 +98,22 @@ export class CodeGrid {
     canvas.addEventListener("pointermove", (event) => {
       this.moveTo(at(event));
       if (this.brush !== null) this.paint(this.cell!, this.brush);
+      if (this.anchor !== null) this.choose(this.anchor, this.cell!);
     });
     canvas.addEventListener("pointerdown", (event) => {
       this.moveTo(at(event));
+      if (options.onRegion) {
+        canvas.setPointerCapture(event.pointerId);
+        this.anchor = this.cell;
+        this.forget();
+      }
       if (!options.onPaint) return;
       canvas.setPointerCapture(event.pointerId);
       this.brush = this.painted[this.cell!] ? 0 : 1;
       this.paint(this.cell!, this.brush);
     });
     const endStroke = () => {
+      this.anchor = null;
       if (this.brush === null) return;
       this.brush = null;
       options.onPaint?.(this.marks);
@@ -114,13 +138,18 @@ export class CodeGrid {
         Home: row * side,
         End: row * side + side - 1,
       }[event.key];
-      if (to !== undefined) this.moveTo(to);
-      else if (event.key === " " && options.onPaint) {
+      if (to !== undefined) {
+        if (event.shiftKey && options.onRegion) this.choose(this.anchor ?? cell, to);
+        else this.anchor = null;
+        this.moveTo(to);
+      } else if (event.key === " " && options.onPaint) {
         this.moveTo(cell);
         this.paint(cell, this.painted[cell] ? 0 : 1);
         options.onPaint(this.marks);
-      } else if (event.key === "Escape") this.moveTo(null);
-      else return;
+      } else if (event.key === "Escape") {
+        this.forget();
+        this.moveTo(null);
+      } else return;
       event.preventDefault();
     });
   }
@@ -130,6 +159,31 @@ export class CodeGrid {
     this.cell = cell;
     this.draw();
     this.options.onCell?.(cell);
+  }
+
+  /** Chooses the cells from one corner to another; a single cell is no region. */
+  private choose(from: number, to: number): void {
+    this.anchor = from;
+    if (from === to && !this.region) return;
+    const { side } = this;
+    const [row, column] = [Math.floor(from / side), from % side];
+    const [otherRow, otherColumn] = [Math.floor(to / side), to % side];
+    this.region = {
+      row: Math.min(row, otherRow),
+      column: Math.min(column, otherColumn),
+      rows: Math.abs(row - otherRow) + 1,
+      columns: Math.abs(column - otherColumn) + 1,
+    };
+    this.draw();
+    this.options.onRegion?.(this.region);
+  }
+
+  /** Drops the region. */
+  forget(): void {
+    if (!this.region) return;
+    this.region = null;
+    this.draw();
+    this.options.onRegion?.(null);
   }
 
   private paint(cell: number, value: 0 | 1): void {
@@ -176,16 +230,34 @@ export class CodeGrid {
       context.lineTo(size, i * step);
     }
     context.stroke();
-    if (this.cell !== null) {
-      const [x, y] = [(this.cell % this.side) * step, Math.floor(this.cell / this.side) * step];
-      for (const [colour, width] of [
-        ["#ffffff", 8],
-        ["#0b57d0", 4],
-      ] as const) {
-        context.strokeStyle = colour;
-        context.lineWidth = width;
-        context.strokeRect(x + 2, y + 2, step - 4, step - 4);
-      }
+    if (this.region) {
+      const { row, column, rows, columns } = this.region;
+      this.frame(context, column * step, row * step, columns * step, rows * step);
+    } else if (this.cell !== null) {
+      this.frame(
+        context,
+        (this.cell % this.side) * step,
+        Math.floor(this.cell / this.side) * step,
+        step,
+        step,
+      );
+    }
+  }
+
+  private frame(
+    context: CanvasRenderingContext2D,
+    x: number,
+    y: number,
+    width: number,
+    height: number,
+  ): void {
+    for (const [colour, line] of [
+      ["#ffffff", 8],
+      ["#0b57d0", 4],
+    ] as const) {
+      context.strokeStyle = colour;
+      context.lineWidth = line;
+      context.strokeRect(x + 2, y + 2, width - 4, height - 4);
     }
   }
 

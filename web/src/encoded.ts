@@ -1,6 +1,6 @@
 /** A picture's codes and their reconstruction by the VQ-VAE. */
 
-import { type Captioner, fromArray, type RgbaImage, type Tensor } from "../../dist/index.js";
+import { type Captioner, fromArray, type RgbaImage, type Tensor, UserError } from "../../dist/index.js";
 import type { Picture } from "./picture.js";
 
 export interface Encoded {
@@ -9,7 +9,25 @@ export interface Encoded {
   readonly reconstruction: RgbaImage;
 }
 
-export async function encode(captioner: Captioner, { pixels }: Pick<Picture, "pixels">): Promise<Encoded> {
+/**
+ * Encodes a picture; of a link's picture the codes are known. Throws a `UserError` if these are not codes of this captioner.
+ */
+export async function encode(
+  captioner: Captioner,
+  { pixels, codes: known }: Pick<Picture, "pixels" | "codes">,
+): Promise<Encoded> {
+  if (known) {
+    const { codes: count } = captioner.config.vqvae;
+    if (known.length !== captioner.positions || known.some((id) => id >= count))
+      throw new UserError(
+        `The picture in this link does not fit the model, which needs ${captioner.positions} codes below ${count}; check that the whole link was copied.`,
+      );
+    let reconstruction: RgbaImage | null = null;
+    await withCodes(captioner, known, async (codes) => {
+      reconstruction = await captioner.reconstruct(codes);
+    });
+    return { ids: known, reconstruction: reconstruction! };
+  }
   const codes = await captioner.codes(pixels);
   try {
     const [ids, reconstruction] = await Promise.all([codes.read(), captioner.reconstruct(codes)]);
@@ -17,6 +35,11 @@ export async function encode(captioner: Captioner, { pixels }: Pick<Picture, "pi
   } finally {
     codes.dispose();
   }
+}
+
+/** The reconstruction as a picture of the page. */
+export function imageData({ reconstruction: { data, width, height } }: Encoded): ImageData {
+  return new ImageData(data, width, height);
 }
 
 /** Runs `body` with the ids as a tensor [1, S], and disposes the tensor afterwards. */

@@ -1,9 +1,11 @@
 /** The shell of the page: tabs, the status line, messages, facts. */
 
-import { App, sentence } from "./app.js";
+import { App } from "./app.js";
+import { readLink } from "./caption/link.js";
 import { byId, h } from "./dom.js";
+import { loadGallery } from "./gallery.js";
 import { Messages, StatusLine } from "./messages.js";
-import { loadGallery } from "./picture-input.js";
+import { sentence } from "./sentence.js";
 import { tabs } from "./tabs.js";
 
 const statusLine = byId("status");
@@ -71,9 +73,9 @@ const parts = new Map(
   }),
 );
 
-/** Opens the tab named in the URL, else the first. */
+/** Opens the tab named in the URL, else the first, and follows a link to a caption. */
 function open(): void {
-  const named = location.hash.slice(1);
+  const named = location.hash.slice(1).split("?")[0]!;
   const id = parts.has(named) ? named : tabs[0]!.id;
   for (const [name, { tab, panel, mount }] of parts) {
     const chosen = name === id;
@@ -83,6 +85,8 @@ function open(): void {
     if (chosen) void mount();
   }
   app.tabOpened(id);
+  const link = readLink(location.hash);
+  if (link) app.follow(link);
 }
 
 byId("tabs").addEventListener("keydown", (event) => {

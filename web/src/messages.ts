@@ -35,6 +35,10 @@ export type Source =
   | "bench"
   /** The clipboard refused the report. Over when it accepts one, or when there is another report. */
   | "clipboard"
+  /** A link, a program or an animation cannot be copied, shared or made. Over when one has been. */
+  | "share"
+  /** The camera cannot be used. Over when it is. */
+  | "camera"
   /** A word cannot be used. Over when another one is. */
   | "word";
 
@@ -52,9 +56,15 @@ export class Messages {
 
   /**
    * Shows a message and replaces the previous one of the same source. With `retry` the message has a button "Try again". The
-   * message stays during the attempt; if that fails without another message, the button works again.
+   * message stays during the attempt; if that fails without another message, the button works again. The user cannot close a
+   * message that is `lasting`.
    */
-  show(source: Source, content: string | readonly Node[], retry?: () => unknown): void {
+  show(
+    source: Source,
+    content: string | readonly Node[],
+    retry?: () => unknown,
+    { lasting = false }: { lasting?: boolean } = {},
+  ): void {
     const message = h("div", { class: "error", "data-source": source });
     message.append(...(typeof content === "string" ? [h("span", {}, content)] : content), " ");
     if (retry) {
@@ -72,7 +82,7 @@ export class Messages {
       class: "plain",
       "aria-label": "Close this message",
     });
-    message.append(close);
+    if (!lasting) message.append(close);
     const before = this.shown.get(source);
     if (before) before.replaceWith(message);
     else this.place.append(message);

@@ -10,5 +10,13 @@ const remedies = [
 ];
 
 export function noWebGpu(reason: string): Node[] {
-  return [h("p", {}, reason), h("ul", {}, ...remedies.map((text) => h("li", {}, text)))];
+  return [
+    h("p", {}, `${reason} The model needs it; a recorded caption is shown instead.`),
+    h(
+      "details",
+      {},
+      h("summary", {}, "Browsers and settings that provide WebGPU"),
+      h("ul", {}, ...remedies.map((text) => h("li", {}, text))),
+    ),
+  ];
 }

@@ -1,15 +1,11 @@
-/** Ways to provide a picture: drop, paste, choose a file, draw, or take one from the gallery. */
+/** Ways to provide a picture: drop, paste, choose a file, draw, use the camera, or take one from the gallery. */
 
-import { type App, sentence } from "./app.js";
-import { button, h } from "./dom.js";
+import type { App } from "./app.js";
+import { Camera } from "./camera.js";
+import { button, field, h } from "./dom.js";
 import { drawingPad } from "./drawing.js";
-import { fetchPicture, type Picture, pictureOf, readPicture } from "./picture.js";
-
-/** The list that web/gallery.js writes. */
-export interface Gallery {
-  pictures: { file: string; split: string; about: string; vendor: string; captions: string[] }[];
-  vendors: Record<string, { name: string; by: string; licence: string }>;
-}
+import { type Gallery, galleryPicture } from "./gallery.js";
+import { pictureOf, readPicture } from "./picture.js";
 
 /** Accepts pictures dropped onto a panel, and pasted while that panel is visible. */
 export function acceptPictures(panel: HTMLElement, app: App): void {
@@ -55,6 +51,19 @@ export function pictureInput(app: App): HTMLElement {
     draw.setAttribute("aria-expanded", String(!pad.hidden));
   });
   draw.setAttribute("aria-expanded", "false");
+  const camera = new Camera(app);
+  const film = button("Camera", async () => {
+    if (camera.isOpen) camera.close();
+    else await camera.open();
+    film.setAttribute("aria-expanded", String(camera.isOpen));
+  });
+  film.setAttribute("aria-expanded", "false");
+  // A camera that nobody sees must not go on.
+  app.on("tab", (id) => {
+    if (id === "caption" || !camera.isOpen) return;
+    camera.close();
+    film.setAttribute("aria-expanded", "false");
+  });
   return h(
     "section",
     { class: "input", "aria-label": "Choose a picture" },
@@ -64,54 +73,53 @@ export function pictureInput(app: App): HTMLElement {
       file,
       h("label", { for: "file", class: "button" }, "Choose a file"),
       draw,
-      h("span", { class: "quiet" }, "or drop or paste a picture, or choose a held-out emoji:"),
+      film,
+      h(
+        "span",
+        { class: "quiet" },
+        "or drop or paste a picture, or choose an emoji that was not in the training data:",
+      ),
     ),
     pad,
+    camera.element,
     galleryStrip(app),
   );
 }
 
-/** Held-out emoji to choose from. */
+/** Held-out emoji to choose from, by category and by the words of their captions. */
 export function galleryStrip(app: App): HTMLElement {
   const strip = h("div", { class: "gallery", role: "group", "aria-label": "Held-out emoji" });
   const credits = h("p", { class: "quiet small" });
-  app.on("gallery", (gallery) => fill(app, gallery, strip, credits));
-  if (app.gallery) fill(app, app.gallery, strip, credits);
-  return h("div", {}, strip, credits);
-}
-
-/** Fetches the gallery, and uses its first picture if none is in use yet. */
-export async function loadGallery(app: App): Promise<void> {
-  try {
-    const response = await fetch("gallery/gallery.json");
-    if (!response.ok) throw new Error(`the server answered with status ${response.status}`);
-    app.useGallery((await response.json()) as Gallery);
-    app.messages.over("gallery");
-  } catch (error) {
-    app.messages.show("gallery", `The gallery cannot be fetched: ${sentence(error)}`, () => loadGallery(app));
-    return;
-  }
-  await useFirst(app, app.gallery!);
-}
-
-/** Uses the first picture, unless another one is in use by then. */
-async function useFirst(app: App, gallery: Gallery): Promise<void> {
-  const [first] = gallery.pictures;
-  if (!first) return;
-  try {
-    const picture = await galleryPicture(gallery, first);
-    if (!app.picture) app.usePicture(picture);
-  } catch (error) {
-    if (!app.picture) app.messages.show("gallery", sentence(error), () => useFirst(app, gallery));
-  }
-}
-
-async function galleryPicture(
-  { vendors }: Gallery,
-  { file, captions, about, vendor }: Gallery["pictures"][number],
-): Promise<Picture> {
-  const name = `${vendors[vendor]?.name}, held out: ${about}`;
-  return { ...(await fetchPicture(`gallery/${file}`, name)), file, captions };
+  const category = h("select", {}, h("option", { value: "" }, "all"));
+  const search = h("input", { type: "search", size: 12, autocomplete: "off", spellcheck: "false" });
+  const count = h("span", { class: "quiet small", role: "status" });
+  const filter = () => {
+    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const items = [...strip.children] as HTMLElement[];
+    for (const item of items) {
+      const { category: own = "", text = "" } = item.dataset;
+      item.hidden =
+        (category.value !== "" && own !== category.value) || !words.every((word) => text.includes(word));
+    }
+    const shown = items.filter((item) => !item.hidden).length;
+    count.textContent = shown === items.length ? "" : `${shown} of ${items.length} pictures`;
+  };
+  category.addEventListener("change", filter);
+  search.addEventListener("input", filter);
+  const show = (gallery: Gallery) => {
+    fill(app, gallery, strip, credits);
+    for (const name of [...new Set(gallery.pictures.map(({ category }) => category))].sort())
+      category.append(h("option", { value: name }, name));
+  };
+  app.on("gallery", show);
+  if (app.gallery) show(app.gallery);
+  return h(
+    "div",
+    {},
+    h("div", { class: "row filters" }, field("Category", category), field("Search", search), count),
+    strip,
+    credits,
+  );
 }
 
 const choose = (app: App, gallery: Gallery, picture: Gallery["pictures"][number]): Promise<void> =>
@@ -120,10 +128,12 @@ const choose = (app: App, gallery: Gallery, picture: Gallery["pictures"][number]
 function fill(app: App, gallery: Gallery, strip: HTMLElement, credits: HTMLElement): void {
   const { pictures, vendors } = gallery;
   for (const picture of pictures) {
-    const { file, about, vendor, captions } = picture;
+    const { file, about, category, vendor, captions } = picture;
     const title = `${captions[0]} (${vendors[vendor]?.name}; ${about})`;
     const image = h("img", { src: `gallery/${file}`, alt: "", width: 44, height: 44, loading: "lazy" });
     const item = h("button", { type: "button", title, "aria-label": title, "aria-pressed": "false" }, image);
+    item.dataset.category = category;
+    item.dataset.text = captions.join(" ").toLowerCase();
     item.addEventListener("click", () => void choose(app, gallery, picture));
     app.on("picture", (used) => item.setAttribute("aria-pressed", String(used.file === file)));
     item.setAttribute("aria-pressed", String(app.picture?.file === file));

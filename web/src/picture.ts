@@ -13,6 +13,8 @@ export interface Picture {
   readonly file: string | null;
   /** For gallery pictures: the reference captions; else empty. */
   readonly captions: readonly string[];
+  /** For pictures of a link: their codes, ids [S]; the pixels are unknown until the codes are decoded. */
+  readonly codes?: Uint32Array;
 }
 
 /** The models' inputs are about 64 pixels wide; more than this would only cost memory. */
@@ -71,4 +73,24 @@ function oddity(width: number, height: number, pixels: ImageData): string {
 export function pictureOf(canvas: HTMLCanvasElement, name: string): Picture {
   const pixels = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
   return { pixels, name, note: "", file: null, captions: [] };
+}
+
+/** A part of a picture, in its pixels. Throws a `UserError` if it lies outside. */
+export function cutOut(
+  picture: Picture,
+  part: { x: number; y: number; width: number; height: number },
+): Picture {
+  const { pixels } = picture;
+  const left = Math.max(0, Math.round(part.x));
+  const top = Math.max(0, Math.round(part.y));
+  const right = Math.min(pixels.width, Math.round(part.x + part.width));
+  const bottom = Math.min(pixels.height, Math.round(part.y + part.height));
+  if (right - left < 1 || bottom - top < 1)
+    throw new UserError("That region is outside the picture; choose one that contains a part of it.");
+  const canvas = new OffscreenCanvas(pixels.width, pixels.height);
+  const context = canvas.getContext("2d", { willReadFrequently: true })!;
+  context.putImageData(pixels, 0, 0);
+  const name = `part of ${picture.name.replace(/^part of /, "")}`;
+  const cut = context.getImageData(left, top, right - left, bottom - top);
+  return { pixels: cut, name, note: "", file: null, captions: [] };
 }

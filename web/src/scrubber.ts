@@ -3,6 +3,9 @@
 import type { DenoiseStep } from "../../dist/index.js";
 import { button, h } from "./dom.js";
 
+/** What the scrubber shows of a step. */
+type Step = Pick<DenoiseStep, "u" | "words">;
+
 /** Milliseconds per step during playback. */
 const pace = 220;
 
@@ -12,7 +15,7 @@ export class Scrubber {
   private readonly text: HTMLOutputElement;
   private readonly play: HTMLButtonElement;
   private readonly onMove: (index: number) => void;
-  private steps: readonly DenoiseStep[] = [];
+  private steps: readonly Step[] = [];
   private timer: ReturnType<typeof setInterval> | null = null;
 
   /** Calls `onMove` with the step that is selected or played. */
@@ -30,7 +33,7 @@ export class Scrubber {
   }
 
   /** Shows the steps so far. `index`: the step to select; null: the last. */
-  show(steps: readonly DenoiseStep[], index: number | null): void {
+  show(steps: readonly Step[], index: number | null): void {
     this.steps = steps;
     this.slider.max = String(Math.max(0, steps.length - 1));
     this.slider.disabled = steps.length === 0;

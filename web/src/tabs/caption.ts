@@ -1,20 +1,27 @@
 /** The Caption tab: a picture, its codes, and its caption step by step from [MASK]s. */
 
-import {
-  type Captioner,
-  type DenoiseStep,
-  type GuidanceMethod,
-  guidanceMethods,
-} from "../../../dist/index.js";
+import type { Captioner, DenoiseStep } from "../../../dist/index.js";
 import type { App } from "../app.js";
+import { codeText } from "../caption/code-text.js";
+import { describe, planOf } from "../caption/describe.js";
+import { isForeign, remark } from "../caption/drawings-only.js";
+import { givenBy } from "../caption/given.js";
+import { introduction } from "../caption/introduction.js";
+import { addressOf, type Given, linkTo } from "../caption/link.js";
+import { cellsOf, partOf, placeOf } from "../caption/region.js";
+import { counted, drawMany, Samples } from "../caption/samples.js";
+import { type Sampling, Settings } from "../caption/settings.js";
+import { Sharing } from "../caption/sharing.js";
+import { Sweep } from "../caption/sweep.js";
 import { attentionOf, markOf, type Word, wordsOf } from "../caption-words.js";
 import { CodeFigure } from "../code-figure.js";
-import { CodeGrid } from "../code-grid.js";
-import { button, field, h, percent } from "../dom.js";
-import { type Encoded, encode, reported, withCodes } from "../encoded.js";
-import type { Picture } from "../picture.js";
+import { CodeGrid, type Region } from "../code-grid.js";
+import { button, h, percent } from "../dom.js";
+import { type Encoded, encode, imageData, reported, withCodes } from "../encoded.js";
+import { cutOut } from "../picture.js";
 import { acceptPictures, pictureInput } from "../picture-input.js";
 import { Scrubber } from "../scrubber.js";
+import { sentence } from "../sentence.js";
 import { WordEditor } from "../word-editor.js";
 import { type Mark, WordRow } from "../word-row.js";
 
@@ -34,12 +41,21 @@ class CaptionTab {
   private readonly scrubber: Scrubber;
   private readonly editor: WordEditor;
   private readonly settings = new Settings();
+  private readonly samples = new Samples((count) => void this.drawSamples(count));
+  private readonly sweep = new Sweep(() => void this.compare());
+  private readonly sharing: Sharing;
+  private readonly weights = h("p", { class: "quiet", id: "caption-weights", hidden: true });
+  private readonly foreign = h("p", { class: "remark", id: "picture-remark", role: "status" });
+  private readonly cut = h("p", { class: "row", hidden: true });
+  /** Everything that needs the GPU. */
+  private readonly live = h("div", { class: "live" });
+  private recorded: HTMLElement | null = null;
   private readonly about = h("p", { class: "quiet", id: "picture-about" });
   private readonly readout = h("p", { class: "readout", "aria-live": "polite" });
   private readonly result = h("p", { class: "caption", "aria-live": "polite" });
   private readonly plan = h("p", { class: "quiet" });
   private readonly section = h("section", {
-    class: "denoising",
+    class: "denoising result",
     "aria-label": "Caption",
     "data-finished": "0",
   });
@@ -51,6 +67,9 @@ class CaptionTab {
   /** The results shown do not, or not completely, belong to the current picture and captioner. */
   private isStale = true;
   private steps: DenoiseStep[] = [];
+  /** What the steps were sampled with. */
+  private drawn: { sampling: Sampling; words: readonly Given[] | null } | null = null;
+  private region: Region | null = null;
   /** The step shown; null: the last so far. */
   private index: number | null = null;
   /** The user's marks, each at the first token of its word. */
@@ -63,8 +82,9 @@ class CaptionTab {
     this.panel = panel;
     this.grid = new CodeGrid({
       label:
-        "The picture under its code grid; the arrow keys move from cell to cell and show the words that attend to it",
+        "The picture under its code grid; the arrow keys move from cell to cell and show the words that attend to it; with Shift they choose a region",
       onCell: (cell) => this.pointAtCell(cell),
+      onRegion: (region) => this.chooseRegion(region),
     });
     this.row = new WordRow({
       label: "Caption",
@@ -83,6 +103,13 @@ class CaptionTab {
       },
       () => this.choose(null),
     );
+    this.sharing = new Sharing(app, {
+      address: () => this.address(),
+      code: () =>
+        codeText(new URL("weights/emoji", document.baseURI).href, this.drawn!.sampling, this.drawn!.words),
+      text: () => this.steps.at(-1)?.text ?? "",
+      animation: () => this.animate(),
+    });
     this.again = button("Denoise again", () => void this.denoise(), { class: "primary" });
     this.stop = button("Stop", () => void app.stopWork());
     this.reset = button("Clear locks and masks", () => {
@@ -94,8 +121,11 @@ class CaptionTab {
     app.on("picture", () => this.open());
     app.on("captioner", (captioner) => {
       if (captioner) this.settings.take(captioner);
+      this.showWeights();
       this.open();
     });
+    app.on("gpu", (isThere) => void this.showRecorded(!isThere));
+    if (app.gpuMissing !== null) void this.showRecorded(true);
     app.on("tab", () => {
       if (this.isStale && !panel.hidden) this.open();
     });
@@ -110,27 +140,73 @@ class CaptionTab {
   private lay(panel: HTMLElement): void {
     const figure = (content: HTMLElement, ...caption: (Node | string)[]) =>
       h("figure", {}, content, h("figcaption", { class: "quiet" }, ...caption));
-    panel.append(
+    panel.append(introduction(), this.live);
+    this.live.append(
+      this.section,
       pictureInput(this.app),
+      this.about,
+      this.settings.element,
+      this.samples.element,
+      this.sweep.element,
       h(
         "section",
-        { class: "figures", "aria-label": "The picture and its codes" },
-        figure(this.grid.element, "The picture as the model sees it, under its code grid"),
+        { class: "figures", "aria-label": "The picture’s codes" },
         figure(this.figure.codes, this.figure.facts),
         figure(this.figure.reconstruction, "The VQ-VAE’s reconstruction from the codes"),
       ),
-      this.about,
-      this.section,
     );
+    const seen = figure(
+      this.grid.element,
+      "The picture as the model sees it, under its code grid. Drag to choose a region.",
+    );
+    seen.append(this.cut);
     this.section.append(
-      this.result,
-      this.row.element,
-      this.readout,
-      this.scrubber.element,
-      this.editor.element,
-      h("div", { class: "row" }, this.again, this.stop, this.reset),
-      this.plan,
-      this.settings.element,
+      seen,
+      h(
+        "div",
+        { class: "said" },
+        this.weights,
+        this.result,
+        this.foreign,
+        this.row.element,
+        this.scrubber.element,
+        this.editor.element,
+        h("div", { class: "row" }, this.again, this.stop, this.reset),
+        this.plan,
+        this.sharing.element,
+        this.readout,
+      ),
+    );
+  }
+
+  /** Shows the recorded run in place of everything that needs the GPU, or removes it. */
+  private async showRecorded(isWanted: boolean): Promise<void> {
+    if (!isWanted) {
+      this.recorded?.remove();
+      this.recorded = null;
+      this.live.hidden = false;
+      return;
+    }
+    if (this.recorded) return;
+    this.live.hidden = true;
+    const place = h("div");
+    this.recorded = place;
+    this.panel.append(place);
+    try {
+      const { recordedRun } = await import("../caption/recorded-run.js");
+      place.append(await recordedRun());
+    } catch (error) {
+      place.append(h("p", {}, `The recorded caption cannot be shown: ${sentence(error)}`));
+    }
+  }
+
+  /** Names weights that are not the shipped ones, where their captions are. */
+  private showWeights(): void {
+    const { app } = this;
+    this.weights.hidden = app.usesShipped || !app.captioner;
+    this.weights.replaceChildren(
+      `Captions by ${app.sourceName}. `,
+      button("Use the shipped weights again", () => void app.useShipped(), { class: "plain" }),
     );
   }
 
@@ -139,8 +215,13 @@ class CaptionTab {
     this.marks.clear();
     this.encoded = null;
     this.steps = [];
+    this.drawn = null;
     this.index = null;
     this.isStale = true;
+    this.foreign.textContent = "";
+    this.samples.clear();
+    this.sweep.clear();
+    this.grid.forget();
     this.choose(null);
     if (!this.panel.hidden && this.app.captioner) void this.denoise();
   }
@@ -153,16 +234,29 @@ class CaptionTab {
     const job = async (captioner: Captioner, signal: AbortSignal) => {
       const { side } = captioner.decoder.shape;
       this.grid.show(picture.pixels, side);
+      let words: readonly Given[] | null = null;
+      let isLinked = false;
       if (!this.encoded) {
+        const link = this.app.takeLink(picture);
+        if (link) this.settings.take(captioner, link.sampling);
+        words = link?.words ?? null;
+        isLinked = words !== null;
         this.about.textContent = describe(picture);
         this.app.phase("Encoding the picture …");
-        this.encoded = await encode(captioner, picture);
+        const encoded = await encode(captioner, picture);
+        // Another picture may have come meanwhile.
+        signal.throwIfAborted();
+        this.encoded = encoded;
         this.figure.show(this.encoded, captioner.config.vqvae.codes);
+        if (picture.codes) this.grid.show(imageData(this.encoded), side);
+        else if (picture.file === null && this.app.usesShipped && (await isForeign(captioner, picture)))
+          this.foreign.textContent = remark;
       } else this.settings.nextSeed();
       signal.throwIfAborted();
-      const words = this.given(captioner);
-      const chain = this.settings.chain();
+      words ??= this.given(captioner);
+      const sampling = this.settings.sampling();
       this.steps = [];
+      this.drawn = { sampling, words };
       this.index = null;
       this.marks.forEach((mark, position) => {
         if (mark.kind === "masked") this.marks.delete(position);
@@ -172,18 +266,13 @@ class CaptionTab {
       const step = () => {
         const done = this.steps.length;
         this.app.phase(
-          `Denoising: step ${Math.min(done + 1, chain.steps)} of ${chain.steps}`,
-          done / chain.steps,
+          `Denoising: step ${Math.min(done + 1, sampling.steps)} of ${sampling.steps}`,
+          done / sampling.steps,
         );
       };
       step();
       await withCodes(captioner, this.encoded.ids, async (codes) => {
-        const options = {
-          ...chain,
-          words,
-          ...reported(captioner),
-          signal,
-        };
+        const options = { ...sampling, ...(words ? { words } : {}), ...reported(captioner), signal };
         for await (const taken of captioner.denoise(codes, options)) {
           this.steps.push(taken);
           this.show();
@@ -191,7 +280,8 @@ class CaptionTab {
         }
       });
       const seconds = (performance.now() - began) / 1000;
-      this.plan.textContent = `${this.steps.length} steps in ${seconds.toFixed(1)} s, seed ${chain.seed}. Select a word to lock, replace or mask it.`;
+      if (words && isLinked) this.lockGiven(words, captioner);
+      this.plan.textContent = `${this.steps.length} steps in ${seconds.toFixed(1)} s, seed ${sampling.seed}. Select a word to lock, replace or mask it.`;
     };
     const isDone = await this.app.work("caption", job, () => this.denoise());
     if (isDone) this.section.dataset.finished = String(Number(this.section.dataset.finished) + 1);
@@ -199,38 +289,70 @@ class CaptionTab {
     else this.isStale = true;
   }
 
-  /**
-   * The words to keep, by their tokens or as typed; null for each token that the model shall choose. If any word is masked, keeps
-   * all others (including the [END]s, so that the caption keeps its length); else keeps the locked words. Undefined: the model
-   * chooses all words. Moves the marks to where the words will stand: a typed word may have more tokens than the one before.
-   */
-  private given({ tokenizer, decoder }: Captioner): (string | number | null)[] | undefined {
+  /** The words that the user's marks give, which move to where the words will stand; null: the model chooses all. */
+  private given({ tokenizer, decoder }: Captioner): readonly Given[] | null {
     const last = this.steps.at(-1);
-    if (this.marks.size === 0 || !last) return undefined;
-    const isMasked = [...this.marks.values()].some(({ kind }) => kind === "masked");
-    const list: (string | number | null)[] = [];
-    const moved = new Map<number, Mark>();
-    let position = 0;
-    for (const word of wordsOf(last, tokenizer)) {
-      const mark = markOf(this.marks, word);
-      const tokens = last.tokens.slice(word.from, word.to);
-      if (mark) moved.set(position, mark);
-      if (mark?.kind === "locked" && mark.word !== word.text) {
-        list.push(mark.word);
-        position += mark.word === "[END]" ? 1 : tokenizer.encode(mark.word).length;
-        continue;
-      }
-      // [UNK] stands for a word outside the vocabulary: the model chooses again there.
-      const isKept = mark ? mark.kind === "locked" : isMasked && word.text !== "[UNK]";
-      list.push(...(isKept ? tokens : tokens.map(() => null)));
-      position += tokens.length;
-    }
-    this.marks = moved;
-    // A longer word pushes the end out.
-    const isSpare = (entry: string | number | null | undefined) =>
-      entry === null || entry === tokenizer.endId;
-    for (; position > decoder.shape.length && isSpare(list.at(-1)); position--) list.pop();
+    if (this.marks.size === 0 || !last) return null;
+    const { list, marks } = givenBy(last, this.marks, tokenizer, decoder.shape.length);
+    this.marks = marks;
     return list;
+  }
+
+  /** Locks the words that a link gave. */
+  private lockGiven(words: readonly Given[], { tokenizer }: Captioner): void {
+    const last = this.steps.at(-1);
+    if (!last) return;
+    for (const word of wordsOf(last, tokenizer))
+      if (words[word.from] !== null && words[word.from] !== undefined)
+        this.marks.set(word.from, { kind: "locked", word: word.text });
+    this.show();
+  }
+
+  /** The permanent link to what is shown. */
+  private address(): string {
+    const { sampling, words } = this.drawn!;
+    const codes = this.encoded?.ids ?? null;
+    return addressOf(linkTo({ file: this.app.picture?.file ?? null, codes }, sampling, words));
+  }
+
+  private async animate(): Promise<Blob> {
+    const { picture, captioner } = this.app;
+    if (!picture || !captioner) throw new Error("there is no caption yet");
+    const { animation } = await import("../caption/animation.js");
+    const pixels = picture.codes && this.encoded ? imageData(this.encoded) : picture.pixels;
+    return animation(
+      pixels,
+      this.steps.map((step) => wordsOf(step, captioner.tokenizer)),
+    );
+  }
+
+  /** Other captions of the picture, with their numbers. */
+  private async drawSamples(count: number): Promise<void> {
+    const { app, encoded, settings } = this;
+    if (!encoded) return;
+    const job = async (captioner: Captioner, signal: AbortSignal) => {
+      const tell = (share: number) => app.phase(`Drawing ${count} captions`, share);
+      tell(0);
+      const texts = await drawMany(captioner, encoded.ids, count, settings.sampling(), signal, tell);
+      this.samples.show(counted(texts), app.picture?.captions ?? []);
+    };
+    await app.work("caption", job, () => this.drawSamples(count));
+  }
+
+  /** The caption with other numbers of steps and temperatures. */
+  private async compare(): Promise<void> {
+    const { app, encoded, settings } = this;
+    if (!encoded) return;
+    const job = (captioner: Captioner, signal: AbortSignal) =>
+      this.sweep.run(
+        captioner,
+        encoded.ids,
+        settings.sampling(),
+        app.picture?.captions ?? [],
+        signal,
+        (done, total) => app.phase(`Comparing settings: ${done} of ${total}`, done / total),
+      );
+    await app.work("caption", job, () => this.compare());
   }
 
   private get step(): DenoiseStep | null {
@@ -258,12 +380,13 @@ class CaptionTab {
     this.row.show(words, isLast ? this.marks : new Map(), chosen);
     this.scrubber.show(this.steps, this.index);
     const last = this.steps.at(-1);
-    this.result.textContent = last?.u === 0 ? last.text || "(no word at all)" : last ? "…" : "";
+    this.result.textContent = last?.u === 0 ? last.text || "(no words)" : last ? "…" : "";
     const done = last?.u === 0;
     const word = chosen === null ? undefined : words[chosen];
     if (chosen !== null && word && done && app.captioner)
       this.editor.show(chosen, word, markOf(this.marks, word), app.captioner.tokenizer);
     else this.editor.hide();
+    this.sharing.enable(done && this.drawn !== null);
     this.again.disabled = !app.picture || !app.captioner;
     this.reset.disabled = this.marks.size === 0;
     if (this.marks.size > 0) this.plan.textContent = planOf(this.marks);
@@ -288,108 +411,64 @@ class CaptionTab {
     this.readout.textContent = `“${word.text}” gives ${percent(sum)} of its cross-attention to the ${attention.columns} codes${sum < 0.995 ? ", the rest to the summary of the picture" : ""}: ${percent(Math.max(...weights))} to the brightest cell, against ${percent(sum / attention.columns)} if it attended uniformly.`;
   }
 
-  /** Tints the words that attend to a cell. */
+  /** Tints the words that attend to a cell, or to the region if one is chosen. */
   private pointAtCell(cell: number | null): void {
     const { step, encoded } = this;
     const attention = step?.attention;
-    if (cell === null || !attention || !encoded) {
+    if (cell === null || this.region || !attention || !encoded) {
+      if (this.region) return;
       this.row.tint(null);
       this.pointAtWord(null);
       return;
     }
+    const side = Math.round(Math.sqrt(attention.columns));
+    const [row, column] = [Math.floor(cell / side), cell % side];
+    this.readout.textContent = `Row ${row + 1}, column ${column + 1}, code ${encoded.ids[cell]}: attended to most by ${this.attending([cell])}.`;
+  }
+
+  /** Tints the words by their attention to cells. Returns those that attend most, with their shares. */
+  private attending(cells: readonly number[]): string {
     const { words } = this;
-    const weights = words.map((word) => attentionOf(attention, word)[cell]!);
+    const attention = this.step!.attention!;
+    const weights = words.map((word) => {
+      const own = attentionOf(attention, word);
+      return cells.reduce((sum, cell) => sum + own[cell]!, 0);
+    });
     this.row.tint(weights);
-    const named = weights
+    return weights
       .map((weight, i) => ({ weight, word: words[i]!.text }))
       .sort((a, b) => b.weight - a.weight)
       .slice(0, namedWords)
-      .map(({ weight, word }) => `${word === "[END]" ? "the end" : word} ${percent(weight)}`);
-    const side = Math.round(Math.sqrt(attention.columns));
-    this.readout.textContent = `Row ${Math.floor(cell / side) + 1}, column ${(cell % side) + 1}, code ${encoded.ids[cell]}: attended to most by ${named.join(", ")}.`;
+      .map(({ weight, word }) => `${word === "[END]" ? "the end" : word} ${percent(weight)}`)
+      .join(", ");
   }
-}
 
-function describe({ name, note, captions }: Picture): string {
-  const people =
-    captions.length > 0 ? ` Reference captions: ${captions.map((text) => `“${text}”`).join(", ")}.` : "";
-  return `${name}.${note ? ` ${note}` : ""}${people}`;
-}
-
-function planOf(marks: ReadonlyMap<number, Mark>): string {
-  const kinds = [...marks.values()].map(({ kind }) => kind);
-  const locked = kinds.filter((kind) => kind === "locked").length;
-  const masked = kinds.length - locked;
-  const what = [locked ? `${locked} locked` : "", masked ? `${masked} masked` : ""]
-    .filter(Boolean)
-    .join(", ");
-  const fate = masked
-    ? "only masked words will be denoised again"
-    : "all words that are not locked will be denoised again";
-  return `${what}: ${fate}.`;
-}
-
-/** Settings for sampling captions. */
-class Settings {
-  readonly element: HTMLElement;
-  private readonly steps = h("input", { type: "number", min: 1, max: 100, value: 25 });
-  private readonly method = h("select", {}, ...guidanceMethods.map((name) => h("option", {}, name)));
-  private readonly scale = h("input", { type: "number", min: -10, max: 10, step: 0.5, value: 2 });
-  private readonly temperature = h("input", { type: "number", min: 0, max: 3, step: 0.1, value: 1 });
-  private readonly seed = h("input", { type: "number", min: 0, max: 4294967295, value: 1 });
-
-  constructor() {
-    this.element = h(
-      "details",
-      {},
-      h("summary", {}, "Sampling settings"),
-      h(
-        "div",
-        { class: "row" },
-        field("Steps", this.steps),
-        field("Guidance", this.method),
-        field("Scale ω", this.scale),
-        field("Temperature", this.temperature),
-        field("Seed", this.seed),
-      ),
+  /** Shows what attends to a region, and offers to caption it alone; null: no region. */
+  private chooseRegion(region: Region | null): void {
+    this.region = region;
+    this.cut.hidden = region === null;
+    const attention = this.step?.attention;
+    if (!region || !attention) {
+      this.row.tint(null);
+      this.pointAtWord(null);
+      return;
+    }
+    const side = Math.round(Math.sqrt(attention.columns));
+    this.readout.textContent = `${placeOf(region)}: attended to most by ${this.attending(cellsOf(region, side))}.`;
+    const alone = button("Caption this region alone", () => void this.captionRegion(region, side));
+    this.cut.replaceChildren(
+      alone,
+      button("Clear the region", () => this.grid.forget(), { class: "plain" }),
     );
   }
 
-  /** Sets the inputs from the captioner's configuration. */
-  take({ config }: Captioner): void {
-    const { sampling, decoder, seed } = config;
-    this.steps.max = String(decoder.timesteps);
-    this.steps.value = String(sampling.steps);
-    this.method.value = sampling.guidance;
-    this.scale.value = String(sampling.scale);
-    this.temperature.value = String(sampling.temperature);
-    this.seed.value = String(seed);
+  /** Uses a region of the picture as the picture. */
+  private async captionRegion(region: Region, side: number): Promise<void> {
+    const { app, encoded } = this;
+    const { picture } = app;
+    if (!picture || !encoded) return;
+    const whole = picture.codes ? { ...picture, pixels: imageData(encoded) } : picture;
+    const cutting = async () => cutOut(whole, partOf(region, side, whole.pixels));
+    await app.choosePicture(cutting());
   }
-
-  /** Takes the next seed, for another sample. */
-  nextSeed(): void {
-    this.seed.value = String((number(this.seed) + 1) % 2 ** 32);
-  }
-
-  chain(): {
-    steps: number;
-    temperature: number;
-    seed: number;
-    guidance: { method: GuidanceMethod; scale: number };
-  } {
-    return {
-      steps: Math.round(number(this.steps)),
-      temperature: number(this.temperature),
-      seed: Math.round(number(this.seed)),
-      guidance: { method: this.method.value as GuidanceMethod, scale: number(this.scale) },
-    };
-  }
-}
-
-/** The number in an input, clamped to its bounds. */
-function number(input: HTMLInputElement): number {
-  const [least, most] = [Number(input.min), Number(input.max)];
-  const value = Math.min(most, Math.max(least, input.valueAsNumber || 0));
-  input.value = String(value);
-  return value;
 }

@@ -11,7 +11,9 @@ import type { App } from "../app.js";
 import { type Word, wordsOf } from "../caption-words.js";
 import { CodeGrid } from "../code-grid.js";
 import { button, field, h, percent } from "../dom.js";
-import { type Encoded, encode, withCodes } from "../encoded.js";
+import { type Encoded, encode, imageData, withCodes } from "../encoded.js";
+import { type Gallery, galleryPicture } from "../gallery.js";
+import type { Picture } from "../picture.js";
 import { acceptPictures, galleryStrip } from "../picture-input.js";
 import { Scrubber } from "../scrubber.js";
 import { WordRow } from "../word-row.js";
@@ -73,16 +75,14 @@ class Column {
     this.row.compare(plain?.map(({ text }) => text) ?? null);
     const last = this.steps.at(-1);
     const isDone = last?.u === 0;
-    this.text.textContent = isDone
-      ? last.text || "(no word at all)"
-      : this.steps.length > 0
-        ? "…"
-        : "waiting";
+    this.text.textContent = isDone ? last.text || "(no words)" : this.steps.length > 0 ? "…" : "waiting";
     const words = isDone ? this.words(null, tokenizer) : [];
     const end = words.findIndex(({ text }) => text === "[END]");
     const said = words.slice(0, end < 0 ? undefined : end + 1).map(({ probability }) => probability);
     this.facts.textContent =
-      said.length > 0 ? `mean p̃ of the words: ${percent(said.reduce((a, b) => a + b, 0) / said.length)}` : "";
+      said.length > 0
+        ? `mean probability p̃ of the words: ${percent(said.reduce((a, b) => a + b, 0) / said.length)}`
+        : "";
   }
 }
 
@@ -100,6 +100,11 @@ class GuidanceLab {
   private encoded: Encoded | null = null;
   private index: number | null = null;
   private isStale = true;
+  /** The picture that the lab opens with, while the user has chosen none. */
+  private example: Picture | null = null;
+  /** Whether it is known if there is such a picture. */
+  private isSettled = false;
+  private readonly found = h("p", { class: "quiet", id: "guidance-example" });
 
   constructor(panel: HTMLElement, app: App) {
     this.app = app;
@@ -126,7 +131,12 @@ class GuidanceLab {
       }
       void this.run();
     };
-    app.on("picture", renew);
+    app.on("picture", () => {
+      if (!app.isChosen && this.example) return;
+      this.example = null;
+      this.found.textContent = "";
+      renew();
+    });
     app.on("captioner", renew);
     app.on("busy", (busy) => {
       this.stop.disabled = !busy;
@@ -136,7 +146,35 @@ class GuidanceLab {
       if (this.isStale) void this.run();
     });
     this.showScale();
-    void this.run();
+    const begin = async (gallery: Gallery) => {
+      await this.useExample(gallery);
+      this.isSettled = true;
+      renew();
+    };
+    if (app.gallery) void begin(app.gallery);
+    else app.on("gallery", (gallery) => void begin(gallery));
+    this.show();
+  }
+
+  private get picture(): Picture | null {
+    return this.example ?? this.app.picture;
+  }
+
+  /** Uses the first example of the search, unless the user has chosen a picture. */
+  private async useExample(gallery: Gallery): Promise<void> {
+    const { guidance } = gallery;
+    const first = guidance?.examples[0];
+    if (!guidance || !first || this.app.isChosen) return;
+    const about = "an example found by search";
+    // Without it the lab opens on the other tab's picture.
+    const picture = await galleryPicture(gallery, { ...first, about }).catch(() => null);
+    if (!picture || this.app.isChosen) return;
+    this.example = picture;
+    this.seed.value = String(first.seed);
+    this.scale.value = String(guidance.scale);
+    this.showScale();
+    const { none = 0, cfg = 0, mcs = 0 } = first.rightOfSeeds;
+    this.found.textContent = `A search of ${guidance.searched} validation pictures found this example, where guidance matters. Of ${guidance.seeds} captions with different seeds, ${none} ${none === 1 ? "was" : "were"} right without guidance, ${cfg} with classifier-free guidance and ${mcs} with MCS (ω = ${guidance.scale}). Reference captions: ${first.captions.map((text) => `“${text}”`).join(", ")}.`;
   }
 
   private lay(): void {
@@ -148,7 +186,7 @@ class GuidanceLab {
         {},
         "Guidance runs the model twice, once with all codes of the picture and once with fewer, and amplifies the difference between the two predictions. p is the prediction from all codes, p₀ from none, and pₘ from those that MCS does not hide; paint over codes to choose the hidden ones. Words that differ from the caption without guidance are underlined.",
       ),
-      galleryStrip(this.app),
+      this.found,
       h(
         "div",
         { class: "lab" },
@@ -171,6 +209,7 @@ class GuidanceLab {
       ),
       h("div", { class: "row" }, this.stop),
       this.scrubber.element,
+      galleryStrip(this.app),
     );
   }
 
@@ -189,7 +228,8 @@ class GuidanceLab {
   private async run(): Promise<void> {
     this.isStale = true;
     this.show();
-    if (this.panel.hidden || !this.app.picture || !this.app.captioner) return;
+    if (this.panel.hidden || (!this.isSettled && !this.app.isChosen) || !this.picture || !this.app.captioner)
+      return;
     this.isStale = false;
     this.index = null;
     this.scrubber.stop();
@@ -204,11 +244,15 @@ class GuidanceLab {
   }
 
   private async denoise(captioner: Captioner, signal: AbortSignal): Promise<void> {
-    const { picture } = this.app;
+    const { picture } = this;
     if (!picture) return;
-    this.grid.show(picture.pixels, captioner.decoder.shape.side);
-    this.encoded ??= await encode(captioner, picture);
+    const { side } = captioner.decoder.shape;
+    this.grid.show(picture.pixels, side);
+    const encoded = this.encoded ?? (await encode(captioner, picture));
+    // Another picture may have come meanwhile.
     signal.throwIfAborted();
+    this.encoded = encoded;
+    if (picture.codes) this.grid.show(imageData(encoded), side);
     const scale = Number(this.scale.value);
     const seed = Math.max(0, Math.round(this.seed.valueAsNumber || 0));
     const marks = this.grid.marks;

@@ -2,10 +2,11 @@
 
 import { families } from "../../../kernels-bench/cases.js";
 import { factsOf, sectionsOf } from "../../../kernels-bench/cases-page.js";
-import { type App, sentence } from "../app.js";
+import type { App } from "../app.js";
 import { button, field, h } from "../dom.js";
 import type { News, Order, Report } from "../kernels/messages.js";
 import { Messages } from "../messages.js";
+import { sentence } from "../sentence.js";
 
 export function mount(panel: HTMLElement, _app: App): void {
   new KernelsTab(panel);

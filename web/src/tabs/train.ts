@@ -1,14 +1,20 @@
-/** The Train tab: runs both stages in a worker, with curves and samples. Exports the captioner to the Caption tab or to files. */
+/** The Train tab: runs both stages in a worker, with curves and samples, and keeps the runs. */
 
-import { Captioner, formatBytes, pickedFiles } from "../../../dist/index.js";
+import { formatBytes } from "../../../dist/index.js";
 import { formatDuration } from "../../../dist/report.js";
-import { type App, type CaptionerSource, sentence } from "../app.js";
+import type { App } from "../app.js";
+import { confirmed } from "../confirm.js";
 import { button, h } from "../dom.js";
+import { Losses } from "../gpu.js";
 import { Messages } from "../messages.js";
+import { sentence } from "../sentence.js";
 import { Curves } from "../train/curves.js";
 import { Form } from "../train/form.js";
-import { keptLog } from "../train/kept.js";
-import type { MemoryReturned, News, Order, Phase, RunFacts, Stage, Trained } from "../train/messages.js";
+import { type KeptRun, keptRun, keptRuns, newId } from "../train/kept.js";
+import { Liveness } from "../train/liveness.js";
+import type { MemoryReturned, News, Order, Phase, RunFacts, Stage } from "../train/messages.js";
+import { Runs, reached } from "../train/runs.js";
+import { TrainedCaptioner } from "../train/trained.js";
 import { Watch } from "../train/watch.js";
 
 export function mount(panel: HTMLElement, app: App): void {
@@ -26,6 +32,8 @@ const phases: Readonly<Record<Phase, string>> = {
   vqvae: "Training the VQ-VAE",
   codes: "Encoding the pictures into codes",
   decoder: "Training the decoder",
+  measures: "Evaluating on held-out pictures",
+  samples: "Drawing samples of held-out pictures",
   saving: "Saving",
 };
 const stageNames: Readonly<Record<Stage, string>> = { vqvae: "VQ-VAE", decoder: "Decoder" };
@@ -35,32 +43,40 @@ type State = "none" | "running" | "pausing" | "kept" | "finished";
 
 class TrainTab {
   private readonly panel: HTMLElement;
-  private readonly app: App;
   private readonly problems = h("div");
   private readonly messages = new Messages(this.problems);
   private readonly form = new Form(this.messages);
   private readonly curves = new Curves();
   private readonly watch = new Watch();
+  private readonly liveness = new Liveness();
+  private readonly deaths = new Losses();
+  private readonly trained: TrainedCaptioner;
+  private readonly runs: Runs;
   private worker: Worker | null = null;
   private state: State = "none";
+  /** The run that is open: the buttons and curves are about it. */
+  private run: string | null = null;
+  private kept: readonly KeptRun[] = [];
   private facts: RunFacts | null = null;
-  private trained: Trained | null = null;
-  /** The captioner was requested for use; use it when it arrives. */
-  private wanted = false;
   private lastOrder: Order["type"] = "start";
   /** A stage is taking steps. */
   private isStepping = false;
+  /** The worker has taken a step since it was started. */
+  private hasStepped = false;
   private lastDrawn = 0;
-  private readonly addresses = new Map<string, string>();
+  /** When the phase began, and how long the last evaluation took, in milliseconds. */
+  private phaseBegan = 0;
+  private lastEvaluation: number | null = null;
+  private shownPhase: Phase | null = null;
 
   private readonly start = button("Start", () => this.begin(), { class: "primary" });
   private readonly pause = button("Pause", () => this.halt());
-  private readonly resume = button("Resume", () => this.order({ type: "resume" }), { class: "primary" });
-  private readonly discard = button("Discard the run", () => this.order({ type: "discard" }));
-  private readonly use = button("Use in the Caption tab", () => this.take());
-  private readonly fetch = button("Export as files", () => this.order({ type: "export" }));
+  private readonly resume = button("Resume", () => this.order({ type: "resume", run: this.run! }), {
+    class: "primary",
+  });
 
   private readonly phase = h("p", { id: "train-phase", role: "status" });
+  private readonly phaseTime = h("span", { id: "train-phase-time", class: "quiet" });
   private readonly bar = h("progress", {
     max: 1,
     value: 0,
@@ -72,11 +88,19 @@ class TrainTab {
   private readonly notes = h("ul", { class: "quiet small", id: "train-notes", hidden: true });
   private readonly charts = h("div", { class: "charts", id: "train-charts" });
   private readonly samples = h("div", { class: "stack", id: "train-samples" });
-  private readonly files = h("p", { class: "row", id: "train-files" });
 
   constructor(panel: HTMLElement, app: App) {
     this.panel = panel;
-    this.app = app;
+
+    this.trained = new TrainedCaptioner(app, this.messages, {
+      request: () => this.order({ type: "export", run: this.run! }),
+      note: (text) => this.note(text),
+    });
+    this.runs = new Runs({
+      open: (run) => this.open(run),
+      remove: (run) => void this.remove(run),
+      compare: () => this.draw(),
+    });
     panel.append(
       h(
         "p",
@@ -84,80 +108,151 @@ class TrainTab {
         "Trains a captioner in this page: first the VQ-VAE, which encodes pictures into codes, then the decoder, which denoises captions. Nothing leaves this computer.",
       ),
       this.form.element,
-      h("div", { class: "row" }, this.start, this.resume, this.pause, this.discard),
+      h("div", { class: "row" }, this.start, this.resume, this.pause),
       this.problems,
-      this.phase,
+      h("div", { class: "row" }, this.phase, this.phaseTime),
       this.bar,
       this.numbers,
       this.about,
       this.notes,
-      this.charts,
       this.samples,
-      h("h2", {}, "Trained captioner"),
-      h("div", { class: "row" }, this.use, this.fetch, ...this.foreignWeights()),
-      this.files,
+      this.charts,
+      this.trained.element,
+      this.runs.element,
     );
     document.addEventListener("visibilitychange", () => this.visibility());
     app.on("tab", () => this.draw());
+    setInterval(() => this.tick(), 1000);
     this.enter("none");
     void this.findKept();
   }
 
-  /** The log of the stored run; null if there is none, or if it cannot be read (a message says why). */
-  private async kept(): Promise<Awaited<ReturnType<typeof keptLog>>> {
+  /** Reads the stored runs again. Returns false if they cannot be read (a message says why). */
+  private async readKept(): Promise<boolean> {
     try {
-      const log = await keptLog();
+      this.kept = await keptRuns();
       this.messages.over("storage");
-      return log;
+      return true;
     } catch (error) {
+      this.kept = [];
       this.messages.show("storage", `Runs cannot be stored or read here: ${sentence(error)}`);
-      return null;
+      return false;
+    } finally {
+      this.showRuns();
     }
   }
 
-  /** Shows a run stored by an earlier visit. */
+  private showRuns(): void {
+    this.runs.show(this.kept, this.run, this.isBusy);
+  }
+
+  private get isBusy(): boolean {
+    return this.state === "running" || this.state === "pausing";
+  }
+
+  /** Opens the newest run stored by an earlier visit: an unfinished one if there is any. */
   private async findKept(): Promise<void> {
-    const log = await this.kept();
-    if (log === null || this.state !== "none") return;
-    this.curves.add(log);
-    const last = log.at(-1);
-    this.enter("kept");
-    this.phase.textContent = last
-      ? `A run is stored here, at ${stageNames[last.stage as Stage]} step ${last.step}. It resumes from its last checkpoint.`
-      : "A run is stored here that has not taken a step yet.";
+    await this.readKept();
+    const newest = this.kept.findLast(({ isFinished }) => !isFinished) ?? this.kept.at(-1);
+    if (newest && this.state === "none" && this.run === null) this.open(newest);
+  }
+
+  /** Shows a stored run. */
+  private open(run: KeptRun): void {
+    this.run = run.id;
+    this.facts = null;
+    this.clear();
+    this.curves.add(run.log);
+    this.enter(run.isFinished ? "finished" : "kept");
+    this.phase.textContent = run.isFinished
+      ? `This run is finished, at ${reached(run)}.`
+      : run.log.length > 0
+        ? `This run stopped at ${reached(run)}. It resumes from its last checkpoint.`
+        : "This run has not taken a step yet.";
     this.draw();
+  }
+
+  /** Asks before a stored run is removed for good. */
+  private async remove(run: KeptRun): Promise<void> {
+    const hours = run.log.reduce((sum, { ms }) => sum + ms, 0) / 1000;
+    const lost = `Its ${run.log.length} steps (${formatDuration(hours)} of training), its checkpoints and its trained weights will be deleted. Files that you exported remain.`;
+    if (await confirmed("Remove this run?", lost, "Remove it")) this.order({ type: "discard", run: run.id });
   }
 
   private order(order: Order): void {
     this.lastOrder = order.type;
-    if (order.type === "resume" || order.type === "start") this.enter("running");
-    if (!this.worker) {
-      this.worker = new Worker(new URL("train-worker.js", document.baseURI), { type: "module" });
-      this.worker.addEventListener("message", (event: MessageEvent<News>) => this.hear(event.data));
-      this.worker.addEventListener("error", (event) => {
-        // A worker that did not start never will: the next order starts another one.
-        this.worker?.terminate();
-        this.worker = null;
-        const running = this.state === "running" || this.state === "pausing";
-        this.failed(running ? "start" : this.lastOrder, event.message || "the worker did not start");
-      });
+    if (order.type === "resume" || order.type === "start") {
+      this.hasStepped = false;
+      this.enter("running");
+      this.liveness.begin(() => this.replaceWorker("fell silent"));
     }
+    this.worker ??= this.hire();
     this.worker.postMessage(order);
+  }
+
+  private hire(): Worker {
+    const worker = new Worker(new URL("train-worker.js", document.baseURI), { type: "module" });
+    worker.addEventListener("message", (event: MessageEvent<News>) => {
+      this.liveness.heard();
+      this.hear(event.data);
+    });
+    worker.addEventListener("error", (event) => {
+      // A worker that did not start never will: the next order starts another one.
+      if (this.isBusy && this.hasStepped) return this.replaceWorker(event.message || "failed");
+      this.dismiss();
+      this.failed(this.isBusy ? "start" : this.lastOrder, event.message || "the worker did not start");
+    });
+    return worker;
+  }
+
+  private dismiss(): void {
+    this.liveness.end();
+    this.worker?.terminate();
+    this.worker = null;
+  }
+
+  /** Replaces a worker that died in the middle of a run, and resumes the run, unless that happens again and again. */
+  private replaceWorker(why: string): void {
+    const { run, state } = this;
+    this.dismiss();
+    if (!this.deaths.add(performance.now())) {
+      this.failed("start", `the training’s worker died ${this.deaths.count} times within a minute (${why})`);
+      return;
+    }
+    if (state === "pausing") {
+      this.failed("start", `the training’s worker died (${why}); the run resumes from its last checkpoint`);
+      return;
+    }
+    this.note(
+      `The training’s worker ${why} and was replaced; the training continues from its last checkpoint.`,
+    );
+    this.order({ type: "resume", run: run! });
   }
 
   private begin(): void {
     const { pictures, presetName: preset, set } = this.form;
     if (!pictures) return;
-    this.curves.clear();
+    this.run = newId();
     this.facts = null;
-    this.setTrained(null);
-    this.notes.replaceChildren();
-    this.notes.hidden = true;
-    this.samples.replaceChildren();
+    this.clear();
     this.draw();
     // The browser's storage holds hours of work: ask it not to clear that when the disk gets full. It may refuse.
     navigator.storage?.persist?.().catch(() => {});
-    this.order({ type: "start", preset, pictures, set });
+    this.order({ type: "start", run: this.run, preset, pictures, set });
+  }
+
+  /** Clears what is shown of a run. */
+  private clear(): void {
+    this.curves.clear();
+    this.trained.show(null);
+    this.notes.replaceChildren();
+    this.notes.hidden = true;
+    this.samples.replaceChildren();
+    this.numbers.textContent = "";
+    delete this.numbers.dataset.stage;
+    delete this.numbers.dataset.step;
+    this.about.textContent = "";
+    this.lastEvaluation = null;
   }
 
   private halt(): void {
@@ -177,7 +272,10 @@ class TrainTab {
         break;
       case "steps":
         // A resumed run first reports its stored steps, before it takes any.
-        if (this.isStepping) this.messages.over("training");
+        if (this.isStepping) {
+          this.messages.over("training");
+          this.hasStepped = true;
+        }
         this.curves.add(news.entries);
         this.watch.step(performance.now(), news.entries.length);
         this.showNumbers();
@@ -190,30 +288,43 @@ class TrainTab {
         this.showSample(news.stage, news.step, news.picture);
         break;
       case "trained":
-        this.setTrained(news.trained);
+        this.trained.show(news.trained);
         break;
       case "ended":
-        this.ended(news.outcome, news.memory);
+        void this.ended(news.outcome, news.memory);
         break;
       case "failed":
         this.failed(news.order, news.message);
         break;
       case "discarded":
-        this.messages.over("training");
-        this.curves.clear();
-        this.samples.replaceChildren();
-        this.setTrained(null);
-        this.numbers.textContent = "";
-        this.about.textContent = "";
-        this.phase.textContent = "The run was removed.";
-        this.draw();
-        this.enter("none");
+        void this.discarded(news.run);
+        break;
+      case "alive":
         break;
     }
   }
 
+  private async discarded(run: string): Promise<void> {
+    this.messages.over("training");
+    if (run === this.run) {
+      this.run = null;
+      this.clear();
+      this.phase.textContent = "The run was removed.";
+      this.draw();
+      this.enter("none");
+    }
+    await this.readKept();
+  }
+
   private showPhase(phase: Phase, done?: number, total?: number): void {
     this.isStepping = phase === "vqvae" || phase === "decoder";
+    const now = performance.now();
+    if (phase !== this.shownPhase) {
+      if (this.shownPhase === "measures") this.lastEvaluation = now - this.phaseBegan;
+      this.shownPhase = phase;
+      this.phaseBegan = now;
+      this.phaseTime.textContent = "";
+    }
     if (this.state === "pausing" && phase !== "saving") return;
     const count = done === undefined || total === undefined ? "" : ` ${done} of ${total}`;
     const text = `${phases[phase]}${count} …`;
@@ -221,7 +332,14 @@ class TrainTab {
     this.bar.hidden = false;
     if (done !== undefined && total) this.bar.value = done / total;
     else if (phase !== "vqvae" && phase !== "decoder") this.bar.removeAttribute("value");
-    if (phase === "vqvae" || phase === "decoder" || phase === "codes") this.watch.restart();
+    if (this.isStepping || phase === "codes") this.watch.restart();
+  }
+
+  /** Shows how long an evaluation has taken so far: nothing else moves meanwhile. */
+  private tick(): void {
+    if (this.state !== "running" || this.shownPhase !== "measures") return;
+    const seconds = (performance.now() - this.phaseBegan) / 1000;
+    this.phaseTime.textContent = ` ${formatDuration(seconds)}`;
   }
 
   private showFacts({ adapter, data, pictures, vocabulary, parameters }: RunFacts): void {
@@ -237,19 +355,27 @@ class TrainTab {
     const milliseconds = recent.map(({ ms }) => ms).sort((a, b) => a - b)[recent.length >> 1]!;
     const total = this.facts?.steps[stage];
     const rate = (entry.perSecond * entry.ms) / milliseconds;
-    const left =
-      total === undefined
-        ? ""
-        : ` · ${formatDuration(((total - entry.step) * milliseconds) / 1000)} left of this stage`;
+    const { lastEvaluation, facts } = this;
+    const stepsLeft = total === undefined ? 0 : total - entry.step;
+    const evaluations = facts?.evaluateEvery
+      ? Math.ceil(stepsLeft / facts.evaluateEvery)
+      : stepsLeft > 0
+        ? 1
+        : 0;
+    const remaining = stepsLeft * milliseconds + evaluations * (lastEvaluation ?? 0);
+    const left = stepsLeft > 0 ? ` · ${formatDuration(remaining / 1000)} left of this stage` : "";
+    const evaluation =
+      lastEvaluation === null ? "" : ` · last evaluation ${formatDuration(lastEvaluation / 1000)}`;
     if (total) this.bar.value = entry.step / total;
-    this.numbers.textContent = `${stageNames[stage]} step ${entry.step}${total === undefined ? "" : ` of ${total}`} · loss ${entry.losses.total?.toPrecision(4)} · ${Number(rate.toPrecision(3))} ${entry.unit}/s · GPU memory ${formatBytes(entry.bytes)}${left}`;
+    this.numbers.textContent = `${stageNames[stage]} step ${entry.step}${total === undefined ? "" : ` of ${total}`} · loss ${entry.losses.total?.toPrecision(4)} · ${Number(rate.toPrecision(3))} ${entry.unit}/s · GPU memory ${formatBytes(entry.bytes)}${evaluation}${left}`;
     this.numbers.dataset.stage = stage;
     this.numbers.dataset.step = String(entry.step);
   }
 
   private showSample(stage: Stage, step: number, picture: Blob): void {
     const caption = `${stage === "vqvae" ? "Held-out pictures above their reconstructions by the VQ-VAE" : "Held-out pictures with the decoder’s captions in bold and a reference below"}, step ${step}`;
-    const image = h("img", { src: this.address(stage, picture), alt: caption });
+    const image = h("img", { src: URL.createObjectURL(picture), alt: caption });
+    image.addEventListener("load", () => URL.revokeObjectURL(image.src));
     const figure = h("figure", { class: "sample" }, image, h("figcaption", {}, caption));
     figure.dataset.stage = stage;
     this.samples.querySelector(`[data-stage="${stage}"]`)?.remove();
@@ -261,52 +387,64 @@ class TrainTab {
     this.notes.append(h("li", {}, text));
   }
 
-  private ended(outcome: "finished" | "paused", { before, after }: MemoryReturned): void {
+  private async ended(outcome: "finished" | "paused", { before, after }: MemoryReturned): Promise<void> {
+    this.liveness.end();
     this.messages.over("training");
     this.bar.hidden = true;
+    this.phaseTime.textContent = "";
     this.phase.textContent = `${outcome === "finished" ? "Finished" : "Paused"}; GPU memory is released (${formatBytes(after)} in use, ${formatBytes(before)} before the training).`;
     this.phase.dataset.before = String(before);
     this.phase.dataset.after = String(after);
     this.showNumbers();
     this.draw();
     this.enter(outcome === "finished" ? "finished" : "kept");
+    await this.readKept();
   }
 
   private failed(order: Order["type"], message: string): void {
     if (order === "export") {
-      this.wanted = false;
+      this.trained.refused();
       this.messages.show("export", sentence(message));
       return;
     }
+    this.liveness.end();
     this.messages.show("training", sentence(message));
     this.bar.hidden = true;
-    this.wanted = false;
+    this.trained.refused();
     this.phase.textContent = "";
-    void this.kept().then((log) => this.enter(log === null ? "none" : "kept"));
+    this.phaseTime.textContent = "";
+    void this.afterFailure();
+  }
+
+  /** The run is kept if it was begun; else the page is where it was before it. */
+  private async afterFailure(): Promise<void> {
+    const { run } = this;
+    const stored = run === null ? null : await keptRun(run).catch(() => null);
+    if (!stored) this.run = null;
+    this.enter(stored ? (stored.isFinished ? "finished" : "kept") : "none");
+    await this.readKept();
   }
 
   private enter(state: State): void {
     this.state = state;
-    const running = state === "running" || state === "pausing";
+    const running = this.isBusy;
     this.start.hidden = running;
-    this.start.textContent = state === "kept" || state === "finished" ? "Start a new run instead" : "Start";
-    this.start.classList.toggle("primary", state === "none");
+    this.start.textContent = state === "none" ? "Start" : "Start another run";
+    this.start.classList.toggle("primary", state !== "kept");
     this.pause.hidden = !running;
     this.pause.disabled = state === "pausing";
     this.resume.hidden = state !== "kept";
-    this.discard.hidden = running || state === "none";
     this.form.element.hidden = running;
     const steps = this.curves.count("vqvae") + this.curves.count("decoder");
-    const usable = state !== "pausing" && (running || this.trained !== null || steps > 0);
-    this.use.disabled = !usable;
-    this.fetch.disabled = !usable;
+    this.trained.enable(this.run !== null && state !== "pausing" && (running || steps > 0));
     this.panel.dataset.state = state;
+    this.showRuns();
   }
 
   private draw(): void {
     if (this.panel.hidden || document.hidden) return;
     this.lastDrawn = performance.now();
-    this.charts.innerHTML = this.curves.charts().join("");
+    this.charts.innerHTML = this.curves.charts(this.runs.compared).join("");
   }
 
   private visibility(): void {
@@ -318,95 +456,5 @@ class TrainTab {
     const told = this.watch.show(performance.now());
     if (told !== null) this.note(told);
     this.draw();
-  }
-
-  // ---------------------------------------------------------------- trained captioner
-
-  /** Uses the captioner in the Caption tab, as trained so far. */
-  private take(): void {
-    this.wanted = true;
-    this.order({ type: "export" });
-  }
-
-  private setTrained(trained: Trained | null): void {
-    this.trained = trained;
-    this.files.replaceChildren();
-    this.messages.over("export");
-    if (!trained) return;
-    const { vqvae, decoder } = trained.steps;
-    const at = decoder > 0 ? `decoder step ${decoder}` : `VQ-VAE step ${vqvae}`;
-    this.files.append(
-      `At ${at}, in the format that the Node commands read:`,
-      this.download("config.json", trained.config),
-      this.download("model.safetensors", trained.model),
-    );
-    if (!this.wanted) return;
-    this.wanted = false;
-    if (decoder === 0) {
-      this.note(
-        "The decoder is not trained yet: its captions are random words. Only the VQ-VAE’s reconstructions are meaningful.",
-      );
-    }
-    void this.hand(`the weights trained here (${at})`, trained);
-  }
-
-  private async hand(name: string, { config, model }: Pick<Trained, "config" | "model">): Promise<void> {
-    const files = pickedFiles(
-      new Map([
-        ["weights/config.json", config],
-        ["weights/model.safetensors", model],
-      ]),
-    );
-    const source: CaptionerSource = {
-      name,
-      load: async (gpu) => {
-        // Weights from elsewhere may be a baseline's.
-        await import("../../../dist/baselines.js");
-        return Captioner.fromFolder(gpu, files, "weights");
-      },
-    };
-    await this.app.useCaptioner(source);
-  }
-
-  private download(name: string, blob: Blob): HTMLAnchorElement {
-    return h(
-      "a",
-      { class: "button", download: name, href: this.address(name, blob) },
-      `${name} (${formatBytes(blob.size)})`,
-    );
-  }
-
-  /** An object URL of a blob, valid until the next one for the same place. */
-  private address(place: string, blob: Blob): string {
-    const before = this.addresses.get(place);
-    if (before !== undefined) URL.revokeObjectURL(before);
-    const address = URL.createObjectURL(blob);
-    this.addresses.set(place, address);
-    return address;
-  }
-
-  /** A control that loads weights trained elsewhere: the two files of a `weights/` folder. */
-  private foreignWeights(): HTMLElement[] {
-    const input = h("input", {
-      type: "file",
-      multiple: true,
-      accept: ".json,.safetensors",
-      class: "out-of-sight",
-      id: "train-weights",
-    });
-    input.addEventListener("change", () => {
-      const named = (name: string) => [...(input.files ?? [])].find((file) => file.name === name);
-      const [config, model] = [named("config.json"), named("model.safetensors")];
-      input.value = "";
-      if (config && model) {
-        this.messages.over("weights");
-        void this.hand("the weights from your files", { config, model });
-      } else
-        this.messages.show(
-          "weights",
-          "Choose both files of a weights folder at once: config.json and model.safetensors.",
-        );
-    });
-    return [input, h("label", { for: "train-weights", class: "button" }, "Use weights trained elsewhere …")];
   }
 }

@@ -1,14 +1,14 @@
 /** The form for a new run: training data and settings. */
 
 import { describeConfig, PRESET_NAMES } from "../../../dist/index.js";
-import { sentence } from "../app.js";
 import { button, field, h } from "../dom.js";
 import type { Messages } from "../messages.js";
+import { sentence } from "../sentence.js";
 import type { Pictures } from "./messages.js";
 
 /** Presets by name with their description. Those of scenes are not here: the page does not carry their art. */
 const presets: Readonly<Record<string, string>> = {
-  quick: "quick: small networks, a few minutes; shows that everything works, not how good the captions get",
+  quick: "quick: small networks, a few minutes; to see training at work, not for good captions",
   emoji: "emoji: the networks whose weights ship with the page, 64×64 pixels; an hour or more on a good GPU",
   paper: "paper: the paper’s sizes, 256×256 pixels; days on a large GPU",
 };
@@ -62,13 +62,13 @@ export class Form {
           "label",
           {},
           this.emoji,
-          " 512 emoji, included with the page in 32×32 and 64×64 pixels (the shipped weights were trained on 7567)",
+          " 512 emoji that come with the page, at 32×32 and 64×64 pixels (the shipped weights were trained on 7567)",
         ),
         h(
           "label",
           {},
           this.own,
-          " your own folder, which stays on this computer: PNG, JPEG or WebP pictures and captions.jsonl, .csv or .txt; drop it here or choose it",
+          " a folder of your own, which stays on this computer: PNG, JPEG or WebP pictures with captions.jsonl, .csv or .txt; drop it here or choose it",
         ),
         h("div", { class: "row" }, choose, picker, this.chosen),
         h("label", {}, this.skipBad, " skip unreadable rows and pictures instead of stopping (--skip-bad)"),
@@ -78,7 +78,7 @@ export class Form {
         "details",
         {},
         h("summary", {}, "More settings"),
-        h("label", { for: "train-settings" }, "One key=value per line, as for --set of the command:"),
+        h("label", { for: "train-settings" }, "One key=value per line, as with --set on the command line:"),
         this.settings,
         h(
           "details",

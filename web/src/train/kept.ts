@@ -1,13 +1,59 @@
-/** The run that the browser stores for this page, across reloads. */
+/** The runs that the browser stores for this page, across reloads. */
 
-import { opfsFiles } from "../../../dist/index.js";
+import { opfsFiles, resolveConfig } from "../../../dist/index.js";
 import { type LogEntry, RunFolder } from "../../../dist/report.js";
 
-/** Its path in the origin private file system. There is one run at a time. */
-export const runPath = "training";
+/** Their folder in the origin private file system: each run has a folder in it. */
+export const runsFolder = "training";
 
-/** The log of the stored run; null if there is none. Throws a `UserError` if the browser's storage cannot be read. */
-export async function keptLog(): Promise<readonly LogEntry[] | null> {
-  if (!(await opfsFiles.exists(`${runPath}/data/dataset.json`))) return null;
-  return (await RunFolder.open(opfsFiles, runPath)).readLog();
+/** The folder of a run. */
+export const pathOf = (id: string): string => `${runsFolder}/${id}`;
+
+/** A name for a run that begins now; names sort by time. */
+export const newId = (time = new Date()): string =>
+  `run-${time.toISOString().slice(0, 19).replaceAll(":", "-")}`;
+
+export interface KeptRun {
+  readonly id: string;
+  readonly log: readonly LogEntry[];
+  /** Steps of both stages by its settings. */
+  readonly steps: { readonly vqvae: number; readonly decoder: number };
+  readonly isFinished: boolean;
+}
+
+/** The stored runs, the oldest first. Throws a `UserError` if the browser's storage cannot be read. */
+export async function keptRuns(): Promise<KeptRun[]> {
+  if (!(await opfsFiles.exists(runsFolder))) return [];
+  const runs: KeptRun[] = [];
+  for (const id of await opfsFiles.list(runsFolder)) {
+    // Without its pictures a run was not begun.
+    if (!(await opfsFiles.exists(`${pathOf(id)}/data/dataset.json`))) continue;
+    runs.push(await keptRun(id));
+  }
+  return runs;
+}
+
+/** A stored run. Throws a `UserError` if it cannot be read. */
+export async function keptRun(id: string): Promise<KeptRun> {
+  const run = await RunFolder.open(opfsFiles, pathOf(id));
+  const file = { name: `${run.path}/config.json`, text: JSON.stringify(run.config) };
+  const { vqvae, decoder } = resolveConfig({ file });
+  const log = await run.readLog();
+  const last = log.findLast(({ stage }) => stage === "decoder")?.step ?? 0;
+  const hasWeights = await opfsFiles.exists(`${pathOf(id)}/weights/model.safetensors`);
+  return {
+    id,
+    log,
+    steps: { vqvae: vqvae.steps, decoder: decoder.steps },
+    isFinished: last >= decoder.steps && hasWeights,
+  };
+}
+
+/** When a run began, as people write it. */
+export function begun(id: string): string {
+  const [, date, time] = /^run-(\d+-\d+-\d+)T(\d+-\d+-\d+)$/.exec(id) ?? [];
+  const at = new Date(`${date}T${time?.replaceAll("-", ":")}Z`);
+  return Number.isNaN(at.getTime())
+    ? id
+    : at.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 }

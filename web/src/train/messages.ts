@@ -9,16 +9,16 @@ export type Pictures =
   | { kind: "folder"; name: string; files: ReadonlyMap<string, File>; skipBad: boolean };
 
 export type Order =
-  /** Starts a new run and removes the stored one. `set` as in `--set key=value`. */
-  | { type: "start"; preset: string; pictures: Pictures; set: readonly string[] }
-  /** Resumes the stored run. */
-  | { type: "resume" }
+  /** Starts a new run of that name. `set` as in `--set key=value`. */
+  | { type: "start"; run: string; preset: string; pictures: Pictures; set: readonly string[] }
+  /** Resumes a stored run. */
+  | { type: "resume"; run: string }
   /** Stops after the current step, and stores everything needed to resume. */
   | { type: "pause" }
-  /** Requests the captioner as trained so far. */
-  | { type: "export" }
-  /** Removes the stored run. */
-  | { type: "discard" };
+  /** Requests the captioner of a run as trained so far. */
+  | { type: "export"; run: string }
+  /** Removes a stored run. */
+  | { type: "discard"; run: string };
 
 /** A captioner in the format that Node's commands read: the two files of `weights/`. */
 export interface Trained {
@@ -38,9 +38,11 @@ export interface RunFacts {
   vocabulary: string;
   parameters: Readonly<Record<Stage, number>>;
   steps: Readonly<Record<Stage, number>>;
+  /** Steps between measures on held-out pictures; 0: only at the end of a stage. */
+  evaluateEvery: number;
 }
 
-export type Phase = "opening" | "pictures" | Stage | "codes" | "saving";
+export type Phase = "opening" | "pictures" | Stage | "codes" | "measures" | "samples" | "saving";
 
 /** Bytes of the engine's buffers before the training, and after the training released its own. */
 export interface MemoryReturned {
@@ -58,4 +60,9 @@ export type News =
   | { type: "trained"; trained: Trained }
   | { type: "ended"; outcome: "finished" | "paused"; memory: MemoryReturned }
   | { type: "failed"; order: Order["type"]; message: string }
-  | { type: "discarded" };
+  | { type: "discarded"; run: string }
+  /** Sent every `heartbeat` milliseconds: the worker is alive. */
+  | { type: "alive" };
+
+/** Milliseconds between two signs of life of the worker. */
+export const heartbeat = 2000;

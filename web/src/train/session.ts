@@ -33,15 +33,19 @@ import {
   writeDataset,
 } from "../../../dist/training.js";
 import { Losses, lossText, openGpu, reopenGpu } from "../gpu.js";
-import { runPath } from "./kept.js";
+import { pathOf } from "./kept.js";
 import type { MemoryReturned, News, Order, Pictures, Stage } from "./messages.js";
 
 /** Pictures decoded by the browser, files in the origin private file system. */
 const platform: Platform = { ...browserPlatform, files: opfsFiles };
-const dataFolder = `${runPath}/data`;
-const weightsFolder = `${runPath}/weights`;
+const dataFolder = (id: string) => `${pathOf(id)}/data`;
+const weightsFolder = (id: string) => `${pathOf(id)}/weights`;
 /** Image sizes of the prepared emoji that web/build.js includes with the page. */
 const emojiSizes: readonly number[] = [32, 64];
+/** Milliseconds of training until the first sample of a stage; the next ones come after twice the time of the one before. */
+const firstSample = 2000;
+/** At most this share of the time goes to such samples. */
+const sampleShare = 0.1;
 /** Keeps two tabs from training into one folder. Browsers also do not freeze a background page that holds a lock. */
 const lockName = "mc-diffusion training";
 /** No terminal progress: the page draws its own. */
@@ -59,8 +63,10 @@ export class TrainingSession {
   private readonly post: (news: News) => void;
   private gpu: Gpu | null = null;
   private readonly losses = new Losses();
-  /** Data of the stored run, for the lifetime of this worker. */
-  private dataset: Dataset | null = null;
+  /** The run that orders are about. */
+  private id = "";
+  /** Data of a run, for the lifetime of this worker. */
+  private dataset: { id: string; dataset: Dataset } | null = null;
   private training = false;
   private stopping = false;
   private exporting = false;
@@ -76,7 +82,7 @@ export class TrainingSession {
   async obey(order: Order): Promise<void> {
     try {
       if (order.type === "pause") this.stopping = true;
-      else if (order.type === "export") await this.export();
+      else if (order.type === "export") await this.export(order.run);
       else await this.alone(order);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
@@ -90,11 +96,12 @@ export class TrainingSession {
     await navigator.locks.request(lockName, { ifAvailable: true }, async (lock) => {
       if (lock === null) throw new UserError("another tab of this page is training; pause it there first");
       if (order.type === "discard") {
-        await opfsFiles.remove(runPath);
+        await opfsFiles.remove(pathOf(order.run));
         this.dataset = null;
-        this.post({ type: "discarded" });
+        this.post({ type: "discarded", run: order.run });
         return;
       }
+      this.id = order.run;
       this.training = true;
       this.stopping = false;
       this.exporting = false;
@@ -158,25 +165,27 @@ export class TrainingSession {
       trial.dispose();
       this.gpu.trim();
     }
-    await opfsFiles.remove(runPath);
-    const run = await RunFolder.create(opfsFiles, runPath, config as unknown as JsonRecord);
-    await writeDataset(platform, dataFolder, dataset);
-    this.dataset = dataset;
+    const { id } = this;
+    const run = await RunFolder.create(opfsFiles, pathOf(id), config as unknown as JsonRecord);
+    await writeDataset(platform, dataFolder(id), dataset);
+    this.dataset = { id, dataset };
     this.steps.vqvae = 0;
     this.steps.decoder = 0;
     return this.train(run, config, dataset, false);
   }
 
   private async resume() {
-    const run = await RunFolder.open(opfsFiles, runPath);
-    const file = { name: `${runPath}/config.json`, text: JSON.stringify(run.config) };
+    const { id } = this;
+    const run = await RunFolder.open(opfsFiles, pathOf(id));
+    const file = { name: `${run.path}/config.json`, text: JSON.stringify(run.config) };
     const config = resolveConfig({ file });
     this.post({ type: "phase", phase: "pictures" });
-    this.dataset ??= await readDataset(platform, dataFolder);
+    if (this.dataset?.id !== id) this.dataset = { id, dataset: await readDataset(platform, dataFolder(id)) };
+    const { dataset } = this.dataset;
     const log = await run.readLog();
     for (const { stage, step } of log) this.steps[stage as Stage] = step;
     this.post({ type: "steps", entries: log });
-    return this.train(run, config, this.dataset, true);
+    return this.train(run, config, dataset, true);
   }
 
   private async load(pictures: Pictures, { imageSize, skipBad, subset }: Config["data"]): Promise<Dataset> {
@@ -231,6 +240,7 @@ export class TrainingSession {
             decoder: captioner.decoder.parameterCount,
           },
           steps: { vqvae: config.vqvae.steps, decoder: config.decoder.steps },
+          evaluateEvery: config.log.evaluateEvery,
         },
       });
       const heldOut = heldOutRecords(dataset);
@@ -244,7 +254,32 @@ export class TrainingSession {
   }
 
   private async stages(context: StageContext, resume: boolean): Promise<Outcome> {
+    const early = { stage: "" as Stage | "", due: 0, wait: firstSample };
+    const onSample: Watcher["onSample"] = async (path, { stage }) => {
+      const bytes = await opfsFiles.read(path);
+      const type = path.endsWith(".svg") ? "image/svg+xml" : "image/png";
+      const picture = new Blob([bytes.slice()], { type });
+      this.post({ type: "sample", stage, step: Number(/(\d+)\.\w+$/.exec(path)?.[1]), picture });
+    };
+    /** Samples in the first seconds of a stage and then ever more rarely, beside those of the settings. */
+    const sampleEarly: Watcher["onStep"] = async ({ step }, trainer) => {
+      const now = performance.now();
+      if (early.stage !== trainer.stage)
+        Object.assign(early, { stage: trainer.stage, due: now + firstSample, wait: firstSample });
+      if (now < early.due || step === trainer.steps) return;
+      const { stopping } = this;
+      const path = await trainer.sample(step);
+      if (!stopping) await onSample(path, trainer);
+      const took = performance.now() - now;
+      early.wait = Math.max(2 * early.wait, took / sampleShare);
+      early.due = performance.now() + early.wait;
+    };
     const watcher: Watcher = {
+      onPhase: (phase, { stage }) => {
+        this.tellSteps();
+        this.post({ type: "phase", phase: phase === "steps" ? stage : phase });
+      },
+      onSample,
       track: (work, body) => {
         const { label } = work;
         if (label !== "codes") this.post({ type: "phase", phase: label as Stage });
@@ -262,16 +297,11 @@ export class TrainingSession {
         this.steps[stage] = entry.step;
         this.untold.push(entry);
         if (performance.now() - this.lastTold > bundleMilliseconds) this.tellSteps();
+        if (!this.stopping) await sampleEarly(entry, trainer);
         if (!this.exporting) return;
         this.exporting = false;
         await trainer.withUsedWeights(() => this.save(context));
         this.post({ type: "phase", phase: stage });
-      },
-      onSample: async (path, { stage }) => {
-        const bytes = await opfsFiles.read(path);
-        const type = path.endsWith(".svg") ? "image/svg+xml" : "image/png";
-        const picture = new Blob([bytes.slice()], { type });
-        this.post({ type: "sample", stage, step: Number(/(\d+)\.\w+$/.exec(path)?.[1]), picture });
       },
     };
     try {
@@ -296,20 +326,24 @@ export class TrainingSession {
   /** Writes the captioner as trained so far, and sends it to the page. */
   private async save({ captioner }: StageContext): Promise<void> {
     this.post({ type: "phase", phase: "saving" });
-    await saveTrained(captioner, opfsFiles, weightsFolder);
-    await this.tellTrained();
+    await saveTrained(captioner, opfsFiles, weightsFolder(this.id));
+    await this.tellTrained(this.id);
   }
 
-  private async export(): Promise<void> {
-    if (this.training) this.exporting = true;
-    else await this.tellTrained();
+  private async export(id: string): Promise<void> {
+    if (this.training && id === this.id) this.exporting = true;
+    else await this.tellTrained(id);
   }
 
-  private async tellTrained(): Promise<void> {
+  private async tellTrained(id: string): Promise<void> {
     const blob = async (name: string, type: string) =>
-      new Blob([(await opfsFiles.read(`${weightsFolder}/${name}`)).slice()], { type });
+      new Blob([(await opfsFiles.read(`${weightsFolder(id)}/${name}`)).slice()], { type });
     const config = await blob("config.json", "application/json");
     const model = await blob("model.safetensors", "application/octet-stream");
-    this.post({ type: "trained", trained: { config, model, steps: { ...this.steps } } });
+    const log = await (await RunFolder.open(opfsFiles, pathOf(id))).readLog();
+    const last = (stage: Stage) => log.findLast((entry) => entry.stage === stage)?.step ?? 0;
+    const isCurrent = this.training && id === this.id;
+    const steps = isCurrent ? { ...this.steps } : { vqvae: last("vqvae"), decoder: last("decoder") };
+    this.post({ type: "trained", trained: { config, model, steps } });
   }
 }

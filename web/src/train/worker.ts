@@ -1,7 +1,8 @@
 /** The training worker: keeps the page responsive. */
 
-import type { News, Order } from "./messages.js";
+import { heartbeat, type News, type Order } from "./messages.js";
 import { TrainingSession } from "./session.js";
 
 const session = new TrainingSession((news: News) => postMessage(news));
 addEventListener("message", (event: MessageEvent<Order>) => void session.obey(event.data));
+setInterval(() => postMessage({ type: "alive" } satisfies News), heartbeat);
