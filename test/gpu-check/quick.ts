@@ -1,0 +1,57 @@
+/** The first steps of the quick preset, as the phases train them: on the stored codes, within the time there is. */
+
+import type { Captioner } from "../../dist/captioner/captioner.js";
+import type { Gpu } from "../../dist/engine/gpu/gpu.js";
+import { type FirstLosses, firstLosses } from "../browser/numbers.js";
+import type { Context } from "./phase.js";
+import { type StoredLosses, storedCodes } from "./stored-losses.js";
+
+export async function storedLosses({ host }: Context): Promise<StoredLosses> {
+  return JSON.parse(await host.text("quick-losses.json")) as StoredLosses;
+}
+
+export interface QuickOptions {
+  steps: number;
+  set?: readonly string[];
+  /** Where in the phase this training lies, from 0 to 1. */
+  from?: number;
+  to?: number;
+  what?: string;
+  trained?(captioner: Captioner): Promise<void>;
+}
+
+/** Trains both stages. */
+export async function trainQuick(
+  context: Context,
+  gpu: Gpu,
+  { steps, set = [], from = 0, to = 1, what = "", trained }: QuickOptions,
+): Promise<FirstLosses> {
+  const stored = await storedLosses(context);
+  context.progress(from, `${what}training pictures`);
+  const dataset = await context.host.dataset();
+  const onStep = (stage: "vqvae" | "decoder", step: number) => {
+    const done = (stage === "vqvae" ? 0 : 0.5) + (0.5 * step) / steps;
+    context.progress(from + (to - from) * done, `${what}${stage}, step ${step} of ${steps}`);
+  };
+  const data = { dataset, codes: storedCodes(stored) };
+  return firstLosses(gpu, context.host.platform, data, steps, {
+    set,
+    onStep,
+    ...(trained ? { trained } : {}),
+  });
+}
+
+/** Steps that fit into `seconds`, at most `most`, by the time that a few have taken after the kernels were compiled. */
+export async function stepsWithin(
+  context: Context,
+  gpu: Gpu,
+  seconds: number,
+  most: number,
+): Promise<number> {
+  await trainQuick(context, gpu, { steps: 1, to: 0.05, what: "compiling: " });
+  const began = performance.now();
+  await trainQuick(context, gpu, { steps: 3, from: 0.05, to: 0.1, what: "how long a step takes: " });
+  const each = (performance.now() - began) / 3000;
+  const left = Math.min(seconds, (context.until - performance.now()) / 1000);
+  return Math.max(2, Math.min(most, Math.floor((0.9 * left) / each)));
+}
