@@ -2,13 +2,10 @@
 
 import { chosen } from "#bench/cases.js";
 import { measure } from "#bench/measure.js";
-import { type Report, reportOf, significant } from "#bench/report.js";
+import { reportOf, significant } from "#bench/report.js";
 import { ceilingCases } from "./ceilings.js";
+import type { BenchData } from "./data.js";
 import type { RunPhase } from "./phase.js";
-
-export interface BenchData {
-  readonly report: Report;
-}
 
 export const bench: RunPhase = async (context) => {
   const gpu = await context.gpu();

@@ -44,7 +44,8 @@ const starter =
       }
       const how = await ended;
       if (outcome) return outcome;
-      throw new Error([how, complaint.trim().split("\n").at(-1)].filter(Boolean).join(": "));
+      const lines = complaint.trim().split("\n");
+      throw new Error([how, lines.find((line) => /Error/.test(line)) ?? lines.at(-1)].filter(Boolean).join(": "));
     };
     return { done: listen(), stop: () => void child.kill("SIGKILL") };
   };

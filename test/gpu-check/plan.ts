@@ -40,4 +40,4 @@ export function secondsFor(chosen: readonly PhasePlan[], index: number, left: nu
  * Seconds after which a phase that has not ended is stopped. A phase looks at the clock between its parts, and one part may take
  * long: a test, or a kernel to compile.
  */
-export const patience = (seconds: number): number => 1.2 * seconds + around;
+export const patience = (seconds: number, grace = around): number => 1.2 * seconds + grace;

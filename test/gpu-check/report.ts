@@ -4,10 +4,9 @@ import { sectionsOf } from "#bench/cases-page.js";
 import { page } from "#bench/page.js";
 import { escapeXml } from "../../dist/debug.js";
 import { lineChart } from "../../dist/report.js";
-import type { BenchData } from "./bench.js";
+import type { BenchData, TrainingData } from "./data.js";
 import type { Table } from "./phase.js";
 import type { PhaseResult } from "./schedule.js";
-import type { TrainingData } from "./training.js";
 
 export const format = "mc-diffusion-gpu-check-1";
 

@@ -30,6 +30,8 @@ export interface CheckOptions {
   /** Only test files whose path has this text. */
   readonly tests?: string | undefined;
   readonly start: Start;
+  /** Seconds that a phase may take beyond its time before it is stopped; default as in `plan.ts`. */
+  readonly grace?: number;
   /** Told what is done now: `share` of the phase from 0 to 1. */
   onProgress?(phase: string, share: number, text: string): void;
   onResult?(result: PhaseResult): void;
@@ -74,7 +76,7 @@ async function perform(
   title: string,
   seconds: number,
   software: boolean,
-  { tests, start, onProgress, signal }: CheckOptions,
+  { tests, start, grace, onProgress, signal }: CheckOptions,
 ): Promise<Outcome> {
   let at = "starting";
   let kernels: readonly string[] = [];
@@ -85,7 +87,7 @@ async function perform(
     at = news.text;
     onProgress?.(title, news.share, news.text);
   });
-  const most = patience(seconds);
+  const most = patience(seconds, grace);
   const timer = setTimeout(() => {
     late = true;
     running.stop();

@@ -2,7 +2,7 @@
 
 import type { PageTest } from "../browser/host.js";
 import { shortForm } from "../browser/short-form.js";
-import { outcomeOf, type TestResult } from "../runtimes/runtime.js";
+import { outcomeOf, type TestResult } from "../runtimes/outcome.js";
 import type { Context } from "./phase.js";
 
 /** Test files of kernels and of what is composed of them. */

@@ -1,16 +1,9 @@
 /** Phase `training`: the first 200 steps of both stages of the quick preset; each loss is compared with the stored one. */
 
+import type { TrainedStage, TrainingData } from "./data.js";
 import type { Outcome, RunPhase } from "./phase.js";
 import { stepsWithin, storedLosses, trainQuick } from "./quick.js";
 import { compareLosses, type StoredLosses, toleranceOf } from "./stored-losses.js";
-
-/** Milliseconds and losses by stage, for the page's curves. */
-export interface TrainingData {
-  readonly recorded: string;
-  readonly stages: Readonly<
-    Record<"vqvae" | "decoder", { losses: number[]; stored: number[]; tolerance: number[]; share: number }>
-  >;
-}
 
 const names = { vqvae: "VQ-VAE", decoder: "Decoder" } as const;
 
@@ -46,7 +39,7 @@ export function judge(
 ): Pick<Outcome, "problems" | "facts"> & { data: TrainingData } {
   const problems: string[] = [];
   const facts: Record<string, string> = {};
-  const data = {} as Record<"vqvae" | "decoder", TrainingData["stages"]["vqvae"]>;
+  const data = {} as Record<"vqvae" | "decoder", TrainedStage>;
   for (const stage of ["vqvae", "decoder"] as const) {
     const own = losses[stage];
     const of = stored.stages[stage];

@@ -2,14 +2,8 @@
 
 import { chosen } from "#bench/cases.js";
 import { mergedTable, textOf, tune } from "#bench/tune.js";
-import type { TuningTable } from "../../dist/engine/index.js";
+import type { TuningData } from "./data.js";
 import type { RunPhase } from "./phase.js";
-
-export interface TuningData {
-  /** What won: a tuning table for `--tuning`, or to be shipped. */
-  readonly table: TuningTable;
-  readonly tried: number;
-}
 
 export const tuning: RunPhase = async (context) => {
   const gpu = await context.gpu({ untuned: true });

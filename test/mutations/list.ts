@@ -11,6 +11,7 @@ import { engine } from "./engine.js";
 import { evaluation } from "./evaluation.js";
 import { evaluationStatistics } from "./evaluation-statistics.js";
 import { files } from "./files.js";
+import { gpuCheck } from "./gpu-check.js";
 import { layouts } from "./layouts.js";
 import { life } from "./life.js";
 import { mathematics } from "./mathematics.js";
@@ -51,5 +52,6 @@ export const fields: readonly Field[] = [
   { name: "files", mutations: files },
   { name: "weight files", mutations: weightFiles },
   { name: "page", mutations: page },
+  { name: "gpu-check", mutations: gpuCheck },
   { name: "long life", mutations: life },
 ];

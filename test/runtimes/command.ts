@@ -5,7 +5,8 @@ import { commandLine, runCommand } from "../../dist/cli/options.js";
 import { UserError } from "../../dist/platform/errors.js";
 import { testFiles } from "../browser/test-files.js";
 import { served, modules as shortModules } from "./modules.js";
-import { outcomeOf, RuntimeError } from "./runtime.js";
+import { outcomeOf } from "./outcome.js";
+import { RuntimeError } from "./runtime.js";
 import { runtimeNames, startRuntime } from "./start.js";
 import { recordRun } from "./table.js";
 

@@ -1,7 +1,7 @@
 /** The table of runtimes, and what counts as passed. */
 
 import t from "tap";
-import { outcomeOf } from "./runtime.js";
+import { outcomeOf } from "./outcome.js";
 import { withRun } from "./table.js";
 
 const run = { runtime: "Deno 2.9.6", implementation: "wgpu", adapter: "llvmpipe", what: "all" };
