@@ -17,8 +17,7 @@ t.test("the kernels' tab checks the GPU", async (t) => {
   t.notMatch(offline, /check\/modules\.json/, "a visit keeps nothing of the check for offline use");
   const { page, problems } = await openPage(await sharedBrowser(), `${site.url}#kernels`);
   const panel = page.locator("#panel-kernels");
-  const loaded = () =>
-    page.evaluate(() => performance.getEntriesByType("resource").map(({ name }) => name));
+  const loaded = () => page.evaluate(() => performance.getEntriesByType("resource").map(({ name }) => name));
   const isOfTheCheck = (name: string) => /\/check\/|\/panel-/.test(name);
   await panel.getByRole("button", { name: "Check this GPU" }).waitFor();
   t.same((await loaded()).filter(isOfTheCheck), [], "nothing of the check is loaded with the tab");
@@ -28,7 +27,7 @@ t.test("the kernels' tab checks the GPU", async (t) => {
   const result = page.locator("#gpu-check[data-finished]");
   await result.waitFor({ timeout: 600_000 });
   t.ok((await loaded()).some(isOfTheCheck), "it is loaded now");
-  t.match(await result.locator("p").innerText(), /^2 phases passed, 0 failed, 0 skipped\.$/);
+  t.match(await result.locator("p").textContent(), /^2 phases passed, 0 failed, 0 skipped\.$/);
   t.equal(await result.locator("tbody tr").count(), 2, "a row for each phase");
   await page.screenshot({ path: screenshotPath("gpu-check.png"), fullPage: true });
   const saving = page.waitForEvent("download");
@@ -38,10 +37,16 @@ t.test("the kernels' tab checks the GPU", async (t) => {
   const [adapter, paper] = json.phases;
   t.ok(adapter.data.limits.maxBufferSize > 0);
   t.equal(paper.data[0].size, "small");
-  t.ok(paper.data[0].steps.every(({ loss }: { loss: number }) => loss > 0), "the step of a small size ran");
+  t.ok(
+    paper.data[0].steps.every(({ loss }: { loss: number }) => loss > 0),
+    "the step of a small size ran",
+  );
   const savingPage = page.waitForEvent("download");
   await result.getByRole("button", { name: "Save the page" }).click();
-  t.match(readFileSync(await (await savingPage).path(), "utf8"), /<h1>GPU check of MC-Diffusion on WebGPU<\/h1>/);
+  t.match(
+    readFileSync(await (await savingPage).path(), "utf8"),
+    /<h1>GPU check of MC-Diffusion on WebGPU<\/h1>/,
+  );
   await panel.getByLabel("Phases").selectOption("bench");
   await panel.getByRole("button", { name: "Check this GPU" }).click();
   await panel.getByRole("button", { name: "End the check" }).click();

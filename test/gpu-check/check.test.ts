@@ -17,7 +17,7 @@ import { patience, phases, secondsFor } from "./plan.js";
 import { RaceCheck } from "./race-check.js";
 import { fileName, jsonOf, pageOf, reportOf, summaryOf } from "./report.js";
 import { type PhaseResult, runCheck, type Start } from "./schedule.js";
-import { compareLosses, type StoredLosses, storedCodes, toleranceOf } from "./stored-losses.js";
+import { compareLosses, type StoredLosses, storedCodes, toleranceOf, widened } from "./stored-losses.js";
 import { judge } from "./training.js";
 
 t.setTimeout(600_000);
@@ -32,7 +32,8 @@ const starting =
     asked.push(phase);
     t.ok(seconds > 0, `${phase} has time`);
     const end = ends[phase] ?? fine;
-    if (end !== "never") return { done: end instanceof Error ? Promise.reject(end) : Promise.resolve(end), stop() {} };
+    if (end !== "never")
+      return { done: end instanceof Error ? Promise.reject(end) : Promise.resolve(end), stop() {} };
     onNews({ type: "progress", share: 0.5, text: "compiling" });
     onNews({ type: "submitted", kernels: ["matmul.product", "softmax.forward"] });
     let stop = () => {};
@@ -69,7 +70,11 @@ t.test("a phase that fails or dies does not keep the next from running", async (
   );
   const told: PhaseResult[] = [];
   const results = await runCheck({ minutes: 8, start, onResult: (result) => told.push(result) });
-  t.same(asked, phases.map(({ name }) => name), "all ran, in their order");
+  t.same(
+    asked,
+    phases.map(({ name }) => name),
+    "all ran, in their order",
+  );
   t.same(told, results);
   const verdicts = Object.fromEntries(results.map(({ name, verdict }) => [name, verdict]));
   t.same(verdicts, {
@@ -146,7 +151,11 @@ t.test("a lost device is reported with the kernels that it was working on", asyn
     await relu(fromArray(gpu, [1, -2, 3], [3])).read();
     throw new DeviceLostError("unknown", "");
   });
-  t.equal(later.problems[0], "The device was lost while none of the engine's kernels ran.", "a read waits for them");
+  t.equal(
+    later.problems[0],
+    "The device was lost while none of the engine's kernels ran.",
+    "a read waits for them",
+  );
   const mistake = await perform(order, host(), async () => {
     throw new TypeError("x is not a function");
   });
@@ -155,7 +164,11 @@ t.test("a lost device is reported with the kernels that it was working on", asyn
 
 t.test("a kernel whose result changes from run to run is found, an honest one is not", async (t) => {
   const gpu = await sharedGpu();
-  const x = fromArray(gpu, Float32Array.from({ length: 1000 }, (_, i) => i - 500.5), [1000]);
+  const x = fromArray(
+    gpu,
+    Float32Array.from({ length: 1000 }, (_, i) => i - 500.5),
+    [1000],
+  );
   let loads = 0;
   const check = new RaceCheck(gpu, { load: () => void loads++ });
   const expected = Float32Array.from({ length: 1000 }, (_, i) => Math.max(0, i - 500.5));
@@ -181,7 +194,11 @@ t.test("a kernel whose result changes from run to run is found, an honest one is
 
 t.test("losses are compared step by step", async (t) => {
   const stage = { losses: [4, 2, 1, 0.5], spread: [0, 1e-6, 1e-3, 1e-2] };
-  const stored: StoredLosses = { recorded: "here", codes: btoa("\u0000\u0007\u00ff"), stages: { vqvae: stage, decoder: stage } };
+  const stored: StoredLosses = {
+    recorded: "here",
+    codes: btoa("\u0000\u0007\u00ff"),
+    stages: { vqvae: stage, decoder: stage },
+  };
   t.same([...storedCodes(stored)], [0, 7, 255]);
   t.same(toleranceOf(stage), [2e-5, 2e-5, 8e-3, 8e-2]);
   t.equal(compareLosses([4, 2.00003, 1.007, 0.53], stage).firstWrong, null);
@@ -195,6 +212,12 @@ t.test("losses are compared step by step", async (t) => {
   t.same(data.stages.vqvae.stored, [4, 2], "as many as there are");
 });
 
+t.test("the spread is that of the runs so far, and does not shrink", async (t) => {
+  const stage = { losses: [4, 2, 1, 0.5], spread: [0, 0.1, 0.1, 0.3] };
+  t.same(widened(stage, [4, 2.4, 1]).spread, [0, 0.2, 0.2, 0.3]);
+  t.same(widened(stage, [4.4]).spread, [0.1, 0.1, 0.1, 0.3], "from the last step on it stays");
+});
+
 t.test("what is stored allows little at first, and never so much that nothing would be seen", async (t) => {
   const { stages, codes } = JSON.parse(readFileSync(quickLossesFile, "utf8")) as StoredLosses;
   for (const [name, stage] of Object.entries(stages)) {
@@ -202,16 +225,38 @@ t.test("what is stored allows little at first, and never so much that nothing wo
     t.equal(stage.losses.length, 200, name);
     t.equal(tolerance.length, 200);
     t.ok(tolerance[0]! <= 1e-4, `${name}: ${tolerance[0]} at the first step`);
-    t.ok(stage.losses.at(-1)! < 0.7 * stage.losses[0]!, `${name}: from ${stage.losses[0]} to ${stage.losses.at(-1)}`);
-    t.comment(`${name}: ${[0, 19, 49, 99, 199].map((i) => tolerance[i]!.toExponential(1)).join(", ")} at steps 1, 20, 50, 100, 200`);
+    t.ok(
+      stage.losses.at(-1)! < 0.7 * stage.losses[0]!,
+      `${name}: from ${stage.losses[0]} to ${stage.losses.at(-1)}`,
+    );
+    t.comment(
+      `${name}: ${[0, 19, 49, 99, 199].map((i) => tolerance[i]!.toExponential(1)).join(", ")} at steps 1, 20, 50, 100, 200`,
+    );
   }
   t.ok(atob(codes).length >= 512 * 64, "codes of all pictures");
 });
 
 t.test("the page stands alone and says all", async (t) => {
   const results: PhaseResult[] = [
-    { ...adapter, name: "adapter", title: "Adapter", verdict: "passed", seconds: 1, budget: 5, facts: { Adapter: "GPU <1> (driver /home/me/icd.json)" } },
-    { ...fine, name: "kernels", title: "Kernels", verdict: "failed", seconds: 2, budget: 9, problems: ["a < b & c"], cut: ["3 of 4 tests did not run."] },
+    {
+      ...adapter,
+      name: "adapter",
+      title: "Adapter",
+      verdict: "passed",
+      seconds: 1,
+      budget: 5,
+      facts: { Adapter: "GPU <1> (driver /home/me/icd.json)" },
+    },
+    {
+      ...fine,
+      name: "kernels",
+      title: "Kernels",
+      verdict: "failed",
+      seconds: 2,
+      budget: 9,
+      problems: ["a < b & c"],
+      cut: ["3 of 4 tests did not run."],
+    },
     {
       ...fine,
       name: "training",
@@ -220,16 +265,31 @@ t.test("the page stands alone and says all", async (t) => {
       seconds: 3,
       budget: 9,
       tables: [{ title: "T", columns: ["k"], rows: [["<v>"]] }],
-      data: { recorded: "x", stages: { decoder: { losses: [2, 1], stored: [2, 1], tolerance: [1, 1], share: 0 } } },
+      data: {
+        recorded: "x",
+        stages: { decoder: { losses: [2, 1], stored: [2, 1], tolerance: [1, 1], share: 0 } },
+      },
     },
   ];
-  const report = reportOf(results, { date: "2026-11-29T10:00:00Z", version: "1.2.3", runtime: "Node", seconds: 6 });
+  const report = reportOf(results, {
+    date: "2026-11-29T10:00:00Z",
+    version: "1.2.3",
+    runtime: "Node",
+    seconds: 6,
+  });
   t.equal(report.adapter, "GPU <1>", "no path of the machine");
-  t.equal(fileName(report), "gpu-check-GPU-1-2026-11-29");
+  t.equal(fileName(report), "gpu-check-GPU-1-2026-11-29T10-00");
   t.equal(summaryOf(report), "2 phases passed, 1 failed, 0 skipped");
   t.same(JSON.parse(jsonOf(report)), report);
   const html = pageOf(report);
-  for (const part of ["a &#60; b &#38; c", "3 of 4 tests did not run.", "&#60;v&#62;", "GPU &#60;1&#62;", "FAILED", "<svg"])
+  for (const part of [
+    "a &#60; b &#38; c",
+    "3 of 4 tests did not run.",
+    "&#60;v&#62;",
+    "GPU &#60;1&#62;",
+    "FAILED",
+    "<svg",
+  ])
     t.ok(html.includes(part), part);
   t.notMatch(html, /<script|src=|href="(?!#)|url\(|@import/, "nothing is loaded");
 });
@@ -238,9 +298,14 @@ t.test("the page stands alone and says all", async (t) => {
 function run(...options: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   const script = fileURLToPath(new URL("command.js", import.meta.url));
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, [script, ...options], { maxBuffer: 1 << 26 }, (_, stdout, stderr) => {
-      resolve({ code: child.exitCode ?? -1, stdout, stderr });
-    });
+    const child = execFile(
+      process.execPath,
+      [script, ...options],
+      { maxBuffer: 1 << 26 },
+      (_, stdout, stderr) => {
+        resolve({ code: child.exitCode ?? -1, stdout, stderr });
+      },
+    );
   });
 }
 

@@ -45,7 +45,9 @@ const starter =
       const how = await ended;
       if (outcome) return outcome;
       const lines = complaint.trim().split("\n");
-      throw new Error([how, lines.find((line) => /Error/.test(line)) ?? lines.at(-1)].filter(Boolean).join(": "));
+      throw new Error(
+        [how, lines.find((line) => /Error/.test(line)) ?? lines.at(-1)].filter(Boolean).join(": "),
+      );
     };
     return { done: listen(), stop: () => void child.kill("SIGKILL") };
   };
@@ -98,7 +100,9 @@ await runCommand(async () => {
   const began = performance.now();
   const progress = startProgress({ label: "gpu-check", total: 100, unit: "%" });
   let finished = 0;
-  const count = phases.filter(({ name }) => name === "adapter" || (options.only?.includes(name) ?? true)).length;
+  const count = phases.filter(
+    ({ name }) => name === "adapter" || (options.only?.includes(name) ?? true),
+  ).length;
   const percent = (done: number) => Math.round((100 * done) / count);
   let results: PhaseResult[];
   try {
@@ -107,8 +111,7 @@ await runCommand(async () => {
       only: options.only,
       tests: options.tests,
       start: starter(options.adapter),
-      onProgress: (phase, share, text) =>
-        progress.update(percent(finished + share), `${phase}: ${text}`),
+      onProgress: (phase, share, text) => progress.update(percent(finished + share), `${phase}: ${text}`),
       onResult(result) {
         finished++;
         for (const line of linesOf(result)) progress.log(line);

@@ -2,14 +2,14 @@
 
 export const phases = [
   { name: "adapter", title: "Adapter and limits", seconds: 5 },
-  { name: "kernels", title: "Kernels and gradients against float64", seconds: 105 },
-  { name: "races", title: "Races: every kernel 50 times under odd schedules", seconds: 75 },
+  { name: "kernels", title: "Kernels and gradients against float64", seconds: 100 },
+  { name: "races", title: "Races: every kernel 50 times under odd schedules", seconds: 70 },
   { name: "determinism", title: "Determinism: the same training twice", seconds: 20 },
   { name: "training", title: "Training against stored losses", seconds: 30 },
   { name: "float16", title: "float16", seconds: 20 },
-  { name: "paper-scale", title: "A training step of the paper's size", seconds: 20 },
+  { name: "paper-scale", title: "A training step of the paper's size", seconds: 40 },
   { name: "bench", title: "Bench with ceilings", seconds: 60 },
-  { name: "tuning", title: "Tuning", seconds: 130, most: 180 },
+  { name: "tuning", title: "Tuning", seconds: 120, most: 180 },
 ] as const satisfies readonly PhasePlan[];
 
 interface PhasePlan {

@@ -32,12 +32,9 @@ export function reportOf(
   return { format, ...about, adapter, phases: results };
 }
 
-/** Names of the files, without their ends. */
+/** Name of the files, without their ends: adapter, day and minute. */
 export const fileName = ({ adapter, date }: CheckReport): string =>
-  `gpu-check-${adapter.replaceAll(/[^a-z0-9]+/gi, "-").slice(0, 40)}-${date.slice(0, 10)}`.replaceAll(
-    /-+/g,
-    "-",
-  );
+  ["gpu-check", adapter.slice(0, 40), date.slice(0, 16)].join("-").replaceAll(/[^a-z0-9]+/gi, "-");
 
 export const jsonOf = (report: CheckReport): string => `${JSON.stringify(report, null, 1)}\n`;
 

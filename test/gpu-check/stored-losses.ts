@@ -48,6 +48,19 @@ export function compareLosses(losses: readonly number[], stored: StoredStage): C
   return { differences, firstWrong: wrong < 0 ? null : wrong + 1, share: Math.max(0, ...shares) };
 }
 
+/**
+ * A stored stage whose spread also holds the differences of `losses`, which may be those of fewer steps: from the last of them on it
+ * stays.
+ */
+export function widened(stored: StoredStage, losses: readonly number[]): StoredStage {
+  let most = 0;
+  const spread = stored.spread.map((value, i) => {
+    if (i < losses.length) most = Math.max(most, Math.abs(losses[i]! / stored.losses[i]! - 1));
+    return Number(Math.max(value, most).toPrecision(3));
+  });
+  return { ...stored, spread };
+}
+
 /** The stored codes, one number a code. */
 export const storedCodes = ({ codes }: StoredLosses): Uint32Array =>
   Uint32Array.from(atob(codes), (byte) => byte.charCodeAt(0));

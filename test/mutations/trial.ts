@@ -98,7 +98,10 @@ async function translate(folder: string, files: readonly string[]): Promise<stri
     try {
       const source = readFileSync(join(folder, file), "utf8");
       const { code } = await transform(source, { loader: "ts", target: "es2022", sourcefile: file });
-      writeFileSync(join(folder, file.replace(/^src/, "dist").replace(/^test/, "dist-test").replace(/ts$/, "js")), code);
+      writeFileSync(
+        join(folder, file.replace(/^src/, "dist").replace(/^test/, "dist-test").replace(/ts$/, "js")),
+        code,
+      );
     } catch (error) {
       return firstLine((error as Error).message);
     }

@@ -14,7 +14,9 @@ const start: Start = (order, onNews) => {
       if (data.type === "outcome") resolve(data.outcome);
       else onNews(data);
     });
-    worker.addEventListener("error", ({ message }) => reject(new Error(message || "the worker did not start")));
+    worker.addEventListener("error", ({ message }) =>
+      reject(new Error(message || "the worker did not start")),
+    );
     worker.postMessage(order);
   });
   const ended = () => worker.terminate();
@@ -31,13 +33,21 @@ export interface PageCheckOptions {
 }
 
 /** Runs the check and shows it in `panel`: a row for each phase, then links to the two files. Rejects if `signal` aborts it. */
-export async function check(panel: HTMLElement, options: PageCheckOptions, signal: AbortSignal): Promise<void> {
+export async function check(
+  panel: HTMLElement,
+  options: PageCheckOptions,
+  signal: AbortSignal,
+): Promise<void> {
   const now = h("p", { class: "quiet", role: "status" }, "Opening the GPU …");
   const rows = h("tbody");
   const table = h(
     "table",
     {},
-    h("thead", {}, h("tr", {}, ...["phase", "result", "s", "note"].map((name) => h("th", { class: "name" }, name)))),
+    h(
+      "thead",
+      {},
+      h("tr", {}, ...["phase", "result", "s", "note"].map((name) => h("th", { class: "name" }, name))),
+    ),
     rows,
   );
   panel.replaceChildren(now, h("div", { class: "scroll" }, table));

@@ -66,7 +66,14 @@ class KernelsTab {
         {},
         "Runs the project’s tests of kernels and gradients, looks for races, trains and compares with stored losses, measures and tunes. Writes one JSON file and one page, which tell what this GPU and browser did; to be sent to the project by whoever wants to. The time is that of a GPU: on an adapter that computes on the CPU, parts are left out.",
       ),
-      h("div", { class: "row" }, field("Phases", this.phase), field("Minutes", this.minutes), this.checkGpu, this.endCheck),
+      h(
+        "div",
+        { class: "row" },
+        field("Phases", this.phase),
+        field("Minutes", this.minutes),
+        this.checkGpu,
+        this.endCheck,
+      ),
       this.checked,
     );
     this.result.addEventListener("click", (event) => this.follow(event));
@@ -84,7 +91,8 @@ class KernelsTab {
       await check(this.checked, { minutes, ...(only.length > 0 ? { only } : {}) }, abort.signal);
       this.messages.over("check");
     } catch (error) {
-      if (abort.signal.aborted) this.checked.replaceChildren(h("p", { class: "quiet" }, "The check was ended."));
+      if (abort.signal.aborted)
+        this.checked.replaceChildren(h("p", { class: "quiet" }, "The check was ended."));
       else this.messages.show("check", sentence(error), () => this.checkThisGpu());
     } finally {
       this.checking = null;
