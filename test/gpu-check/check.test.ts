@@ -245,7 +245,7 @@ t.test("the page stands alone and says all", async (t) => {
       verdict: "passed",
       seconds: 1,
       budget: 5,
-      facts: { Adapter: "GPU <1> (driver /home/me/icd.json)" },
+      facts: { Adapter: "GPU <1>" },
     },
     {
       ...fine,
@@ -277,7 +277,7 @@ t.test("the page stands alone and says all", async (t) => {
     runtime: "Node",
     seconds: 6,
   });
-  t.equal(report.adapter, "GPU <1>", "no path of the machine");
+  t.equal(report.adapter, "GPU <1>");
   t.equal(fileName(report), "gpu-check-GPU-1-2026-11-29T10-00");
   t.equal(summaryOf(report), "2 phases passed, 1 failed, 0 skipped");
   t.same(JSON.parse(jsonOf(report)), report);
@@ -320,6 +320,7 @@ t.test("the command: kernels of one file, and their races", async (t) => {
   t.equal(names.length, 2);
   const report = JSON.parse(readFileSync(join(out, names.find((name) => name.endsWith(".json"))!), "utf8"));
   t.equal(report.format, "mc-diffusion-gpu-check-1");
+  t.notMatch(JSON.stringify(report), /\(driver/, "no path of this machine");
   const [adapter, kernels, races] = report.phases;
   t.ok(adapter.data.limits.maxBufferSize > 0);
   t.ok(kernels.data.passed >= 5 && kernels.data.failed === 0, JSON.stringify(kernels.data));

@@ -20,6 +20,8 @@ const runs: Readonly<Record<PhaseName, () => Promise<RunPhase>>> = {
   tuning: async () => (await import("./tuning.js")).tuning,
 };
 
+/** The path of an adapter's driver, which is the machine's own and in no report. */
+const ofTheMachine = / \(driver .*\)$/;
 /** Kernels that a sentence names. */
 const named = 12;
 
@@ -60,7 +62,7 @@ export async function perform(order: Order, host: Host, run?: RunPhase): Promise
     async gpu({ untuned = false } = {}) {
       const { device, description, software, rest } = await open();
       return Gpu.from(device, {
-        ...(description === undefined ? {} : { description }),
+        ...(description === undefined ? {} : { description: description.replace(ofTheMachine, "") }),
         ...(software === undefined ? {} : { software }),
         ...(rest ? { rest } : {}),
         ...(untuned ? { tuning: null } : {}),

@@ -27,9 +27,7 @@ export function reportOf(
   results: readonly PhaseResult[],
   about: Pick<CheckReport, "date" | "version" | "runtime" | "seconds">,
 ): CheckReport {
-  // Without the path of its driver, which is the machine's own.
-  const adapter = (results[0]?.facts.Adapter ?? "none").replace(/ \(driver .*\)$/, "");
-  return { format, ...about, adapter, phases: results };
+  return { format, ...about, adapter: results[0]?.facts.Adapter ?? "none", phases: results };
 }
 
 /** Name of the files, without their ends: adapter, day and minute. */

@@ -2,9 +2,15 @@
 
 import t from "tap";
 import { outcomeOf } from "./outcome.js";
-import { withRun } from "./table.js";
+import { withParts, withRun } from "./table.js";
 
-const run = { runtime: "Deno 2.9.6", implementation: "wgpu", adapter: "llvmpipe", what: "all" };
+const run = {
+  runtime: "Deno 2.9.6",
+  implementation: "wgpu",
+  adapter: "llvmpipe",
+  what: "all",
+  tests: new Map(),
+};
 const totals = { passed: 12, failed: 1, skipped: 3 };
 
 t.test("a run replaces the earlier one of its program and size", async (t) => {
@@ -24,6 +30,27 @@ t.test("a run replaces the earlier one of its program and size", async (t) => {
     ["Deno 3.0.0,wgpu,llvmpipe,all,12,0,3", "Deno 2.9.6,wgpu,llvmpipe,short form,12,1,3"],
     "another version does not",
   );
+});
+
+t.test("the tests of a run by part", async (t) => {
+  const tests = new Map([
+    ["engine/ops/softmax.test.js", 5],
+    ["engine/optim/adamw.test.js", 4],
+    ["engine/gpu/gpu.test.js", 3],
+    ["programs/programs.test.js", 2],
+    ["models/lstm/lstm.test.js", 6],
+    ["training/step.test.js", 7],
+    ["captioner/sampling.test.js", 8],
+    ["runtimes/caption.js", 1],
+  ]);
+  const first = withParts([], { runtime: "Firefox 153", tests });
+  t.same(first, [["Firefox 153", "9", "2", "3", "6", "7", "9"]]);
+  const both = withParts(first, { runtime: "Deno 2.9", tests: new Map() });
+  t.same(
+    both.map(([name]) => name),
+    ["Deno 2.9", "Firefox 153"],
+  );
+  t.same(withParts(both, { runtime: "Deno 3.0", tests })[0], ["Deno 3.0", "9", "2", "3", "6", "7", "9"]);
 });
 
 t.test("a test fails by an assertion or by a complaint, and is skipped if it asserts nothing", async (t) => {
