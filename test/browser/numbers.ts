@@ -114,6 +114,8 @@ export interface FirstLosses {
 }
 
 export interface FirstLossesOptions {
+  /** The only stage to train; default both, the decoder on what the VQ-VAE has learnt. */
+  only?: "vqvae" | "decoder";
   /** Settings over the preset's, `key=value`. */
   set?: readonly string[];
   /** Called after each step; throws to end the run. */
@@ -128,7 +130,7 @@ export async function firstLosses(
   platform: Platform,
   { dataset, codes: given }: RunData,
   steps: number,
-  { set = [], onStep, trained }: FirstLossesOptions = {},
+  { only, set = [], onStep, trained }: FirstLossesOptions = {},
 ): Promise<FirstLosses> {
   const config = resolveConfig({ preset: "quick", set: [...set] });
   const captions = dataset.splits.train!.flatMap((record) => dataset.records[record]!.captions);
@@ -149,9 +151,9 @@ export async function firstLosses(
     return results;
   };
   try {
-    const vqvae = await train("vqvae", tokenizerStage(context));
+    const vqvae = only === "decoder" ? [] : await train("vqvae", tokenizerStage(context));
     const codes = given ?? (await trainingCodes(context, () => {}));
-    const decoder = await train("decoder", await decoderStage(context, codes));
+    const decoder = only === "vqvae" ? [] : await train("decoder", await decoderStage(context, codes));
     await trained?.(captioner);
     return { vqvae, decoder, codes };
   } finally {

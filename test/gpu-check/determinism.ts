@@ -27,8 +27,8 @@ export const determinism: RunPhase = async (context) => {
       from: 0.1 + 0.45 * i,
       to: 0.55 + 0.45 * i,
       what: `run ${i + 1} of 2: `,
-      async trained(captioner) {
-        await addWeights(captioner, weights);
+      async trained(captioner, stage) {
+        await addWeights(captioner, stage, weights);
         captions.push(...(await captionsOf(captioner)));
       },
     });
@@ -64,15 +64,15 @@ export const determinism: RunPhase = async (context) => {
   };
 };
 
-async function addWeights(captioner: Captioner, into: Map<string, Uint32Array>): Promise<void> {
-  for (const [model, module] of [
-    ["vqvae", captioner.imageTokenizer],
-    ["decoder", captioner.decoder],
-  ] as const) {
-    for (const { name, tensor } of module.parameters(`${model}.`)) {
-      const values = await tensor.read();
-      into.set(name, new Uint32Array(values.buffer, values.byteOffset, values.byteLength >> 2));
-    }
+async function addWeights(
+  captioner: Captioner,
+  stage: "vqvae" | "decoder",
+  into: Map<string, Uint32Array>,
+): Promise<void> {
+  const model = stage === "vqvae" ? captioner.imageTokenizer : captioner.decoder;
+  for (const { name, tensor } of model.parameters(`${stage}.`)) {
+    const values = await tensor.read();
+    into.set(name, new Uint32Array(values.buffer, values.byteOffset, values.byteLength >> 2));
   }
 }
 

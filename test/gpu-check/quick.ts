@@ -17,10 +17,13 @@ export interface QuickOptions {
   from?: number;
   to?: number;
   what?: string;
-  trained?(captioner: Captioner): Promise<void>;
+  /** Called with the captioner of each stage, in which this stage alone is trained. */
+  trained?(captioner: Captioner, stage: "vqvae" | "decoder"): Promise<void>;
 }
 
-/** Trains both stages. */
+/**
+ * Trains both stages, each from the first weights: the decoder's losses are then the same however many steps the VQ-VAE has had.
+ */
 export async function trainQuick(
   context: Context,
   gpu: Gpu,
@@ -34,11 +37,15 @@ export async function trainQuick(
     context.progress(from + (to - from) * done, `${what}${stage}, step ${step} of ${steps}`);
   };
   const data = { dataset, codes: storedCodes(stored) };
-  return firstLosses(gpu, context.host.platform, data, steps, {
-    set,
-    onStep,
-    ...(trained ? { trained } : {}),
-  });
+  const train = (only: "vqvae" | "decoder") =>
+    firstLosses(gpu, context.host.platform, data, steps, {
+      only,
+      set,
+      onStep,
+      trained: async (captioner) => trained?.(captioner, only),
+    });
+  const { vqvae } = await train("vqvae");
+  return { ...(await train("decoder")), vqvae };
 }
 
 /** Steps that fit into `seconds`, at most `most`, by the time that a few have taken after the kernels were compiled. */

@@ -24,9 +24,20 @@ const allowance = 8;
 /** The least that is allowed, relative: float32 sums in another order. */
 const least = 2e-5;
 
+/** Steps that tell of gradients before anything can have flipped: their own spread counts. */
+const firstSteps = 3;
+/**
+ * From then on the spread so many steps later counts. A code that lies between two vectors flips at one step here and at another
+ * there, and each loss after it differs a little.
+ */
+const ahead = 50;
+
 /** Largest relative difference that is allowed at each step. */
 export const toleranceOf = ({ spread }: StoredStage): number[] =>
-  spread.map((value) => Math.max(least, allowance * value));
+  spread.map((own, i) => {
+    const value = i < firstSteps ? own : spread[Math.min(spread.length - 1, i + ahead)]!;
+    return Math.max(least, allowance * value);
+  });
 
 export interface Comparison {
   /** Relative difference of each step. */

@@ -11,7 +11,8 @@ export const tuning: RunPhase = async (context) => {
   const cases = chosen(undefined, "presets").filter(({ needs }) => needs === undefined || gpu.has(needs));
   let last = "";
   const results = await tune(gpu, cases, {
-    until: context.until,
+    // A candidate that is being tried when the time ends is tried to its end.
+    until: began + 0.9 * (context.until - began),
     progress(text) {
       if (text.startsWith("case ")) last = text;
       const share = (performance.now() - began) / (context.until - began);

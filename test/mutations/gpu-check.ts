@@ -8,7 +8,7 @@ export const gpuCheck: readonly Mutation[] = [
     file: "shaders/softmax/softmax.wgsl",
     find: "values.w = input[base + c + 3u * LANES];",
     replace: "values.w = values.x;",
-    tests: ["gpu-check/check.test.ts # the command: kernels of one file"],
+    tests: ["gpu-check/command.test.ts # kernels of one file"],
   },
   {
     name: "gpu-check: races are compared with the last result, not with the first",
