@@ -197,7 +197,11 @@ t.test("losses are compared step by step", async (t) => {
     stages: { vqvae: stage, decoder: stage },
   };
   t.same([...storedCodes(stored)], [0, 7, 255]);
-  t.same(toleranceOf(stage), [2e-5, 2e-5, 8e-3, 8e-2], "what rounding alone does, and eight times the spread");
+  t.same(
+    toleranceOf(stage),
+    [2e-5, 2e-5, 8e-3, 8e-2],
+    "what rounding alone does, and eight times the spread",
+  );
   const long = { losses: new Array(100).fill(1), spread: Array.from({ length: 100 }, (_, i) => i * 1e-3) };
   const tolerance = toleranceOf(long);
   t.ok(Math.abs(tolerance[2]! - 0.016) < 1e-9, "the first steps have their own");

@@ -12,6 +12,8 @@ export async function storedLosses({ host }: Context): Promise<StoredLosses> {
 
 export interface QuickOptions {
   steps: number;
+  /** The only stage to train; default both. */
+  only?: "vqvae" | "decoder" | undefined;
   set?: readonly string[];
   /** Where in the phase this training lies, from 0 to 1. */
   from?: number;
@@ -27,13 +29,13 @@ export interface QuickOptions {
 export async function trainQuick(
   context: Context,
   gpu: Gpu,
-  { steps, set = [], from = 0, to = 1, what = "", trained }: QuickOptions,
+  { steps, only: alone, set = [], from = 0, to = 1, what = "", trained }: QuickOptions,
 ): Promise<FirstLosses> {
   const stored = await storedLosses(context);
   context.progress(from, `${what}training pictures`);
   const dataset = await context.host.dataset();
   const onStep = (stage: "vqvae" | "decoder", step: number) => {
-    const done = (stage === "vqvae" ? 0 : 0.5) + (0.5 * step) / steps;
+    const done = alone ? step / steps : (stage === "vqvae" ? 0 : 0.5) + (0.5 * step) / steps;
     context.progress(from + (to - from) * done, `${what}${stage}, step ${step} of ${steps}`);
   };
   const data = { dataset, codes: storedCodes(stored) };
@@ -44,6 +46,7 @@ export async function trainQuick(
       onStep,
       trained: async (captioner) => trained?.(captioner, only),
     });
+  if (alone) return train(alone);
   const { vqvae } = await train("vqvae");
   return { ...(await train("decoder")), vqvae };
 }
@@ -54,10 +57,11 @@ export async function stepsWithin(
   gpu: Gpu,
   seconds: number,
   most: number,
+  only?: "vqvae" | "decoder",
 ): Promise<number> {
-  await trainQuick(context, gpu, { steps: 1, to: 0.05, what: "compiling: " });
+  await trainQuick(context, gpu, { steps: 1, only, to: 0.05, what: "compiling: " });
   const began = performance.now();
-  await trainQuick(context, gpu, { steps: 3, from: 0.05, to: 0.1, what: "how long a step takes: " });
+  await trainQuick(context, gpu, { steps: 3, only, from: 0.05, to: 0.1, what: "how long a step takes: " });
   const each = (performance.now() - began) / 3000;
   const left = Math.min(seconds, (context.until - performance.now()) / 1000);
   return Math.max(2, Math.min(most, Math.floor((0.9 * left) / each)));
