@@ -2,7 +2,7 @@
 
 import t from "tap";
 import { outcomeOf } from "./outcome.js";
-import { withParts, withRun } from "./table.js";
+import { withRun } from "./table.js";
 
 const run = {
   runtime: "Deno 2.9.6",
@@ -32,25 +32,27 @@ t.test("a run replaces the earlier one of its program and size", async (t) => {
   );
 });
 
-t.test("the tests of a run by part", async (t) => {
+t.test("the tests of a whole run by part", async (t) => {
   const tests = new Map([
     ["engine/ops/softmax.test.js", 5],
     ["engine/optim/adamw.test.js", 4],
     ["engine/gpu/gpu.test.js", 3],
-    ["programs/programs.test.js", 2],
     ["models/lstm/lstm.test.js", 6],
-    ["training/step.test.js", 7],
     ["captioner/sampling.test.js", 8],
     ["runtimes/caption.js", 1],
   ]);
-  const first = withParts([], { runtime: "Firefox 153", tests });
-  t.same(first, [["Firefox 153", "9", "2", "3", "6", "7", "9"]]);
-  const both = withParts(first, { runtime: "Deno 2.9", tests: new Map() });
-  t.same(
-    both.map(([name]) => name),
-    ["Deno 2.9", "Firefox 153"],
+  const first = withRun([], { ...run, tests, totals });
+  t.equal(
+    first[0]![3],
+    "all: ops and gradients 9, device 3, diffusion and networks 6, captions and scores 9",
   );
-  t.same(withParts(both, { runtime: "Deno 3.0", tests })[0], ["Deno 3.0", "9", "2", "3", "6", "7", "9"]);
+  t.equal(withRun(first, { ...run, totals }).length, 1, "whatever it had before, it is one line");
+  const short = withRun(first, { ...run, tests, what: "short form", totals });
+  t.same(
+    short.map((row) => row[3]!.split(":")[0]),
+    ["all", "short form"],
+    "the short form has no parts",
+  );
 });
 
 t.test("a test fails by an assertion or by a complaint, and is skipped if it asserts nothing", async (t) => {
