@@ -44,6 +44,8 @@ import { captureTraffic } from "./traffic.js";
  * @property {(text: string) => void} [progress]
  * @property {() => number} [cpuTime] Milliseconds of processor time so far, all threads. Browsers do not tell it.
  * @property {AbortSignal} [signal] Ends the measuring with its reason, between two samples.
+ * @property {number} [until] Time by `performance.now()` at which to end: preparing stops after three fifths of the time until
+ *   then, and what is not prepared by then has no result. The first two cases always have one.
  */
 
 /** Milliseconds of measuring that a case may take, unless the number of rounds is given. */
@@ -54,6 +56,10 @@ const sampleLength = 40;
 const overWait = 20;
 /** No round begins after this many milliseconds in all, once every case has its fewest samples. */
 const totalBudget = 130_000;
+/** The ceilings are the first cases wherever there are some. */
+const ceilingCases = 2;
+/** Of the time until `until`, what preparing may take. */
+const preparingShare = 0.6;
 const mostRounds = 15;
 const fewestRounds = 3;
 const mostCallsPerSample = 512;
@@ -68,19 +74,22 @@ const logZero = -1e30;
  * @param {Options} [options]
  * @returns {Promise<Result[]>}
  */
-export async function measure(gpu, cases, { rounds, progress = () => {}, cpuTime, signal } = {}) {
+export async function measure(gpu, cases, { rounds, progress = () => {}, cpuTime, signal, until } = {}) {
   const began = performance.now();
+  const end = until ?? Number.POSITIVE_INFINITY;
   const prepared = [];
   try {
     const length = Math.max(sampleLength, overWait * (await waitOf(gpu)));
     for (const [i, entry] of cases.entries()) {
       signal?.throwIfAborted();
+      if (i >= ceilingCases && performance.now() - began > preparingShare * (end - began)) break;
       progress(`preparing ${i + 1} of ${cases.length}: ${entry.name}`);
       prepared.push(await prepare(gpu, entry, rounds, length));
     }
     const most = Math.max(...prepared.map((item) => item.rounds));
     for (let round = 0; round < most; round++) {
       if (rounds === undefined && round >= fewestRounds && performance.now() - began > totalBudget) break;
+      if (round > 0 && performance.now() > end) break;
       for (const [i, item] of prepared.entries()) {
         progress(`round ${round + 1} of ${most}, case ${i + 1} of ${prepared.length}`);
         if (round >= item.rounds) continue;

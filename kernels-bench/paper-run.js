@@ -1,6 +1,5 @@
-/** Steps at the paper's size that run here: what they took, by kernel, as text and as figures of the documents. */
+/** Steps at the paper's size that run here: what they took, by kernel, also as text. */
 
-import { availableParallelism } from "node:os";
 import { timeline, timesByKernel } from "../dist/debug.js";
 import { align, bytes, significant } from "./report.js";
 
@@ -10,7 +9,7 @@ import { align, bytes, significant } from "./report.js";
  * @typedef {object} Run
  * @property {number} initialised Seconds that random weights took.
  * @property {{ seconds: number, loss: number, gradNorm: number }[]} steps
- * @property {number} memory Most bytes of this process.
+ * @property {number | null} memory Most bytes of this process; null where the platform does not tell it.
  * @property {KernelTime[] | null} kernels Of one more step, longest first; null if the device tells no times.
  *
  * @typedef {object} Summary What ran.
@@ -25,15 +24,16 @@ import { align, bytes, significant } from "./report.js";
  * @param {import("./types.js").Gpu} gpu
  * @param {{ config: { seed: number }, decoder: import("../dist/index.js").McDiffusion, training: import("../dist/training.js").DecoderTraining }} made
  * @param {number} count
+ * @param {(text: string) => void} [say] Told of each step.
  * @returns {Promise<Run>}
  */
-export async function runSteps(gpu, { config, decoder, training }, count) {
+export async function runSteps(gpu, { config, decoder, training }, count, say = console.log) {
   let began = performance.now();
   const seconds = () => (performance.now() - began) / 1000;
   decoder.initialise(config.seed);
   await gpu.idle();
   const initialised = seconds();
-  console.log(`\nrandom weights in ${significant(initialised)} s`);
+  say(`\nrandom weights in ${significant(initialised)} s`);
   gpu.resetPeakMemory();
   const steps = [];
   for (let step = 1; step <= count; step++) {
@@ -41,16 +41,17 @@ export async function runSteps(gpu, { config, decoder, training }, count) {
     const { losses, gradNorm } = await training.step(step);
     const entry = { seconds: seconds(), loss: losses.total ?? Number.NaN, gradNorm };
     steps.push(entry);
-    console.log(`step ${step}: ${stepText(entry)}`);
+    say(`step ${step}: ${stepText(entry)}`);
   }
   const kernels = gpu.has("timestamp-query")
     ? timesByKernel(await timeline(gpu, async () => void (await training.step(count + 1))))
     : null;
-  return { initialised, steps, kernels, memory: 1024 * process.resourceUsage().maxRSS };
+  const usage = globalThis.process?.resourceUsage?.();
+  return { initialised, steps, kernels, memory: usage ? 1024 * usage.maxRSS : null };
 }
 
 /** @param {Run["steps"][number]} step */
-const stepText = ({ seconds, loss, gradNorm }) =>
+export const stepText = ({ seconds, loss, gradNorm }) =>
   `${significant(seconds)} s, loss ${loss.toFixed(4)}, gradient norm ${gradNorm.toFixed(4)}`;
 
 /** The times by kernel and the memory, as text. @param {Run} run */
@@ -58,15 +59,16 @@ export function describeRun({ kernels, memory }) {
   const table = kernels
     ? ["\none more step with a time for each dispatch:", ...align([kernelColumns, ...kernelRows(kernels)])]
     : [];
-  return [...table, `peak memory of this process: ${bytes(memory)}`].join("\n");
+  const peak = memory === null ? [] : [`peak memory of this process: ${bytes(memory)}`];
+  return [...table, ...peak].join("\n");
 }
 
-const kernelColumns = ["kernel", "dispatches", "s", "share"];
+export const kernelColumns = ["kernel", "dispatches", "s", "share"];
 /** Kernels with a row of their own. */
 const shown = 14;
 
 /** A row for each of the longest kernels, one for the others, and the sum. @param {readonly KernelTime[]} kernels */
-function kernelRows(kernels) {
+export function kernelRows(kernels) {
   /** @param {readonly KernelTime[]} some */
   const sum = (some) => ({
     dispatches: some.reduce((count, { dispatches }) => count + dispatches, 0),
@@ -84,38 +86,4 @@ function kernelRows(kernels) {
     significant(microseconds / 1e6),
     `${((100 * microseconds) / all.microseconds).toFixed(1)} %`,
   ]);
-}
-
-/**
- * The figures `paper-run` and, where the device tells times, `paper-kernels`.
- * @param {Run} run
- * @param {import("./types.js").Gpu} gpu
- * @param {Summary} summary
- */
-export function figuresOfRun(run, gpu, { network, batch, flops, memory }) {
-  const options = process.argv.slice(2);
-  const at = options.indexOf("--figures");
-  const about = {
-    command: ["node kernels-bench/paper-scale.js", ...options.toSpliced(at, at < 0 ? 0 : 2)].join(" "),
-    date: new Date().toISOString().slice(0, 10),
-    // Without the path of its driver.
-    adapter: gpu.description.replace(/ \(driver .*\)$/, ""),
-    machine: `${availableParallelism()} cores`,
-  };
-  const last = run.steps.at(-1);
-  const rows = [
-    ["network", network],
-    ["batch", batch],
-    ["random weights", `${significant(run.initialised)} s`],
-    ...run.steps.map((step, i) => [`step ${i + 1}`, stepText(step)]),
-    ["rate of the last step", `${significant(flops / (last?.seconds ?? 0) / 1e9)} GFLOP/s`],
-    ["memory on the device, counted", bytes(memory)],
-    ["memory of the process, at the most", bytes(run.memory)],
-  ];
-  return {
-    "paper-run": { table: { columns: ["", "measured"], rows }, ...about },
-    ...(run.kernels
-      ? { "paper-kernels": { table: { columns: kernelColumns, rows: kernelRows(run.kernels) }, ...about } }
-      : {}),
-  };
 }

@@ -8,24 +8,16 @@
  */
 
 import { commandLine, integerOption, openGpu, runCommand } from "../dist/cli.js";
-import { operationsOf } from "../dist/debug.js";
-import { McDiffusion, resolveConfig, UserError } from "../dist/index.js";
-import { DecoderTraining } from "../dist/training.js";
+import { UserError } from "../dist/index.js";
 import { addFigures, readFigures } from "./figure-file.js";
-import { memoryRecorder } from "./memory-curve.js";
-import { describeRun, figuresOfRun, runSteps } from "./paper-run.js";
-import { randomSource } from "./random.js";
+import { figuresOfRun } from "./paper-figures.js";
+import { describeRun, runSteps } from "./paper-run.js";
+import { recordStep, summaryOf, total, trainingOf } from "./paper-step.js";
 import { align, bytes, significant } from "./report.js";
-import { trafficCounter } from "./traffic.js";
 
 /**
- * @typedef {import("../dist/debug.js").Dispatch} Dispatch
- * @typedef {Readonly<Record<string, unknown>>} Params Uniforms of a dispatch.
- *
- * @typedef {object} Work What one dispatch does.
- * @property {string} kernel
- * @property {number} flops Of products and attention, as executed; 0 where bytes are what counts.
- * @property {number} bytes See traffic.js.
+ * @typedef {import("./paper-step.js").Work} Work
+ * @typedef {import("./paper-step.js").RecordedStep} RecordedStep
  *
  * @typedef {object} Device A data sheet.
  * @property {string} name
@@ -51,66 +43,6 @@ const assumed = { productsOfPeak: 0.5, attentionOfPeak: 0.3, ofBandwidth: 0.7, d
 const isAttention = (/** @type {string} */ kernel) => kernel.startsWith("attention");
 
 /**
- * The decoder of the preset with M words and captions of L tokens, and its training on random captions and codes.
- * @param {import("./types.js").Gpu} gpu
- * @param {{ words: number, length: number, set: string[] }} options
- */
-function trainingOf(gpu, { words, length, set }) {
-  const config = resolveConfig({ preset: "paper", set: [`data.maxLength=${length}`, ...set] });
-  const { decoder: settings, vqvae, data } = config;
-  const shape = {
-    vocabulary: words,
-    length,
-    codes: vqvae.codes,
-    side: data.imageSize / 2 ** vqvae.downsample,
-    timesteps: settings.timesteps,
-    dim: settings.dim,
-    blocks: settings.blocks,
-    heads: settings.heads,
-    mlpRatio: settings.mlpRatio,
-    conditionBlocks: settings.conditionBlocks,
-    summaryTokens: settings.summaryTokens,
-    dropout: settings.dropout,
-    codeDim: null,
-    filler: settings.filler,
-  };
-  const decoder = new McDiffusion(gpu, shape, { schedule: settings.schedule });
-  const random = randomSource(config.seed);
-  const pictures = settings.batch / settings.captionsPerImage;
-  const training = new DecoderTraining(decoder, settings, config.seed, () => ({
-    tokens: random.ids(settings.batch * length, words),
-    codes: random.ids(pictures * shape.side ** 2, shape.codes),
-  }));
-  return { config, decoder, training };
-}
-
-/**
- * @param {import("./types.js").Gpu} gpu
- * @param {ReturnType<typeof trainingOf>} made
- */
-function recordStep(gpu, { config, decoder, training }) {
-  const { parameterCount } = decoder;
-  const memory = memoryRecorder(gpu.memory.byLabel);
-  const traffic = trafficCounter();
-  /** @type {Work[]} */
-  const work = [];
-  gpu.observer = {
-    ...memory.observer,
-    dispatch(dispatch, params, variant) {
-      memory.observer.dispatch?.(dispatch, params, variant);
-      work.push({
-        kernel: dispatch.pipeline.kernel.spec.name,
-        flops: operationsOf(dispatch, params),
-        bytes: traffic(dispatch, params, variant),
-      });
-    },
-  };
-  training.plan();
-  gpu.observer = null;
-  return { config, parameterCount, work, memory: memory.curve() };
-}
-
-/**
  * Seconds of a step on a device: each dispatch takes as long as its operations or its bytes do, whichever is longer.
  * @param {readonly Work[]} work
  * @param {Device} device
@@ -125,10 +57,7 @@ function modelled(work, { tflops, gbs }) {
   }, 0);
 }
 
-/** @param {readonly Work[]} work @param {(entry: Work) => number} of */
-const total = (work, of) => work.reduce((sum, entry) => sum + of(entry), 0);
-
-/** @param {ReturnType<typeof recordStep>} step @param {{ words: number, length: number }} options */
+/** @param {RecordedStep} step @param {{ words: number, length: number }} options */
 function describe({ config, parameterCount, work, memory }, { words, length }) {
   const { batch, microBatches, checkpointing, blocks, dim } = config.decoder;
   const places = (config.data.imageSize / 2 ** config.vqvae.downsample) ** 2;
@@ -185,19 +114,6 @@ function describe({ config, parameterCount, work, memory }, { words, length }) {
     ]),
   ];
   return lines.join("\n");
-}
-
-/** @param {ReturnType<typeof recordStep>} step @param {{ words: number, length: number }} options */
-function summaryOf({ config, parameterCount, work, memory }, { words, length }) {
-  const { batch, microBatches, blocks, dim, timesteps } = config.decoder;
-  const places = (config.data.imageSize / 2 ** config.vqvae.downsample) ** 2;
-  const millions = (parameterCount / 1e6).toFixed(1);
-  return {
-    network: `${blocks} blocks of d = ${dim}, ${words} words, L = ${length}, S = ${places}, T = ${timesteps}: ${millions} M parameters`,
-    batch: `${batch} captions in ${microBatches} parts`,
-    flops: total(work, (entry) => entry.flops),
-    memory: memory.peakBytes,
-  };
 }
 
 await runCommand(async () => {

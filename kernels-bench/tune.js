@@ -49,6 +49,7 @@ import { randomSource } from "./random.js";
  * @property {(tuned: readonly Tuned[]) => Promise<void>} [keep] Given all results so far after each case, so that a
  *   long run that is stopped has not been in vain.
  * @property {Clock} [clock] For tests.
+ * @property {number} [until] Time by `performance.now()` at which to end: no candidate is tried after it.
  *
  * @typedef {object} Entrant A case recorded with a candidate's values, warmed up.
  * @property {Values} values
@@ -87,11 +88,13 @@ export async function tune(gpu, cases, options = {}) {
   /** @type {Settings} */
   const winners = new Map();
   const done = new Set();
+  const over = () => performance.now() > (options.until ?? Number.POSITIVE_INFINITY);
   for (const [i, entry] of cases.entries()) {
+    if (over()) break;
     options.progress?.(`case ${i + 1} of ${cases.length}: ${entry.name}`);
     const bench = await benchOf(gpu, entry, winners, options);
     try {
-      for (let knob = bench.next(done); knob; knob = bench.next(done)) {
+      for (let knob = bench.next(done); knob && !over(); knob = bench.next(done)) {
         done.add(idOf(knob));
         const tuned = await tuneKnob(bench, knob, entry, winners, options);
         all.push(tuned);
@@ -118,7 +121,9 @@ const idOf = ({ tunable, shape }) => `${tunable.spec.name} at ${shape}`;
  * @param {Options} options
  * @returns {Promise<Tuned>}
  */
-async function tuneKnob(bench, knob, entry, winners, { pairs = defaultPairs, progress }) {
+async function tuneKnob(bench, knob, entry, winners, options) {
+  const { pairs = defaultPairs, progress } = options;
+  const over = () => performance.now() > (options.until ?? Number.POSITIVE_INFINITY);
   const { tunable, shape } = knob;
   const { tunables } = tunable.spec;
   /** @type {Trial[]} */
@@ -131,6 +136,7 @@ async function tuneKnob(bench, knob, entry, winners, { pairs = defaultPairs, pro
       before = holder;
       for (const [name, { candidates }] of Object.entries(tunables)) {
         for (const value of candidates) {
+          if (over()) continue;
           const values = { ...holder.values, [name]: value };
           progress?.(`${idOf(knob)}: ${textOf(values)}`);
           const { trial, entrant } = await attempt(bench, knob, values, holder, base, tried, pairs);
@@ -143,7 +149,8 @@ async function tuneKnob(bench, knob, entry, winners, { pairs = defaultPairs, pro
     }
     /** @type {Tuned} */
     const tuned = { tunable, shape, case: entry.name, values: null, trials };
-    if (holder === base) return tuned;
+    // Without time for the proof below the defaults stay.
+    if (holder === base || over()) return tuned;
     // The best of many looks better than it is: it has to win against the defaults once more.
     progress?.(`${idOf(knob)}: ${textOf(holder.values)} against the defaults`);
     tuned.verdict = await contest(base.sample, holder.sample, 2 * pairs);
@@ -386,15 +393,16 @@ function faultOf(actual, expected, tolerance, what) {
   return error <= tolerance ? null : `${error.toExponential(1)} from ${what}, where ${tolerance} is allowed`;
 }
 
-/** Wall clock, and on software adapters processor time. @param {Gpu} gpu @returns {Clock} */
+/** Wall clock, and on software adapters processor time where the platform tells it. @param {Gpu} gpu @returns {Clock} */
 function clockOf(gpu) {
+  const usage = gpu.software ? globalThis.process?.cpuUsage : undefined;
   return async (run) => {
-    const before = process.cpuUsage();
+    const before = usage?.();
     const began = performance.now();
     await run();
     const wall = performance.now() - began;
-    const { user, system } = process.cpuUsage(before);
-    return { wall, cpu: gpu.software ? (user + system) / 1000 : null };
+    const used = usage?.(before);
+    return { wall, cpu: used ? (used.user + used.system) / 1000 : null };
   };
 }
 

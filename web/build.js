@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { copyFile, cp, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { marked } from "marked";
@@ -20,14 +20,14 @@ export const siteFolder = here("dist");
 
 /**
  * Builds the service worker that keeps the page for offline visits. The first visit stores every file except source maps,
- * weights, training pictures and the page's own source code.
+ * weights, training pictures, the page's own source code and the check of the GPU.
  * @param {string} folder
  */
 async function buildServiceWorker(folder) {
   const files = (await readdir(folder, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile())
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)).replaceAll("\\", "/"))
-    .filter((file) => !/\.map$|\.safetensors$|^data\/|^source\//.test(file))
+    .filter((file) => !/\.map$|\.safetensors$|^(data|check|source)\//.test(file))
     .sort();
   const version = createHash("sha256");
   for (const file of files) version.update(file).update(await readFile(join(folder, file)));
@@ -44,6 +44,38 @@ async function buildServiceWorker(folder) {
       VERSION: JSON.stringify(version.digest("hex").slice(0, 16)),
     },
   });
+}
+
+/** Test modules that no page may run: its security policy forbids programs made of text. */
+const notInPages = /^programs\//;
+
+/**
+ * Builds the check of the GPU: its worker with the tests that it runs, which are compiled already, and the files that they read. A bundle
+ * of its own, so that what it shares with the page does not cut the page's files smaller.
+ * @param {string} folder
+ */
+async function buildCheck(folder) {
+  const tests = here("../dist-test");
+  /** @type {{ testFiles(): string[] }} */
+  const { testFiles } = await import(`${tests}/browser/test-files.js`);
+  const modules = testFiles().filter((name) => !notInPages.test(name));
+  await build({
+    absWorkingDir: tests,
+    entryPoints: ["gpu-check/worker.js", ...modules],
+    outbase: tests,
+    outdir: folder,
+    bundle: true,
+    splitting: true,
+    chunkNames: "parts/[name]-[hash]",
+    format: "esm",
+    platform: "browser",
+    target: "es2022",
+    minifyWhitespace: true,
+    logLevel: "warning",
+  });
+  await writeFile(join(folder, "modules.json"), JSON.stringify(modules));
+  const files = ["shaders/common/fma.wgsl", "kernels-bench/copy.wgsl", "test/gpu-check/quick-losses.json"];
+  for (const file of files) await copyFile(here(`../${file}`), join(folder, basename(file)));
 }
 
 /**
@@ -163,6 +195,7 @@ export async function buildSite(folder) {
     }
     for (const [name, content] of await gallery())
       await writeFile(join(unfinished, "gallery", name), content);
+    await buildCheck(join(unfinished, "check"));
     await buildServiceWorker(unfinished);
     await rm(folder, { recursive: true, force: true });
     await rename(unfinished, folder);

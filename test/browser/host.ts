@@ -34,6 +34,8 @@ export const platform: Platform = browserPlatform;
 declare global {
   /** The module of tests that the page is loading; see `bundle.ts`. */
   var mcdModule: string | undefined;
+  /** Opens the devices of the tests where that is not by `navigator.gpu`. */
+  var mcdOpenDevice: (() => Promise<GPUDevice>) | undefined;
 }
 
 const bodies: ((t: Assertions) => Promise<void>)[] = [];
@@ -138,7 +140,7 @@ async function open(): Promise<Gpu> {
 
 /** A device of its own, for tests that lose or break it. */
 export async function freshDevice(): Promise<GPUDevice> {
-  return watch(await openDevice());
+  return watch(await (globalThis.mcdOpenDevice ?? openDevice)());
 }
 
 /**

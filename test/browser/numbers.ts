@@ -113,28 +113,50 @@ export interface FirstLosses {
   codes: Uint32Array;
 }
 
+export interface FirstLossesOptions {
+  /** The only stage to train; default both, the decoder on what the VQ-VAE has learnt. */
+  only?: "vqvae" | "decoder";
+  /** Settings over the preset's, `key=value`. */
+  set?: readonly string[];
+  /** Called after each step; throws to end the run. */
+  onStep?(stage: "vqvae" | "decoder", step: number): void;
+  /** Called with the trained captioner before it is freed. */
+  trained?(captioner: Captioner): Promise<void>;
+}
+
 /** The first `steps` steps of the quick preset's two stages, as `train.js` runs them. */
 export async function firstLosses(
   gpu: Gpu,
   platform: Platform,
   { dataset, codes: given }: RunData,
   steps: number,
+  { only, set = [], onStep, trained }: FirstLossesOptions = {},
 ): Promise<FirstLosses> {
-  const config = resolveConfig({ preset: "quick" });
+  const config = resolveConfig({ preset: "quick", set: [...set] });
   const captions = dataset.splits.train!.flatMap((record) => dataset.records[record]!.captions);
   const captioner = new Captioner(gpu, config, WordTokenizer.build(captions));
   const run = await RunFolder.create(new MemoryFiles(), "run", {});
   const heldOut = Object.values(dataset.splits).map((records) => records[0]!);
   const context: StageContext = { platform, config, captioner, dataset, run, heldOut };
-  const train = async (trainer: Trainer): Promise<StepResult[]> => {
+  const train = async (stage: "vqvae" | "decoder", trainer: Trainer): Promise<StepResult[]> => {
     const results: StepResult[] = [];
-    for (let step = 1; step <= steps; step++) results.push(await trainer.step(step));
-    trainer.dispose();
+    try {
+      for (let step = 1; step <= steps; step++) {
+        results.push(await trainer.step(step));
+        onStep?.(stage, step);
+      }
+    } finally {
+      trainer.dispose();
+    }
     return results;
   };
-  const vqvae = await train(tokenizerStage(context));
-  const codes = given ?? (await trainingCodes(context, () => {}));
-  const decoder = await train(await decoderStage(context, codes));
-  captioner.dispose();
-  return { vqvae, decoder, codes };
+  try {
+    const vqvae = only === "decoder" ? [] : await train("vqvae", tokenizerStage(context));
+    const codes = given ?? (await trainingCodes(context, () => {}));
+    const decoder = only === "vqvae" ? [] : await train("decoder", await decoderStage(context, codes));
+    await trained?.(captioner);
+    return { vqvae, decoder, codes };
+  } finally {
+    captioner.dispose();
+  }
 }

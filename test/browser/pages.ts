@@ -5,6 +5,7 @@ import { sharedBrowser } from "./chromium.js";
 import type { Finding, PageTest, PageTests } from "./host.js";
 import { openPage, type TestBrowser } from "./launch.js";
 import { serve } from "./server.js";
+import { shortForm } from "./short-form.js";
 
 /** Registers a test for each of these modules, with their tests as its subtests. Each gets a page of its own, and may fetch `files`. */
 export async function runInChromium(
@@ -21,30 +22,8 @@ export async function runInChromium(
 }
 
 /**
- * What the short form runs of a file beside its first test: where that is not the one that compares an op or a network with
- * float64, or where the file has several families. Beginnings of names.
- */
-const MORE: Readonly<Record<string, readonly string[]>> = {
-  "engine/ops/attention.test.js": ["attention maps"],
-  "engine/ops/compare.test.js": ["where: x or y"],
-  "engine/ops/elementwise.test.js": ["functions of two tensors"],
-  "engine/ops/indexing.test.js": [
-    "running sums along each axis",
-    "gather: ",
-    "scatterAdd: ",
-    "take: ",
-    "topK",
-  ],
-  "engine/ops/layer-norm.test.js": ["adaptive layer norm"],
-  "engine/ops/rng.test.js": ["fills have the same bits"],
-  "engine/ops/shapes.test.js": ["broadcastTo", "stack and split", "pad"],
-  "models/mc-diffusion/decoder.test.js": ["checkpointed blocks"],
-  "training/algorithm.test.js": ["a step's losses"],
-};
-
-/**
  * The short form of `runInChromium`: one page, in which the modules share a device, runs the first test of each and those of
- * `MORE`. What the engine computes does not depend on the platform: Node runs the other tests, and so do pages with
+ * `short-form.ts`. What the engine computes does not depend on the platform: Node runs the other tests, and so do pages with
  * MCD_TESTS=whole.
  */
 export async function runSomeInChromium(modules: readonly string[]): Promise<void> {
@@ -52,13 +31,7 @@ export async function runSomeInChromium(modules: readonly string[]): Promise<voi
   tap.teardown(() => site.close());
   tap.test("in Chromium: the first test of each file", async (t) => {
     await runPage(t, await sharedBrowser(), `${site.url}/${TOGETHER}`, (all) => {
-      const chosen = modules.flatMap((module) => {
-        const own = all.filter((test) => test.module === module);
-        const more = (MORE[module] ?? []).map((beginning) =>
-          own.find(({ name }) => name.startsWith(beginning)),
-        );
-        return [own[0], ...more];
-      });
+      const chosen = shortForm(modules, all);
       t.notOk(chosen.includes(undefined), "each file has a first test, and each of the others is there");
       return chosen.filter((test) => test !== undefined);
     });

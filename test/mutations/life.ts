@@ -17,7 +17,7 @@ export const life: readonly Mutation[] = [
   {
     name: "subgroups: kernels with subgroups run whatever the order of lanes",
     file: "src/engine/gpu/gpu.ts",
-    find: " && !unorderedSubgroups.has(this.device)",
+    find: " && !unorderedSubgroups.has(device)",
     replace: "",
     tests: ["platform/subgroup-layout.test.ts"],
   },

@@ -12,6 +12,7 @@ import { engine } from "./engine.js";
 import { evaluation } from "./evaluation.js";
 import { evaluationStatistics } from "./evaluation-statistics.js";
 import { files } from "./files.js";
+import { gpuCheck } from "./gpu-check.js";
 import { layouts } from "./layouts.js";
 import { life } from "./life.js";
 import { mathematics } from "./mathematics.js";
@@ -55,5 +56,6 @@ export const fields: readonly Field[] = [
   { name: "weight files", mutations: weightFiles },
   { name: "page", mutations: page },
   { name: "page of runs", mutations: runsPage },
+  { name: "gpu-check", mutations: gpuCheck },
   { name: "long life", mutations: life },
 ];

@@ -79,9 +79,9 @@ export function apply(mutation: Mutation, folder: string): true {
 
 const isShader = (file: string) => file.startsWith("shaders/");
 
-/** Writes what the changed sources become into `dist`, without checking types. Returns a complaint, or null. */
+/** Writes what the changed sources become into `dist` and `dist-test`, without checking types. Returns a complaint, or null. */
 async function translate(folder: string, files: readonly string[]): Promise<string | null> {
-  const scripts = files.filter((file) => /^src\/.*\.ts$/.test(file));
+  const scripts = files.filter((file) => /^(src|test)\/.*\.ts$/.test(file));
   if (files.some(isShader)) {
     for (const script of ["shaders/generate.mjs", "shaders/generate-tuning.mjs"]) {
       const { code, output } = await node(folder, [script], {}, 300);
@@ -98,7 +98,10 @@ async function translate(folder: string, files: readonly string[]): Promise<stri
     try {
       const source = readFileSync(join(folder, file), "utf8");
       const { code } = await transform(source, { loader: "ts", target: "es2022", sourcefile: file });
-      writeFileSync(join(folder, file.replace(/^src/, "dist").replace(/ts$/, "js")), code);
+      writeFileSync(
+        join(folder, file.replace(/^src/, "dist").replace(/^test/, "dist-test").replace(/ts$/, "js")),
+        code,
+      );
     } catch (error) {
       return firstLine((error as Error).message);
     }

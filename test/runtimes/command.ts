@@ -4,8 +4,10 @@
 import { commandLine, runCommand } from "../../dist/cli/options.js";
 import { UserError } from "../../dist/platform/errors.js";
 import { testFiles } from "../browser/test-files.js";
+import { readDocuments, writeDocuments } from "../figures/documents.js";
 import { served, modules as shortModules } from "./modules.js";
-import { outcomeOf, RuntimeError } from "./runtime.js";
+import { outcomeOf } from "./outcome.js";
+import { RuntimeError } from "./runtime.js";
 import { runtimeNames, startRuntime } from "./start.js";
 import { recordRun } from "./table.js";
 
@@ -19,12 +21,13 @@ await runCommand(async () => {
     .option("--only <text>", "only files whose path has this text")
     .option(
       "--record",
-      "write the totals into docs/figures/browsers.json, from which npm run figures writes the table",
-      false,
+      "write the totals into docs/figures/browsers.json and docs/browsers.md, as a run of all does by itself",
     )
+    .option("--no-record", "leave these files as they are")
     .parse();
-  const { short, only = "", record } = command.opts<{ short: boolean; only?: string; record: boolean }>();
+  const { short, only = "", ...asked } = command.opts<{ short: boolean; only?: string; record?: boolean }>();
   const [name] = command.args as [string];
+  const record = asked.record ?? (!short && only === "");
   if (record && only !== "") throw new UserError("--record takes a run without --only.", 2);
   const modules = (short ? shortModules : [...testFiles(), ...shortModules]).filter((file) =>
     file.includes(only),
@@ -33,6 +36,7 @@ await runCommand(async () => {
   const runtime = await startRuntime(name, [...new Set(modules)], await served());
   if ("missing" in runtime) throw new UserError(`${runtime.missing}.`);
   const totals = { passed: 0, failed: 0, skipped: 0 };
+  const ran = new Map<string, number>();
   const began = performance.now();
   try {
     for (const module of new Set(modules)) {
@@ -59,6 +63,7 @@ await runCommand(async () => {
       }
       const tests =
         totals.passed + totals.failed + totals.skipped - before.passed - before.failed - before.skipped;
+      ran.set(module, tests);
       const seconds = ((performance.now() - start) / 1000).toFixed(1);
       console.log(
         `${totals.failed > before.failed ? "FAILED" : "passed"} ${module.replace(/(\.test)?\.js$/, "")} (${tests} tests, ${seconds} s)`,
@@ -78,7 +83,9 @@ await runCommand(async () => {
         adapter,
         what: short ? "short form" : "all",
         totals,
+        tests: ran,
       });
+      for (const document of await writeDocuments(await readDocuments())) console.log(`written: ${document}`);
     }
   } finally {
     await runtime.close();

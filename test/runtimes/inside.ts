@@ -6,7 +6,7 @@
 
 import { writeSync } from "node:fs";
 import { pathToFileURL } from "node:url";
-import type { TestResult } from "./runtime.js";
+import type { TestResult } from "./outcome.js";
 
 const [, , module, site, dawn] = process.argv;
 const problems: string[] = [];

@@ -1,7 +1,8 @@
 /** The tests of a loaded page of `bundle.ts`, in a browser of any driver. */
 
 import type { PageTests } from "../browser/host.js";
-import { RuntimeError, type TestResult } from "./runtime.js";
+import type { TestResult } from "./outcome.js";
+import { RuntimeError } from "./runtime.js";
 
 /** What the drivers' pages have in common. */
 export interface EvaluatingPage {

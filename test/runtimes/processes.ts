@@ -12,7 +12,8 @@ import { promisify } from "node:util";
 import { bundle } from "../browser/bundle.js";
 import { serve } from "../browser/server.js";
 import { driverEnvironment, noDriver } from "./drivers.js";
-import { type Missing, packagedProgram, type Runtime, RuntimeError, type TestResult } from "./runtime.js";
+import type { TestResult } from "./outcome.js";
+import { type Missing, packagedProgram, type Runtime, RuntimeError } from "./runtime.js";
 
 const folder = fileURLToPath(new URL(".", import.meta.url));
 /** Milliseconds without any result after which a process is given up: software adapters compile some kernels for seconds. */

@@ -2,15 +2,7 @@
 
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import type { Finding } from "../browser/host.js";
-
-/** What a runtime found in one test. */
-export interface TestResult {
-  readonly name: string;
-  readonly findings: readonly Finding[];
-  /** Warnings, errors of the console, exceptions that nobody caught. */
-  readonly problems: readonly string[];
-}
+import type { TestResult } from "./outcome.js";
 
 export interface Runtime {
   /** Program and version, for people: "Deno 2.9.6". */
@@ -30,13 +22,6 @@ export class RuntimeError extends Error {}
 /** Why a runtime is not on this machine, as a sentence. */
 export interface Missing {
   readonly missing: string;
-}
-
-/** Whether the result of a test counts as passed, failed, or skipped: one that asserts nothing here says why by a comment. */
-export function outcomeOf({ findings, problems }: TestResult): "passed" | "failed" | "skipped" {
-  const asserted = findings.filter((finding) => "ok" in finding);
-  if (problems.length > 0 || asserted.some(({ ok }) => !ok)) return "failed";
-  return asserted.length > 0 ? "passed" : "skipped";
 }
 
 /** The program that an npm package carries for this machine, or null where it carries none. */

@@ -33,6 +33,8 @@ export type Source =
   | "weights"
   /** A measurement failed. Over when one is running. */
   | "bench"
+  /** The check of the GPU cannot be loaded. Over when one has run. */
+  | "check"
   /** The clipboard refused the report. Over when it accepts one, or when there is another report. */
   | "clipboard"
   /** A link, a program or an animation cannot be copied, shared or made. Over when one has been. */

@@ -50,6 +50,8 @@ export class Gpu implements GpuContext {
    * times. Each slice waits for the previous one, so that other users of the device can run. Default: all at once.
    */
   sliceMilliseconds = Number.POSITIVE_INFINITY;
+  /** Lanes of a subgroup at least; 0 without the feature `subgroups`, or if the device does not report it or orders them oddly. */
+  readonly certainLanes: number;
   /** The part of the tuning tables that this device uses, and the part that it does not use. */
   readonly tuning: Tuning;
   /** Holds the number 1: the gradient that a backward pass starts from. Never written. */
@@ -80,6 +82,9 @@ export class Gpu implements GpuContext {
     this.description = options.description ?? (info ? adapterName(info) : "a shared device");
     this.software = options.software ?? (info !== undefined && isSoftware(info));
     this.tuning = new Tuning(device, this.software, options.tuning);
+    const used = this.has("subgroups") && !unorderedSubgroups.has(device);
+    // Asked once: Deno panics if a device is asked after its adapter was garbage-collected.
+    this.certainLanes = (used && info?.subgroupMinSize) || 0;
     const failures = this.#failures;
     const { fail } = failures;
     const pipelines = new PipelineCache(device, failures);
@@ -113,12 +118,6 @@ export class Gpu implements GpuContext {
   /** Throws a `MissingFeatureError` that names `what` unless the device can compute with float16. */
   requireFloat16(what: string): void {
     if (!this.has("shader-f16")) throw new MissingFeatureError(what, "shader-f16", this.description);
-  }
-
-  /** Lanes of a subgroup at least; 0 without the feature `subgroups`, or if the device does not report it or orders them oddly. */
-  get certainLanes(): number {
-    const used = this.has("subgroups") && !unorderedSubgroups.has(this.device);
-    return (used && this.device.adapterInfo?.subgroupMinSize) || 0;
   }
 
   /** Lanes of a team that may exchange values: 8, or 4 where subgroups are that small; 0: only portable kernels run. */

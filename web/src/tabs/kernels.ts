@@ -2,6 +2,7 @@
 
 import { families } from "../../../kernels-bench/cases.js";
 import { factsOf, sectionsOf } from "../../../kernels-bench/cases-page.js";
+import { phases } from "../../../test/gpu-check/plan.js";
 import type { App } from "../app.js";
 import { button, field, h } from "../dom.js";
 import type { News, Order, Report } from "../kernels/messages.js";
@@ -26,11 +27,18 @@ class KernelsTab {
   private readonly problems = h("div");
   private readonly messages = new Messages(this.problems);
   private readonly result = h("div", { class: "bench" });
+  private readonly phase = h("select", {}, h("option", { value: "" }, "all"));
+  private readonly minutes = h("input", { type: "number", value: "8", min: 1, max: 120, size: 4 });
+  private readonly checkGpu = button("Check this GPU", () => void this.checkThisGpu());
+  private readonly endCheck = button("End the check", () => this.checking?.abort(), { hidden: true });
+  private readonly checked = h("div", { class: "bench", id: "gpu-check" });
+  private checking: AbortController | null = null;
 
   constructor(panel: HTMLElement) {
     this.panel = panel;
     for (const { name } of families) this.family.append(h("option", { value: name }, name));
     this.family.value = "matmul";
+    for (const { name, title } of phases) this.phase.append(h("option", { value: name }, title));
     panel.append(
       h(
         "p",
@@ -53,13 +61,57 @@ class KernelsTab {
       this.problems,
       this.status,
       this.result,
+      h("h2", {}, "Check this GPU"),
+      h(
+        "p",
+        {},
+        "Runs the project’s tests of kernels and gradients, looks for races, trains and compares with stored losses, measures and tunes. Writes one JSON file and one page, which tell what this GPU and browser did; to be sent to the project by whoever wants to. The time is that of a GPU: on an adapter that computes on the CPU, parts are left out.",
+      ),
+      h(
+        "div",
+        { class: "row" },
+        field("Phases", this.phase),
+        field("Minutes", this.minutes),
+        this.checkGpu,
+        this.endCheck,
+      ),
+      this.checked,
     );
     this.result.addEventListener("click", (event) => this.follow(event));
     this.enter(false);
   }
 
+  private async checkThisGpu(): Promise<void> {
+    const abort = new AbortController();
+    this.checking = abort;
+    this.enterCheck(true);
+    try {
+      const { check } = await import("../check/panel.js");
+      const minutes = Math.min(120, Math.max(1, Number(this.minutes.value) || 8));
+      const only = phases.filter(({ name }) => name === this.phase.value).map(({ name }) => name);
+      await check(this.checked, { minutes, ...(only.length > 0 ? { only } : {}) }, abort.signal);
+      this.messages.over("check");
+    } catch (error) {
+      if (abort.signal.aborted)
+        this.checked.replaceChildren(h("p", { class: "quiet" }, "The check was ended."));
+      else this.messages.show("check", sentence(error), () => this.checkThisGpu());
+    } finally {
+      this.checking = null;
+      this.enterCheck(false);
+    }
+  }
+
+  /** The two measurements would disturb each other: one runs at a time. */
+  private enterCheck(running: boolean): void {
+    this.checkGpu.disabled = running;
+    this.start.disabled = running;
+    this.endCheck.hidden = !running;
+    this.panel.dataset.check = running ? "running" : "idle";
+  }
+
   private enter(running: boolean): void {
     this.start.disabled = running;
+    this.checkGpu.disabled = running;
     this.cancel.hidden = !running;
     this.copy.hidden = this.report === null;
     this.panel.dataset.state = running ? "running" : "idle";
