@@ -6,6 +6,7 @@ class OpError extends Error {
   }
 }
 
+/** Shapes or axes that an op cannot take. */
 export class ShapeError extends OpError {
   override name = "ShapeError";
 }
