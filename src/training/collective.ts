@@ -10,6 +10,7 @@ export type Reduction = "sum" | "max";
 export interface Collective {
   /** The number of this rank, 0 … size − 1. */
   readonly rank: number;
+  /** The number of ranks. */
   readonly size: number;
   /** Replaces each element with its sum (default) or maximum over all ranks: the same bits on each. */
   allReduce(data: Float32Array | Float64Array, reduction?: Reduction): Promise<void>;

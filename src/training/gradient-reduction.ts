@@ -37,10 +37,12 @@ export class GradientReduction implements StepHook {
     this.bucketBytes = bucketBytes;
   }
 
+  /** The number of processes. */
   get processes(): number {
     return this.collective.size;
   }
 
+  /** The number of this process. */
   get rank(): number {
     return this.collective.rank;
   }
@@ -52,6 +54,7 @@ export class GradientReduction implements StepHook {
     return taken;
   }
 
+  /** Replaces gradients by their means over all processes, and `sums` by their sums. */
   async reduce(gradients: readonly Tensor[], sums: readonly Tensor[]): Promise<void> {
     await this.reduceAll(this.bucketsOf(gradients), 1 / this.processes);
     if (sums.length > 0) await this.reduceTogether(sums);

@@ -7,8 +7,11 @@ import type { Collective, Reduction } from "./collective.js";
 
 /** The part of a `MessagePort` that is used, the same in pages and in Node. */
 export interface CollectivePort {
+  /** Sends a copy of the message to the other end. */
   postMessage(message: unknown): void;
+  /** Receives the messages of the other end. */
   onmessage: ((event: MessageEvent) => void) | null;
+  /** Ends the connection. */
   close(): void;
 }
 

@@ -15,7 +15,7 @@ import { sizes } from "../commands/sizes.js";
 import { whole } from "../whole.js";
 import { type Launcher, launch, launchers } from "./launch.js";
 
-t.setTimeout(900_000);
+t.setTimeout(whole ? 7_200_000 : 900_000);
 
 const root = mkdtempSync(join(tmpdir(), "mcd-ranks-"));
 t.teardown(() => rmSync(root, { recursive: true, force: true }));
