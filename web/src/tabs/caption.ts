@@ -134,6 +134,7 @@ class CaptionTab {
     });
     this.stop.disabled = true;
     if (app.captioner) this.settings.take(app.captioner);
+    this.showWeights();
     this.open();
   }
 
