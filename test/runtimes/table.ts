@@ -40,7 +40,8 @@ export interface Run {
 /** "all: ops and gradients 210, training 31 …", the number of tests by part; the short form has no parts. */
 function whatRan({ what, tests }: Run): string {
   const counts = parts.map(() => 0);
-  for (const [module, count] of tests) counts[parts.findIndex(([, folders]) => folders.test(module))]! += count;
+  for (const [module, count] of tests)
+    counts[parts.findIndex(([, folders]) => folders.test(module))]! += count;
   const list = parts.flatMap(([name], i) => (counts[i]! > 0 ? [`${name} ${counts[i]}`] : []));
   return what === "all" && list.length > 0 ? `${what}: ${list.join(", ")}` : what;
 }
