@@ -9,7 +9,9 @@ export type Answer = (request: IncomingMessage, response: ServerResponse, url: U
 
 /** A server that answers until it is closed. */
 export interface LocalServer {
+  /** Its address, with a slash at the end. */
   readonly url: string;
+  /** Ends all connections and the server. */
   readonly close: () => Promise<void>;
 }
 
