@@ -5,6 +5,7 @@
 
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { isBuiltin } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -26,7 +27,7 @@ const COPIED = [
 /** Documents whose links are put right. */
 const DOCUMENTS = ["README.md", "weights/emoji/README.md"];
 /** Packages of which a few functions are used: they lie in the files that import them, instead of a megabyte beside the package. */
-const INLINED = ["entities", "yaml"];
+const INLINED = ["entities", "pngjs", "yaml"];
 /** Programs of a checkout: they need its data sets. */
 const LEFT_OUT = ["start"];
 
@@ -38,6 +39,7 @@ const inlined = {
   name: "inlined",
   setup({ onResolve }) {
     onResolve({ filter: /.*/ }, ({ path, kind, importer }) => {
+      if (isBuiltin(path)) return { path, external: true };
       if (kind === "entry-point" || importer.includes("node_modules")) return undefined;
       return INLINED.includes(/** @type {string} */ (path.split("/")[0]))
         ? undefined
@@ -73,9 +75,19 @@ export async function stage(folder) {
   }
   // Without whitespace esbuild drops the marks of calls that bundlers may leave out.
   const marked = entryPoints.filter((path) => /[@#]__/.test(readFileSync(path, "utf8")));
-  for (const minifyWhitespace of [true, false]) {
+  // pngjs is CommonJS and asks for Node's modules by `require`.
+  const requiring = entryPoints.filter((path) => readFileSync(path, "utf8").includes('from "pngjs"'));
+  const plain = entryPoints.filter((path) => !marked.includes(path) && !requiring.includes(path));
+  const require = `import{createRequire}from"node:module";const require=createRequire(import.meta.url);`;
+  for (const [files, minifyWhitespace, banner] of /** @type {const} */ ([
+    [plain, true, ""],
+    [marked, false, ""],
+    [requiring, true, require],
+  ])) {
     await build({
-      entryPoints: entryPoints.filter((path) => marked.includes(path) !== minifyWhitespace),
+      entryPoints: files,
+      banner: { js: banner },
+      mainFields: ["main"],
       outbase: join(root, "dist"),
       outdir: join(folder, "dist"),
       bundle: true,

@@ -7,6 +7,8 @@
 export { loadDataset } from "./cli/load-dataset.js";
 export {
   type Answer,
+  type LocalRequest,
+  type LocalResponse,
   type LocalServer,
   type LocalServerOptions,
   refuse,

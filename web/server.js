@@ -58,6 +58,9 @@ export function serve(folder, port) {
     response.setHeader("Content-Length", file.bytes);
     if (request.method === "HEAD") response.end();
     // Unlike `pipe`, this closes the file when the client disconnects.
-    else pipeline(createReadStream(file.path), response, () => {});
+    else {
+      const stream = /** @type {import("node:http").ServerResponse} */ (response);
+      pipeline(createReadStream(file.path), stream, () => {});
+    }
   });
 }

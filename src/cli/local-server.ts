@@ -1,11 +1,27 @@
 /** A web server on this machine's own address, closed to other machines and other sites. Node only. */
 
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { UserError } from "../platform/errors.js";
 
+/** Of Node's `IncomingMessage`, which it is, what a declaration without Node's types can say. */
+export interface LocalRequest {
+  readonly method?: string | undefined;
+  readonly url?: string | undefined;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+/** Of Node's `ServerResponse`, which it is, what a declaration without Node's types can say. */
+export interface LocalResponse {
+  statusCode: number;
+  readonly headersSent: boolean;
+  setHeader(name: string, value: string | number): unknown;
+  end(content?: string | Uint8Array): unknown;
+  destroy(): unknown;
+}
+
 /** Answers a request whose host, method and origin have been checked. */
-export type Answer = (request: IncomingMessage, response: ServerResponse, url: URL) => Promise<void>;
+export type Answer = (request: LocalRequest, response: LocalResponse, url: URL) => Promise<void>;
 
 /** A server that answers until it is closed. */
 export interface LocalServer {
@@ -34,12 +50,12 @@ function isLocal(host: string | undefined): boolean {
 }
 
 /** Whether a request comes from a page of this server, or from no page at all. */
-function isOwn({ headers }: IncomingMessage): boolean {
+function isOwn({ headers }: LocalRequest): boolean {
   return headers.origin === undefined || headers.origin === `http://${headers.host}`;
 }
 
 /** Ends a response with a sentence. */
-export function refuse(response: ServerResponse, status: number, sentence: string): void {
+export function refuse(response: LocalResponse, status: number, sentence: string): void {
   response.statusCode = status;
   response.setHeader("Content-Type", "text/plain; charset=utf-8");
   response.end(sentence);

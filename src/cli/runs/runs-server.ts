@@ -39,7 +39,8 @@ const FILE_POLICY = [
 
 /** Serves the runs of a store on 127.0.0.1. Port 0: any free port. */
 export function serveRuns(store: RunStore, port: number): Promise<LocalServer> {
-  return serveLocally({ port, methods: ["PUT"] }, async (request, response, url) => {
+  return serveLocally({ port, methods: ["PUT"] }, async (given, answer, url) => {
+    const [request, response] = [given as IncomingMessage, answer as ServerResponse];
     const { pathname, searchParams } = url;
     if (request.method === "PUT" && pathname !== "/note") {
       response.setHeader("Allow", "GET, HEAD");
