@@ -68,6 +68,31 @@ export interface TestBrowser {
   close(): Promise<void>;
 }
 
+/**
+ * Waits until pages get a device. On a busy machine the browser's GPU process may start again during the first request, which then
+ * fails; the browser logs it as a warning, and tests count warnings.
+ */
+async function settleGpu(browser: Browser): Promise<void> {
+  const page = await browser.newPage();
+  const url = "http://localhost/settle-gpu";
+  await page.route(url, (route) => route.fulfill({ contentType: "text/html", body: "<!doctype html>" }));
+  await page.goto(url);
+  for (let attempt = 1; attempt < 10; attempt++) {
+    const opened = await page.evaluate(async () => {
+      try {
+        const device = await (await navigator.gpu.requestAdapter())?.requestDevice();
+        device?.destroy();
+        return device !== undefined;
+      } catch {
+        return false;
+      }
+    });
+    if (opened) break;
+    await page.waitForTimeout(300);
+  }
+  await page.close();
+}
+
 /** Starts the browser. Throws a `UserError` that says what is missing if it does not come up. */
 export async function launch({ webgpu = true, presents = false }: LaunchOptions = {}): Promise<TestBrowser> {
   const own = process.env.MCD_CHROMIUM;
@@ -85,6 +110,7 @@ export async function launch({ webgpu = true, presents = false }: LaunchOptions 
           ? [...ARGUMENTS, ...PRESENTING]
           : ARGUMENTS,
     });
+    if (webgpu) await settleGpu(browser);
     const newContext = browser.newContext.bind(browser);
     // Tests that answer requests of a page in its server's place do not see those that a service worker makes.
     browser.newContext = async (options) => {

@@ -1,10 +1,14 @@
 /** Opens the GPU of the page or of a worker, and reopens it after a device loss. */
 
-import { Gpu, openDevice, promptWaits } from "../../dist/index.js";
+import { Gpu, openDevice, promptWaits, UserError } from "../../dist/index.js";
 
 /** Opens a new device. Throws a `UserError` where there is no WebGPU. */
 export async function openGpu(): Promise<Gpu> {
-  const device = await openDevice();
+  const device = await openDevice().catch((error: unknown) => {
+    if (error instanceof UserError) throw error;
+    // A GPU process that restarts after it gave the adapter refuses the device; the next adapter is of the new process.
+    return openDevice();
+  });
   const rest = await promptWaits(device);
   return Gpu.from(device, rest ? { rest } : {});
 }
