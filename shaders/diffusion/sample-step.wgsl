@@ -151,7 +151,7 @@ fn before(score: f32, k: u32, other_score: f32, other: u32) -> bool {
 }
 
 // The index of x_0 in a row of scores: a draw, or the most probable token. The random numbers are those of
-// row `place` under `key`: the words of the seed, then the step.
+// row `place` under `key`: the words of the seed, then the step. `width` if the row holds NaN alone.
 fn draw_x0(row: u32, lane: u32, place: u32, key: vec3<u32>) -> u32 {
   let base = row * params.width;
   let quads = (params.width + 3u) / 4u;
@@ -197,8 +197,13 @@ fn draw_x0(row: u32, lane: u32, place: u32, key: vec3<u32>) -> u32 {
     }
     // The most probable token is always kept.
     end = workgroupUniformLoad(&row_index);
-    if (params.top_r >= 1.0 || params.greedy != 0u) { break; }
     limit = scores[base + end];
+    // A number beats NaN, so that NaN is drawn only where there is no number.
+    if ((bitcast<u32>(limit) & 0x7fffffffu) > 0x7f800000u) {
+      end = params.width;
+      break;
+    }
+    if (params.top_r >= 1.0 || params.greedy != 0u) { break; }
     // Masses are in units of the drawn token's: where one overflows, so does the mass before it, which is enough then.
     var mass = 0.0;
     var mass_before = 0.0;
