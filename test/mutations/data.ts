@@ -37,8 +37,8 @@ export const data: readonly Mutation[] = [
   {
     name: "every micro-batch has the first one's captions",
     file: "src/training/decoder-training.ts",
-    find: "tokens.subarray(i * x0.size, (i + 1) * x0.size)",
-    replace: "tokens.subarray(0, x0.size)",
+    find: "const own = i * count + index;",
+    replace: "const own = index;",
     tests: [`${stages} # the decoder learns`],
   },
   {
@@ -108,15 +108,15 @@ export const data: readonly Mutation[] = [
   {
     name: "the VQ-VAE learns from pictures that are not augmented",
     file: "src/training/tokenizer-stage.ts",
-    find: "augment(picture!, size, { seed: config.seed, step, index }, augmentation, place);",
+    find: "augment(picture!, size, { seed: config.seed, step, index: first + index }, augmentation, place);",
     replace: "place!.set(picture!);",
     tests: [`${stages} # the VQ-VAE learns`],
   },
   {
     name: "pictures of one place in the VQ-VAE's batches are always augmented the same way",
     file: "src/training/tokenizer-stage.ts",
-    find: "{ seed: config.seed, step, index }",
-    replace: "{ seed: config.seed, step: 0, index }",
+    find: "{ seed: config.seed, step, index: first + index }",
+    replace: "{ seed: config.seed, step: 0, index: first + index }",
     tests: [`${stages} # the VQ-VAE learns`],
   },
   {

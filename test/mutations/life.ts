@@ -80,8 +80,8 @@ export const life: readonly Mutation[] = [
   {
     name: "server: files of broken-off downloads stay open",
     file: "web/server.js",
-    find: "pipeline(createReadStream(file.path), response, () => {});",
-    replace: "createReadStream(file.path).pipe(response);",
+    find: "pipeline(createReadStream(file.path), stream, () => {});",
+    replace: "createReadStream(file.path).pipe(stream);",
     tests: ["browser/web-server.test.ts # downloads"],
   },
   {

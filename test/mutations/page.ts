@@ -47,7 +47,7 @@ export const page: readonly Mutation[] = [
   },
   {
     name: "page: the gallery's first picture wipes the message about another picture",
-    file: "web/src/picture-input.ts",
+    file: "web/src/gallery.ts",
     find: "    if (!app.picture) app.usePicture(picture);",
     replace:
       '    if (!app.picture) {\n      app.messages.over("picture");\n      app.usePicture(picture);\n    }',
@@ -113,8 +113,8 @@ export const page: readonly Mutation[] = [
   {
     name: "page: the caption shown lacks its first word",
     file: "web/src/tabs/caption.ts",
-    find: 'last?.u === 0 ? last.text || "(no word at all)"',
-    replace: 'last?.u === 0 ? last.text.replace(/^\\S+ ?/, "") || "(no word at all)"',
+    find: 'last?.u === 0 ? last.text || "(no words)"',
+    replace: 'last?.u === 0 ? last.text.replace(/^\\S+ ?/, "") || "(no words)"',
     tests: ["browser/page.test.ts # step by step"],
   },
   {
@@ -192,8 +192,8 @@ export const page: readonly Mutation[] = [
   {
     name: "train: a worker that did not start is asked again",
     file: "web/src/tabs/train.ts",
-    find: "        this.worker?.terminate();\n        this.worker = null;",
-    replace: "",
+    find: "      this.dismiss();\n      this.failed(this.isBusy",
+    replace: "      this.failed(this.isBusy",
     tests: ["browser/workers.test.ts # no worker"],
   },
   {

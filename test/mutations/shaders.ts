@@ -402,14 +402,14 @@ export const shaders: readonly Mutation[] = [
   {
     name: "forward: t is drawn from 0 to T - 1",
     file: "shaders/diffusion/forward.wgsl",
-    find: "drawn[i] = 1u + mul_hi(words_of(i, 0u).x, params.last);",
-    replace: "drawn[i] = mul_hi(words_of(i, 0u).x, params.last);",
+    find: "drawn[i] = 1u + mul_hi(words_of(i + rng[3] * params.count, 0u).x, params.last);",
+    replace: "drawn[i] = mul_hi(words_of(i + rng[3] * params.count, 0u).x, params.last);",
     tests: ["diffusion/forward.test.ts"],
   },
   {
     name: "masking: the condition is hidden for whole samples only",
     file: "shaders/diffusion/masking.wgsl",
-    find: "hidden |= (words_of(i, 0u).x >> 1u) < params.position_threshold;",
+    find: "hidden |= (words_of(element, 0u).x >> 1u) < params.position_threshold;",
     replace: "hidden |= sample.z < params.position_threshold;",
     tests: ["diffusion/masking.test.ts"],
   },
@@ -607,8 +607,8 @@ export const shaders: readonly Mutation[] = [
   {
     name: "dropout: every step drops the same",
     file: "shaders/elementwise/dropout.wgsl",
-    find: "vec4<u32>(quad, params.stream, rng[2], 0u)",
-    replace: "vec4<u32>(quad, params.stream, 0u, 0u)",
+    find: "(params.count / 4u), params.stream, rng[2], 0u)",
+    replace: "(params.count / 4u), params.stream, 0u, 0u)",
     tests: ["engine/ops/dropout.test.ts"],
   },
   {

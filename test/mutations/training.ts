@@ -62,7 +62,7 @@ export const training: readonly Mutation[] = [
   {
     name: "one t for a whole batch",
     file: "shaders/diffusion/forward.wgsl",
-    find: "drawn[i] = 1u + mul_hi(words_of(i, 0u).x, params.last);",
+    find: "drawn[i] = 1u + mul_hi(words_of(i + rng[3] * params.count, 0u).x, params.last);",
     replace: "drawn[i] = 1u + mul_hi(words_of(0u, 0u).x, params.last);",
     tests: [`${algorithm} # a step draws`],
   },
@@ -251,8 +251,8 @@ export const training: readonly Mutation[] = [
   {
     name: "restartAfter ignored",
     file: "src/models/vqvae/vqvae.ts",
-    find: "const rows = (processes",
-    replace: "if (restartAfter) restartAfter = 40;\n    const rows = (processes",
+    find: "if (restartAfter > 0 && processes === 1)",
+    replace: "if (restartAfter) restartAfter = 40;\n      if (restartAfter > 0 && processes === 1)",
     tests: [`${settings} # vqvae.restartAfter`],
   },
   {
@@ -279,8 +279,8 @@ export const training: readonly Mutation[] = [
   {
     name: "the codebook does not start from the data",
     file: "src/training/tokenizer-training.ts",
-    find: "noGrad(() => this.objective.start?.(this.images));\n    }",
-    replace: "noGrad(() => {});\n    }",
+    find: "noGrad(() => this.objective.start?.(this.images));\n      return;",
+    replace: "noGrad(() => {});\n      return;",
     tests: [`${stages} # the VQ-VAE learns`],
   },
   {
@@ -384,8 +384,8 @@ export const training: readonly Mutation[] = [
   {
     name: "a stage without a checkpoint begins with weights that nobody set",
     file: "src/training/pipeline.ts",
-    find: "    captioner.initialise([network]);\n",
-    replace: "",
+    find: "else {\n    captioner.initialise([network]);\n",
+    replace: "else {\n",
     tests: ["training/pipeline.test.ts"],
   },
   {
@@ -433,8 +433,8 @@ export const training: readonly Mutation[] = [
   {
     name: "the hook between the phases is not called",
     file: "src/training/model-training.ts",
-    find: "hook && ((",
-    replace: "(hook?.processes ?? 0) < 3 ? null : hook && ((",
+    find: "hook && {",
+    replace: "(hook?.processes ?? 0) < 3 ? null : hook && {",
     tests: ["training/hook.test.ts"],
   },
   {
@@ -454,8 +454,8 @@ export const training: readonly Mutation[] = [
   {
     name: "what an objective applies after the gradients is not applied",
     file: "src/training/model-training.ts",
-    find: "return apply?.(this.hook?.processes ?? 1) ?? [];",
-    replace: "return apply && this.hook ? apply(this.hook.processes) : [];",
+    find: "apply?.(part.count) ?? [];",
+    replace: "apply && this.hook ? apply(part.count) : [];",
     tests: ["doors/doors.test.ts # a tokenizer"],
   },
   {
