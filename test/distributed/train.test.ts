@@ -224,9 +224,14 @@ if (launcher) {
     const run = join(root, "refused");
     const script = `if (process.env.OMPI_COMM_WORLD_RANK === "1" || process.env.PMI_RANK === "1") process.argv.push("--set", "decoder.dim=32");
       await import(${JSON.stringify(new URL("../../dist/train.js", import.meta.url).href)});`;
-    const { code, errors } = await launch(launcher, 2, ["--input-type=module", "-e", script, ...fresh(run)], {
-      limit: 120,
-    }).ended;
+    const { code, errors } = await launch(
+      launcher,
+      2,
+      ["--input-type=module", "-e", script, "--", ...fresh(run).slice(1)],
+      {
+        limit: 120,
+      },
+    ).ended;
     t.not(code, 0);
     t.match(
       errors,
