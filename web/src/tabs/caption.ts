@@ -235,13 +235,8 @@ class CaptionTab {
     const job = async (captioner: Captioner, signal: AbortSignal) => {
       const { side } = captioner.decoder.shape;
       this.grid.show(picture.pixels, side);
-      let words: readonly Given[] | null = null;
-      let isLinked = false;
+      const isNew = !this.encoded;
       if (!this.encoded) {
-        const link = this.app.takeLink(picture);
-        if (link) this.settings.take(captioner, link.sampling);
-        words = link?.words ?? null;
-        isLinked = words !== null;
         this.about.textContent = describe(picture);
         this.app.phase("Encoding the picture …");
         const encoded = await encode(captioner, picture);
@@ -252,9 +247,13 @@ class CaptionTab {
         if (picture.codes) this.grid.show(imageData(this.encoded), side);
         else if (picture.file === null && this.app.usesShipped && (await isForeign(captioner, picture)))
           this.foreign.textContent = remark;
-      } else this.settings.nextSeed();
+      }
+      // Work that another replaces leaves the link to it.
       signal.throwIfAborted();
-      words ??= this.given(captioner);
+      const link = this.app.takeLink(picture);
+      if (link) this.settings.take(captioner, link.sampling);
+      else if (!isNew) this.settings.nextSeed();
+      const words = link?.words ?? this.given(captioner);
       const sampling = this.settings.sampling();
       this.steps = [];
       this.drawn = { sampling, words };
@@ -281,7 +280,7 @@ class CaptionTab {
         }
       });
       const seconds = (performance.now() - began) / 1000;
-      if (words && isLinked) this.lockGiven(words, captioner);
+      if (link?.words) this.lockGiven(link.words, captioner);
       this.plan.textContent = `${this.steps.length} steps in ${seconds.toFixed(1)} s, seed ${sampling.seed}. Select a word to lock, replace or mask it.`;
     };
     const isDone = await this.app.work("caption", job, () => this.denoise());
