@@ -41,10 +41,10 @@ export async function captionSettings(
     onBatch?.(done);
   };
   const sharing: Setting[] = [];
+  const sampler = sharedSamplerOf(captioner.decoder);
   for (const [i, options] of settings.entries()) {
-    const own = samplingSettingsOf(captioner.config, options);
-    const sampler = sharedSamplerOf(captioner.decoder, own);
-    if (sampler) sharing.push({ settings: own, sampler, said: said[i]! });
+    const own = sampler && samplingSettingsOf(captioner.config, options);
+    if (own && sampler.covers(own)) sharing.push({ settings: own, said: said[i]! });
     else {
       for (const [j, seed] of seeds.entries()) {
         let before = 0;
@@ -57,13 +57,14 @@ export async function captionSettings(
       }
     }
   }
-  if (sharing.length > 0) await captionSharing(captioner, codes, { settings: sharing, seeds, tell });
+  if (sampler && sharing.length > 0)
+    await captionSharing(captioner, sampler, codes, { settings: sharing, seeds, tell });
   return said;
 }
 
-function sharedSamplerOf(decoder: CaptionDecoder, settings: SamplingSettings): SharedSampler | null {
+function sharedSamplerOf(decoder: CaptionDecoder): SharedSampler | null {
   for (const kind of sharedSamplings.all) {
-    const sampler = kind.samplerOf(decoder, settings);
+    const sampler = kind.samplerOf(decoder);
     if (sampler) return sampler;
   }
   return null;
@@ -71,7 +72,6 @@ function sharedSamplerOf(decoder: CaptionDecoder, settings: SamplingSettings): S
 
 interface Setting {
   readonly settings: SamplingSettings;
-  readonly sampler: SharedSampler;
   /** `[seed][picture]`, filled in the order of the pictures. */
   readonly said: string[][];
 }
@@ -84,6 +84,7 @@ interface Job extends Draw {
 
 async function captionSharing(
   captioner: Captioner,
+  sampler: SharedSampler,
   codes: Uint32Array,
   {
     settings,
@@ -93,8 +94,6 @@ async function captionSharing(
 ): Promise<void> {
   const { gpu, positions } = captioner;
   const pictures = codes.length / positions;
-  // The settings are those of one decoder, whose pictures are prepared once.
-  const { sampler } = settings[0]!;
   const fewest = Math.min(...settings.map(({ settings }) => settings.candidates)) * seeds.length;
   const groups = Math.floor(sampler.captionsAtOnce({ method: "mcs" }) / (imagesPerBatch * fewest));
   const each = imagesPerBatch * Math.max(1, groups);
@@ -105,7 +104,7 @@ async function captionSharing(
     const prepared = sampler.prepare(ids);
     try {
       for (const setting of settings)
-        await captionPictures(captioner, prepared, setting, { seeds, first, count, tell });
+        await captionPictures(captioner, sampler, prepared, setting, { seeds, first, count, tell });
     } finally {
       prepared.dispose();
       ids.dispose();
@@ -116,8 +115,9 @@ async function captionSharing(
 /** Captions `count` pictures, of which the first has the number `first` among all, with one setting and every seed. */
 async function captionPictures(
   captioner: Captioner,
+  sampler: SharedSampler,
   prepared: SharedPictures,
-  { settings, sampler, said }: Setting,
+  { settings, said }: Setting,
   {
     seeds,
     first,

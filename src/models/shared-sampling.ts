@@ -27,6 +27,8 @@ export interface SharedPictures {
 
 /** Shared sampling of one decoder. */
 export interface SharedSampler {
+  /** Whether captions with these settings can share work. */
+  covers(settings: SamplingSettings): boolean;
   /** The number of captions to draw at once under this guidance: at least 1. */
   captionsAtOnce(guidance: Pick<SamplingSettings["guidance"], "method" | "hidden">): number;
   /** Prepares the conditions of codes u32 [P, S], which must live as long as the pictures. */
@@ -37,6 +39,6 @@ export interface SharedSampler {
 export interface SharedSamplingKind {
   /** The name of the kind of decoder. */
   readonly name: string;
-  /** The shared sampler of a decoder with these settings; null: the decoder is of another kind, or they cannot be shared. */
-  samplerOf(decoder: CaptionDecoder, settings: SamplingSettings): SharedSampler | null;
+  /** The shared sampler of a decoder; null for one of another kind. */
+  samplerOf(decoder: CaptionDecoder): SharedSampler | null;
 }

@@ -29,10 +29,11 @@ const mostCaptions = 320;
 
 export const mcDiffusionSharing: SharedSamplingKind = {
   name: "mc-diffusion",
-  samplerOf(decoder, { sampler }) {
-    // What a step may skip is known for ancestral sampling only.
-    if (!(decoder instanceof McDiffusion) || sampler !== "ancestral") return null;
+  samplerOf(decoder) {
+    if (!(decoder instanceof McDiffusion)) return null;
     return {
+      // What a step may skip is known for ancestral sampling only.
+      covers: ({ sampler }) => sampler === "ancestral",
       captionsAtOnce: (guidance) => captionsAtOnce(decoder, guidance),
       prepare: (codes) => new PreparedPictures(decoder, codes),
     };

@@ -335,7 +335,7 @@ export function sharedRows(
   gpu.scope(() => {
     gpu.run(
       kernel,
-      { drawn, batch_rows: contiguous(z.detach()), chosen: vectors, order },
+      { drawn: contiguous(drawn), batch_rows: contiguous(z.detach()), chosen: vectors, order },
       { count: vectors.size, width, rows, first: index * rows },
       grid(gpu, kernel, vectors.size),
     );

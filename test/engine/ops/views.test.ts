@@ -290,6 +290,14 @@ const cases: Case<keyof typeof ops>[] = [
     run: (gpu, idle) => [ops.drawRestartRows(rng(gpu), idle!, 4, 0.1)],
   },
   {
+    names: ["sharedRows"],
+    inputs: [f(6, 4), ids(12, 5, 1)],
+    run: (_, z, drawn) => {
+      const { vectors, order } = ops.sharedRows(z!, integers(drawn!), { index: 1, count: 2 });
+      return [vectors, order];
+    },
+  },
+  {
     names: ["maskCondition"],
     inputs: [ids(5, 3, 4)],
     run: (gpu, y) => [
