@@ -47,7 +47,7 @@ export const page: readonly Mutation[] = [
   },
   {
     name: "page: the gallery's first picture wipes the message about another picture",
-    file: "web/src/gallery.ts",
+    file: "web/src/open-gallery.ts",
     find: "    if (!app.picture) app.usePicture(picture);",
     replace:
       '    if (!app.picture) {\n      app.messages.over("picture");\n      app.usePicture(picture);\n    }',

@@ -3,8 +3,8 @@
 import { App } from "./app.js";
 import { readLink } from "./caption/link.js";
 import { byId, h } from "./dom.js";
-import { loadGallery } from "./gallery.js";
 import { Messages, StatusLine } from "./messages.js";
+import { loadGallery } from "./open-gallery.js";
 import { sentence } from "./sentence.js";
 import { tabs } from "./tabs.js";
 
