@@ -15,8 +15,11 @@ export interface LocalRequest {
 export interface LocalResponse {
   statusCode: number;
   readonly headersSent: boolean;
+  /** Sets a header, before the response ends. */
   setHeader(name: string, value: string | number): unknown;
+  /** Sends the content, if any, and ends the response. */
   end(content?: string | Uint8Array): unknown;
+  /** Breaks the connection off. */
   destroy(): unknown;
 }
 
