@@ -72,12 +72,7 @@ async function main(): Promise<void> {
         : await planned(gpu, opening.config, material, options, began),
   );
   const data = await describeData(dataset, tokenizer, platform.hash);
-  await checkSame(collective, {
-    config,
-    vocabulary: data.vocabulary,
-    gradients: options.gradients,
-    pictures: await platform.hash("sha-256", JSON.stringify(data.pictures)),
-  });
+  await checkSame(collective, { config, data, gradients: options.gradients });
   const captioner = await together(collective, async () => {
     if (begun) compareData(begun.path, before, data, options);
     tellCaptions(dataset, tokenizer, config, options.quiet);
@@ -100,10 +95,11 @@ async function main(): Promise<void> {
   // A plan has already tried its settings.
   if (!plan) await together(collective, async () => tryRun(captioner, collective));
   // Nothing is written before data, settings and device fit, so a mistake leaves no half-made run behind.
-  const first = await together(collective, async () => (isFirst ? opening.openRun(config) : null));
+  const run = await firstAlone(collective, () =>
+    isFirst ? opening.openRun(config) : RunFolder.open(files, (options.resume ?? options.out)!),
+  );
   let stopping: StopSignal | null = null;
   let restoreSignals = () => {};
-  let run = first!;
   try {
     if (isFirst) {
       if (restored) tell(`careful: ${run.path}/vocabulary.json was missing; it is restored from ${restored}`);
@@ -116,9 +112,8 @@ async function main(): Promise<void> {
           newDecoder: options.newDecoder ?? false,
         });
     }
-    // The others read the folder once it is complete.
+    // The others read what is in the folder once it is complete.
     await collective.barrier();
-    run = first ?? (await RunFolder.open(files, (options.resume ?? options.out)!));
     const context: StageContext = {
       platform,
       config,

@@ -151,7 +151,7 @@ fn before(score: f32, k: u32, other_score: f32, other: u32) -> bool {
 }
 
 // The index of x_0 in a row of scores: a draw, or the most probable token. The random numbers are those of
-// row `place` under `key`: the words of the seed, then the step. `width` if the row holds NaN alone.
+// row `place` under `key`: the words of the seed, then the step. `width` if it is NaN.
 fn draw_x0(row: u32, lane: u32, place: u32, key: vec3<u32>) -> u32 {
   let base = row * params.width;
   let quads = (params.width + 3u) / 4u;
@@ -198,7 +198,7 @@ fn draw_x0(row: u32, lane: u32, place: u32, key: vec3<u32>) -> u32 {
     // The most probable token is always kept.
     end = workgroupUniformLoad(&row_index);
     limit = scores[base + end];
-    // A number beats NaN, so that NaN is drawn only where there is no number.
+    // NaN is not a token's score: a row that draws it has none, and its caption is told as unfinished.
     if ((bitcast<u32>(limit) & 0x7fffffffu) > 0x7f800000u) {
       end = params.width;
       break;

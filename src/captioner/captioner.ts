@@ -12,15 +12,12 @@ import { promptWaits } from "../platform/prompt-waits.js";
 import { bytesOf, captionAll, captionCodes, encodeAll, reconstructAll } from "./batch.js";
 import { type DenoiseStep, denoiseCodes, inSlices } from "./denoise-stream.js";
 import {
+  assemble,
   type DownloadOptions,
   downloadFolder,
-  fillModel,
   type Precision,
   readFolder,
-  type StoredCaptioner,
-  type StoredModel,
   saveModel,
-  settingsFor,
   settingsIn,
 } from "./files.js";
 import { CaptionModel } from "./model.js";
@@ -161,7 +158,7 @@ export class Captioner extends CaptionModel {
     { precision }: Pick<LoadOptions, "precision"> = {},
   ): Promise<Captioner> {
     const stored = await readFolder(files, folder);
-    return Captioner.assemble(gpu, stored, precision, async () => stored);
+    return assemble(Captioner, { gpu, stored, precision }, async () => stored);
   }
 
   /**
@@ -179,7 +176,7 @@ export class Captioner extends CaptionModel {
     };
     try {
       const { precision, whileLoading } = options;
-      const captioner = await Captioner.assemble(gpu, folder, precision, async (unfilled) => {
+      const captioner = await assemble(Captioner, { gpu, stored: folder, precision }, async (unfilled) => {
         const [stored, prepared] = await Promise.allSettled([folder.weights(), whileLoading?.(unfilled)]);
         if (stored.status === "rejected") throw stored.reason;
         if (prepared.status === "rejected") throw prepared.reason;
@@ -189,24 +186,6 @@ export class Captioner extends CaptionModel {
       return captioner;
     } catch (error) {
       release();
-      throw error;
-    }
-  }
-
-  private static async assemble(
-    gpu: Gpu,
-    model: StoredModel,
-    precision: Precision | undefined,
-    weights: (captioner: Captioner) => Promise<StoredCaptioner>,
-  ): Promise<Captioner> {
-    const config = settingsFor(gpu, model, precision);
-    // The file sets every parameter, and random initialisation would take longer than reading it.
-    const captioner = new Captioner(gpu, config, model.tokenizer, { initialise: false });
-    try {
-      fillModel(captioner, await weights(captioner));
-      return captioner;
-    } catch (error) {
-      captioner.dispose();
       throw error;
     }
   }

@@ -160,8 +160,26 @@ export async function downloadFolder(
   };
 }
 
+/** A new captioner with the weights of a stored one, which `weights` gets; it is disposed of if they do not come. */
+export async function assemble<M extends CaptionModel>(
+  Model: new (gpu: Gpu, config: Config, tokenizer: Tokenizer, options: { initialise: boolean }) => M,
+  { gpu, stored, precision }: { gpu: Gpu; stored: StoredModel; precision: Precision | undefined },
+  weights: (model: M) => Promise<StoredCaptioner>,
+): Promise<M> {
+  const config = settingsFor(gpu, stored, precision);
+  // The file sets every parameter, and random initialisation would take longer than reading it.
+  const model = new Model(gpu, config, stored.tokenizer, { initialise: false });
+  try {
+    fillModel(model, await weights(model));
+    return model;
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
+}
+
 /** Settings of a stored captioner on this adapter: float16 only where available, unless `precision` sets it. */
-export function settingsFor(gpu: Gpu, { config }: StoredModel, precision?: Precision): Config {
+function settingsFor(gpu: Gpu, { config }: StoredModel, precision?: Precision): Config {
   config.decoder.precision = precision ?? (gpu.has("shader-f16") ? config.decoder.precision : "float32");
   return config;
 }

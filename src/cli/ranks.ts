@@ -3,9 +3,10 @@
 import type { Config } from "../config/config.js";
 import { UserError } from "../platform/errors.js";
 import { launched, Mpi } from "../platform/mpi.js";
-import { packageVersion } from "../platform/node.js";
+import { nodePlatform, packageVersion } from "../platform/node.js";
 import { type Collective, gatherNumbers, shareJson, single } from "../training/collective.js";
 import { firstDifference } from "../training/ranks.js";
+import type { RunData } from "../training/run-data.js";
 import { keepSilent } from "./terminal.js";
 import type { TrainOptions } from "./train-options.js";
 
@@ -97,20 +98,15 @@ export async function firstAlone<T>(collective: Collective, body: () => Promise<
 /** Throws a `UserError` if this rank trains something else than rank 0; it names the first difference. */
 export async function checkSame(
   collective: Collective,
-  {
-    config,
-    vocabulary,
-    pictures,
-    gradients,
-  }: { config: Config; vocabulary: string; pictures: string; gradients: string },
+  { config, data, gradients }: { config: Config; data: RunData; gradients: string },
 ): Promise<void> {
   if (collective.size === 1) return;
   const facts = {
     "version of mc-diffusion": await packageVersion(),
     config,
     "--gradients": gradients,
-    "hash of the vocabulary": vocabulary,
-    "hash of the data": pictures,
+    "hash of the vocabulary": data.vocabulary,
+    "hash of the data": await nodePlatform.hash("sha-256", JSON.stringify(data.pictures)),
   };
   const wanted = await shareJson(collective, facts);
   await together(collective, async () => {

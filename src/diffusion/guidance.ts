@@ -49,6 +49,10 @@ export function fullWeight({ method, scale }: Pick<Guidance, "method" | "scale">
   return method === "mcs-printed" ? 1 - scale : scale;
 }
 
+/** Whether the partial branch has masks that are drawn: each caption then has its own. */
+export const drawsMasks = ({ method, hidden }: Pick<Guidance, "method" | "hidden">): boolean =>
+  method !== "none" && method !== "cfg" && !hidden;
+
 /** Both conditions of a guided batch: [2B, S], the full ones of `y` [B, S], then the masked ones. */
 export function guidedCondition(rng: Rng, y: Tensor<"u32">, guidance: Guidance): Tensor<"u32"> {
   if (guidance.hidden && guidance.method !== "cfg")

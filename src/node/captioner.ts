@@ -5,7 +5,7 @@ import { normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Captioner as AnyCaptioner, type LoadOptions } from "../captioner/captioner.js";
 import type { DenoiseStep } from "../captioner/denoise-stream.js";
-import { downloadFolder, fillModel, readFolder, settingsFor } from "../captioner/files.js";
+import { assemble, downloadFolder, readFolder } from "../captioner/files.js";
 import type { Caption, DenoiseOptions } from "../captioner/options.js";
 import type { ImageOrFile } from "../captioner/picture-source.js";
 import type { ImageFit } from "../captioner/picture-tensor.js";
@@ -51,14 +51,13 @@ export class Captioner extends AnyCaptioner {
       gpu.dispose();
       if (!options.device) gpu.device.destroy();
     };
-    const config = settingsFor(gpu, stored, options.precision);
-    const captioner = new Captioner(gpu, config, stored.tokenizer, { initialise: false });
-    captioner.#release = release;
     try {
-      fillModel(captioner, stored);
+      const { precision } = options;
+      const captioner = await assemble(Captioner, { gpu, stored, precision }, async () => stored);
+      captioner.#release = release;
       return captioner;
     } catch (error) {
-      captioner.dispose();
+      release();
       throw error;
     }
   }
@@ -117,12 +116,16 @@ async function fileOf(picture: NodeImage): Promise<{ name: string; bytes: Uint8A
     return { name, bytes: new Uint8Array(await picture.arrayBuffer()) };
   }
   if (typeof picture !== "string" && !(picture instanceof URL)) return { name: "", bytes: null };
-  const path = String(picture).startsWith("file:") ? fileURLToPath(picture) : String(picture);
+  const path = pathOf(picture);
   return { name: `${path}: `, bytes: await nodePlatform.files.read(path) };
 }
 
+/** The path of a file or folder that is named by its path or its `file:` URL. */
+const pathOf = (place: string | URL): string =>
+  String(place).startsWith("file:") ? fileURLToPath(place) : String(place);
+
 function localFolder(folder: string | URL): string {
-  const path = String(folder).startsWith("file:") ? fileURLToPath(folder) : String(folder);
+  const path = pathOf(folder);
   const shipped = normalize(path).replace(/[/\\]$/, "") === normalize("weights/emoji");
   return shipped && !existsSync(path) ? shippedWeights() : path;
 }

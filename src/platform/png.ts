@@ -30,7 +30,7 @@ export function decodePng(bytes: Uint8Array): PngPixels {
 
 /** Encodes a picture as a PNG file of 8-bit RGB. */
 export function encodeRgbPng({ width, height, data }: RgbImage): Uint8Array {
-  const png = new PNG({ width, height, inputColorType: 2, colorType: 2, inputHasAlpha: false });
+  const png = new PNG({ width, height });
   png.data = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   return PNG.sync.write(png, { colorType: 2, inputColorType: 2, inputHasAlpha: false });
 }

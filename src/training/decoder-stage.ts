@@ -13,7 +13,7 @@ import { randomBelow } from "../metrics/random.js";
 import { captionSheet } from "../report/sheet.js";
 import { type Collective, single } from "./collective.js";
 import { DecoderTraining } from "./decoder-training.js";
-import { GradientReduction } from "./gradient-reduction.js";
+import { reductionOf } from "./gradient-reduction.js";
 import { captionedSamples, heldOutImages, shown } from "./held-out.js";
 import { steppedTogether } from "./ranks.js";
 import type { StageContext, Trainer } from "./trainer.js";
@@ -104,7 +104,7 @@ export async function decoderStage(context: StageContext, codes: Uint32Array): P
     collective = single,
     transport = "float32",
   } = context;
-  const hook = collective.size > 1 ? new GradientReduction(collective, { transport }) : null;
+  const hook = reductionOf(collective, transport);
   const { positions, tokenizer } = captioner;
   const { batch, captionsPerImage } = config.decoder;
   const { maxLength: length } = config.data;
@@ -149,7 +149,7 @@ export async function decoderStage(context: StageContext, codes: Uint32Array): P
       return config.decoder.steps;
     },
     perStep: { count: batch * length, unit: "tokens" },
-    step: (step) => steppedTogether(collective, hook, () => training.step(step)),
+    step: (step) => steppedTogether(hook, () => training.step(step)),
     undo: () => training.undo(),
     memorySettings:
       "decoder.batch or decoder.dim, raise decoder.microBatches, or set decoder.checkpointing=true",

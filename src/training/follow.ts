@@ -32,5 +32,10 @@ export async function followStage(
 /** Whether rank 0 measures, samples or saves after step `step` of `steps`. */
 export function isLong(log: Config["log"], step: number, steps: number): boolean {
   const everies = [log.evaluateEvery, log.sampleEvery, log.checkpointEvery];
-  return step === steps || everies.some((every) => every > 0 && step % every === 0);
+  return everies.some((every) => isDue(every, step, steps));
+}
+
+/** Whether what happens at every `every`-th step (0: never) and at the last one happens after step `step` of `steps`. */
+export function isDue(every: number, step: number, steps: number): boolean {
+  return step === steps || (every > 0 && step % every === 0);
 }

@@ -21,7 +21,8 @@ export interface ReductionTime {
 
 /** The hook of a training that shares its batches with the other processes of `collective`. */
 export class GradientReduction implements StepHook {
-  private readonly collective: Collective;
+  /** The processes that share the batch. */
+  readonly collective: Collective;
   private readonly bucketBytes: number;
   private readonly transport: Transport;
   private buckets: { of: readonly Tensor[]; tensors: readonly Tensor[] } | null = null;
@@ -130,4 +131,12 @@ export class GradientReduction implements StepHook {
     for (const tensor of this.buckets?.tensors ?? []) tensor.dispose();
     this.buckets = null;
   }
+}
+
+/** The hook of a training by the processes of `collective`; null for one that trains alone. */
+export function reductionOf(
+  collective: Collective,
+  transport: Transport = "float32",
+): GradientReduction | null {
+  return collective.size > 1 ? new GradientReduction(collective, { transport }) : null;
 }

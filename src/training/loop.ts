@@ -9,7 +9,7 @@ import type { Platform } from "../platform/platform.js";
 import type { Progress } from "../report/progress.js";
 import { type Checkpoint, type FoundCheckpoint, latestCheckpoint, saveCheckpoint } from "./checkpoint.js";
 import { type Collective, single } from "./collective.js";
-import { isLong } from "./follow.js";
+import { isDue, isLong } from "./follow.js";
 import { anyStops, shareState } from "./ranks.js";
 import type { Trainer } from "./trainer.js";
 
@@ -123,7 +123,7 @@ export async function runStage(trainer: Trainer, options: StageOptions): Promise
   const stopIfAsked = () => {
     if (options.interrupted()) throw new Interruption();
   };
-  const due = (every: number) => step === trainer.steps || (every > 0 && step % every === 0);
+  const due = (every: number) => isDue(every, step, trainer.steps);
   /** Runs everything that follows a step: measures, samples, its line in the log. */
   const complete = async (entry: LogEntry) => {
     const { losses, learningRate, ms } = entry;

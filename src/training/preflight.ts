@@ -17,7 +17,7 @@ import { UserError } from "../platform/errors.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 import { planned } from "./captured-step.js";
 import { type Collective, single } from "./collective.js";
-import { GradientReduction } from "./gradient-reduction.js";
+import { reductionOf } from "./gradient-reduction.js";
 import { trialOfDecoder, trialOfTokenizer } from "./trial.js";
 
 /** Batches of one call draw from seeds 2³² apart. This leaves room for two million pictures below 2⁵³. */
@@ -53,7 +53,7 @@ export function buildCaptioner(
  * `collective`. Throws a `UserError`.
  */
 export function tryRun(captioner: Captioner, collective: Collective = single): void {
-  const hook = collective.size > 1 ? new GradientReduction(collective) : null;
+  const hook = reductionOf(collective);
   const { gpu, config, imageTokenizer, decoder } = captioner;
   const { imageSize } = config.data;
   const attempt = (what: string, settings: readonly string[], body: () => void) =>

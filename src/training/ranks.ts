@@ -7,13 +7,13 @@ import type { StepResult, Trainer } from "./trainer.js";
 
 /** Runs a step of a training whose gradients go through `hook`, and joins its numbers with those of the other ranks. */
 export async function steppedTogether(
-  collective: Collective,
   hook: GradientReduction | null,
   step: () => Promise<StepResult>,
 ): Promise<StepResult> {
+  if (!hook) return step();
   const began = performance.now();
   const result = await step();
-  return hook ? joinedResult(collective, result, performance.now() - began, hook.takeTime()) : result;
+  return joinedResult(hook.collective, result, performance.now() - began, hook.takeTime());
 }
 
 /** A step as all ranks saw it: the means of their losses, times, and the ranks whose own loss is not finite. */
@@ -24,7 +24,6 @@ async function joinedResult(
   { reducing, communicating }: ReductionTime,
 ): Promise<StepResult> {
   const { rank, size } = collective;
-  if (size === 1) return result;
   const names = Object.keys(result.losses);
   // Losses, then two numbers of each rank: its own time, and whether its loss is NaN or infinite.
   const all = new Float64Array(names.length + 2 * size);

@@ -5,7 +5,7 @@ import { Batches } from "../data/batches.js";
 import { ReadAhead } from "../data/read-ahead.js";
 import { psnr, ssim } from "../metrics/image.js";
 import { single } from "./collective.js";
-import { GradientReduction } from "./gradient-reduction.js";
+import { reductionOf } from "./gradient-reduction.js";
 import { heldOutImages, reconstructions, rgb } from "./held-out.js";
 import { steppedTogether } from "./ranks.js";
 import { TokenizerTraining } from "./tokenizer-training.js";
@@ -17,7 +17,7 @@ export function tokenizerStage(context: StageContext): Trainer {
   const { size } = dataset;
   const bytes = size * size * 3;
   const batches = new Batches(dataset, { split: "train", batchSize: config.vqvae.batch, seed: config.seed });
-  const hook = collective.size > 1 ? new GradientReduction(collective, { transport }) : null;
+  const hook = reductionOf(collective, transport);
   const batch = config.vqvae.batch / collective.size;
   /** The number in a whole batch of this process's first picture. */
   const first = collective.rank * batch;
@@ -49,7 +49,7 @@ export function tokenizerStage(context: StageContext): Trainer {
     get loading() {
       return training.loading;
     },
-    step: (step) => steppedTogether(collective, hook, () => training.step(step)),
+    step: (step) => steppedTogether(hook, () => training.step(step)),
     undo: () => training.undo(),
     memorySettings: "vqvae.batch, vqvae.channels or data.imageSize",
     async evaluate(onBatch) {

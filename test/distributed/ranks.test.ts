@@ -10,13 +10,13 @@ import { anyStops, firstDifference, steppedTogether } from "../../dist/training/
 import type { StepResult, Trainer } from "../../dist/training/trainer.js";
 import { test } from "../harness.js";
 import { MemoryFiles } from "../io/memory-files.js";
-import { silentProgress, tinyConfig } from "../training/setup.js";
+import { stageOptions, tinyConfig } from "../training/setup.js";
 
 test("a step's numbers: mean losses, the slowest rank, and whose loss is NaN", async (t) => {
   const { ranks, close } = localCollectives(3);
   const results = await Promise.all(
     ranks.map((own) =>
-      steppedTogether(own, new GradientReduction(own), async () => {
+      steppedTogether(new GradientReduction(own), async () => {
         await new Promise((resolve) => setTimeout(resolve, own.rank === 1 ? 120 : 1));
         const kl = own.rank;
         return {
@@ -99,13 +99,7 @@ test("rank 0's state is everyone's, and all end at the same step", async (t, gpu
   let asked = false;
   const outcomes = await Promise.all([
     runStage(first.trainer, {
-      platform: { ...platform, files },
-      run,
-      seed: 1,
-      log: config.log,
-      progress: silentProgress(),
-      interrupted: () => false,
-      resume: false,
+      ...stageOptions({ ...platform, files }, run, config),
       collective: ranks[0]!,
     }),
     followStage(
@@ -136,13 +130,7 @@ test("a NaN names its rank", async (t, gpu) => {
   void followStage(second.trainer, { collective: ranks[1]!, log: config.log, interrupted: () => false });
   await t.throwsMessage(
     runStage(first.trainer, {
-      platform: { ...platform, files },
-      run,
-      seed: 1,
-      log: config.log,
-      progress: silentProgress(),
-      interrupted: () => false,
-      resume: false,
+      ...stageOptions({ ...platform, files }, run, config),
       collective: ranks[0]!,
     }),
     /decoder step 3: the loss is NaN on rank 1; a lower decoder.learningRate may help/,

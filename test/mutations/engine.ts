@@ -294,7 +294,7 @@ export const engine: readonly Mutation[] = [
   },
   {
     name: "a captioner from a file draws random weights first",
-    file: "src/captioner/captioner.ts",
+    file: "src/captioner/files.ts",
     find: "{ initialise: false }",
     replace: "{}",
     tests: ["captioner/loading.test.ts"],

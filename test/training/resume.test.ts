@@ -14,6 +14,7 @@ import {
   decoderTraining,
   sameBits,
   silentProgress,
+  stageOptions,
   type TrainingChanges,
   tinyConfig,
   vqvaeTraining,
@@ -511,15 +512,7 @@ test("stopped before the first step, started over without checkpoints", (t, gpu)
     const config = tinyConfig(...settings);
     const run = await RunFolder.create(platform.files, folder, {});
     const tiny = decoderTraining(gpu, config);
-    const options = {
-      platform,
-      run,
-      seed: 1,
-      log: config.log,
-      progress: silentProgress(),
-      interrupted: () => true,
-      resume: false,
-    };
+    const options = { ...stageOptions(platform, run, config), interrupted: () => true };
     t.equal(await runStage(tiny.trainer, options), "interrupted", "interrupted");
     t.equal(await platform.files.exists(run.checkpointFolder("decoder")), false, "nothing is saved");
     tiny.dispose();
@@ -539,15 +532,7 @@ test("mistakes in resuming are told", (t, gpu) =>
     const config = tinyConfig(...settings);
     const other = decoderTraining(gpu, config, { shape: { dim: 16 } });
     const run = await RunFolder.open(platform.files, folder);
-    const options: StageOptions = {
-      platform,
-      run,
-      seed: 1,
-      log: config.log,
-      progress: silentProgress(),
-      interrupted: () => false,
-      resume: true,
-    };
+    const options = { ...stageOptions(platform, run, config), resume: true };
     await t.throwsMessage(
       runStage(other.trainer, options),
       /step-000002\/model\.safetensors: tokens is \[10, 32\], this model's is \[10, 16\]/,
@@ -569,17 +554,8 @@ test("a loss that is not a number ends the run and says what may help", (t, gpu)
         if (number === 3) bias.tensor.write(new Float32Array(bias.tensor.size).fill(Number.NaN));
         return step(number);
       };
-      const options: StageOptions = {
-        platform,
-        run,
-        seed: 1,
-        log: config.log,
-        progress: silentProgress(),
-        interrupted: () => false,
-        resume: false,
-      };
       try {
-        await runStage(tiny.trainer, options);
+        await runStage(tiny.trainer, stageOptions(platform, run, config));
         return { message: "nothing was thrown", log: [] };
       } catch (error) {
         return { message: (error as Error).message, log: await run.readLog() };

@@ -8,11 +8,14 @@ import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import type { Module } from "../../dist/engine/nn/module.js";
 import type { Rng } from "../../dist/engine/ops/rng.js";
 import { readWeights } from "../../dist/engine/weights/weights.js";
+import type { RunFolder } from "../../dist/io/run-folder.js";
 import type { DecoderShape } from "../../dist/models/mc-diffusion/decoder-shape.js";
 import { McDiffusion } from "../../dist/models/mc-diffusion/mc-diffusion.js";
 import type { DiffusionObjective, DiffusionSettings } from "../../dist/models/mc-diffusion/objective.js";
 import { VqVae } from "../../dist/models/vqvae/vqvae.js";
+import type { Platform } from "../../dist/platform/platform.js";
 import { type DecoderBatches, DecoderTraining } from "../../dist/training/decoder-training.js";
+import type { StageOptions } from "../../dist/training/loop.js";
 import type { StepHook } from "../../dist/training/model-training.js";
 import { type ImageBatches, TokenizerTraining } from "../../dist/training/tokenizer-training.js";
 import type { Trainer } from "../../dist/training/trainer.js";
@@ -215,4 +218,13 @@ export function silentProgress(): Progress & { lines: string[] } {
   const lines: string[] = [];
   const log = (line: string) => lines.push(line);
   return { lines, update() {}, setTotal() {}, log, warn: log, stop() {} };
+}
+
+/** Options of a stage from its beginning that nobody watches or stops. */
+export function stageOptions(platform: Platform, run: RunFolder, { log }: Pick<Config, "log">): StageOptions {
+  return {
+    ...{ platform, run, log, seed: 1, progress: silentProgress() },
+    interrupted: () => false,
+    resume: false,
+  };
 }

@@ -3,7 +3,7 @@
  * forcing) and generated one word at a time. A network adds `prepare`, `logits`, `start` and `step`.
  */
 
-import { mixBranches } from "../../diffusion/guidance.js";
+import { drawsMasks, mixBranches } from "../../diffusion/guidance.js";
 import type { Rng } from "../../engine/ops/rng.js";
 import { noGrad } from "../../engine/tensor/tape.js";
 import { type Tensor, untracked } from "../../engine/tensor/tensor.js";
@@ -31,13 +31,9 @@ export abstract class AutoregressiveDecoder extends AutoregressiveNetwork implem
     return generate(this, codes, settings, options);
   }
 
-  dependsOnSeed({
-    guidance: { method, hidden },
-    beam = this.options.search.beam,
-  }: SamplingSettings): boolean {
+  dependsOnSeed({ guidance, beam = this.options.search.beam }: SamplingSettings): boolean {
     // Masks of the weak condition are drawn, whatever the search.
-    const drawsMasks = method !== "none" && method !== "cfg" && !hidden;
-    return beam === 0 || drawsMasks;
+    return beam === 0 || drawsMasks(guidance);
   }
 
   planStep(pictures: number, { guidance, beam = this.options.search.beam }: SamplingSettings): void {

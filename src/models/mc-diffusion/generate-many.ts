@@ -6,7 +6,7 @@
 
 import { type ForeseenStep, foreseeSteps } from "../../diffusion/foreseen.js";
 import { samplePrior } from "../../diffusion/forward.js";
-import { fullWeight, mixBranches } from "../../diffusion/guidance.js";
+import { drawsMasks, fullWeight, mixBranches } from "../../diffusion/guidance.js";
 import { hiddenCondition, maskCondition } from "../../diffusion/masking.js";
 import { placeWords, pSamplePlaces } from "../../diffusion/sample-places.js";
 import { streams } from "../../diffusion/sampler.js";
@@ -43,13 +43,12 @@ export const mcDiffusionSharing: SharedSamplingKind = {
 /** As `SharedSampler.captionsAtOnce`. */
 function captionsAtOnce(
   { gpu, shape }: Decoder,
-  { method, hidden }: Pick<SamplingSettings["guidance"], "method" | "hidden">,
+  guidance: Pick<SamplingSettings["guidance"], "method" | "hidden">,
 ): number {
   const { length, vocabulary, side, summaryTokens, dim } = shape;
   const logits = 2 * length * vocabulary;
   // Only mcs has a condition for each caption.
-  const keyValues =
-    method === "none" || method === "cfg" || hidden ? 0 : (side ** 2 + summaryTokens) * 2 * dim;
+  const keyValues = drawsMasks(guidance) ? (side ** 2 + summaryTokens) * 2 * dim : 0;
   const bytes = Math.min(mostBytes, gpu.limits.maxStorageBufferBindingSize);
   return Math.max(1, Math.min(mostCaptions, Math.floor(bytes / (4 * Math.max(logits, keyValues)))));
 }
