@@ -1,7 +1,7 @@
 /** Builds the page into a folder that any web server can serve. */
 
 import { createHash } from "node:crypto";
-import { copyFile, cp, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -19,14 +19,21 @@ const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 export const siteFolder = here("dist");
 
 /**
+ * Files below a folder, by their paths from `root`, with "/".
+ * @param {string} folder
+ */
+const filesBelow = async (folder, root = folder) =>
+  (await readdir(folder, { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)).replaceAll("\\", "/"));
+
+/**
  * Builds the service worker that keeps the page for offline visits. The first visit stores every file except source maps,
  * weights, training pictures, the page's own source code and the check of the GPU.
  * @param {string} folder
  */
 async function buildServiceWorker(folder) {
-  const files = (await readdir(folder, { recursive: true, withFileTypes: true }))
-    .filter((entry) => entry.isFile())
-    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).replaceAll("\\", "/"))
+  const files = (await filesBelow(folder))
     .filter((file) => !/\.map$|\.safetensors$|^(data|check|source)\//.test(file))
     .sort();
   const version = createHash("sha256");
@@ -102,8 +109,7 @@ ${body}</main>
 `;
 
 /**
- * Writes the model card as a page, with its pictures. Links to other files of the repository lead to its copy in source/, and are
- * text where it has none.
+ * Writes the model card as a page, with its pictures. Links to other files of the repository become text.
  * @param {string} folder
  */
 async function writeModelCard(folder) {
@@ -129,18 +135,16 @@ async function writeSources(folder) {
   const root = here("..");
   const listed = [];
   for (const part of sources) {
-    const files = (await readdir(join(root, part), { recursive: true, withFileTypes: true }))
-      .filter(
-        (entry) => entry.isFile() && /\.(ts|wgsl|mjs)$/.test(entry.name) && !/\.generated\./.test(entry.name),
-      )
-      .map((entry) => relative(root, join(entry.parentPath, entry.name)).replaceAll("\\", "/"));
+    const files = (await filesBelow(join(root, part), root)).filter(
+      (file) => /\.(ts|wgsl|mjs)$/.test(file) && !/\.generated\.[^/]*$/.test(file),
+    );
     listed.push(...files.sort());
   }
   for (const file of ["LICENSE", ...listed]) {
     // As text: browsers show it, whatever the server makes of its ending.
     const target = join(folder, "source", `${file}.txt`);
     await mkdir(dirname(target), { recursive: true });
-    await cp(join(root, file), target);
+    await copyFile(join(root, file), target);
   }
   const items = ["LICENSE", ...listed].map((file) => `<li><a href="${file}.txt">${file}</a></li>`);
   const body = `<h1>Source code</h1>

@@ -96,9 +96,12 @@ export class CodeGrid {
       return index(event.offsetY, canvas.clientHeight) * this.side + index(event.offsetX, canvas.clientWidth);
     };
     canvas.addEventListener("pointermove", (event) => {
+      const before = this.cell;
       this.moveTo(at(event));
       if (this.brush !== null) this.paint(this.cell!, this.brush);
-      if (this.anchor !== null) this.choose(this.anchor, this.cell!);
+      // An anchor that the keyboard set is none for a pointer that only passes.
+      if (this.anchor !== null && event.buttons !== 0 && this.cell !== before)
+        this.choose(this.anchor, this.cell!);
     });
     canvas.addEventListener("pointerdown", (event) => {
       this.moveTo(at(event));

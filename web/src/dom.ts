@@ -23,6 +23,18 @@ export function button(text: string, action: () => void, attributes: Attributes 
   return element;
 }
 
+/** A figure with its caption below. */
+export const captioned = (content: HTMLElement, ...caption: (Node | string)[]): HTMLElement =>
+  h("figure", {}, content, h("figcaption", { class: "quiet" }, ...caption));
+
+/** Saves a file as a download. */
+export function download(name: string, content: Blob): void {
+  const address = URL.createObjectURL(content);
+  h("a", { href: address, download: name }).click();
+  // The download has begun when the click returns, but browsers read the content later.
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+}
+
 /** The element with that id, which must exist. */
 export function byId(id: string): HTMLElement {
   return document.getElementById(id)!;

@@ -22,11 +22,8 @@ export async function encode(
       throw new UserError(
         `The picture in this link does not fit the model, which needs ${captioner.positions} codes below ${count}; check that the whole link was copied.`,
       );
-    let reconstruction: RgbaImage | null = null;
-    await withCodes(captioner, known, async (codes) => {
-      reconstruction = await captioner.reconstruct(codes);
-    });
-    return { ids: known, reconstruction: reconstruction! };
+    const reconstruction = await withCodes(captioner, known, (codes) => captioner.reconstruct(codes));
+    return { ids: known, reconstruction };
   }
   const codes = await captioner.codes(pixels);
   try {
@@ -42,15 +39,15 @@ export function imageData({ reconstruction: { data, width, height } }: Encoded):
   return new ImageData(data, width, height);
 }
 
-/** Runs `body` with the ids as a tensor [1, S], and disposes the tensor afterwards. */
-export async function withCodes(
+/** Runs `body` with the ids as a tensor [1, S], and disposes the tensor afterwards. Returns what `body` does. */
+export async function withCodes<T>(
   { gpu }: Captioner,
   ids: Uint32Array,
-  body: (codes: Tensor<"u32">) => Promise<void>,
-): Promise<void> {
+  body: (codes: Tensor<"u32">) => Promise<T>,
+): Promise<T> {
   const codes = fromArray(gpu, ids, [1, ids.length], "u32", "codes").keep();
   try {
-    await body(codes);
+    return await body(codes);
   } finally {
     codes.dispose();
   }

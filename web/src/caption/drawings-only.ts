@@ -20,10 +20,17 @@ export function distance(ids: Uint32Array): number {
 
 /**
  * Whether a picture is further from the training pictures than 99 % of the validation pictures are (measured by
- * web/measure-codes.js). Looks at its centre square, as the white that pads other shapes would look like a drawing's.
+ * web/measure-codes.js). Looks at its centre square, as the white that pads other shapes would look like a drawing's. `ids`: the codes
+ * of the whole picture.
  */
-export async function isForeign(captioner: Captioner, { pixels }: Pick<Picture, "pixels">): Promise<boolean> {
+export async function isForeign(
+  captioner: Captioner,
+  { pixels }: Pick<Picture, "pixels">,
+  ids: Uint32Array,
+): Promise<boolean> {
+  // A square picture is its own centre.
+  if (pixels.width === pixels.height) return distance(ids) > threshold;
   const square = await captioner.codes(pixels, "cover");
-  const ids = await square.read().finally(() => square.dispose());
-  return distance(ids) > threshold;
+  const centre = await square.read().finally(() => square.dispose());
+  return distance(centre) > threshold;
 }

@@ -5,7 +5,7 @@ import { fromBase64 } from "../base64.js";
 import { attentionOf, type Word } from "../caption-words.js";
 import { CodeFigure } from "../code-figure.js";
 import { CodeGrid } from "../code-grid.js";
-import { h, percent } from "../dom.js";
+import { captioned, h, percent } from "../dom.js";
 import { fetchPicture, readPicture } from "../picture.js";
 import { Scrubber } from "../scrubber.js";
 import { WordRow } from "../word-row.js";
@@ -64,8 +64,6 @@ export async function recordedRun(): Promise<HTMLElement> {
   figure.show({ ids: Uint32Array.from(run.codes), reconstruction: reconstruction.pixels }, run.codebook);
   show(index);
   scrubber.show(steps, index);
-  const captioned = (content: HTMLElement, ...caption: (Node | string)[]) =>
-    h("figure", {}, content, h("figcaption", { class: "quiet" }, ...caption));
   return h(
     "section",
     { class: "recorded", "aria-label": "A recorded caption" },

@@ -1,7 +1,7 @@
 /** Buttons for what is shown: copy or share its link, copy its program, download its animation. */
 
 import type { App } from "../app.js";
-import { button, h } from "../dom.js";
+import { button, download, h } from "../dom.js";
 import { sentence } from "../sentence.js";
 
 export interface Shared {
@@ -68,9 +68,7 @@ export class Sharing {
       button(
         "Download as GIF",
         act(async () => {
-          const address = URL.createObjectURL(await shared.animation());
-          h("a", { href: address, download: "caption.gif" }).click();
-          setTimeout(() => URL.revokeObjectURL(address), 60_000);
+          download("caption.gif", await shared.animation());
           return "";
         }),
       ),

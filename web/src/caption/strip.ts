@@ -74,7 +74,6 @@ export class Strip {
       const word = words[i]!;
       element.textContent = word === "[END]" ? "end" : word;
       element.dataset.kind = word === "[MASK]" ? "mask" : word === "[END]" ? "end" : "word";
-      element.dataset.right = String(word === frames.at(-1)!.words[i]);
     });
   }
 }

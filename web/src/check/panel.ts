@@ -3,7 +3,7 @@
 import type { News, Outcome } from "../../../test/gpu-check/phase.js";
 import { fileName, jsonOf, pageOf, reportOf, summaryOf } from "../../../test/gpu-check/report.js";
 import { type PhaseResult, runCheck, type Start } from "../../../test/gpu-check/schedule.js";
-import { button, h } from "../dom.js";
+import { button, download, h } from "../dom.js";
 
 const start: Start = (order, onNews) => {
   const worker = new Worker(new URL("check/gpu-check/worker.js", document.baseURI), { type: "module" });
@@ -23,8 +23,6 @@ const start: Start = (order, onNews) => {
   done.then(ended, ended);
   return { done, stop };
 };
-
-const marks = { passed: "passed", failed: "failed", skipped: "skipped" } as const;
 
 /** Options that a person chooses. */
 export interface PageCheckOptions {
@@ -66,7 +64,7 @@ export async function check(
           "tr",
           {},
           h("td", { class: "name" }, title),
-          h("td", { class: verdict === "failed" ? "name wrong" : "name" }, marks[verdict]),
+          h("td", { class: verdict === "failed" ? "name wrong" : "name" }, verdict),
           h("td", {}, seconds.toFixed(1)),
           h("td", { class: "name" }, note),
         ),
@@ -85,16 +83,13 @@ export async function check(
     h(
       "div",
       { class: "row" },
-      button("Save the page", () => save(`${name}.html`, pageOf(report), "text/html")),
-      button("Save the JSON file", () => save(`${name}.json`, jsonOf(report), "application/json")),
+      button("Save the page", () =>
+        download(`${name}.html`, new Blob([pageOf(report)], { type: "text/html" })),
+      ),
+      button("Save the JSON file", () =>
+        download(`${name}.json`, new Blob([jsonOf(report)], { type: "application/json" })),
+      ),
     ),
   );
   panel.dataset.finished = "true";
-}
-
-function save(name: string, content: string, type: string): void {
-  const url = URL.createObjectURL(new Blob([content], { type }));
-  h("a", { href: url, download: name }).click();
-  // The download has begun when the click returns, but browsers read the content later.
-  setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }

@@ -4,7 +4,6 @@ import type { Captioner, DenoiseStep } from "../../../dist/index.js";
 import type { App } from "../app.js";
 import { codeText } from "../caption/code-text.js";
 import { describe, planOf } from "../caption/describe.js";
-import { isForeign, remark } from "../caption/drawings-only.js";
 import { givenBy } from "../caption/given.js";
 import { introduction } from "../caption/introduction.js";
 import { addressOf, type Given, linkTo } from "../caption/link.js";
@@ -16,7 +15,7 @@ import { Sweep } from "../caption/sweep.js";
 import { attentionOf, markOf, type Word, wordsOf } from "../caption-words.js";
 import { CodeFigure } from "../code-figure.js";
 import { CodeGrid, type Region } from "../code-grid.js";
-import { button, h, percent } from "../dom.js";
+import { button, captioned, h, percent } from "../dom.js";
 import { type Encoded, encode, imageData, reported, withCodes } from "../encoded.js";
 import { cutOut } from "../picture.js";
 import { acceptPictures, pictureInput } from "../picture-input.js";
@@ -139,8 +138,6 @@ class CaptionTab {
   }
 
   private lay(panel: HTMLElement): void {
-    const figure = (content: HTMLElement, ...caption: (Node | string)[]) =>
-      h("figure", {}, content, h("figcaption", { class: "quiet" }, ...caption));
     panel.append(introduction(), this.live);
     this.live.append(
       this.section,
@@ -152,11 +149,11 @@ class CaptionTab {
       h(
         "section",
         { class: "figures", "aria-label": "The picture’s codes" },
-        figure(this.figure.codes, this.figure.facts),
-        figure(this.figure.reconstruction, "The VQ-VAE’s reconstruction from the codes"),
+        captioned(this.figure.codes, this.figure.facts),
+        captioned(this.figure.reconstruction, "The VQ-VAE’s reconstruction from the codes"),
       ),
     );
-    const seen = figure(
+    const seen = captioned(
       this.grid.element,
       "The picture as the model sees it, under its code grid. Drag to choose a region.",
     );
@@ -245,8 +242,10 @@ class CaptionTab {
         this.encoded = encoded;
         this.figure.show(this.encoded, captioner.config.vqvae.codes);
         if (picture.codes) this.grid.show(imageData(this.encoded), side);
-        else if (picture.file === null && this.app.usesShipped && (await isForeign(captioner, picture)))
-          this.foreign.textContent = remark;
+        else if (picture.file === null && this.app.usesShipped) {
+          const { isForeign, remark } = await import("../caption/drawings-only.js");
+          if (await isForeign(captioner, picture, encoded.ids)) this.foreign.textContent = remark;
+        }
       }
       // Work that another replaces leaves the link to it.
       signal.throwIfAborted();
@@ -415,8 +414,8 @@ class CaptionTab {
   private pointAtCell(cell: number | null): void {
     const { step, encoded } = this;
     const attention = step?.attention;
-    if (cell === null || this.region || !attention || !encoded) {
-      if (this.region) return;
+    if (this.region) return;
+    if (cell === null || !attention || !encoded) {
       this.row.tint(null);
       this.pointAtWord(null);
       return;

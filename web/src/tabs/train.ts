@@ -402,15 +402,14 @@ class TrainTab {
   }
 
   private failed(order: Order["type"], message: string): void {
+    this.trained.refused();
     if (order === "export") {
-      this.trained.refused();
       this.messages.show("export", sentence(message));
       return;
     }
     this.liveness.end();
     this.messages.show("training", sentence(message));
     this.bar.hidden = true;
-    this.trained.refused();
     this.phase.textContent = "";
     this.phaseTime.textContent = "";
     void this.afterFailure();

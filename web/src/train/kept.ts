@@ -1,6 +1,6 @@
 /** The runs that the browser stores for this page, across reloads. */
 
-import { opfsFiles, resolveConfig } from "../../../dist/index.js";
+import { type Config, opfsFiles, resolveConfig } from "../../../dist/index.js";
 import { type LogEntry, RunFolder } from "../../../dist/report.js";
 
 /** Their folder in the origin private file system: each run has a folder in it. */
@@ -33,11 +33,14 @@ export async function keptRuns(): Promise<KeptRun[]> {
   return runs;
 }
 
+/** The settings of a stored run. */
+export const configOf = (run: RunFolder): Config =>
+  resolveConfig({ file: { name: `${run.path}/config.json`, text: JSON.stringify(run.config) } });
+
 /** A stored run. Throws a `UserError` if it cannot be read. */
 export async function keptRun(id: string): Promise<KeptRun> {
   const run = await RunFolder.open(opfsFiles, pathOf(id));
-  const file = { name: `${run.path}/config.json`, text: JSON.stringify(run.config) };
-  const { vqvae, decoder } = resolveConfig({ file });
+  const { vqvae, decoder } = configOf(run);
   const log = await run.readLog();
   const last = log.findLast(({ stage }) => stage === "decoder")?.step ?? 0;
   const hasWeights = await opfsFiles.exists(`${pathOf(id)}/weights/model.safetensors`);

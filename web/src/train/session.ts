@@ -33,7 +33,7 @@ import {
   writeDataset,
 } from "../../../dist/training.js";
 import { Losses, lossText, openGpu, reopenGpu } from "../gpu.js";
-import { pathOf } from "./kept.js";
+import { configOf, pathOf } from "./kept.js";
 import type { MemoryReturned, News, Order, Pictures, Stage } from "./messages.js";
 
 /** Pictures decoded by the browser, files in the origin private file system. */
@@ -177,8 +177,7 @@ export class TrainingSession {
   private async resume() {
     const { id } = this;
     const run = await RunFolder.open(opfsFiles, pathOf(id));
-    const file = { name: `${run.path}/config.json`, text: JSON.stringify(run.config) };
-    const config = resolveConfig({ file });
+    const config = configOf(run);
     this.post({ type: "phase", phase: "pictures" });
     if (this.dataset?.id !== id) this.dataset = { id, dataset: await readDataset(platform, dataFolder(id)) };
     const { dataset } = this.dataset;
@@ -340,10 +339,15 @@ export class TrainingSession {
       new Blob([(await opfsFiles.read(`${weightsFolder(id)}/${name}`)).slice()], { type });
     const config = await blob("config.json", "application/json");
     const model = await blob("model.safetensors", "application/octet-stream");
+    const isCurrent = this.training && id === this.id;
+    const steps = isCurrent ? { ...this.steps } : await this.storedSteps(id);
+    this.post({ type: "trained", trained: { config, model, steps } });
+  }
+
+  /** The steps that a stored run has taken. */
+  private async storedSteps(id: string): Promise<Record<Stage, number>> {
     const log = await (await RunFolder.open(opfsFiles, pathOf(id))).readLog();
     const last = (stage: Stage) => log.findLast((entry) => entry.stage === stage)?.step ?? 0;
-    const isCurrent = this.training && id === this.id;
-    const steps = isCurrent ? { ...this.steps } : { vqvae: last("vqvae"), decoder: last("decoder") };
-    this.post({ type: "trained", trained: { config, model, steps } });
+    return { vqvae: last("vqvae"), decoder: last("decoder") };
   }
 }
