@@ -88,13 +88,12 @@ export async function tune(gpu, cases, options = {}) {
   /** @type {Settings} */
   const winners = new Map();
   const done = new Set();
-  const over = () => performance.now() > (options.until ?? Number.POSITIVE_INFINITY);
   for (const [i, entry] of cases.entries()) {
-    if (over()) break;
+    if (isOver(options)) break;
     options.progress?.(`case ${i + 1} of ${cases.length}: ${entry.name}`);
     const bench = await benchOf(gpu, entry, winners, options);
     try {
-      for (let knob = bench.next(done); knob && !over(); knob = bench.next(done)) {
+      for (let knob = bench.next(done); knob && !isOver(options); knob = bench.next(done)) {
         done.add(idOf(knob));
         const tuned = await tuneKnob(bench, knob, entry, winners, options);
         all.push(tuned);
@@ -110,6 +109,9 @@ export async function tune(gpu, cases, options = {}) {
   return all;
 }
 
+/** Whether the time is over. @param {Options} options */
+const isOver = ({ until = Number.POSITIVE_INFINITY }) => performance.now() > until;
+
 /** @param {Knob} knob */
 const idOf = ({ tunable, shape }) => `${tunable.spec.name} at ${shape}`;
 
@@ -123,7 +125,6 @@ const idOf = ({ tunable, shape }) => `${tunable.spec.name} at ${shape}`;
  */
 async function tuneKnob(bench, knob, entry, winners, options) {
   const { pairs = defaultPairs, progress } = options;
-  const over = () => performance.now() > (options.until ?? Number.POSITIVE_INFINITY);
   const { tunable, shape } = knob;
   const { tunables } = tunable.spec;
   /** @type {Trial[]} */
@@ -136,7 +137,7 @@ async function tuneKnob(bench, knob, entry, winners, options) {
       before = holder;
       for (const [name, { candidates }] of Object.entries(tunables)) {
         for (const value of candidates) {
-          if (over()) continue;
+          if (isOver(options)) continue;
           const values = { ...holder.values, [name]: value };
           progress?.(`${idOf(knob)}: ${textOf(values)}`);
           const { trial, entrant } = await attempt(bench, knob, values, holder, base, tried, pairs);
@@ -150,7 +151,7 @@ async function tuneKnob(bench, knob, entry, winners, options) {
     /** @type {Tuned} */
     const tuned = { tunable, shape, case: entry.name, values: null, trials };
     // Without time for the proof below the defaults stay.
-    if (holder === base || over()) return tuned;
+    if (holder === base || isOver(options)) return tuned;
     // The best of many looks better than it is: it has to win against the defaults once more.
     progress?.(`${idOf(knob)}: ${textOf(holder.values)} against the defaults`);
     tuned.verdict = await contest(base.sample, holder.sample, 2 * pairs);

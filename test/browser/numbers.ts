@@ -17,7 +17,7 @@ import type { Platform } from "../../dist/platform/platform.js";
 import { WordTokenizer } from "../../dist/text/words.js";
 import { decoderStage, trainingCodes } from "../../dist/training/decoder-stage.js";
 import { tokenizerStage } from "../../dist/training/tokenizer-stage.js";
-import type { StageContext, StepResult, Trainer } from "../../dist/training/trainer.js";
+import type { Stage, StageContext, StepResult, Trainer } from "../../dist/training/trainer.js";
 import { randomArray } from "../harness.js";
 import { MemoryFiles } from "../io/memory-files.js";
 
@@ -115,11 +115,11 @@ export interface FirstLosses {
 
 export interface FirstLossesOptions {
   /** The only stage to train; default both, the decoder on what the VQ-VAE has learnt. */
-  only?: "vqvae" | "decoder";
+  only?: Stage;
   /** Settings over the preset's, `key=value`. */
   set?: readonly string[];
   /** Called after each step; throws to end the run. */
-  onStep?(stage: "vqvae" | "decoder", step: number): void;
+  onStep?(stage: Stage, step: number): void;
   /** Called with the trained captioner before it is freed. */
   trained?(captioner: Captioner): Promise<void>;
 }
@@ -138,7 +138,7 @@ export async function firstLosses(
   const run = await RunFolder.create(new MemoryFiles(), "run", {});
   const heldOut = Object.values(dataset.splits).map((records) => records[0]!);
   const context: StageContext = { platform, config, captioner, dataset, run, heldOut };
-  const train = async (stage: "vqvae" | "decoder", trainer: Trainer): Promise<StepResult[]> => {
+  const train = async (stage: Stage, trainer: Trainer): Promise<StepResult[]> => {
     const results: StepResult[] = [];
     try {
       for (let step = 1; step <= steps; step++) {

@@ -12,7 +12,7 @@ import { startProgress } from "../../dist/cli/progress.js";
 import { UserError } from "../../dist/platform/errors.js";
 import { nodePlatform } from "../../dist/platform/node.js";
 import type { News, Outcome } from "./phase.js";
-import { type PhaseName, phases } from "./plan.js";
+import { chosenPhases, type PhaseName, phases } from "./plan.js";
 import { fileName, jsonOf, pageOf, reportOf, summaryOf } from "./report.js";
 import { type PhaseResult, runCheck, type Start } from "./schedule.js";
 
@@ -100,9 +100,7 @@ await runCommand(async () => {
   const began = performance.now();
   const progress = startProgress({ label: "gpu-check", total: 100, unit: "%" });
   let finished = 0;
-  const count = phases.filter(
-    ({ name }) => name === "adapter" || (options.only?.includes(name) ?? true),
-  ).length;
+  const count = chosenPhases(options.only).length;
   const percent = (done: number) => Math.round((100 * done) / count);
   let results: PhaseResult[];
   try {

@@ -2,6 +2,7 @@
 
 import type { Report } from "#bench/report.js";
 import type { TuningTable } from "../../dist/engine/index.js";
+import type { Stage } from "../../dist/training/trainer.js";
 
 export interface BenchData {
   /** As `kernels-bench/run.js --json` writes it. */
@@ -18,7 +19,7 @@ export interface TuningData {
 export interface TrainingData {
   /** On what the stored losses were recorded. */
   readonly recorded: string;
-  readonly stages: Readonly<Record<"vqvae" | "decoder", TrainedStage>>;
+  readonly stages: Readonly<Record<Stage, TrainedStage>>;
 }
 
 /** By step. */

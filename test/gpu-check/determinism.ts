@@ -1,6 +1,7 @@
 /** Phase `determinism`: the same training and the same captions twice, on two devices, equal to the bit. */
 
 import type { Captioner } from "../../dist/captioner/captioner.js";
+import type { Stage } from "../../dist/training/trainer.js";
 import type { RunPhase } from "./phase.js";
 import { stepsWithin, trainQuick } from "./quick.js";
 
@@ -64,11 +65,7 @@ export const determinism: RunPhase = async (context) => {
   };
 };
 
-async function addWeights(
-  captioner: Captioner,
-  stage: "vqvae" | "decoder",
-  into: Map<string, Uint32Array>,
-): Promise<void> {
+async function addWeights(captioner: Captioner, stage: Stage, into: Map<string, Uint32Array>): Promise<void> {
   const model = stage === "vqvae" ? captioner.imageTokenizer : captioner.decoder;
   for (const { name, tensor } of model.parameters(`${stage}.`)) {
     const values = await tensor.read();

@@ -23,6 +23,10 @@ interface PhasePlan {
 
 export type PhaseName = (typeof phases)[number]["name"];
 
+/** The phases that run if `only` are wanted: the adapter is always looked at. */
+export const chosenPhases = (only?: readonly PhaseName[]) =>
+  phases.filter(({ name }) => name === "adapter" || !only || only.includes(name));
+
 /** Seconds of starting and ending, which no phase gets. */
 const around = 15;
 

@@ -1,9 +1,11 @@
 /** The first steps of the quick preset, as the phases train them: on the stored codes, within the time there is. */
 
 import type { Captioner } from "../../dist/captioner/captioner.js";
+import type { Dataset } from "../../dist/data/dataset.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
+import type { Stage } from "../../dist/training/trainer.js";
 import { type FirstLosses, firstLosses } from "../browser/numbers.js";
-import type { Context } from "./phase.js";
+import type { Context, Host } from "./phase.js";
 import { type StoredLosses, storedCodes } from "./stored-losses.js";
 
 export async function storedLosses({ host }: Context): Promise<StoredLosses> {
@@ -13,14 +15,23 @@ export async function storedLosses({ host }: Context): Promise<StoredLosses> {
 export interface QuickOptions {
   steps: number;
   /** The only stage to train; default both. */
-  only?: "vqvae" | "decoder" | undefined;
+  only?: Stage | undefined;
   set?: readonly string[];
   /** Where in the phase this training lies, from 0 to 1. */
   from?: number;
   to?: number;
   what?: string;
   /** Called with the captioner of each stage, in which this stage alone is trained. */
-  trained?(captioner: Captioner, stage: "vqvae" | "decoder"): Promise<void>;
+  trained?(captioner: Captioner, stage: Stage): Promise<void>;
+}
+
+const datasets = new WeakMap<Host, Promise<Dataset>>();
+
+/** The training pictures, loaded once for all trainings of a phase. */
+function datasetOf(host: Host): Promise<Dataset> {
+  const dataset = datasets.get(host) ?? host.dataset();
+  datasets.set(host, dataset);
+  return dataset;
 }
 
 /**
@@ -33,13 +44,13 @@ export async function trainQuick(
 ): Promise<FirstLosses> {
   const stored = await storedLosses(context);
   context.progress(from, `${what}training pictures`);
-  const dataset = await context.host.dataset();
-  const onStep = (stage: "vqvae" | "decoder", step: number) => {
+  const dataset = await datasetOf(context.host);
+  const onStep = (stage: Stage, step: number) => {
     const done = alone ? step / steps : (stage === "vqvae" ? 0 : 0.5) + (0.5 * step) / steps;
     context.progress(from + (to - from) * done, `${what}${stage}, step ${step} of ${steps}`);
   };
   const data = { dataset, codes: storedCodes(stored) };
-  const train = (only: "vqvae" | "decoder") =>
+  const train = (only: Stage) =>
     firstLosses(gpu, context.host.platform, data, steps, {
       only,
       set,
@@ -57,7 +68,7 @@ export async function stepsWithin(
   gpu: Gpu,
   seconds: number,
   most: number,
-  only?: "vqvae" | "decoder",
+  only?: Stage,
 ): Promise<number> {
   await trainQuick(context, gpu, { steps: 1, only, to: 0.05, what: "compiling: " });
   const began = performance.now();

@@ -1,7 +1,7 @@
 /** Runs the phases one after the other, each in a process or worker of its own: what one does wrong, or breaks, the next does not see. */
 
 import type { News, Order, Outcome } from "./phase.js";
-import { type PhaseName, patience, phases, secondsFor } from "./plan.js";
+import { chosenPhases, type PhaseName, patience, secondsFor } from "./plan.js";
 
 /** A phase and what became of it. */
 export interface PhaseResult extends Outcome {
@@ -45,8 +45,7 @@ export interface AdapterData {
 
 /** Runs the check. Rejects with the reason of `signal` if that aborts it. */
 export async function runCheck(options: CheckOptions): Promise<PhaseResult[]> {
-  const { only } = options;
-  const chosen = phases.filter(({ name }) => name === "adapter" || !only || only.includes(name));
+  const chosen = chosenPhases(options.only);
   const end = performance.now() + 60_000 * options.minutes;
   const results: PhaseResult[] = [];
   let software = false;
@@ -101,7 +100,7 @@ async function perform(
     const where = `at "${at}"${kernels.length > 0 ? `, after it had submitted ${kernels.slice(0, 12).join(", ")}` : ""}`;
     const stopped = `It was stopped after ${most.toFixed(0)} s ${where}`;
     // A slow machine is no fault of the engine; a GPU that takes as long hangs.
-    if (late && software) return { ...skipped(`${stopped}: this adapter computes on the CPU.`), cut: [] };
+    if (late && software) return skipped(`${stopped}: this adapter computes on the CPU.`);
     return {
       problems: [late ? `${stopped}.` : `It ended without a result ${where} (${message}).`],
       cut: [],

@@ -1,4 +1,5 @@
 /** The stored losses of the quick preset's first steps: their file, and how far another adapter's may be from them. */
+import type { Stage } from "../../dist/training/trainer.js";
 
 /** `quick-losses.json`, written by `write-losses.ts`. */
 export interface StoredLosses {
@@ -6,7 +7,7 @@ export interface StoredLosses {
   readonly recorded: string;
   /** Codes of the 512 training pictures after the recorded VQ-VAE steps, on which every decoder trains: base64 of a byte a code. */
   readonly codes: string;
-  readonly stages: Readonly<Record<"vqvae" | "decoder", StoredStage>>;
+  readonly stages: Readonly<Record<Stage, StoredStage>>;
 }
 
 export interface StoredStage {

@@ -1,5 +1,6 @@
 /** Phase `training`: the first 200 steps of both stages of the quick preset; each loss is compared with the stored one. */
 
+import type { Stage } from "../../dist/training/trainer.js";
 import type { TrainedStage, TrainingData } from "./data.js";
 import type { Outcome, RunPhase } from "./phase.js";
 import { stepsWithin, storedLosses, trainQuick } from "./quick.js";
@@ -34,12 +35,12 @@ export const training: RunPhase = async (context) => {
 
 /** The losses of both stages against the stored ones. */
 export function judge(
-  losses: Readonly<Record<"vqvae" | "decoder", readonly number[]>>,
+  losses: Readonly<Record<Stage, readonly number[]>>,
   stored: StoredLosses,
 ): Pick<Outcome, "problems" | "facts"> & { data: TrainingData } {
   const problems: string[] = [];
   const facts: Record<string, string> = {};
-  const data = {} as Record<"vqvae" | "decoder", TrainedStage>;
+  const data = {} as Record<Stage, TrainedStage>;
   for (const stage of ["vqvae", "decoder"] as const) {
     const own = losses[stage];
     const of = stored.stages[stage];

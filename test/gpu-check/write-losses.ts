@@ -20,11 +20,10 @@ import { unorderedSubgroups } from "../../dist/platform/adapter-info.js";
 import { UserError } from "../../dist/platform/errors.js";
 import { nodePlatform } from "../../dist/platform/node.js";
 import { openNodeDevice } from "../../dist/platform/node-adapter.js";
+import type { Stage } from "../../dist/training/trainer.js";
 import { firstLosses } from "../browser/numbers.js";
 import { quickLossesFile } from "./files.js";
 import { type StoredLosses, type StoredStage, storedCodes, widened } from "./stored-losses.js";
-
-type Stage = "vqvae" | "decoder";
 
 interface Options {
   spread: boolean;

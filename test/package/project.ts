@@ -1,9 +1,19 @@
 /** The packed file, and projects that have it installed. */
 
 import { execFile, execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import tap from "tap";
 
@@ -27,9 +37,8 @@ export interface Packed {
   readonly manifest: Manifest;
   /** Paths in it. */
   readonly paths: readonly string[];
-  /** Bytes of the packed file, and of its contents. */
+  /** Bytes of the packed file. */
   readonly size: number;
-  readonly unpackedSize: number;
 }
 
 /** A folder that goes at the end of the test file. */
@@ -47,21 +56,11 @@ export function pack(): Packed {
   const manifest = JSON.parse(readFileSync(join(folder, "stage/package.json"), "utf8")) as Manifest;
   const file = join(folder, `mc-diffusion-${manifest.version}.tgz`);
   execFileSync("tar", ["-xzf", file, "-C", folder]);
-  const listed = JSON.parse(
-    execFileSync("npm", ["pack", join(folder, "stage"), "--json", "--dry-run"], {
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "ignore"],
-    }),
-  ) as [{ size: number; unpackedSize: number; files: { path: string }[] }];
-  const [{ size, unpackedSize, files }] = listed;
-  return {
-    folder: join(folder, "package"),
-    file,
-    manifest,
-    paths: files.map(({ path }) => path),
-    size,
-    unpackedSize,
-  };
+  const unpacked = join(folder, "package");
+  const paths = readdirSync(unpacked, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(unpacked, join(entry.parentPath, entry.name)));
+  return { folder: unpacked, file, manifest, paths, size: statSync(file).size };
 }
 
 /** An empty project with the package, its dependencies, and of its optional peers the ones that are named. */

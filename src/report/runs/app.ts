@@ -7,7 +7,7 @@ import type { CurvesAnswer, RunListing, RunsAnswer } from "./listing.js";
 import { NotePanel, stageText } from "./notes-tab.js";
 import { samplesTab } from "./samples-tab.js";
 import { Session, styleOf } from "./session.js";
-import { scoresTab, settingsTab } from "./tables-tab.js";
+import { scoresTab, settingsTab, swatch } from "./tables-tab.js";
 import { ORDERS, type Tab, type View, viewOfHash, viewToHash } from "./view.js";
 
 /** Milliseconds between two questions, and while logs are being read. */
@@ -88,10 +88,6 @@ function showAll(): void {
 /** A run in the list; `place` is that among the chosen ones, −1 if it is not. */
 function entry(run: RunListing, place: number): HTMLElement {
   const { id, state, config, stages, problems, note } = run;
-  const style = place < 0 ? null : styleOf(place);
-  const look = style
-    ? `border-top-color:${style.colour};border-top-style:${style.dash === "" ? "solid" : "dashed"}`
-    : "";
   const lines = [
     `${config.model ?? "?"} · ${state}`,
     ...stages.map(stageText),
@@ -109,7 +105,7 @@ function entry(run: RunListing, place: number): HTMLElement {
         "data-run": id,
         onchange: () => toggle(id),
       }),
-      element("i", { class: "swatch", style: look }),
+      swatch(place < 0 ? null : styleOf(place)),
       element("span", {}, id),
       ...lines.map((line) => element("span", { class: "quiet" }, line)),
       ...(problems.length > 0

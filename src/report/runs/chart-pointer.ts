@@ -5,13 +5,6 @@ import type { Series } from "../plot.js";
 import { element } from "./dom.js";
 import type { XAxis } from "./listing.js";
 
-/** A curve of a chart. */
-export interface ChartCurve {
-  readonly id: string;
-  readonly colour: string;
-  readonly series: Series;
-}
-
 /** What a chart is over, and what a chosen range does; null: the whole. */
 export interface PointerOptions {
   readonly axis: XAxis;
@@ -37,7 +30,7 @@ export function nearest(x: readonly number[], at: number): number {
 /** Shows the values of the curves under the pointer below the chart, and enlarges a range that is dragged over. */
 export function pointInto(
   figure: HTMLElement,
-  curves: readonly ChartCurve[],
+  curves: readonly Series[],
   { axis, zoom }: PointerOptions,
 ): void {
   const svg = figure.querySelector("svg")!;
@@ -62,7 +55,7 @@ export function pointInto(
   let start: number | null = null;
 
   const show = (at: number) => {
-    const told = curves.flatMap(({ id, colour, series: { x, y, smoothed } }) => {
+    const told = curves.flatMap(({ name, colour, x, y, smoothed }) => {
       // Beyond its ends a curve has no value.
       const slack = NEAR * (high - low);
       if (x.length === 0 || at < x[0]! - slack || at > x.at(-1)! + slack) return [];
@@ -70,7 +63,7 @@ export function pointInto(
       const raw = shortNumber(y[i]!);
       const text = smoothed ? `${shortNumber(smoothed[i]!)} (${raw})` : raw;
       const swatch = element("i", { class: "swatch", style: `border-top-color:${colour}` });
-      return [element("span", {}, swatch, ` ${text} `, element("small", {}, id))];
+      return [element("span", {}, swatch, ` ${text} `, element("small", {}, name))];
     });
     const x = axis === "step" ? `step ${Math.round(at)}` : `${shortNumber(at)} h`;
     readout.replaceChildren(element("span", {}, x), ...told);

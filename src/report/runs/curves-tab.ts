@@ -2,7 +2,7 @@
 
 import { lineChart, type Series } from "../plot.js";
 import { inOrder, isLogarithmic, titleOf } from "../quantities.js";
-import { type ChartCurve, pointInto } from "./chart-pointer.js";
+import { pointInto } from "./chart-pointer.js";
 import { element } from "./dom.js";
 import type { CurvePoints, LogUnit } from "./listing.js";
 import type { RunStyle, Session } from "./session.js";
@@ -87,28 +87,22 @@ function stageSection(
   const figures = names
     .filter((name) => name !== "ms")
     .map((name) => {
-      const shown = runs.flatMap(({ id, style, quantities }): (ChartCurve & { series: Series })[] => {
+      const shown = runs.flatMap(({ id, style, quantities }): Series[] => {
         const curve = quantities.get(name);
         if (!curve) return [];
         const numbers = (values: readonly (number | null)[]) => values.map((value) => value ?? Number.NaN);
-        const { x } = curve;
-        const series = { name: id, x, y: numbers(curve.y), ...style };
-        return [
-          { id, ...style, series: curve.smooth ? { ...series, smoothed: numbers(curve.smooth) } : series },
-        ];
+        const series = { name: id, x: curve.x, y: numbers(curve.y), ...style };
+        return [curve.smooth ? { ...series, smoothed: numbers(curve.smooth) } : series];
       });
-      const isPositive = shown.every(({ series: { y } }) => y.every((value) => !(value <= 0)));
+      const isPositive = shown.every(({ y }) => y.every((value) => !(value <= 0)));
       const figure = element("figure");
-      figure.innerHTML = lineChart(
-        shown.map(({ series }) => series),
-        {
-          title: titleOf(name, runs[0]!.unit),
-          xLabel: view.x === "step" ? "step" : "hours of steps",
-          logY: isLogarithmic(name) && isPositive,
-          legend: false,
-          ...CHART_SIZE,
-        },
-      );
+      figure.innerHTML = lineChart(shown, {
+        title: titleOf(name, runs[0]!.unit),
+        xLabel: view.x === "step" ? "step" : "hours of steps",
+        logY: isLogarithmic(name) && isPositive,
+        legend: false,
+        ...CHART_SIZE,
+      });
       pointInto(figure, shown, {
         axis: view.x,
         zoom: (range) => change(range ?? { from: null, to: null }),

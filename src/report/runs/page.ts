@@ -88,11 +88,9 @@ input[type="range"] { flex: 1; min-width: 12rem; padding: 0; }
 .samples { grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr)); }
 .samples figure { background: var(--card); border-radius: 0.5rem; padding: 0.5rem; }
 .samples img { width: 100%; height: auto; border-radius: 0.3rem; background: #fff; }
-.wide { overflow-x: auto; }
 td, th { white-space: nowrap; padding-right: 1.2rem; }
-thead th { border-bottom: 1px solid var(--line); vertical-align: bottom; }
-td { font-variant-numeric: tabular-nums; }
-.settings td { white-space: normal; overflow-wrap: anywhere; min-width: 6rem; }
+thead th { vertical-align: bottom; }
+section > .wide.settings td { white-space: normal; overflow-wrap: anywhere; min-width: 6rem; }
 .settings tr.differs th { color: var(--ink); font-weight: 600; }
 article { border-top: 1px solid var(--line); padding: 0.75rem 0; }
 article h3 { margin: 0 0 0.4rem; font-size: 1rem; overflow-wrap: anywhere; }

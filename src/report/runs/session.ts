@@ -78,9 +78,9 @@ export class Session {
   }
 
   /** The address of a run's curves in this view. */
-  curvesAddress(id: string): string {
+  curvesAddress(id: string, count = this.chosenIds.length): string {
     const { x, share, from, to } = this.view;
-    const points = Math.max(LEAST_COLUMNS, Math.min(CHART, Math.floor(MOST_COLUMNS / this.chosenIds.length)));
+    const points = Math.max(LEAST_COLUMNS, Math.min(CHART, Math.floor(MOST_COLUMNS / count)));
     const params = new URLSearchParams({ run: id, x, share: String(share), points: String(points) });
     if (from !== null) params.set("from", String(from));
     if (to !== null) params.set("to", String(to));
@@ -100,16 +100,18 @@ export class Session {
 
   /** The chosen runs whose curves have to be read (again). */
   missingCurves(): string[] {
+    const count = this.chosenIds.length;
     return this.chosen().flatMap(({ run: { id, revision } }) => {
       const kept = this.#curves.get(id);
-      const isCurrent = kept?.request === this.curvesAddress(id) && kept.answer.revision >= revision;
+      const isCurrent = kept?.request === this.curvesAddress(id, count) && kept.answer.revision >= revision;
       return isCurrent ? [] : [id];
     });
   }
 
   keepCurves(request: string, answer: CurvesAnswer): void {
     this.#curves.set(answer.id, { request, answer });
-    for (const id of this.#curves.keys()) if (!this.chosenIds.includes(id)) this.#curves.delete(id);
+    const chosen = new Set(this.chosenIds);
+    for (const id of this.#curves.keys()) if (!chosen.has(id)) this.#curves.delete(id);
   }
 }
 

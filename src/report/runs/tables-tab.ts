@@ -5,15 +5,21 @@ import { shortNumber } from "../axes.js";
 import { titleOf } from "../quantities.js";
 import { element, table } from "./dom.js";
 import type { ListedScore, ScoreRow } from "./listing.js";
-import type { ChosenRun, Session } from "./session.js";
+import type { ChosenRun, RunStyle, Session } from "./session.js";
 import { compareSettings } from "./settings.js";
 import type { View } from "./view.js";
 
+/** A line as a run's curves have it; null: of a run that is not chosen. */
+export function swatch(style: RunStyle | null): HTMLElement {
+  const look = style
+    ? `border-top-color:${style.colour};border-top-style:${style.dash === "" ? "solid" : "dashed"}`
+    : "";
+  return element("i", { class: "swatch", style: look });
+}
+
 /** A run's name in its colour. */
 export function runName({ run, style }: ChosenRun): HTMLElement {
-  const { colour, dash } = style;
-  const look = `border-top-color:${colour};border-top-style:${dash === "" ? "solid" : "dashed"}`;
-  return element("span", {}, element("i", { class: "swatch", style: look }), ` ${run.id}`);
+  return element("span", {}, swatch(style), ` ${run.id}`);
 }
 
 function checkbox(label: string, checked: boolean, change: (checked: boolean) => void): HTMLElement {
