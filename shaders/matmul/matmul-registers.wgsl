@@ -1,5 +1,5 @@
 enable subgroups;
-// C = activation(alpha · A·B + bias) + residual, as shaders/matmul/matmul.wgsl, for software adapters with subgroups of four lanes.
+// C = activation(A·B + bias) + residual, as shaders/matmul/matmul.wgsl, for software adapters with subgroups of four lanes.
 //
 // Four lanes compute 16 rows × 16 columns of C. A lane loads four k of four rows of A and of four columns of B, each as a
 // matrix, and gets the columns of the other three by exchanges, which cost such an adapter next to nothing, while it loads a
@@ -42,7 +42,6 @@ struct Params {
   splits: u32,       // the sum over k in this many parts, each written to its own C
   split_length: u32, // of k; a multiple of the depth of a tile
   c_size: u32,       // elements from one C to the next
-  alpha: f32,
   accumulate: u32,   // 0 or 1, as the other switches
   // With EPILOGUE: uniform branches, once an element, so that one pipeline serves every layer.
   bias_on: u32,
@@ -165,7 +164,7 @@ fn keep_all(sum: Quad) {
 const FOUR: vec4<u32> = vec4<u32>(0u, 1u, 2u, 3u);
 // @end shared
 
-// Such an adapter runs what is behind a branch in any case. So bias and alpha come to the sums of a tile and not to each number
+// Such an adapter runs what is behind a branch in any case. So the bias comes to the sums of a tile and not to each number
 // of C, and EPILOGUE is only for what must come to these: activation, residual and the value before the activation.
 
 // Sets sums. Returns where the lane's C begins, its first row, and the first column of the four lanes.
@@ -212,8 +211,7 @@ fn tile(number: u32, lane: u32) -> vec3<u32> {
   var shift = vec4<f32>();
   if (params.bias_on != 0u) { shift = vec4<f32>(bias[places.x], bias[places.y], bias[places.z], bias[places.w]); }
   let s = spread(mat4x4<f32>(shift, shift, shift, shift));
-  let alpha = params.alpha;
-  keep_all(Quad(alpha * sum.own + s.own, alpha * sum.x + s.x, alpha * sum.y + s.y, alpha * sum.xy + s.xy));
+  keep_all(Quad(sum.own + s.own, sum.x + s.x, sum.y + s.y, sum.xy + s.xy));
   sums[16] = column_sums;
   return vec3<u32>(layer * params.c_size, row, first);
 }

@@ -1,4 +1,4 @@
-// C = activation(alpha · A·B + bias) + residual, as shaders/matmul/matmul.wgsl, for adapters on which loads are what costs:
+// C = activation(A·B + bias) + residual, as shaders/matmul/matmul.wgsl, for adapters on which loads are what costs:
 // a software adapter fetches lane by lane, so a value fetched once is passed on to all lanes by subgroup shuffles.
 //
 // A workgroup is one subgroup (or the first LANES lanes of one). Its tile of C is ROWS × 4·LANES: a lane owns four
@@ -42,7 +42,6 @@ struct Params {
   splits: u32,       // the sum over k in this many parts, each written to its own C
   split_length: u32, // of k; a multiple of the depth of a tile
   c_size: u32,       // elements from one C to the next
-  alpha: f32,
   accumulate: u32,   // 0 or 1, as the other switches
   // With EPILOGUE: uniform branches, once an element, so that one pipeline serves every layer.
   bias_on: u32,
@@ -80,7 +79,7 @@ fn finish_column(sum: f32, c_start: u32, column: u32) {
 // @shared matmul-finish
 // One element of the result, from its sum over k; `at` is its place in c.
 fn finish(sum: f32, at: u32, column: u32) {
-  var y = params.alpha * sum;
+  var y = sum;
   if (EPILOGUE) {
     if (params.bias_on != 0u) { y += bias[column]; }
     if (params.keep != 0u) { c[params.kept_offset + at] = C(y); }
@@ -250,7 +249,7 @@ fn product_vectors(
   let end = min((group.x + 1u) * ROWS, params.m);
   for (var row = group.x * ROWS; row < end; row++) {
     let at = start + row * (params.n / 4u);
-    var y = params.alpha * rows[row % ROWS] + shift;
+    var y = rows[row % ROWS] + shift;
     if (EPILOGUE) {
       if (params.keep != 0u) { c_vectors[params.kept_offset / 4u + at] = vec4<C>(y); }
       if (params.activation != 0u) { y = vec4<f32>(activated(y.x), activated(y.y), activated(y.z), activated(y.w)); }

@@ -1,4 +1,4 @@
-// C = activation(alpha · A·B + bias) + residual, A [m, k], B [k, n], C [m, n], for every batch.
+// C = activation(A·B + bias) + residual, A [m, k], B [k, n], C [m, n], for every batch.
 //
 // A and B are read through strides, so that a transposed operand or a broadcast batch costs no copy; one of the two
 // inner strides of each operand is 1. C, residual are dense [batch, m, n], bias is [n].
@@ -41,7 +41,6 @@ struct Params {
   splits: u32,       // the sum over k in this many parts, each written to its own C
   split_length: u32, // of k; a multiple of the depth of a tile
   c_size: u32,       // elements from one C to the next
-  alpha: f32,
   accumulate: u32,   // 0 or 1, as the other switches
   // With EPILOGUE: uniform branches, once an element, so that one pipeline serves every layer.
   bias_on: u32,
@@ -79,7 +78,7 @@ fn finish_column(sum: f32, c_start: u32, column: u32) {
 // @shared matmul-finish
 // One element of the result, from its sum over k; `at` is its place in c.
 fn finish(sum: f32, at: u32, column: u32) {
-  var y = params.alpha * sum;
+  var y = sum;
   if (EPILOGUE) {
     if (params.bias_on != 0u) { y += bias[column]; }
     if (params.keep != 0u) { c[params.kept_offset + at] = C(y); }

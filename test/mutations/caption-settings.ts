@@ -51,6 +51,20 @@ export const captionSettings: readonly Mutation[] = [
     tests: [`${many} # many settings and seeds`],
   },
   {
+    name: "many at once: other samplers are taken for ancestral",
+    file: "src/models/mc-diffusion/generate-many.ts",
+    find: 'covers: ({ sampler }) => sampler === "ancestral"',
+    replace: 'covers: ({ sampler }) => sampler !== ""',
+    tests: [`${many} # many settings at once: other samplers`],
+  },
+  {
+    name: "a beam search is free of chance though masks are drawn",
+    file: "src/models/autoregressive/decoder.ts",
+    find: "return beam === 0 || drawsMasks(guidance);",
+    replace: "return beam === 0 || (drawsMasks(guidance) && beam < 0);",
+    tests: ["models/autoregressive/captioner.test.ts"],
+  },
+  {
     name: "many at once: all seeds are the first",
     file: captions,
     find: "const own = seed + (first",

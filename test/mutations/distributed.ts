@@ -24,6 +24,27 @@ export const distributed: readonly Mutation[] = [
     tests: [`${equal} # decoder: masked`],
   },
   {
+    name: "ranks: every rank gives a vector to each restart",
+    file: "shaders/vqvae/shared-rows.wgsl",
+    find: "drawn[code] - params.first;",
+    replace: "drawn[code] % params.rows;",
+    tests: [`${equal}`],
+  },
+  {
+    name: "ranks: all codes restart at the same vector",
+    file: "shaders/vqvae/shared-rows.wgsl",
+    find: "order[code] = code;",
+    replace: "order[code] = 0u;",
+    tests: [`${equal}`],
+  },
+  {
+    name: "ranks: t is not keyed by the sample's number in the whole batch",
+    file: "shaders/diffusion/forward.wgsl",
+    find: "words_of(i + rng[3] * params.count, 0u).x, params.last)",
+    replace: "words_of(i, 0u).x, params.last)",
+    tests: [`${equal} # decoder: masked`],
+  },
+  {
     name: "ranks: noise is not keyed by the sample's number in the whole batch",
     file: "shaders/diffusion/forward.wgsl",
     find: "let words = words_of(i + rng[3] * params.count, 0u);\n  let t",

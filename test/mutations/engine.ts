@@ -296,7 +296,7 @@ export const engine: readonly Mutation[] = [
     name: "a captioner from a file draws random weights first",
     file: "src/captioner/files.ts",
     find: "{ initialise: false }",
-    replace: "{}",
+    replace: "{ initialise: true }",
     tests: ["captioner/loading.test.ts"],
   },
   {

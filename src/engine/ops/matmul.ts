@@ -39,7 +39,6 @@ interface Operand {
 }
 
 interface Epilogue {
-  alpha?: number;
   accumulate?: boolean;
   bias?: Tensor | null;
   residual?: Tensor | null;
@@ -139,7 +138,6 @@ function product(gpu: Gpu, a: Operand, b: Operand, c: Tensor<Float>, epilogue: E
     splits,
     split_length: Math.ceil(k / splits / 16) * 16,
     c_size: m * n + (epilogue.columnSums ? n : 0),
-    alpha: epilogue.alpha ?? 1,
     bias_on: Number(epilogue.bias != null),
     residual_on: Number(epilogue.residual != null),
     accumulate: Number(epilogue.accumulate ?? false),
