@@ -8,7 +8,7 @@ import { scoreByClip } from "./cli/clip-scores.js";
 import { scoredSplits } from "./cli/compared-models.js";
 import { dataHelp } from "./cli/data-option.js";
 import { datasetRecord, originRecord, weightsRecord } from "./cli/evaluation-record.js";
-import { scoreModels, tokenizerNames } from "./cli/model-table.js";
+import { scoreModels, tableRecord, tokenizerNames } from "./cli/model-table.js";
 import "./baselines.js";
 import "./samplers.js";
 import {
@@ -16,6 +16,7 @@ import {
   checkOutput,
   commandLine,
   integerOption,
+  optionValue,
   precisionOption,
   runCommand,
   type SamplingFlags,
@@ -29,11 +30,15 @@ import { openScoredModel } from "./cli/scored-model.js";
 import { sweepModel } from "./cli/sweep.js";
 import { type SweepFlags, sweepFlags, sweepPlan } from "./cli/sweep-options.js";
 import { say, tell } from "./cli/terminal.js";
+import { isScenes } from "./data/scenes/dataset.js";
+import { TRUTH_NAMES } from "./data/scenes/truth-scores.js";
 import { clipTable } from "./evaluation/clip-evaluation.js";
 import { parseCompared } from "./evaluation/compared.js";
 import { evaluate, neededRecords } from "./evaluation/evaluation.js";
 import { boundSteps, boundTable, splitBounds } from "./evaluation/held-out-bound.js";
+import { TRUTH_LEGEND, truthTable } from "./evaluation/scene-truth.js";
 import { COLUMN_NAMES, parseColumns } from "./evaluation/table/columns.js";
+import { modelTable } from "./evaluation/table/table-text.js";
 import { differencesTable, scoresTable, tableLegend } from "./evaluation/tables.js";
 import { DRAWS } from "./metrics/bootstrap.js";
 import { UserError } from "./platform/errors.js";
@@ -97,7 +102,7 @@ async function main(): Promise<void> {
     .option("--no-baselines", "leave out the nearest pictures and the model shown other pictures")
     .option(
       "--metrics <names>",
-      `columns of the table: all, or some of ${COLUMN_NAMES.join(", ")}, with commas (default: as of the data)`,
+      `columns of the table: all, or some of ${COLUMN_NAMES.join(", ")}, with commas; of scenes also ${TRUTH_NAMES.join(", ")} (default: as of the data)`,
     )
     .addOption(
       new Option(
@@ -194,8 +199,8 @@ to the first row (docs/evaluation.md).`,
     throw new UserError("--out and --json are the same: name one file", 2);
   if (captions && json === undefined)
     throw new UserError("--captions needs --out or --json: it says where they go", 2);
-  const compared = compare === undefined ? undefined : usage("--compare", () => parseCompared(compare));
-  const columns = metrics === undefined ? undefined : usage("--metrics", () => parseColumns(metrics));
+  const compared = compare === undefined ? undefined : optionValue("--compare", () => parseCompared(compare));
+  const columns = metrics === undefined ? undefined : optionValue("--metrics", () => parseColumns(metrics));
   for (const [option, file] of Object.entries({
     "--out": out,
     "--json": json,
@@ -247,6 +252,8 @@ to the first row (docs/evaluation.md).`,
   );
   const tables = [scoresTable(evaluation), differencesTable(evaluation), tableLegend(evaluation)];
   say(tables.filter((part) => part !== null).join("\n\n"));
+  const truth = isScenes(dataset) ? await truthTable(dataset, evaluation) : null;
+  if (truth) say(`\n${modelTable(truth)}\n\n${TRUTH_LEGEND}`);
   const speed = meter.speed();
   if (speed && !quiet) tell(speedText(speed));
   const bounds = !hasBound(captioner)
@@ -280,21 +287,12 @@ to the first row (docs/evaluation.md).`,
         ...(captions ? { captions: said } : {}),
       })),
       ...(bounds.length > 0 ? { bounds } : {}),
+      ...(truth ? { truth: tableRecord(truth, null) } : {}),
       ...(clip ? { clip: { sha256: clip.sha256, splits: clipScores } } : {}),
     };
     await platform.files.write(json, `${JSON.stringify(record, null, 1)}\n`);
   }
   await model.close();
-}
-
-/** Runs `read`, whose errors are about the command line but do not know the option's name. */
-function usage<T>(option: string, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof UserError) throw new UserError(`${option}: ${error.message}`, 2);
-    throw error;
-  }
 }
 
 await runCommand(main);

@@ -240,3 +240,13 @@ export async function openComputingGpu(...options: Parameters<typeof openGpu>): 
   }
   return gpu;
 }
+
+/** Runs `read`, whose errors are about the command line but do not know the option's name. */
+export function optionValue<T>(option: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof UserError) throw new UserError(`${option}: ${error.message}`, 2);
+    throw error;
+  }
+}

@@ -47,7 +47,7 @@ export interface CaptionedSplit {
   readonly rows: readonly CaptionRow[];
 }
 
-const methodNames: Record<Exclude<Method, "model">, string> = {
+const methodNames: Record<Exclude<Method, "model" | "references">, string> = {
   shuffled: "other picture",
   nearestPixels: "nearest by pixels",
   nearestCodes: "nearest by codes",

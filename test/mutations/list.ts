@@ -23,6 +23,7 @@ import { ops } from "./ops.js";
 import { page } from "./page.js";
 import { runsPage } from "./runs-page.js";
 import { samplers } from "./samplers.js";
+import { sceneTruth } from "./scene-truth.js";
 import { scenesMutations } from "./scenes.js";
 import { shaders } from "./shaders.js";
 import { sweep } from "./sweep.js";
@@ -46,7 +47,7 @@ export const fields: readonly Field[] = [
   { name: "training", mutations: training },
   { name: "several processes", mutations: distributed },
   { name: "data", mutations: [...data, ...layouts] },
-  { name: "scenes", mutations: scenesMutations },
+  { name: "scenes", mutations: [...scenesMutations, ...sceneTruth] },
   { name: "evaluation", mutations: [...evaluation, ...captionSettings, ...evaluationStatistics] },
   { name: "guidance sweeps", mutations: sweep },
   { name: "model table", mutations: modelTable },
