@@ -1,5 +1,6 @@
 /** All deliberate mistakes, by field. */
 
+import { alignment } from "./alignment.js";
 import { baselines } from "./baselines.js";
 import { bitDiffusion } from "./bit-diffusion.js";
 import { bound } from "./bound.js";
@@ -48,6 +49,7 @@ export const fields: readonly Field[] = [
   { name: "several processes", mutations: distributed },
   { name: "data", mutations: [...data, ...layouts] },
   { name: "scenes", mutations: [...scenesMutations, ...sceneTruth] },
+  { name: "alignment", mutations: alignment },
   { name: "evaluation", mutations: [...evaluation, ...captionSettings, ...evaluationStatistics] },
   { name: "guidance sweeps", mutations: sweep },
   { name: "model table", mutations: modelTable },
