@@ -13,6 +13,8 @@ import "./baselines.js";
 import "./samplers.js";
 import {
   adapterOption,
+  type BaselineFlags,
+  baselineFlags,
   checkOutput,
   commandLine,
   integerOption,
@@ -45,14 +47,13 @@ import { UserError } from "./platform/errors.js";
 import { nodePlatform as platform, shippedWeights } from "./platform/node.js";
 import "./vqgan.js";
 
-interface Options extends SamplingFlags, SweepFlags {
+interface Options extends SamplingFlags, BaselineFlags, SweepFlags {
   weights: string[];
   data?: string;
   splits?: string;
   limit: number;
   seeds: number;
   compare?: string;
-  baselines: boolean;
   draws?: number;
   metrics?: string;
   tokenizer?: "ptb" | "words";
@@ -99,7 +100,6 @@ async function main(): Promise<void> {
       "--compare <settings>",
       "guidance settings to compare on the same pictures and seeds: none, cfg:SCALE, mcs:SCALE or mcs:SCALE:SHARE masked (mcs-printed alike), with commas",
     )
-    .option("--no-baselines", "leave out the nearest pictures and the model shown other pictures")
     .option(
       "--metrics <names>",
       `columns of the table: all, or some of ${COLUMN_NAMES.join(", ")}, with commas; of scenes also ${TRUTH_NAMES.join(", ")} (default: as of the data)`,
@@ -144,7 +144,7 @@ differences resample both sides alike. They cover the choice of pictures and the
 Several weights, --metrics, --tokenizer, --csv, --latex or --page make one table of chosen metrics, with p-values of the differences
 to the first row (docs/evaluation.md).`,
     );
-  samplingFlags(program);
+  samplingFlags(baselineFlags(program));
   sweepFlags(program);
   const {
     weights,
@@ -154,6 +154,7 @@ to the first row (docs/evaluation.md).`,
     seeds,
     compare,
     baselines,
+    neighbours,
     draws,
     metrics,
     tokenizer,
@@ -216,8 +217,8 @@ to the first row (docs/evaluation.md).`,
         2,
       );
     return scoreModels({
-      ...{ weights, data, splits, limit, seeds, compare: compared, baselines, draws, metrics: columns },
-      ...{ tokenizer, clip: clipFolder, json, csv, latex, page, captions },
+      ...{ weights, data, splits, limit, seeds, compare: compared, baselines, neighbours, draws },
+      ...{ metrics: columns, tokenizer, clip: clipFolder, json, csv, latex, page, captions },
       ...{ sampling, precision, adapter, tuning, quiet },
     });
   }
@@ -226,7 +227,7 @@ to the first row (docs/evaluation.md).`,
   const model = await openScoredModel(
     { weights: folder, data, clip: clipFolder, sampling, precision, adapter, tuning, quiet },
     (dataset) => scoredSplits(dataset, splits),
-    (dataset, splits) => neededRecords(dataset, { splits, limit, baselines }),
+    (dataset, splits) => neededRecords(dataset, { splits, limit, baselines, neighbours }),
     (captioner) => {
       if (bound > 0 && !hasBound(captioner) && program.getOptionValueSource("bound") !== "default")
         throw new UserError(
@@ -243,7 +244,7 @@ to the first row (docs/evaluation.md).`,
       splits: chosen,
       limit,
       seeds,
-      baselines,
+      ...{ baselines, neighbours },
       draws: draws ?? DRAWS,
       onProgress,
       measure: meter.measure,
@@ -277,7 +278,7 @@ to the first row (docs/evaluation.md).`,
       weights: await weightsRecord(folder),
       precision: captioner.config.decoder.precision,
       dataset: datasetRecord(dataset),
-      limit,
+      ...{ limit, neighbours },
       sampling: { ...captioner.config.sampling, ...plain },
       ...(compared ? { compared } : {}),
       ...(speed ? { speed } : {}),

@@ -107,7 +107,7 @@ export async function scoreModels(options: ModelTableOptions): Promise<void> {
       ...(await originRecord(gpu.description)),
       models: await Promise.all(models.map((model) => modelRecord(model, options))),
       dataset: datasetRecord(dataset),
-      limit: options.limit,
+      ...{ limit: options.limit, neighbours: options.neighbours },
       tokenizer,
       ...(options.compare ? { compared: options.compare } : {}),
       ...(clip ? { clip: { sha256: clip.sha256 } } : {}),

@@ -97,6 +97,24 @@ export interface SamplingFlags {
   candidates?: number;
 }
 
+/** Which baselines are scored, as the flags of `baselineFlags` state it. */
+export interface BaselineFlags {
+  baselines: boolean;
+  neighbours: number;
+}
+
+/** Adds the flags of commands that score baselines. */
+export function baselineFlags(command: Command): Command {
+  return command
+    .option("--no-baselines", "leave out the nearest pictures and the model shown other pictures")
+    .option(
+      "--neighbours <number>",
+      "training pictures among which the nearest are searched, evenly spread; 0 = all",
+      integerOption(0),
+      0,
+    );
+}
+
 /** Adds the flags of commands that generate captions. */
 export function samplingFlags(command: Command): Command {
   return command

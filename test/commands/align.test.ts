@@ -4,14 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
-import { SceneMaker } from "../../dist/data/scenes/maker.js";
-import { referencesOf } from "../../dist/data/scenes/references.js";
-import { SCENE_SPLITS } from "../../dist/data/scenes/splits.js";
-import { nodePlatform } from "../../dist/platform/node.js";
-import { WordTokenizer } from "../../dist/text/words.js";
-import { sharedGpu } from "../device.js";
-import { sceneArt as art } from "../support/scene-art.js";
-import { buildWith, saved } from "../tiny-captioner.js";
+import { writeSceneWeights } from "../support/scene-weights.js";
 import { runCommand } from "./run.js";
 
 t.setTimeout(600_000);
@@ -19,24 +12,9 @@ t.setTimeout(600_000);
 const folder = mkdtempSync(join(tmpdir(), "align-"));
 t.teardown(() => rmSync(folder, { recursive: true }));
 
-const maker = new SceneMaker(art.things, art.sheet, { size: 32 });
-/** The captions of the pictures that are measured. */
-const captions = [0, 200, 400, 600, 800].flatMap((i) =>
-  referencesOf(maker.at("pairs", i), 1, SCENE_SPLITS.indexOf("pairs") * 2 ** 24 + i),
-);
-const tokenizer = WordTokenizer.build(
-  captions.map(({ text }) => text),
-  { minimumCount: 1 },
-);
-for (const [name, ...set] of [["one"], ["two", "seed=5"], ["large", "data.imageSize=48"]] as const) {
-  const captioner = buildWith(
-    await sharedGpu(),
-    tokenizer,
-    ...["data.source=scenes", "data.imageSize=32", "data.maxLength=21", ...set],
-  );
-  await captioner.save(nodePlatform.files, join(folder, name!), await saved(captioner));
-  captioner.dispose();
-}
+await writeSceneWeights(folder, "one");
+await writeSceneWeights(folder, "two", "seed=5");
+await writeSceneWeights(folder, "large", "data.imageSize=48");
 const align = (...args: string[]) =>
   runCommand("align", ["--split", "pairs", "--limit", "5", "--draws", "50", ...args], { cwd: folder });
 

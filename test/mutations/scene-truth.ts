@@ -126,4 +126,11 @@ export const sceneTruth: readonly Mutation[] = [
       'if (method === "references" && said.length > 99) return measureReferences(said, columns, pictures);',
     tests: [`${table} # other columns`],
   },
+  {
+    name: "baselines: nearest pictures are searched among all, whatever is asked for",
+    file: "src/evaluation/evaluation.ts",
+    find: 'baselines ? recordsOf(dataset, "train", neighbours) : []',
+    replace: 'baselines ? recordsOf(dataset, "train", Math.min(0, neighbours)) : []',
+    tests: ["evaluation/evaluation.test.ts # nearest pictures"],
+  },
 ];

@@ -56,8 +56,9 @@ export interface CaptionedScenes {
   readonly scenes: readonly Scene[];
 }
 
-/** A score with its sums; `rows` are [n, 2] for one caption of each scene. */
+/** A score with its sums. */
 export interface TruthMetric extends Pick<Metric, "title" | "decimals" | "width" | "of"> {
+  /** The contribution of each picture, [n, 2], for one caption of each scene. */
   rows(captioned: CaptionedScenes): Float64Array;
 }
 
