@@ -8,14 +8,17 @@ import { scoreByClip } from "./cli/clip-scores.js";
 import { scoredSplits } from "./cli/compared-models.js";
 import { dataHelp } from "./cli/data-option.js";
 import { datasetRecord, originRecord, weightsRecord } from "./cli/evaluation-record.js";
-import { scoreModels, tokenizerNames } from "./cli/model-table.js";
+import { scoreModels, tableRecord, tokenizerNames } from "./cli/model-table.js";
 import "./baselines.js";
 import "./samplers.js";
 import {
   adapterOption,
+  type BaselineFlags,
+  baselineFlags,
   checkOutput,
   commandLine,
   integerOption,
+  optionValue,
   precisionOption,
   runCommand,
   type SamplingFlags,
@@ -29,25 +32,28 @@ import { openScoredModel } from "./cli/scored-model.js";
 import { sweepModel } from "./cli/sweep.js";
 import { type SweepFlags, sweepFlags, sweepPlan } from "./cli/sweep-options.js";
 import { say, tell } from "./cli/terminal.js";
+import { isScenes } from "./data/scenes/dataset.js";
+import { TRUTH_NAMES } from "./data/scenes/truth-scores.js";
 import { clipTable } from "./evaluation/clip-evaluation.js";
 import { parseCompared } from "./evaluation/compared.js";
 import { evaluate, neededRecords } from "./evaluation/evaluation.js";
 import { boundSteps, boundTable, splitBounds } from "./evaluation/held-out-bound.js";
+import { TRUTH_LEGEND, truthTable } from "./evaluation/scene-truth.js";
 import { COLUMN_NAMES, parseColumns } from "./evaluation/table/columns.js";
+import { modelTable } from "./evaluation/table/table-text.js";
 import { differencesTable, scoresTable, tableLegend } from "./evaluation/tables.js";
 import { DRAWS } from "./metrics/bootstrap.js";
 import { UserError } from "./platform/errors.js";
 import { nodePlatform as platform, shippedWeights } from "./platform/node.js";
 import "./vqgan.js";
 
-interface Options extends SamplingFlags, SweepFlags {
+interface Options extends SamplingFlags, BaselineFlags, SweepFlags {
   weights: string[];
   data?: string;
   splits?: string;
   limit: number;
   seeds: number;
   compare?: string;
-  baselines: boolean;
   draws?: number;
   metrics?: string;
   tokenizer?: "ptb" | "words";
@@ -94,10 +100,9 @@ async function main(): Promise<void> {
       "--compare <settings>",
       "guidance settings to compare on the same pictures and seeds: none, cfg:SCALE, mcs:SCALE or mcs:SCALE:SHARE masked (mcs-printed alike), with commas",
     )
-    .option("--no-baselines", "leave out the nearest pictures and the model shown other pictures")
     .option(
       "--metrics <names>",
-      `columns of the table: all, or some of ${COLUMN_NAMES.join(", ")}, with commas (default: as of the data)`,
+      `columns of the table: all, or some of ${COLUMN_NAMES.join(", ")}, with commas; of scenes also ${TRUTH_NAMES.join(", ")} (default: as of the data)`,
     )
     .addOption(
       new Option(
@@ -139,7 +144,7 @@ differences resample both sides alike. They cover the choice of pictures and the
 Several weights, --metrics, --tokenizer, --csv, --latex or --page make one table of chosen metrics, with p-values of the differences
 to the first row (docs/evaluation.md).`,
     );
-  samplingFlags(program);
+  samplingFlags(baselineFlags(program));
   sweepFlags(program);
   const {
     weights,
@@ -149,6 +154,7 @@ to the first row (docs/evaluation.md).`,
     seeds,
     compare,
     baselines,
+    neighbours,
     draws,
     metrics,
     tokenizer,
@@ -194,8 +200,8 @@ to the first row (docs/evaluation.md).`,
     throw new UserError("--out and --json are the same: name one file", 2);
   if (captions && json === undefined)
     throw new UserError("--captions needs --out or --json: it says where they go", 2);
-  const compared = compare === undefined ? undefined : usage("--compare", () => parseCompared(compare));
-  const columns = metrics === undefined ? undefined : usage("--metrics", () => parseColumns(metrics));
+  const compared = compare === undefined ? undefined : optionValue("--compare", () => parseCompared(compare));
+  const columns = metrics === undefined ? undefined : optionValue("--metrics", () => parseColumns(metrics));
   for (const [option, file] of Object.entries({
     "--out": out,
     "--json": json,
@@ -211,8 +217,8 @@ to the first row (docs/evaluation.md).`,
         2,
       );
     return scoreModels({
-      ...{ weights, data, splits, limit, seeds, compare: compared, baselines, draws, metrics: columns },
-      ...{ tokenizer, clip: clipFolder, json, csv, latex, page, captions },
+      ...{ weights, data, splits, limit, seeds, compare: compared, baselines, neighbours, draws },
+      ...{ metrics: columns, tokenizer, clip: clipFolder, json, csv, latex, page, captions },
       ...{ sampling, precision, adapter, tuning, quiet },
     });
   }
@@ -221,7 +227,7 @@ to the first row (docs/evaluation.md).`,
   const model = await openScoredModel(
     { weights: folder, data, clip: clipFolder, sampling, precision, adapter, tuning, quiet },
     (dataset) => scoredSplits(dataset, splits),
-    (dataset, splits) => neededRecords(dataset, { splits, limit, baselines }),
+    (dataset, splits) => neededRecords(dataset, { splits, limit, baselines, neighbours }),
     (captioner) => {
       if (bound > 0 && !hasBound(captioner) && program.getOptionValueSource("bound") !== "default")
         throw new UserError(
@@ -238,7 +244,7 @@ to the first row (docs/evaluation.md).`,
       splits: chosen,
       limit,
       seeds,
-      baselines,
+      ...{ baselines, neighbours },
       draws: draws ?? DRAWS,
       onProgress,
       measure: meter.measure,
@@ -247,6 +253,8 @@ to the first row (docs/evaluation.md).`,
   );
   const tables = [scoresTable(evaluation), differencesTable(evaluation), tableLegend(evaluation)];
   say(tables.filter((part) => part !== null).join("\n\n"));
+  const truth = isScenes(dataset) ? await truthTable(dataset, evaluation) : null;
+  if (truth) say(`\n${modelTable(truth)}\n\n${TRUTH_LEGEND}`);
   const speed = meter.speed();
   if (speed && !quiet) tell(speedText(speed));
   const bounds = !hasBound(captioner)
@@ -270,7 +278,7 @@ to the first row (docs/evaluation.md).`,
       weights: await weightsRecord(folder),
       precision: captioner.config.decoder.precision,
       dataset: datasetRecord(dataset),
-      limit,
+      ...{ limit, neighbours },
       sampling: { ...captioner.config.sampling, ...plain },
       ...(compared ? { compared } : {}),
       ...(speed ? { speed } : {}),
@@ -280,21 +288,12 @@ to the first row (docs/evaluation.md).`,
         ...(captions ? { captions: said } : {}),
       })),
       ...(bounds.length > 0 ? { bounds } : {}),
+      ...(truth ? { truth: tableRecord(truth, null) } : {}),
       ...(clip ? { clip: { sha256: clip.sha256, splits: clipScores } } : {}),
     };
     await platform.files.write(json, `${JSON.stringify(record, null, 1)}\n`);
   }
   await model.close();
-}
-
-/** Runs `read`, whose errors are about the command line but do not know the option's name. */
-function usage<T>(option: string, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof UserError) throw new UserError(`${option}: ${error.message}`, 2);
-    throw error;
-  }
 }
 
 await runCommand(main);
