@@ -14,14 +14,14 @@ import { asStarted } from "./cli/started-as.js";
 import { say, tell } from "./cli/terminal.js";
 import { announce, compareData, tellCaptions } from "./cli/train-notes.js";
 import { resumed, started } from "./cli/train-opening.js";
-import { parseTrainOptions } from "./cli/train-options.js";
+import { checkSeveral, parseTrainOptions } from "./cli/train-options.js";
 import { type Material, planned } from "./cli/train-plan.js";
 import type { Config } from "./config/config.js";
 import { describeConfig } from "./config/resolve.js";
 import { RunFolder } from "./io/run-folder.js";
+import { OtherRankError, shareJson } from "./platform/collective.js";
 import { onInterrupt, nodePlatform as platform, type StopSignal, signalExitCode } from "./platform/node.js";
 import { formatDuration } from "./report/duration.js";
-import { shareJson } from "./training/collective.js";
 import { writeCodeMap } from "./training/frozen-tokenizer.js";
 import { heldOutRecords, usedRecords } from "./training/held-out.js";
 import { keepInitialWeights } from "./training/initial-weights.js";
@@ -41,7 +41,7 @@ async function main(): Promise<void> {
     say(describeConfig());
     return;
   }
-  const ranks = await joinRanks(options);
+  const ranks = await joinRanks(options, () => checkSeveral(options));
   const { collective } = ranks;
   const isFirst = collective.rank === 0;
   if (collective.size > 1 && !options.resume)
@@ -72,7 +72,12 @@ async function main(): Promise<void> {
         : await planned(gpu, opening.config, material, options, began),
   );
   const data = await describeData(dataset, tokenizer, platform.hash);
-  await checkSame(collective, { config, data, gradients: options.gradients });
+  await checkSame(collective, "train", async () => ({
+    config,
+    "--gradients": options.gradients,
+    "hash of the vocabulary": data.vocabulary,
+    "hash of the data": await platform.hash("sha-256", JSON.stringify(data.pictures)),
+  }));
   const captioner = await together(collective, async () => {
     if (begun) compareData(begun.path, before, data, options);
     tellCaptions(dataset, tokenizer, config, options.quiet);
@@ -91,7 +96,7 @@ async function main(): Promise<void> {
     await ranks.finish();
     return;
   }
-  if (isFirst) captioner.codeStore = await codeStoreFor(captioner, config, codes?.base ?? null);
+  captioner.codeStore = await codeStoreFor(captioner, config, codes?.base ?? null);
   // A plan has already tried its settings.
   if (!plan) await together(collective, async () => tryRun(captioner, collective));
   // Nothing is written before data, settings and device fit, so a mistake leaves no half-made run behind.
@@ -145,9 +150,12 @@ async function main(): Promise<void> {
     tell(`done in ${formatDuration((platform.now() - began) / 1000)}: ${run.path}`);
     await ranks.finish();
   } catch (error) {
-    if (!(error instanceof Interrupted)) throw await withWayOn(error, run, options, collective.rank);
+    const isOther = error instanceof OtherRankError;
+    // Another rank stops with all, or ends the job with its own sentence.
+    if (isOther) await ranks.finish();
+    else if (!(error instanceof Interrupted)) throw await withWayOn(error, run, options, collective.rank);
     tell(`stopped; go on with: ${asStarted("node dist/train.js")} --resume ${run.path}`);
-    process.exitCode = signalExitCode[error.signal];
+    process.exitCode = signalExitCode[isOther ? "SIGTERM" : error.signal];
     await ranks.finish();
   } finally {
     restoreSignals();

@@ -48,10 +48,10 @@ export async function trainStages(
     resume,
     ...(stage === "all" ? {} : { stages: [stage] }),
     initial: (of, captioner) => initialWeights(captioner, of, init, quiet),
-    ended: () =>
-      stage === "vqvae"
-        ? writeReport(context)
-        : closeRun(context, watcher, { say, scoring: () => plan?.scored() }),
+    async ended() {
+      if (stage !== "vqvae") await closeRun(context, watcher, { say, scoring: () => plan?.scored() });
+      else if ((context.collective?.rank ?? 0) === 0) await writeReport(context);
+    },
   });
 }
 

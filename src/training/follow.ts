@@ -1,7 +1,7 @@
 /** A stage on every rank but 0: steps alone. Rank 0 draws progress, writes log, samples and checkpoints, and measures (loop.ts). */
 
 import type { Config } from "../config/config.js";
-import type { Collective } from "./collective.js";
+import type { Collective } from "../platform/collective.js";
 import { anyStops, shareState } from "./ranks.js";
 import type { Trainer } from "./trainer.js";
 

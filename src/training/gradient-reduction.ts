@@ -4,7 +4,7 @@
  */
 
 import type { Tensor } from "../engine/tensor/tensor.js";
-import type { Collective } from "./collective.js";
+import type { Collective } from "../platform/collective.js";
 import { sumInHalves, type Transport } from "./half-sums.js";
 import type { StepHook } from "./model-training.js";
 

@@ -3,12 +3,12 @@
 import type { Config } from "../config/config.js";
 import { formatBytes, OutOfMemoryError } from "../engine/gpu/errors.js";
 import { asLogEntry, type LogEntry, type RunFolder } from "../io/run-folder.js";
+import { type Collective, single } from "../platform/collective.js";
 import { UserError } from "../platform/errors.js";
 import type { JsonRecord } from "../platform/json.js";
 import type { Platform } from "../platform/platform.js";
 import type { Progress } from "../report/progress.js";
 import { type Checkpoint, type FoundCheckpoint, latestCheckpoint, saveCheckpoint } from "./checkpoint.js";
-import { type Collective, single } from "./collective.js";
 import { isDue, isLong } from "./follow.js";
 import { anyStops, shareState } from "./ranks.js";
 import type { Trainer } from "./trainer.js";

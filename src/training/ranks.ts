@@ -1,7 +1,7 @@
 /** What the ranks of a run do together beside the gradients: means of losses, the state to start from, the decision to stop. */
 
-import type { Collective } from "./collective.js";
-import { shareJson } from "./collective.js";
+import type { Collective } from "../platform/collective.js";
+import { shareJson } from "../platform/collective.js";
 import type { GradientReduction, ReductionTime } from "./gradient-reduction.js";
 import type { StepResult, Trainer } from "./trainer.js";
 

@@ -7,6 +7,7 @@ import type { Mutation } from "./mutation.js";
 const equal = "distributed/equal.test.ts";
 const ranks = "distributed/ranks.test.ts";
 const collective = "distributed/collective.test.ts";
+const evaluation = "distributed/evaluation.test.ts";
 
 export const distributed: readonly Mutation[] = [
   {
@@ -148,5 +149,89 @@ export const distributed: readonly Mutation[] = [
     find: 'reduction === "max"',
     replace: "false",
     tests: [`${collective} # sums, maxima`],
+  },
+  {
+    name: "shared captions: random numbers do not know the picture's place among all",
+    file: "src/captioner/caption-settings.ts",
+    find: "const seed = seeds[j]! + first * seedsApart;",
+    replace: "const seed = seeds[j]!;",
+    tests: [`${evaluation} # one batch after the other`],
+  },
+  {
+    name: "shared captions: every share begins at the first picture",
+    file: "src/captioner/caption-settings.ts",
+    find: "const first = batch * each;",
+    replace: "const first = batch * 0;",
+    tests: [`${evaluation} # share the work`],
+  },
+  {
+    name: "shared captions: a share's seeds are the first ones",
+    file: "src/captioner/caption-settings.ts",
+    find: "seeds: seeds.slice(from, to) };",
+    replace: "seeds: seeds.slice(0, to - from) };",
+    tests: [`${evaluation} # share the work`],
+  },
+  {
+    name: "shared captions: every process captions all",
+    file: "src/captioner/caption-settings.ts",
+    find: "captionedAtOnce(captioner), seeds.length, collective);",
+    replace: "captionedAtOnce(captioner), seeds.length, { ...collective, rank: 0, size: 1 });",
+    tests: [`${evaluation} # its share alone`],
+  },
+  {
+    name: "shared codes: every process encodes all of the batches after its first",
+    file: "src/evaluation/pictures.ts",
+    find: "first += size * imagesPerBatch",
+    replace: "first += imagesPerBatch",
+    tests: [`${evaluation} # share the work`],
+  },
+  {
+    name: "shared baselines: the pictures of the others are black",
+    file: "src/evaluation/evaluation.ts",
+    find: "await joinParts(collective, small);",
+    replace: "",
+    tests: [`${evaluation} # share the work`],
+  },
+  {
+    name: "shared baselines: found pictures belong to the first ones",
+    file: "src/evaluation/evaluation.ts",
+    find: "inParts(find, own, stored, width, tell)), from);",
+    replace: "inParts(find, own, stored, width, tell)), from * 0);",
+    tests: [`${evaluation} # share the work`],
+  },
+  {
+    name: "shared bounds: visits do not know the caption's place among all",
+    file: "src/models/mc-diffusion/bound.ts",
+    find: "drawVisits(count, steps, seed, offset + first + i)",
+    replace: "drawVisits(count, steps, seed, first + i)",
+    tests: [`${evaluation} # bounds`],
+  },
+  {
+    name: "shared bounds: noise does not know the batch's place among all",
+    file: "src/models/mc-diffusion/bound.ts",
+    find: "rng.setStep((offset + first) / batch);",
+    replace: "rng.setStep(first / batch);",
+    tests: [`${evaluation} # bounds`],
+  },
+  {
+    name: "shared work: nobody hears of another's failure",
+    file: "src/platform/collective.ts",
+    find: "if (failed >= 0) throw",
+    replace: "if (failed > collective.size) throw",
+    tests: [`${collective} # shares, parts`],
+  },
+  {
+    name: "shared sweep: every process does the first job of a round",
+    file: "src/evaluation/sweep/say.ts",
+    find: "const job = round[rank];",
+    replace: "const job = round[rank * 0];",
+    tests: ["evaluation/sweep/sweep.test.ts # two and three"],
+  },
+  {
+    name: "shared sweep: the choice of the first is not sent",
+    file: "src/evaluation/sweep/sweep.ts",
+    find: "choices: await shareJson(collective, choices)",
+    replace: "choices",
+    tests: ["evaluation/sweep/sweep.test.ts # two and three"],
   },
 ];
