@@ -265,7 +265,8 @@ async function restore(
 /** The speed of the ranks, for a line of the log. */
 function slowest(ranks: LogEntry["ranks"]): string {
   if (!ranks) return "";
-  return ` (slowest of ${ranks.count} ranks: ${ranks.slowest}, ${Math.round(ranks.slowestMs)} ms; reduction ${Math.round(ranks.reducing)} ms)`;
+  const hidden = ranks.hidden ? `, ${Math.round((100 * ranks.hidden) / ranks.reducing)} % hidden` : "";
+  return ` (slowest of ${ranks.count} ranks: ${ranks.slowest}, ${Math.round(ranks.slowestMs)} ms; reduction ${Math.round(ranks.reducing)} ms${hidden})`;
 }
 
 function summary(values: Readonly<Record<string, number>>): string {

@@ -8,6 +8,7 @@ const equal = "distributed/equal.test.ts";
 const ranks = "distributed/ranks.test.ts";
 const collective = "distributed/collective.test.ts";
 const evaluation = "distributed/evaluation.test.ts";
+const overlap = "distributed/overlap.test.ts";
 
 export const distributed: readonly Mutation[] = [
   {
@@ -233,5 +234,33 @@ export const distributed: readonly Mutation[] = [
     find: "choices: await shareJson(collective, choices)",
     replace: "choices",
     tests: ["evaluation/sweep/sweep.test.ts # two and three"],
+  },
+  {
+    name: "overlap: the step is not cut",
+    file: "src/training/captured-step.ts",
+    find: "if (early.length > 0) captured.parts",
+    replace: "if (early.length < 0) captured.parts",
+    tests: [`${overlap} # micro-batches`],
+  },
+  {
+    name: "overlap: a bucket leaves before its last gradient",
+    file: "src/training/cut-work.ts",
+    find: "commands.findLastIndex(",
+    replace: "commands.findIndex(",
+    tests: [`${overlap} # micro-batches`],
+  },
+  {
+    name: "overlap: writes through strides count from the start of the buffer",
+    file: "src/training/cut-work.ts",
+    find: "meets(storage, writes.offset, extent(writes))",
+    replace: "meets(storage, 0, extent(writes))",
+    tests: [`${overlap} # micro-batches`, `${overlap} # vqvae`],
+  },
+  {
+    name: "overlap: all of the reduction counts as hidden",
+    file: "src/training/gradient-reduction.ts",
+    find: "Math.max(0, Math.min(ended, computed) - began)",
+    replace: "Math.max(0, ended - began)",
+    tests: [`${overlap} # micro-batches`],
   },
 ];
