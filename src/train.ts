@@ -64,13 +64,11 @@ async function main(): Promise<void> {
     const codes = begun ? null : await ownCodeMap(gpu, { config, dataset, tokenizer }, options);
     return { config, dataset, heldOut, tokenizer, restored, codes };
   };
-  const { config, dataset, heldOut, tokenizer, restored, codes, plan } = await firstAlone(
-    collective,
-    async () =>
-      begun || opening.config.minutes === 0
-        ? { ...(await material(opening.config)), plan: null }
-        : await planned(gpu, opening.config, material, options, began),
-  );
+  const shared = (config: Config) => firstAlone(collective, () => material(config));
+  const isPlanned = !begun && opening.config.minutes > 0;
+  const { config, dataset, heldOut, tokenizer, restored, codes, plan } = isPlanned
+    ? await planned(gpu, opening.config, shared, options, began, collective)
+    : { ...(await shared(opening.config)), plan: null };
   const data = await describeData(dataset, tokenizer, platform.hash);
   await checkSame(collective, "train", async () => ({
     config,
@@ -88,17 +86,16 @@ async function main(): Promise<void> {
     return buildCaptioner(gpu, config, tokenizer, { initialise, processes: collective.size });
   });
   if (options.plan) {
-    await tellRunPlan(captioner, dataset, {
-      memory: (options.memory ?? 6) * 2 ** 30,
-      now: platform.now,
-      tell: say,
-    });
+    const memory = (options.memory ?? 6) * 2 ** 30;
+    await together(collective, () =>
+      tellRunPlan(captioner, dataset, { memory, now: platform.now, tell: say, collective }),
+    );
     await ranks.finish();
     return;
   }
   captioner.codeStore = await codeStoreFor(captioner, config, codes?.base ?? null);
   // A plan has already tried its settings.
-  if (!plan) await together(collective, async () => tryRun(captioner, collective));
+  if (!isPlanned) await together(collective, async () => tryRun(captioner, collective));
   // Nothing is written before data, settings and device fit, so a mistake leaves no half-made run behind.
   const run = await firstAlone(collective, () =>
     isFirst ? opening.openRun(config) : RunFolder.open(files, (options.resume ?? options.out)!),
@@ -140,7 +137,7 @@ async function main(): Promise<void> {
       { warned: collective.size > 1 },
     );
     await trainThroughLosses(
-      { ...context, plan },
+      { ...context, plan, isPlanned },
       options,
       () => stopping,
       () => {

@@ -148,13 +148,10 @@ function checkFlags(options: TrainOptions): void {
 }
 
 /** Throws a `UserError` for options that several processes cannot have. */
-export function checkSeveral({ minutes, plan, onLoss }: TrainOptions): void {
-  const refuse = (flag: string, why: string): never => {
-    throw new UserError(`${flag} cannot be given to several processes: ${why}`, 2);
-  };
-  if (minutes !== undefined)
-    refuse("--minutes", "it measures one process; set vqvae.steps and decoder.steps with --set");
-  if (plan) refuse("--plan", "it plans for one process");
+export function checkSeveral({ onLoss }: TrainOptions): void {
   if (onLoss === "retry")
-    refuse("--on-loss retry", "the others cannot wait for a new device; start the job again with --resume");
+    throw new UserError(
+      "--on-loss retry cannot be given to several processes: the others cannot wait for a new device; start the job again with --resume",
+      2,
+    );
 }

@@ -19,7 +19,7 @@ import type { StageContext } from "./trainer.js";
 export async function closeRun(
   context: StageContext,
   watcher: Pick<Watcher, "goOn" | "track">,
-  { say, scoring }: { say: (text: string) => void; scoring?: () => void },
+  { say, scoring }: { say: (text: string) => void; scoring?: () => void | Promise<void> },
 ): Promise<void> {
   const { captioner, dataset, run, config, platform, collective = single } = context;
   const { files } = platform;
@@ -40,7 +40,7 @@ export async function closeRun(
     return samples;
   });
   const splits = testSplits(dataset);
-  scoring?.();
+  await scoring?.();
   /** Tracks work whose total is known only while it runs. */
   const track = <T>(
     label: string,

@@ -151,7 +151,7 @@ async function runTracked(
   const work = { label: trainer.stage, total: trainer.steps, unit: "steps", perUnit: { factor, unit } };
   const interrupted = () => watcher.interrupted();
   const outcome = await watcher.track(work, (progress) => {
-    if (collective.rank > 0) return followStage(trainer, { collective, log: config.log, interrupted });
+    if (collective.rank > 0) return followStage(trainer, { collective, log: config.log, interrupted, pace });
     return runStage(trainer, {
       platform,
       run,

@@ -263,4 +263,25 @@ export const distributed: readonly Mutation[] = [
     replace: "Math.max(0, ended - began)",
     tests: [`${overlap} # micro-batches`],
   },
+  {
+    name: "plan: a follower keeps its steps",
+    file: "src/training/time-plan.ts",
+    find: "Object.assign(decoder, planned.decoder);",
+    replace: "",
+    tests: [`${ranks} # a plan that`],
+  },
+  {
+    name: "plan: a follower expects measures where they were",
+    file: "src/training/time-plan.ts",
+    find: "Object.assign(log, planned.log);",
+    replace: "",
+    tests: [`${ranks} # a plan that`],
+  },
+  {
+    name: "plan: each process believes its own clock",
+    file: "src/training/costs.ts",
+    find: "Math.max(...(await gatherNumbers(collective, seconds / times)))",
+    replace: "(await gatherNumbers(collective, seconds / times))[collective.rank]!",
+    tests: [`${ranks} # the slowest process`],
+  },
 ];
