@@ -9,9 +9,12 @@ import "./baselines.js";
 import "./samplers.js";
 import {
   adapterOption,
+  type BaselineFlags,
+  baselineFlags,
   checkOutput,
   commandLine,
   integerOption,
+  optionValue,
   precisionOption,
   runCommand,
   type SamplingFlags,
@@ -22,6 +25,7 @@ import { checkRankFlags, type RankFlags, rankOptions, withRanks } from "./cli/ra
 import { scoreModel } from "./cli/score-model.js";
 import { sweepModel } from "./cli/sweep.js";
 import { type SweepFlags, sweepFlags, sweepPlan } from "./cli/sweep-options.js";
+import { TRUTH_NAMES } from "./data/scenes/truth-scores.js";
 import { parseCompared } from "./evaluation/compared.js";
 import { boundSteps } from "./evaluation/held-out-bound.js";
 import { COLUMN_NAMES, parseColumns } from "./evaluation/table/columns.js";
@@ -30,14 +34,13 @@ import { UserError } from "./platform/errors.js";
 import { shippedWeights } from "./platform/node.js";
 import "./vqgan.js";
 
-interface Options extends SamplingFlags, SweepFlags, RankFlags {
+interface Options extends SamplingFlags, BaselineFlags, SweepFlags, RankFlags {
   weights: string[];
   data?: string;
   splits?: string;
   limit: number;
   seeds: number;
   compare?: string;
-  baselines: boolean;
   draws?: number;
   metrics?: string;
   tokenizer?: "ptb" | "words";
@@ -82,10 +85,9 @@ async function main(): Promise<void> {
       "--compare <settings>",
       "guidance settings to compare on the same pictures and seeds: none, cfg:SCALE, mcs:SCALE or mcs:SCALE:SHARE masked (mcs-printed alike), with commas",
     )
-    .option("--no-baselines", "leave out the nearest pictures and the model shown other pictures")
     .option(
       "--metrics <names>",
-      `columns of the table: all, or some of ${COLUMN_NAMES.join(", ")}, with commas (default: as of the data)`,
+      `columns of the table: all, or some of ${COLUMN_NAMES.join(", ")}, with commas; of scenes also ${TRUTH_NAMES.join(", ")} (default: as of the data)`,
     )
     .addOption(
       new Option(
@@ -127,7 +129,7 @@ differences resample both sides alike. They cover the choice of pictures and the
 Several weights, --metrics, --tokenizer, --csv, --latex or --page make one table of chosen metrics, with p-values of the differences
 to the first row (docs/evaluation.md).`,
     );
-  samplingFlags(program);
+  samplingFlags(baselineFlags(program));
   sweepFlags(program);
   for (const option of rankOptions()) program.addOption(option);
   const {
@@ -138,6 +140,7 @@ to the first row (docs/evaluation.md).`,
     seeds,
     compare,
     baselines,
+    neighbours,
     draws,
     metrics,
     tokenizer,
@@ -189,8 +192,8 @@ to the first row (docs/evaluation.md).`,
     throw new UserError("--out and --json are the same: name one file", 2);
   if (captions && json === undefined)
     throw new UserError("--captions needs --out or --json: it says where they go", 2);
-  const compared = compare === undefined ? undefined : usage("--compare", () => parseCompared(compare));
-  const columns = metrics === undefined ? undefined : usage("--metrics", () => parseColumns(metrics));
+  const compared = compare === undefined ? undefined : optionValue("--compare", () => parseCompared(compare));
+  const columns = metrics === undefined ? undefined : optionValue("--metrics", () => parseColumns(metrics));
   for (const [option, file] of Object.entries({
     "--out": out,
     "--json": json,
@@ -207,8 +210,8 @@ to the first row (docs/evaluation.md).`,
       );
     return withRanks(flags, (ranks) =>
       scoreModels(ranks, {
-        ...{ weights, data, splits, limit, seeds, compare: compared, baselines, draws, metrics: columns },
-        ...{ tokenizer, clip: clipFolder, json, csv, latex, page, captions },
+        ...{ weights, data, splits, limit, seeds, compare: compared, baselines, neighbours, draws },
+        ...{ metrics: columns, tokenizer, clip: clipFolder, json, csv, latex, page, captions },
         ...{ sampling, precision, tuning, ...flags },
       }),
     );
@@ -216,7 +219,18 @@ to the first row (docs/evaluation.md).`,
   const [folder] = weights as [string];
   await withRanks(flags, (ranks) =>
     scoreModel(ranks, {
-      ...{ weights: folder, data, splits, limit, seeds, compare: compared, baselines, draws, bound },
+      ...{
+        weights: folder,
+        data,
+        splits,
+        limit,
+        seeds,
+        compare: compared,
+        baselines,
+        neighbours,
+        draws,
+        bound,
+      },
       ...{
         isBoundAsked: program.getOptionValueSource("bound") !== "default",
         clip: clipFolder,
@@ -226,16 +240,6 @@ to the first row (docs/evaluation.md).`,
       ...{ sampling, precision, tuning, ...flags },
     }),
   );
-}
-
-/** Runs `read`, whose errors are about the command line but do not know the option's name. */
-function usage<T>(option: string, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof UserError) throw new UserError(`${option}: ${error.message}`, 2);
-    throw error;
-  }
 }
 
 await runCommand(main);

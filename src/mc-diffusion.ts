@@ -17,6 +17,10 @@ const COMMANDS: Readonly<Record<string, PackageCommand>> = {
   caption: { about: "captions pictures", run: () => import("./caption.js") },
   train: { about: "trains a captioner on pictures with captions", run: () => import("./train.js") },
   evaluate: { about: "scores a captioner on held-out pictures", run: () => import("./evaluate.js") },
+  align: {
+    about: "measures whether words of captions belong to what they name",
+    run: () => import("./align.js"),
+  },
   score: { about: "scores the captions of any captioner", run: () => import("./score.js") },
   runs: { about: "serves a page of all runs", run: () => import("./runs.js") },
   samples: { about: "draws a sheet of pictures of a data set", run: () => import("./samples.js") },

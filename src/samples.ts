@@ -3,11 +3,12 @@
 
 import { dataHelp, dataSettings } from "./cli/data-option.js";
 import { loadDataset } from "./cli/load-dataset.js";
-import { checkOutput, commandLine, integerOption, runCommand } from "./cli/options.js";
+import { commandLine, integerOption, runCommand } from "./cli/options.js";
+import { checkSheet, writeSheet } from "./cli/sheet-file.js";
 import { say } from "./cli/terminal.js";
 import { resolveConfig } from "./config/resolve.js";
 import { type Dataset, imagesOf, readImages } from "./data/dataset.js";
-import type { ScenesDataset } from "./data/scenes/dataset.js";
+import { isScenes } from "./data/scenes/dataset.js";
 import { recordsOf } from "./evaluation/pictures.js";
 import { UserError } from "./platform/errors.js";
 import { nodePlatform as platform } from "./platform/node.js";
@@ -47,8 +48,7 @@ async function main(): Promise<void> {
     .parse()
     .opts<Options>();
   const { out, split, count, first } = options;
-  if (!/\.(png|svg)$/i.test(out)) throw new UserError(`--out ${out} should end with .png or .svg`, 2);
-  checkOutput("--out", out);
+  checkSheet("--out", out);
   const preset = options.data === "scenes" ? "scenes" : "emoji";
   const { data } = resolveConfig({ preset, set: [...(await dataSettings(options.data)), ...options.set] });
   const chosen = (dataset: Dataset) => recordsOf(dataset, split, 0).slice(first, first + count);
@@ -64,11 +64,10 @@ async function main(): Promise<void> {
   const pictures = await picturesOf(dataset, records, options.captions);
   await dataset.images.close();
 
-  const { svg, width, height } = await annotatedSheet(platform.images, pictures, {
-    scale: options.scale,
-    columns: 2,
-  });
-  await platform.files.write(out, /\.svg$/i.test(out) ? svg : await pngOf(svg, width, height));
+  await writeSheet(
+    out,
+    await annotatedSheet(platform.images, pictures, { scale: options.scale, columns: 2 }),
+  );
   say(`${out}: ${records.length} pictures of split ${split}, ${dataset.name}`);
 }
 
@@ -96,26 +95,6 @@ async function picturesOf(
       })),
     };
   });
-}
-
-function isScenes(dataset: Dataset): dataset is ScenesDataset {
-  return "annotated" in dataset;
-}
-
-/** A drawing of ours as a PNG of its size. */
-async function pngOf(svg: string, width: number, height: number): Promise<Uint8Array> {
-  // Decoding makes squares, with white to the left and right or above and below.
-  const side = Math.max(width, height);
-  const { data } = await platform.images.decode(new TextEncoder().encode(svg), side, "contain", {
-    svg: "trusted",
-  });
-  const [left, top] = [(side - width) >> 1, (side - height) >> 1];
-  const part = new Uint8Array(width * height * 3);
-  for (let y = 0; y < height; y++) {
-    const from = ((top + y) * side + left) * 3;
-    part.set(data.subarray(from, from + width * 3), y * width * 3);
-  }
-  return platform.images.encodePng({ width, height, data: part });
 }
 
 await runCommand(main);

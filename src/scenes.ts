@@ -7,10 +7,23 @@
 
 export { loadArt, readArt, type SceneArt, writeArt } from "./data/scenes/art.js";
 export { COLOUR_NAMES, type Colour, type Ground, type Rgb } from "./data/scenes/background.js";
+export { CaptionReader } from "./data/scenes/caption-reader.js";
+export type {
+  ClaimedRelation,
+  ClaimedWord,
+  Claims,
+  GroundClaim,
+  LineClaim,
+  NounClaim,
+  NounReading,
+  PlaceClaim,
+  RelationClaim,
+} from "./data/scenes/claims.js";
 export { compose, visibleBoxes } from "./data/scenes/compose.js";
 export {
   type AnnotatedScene,
   HELD_OUT_SCENES,
+  isScenes,
   OwnPainter,
   type Painter,
   type SceneNumber,
@@ -41,3 +54,12 @@ export {
 export { belongsTo, type HeldOut, heldOutIn, SCENE_SPLITS, type SceneSplit } from "./data/scenes/splits.js";
 export { type SheetEntry, type Sprite, SpriteSheet } from "./data/scenes/sprites.js";
 export { type Drawing, type Gender, type Name, type Thing, TONES, type Tone } from "./data/scenes/things.js";
+export { type ToldPhrase, toldPhrases } from "./data/scenes/told.js";
+export { type CaptionTruth, truthOf } from "./data/scenes/truth.js";
+export {
+  type CaptionedScenes,
+  TRUTH_NAMES,
+  type TruthMetric,
+  type TruthName,
+  truthMetrics,
+} from "./data/scenes/truth-scores.js";

@@ -2,11 +2,13 @@
 //
 //   per sample p ~ U(0,1);  if p < P_cond:  y_i <- [MASK] wherever its own draw is <= P_mask
 //
+// With drawn rates each such sample has a P_mask of its own, uniform between 0 and the given one: one network then learns every share.
 // P_mask = 1 drops the whole condition: classifier-free training. Beside it a sample may lose its whole condition by a draw of
 // its own (P_drop, 0 in the paper), so that one network learns what both ways of guidance ask of it.
 //
 // Instead of single positions a sample may lose one rectangle of its grid of codes, rows x columns or lying on its other side, at
-// a random place: neighbouring codes know of each other, so single ones hide little.
+// a random place: neighbouring codes know of each other, so single ones hide little. With drawn rates its sides are drawn, each from
+// 1 to the given one.
 //
 // Position i draws the words of counter (i, stream, step, 0), sample b those of (b, stream, step, 1), its rectangle those of
 // (b, stream, step, 2); of a batch in parts (rng.wgsl) i and b count from the start of the whole. Probabilities are compared as 31-bit integers, so 0 means never and 1 always.
@@ -63,6 +65,7 @@ struct Params {
   side: u32,                // the grid is side x side; 0 draws single positions
   rows: u32,                // of the rectangle
   columns: u32,
+  rates_drawn: u32,         // 1: each sample draws its own P_mask, or its own sides of the rectangle
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -82,8 +85,11 @@ fn words_of(index: u32, kind: u32) -> vec4<u32> {
 // Whether the rectangle of a sample covers a position of its grid.
 fn in_block(sample: u32, position: u32) -> bool {
   let drawn = words_of(sample, 2u);
-  let rows = select(params.rows, params.columns, (drawn.x & 1u) == 1u);
-  let columns = params.rows + params.columns - rows;
+  var sides = vec2<u32>(params.rows, params.columns);
+  if (params.rates_drawn != 0u) { sides = 1u + ((vec2<u32>(drawn.w & 0xffffu, drawn.w >> 16u) * sides) >> vec2<u32>(16u)); }
+  let turned = (drawn.x & 1u) == 1u;
+  let rows = select(sides.x, sides.y, turned);
+  let columns = select(sides.y, sides.x, turned);
   let top = drawn.y % (params.side - rows + 1u);
   let left = drawn.z % (params.side - columns + 1u);
   let row = position / params.side;
@@ -100,11 +106,13 @@ fn mask_condition(
   let i = (workgroup_id.y * num_workgroups.x + workgroup_id.x) * WORKGROUP + local_id.x;
   if (i >= params.count) { return; }
   let element = i + rng[3] * params.count;
-  let sample = words_of(element / params.per_sample, 1u) >> vec4<u32>(1u);
+  let words = words_of(element / params.per_sample, 1u);
+  let sample = words >> vec4<u32>(1u);
+  let threshold = select(params.position_threshold, mul_hi(words.z, params.position_threshold), params.rates_drawn != 0u);
   let chosen = sample.x < params.sample_threshold;
   let dropped = sample.y < params.drop_threshold;
   var hidden = dropped;
-  if (chosen && params.side == 0u) { hidden |= (words_of(element, 0u).x >> 1u) < params.position_threshold; }
+  if (chosen && params.side == 0u) { hidden |= (words_of(element, 0u).x >> 1u) < threshold; }
   if (chosen && params.side != 0u) { hidden |= in_block(element / params.per_sample, i % params.per_sample); }
   let code = condition[i];
   var place = i;

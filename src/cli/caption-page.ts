@@ -28,7 +28,7 @@ export async function writeCaptionPage(
         ...{ split, id: ids[i]! },
         ...(await pngOf(dataset, scored.images[i]!)),
         references: scored.references[i]!,
-        said: rows.map(({ said }, row) => ({
+        said: rows.filter(isSaid).map(({ said }, row) => ({
           captions: said.map((list) => list[i]!),
           scores: metrics.map(({ name }) => table.splits[s]!.each[row]![name]![i]!),
         })),
@@ -39,12 +39,15 @@ export async function writeCaptionPage(
     legend: modelLegend(table),
     note: `Pictures: ${parts.join(", ")}. Below each its references; scores are of the picture alone, means over the seeds. 2/5: said with two of five seeds.`,
     tables: pageTables(table),
-    rows: inputs[0]?.rows.map(({ name }) => name) ?? [],
+    rows: inputs[0]?.rows.filter(isSaid).map(({ name }) => name) ?? [],
     metrics,
     pictures,
   });
   await platform.files.write(path, page);
 }
+
+/** Not the row of the references, which stand below each picture; it is the last one. */
+const isSaid = ({ method }: TableInput["rows"][number]) => method !== "references";
 
 /** At most `most` of the numbers below `count`, evenly spread. */
 function spread(count: number, most: number): number[] {

@@ -35,6 +35,7 @@ export interface ModelOptions {
   readonly seeds: number;
   readonly compare?: readonly ComparedGuidance[] | undefined;
   readonly baselines: boolean;
+  readonly neighbours: number;
   readonly sampling: SamplingFlags & { readonly seed?: number | undefined };
   readonly precision?: Precision | undefined;
   /** The file of the results: captions are kept beside it. */
@@ -73,7 +74,7 @@ export async function namedWeights({
 
 /** The models with the pictures at the size of each, of the data set that --data names or the first model was trained on. */
 export async function withPictures(named: readonly NamedWeights[], options: ModelOptions): Promise<Model[]> {
-  const { limit, baselines, quiet } = options;
+  const { limit, baselines, neighbours, quiet } = options;
   const first = named[0]!;
   const source = await sourceOf(first.config, first.weights, options.data);
   const loaded = new Map<string, Dataset>();
@@ -87,7 +88,12 @@ export async function withPictures(named: readonly NamedWeights[], options: Mode
     const dataset =
       loaded.get(key) ??
       (await loadDataset(wanted, quiet, (dataset) =>
-        neededRecords(dataset, { splits: scoredSplits(dataset, options.splits), limit, baselines: searched }),
+        neededRecords(dataset, {
+          splits: scoredSplits(dataset, options.splits),
+          limit,
+          baselines: searched,
+          neighbours,
+        }),
       ));
     loaded.set(key, dataset);
     const splits = scoredSplits(dataset, options.splits);
@@ -124,11 +130,16 @@ interface CaptioningTask {
 /** The records that the model with number `i` encodes. */
 export function scoredRecords(
   dataset: Dataset,
-  { splits, limit, baselines }: Pick<ModelOptions, "splits" | "limit" | "baselines">,
+  {
+    splits,
+    limit,
+    baselines,
+    neighbours,
+  }: Pick<ModelOptions, "splits" | "limit" | "baselines" | "neighbours">,
   i: number,
 ): number[] {
   return neededRecords(dataset, {
-    ...{ splits: scoredSplits(dataset, splits), limit, baselines: baselines && i === 0 },
+    ...{ splits: scoredSplits(dataset, splits), limit, baselines: baselines && i === 0, neighbours },
   });
 }
 
@@ -153,7 +164,7 @@ export async function captionModels(
       ...samplingOf(options.sampling),
       // The same seeds for all.
       ...{ seed: options.sampling.seed ?? models[0]!.config.seed, seeds },
-      ...{ splits, limit, baselines: options.baselines && i === 0 },
+      ...{ splits, limit, baselines: options.baselines && i === 0, neighbours: options.neighbours },
       ...(compare ? { compare } : {}),
     };
     const settings = { ...asked, precision: precision ?? null, adapter: gpu.description };

@@ -1,10 +1,12 @@
 /** `node dist/evaluate.js --weights A B … --metrics …`: one table of several models. Node only. */
 
 import type { Dataset } from "../data/dataset.js";
+import { isScenes } from "../data/scenes/dataset.js";
+import { TRUTH_NAMES, type TruthName } from "../data/scenes/truth-scores.js";
 import { type CaptionedSplit, referencesOf, seedsFrom } from "../evaluation/evaluation.js";
 import {
+  type ChosenColumns,
   type Column,
-  type ColumnName,
   clipColumns,
   columnsOf,
   DEFAULT_COLUMNS,
@@ -13,6 +15,7 @@ import {
 } from "../evaluation/table/columns.js";
 import { joinRows } from "../evaluation/table/join-rows.js";
 import { type ModelTable, measureTable, type TableInput, tableOf } from "../evaluation/table/model-table.js";
+import { referencesRow, sceneColumns } from "../evaluation/table/scene-columns.js";
 import {
   modelDifferences,
   modelLegend,
@@ -23,6 +26,7 @@ import {
 import { wordsTokenizer } from "../metrics/caption-tokenizer.js";
 import { ptbTokenizer } from "../metrics/ptb/tokenizer.js";
 import type { Clip } from "../models/clip/clip.js";
+import { UserError } from "../platform/errors.js";
 import { nodePlatform as platform } from "../platform/node.js";
 import { writeCaptionPage } from "./caption-page.js";
 import { clipFeaturesOf, openClip } from "./clip-scores.js";
@@ -50,7 +54,7 @@ export const tokenizerNames = Object.keys(TOKENIZERS);
 export interface ModelTableOptions extends ModelOptions {
   /** Undefined: as many as the number of differences needs. */
   readonly draws?: number | undefined;
-  readonly metrics?: readonly ColumnName[] | undefined;
+  readonly metrics?: ChosenColumns | undefined;
   readonly tokenizer?: keyof typeof TOKENIZERS | undefined;
   readonly clip?: string | undefined;
   readonly csv?: string | undefined;
@@ -86,14 +90,20 @@ export async function scoreModels(
     clip?.dispose();
     for (const images of new Set(models.map((model) => model.dataset.images))) await images.close();
   };
+  const truths = await together(collective, async () => truthsOf(dataset, options.metrics));
   const captioned = await captionModels(gpu, models, options, collective);
   if (!isFirst) return close();
   const isEmoji = source === "emoji";
   const tokenizer = options.tokenizer ?? (isEmoji ? "words" : "ptb");
-  const names = options.metrics ?? DEFAULT_COLUMNS[isEmoji ? "emoji" : "other"];
+  const names = options.metrics?.columns ?? DEFAULT_COLUMNS[isEmoji ? "emoji" : "other"];
   const wordNet = names.some((name) => WORDNET_COLUMNS.includes(name)) ? await readWordNet() : undefined;
-  const training = referencesOf(dataset, dataset.splits.train ?? []).flat();
-  const columns = columnsOf(names, { tokenizer: TOKENIZERS[tokenizer], wordNet, training });
+  const training = names.includes("newCaptions")
+    ? referencesOf(dataset, dataset.splits.train ?? []).flat()
+    : [];
+  const columns = [
+    ...columnsOf(names, { tokenizer: TOKENIZERS[tokenizer], wordNet, training }),
+    ...(isScenes(dataset) ? sceneColumns(dataset, truths) : []),
+  ];
   const rows = joinRows(
     models.map(({ name }, i) => ({ name, splits: captioned[i]! })),
     options.compare !== undefined,
@@ -116,7 +126,7 @@ export async function scoreModels(
       ...(await originRecord(gpu.description)),
       models: await Promise.all(models.map((model) => modelRecord(model, options))),
       dataset: datasetRecord(dataset),
-      limit: options.limit,
+      ...{ limit: options.limit, neighbours: options.neighbours },
       tokenizer,
       ...(options.compare ? { compared: options.compare } : {}),
       ...(clip ? { clip: { sha256: clip.sha256 } } : {}),
@@ -143,6 +153,18 @@ async function factsOf(models: readonly Model[], options: ModelTableOptions) {
   };
 }
 
+/** Columns of what is true: those asked for, or all that the data set has. Throws a `UserError` for others than scenes. */
+function truthsOf(dataset: Dataset, chosen: ChosenColumns | undefined): readonly TruthName[] {
+  const truths = chosen?.truths ?? "all";
+  if (truths === "all") return isScenes(dataset) ? TRUTH_NAMES : [];
+  if (truths.length > 0 && !isScenes(dataset))
+    throw new UserError(
+      `--metrics: ${truths.join(", ")} can be told of scenes alone; of ${dataset.name} nobody knows what its pictures show`,
+      2,
+    );
+  return truths;
+}
+
 /** The captions with their pictures, references and columns. */
 async function inputsOf(
   captioned: readonly CaptionedSplit[],
@@ -157,7 +179,12 @@ async function inputsOf(
       references: referencesOf(dataset, records),
       corpus: referencesOf(dataset, dataset.splits[split]!),
     };
-    return { split, ids: records.map((record) => dataset.records[record]!.id), pictures, rows, columns };
+    const judged = columns.some((column) => column.statistic !== null && column.ofReferences);
+    return {
+      ...{ split, pictures, columns },
+      ids: records.map((record) => dataset.records[record]!.id),
+      rows: judged ? [...rows, referencesRow(pictures)] : rows,
+    };
   });
   if (clip === null) return inputs;
   const wanted = {
@@ -187,7 +214,7 @@ async function modelRecord({ name, weights, config, dataset }: Model, { sampling
 }
 
 /** The table for JSON; with `inputs` the captions and scores of each picture. */
-function tableRecord(
+export function tableRecord(
   { seeds, draws, level, columns, splits }: ModelTable,
   inputs: readonly TableInput[] | null,
 ) {

@@ -97,6 +97,24 @@ export interface SamplingFlags {
   candidates?: number;
 }
 
+/** Which baselines are scored, as the flags of `baselineFlags` state it. */
+export interface BaselineFlags {
+  baselines: boolean;
+  neighbours: number;
+}
+
+/** Adds the flags of commands that score baselines. */
+export function baselineFlags(command: Command): Command {
+  return command
+    .option("--no-baselines", "leave out the nearest pictures and the model shown other pictures")
+    .option(
+      "--neighbours <number>",
+      "training pictures among which the nearest are searched, evenly spread; 0 = all",
+      integerOption(0),
+      0,
+    );
+}
+
 /** Adds the flags of commands that generate captions. */
 export function samplingFlags(command: Command): Command {
   return command
@@ -239,4 +257,14 @@ export async function openComputingGpu(...options: Parameters<typeof openGpu>): 
     );
   }
   return gpu;
+}
+
+/** Runs `read`, whose errors are about the command line but do not know the option's name. */
+export function optionValue<T>(option: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof UserError) throw new UserError(`${option}: ${error.message}`, 2);
+    throw error;
+  }
 }

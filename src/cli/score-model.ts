@@ -2,10 +2,13 @@
 
 import type { Captioner } from "../captioner/captioner.js";
 import type { Precision } from "../captioner/files.js";
+import { isScenes } from "../data/scenes/dataset.js";
 import { clipTable } from "../evaluation/clip-evaluation.js";
 import type { ComparedGuidance } from "../evaluation/compared.js";
 import { captionSplits, evaluate, neededRecords } from "../evaluation/evaluation.js";
 import { boundTable, splitBounds } from "../evaluation/held-out-bound.js";
+import { TRUTH_LEGEND, truthTable } from "../evaluation/scene-truth.js";
+import { modelTable } from "../evaluation/table/table-text.js";
 import { differencesTable, scoresTable, tableLegend } from "../evaluation/tables.js";
 import { DRAWS } from "../metrics/bootstrap.js";
 import { UserError } from "../platform/errors.js";
@@ -13,6 +16,7 @@ import { nodePlatform as platform } from "../platform/node.js";
 import { scoreByClip } from "./clip-scores.js";
 import { scoredSplits } from "./compared-models.js";
 import { datasetRecord, originRecord, weightsRecord } from "./evaluation-record.js";
+import { tableRecord } from "./model-table.js";
 import { type SamplingFlags, samplingOf } from "./options.js";
 import { withLateProgress } from "./progress.js";
 import type { Ranks } from "./ranks.js";
@@ -30,6 +34,8 @@ export interface ScoreOptions {
   readonly seeds: number;
   readonly compare?: readonly ComparedGuidance[] | undefined;
   readonly baselines: boolean;
+  /** As `CaptioningOptions.neighbours`. */
+  readonly neighbours: number;
   readonly draws?: number | undefined;
   /** Steps t of the bound; 0: none. */
   readonly bound: number;
@@ -48,7 +54,8 @@ export interface ScoreOptions {
 
 /** Scores a model, prints the tables and writes the JSON. Several processes share the pictures; rank 0 scores and writes. */
 export async function scoreModel({ collective, description }: Ranks, options: ScoreOptions): Promise<void> {
-  const { weights, data, limit, seeds, compare, baselines, bound, json, captions, sampling, quiet } = options;
+  const { weights, data, limit, seeds, compare, baselines, neighbours, bound, sampling, quiet } = options;
+  const { json, captions } = options;
   const isFirst = collective.rank === 0;
   const hasBound = (captioner: Captioner) => bound > 0 && captioner.decoder.likelihood !== undefined;
   const { precision, adapter, tuning } = options;
@@ -60,7 +67,7 @@ export async function scoreModel({ collective, description }: Ranks, options: Sc
       common: { seeds, compare, bound },
     },
     (dataset) => scoredSplits(dataset, options.splits),
-    (dataset, splits) => neededRecords(dataset, { splits, limit, baselines }),
+    (dataset, splits) => neededRecords(dataset, { splits, limit, baselines, neighbours }),
     (captioner) => {
       if (options.isBoundAsked && bound > 0 && !hasBound(captioner))
         throw new UserError(
@@ -75,7 +82,7 @@ export async function scoreModel({ collective, description }: Ranks, options: Sc
   const meter = collective.size === 1 ? new SamplingMeter(gpu) : null;
   const asked = {
     ...samplingOf(sampling),
-    ...{ splits, limit, seeds, baselines, collective },
+    ...{ splits, limit, seeds, baselines, neighbours, collective },
     ...(compare ? { compare } : {}),
     ...(meter ? { measure: meter.measure } : {}),
   };
@@ -90,6 +97,8 @@ export async function scoreModel({ collective, description }: Ranks, options: Sc
   );
   const tables = [scoresTable(evaluation), differencesTable(evaluation), tableLegend(evaluation)];
   say(tables.filter((part) => part !== null).join("\n\n"));
+  const truth = isScenes(dataset) ? await truthTable(dataset, evaluation) : null;
+  if (truth) say(`\n${modelTable(truth)}\n\n${TRUTH_LEGEND}`);
   const speed = meter?.speed();
   if (speed && !quiet) tell(speedText(speed));
   const bounds = !hasBound(captioner)
@@ -115,7 +124,7 @@ export async function scoreModel({ collective, description }: Ranks, options: Sc
       weights: await weightsRecord(weights),
       precision: captioner.config.decoder.precision,
       dataset: datasetRecord(dataset),
-      limit,
+      ...{ limit, neighbours },
       sampling: { ...captioner.config.sampling, ...plain },
       ...(compare ? { compared: compare } : {}),
       ...(speed ? { speed } : {}),
@@ -125,6 +134,7 @@ export async function scoreModel({ collective, description }: Ranks, options: Sc
         ...(captions ? { captions: said } : {}),
       })),
       ...(bounds.length > 0 ? { bounds } : {}),
+      ...(truth ? { truth: tableRecord(truth, null) } : {}),
       ...(clip ? { clip: { sha256: clip.sha256, splits: clipScores } } : {}),
     };
     await platform.files.write(json, `${JSON.stringify(record, null, 1)}\n`);

@@ -3,6 +3,7 @@
  *
  *   Algorithm 1: per sample p ~ U(0, 1);  if p < P_cond:  y_i ← [MASK] wherever its own draw p_i ~ U(0, 1) is <= P_mask
  *   or, with shape "blocks", wherever i lies in a rectangle of nearly P_mask · S codes at a random place
+ *   or, with rates "drawn", with a P_mask of the sample's own, uniform between 0 and the given one
  */
 
 import * as kernels from "../engine/gpu/kernels.generated.js";
@@ -16,6 +17,9 @@ import { fixWords } from "./sample-step.js";
 
 /** What is masked: single positions, each by its own draw, or one rectangle of the code grid of nearly that share. */
 export const maskShapes = ["random", "blocks"] as const;
+/** Whether all masked samples have one P_mask, or each its own. */
+export const maskRateKinds = ["same", "drawn"] as const;
+
 /** A shape of masks by name. */
 export type MaskShape = (typeof maskShapes)[number];
 
@@ -25,6 +29,11 @@ export interface ConditionMask {
   readonly conditionRate: number;
   /** P_mask: the share of positions masked in such a sample. 1 drops the condition as classifier-free training does. */
   readonly maskRate: number;
+  /**
+   * Default "same", as in the paper. "drawn": each sample draws its own rate, uniform between 0 and `maskRate`, or each side of its
+   * rectangle, from 1 to that of the rectangle of `maskRate`. One network then learns every share of the condition.
+   */
+  readonly rates?: (typeof maskRateKinds)[number] | undefined;
   /** Default "random", as in the paper; "blocks" needs positions that form a square grid. */
   readonly shape?: MaskShape | undefined;
   /** P_drop: the share of samples that lose the whole condition, regardless of P_cond; default 0, as in the paper. */
@@ -54,7 +63,7 @@ export function maskBlock(side: number, share: number): [rows: number, columns: 
 export function maskCondition(
   rng: Rng,
   y: Tensor<"u32">,
-  { conditionRate, maskRate, dropRate = 0, maskId, shape = "random" }: ConditionMask,
+  { conditionRate, maskRate, dropRate = 0, maskId, rates = "same", shape = "random" }: ConditionMask,
   pair = false,
 ): Tensor<"u32"> {
   checkTensors("maskCondition", "u32", y);
@@ -90,6 +99,7 @@ export function maskCondition(
     side,
     rows,
     columns,
+    rates_drawn: rates === "drawn" ? 1 : 0,
   };
   rng.gpu.run(kernel, { rng: rng.state, condition: y, drawn }, params, {
     groups: rng.gpu.groups1d(y.size, rng.gpu.tunables(kernel).WORKGROUP),

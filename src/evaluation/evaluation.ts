@@ -27,6 +27,8 @@ export interface CaptioningOptions extends SamplingOptions {
   compare?: readonly ComparedGuidance[];
   /** Also scores the baselines; default true. */
   baselines?: boolean;
+  /** Training pictures among which the nearest are searched, evenly spread; 0 = all, the default. */
+  neighbours?: number;
   /** Called with the work done so far and the total, in pictures encoded and captioned. */
   onProgress?: (done: number, total: number) => void;
   /** Called around the sampling of so many captions, to measure it; it runs `body`. */
@@ -53,7 +55,7 @@ export interface CaptionedSplit {
   readonly rows: readonly CaptionRow[];
 }
 
-const methodNames: Record<Exclude<Method, "model">, string> = {
+const methodNames: Record<Exclude<Method, "model" | "references">, string> = {
   shuffled: "other picture",
   nearestPixels: "nearest by pixels",
   nearestCodes: "nearest by codes",
@@ -106,10 +108,19 @@ export function referencesOf(dataset: Dataset, records: readonly number[]): (rea
 /** The records that `captionSplits` encodes; those of training, among which baselines search, come first. */
 export function neededRecords(
   dataset: Dataset,
-  { splits, limit = 0, baselines = true }: Pick<CaptioningOptions, "splits" | "limit" | "baselines">,
+  options: Pick<CaptioningOptions, "splits" | "limit" | "baselines" | "neighbours">,
 ): number[] {
-  const searched = baselines ? (dataset.splits.train ?? []) : [];
+  const { splits, limit = 0 } = options;
+  const searched = searchedRecords(dataset, options);
   return [...new Set([...searched, ...splits.flatMap((split) => recordsOf(dataset, split, limit))])];
+}
+
+/** The training records among which baselines search. */
+function searchedRecords(
+  dataset: Dataset,
+  { baselines = true, neighbours = 0 }: Pick<CaptioningOptions, "baselines" | "neighbours">,
+): number[] {
+  return baselines ? recordsOf(dataset, "train", neighbours) : [];
 }
 
 /** The work of `captionSplits`, in pictures encoded and captioned. */
@@ -136,6 +147,7 @@ export async function captionSplits(
     seeds: seedCount = 1,
     compare,
     baselines = true,
+    neighbours = 0,
     onProgress,
     measure = (_, body) => body(),
     collective = single,
@@ -145,7 +157,7 @@ export async function captionSplits(
   const seeds = seedsFrom(seed, seedCount);
   const { positions } = captioner;
   const chosen = splits.map((split) => ({ split, records: recordsOf(dataset, split, limit) }));
-  const train = baselines ? (dataset.splits.train ?? []) : [];
+  const train = searchedRecords(dataset, { baselines, neighbours });
   const needed = neededRecords(dataset, options);
   const total = captioningWork(dataset, options);
   let done = 0;

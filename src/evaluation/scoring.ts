@@ -10,8 +10,11 @@ import {
 } from "../metrics/bootstrap.js";
 import { METRIC_NAMES, METRICS, type MetricName } from "../metrics/scores.js";
 
-/** Who says the captions of a row: the model, the model shown other pictures, or the nearest training pictures. */
-export type Method = "model" | "shuffled" | "nearestPixels" | "nearestCodes";
+/**
+ * Who says the captions of a row: the model, the model shown other pictures, the nearest training pictures, or the data set, whose
+ * row has each of its references.
+ */
+export type Method = "model" | "shuffled" | "nearestPixels" | "nearestCodes" | "references";
 
 /** Captions of one row of the table: a setting, or a baseline. */
 export interface CaptionRow {

@@ -7,6 +7,10 @@ import { test } from "../harness.js";
 const words = (rng: Rng, index: number, stream: number, kind = 0) =>
   philox([index, stream, rng.step, kind], seedWords(rng.seed));
 
+/** The first place at which two lists differ, -1 for none; a printed difference of so many numbers would take minutes. */
+const firstOther = (values: Uint32Array, wanted: readonly number[]) =>
+  values.findIndex((value, i) => value !== wanted[i]);
+
 test("condition masks have the same bits in TypeScript", async (t, gpu) => {
   const rng = new Rng(gpu, 99);
   rng.setStep(12);
@@ -80,6 +84,36 @@ test("condition masking is Algorithm 1: some samples, some of their positions", 
   rng.dispose();
 });
 
+test("with drawn rates each sample has its own share, the same in TypeScript", async (t, gpu) => {
+  const [samples, positions] = [2000, 64];
+  const rng = new Rng(gpu, 31);
+  rng.setStep(5);
+  const y = fromArray(gpu, new Uint32Array(samples * positions).fill(7), [samples, positions], "u32");
+  const options = { conditionRate: 0.8, maskRate: 0.9, rates: "drawn", maskId: 9 } as const;
+  const masked = await maskCondition(rng, y, options).read();
+  const wanted: number[] = [];
+  const counts: number[] = [];
+  for (let b = 0; b < samples; b++) {
+    const [chosen, , share] = words(rng, b, 0, 1);
+    const threshold = Number((BigInt(share) * BigInt(probabilityThreshold(0.9))) >> 32n);
+    const hidden = Array.from(
+      { length: positions },
+      (_, i) =>
+        happens(chosen, probabilityThreshold(0.8)) && happens(words(rng, b * positions + i, 0)[0], threshold),
+    );
+    wanted.push(...hidden.map((is) => (is ? 9 : 7)));
+    counts.push(hidden.filter(Boolean).length / positions);
+  }
+  t.equal(firstOther(masked, wanted), -1, "positions of a share of the sample's own");
+  const mean = counts.reduce((a, b) => a + b, 0) / samples;
+  t.near([mean], [0.8 * 0.45], { abs: 0.027 }, "on average half of P_mask (4 standard deviations)");
+  t.ok(
+    counts.some((share) => share > 0.8),
+    "up to nearly P_mask",
+  );
+  rng.dispose();
+});
+
 test("a rectangle has nearly the wanted share of the grid", (t) => {
   const sides = (share: number) => maskBlock(8, share).join("x");
   t.same(
@@ -116,12 +150,31 @@ test("blocks are one rectangle of the grid for each sample, the same in TypeScri
       wanted.push(chosen && inside ? 9 : 7);
     }
   }
-  t.same([...masked.subarray(y.size)], wanted, "rectangles of 2 by 3 codes or 3 by 2");
+  t.equal(firstOther(masked.subarray(y.size), wanted), -1, "rectangles of 2 by 3 codes or 3 by 2");
   t.ok(
     masked.subarray(0, y.size).every((code) => code === 7),
     "the full condition is whole",
   );
   t.equal(places.size, 2 * 6 * 7, "at every place of the grid that they fit");
+  const drawn = await maskCondition(rng, y, {
+    ...{ conditionRate: 0.9, maskRate: 0.9, rates: "drawn", shape: "blocks", maskId: 9 },
+  }).read();
+  const sizes = new Set<string>();
+  for (let b = 0; b < samples; b++) {
+    const [turned, top, left, sides] = words(rng, b, 1, 2);
+    const drawnSides = [1 + (((sides & 0xffff) * 7) >>> 16), 1 + (((sides >>> 16) * 8) >>> 16)];
+    const [rows, columns] = (turned & 1 ? drawnSides.reverse() : drawnSides) as [number, number];
+    const [first, before] = [top % (side - rows + 1), left % (side - columns + 1)];
+    const chosen = happens(words(rng, b, 1, 1)[0], probabilityThreshold(0.9));
+    if (chosen) sizes.add(`${rows}x${columns}`);
+    for (let i = 0; i < side * side; i++) {
+      const [row, column] = [Math.floor(i / side) - first, (i % side) - before];
+      const inside = row >= 0 && row < rows && column >= 0 && column < columns;
+      if ((drawn[b * side * side + i] === 9) !== (chosen && inside))
+        return t.ok(false, `sample ${b}, position ${i}: a rectangle of ${rows} by ${columns}`);
+    }
+  }
+  t.equal(sizes.size, 8 * 8 - 1, "with drawn rates every rectangle up to 7 by 8, lying or standing");
   const lines = fromArray(gpu, new Uint32Array(12), [2, 6], "u32");
   await t.throwsMessage(
     () => maskCondition(rng, lines, { conditionRate: 1, maskRate: 0.5, shape: "blocks", maskId: 9 }),

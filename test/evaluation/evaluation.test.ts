@@ -140,6 +140,14 @@ t.test("means over seeds: pictures are encoded once, baselines scored once", asy
   t.match(tableLegend(evaluation), /^Mean over 3 sampling seeds \[95 % interval/);
 });
 
+t.test("nearest pictures are searched among as many as asked for", async (t) => {
+  const evaluation = await evaluate(captioner, dataset(), { splits: ["test"], neighbours: 2 });
+  t.same(encoded, [7], "two training pictures and five of the test");
+  const [, , byPixels, byCodes] = evaluation.splits[0]!.methods;
+  for (const { name, scores } of [byPixels!, byCodes!])
+    t.equal(scores.exact.mean, 0.4, `${name}: things 0 and 2 are known`);
+});
+
 t.test("settings are compared on the same pictures and seeds", async (t) => {
   const compare = parseCompared("none, cfg:1.25,mcs:2:0.5");
   const evaluation = await evaluate(captioner, dataset(), {

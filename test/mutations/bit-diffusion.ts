@@ -124,8 +124,8 @@ export const bitDiffusion: readonly Mutation[] = [
   {
     name: "bit diffusion: the condition is not masked in training",
     file: `${folder}/objective.ts`,
-    find: "conditionRate: pCond, maskRate",
-    replace: "conditionRate: 0 * pCond, maskRate",
+    find: "maskedForTraining(random, codes, this.rates,",
+    replace: "maskedForTraining(random, codes, { ...this.rates, pCond: 0 },",
     tests: [`${learning} # masks the condition`],
   },
 ];

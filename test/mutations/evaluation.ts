@@ -136,7 +136,7 @@ export const evaluation: readonly Mutation[] = [
   {
     name: "the nearest picture is the test picture itself",
     file: evaluationFile,
-    find: "const train = baselines ? (dataset.splits.train ?? []) : [];",
+    find: "const train = searchedRecords(dataset, { baselines, neighbours });",
     replace: "const train = [...dataset.records.keys()];",
     tests: ["evaluation/baselines.test.ts"],
   },

@@ -1,5 +1,6 @@
 /** All deliberate mistakes, by field. */
 
+import { alignment } from "./alignment.js";
 import { baselines } from "./baselines.js";
 import { bitDiffusion } from "./bit-diffusion.js";
 import { bound } from "./bound.js";
@@ -23,6 +24,7 @@ import { ops } from "./ops.js";
 import { page } from "./page.js";
 import { runsPage } from "./runs-page.js";
 import { samplers } from "./samplers.js";
+import { sceneTruth } from "./scene-truth.js";
 import { scenesMutations } from "./scenes.js";
 import { shaders } from "./shaders.js";
 import { sweep } from "./sweep.js";
@@ -46,7 +48,8 @@ export const fields: readonly Field[] = [
   { name: "training", mutations: training },
   { name: "several processes", mutations: distributed },
   { name: "data", mutations: [...data, ...layouts] },
-  { name: "scenes", mutations: scenesMutations },
+  { name: "scenes", mutations: [...scenesMutations, ...sceneTruth] },
+  { name: "alignment", mutations: alignment },
   { name: "evaluation", mutations: [...evaluation, ...captionSettings, ...evaluationStatistics] },
   { name: "guidance sweeps", mutations: sweep },
   { name: "model table", mutations: modelTable },

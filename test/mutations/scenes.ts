@@ -31,8 +31,8 @@ export const scenesMutations: readonly Mutation[] = [
   {
     name: "scenes: small things are called large",
     file: "src/data/scenes/phrases.ts",
-    find: 'size === "small" ? ["small"',
-    replace: 'size === "large" ? ["small"',
+    find: "draws.pick(SIZE_WORDS[size])",
+    replace: 'draws.pick(SIZE_WORDS[size === "small" ? "large" : "small"])',
     tests: [`${captions} # every word`],
   },
   {

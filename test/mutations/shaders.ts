@@ -64,8 +64,8 @@ export const shaders: readonly Mutation[] = [
   {
     name: "matmul in registers: the bias of the wrong lane's columns",
     file: "shaders/matmul/matmul-registers.wgsl",
-    find: "alpha * sum.x + s.x",
-    replace: "alpha * sum.x + s.y",
+    find: "sum.x + s.x",
+    replace: "sum.x + s.y",
     tests: [
       "engine/ops/matmul.test.ts # linear: bias, activations, residual, gradients of everything (registers kernel)",
     ],
@@ -418,7 +418,7 @@ export const shaders: readonly Mutation[] = [
     file: "shaders/matmul/matmul-registers.wgsl",
     find: "sum.xy + s.xy",
     replace: "sum.xy",
-    tests: ["engine/ops/matmul.test.ts"],
+    tests: ["engine/ops/matmul.test.ts # linear: the last columns of a tile (registers kernel)"],
   },
   {
     name: "matmul in registers: the epilogue is left out where there is a residual",
@@ -463,9 +463,30 @@ export const shaders: readonly Mutation[] = [
     tests: ["diffusion/forward.test.ts"],
   },
   {
+    name: "masking: drawn rates are all the largest",
+    file: "shaders/diffusion/masking.wgsl",
+    find: "mul_hi(words.z, params.position_threshold)",
+    replace: "mul_hi(0xffffffffu, params.position_threshold)",
+    tests: ["diffusion/masking.test.ts # with drawn rates"],
+  },
+  {
+    name: "masking: of drawn rectangles only the rows are drawn",
+    file: "shaders/diffusion/masking.wgsl",
+    find: "vec2<u32>(drawn.w & 0xffffu, drawn.w >> 16u) * sides",
+    replace: "vec2<u32>(drawn.w & 0xffffu, 0xffffu) * sides",
+    tests: ["diffusion/masking.test.ts # blocks"],
+  },
+  {
+    name: "masking: training forgets that rates are drawn",
+    file: "src/models/mc-diffusion/condition-masking.ts",
+    find: "rates: maskRates,",
+    replace: 'rates: maskRates === "drawn" ? "same" : maskRates,',
+    tests: ["training/decoder-settings.test.ts"],
+  },
+  {
     name: "masking: the condition is hidden for whole samples only",
     file: "shaders/diffusion/masking.wgsl",
-    find: "hidden |= (words_of(element, 0u).x >> 1u) < params.position_threshold;",
+    find: "hidden |= (words_of(element, 0u).x >> 1u) < threshold;",
     replace: "hidden |= sample.z < params.position_threshold;",
     tests: ["diffusion/masking.test.ts"],
   },

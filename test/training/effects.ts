@@ -208,6 +208,7 @@ export const effects: Record<string, readonly [probe: ProbeName, value: string |
   "decoder.adaptiveAuxiliary": ["decoder", false],
   "decoder.pCond": ["decoder", 0],
   "decoder.pMask": ["decoder", 1],
+  "decoder.maskRates": ["decoder", "drawn"],
   "decoder.maskShape": ["decoder", "blocks"],
   "decoder.pDrop": ["decoder", 1],
   "decoder.filler": ["decoder", "zeros"],

@@ -42,8 +42,17 @@ export interface AnnotatedScene {
 
 /** A data set that knows what its pictures show. */
 export interface ScenesDataset extends Dataset {
+  /** The things and drawings that its pictures are made of. */
+  readonly art: SceneArt;
+  /** The scene of picture `image`. */
+  scene(image: number): Scene;
   /** The scene of picture `image`, with its ground truth. */
   annotated(image: number): AnnotatedScene;
+}
+
+/** Whether a data set knows what its pictures show. */
+export function isScenes(dataset: Dataset): dataset is ScenesDataset {
+  return "annotated" in dataset;
 }
 
 /** How many scenes, and how large. */
@@ -109,9 +118,10 @@ export async function scenesDataset(
   });
   const pixels = await hash("sha-256", art.sheet.pixels);
   const content = (await hash("sha-256", JSON.stringify([SCENES_VERSION, pixels, size, seed]))).slice(0, 16);
+  const sceneOf = (image: number) => maker.at(numbers[image]!.split, numbers[image]!.index);
   const captionsOf = (image: number) => {
     const { split, index } = numbers[image]!;
-    const scene = maker.at(split, index);
+    const scene = sceneOf(image);
     return { scene, captions: referencesOf(scene, seed, SCENE_SPLITS.indexOf(split) * 2 ** 24 + index) };
   };
   const images: Images = {
@@ -133,6 +143,8 @@ export async function scenesDataset(
     images,
     records,
     splits: splitsOf(records),
+    art,
+    scene: sceneOf,
     annotated(image) {
       const { scene, captions } = captionsOf(image);
       return { scene, captions, boxes: visibleBoxes(scene, art.sheet) };

@@ -235,42 +235,54 @@ function halfOf(draws: Draws, scene: Scene, entity: Entity): Phrase | null {
   return sidePhrase(draws, scene, entity, axis);
 }
 
+/** Words for several things of a kind in a line: of two, and of more. */
+export const SHAPES: Readonly<Record<"row" | "column", Readonly<Record<"two" | "more", readonly string[]>>>> =
+  {
+    row: {
+      two: ["side by side", "next to each other"],
+      more: ["in a row", "side by side", "next to each other"],
+    },
+    column: { two: ["one above the other"], more: ["in a column", "one below the other"] },
+  };
+
 /** "in a row", "side by side", "one above the other"; null for scattered things. */
 function shapePhrase(draws: Draws, scene: Scene): Phrase | null {
   const { arrangement } = scene;
   const [entity] = scene.entities as [Entity];
   if (arrangement.kind !== "group" || arrangement.shape === "scattered") return null;
-  const two = entity.objects.length === 2;
-  const words =
-    arrangement.shape === "row"
-      ? two
-        ? ["side by side", "next to each other"]
-        : ["in a row", "side by side", "next to each other"]
-      : two
-        ? ["one above the other"]
-        : ["in a column", "one below the other"];
+  const words = SHAPES[arrangement.shape][entity.objects.length === 2 ? "two" : "more"];
   return phrase(draws.pick(words), "relation", entity.objects);
 }
+
+/** Words before things that are named in the order in which they lie. */
+export const ORDERS: Readonly<Record<"row" | "column", string>> = {
+  row: "from left to right",
+  column: "from top to bottom",
+};
 
 /** "from left to right" or "from top to bottom", of three in a row. */
 function orderPhrase({ arrangement, objects }: Scene): Phrase | null {
   if (arrangement.kind !== "between") return null;
-  const text = arrangement.axis === "row" ? "from left to right" : "from top to bottom";
   return phrase(
-    text,
+    ORDERS[arrangement.axis],
     "relation",
     objects.map((_, i) => i),
   );
 }
 
+/** Words for what is in front of a thing, by their subject's number, and for what is behind. */
+export const HIDING = {
+  one: ["covers part of", "hides part of"],
+  many: ["cover part of"],
+  behind: "partly hidden behind",
+} as const;
+
 /** "partly hidden behind", of B behind A; "hides part of", of A in front of B. */
 function hidingPhrase(draws: Draws, scene: Scene, form: "hides" | "hidden"): Phrase | null {
   const { arrangement, entities, objects } = scene;
   if (arrangement.kind !== "pair" || arrangement.relation !== "front") return null;
-  const text =
-    form === "hidden"
-      ? "partly hidden behind"
-      : draws.pick(entities[0]!.objects.length > 1 ? ["cover part of"] : ["covers part of", "hides part of"]);
+  const isOne = entities[0]!.objects.length === 1;
+  const text = form === "hidden" ? HIDING.behind : draws.pick(isOne ? HIDING.one : HIDING.many);
   return phrase(
     text,
     "relation",

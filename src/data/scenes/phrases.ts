@@ -23,12 +23,27 @@ const FUNCTION_WORDS = new Set(
     " ",
   ),
 );
-const COUNTS = ["", "", "two", "three", "four"];
+/** Numbers in words, by number. */
+export const COUNTS: readonly string[] = ["", "", "two", "three", "four"];
+/** Words for two of a kind, before a plural. */
+export const PAIRS: readonly string[] = ["a pair of", "a couple of"];
+/** Before a number above two. */
+export const GROUP = "a group of";
+/** Words for the sizes that captions name. */
+export const SIZE_WORDS: Readonly<Record<"small" | "large", readonly string[]>> = {
+  small: ["small", "little", "tiny"],
+  large: ["large", "big"],
+};
+
+/** Whether a word of a phrase says what the phrase is about: names do in all their words, other phrases not in their function words. */
+export function isContentWord(word: string, role: Role): boolean {
+  return role === "thing" || !FUNCTION_WORDS.has(word);
+}
 
 /** Words of one role; function words among them have none. */
 export function phrase(text: string, role: Role | null, objects: readonly number[] = []): PhraseWord[] {
   return text.split(" ").map((word) => {
-    const isContent = role !== null && (role === "thing" || !FUNCTION_WORDS.has(word));
+    const isContent = role !== null && isContentWord(word, role);
     return { text: word, role: isContent ? role : null, objects: isContent ? objects : [] };
   });
 }
@@ -53,13 +68,7 @@ export function nounPhrase(draws: Draws, entity: Entity, options: NounOptions = 
   const before: PhraseWord[] = [];
   const after: PhraseWord[] = [];
   if (size !== "medium" && draws.chance(attributes))
-    before.push(
-      ...phrase(
-        draws.pick(size === "small" ? ["small", "little", "tiny"] : ["large", "big"]),
-        "size",
-        objects,
-      ),
-    );
+    before.push(...phrase(draws.pick(SIZE_WORDS[size]), "size", objects));
   if (drawing.tone !== null && draws.chance(attributes)) {
     const tone = drawing.tone;
     const wording = draws.below(3);
@@ -81,11 +90,12 @@ export function nounPhrase(draws: Draws, entity: Entity, options: NounOptions = 
 function countPhrase(draws: Draws, count: number, collective: boolean, objects: readonly number[]): Phrase {
   const number = phrase(COUNTS[count]!, "count", objects);
   if (!collective || draws.chance(70)) return number;
-  if (count > 2) return [...phrase("a group of", "count", objects), ...number];
-  return phrase(draws.pick(["a pair of", "a couple of"]), "count", objects);
+  if (count > 2) return [...phrase(GROUP, "count", objects), ...number];
+  return phrase(draws.pick(PAIRS), "count", objects);
 }
 
-const RELATION_WORDS: Readonly<Record<Relation, readonly string[]>> = {
+/** Words for the relations; the first of each are the usual ones. */
+export const RELATION_WORDS: Readonly<Record<Relation, readonly string[]>> = {
   left: ["to the left of", "left of", "on the left side of"],
   right: ["to the right of", "right of", "on the right side of"],
   above: ["above", "over"],
@@ -93,7 +103,25 @@ const RELATION_WORDS: Readonly<Record<Relation, readonly string[]>> = {
   front: ["in front of"],
   behind: ["behind"],
 };
-const NEXT_TO = ["next to", "beside", "close to"];
+/** Words for "side by side, close to each other". */
+export const NEXT_TO: readonly string[] = ["next to", "beside", "close to"];
+
+/** Words for the places at the edges of the picture. */
+export const EDGES: Readonly<Record<"left" | "right" | "top" | "bottom", readonly string[]>> = {
+  left: ["on the left", "on the left side"],
+  right: ["on the right", "on the right side"],
+  top: ["at the top", "near the top"],
+  bottom: ["at the bottom", "near the bottom"],
+};
+/** Words for the middle of the picture. */
+export const MIDDLES: readonly string[] = ["in the middle", "in the center"];
+/** Words for a corner; CORNER stands for one of `CORNER_ROWS`, and "left" or "right". */
+export const CORNERS: readonly string[] = ["in the CORNER corner", "at the CORNER", "near the CORNER corner"];
+/** Words for the upper and the lower corners. */
+export const CORNER_ROWS: Readonly<Record<"top" | "bottom", readonly string[]>> = {
+  top: ["top", "upper"],
+  bottom: ["bottom", "lower"],
+};
 
 /** A relation in words, such as "to the left of". `nextTo` allows the words that say no side. */
 export function relationPhrase(
@@ -120,17 +148,8 @@ export function sidePhrase(
   const third =
     axis === "across" ? thirdOf(box.x, box.width, scene.size) : thirdOf(box.y, box.height, scene.size);
   if (third !== 0 && third !== 2) return null;
-  const [first, last] =
-    axis === "across"
-      ? [
-          ["on the left", "on the left side"],
-          ["on the right", "on the right side"],
-        ]
-      : [
-          ["at the top", "near the top"],
-          ["at the bottom", "near the bottom"],
-        ];
-  return phrase(draws.pick(third === 0 ? first! : last!), "place", entity.objects);
+  const [first, last] = axis === "across" ? [EDGES.left, EDGES.right] : [EDGES.top, EDGES.bottom];
+  return phrase(draws.pick(third === 0 ? first : last), "place", entity.objects);
 }
 
 /** Where an entity is in the picture: "in the top left corner", "in the middle"; null between the named places. */
@@ -141,23 +160,22 @@ export function placePhrase(draws: Draws, scene: Scene, entity: Entity): Phrase 
   if (across === null || down === null) return null;
   const text =
     across === 1 && down === 1
-      ? draws.pick(["in the middle", "in the center"])
+      ? draws.pick(MIDDLES)
       : across === 1
-        ? draws.pick(down === 0 ? ["at the top", "near the top"] : ["at the bottom", "near the bottom"])
+        ? draws.pick(down === 0 ? EDGES.top : EDGES.bottom)
         : down === 1
-          ? draws.pick(
-              across === 0 ? ["on the left", "on the left side"] : ["on the right", "on the right side"],
-            )
+          ? draws.pick(across === 0 ? EDGES.left : EDGES.right)
           : draws
-              .pick(["in the CORNER corner", "at the CORNER", "near the CORNER corner"])
+              .pick(CORNERS)
               .replace(
                 "CORNER",
-                `${draws.pick(down === 0 ? ["top", "upper"] : ["bottom", "lower"])} ${across === 0 ? "left" : "right"}`,
+                `${draws.pick(down === 0 ? CORNER_ROWS.top : CORNER_ROWS.bottom)} ${across === 0 ? "left" : "right"}`,
               );
   return phrase(text, "place", entity.objects);
 }
 
-const OTHER_COLOUR_NAMES: Readonly<Record<string, readonly string[]>> = {
+/** Colours with several names. */
+export const OTHER_COLOUR_NAMES: Readonly<Record<string, readonly string[]>> = {
   purple: ["purple", "violet"],
   "light blue": ["light blue", "pale blue"],
   "light green": ["light green", "pale green"],
@@ -167,7 +185,7 @@ const OTHER_COLOUR_NAMES: Readonly<Record<string, readonly string[]>> = {
  * A ground in words. `on`: "on a blue background"; `is`: what follows "the background is"; `noun`: "a blue background". A, B are
  * replaced by the colours.
  */
-const GROUNDS: Readonly<Record<Ground["kind"], Record<"on" | "is" | "noun", readonly string[]>>> = {
+export const GROUNDS: Readonly<Record<Ground["kind"], Record<"on" | "is" | "noun", readonly string[]>>> = {
   plain: {
     on: ["on a A background", "against a A background", "on a plain A background"],
     is: ["A", "plain A"],

@@ -1,5 +1,6 @@
 /** The columns of the table of models: which metrics there are, and how captions contribute to them. */
 
+import { TRUTH_NAMES, type TruthName } from "../../data/scenes/truth-scores.js";
 import { meanOfDefined, meanRows, type Statistic } from "../../metrics/bootstrap.js";
 import { captionMetrics } from "../../metrics/caption-metrics.js";
 import type { CaptionTokenizer } from "../../metrics/caption-tokenizer.js";
@@ -34,6 +35,8 @@ export interface PictureColumn {
   readonly decimals: Metric["decimals"];
   /** More is better: the best row is marked. Of a length or a share of new captions neither end is best. */
   readonly ranked: boolean;
+  /** Judges the references too, which the other columns compare captions with. */
+  readonly ofReferences?: boolean;
   readonly statistic: Statistic;
   /** The contribution of each picture, [n, statistic.width], for one caption per picture. */
   rows(captions: readonly string[], pictures: ScoredPictures): Float64Array;
@@ -68,17 +71,28 @@ export const DEFAULT_COLUMNS: Readonly<Record<"emoji" | "other", readonly Column
 /** Columns that need WordNet. */
 export const WORDNET_COLUMNS: readonly ColumnName[] = ["meteor", "tupleF1"];
 
-/** Reads "all" or "bleu4,meteor,ciderD". Throws a `UserError` that names what is not a metric. */
-export function parseColumns(text: string): ColumnName[] {
+/** What `--metrics` names: columns of any data set, and of scenes what is true of captions. */
+export interface ChosenColumns {
+  readonly columns: readonly ColumnName[];
+  /** "all": those that the data set has. */
+  readonly truths: readonly TruthName[] | "all";
+}
+
+/** Reads "all" or "bleu4,meteor,relation". Throws a `UserError` that names what is not a metric. */
+export function parseColumns(text: string): ChosenColumns {
   const names = text.split(",").map((name) => name.trim());
-  if (names.length === 1 && names[0] === "all") return [...COLUMN_NAMES];
-  const wrong = names.find((name) => !(COLUMN_NAMES as readonly string[]).includes(name));
+  if (names.length === 1 && names[0] === "all") return { columns: [...COLUMN_NAMES], truths: "all" };
+  const known: readonly string[] = [...COLUMN_NAMES, ...TRUTH_NAMES];
+  const wrong = names.find((name) => !known.includes(name));
   if (wrong !== undefined)
     throw new UserError(
-      `"${shown(wrong, 40)}" is no metric${suggestion(wrong, COLUMN_NAMES)}: name some of ${COLUMN_NAMES.join(", ")}, or all`,
+      `"${shown(wrong, 40)}" is no metric${suggestion(wrong, known)}: name some of ${COLUMN_NAMES.join(", ")}, or all; of scenes also ${TRUTH_NAMES.join(", ")}`,
       2,
     );
-  return COLUMN_NAMES.filter((name) => names.includes(name));
+  return {
+    columns: COLUMN_NAMES.filter((name) => names.includes(name)),
+    truths: TRUTH_NAMES.filter((name) => names.includes(name)),
+  };
 }
 
 /** What the columns need beside captions and references. */

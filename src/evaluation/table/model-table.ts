@@ -8,6 +8,7 @@ import {
   type Estimate,
   LEVEL,
   type Measurement,
+  meanOfDefined,
   type Score,
   scoreOf,
 } from "../../metrics/bootstrap.js";
@@ -141,9 +142,12 @@ function splitOf(
     const place = measured.indexOf(column as PictureColumn);
     return place < 0 ? null : estimates[row * measured.length + place]!;
   };
-  const sets = rows.map(({ said }) =>
+  const sets = rows.map(({ said, method }) =>
     Object.fromEntries(
-      columns.flatMap((column) => (column.statistic === null ? [[column.name, said.map(column.of)]] : [])),
+      columns.flatMap((column) => {
+        if (column.statistic !== null) return [];
+        return [[column.name, method === "references" ? [Number.NaN] : said.map(column.of)]];
+      }),
     ),
   );
   const compared = rows.slice(1).flatMap((_, i) =>
@@ -197,12 +201,34 @@ function splitOf(
 
 /** The measurements of one row, in the order of the columns. Captions are tokenized once for all columns. */
 function measure(
-  { said }: CaptionRow,
+  { said, method }: CaptionRow,
   columns: readonly PictureColumn[],
   pictures: ScoredPictures,
 ): Measurement[] {
+  if (method === "references") return measureReferences(said, columns, pictures);
   const seeds = said.map((captions) => columns.map((column) => column.rows(captions, pictures)));
   return columns.map(({ statistic }, c) => ({ statistic, seeds: seeds.map((lists) => lists[c]!) }));
+}
+
+/** All references of a picture together, for columns that judge them; the others have no score. */
+function measureReferences(
+  said: CaptionRow["said"],
+  columns: readonly PictureColumn[],
+  pictures: ScoredPictures,
+): Measurement[] {
+  const summed = columns.map(({ ofReferences, statistic: { width } }) =>
+    ofReferences ? new Float64Array(pictures.images.length * width) : null,
+  );
+  for (const captions of said)
+    for (const [c, sums] of summed.entries())
+      if (sums)
+        columns[c]!.rows(captions, pictures).forEach((value, i) => {
+          sums[i]! += value;
+        });
+  const none = new Float64Array(pictures.images.length * meanOfDefined.width);
+  return columns.map(({ statistic }, c) =>
+    summed[c] ? { statistic, seeds: [summed[c]] } : { statistic: meanOfDefined, seeds: [none] },
+  );
 }
 
 /** The score of each picture alone, the mean over the seeds. */

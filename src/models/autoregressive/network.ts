@@ -5,12 +5,9 @@ import { Module } from "../../engine/nn/module.js";
 import type { Rng } from "../../engine/ops/rng.js";
 import type { Tensor } from "../../engine/tensor/tensor.js";
 import type { CaptionDecoder } from "../caption-decoder.js";
-import type { McDiffusionSettings } from "../mc-diffusion/settings.js";
+import type { ConditionMasking } from "../mc-diffusion/condition-masking.js";
 import { picturesAtOnce } from "../pictures-at-once.js";
 import type { AutoregressiveSettings } from "./settings.js";
-
-/** How the condition is masked in training: Algorithm 1 of the paper, as for mc-diffusion. */
-export type ConditionMasking = Pick<McDiffusionSettings, "pCond" | "pMask" | "maskShape" | "pDrop">;
 
 /** What every autoregressive decoder is made with. */
 export interface AutoregressiveOptions {

@@ -1,11 +1,11 @@
 /** One micro-batch of teacher forcing: the cross-entropy of each word, given those before it and the picture. */
 
-import { maskCondition } from "../../diffusion/masking.js";
 import type { Rng } from "../../engine/ops/rng.js";
 import { smoothedCrossEntropy } from "../../engine/ops/smoothed-cross-entropy.js";
 import { logSoftmax } from "../../engine/ops/softmax.js";
 import { noGrad } from "../../engine/tensor/tape.js";
 import type { Tensor } from "../../engine/tensor/tensor.js";
+import { maskedForTraining } from "../mc-diffusion/condition-masking.js";
 import type { BatchLoss, Objective } from "../objective.js";
 import type { AutoregressiveNetwork } from "./network.js";
 import type { AutoregressiveSettings } from "./settings.js";
@@ -34,9 +34,7 @@ export class TeacherForcing implements Objective<[tokens: Tensor<"u32">, codes: 
     const { decoder, random } = this;
     const { labelSmoothing, scheduledSampling: rate, scheduledSamplingRamp: ramp } = this.settings;
     const { options, shape } = decoder;
-    const { pCond, pMask, maskShape, pDrop } = options.masking;
-    const rates = { conditionRate: pCond, maskRate: pMask, shape: maskShape, dropRate: pDrop };
-    const prepared = decoder.prepare(maskCondition(random, codes, { ...rates, maskId: shape.codes }));
+    const prepared = decoder.prepare(maskedForTraining(random, codes, options.masking, shape.codes));
     const ids = { vocabulary: shape.vocabulary, endId: options.endId };
     const { inputs: words, targets } = teach(tokens, ids);
     const inputs =

@@ -1,7 +1,6 @@
 /** The loss of a batch of captions: noise on their bits, a first estimate for some of them, the loss of the second one. */
 
 import { sampleTimesteps } from "../../diffusion/forward.js";
-import { maskCondition } from "../../diffusion/masking.js";
 import { binaryCrossEntropy } from "../../engine/ops/binary-cross-entropy.js";
 import { le } from "../../engine/ops/compare.js";
 import { add, mul, scale } from "../../engine/ops/elementwise.js";
@@ -10,6 +9,7 @@ import { mean, mse } from "../../engine/ops/reduce.js";
 import type { Rng } from "../../engine/ops/rng.js";
 import { noGrad } from "../../engine/tensor/tape.js";
 import { type Tensor, untracked } from "../../engine/tensor/tensor.js";
+import { type ConditionMasking, maskedForTraining } from "../mc-diffusion/condition-masking.js";
 import type { PreparedCondition } from "../mc-diffusion/decoder.js";
 import type { McDiffusionSettings } from "../mc-diffusion/settings.js";
 import type { BatchLoss, Objective } from "../objective.js";
@@ -18,10 +18,7 @@ import { gamma } from "./gaussian.js";
 import type { BitDiffusionSettings } from "./settings.js";
 
 /** The keys of the section `decoder` by which a batch is trained: the same as for mc-diffusion. */
-export type TrainingRates = Pick<
-  McDiffusionSettings,
-  "pCond" | "pMask" | "maskShape" | "pDrop" | "checkpointing"
->;
+export type TrainingRates = ConditionMasking & Pick<McDiffusionSettings, "checkpointing">;
 
 /** What was drawn for a batch: clean bits, noisy bits, their steps. */
 export interface NoisyBits {
@@ -71,11 +68,9 @@ export class BitObjective implements Objective<[tokens: Tensor<"u32">, codes: Te
   /** x_0 [B, L], y [P, S] of P pictures. */
   loss(x0: Tensor<"u32">, codes: Tensor<"u32">): BatchLoss {
     const { decoder, random } = this;
-    const { pCond, pMask, maskShape: shape, pDrop, checkpointing } = this.rates;
     const drawn = this.noise(x0);
-    const masks = { conditionRate: pCond, maskRate: pMask, shape, dropRate: pDrop };
-    const y = maskCondition(random, codes, { ...masks, maskId: decoder.shape.codes });
-    const condition = decoder.prepare(y, { keyValues: !checkpointing });
+    const y = maskedForTraining(random, codes, this.rates, decoder.shape.codes);
+    const condition = decoder.prepare(y, { keyValues: !this.rates.checkpointing });
     return this.lossOf(drawn, this.estimate(drawn, condition), condition);
   }
 

@@ -8,17 +8,17 @@ import type { Decoder } from "./decoder.js";
 import type { CrossAttentionWatcher } from "./decoder-block.js";
 
 /**
- * Collects the attention of one forward pass of a decoder with one caption per picture: pass `watch` to it, then call `mean`.
- * Only the first caption of a batch is used, under guidance with the full condition. Create it in the scope of that pass.
+ * Collects the attention of one forward pass of a decoder with `captions` captions per picture: pass `watch` to it, then call `mean`.
+ * Only the captions of the first picture are used, under guidance with the full condition. Create it in the scope of that pass.
  */
 export class AttentionReadout {
   readonly watch: CrossAttentionWatcher;
   private readonly sum: Tensor;
   private blocks = 0;
 
-  constructor({ gpu, shape }: Decoder) {
-    const [length, positions] = [shape.length, shape.side ** 2];
-    this.sum = zeros(gpu, [1, length, positions], "f32", "attention");
+  constructor({ gpu, shape }: Decoder, captions = 1) {
+    const [rows, positions] = [captions * shape.length, shape.side ** 2];
+    this.sum = zeros(gpu, [1, rows, positions], "f32", "attention");
     this.watch = (query, keyValue, heads, logSumExp) => {
       const keys = keyValue.slice(0, 0, 1).slice(1, 0, positions).slice(2, 0, shape.dim);
       const [queries, ofThese] = [query.slice(0, 0, 1), logSumExp.slice(0, 0, 1)];
@@ -29,7 +29,7 @@ export class AttentionReadout {
   }
 
   /**
-   * `[L, S]`: the attention weights of each word over the S positions of the code grid. A row falls short of 1 by the word's
+   * `[L, S]`, or `[captions · L, S]`: the attention weights of each word over the S positions of the code grid. A row falls short of 1 by the word's
    * weight on the summary entries of the condition.
    */
   mean(): Tensor {

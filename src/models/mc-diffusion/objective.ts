@@ -4,27 +4,18 @@ import { type TransitionTable, transitionTable } from "../../diffusion/coefficie
 import { qSample, sampleTimesteps } from "../../diffusion/forward.js";
 import { ImportanceSampler } from "../../diffusion/importance.js";
 import { diffusionLoss, type KlResult } from "../../diffusion/loss.js";
-import { maskCondition } from "../../diffusion/masking.js";
 import type { Schedule } from "../../diffusion/schedule.js";
 import { mean } from "../../engine/ops/reduce.js";
 import type { Rng } from "../../engine/ops/rng.js";
 import type { Tensor } from "../../engine/tensor/tensor.js";
 import type { BatchLoss, Objective } from "../objective.js";
+import { type ConditionMasking, maskedForTraining } from "./condition-masking.js";
 import type { Decoder } from "./decoder.js";
 import type { McDiffusionSettings } from "./settings.js";
 
 /** The settings of `decoder` that the objective depends on. */
-export type DiffusionSettings = Pick<
-  McDiffusionSettings,
-  | "pCond"
-  | "pMask"
-  | "maskShape"
-  | "pDrop"
-  | "lambda"
-  | "adaptiveAuxiliary"
-  | "importanceSampling"
-  | "checkpointing"
->;
+export type DiffusionSettings = ConditionMasking &
+  Pick<McDiffusionSettings, "lambda" | "adaptiveAuxiliary" | "importanceSampling" | "checkpointing">;
 
 /** The draws of Algorithm 1 for a batch. */
 export interface Drawn {
@@ -67,9 +58,7 @@ export class DiffusionObjective implements Objective<[tokens: Tensor<"u32">, cod
       weights: null,
     };
     const xt = qSample(random, table, x0, t);
-    const { pCond, pMask, maskShape: shape, pDrop } = settings;
-    const rates = { conditionRate: pCond, maskRate: pMask, shape, dropRate: pDrop };
-    const y = maskCondition(random, codes, { ...rates, maskId: decoder.shape.codes });
+    const y = maskedForTraining(random, codes, settings, decoder.shape.codes);
     const { loss, terms } = this.lossOf({ x0, xt, t, y, weights });
     importance?.update(t, terms);
     return {

@@ -1,7 +1,7 @@
 /** Settings of the D3PM decoder and of the stage that trains a caption decoder: the section `decoder`. */
 
 import { type ConfigOf, choice, DECAYS, flag, integer, MANY, number, text } from "../../config/schema.js";
-import { maskShapes } from "../../diffusion/masking.js";
+import { maskRateKinds, maskShapes } from "../../diffusion/masking.js";
 import { schedulePresets } from "../../diffusion/schedule.js";
 
 export const mcDiffusionSettings = {
@@ -75,6 +75,11 @@ export const mcDiffusionSettings = {
     0,
     1,
     "of those, share of the positions masked (paper: 0.1); 1 = classifier-free training",
+  ),
+  maskRates: choice(
+    "same",
+    maskRateKinds,
+    "whether every masked caption has that share (paper), or each a share of its own, drawn between 0 and pMask: with pCond=1 and pMask=1 one training serves guidance with every share",
   ),
   maskShape: choice(
     "random",

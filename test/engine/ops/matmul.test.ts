@@ -150,6 +150,21 @@ all("linear: bias, activations, residual, gradients of everything", async (t, gp
   });
 });
 
+all("linear: the last columns of a tile", async (t, gpu) => {
+  const [rows, inputs, outputs] = [17, 3, 31];
+  await checkOp(t, gpu, "a bias on each of two tiles' columns", {
+    inputs: [
+      { shape: [rows, inputs], data: randomArray(13, rows * inputs) },
+      { shape: [inputs, outputs], data: randomArray(14, inputs * outputs) },
+      { shape: [outputs], data: randomArray(15, outputs) },
+    ],
+    gpu: (x, w, b) => linear(x!, w!, b!),
+    reference: (x, w, b) =>
+      reference.matmul(x!, w!, { m: rows, k: inputs, n: outputs }).map((z, i) => z + b![i % outputs]!),
+    tolerance,
+  });
+});
+
 /** Σ |a|·|b| of every element: what its rounding error is bounded by, times eps and the length of the sum. */
 function bound(
   a: Float64Array,

@@ -38,6 +38,7 @@ export const settings: BitDiffusionSettings = {
 export const rates: TrainingRates = {
   pCond: 0.5,
   pMask: 0.5,
+  maskRates: "same",
   maskShape: "random",
   pDrop: 0,
   checkpointing: false,

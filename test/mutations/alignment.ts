@@ -1,0 +1,171 @@
+/** Deliberate mistakes in the alignment of words with things. */
+
+import type { Mutation } from "./mutation.js";
+
+const looks = "evaluation/alignment/looks.test.ts";
+const words = "evaluation/alignment/word-model.test.ts";
+
+export const alignment: readonly Mutation[] = [
+  {
+    name: "alignment: what two boxes share counts twice",
+    file: "src/evaluation/alignment/regions.ts",
+    find: "covered[Math.floor(y / cell) * side + Math.floor(x / cell)]!++;",
+    replace:
+      "covered[Math.floor(y / cell) * side + Math.floor(x / cell)]! += boxes.filter((b) => x >= b.x && y >= b.y && x < b.x + b.width && y < b.y + b.height).length;",
+    tests: [`${looks} # regions`],
+  },
+  {
+    name: "alignment: rows and columns of cells are swapped",
+    file: "src/evaluation/alignment/regions.ts",
+    find: "holds(((s % side) + 0.5) * cell, (Math.floor(s / side) + 0.5) * cell)",
+    replace: "holds((Math.floor(s / side) + 0.5) * cell, ((s % side) + 0.5) * cell)",
+    tests: [`${looks} # regions`],
+  },
+  {
+    name: "alignment: attention in a box is not a share of all attention",
+    file: "src/evaluation/alignment/regions.ts",
+    find: "inBox: within / sum,",
+    replace: "inBox: within / covered.length,",
+    tests: [`${looks} # attention`],
+  },
+  {
+    name: "alignment: pointing takes the least attention",
+    file: "src/evaluation/alignment/regions.ts",
+    find: "if (attention[s]! > attention[most]!) most = s;",
+    replace: "if (attention[s]! < attention[most]!) most = s;",
+    tests: [`${looks} # attention`],
+  },
+  {
+    name: "alignment: ties are wins",
+    file: "src/evaluation/alignment/regions.ts",
+    find: "a === b ? 0.5 : 0",
+    replace: "a === b ? 1 : 0",
+    tests: [`${looks} # attention`],
+  },
+  {
+    name: "alignment: the same shape elsewhere may lie half on its own place",
+    file: "src/evaluation/alignment/regions.ts",
+    find: "4 * moved.filter(",
+    replace: "2 * moved.filter(",
+    tests: [`${looks} # the same shape`],
+  },
+  {
+    name: "alignment: shapes are moved around the edge",
+    file: "src/evaluation/alignment/regions.ts",
+    find: "dx < side - Math.max(...xs); dx++",
+    replace: "dx < side - Math.min(...xs); dx++",
+    tests: [`${looks} # the same shape`],
+  },
+  {
+    name: "alignment: moved things may touch others",
+    file: "src/evaluation/alignment/edits.ts",
+    find: "others.every((other) => overlap(other, box) === 0)",
+    replace: "others.every((other) => overlap(other, box) >= 0)",
+    tests: [`${looks} # edits: removed`],
+  },
+  {
+    name: "alignment: things move as little as they can",
+    file: "src/evaluation/alignment/edits.ts",
+    find: "best && distance(best) >= distance(box) ? best : box",
+    replace: "best && distance(best) <= distance(box) ? best : box",
+    tests: [`${looks} # edits: removed`],
+  },
+  {
+    name: "alignment: grown things stay small by name",
+    file: "src/evaluation/alignment/edits.ts",
+    find: 'size: "large" as const',
+    replace: "size: other.size",
+    tests: [`${looks} # edits: removed`],
+  },
+  {
+    name: "alignment: captions of removed things stay true",
+    file: "src/evaluation/alignment/edits.ts",
+    find: "truth: { ...scene, entities }",
+    replace: "truth: { ...scene, entities: entities.length > 9 ? entities : scene.entities }",
+    tests: [`${looks} # edits: what they`],
+  },
+  {
+    name: "alignment: the codes around a region are hidden, and it is not",
+    file: "src/evaluation/alignment/looks.ts",
+    find: "for (const cell of cells) codes[cell] = model.maskedCode;",
+    replace: "for (const cell of codes.keys()) if (!cells.includes(cell)) codes[cell] = model.maskedCode;",
+    tests: [`${looks} # a model that sees each`],
+  },
+  {
+    name: "alignment: changes are not relative to the picture",
+    file: "src/evaluation/alignment/looks.ts",
+    find: "logProbabilities[condition]![phrase]! - logProbabilities[0]![phrase]!",
+    replace: "logProbabilities[condition]![phrase]!",
+    tests: [`${looks} # a model that sees each`],
+  },
+  {
+    name: "alignment: others are the words of the same thing",
+    file: "src/evaluation/alignment/looks.ts",
+    find: "disjoint(other.objects, objects) ?",
+    replace: "!disjoint(other.objects, objects) ?",
+    tests: [`${looks} # a model that sees each`],
+  },
+  {
+    name: "alignment: the region's AUC is of the wrong sign",
+    file: "src/evaluation/alignment/looks.ts",
+    find: "regionAuc: aucOf(elsewhere, [own])",
+    replace: "regionAuc: aucOf([own], elsewhere)",
+    tests: [`${looks} # a model that sees each`],
+  },
+  {
+    name: "alignment: words that stay true count as made false",
+    file: "src/evaluation/alignment/looks.ts",
+    find: '(now === "right" ? kept : lost)',
+    replace: '(now === "wrong" ? kept : lost)',
+    tests: [`${looks} # edits: what they`],
+  },
+  {
+    name: "alignment: edits are judged by another edit's codes",
+    file: "src/evaluation/alignment/looks.ts",
+    find: "change(firstEdit + e, p)",
+    replace: "change(firstEdit, p)",
+    tests: [`${looks} # edits: what they`],
+  },
+  {
+    name: "alignment: pictures without words count as 0",
+    file: "src/evaluation/alignment/tables.ts",
+    find: "return [values.reduce((sum, value) => sum + value, 0), values.length];",
+    replace: "return [values.reduce((sum, value) => sum + value, 0), Math.max(1, values.length)];",
+    tests: [`${looks} # tables`],
+  },
+  {
+    name: "alignment: differences are to the model itself",
+    file: "src/evaluation/alignment/tables.ts",
+    find: "difference(place(cell, m), place(first, m))",
+    replace: "difference(place(cell, m), place(cell, m))",
+    tests: [`${looks} # tables`],
+  },
+  {
+    name: "alignment: words are not hidden from the network",
+    file: "src/evaluation/alignment/word-model.ts",
+    find: "positions.includes(i) ? vocabulary : token",
+    replace: "positions.includes(i) && tokens.length > 999 ? vocabulary : token",
+    tests: [`${words} # hidden words`],
+  },
+  {
+    name: "alignment: only the first of the hidden words counts",
+    file: "src/evaluation/alignment/word-model.ts",
+    find: "return positions.reduce(",
+    replace: "return positions.slice(0, 1).reduce(",
+    tests: [`${words} # hidden words`],
+  },
+  {
+    name: "alignment: attention of the second part of the conditions",
+    file: "src/evaluation/alignment/word-model.ts",
+    find: "part, first === 0)",
+    replace: "part, true)",
+    tests: [`${words} # hidden words`],
+  },
+  {
+    name: "alignment: t is that of one hidden word",
+    file: "src/evaluation/alignment/word-model.ts",
+    find: "this.#step(count)",
+    replace: "this.#step(Math.min(1, count))",
+    tests: [`${words} # hidden words`],
+  },
+];
