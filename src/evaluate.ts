@@ -2,13 +2,9 @@
 /** `node dist/evaluate.js`: scores weights on the splits of a data set, against the baselines and between settings. */
 
 import { Option } from "commander";
-import type { Captioner } from "./captioner/captioner.js";
 import type { Precision } from "./captioner/files.js";
-import { scoreByClip } from "./cli/clip-scores.js";
-import { scoredSplits } from "./cli/compared-models.js";
 import { dataHelp } from "./cli/data-option.js";
-import { datasetRecord, originRecord, weightsRecord } from "./cli/evaluation-record.js";
-import { scoreModels, tableRecord, tokenizerNames } from "./cli/model-table.js";
+import { scoreModels, tokenizerNames } from "./cli/model-table.js";
 import "./baselines.js";
 import "./samplers.js";
 import {
@@ -23,31 +19,22 @@ import {
   runCommand,
   type SamplingFlags,
   samplingFlags,
-  samplingOf,
   tuningHelp,
 } from "./cli/options.js";
-import { withLateProgress } from "./cli/progress.js";
-import { SamplingMeter, speedText } from "./cli/sampling-speed.js";
-import { openScoredModel } from "./cli/scored-model.js";
+import { checkRankFlags, type RankFlags, rankOptions, withRanks } from "./cli/ranks.js";
+import { scoreModel } from "./cli/score-model.js";
 import { sweepModel } from "./cli/sweep.js";
 import { type SweepFlags, sweepFlags, sweepPlan } from "./cli/sweep-options.js";
-import { say, tell } from "./cli/terminal.js";
-import { isScenes } from "./data/scenes/dataset.js";
 import { TRUTH_NAMES } from "./data/scenes/truth-scores.js";
-import { clipTable } from "./evaluation/clip-evaluation.js";
 import { parseCompared } from "./evaluation/compared.js";
-import { evaluate, neededRecords } from "./evaluation/evaluation.js";
-import { boundSteps, boundTable, splitBounds } from "./evaluation/held-out-bound.js";
-import { TRUTH_LEGEND, truthTable } from "./evaluation/scene-truth.js";
+import { boundSteps } from "./evaluation/held-out-bound.js";
 import { COLUMN_NAMES, parseColumns } from "./evaluation/table/columns.js";
-import { modelTable } from "./evaluation/table/table-text.js";
-import { differencesTable, scoresTable, tableLegend } from "./evaluation/tables.js";
 import { DRAWS } from "./metrics/bootstrap.js";
 import { UserError } from "./platform/errors.js";
-import { nodePlatform as platform, shippedWeights } from "./platform/node.js";
+import { shippedWeights } from "./platform/node.js";
 import "./vqgan.js";
 
-interface Options extends SamplingFlags, BaselineFlags, SweepFlags {
+interface Options extends SamplingFlags, BaselineFlags, SweepFlags, RankFlags {
   weights: string[];
   data?: string;
   splits?: string;
@@ -67,9 +54,7 @@ interface Options extends SamplingFlags, BaselineFlags, SweepFlags {
   page?: string;
   captions?: boolean;
   precision?: Precision;
-  adapter?: string;
   tuning?: string;
-  quiet?: boolean;
 }
 
 async function main(): Promise<void> {
@@ -146,6 +131,7 @@ to the first row (docs/evaluation.md).`,
     );
   samplingFlags(baselineFlags(program));
   sweepFlags(program);
+  for (const option of rankOptions()) program.addOption(option);
   const {
     weights,
     data,
@@ -168,6 +154,8 @@ to the first row (docs/evaluation.md).`,
     captions,
     precision,
     adapter,
+    distributed,
+    devices,
     tuning,
     quiet,
     sweep,
@@ -176,6 +164,8 @@ to the first row (docs/evaluation.md).`,
     referenceFree,
     ...sampling
   } = program.parse().opts<Options>();
+  const flags = { adapter, distributed, devices, quiet };
+  checkRankFlags(flags);
   if (compare !== undefined && (sampling.guidance !== undefined || sampling.scale !== undefined))
     throw new UserError("--compare names guidance and scale itself: leave out --guidance and --scale", 2);
   const plan = await sweepPlan({ sweep, choose, curves, referenceFree }, clipFolder);
@@ -191,10 +181,12 @@ to the first row (docs/evaluation.md).`,
         "--sweep is of one model and tries guidance itself: leave out --compare, --guidance, --scale and the options of tables",
         2,
       );
-    return sweepModel(plan, {
-      ...{ weights: weights[0]!, data, splits, limit, seeds, draws: draws ?? DRAWS, clip: clipFolder, out },
-      ...{ sampling, precision, adapter, tuning, quiet },
-    });
+    return withRanks(flags, (ranks) =>
+      sweepModel(ranks, plan, {
+        ...{ weights: weights[0]!, data, splits, limit, seeds, draws: draws ?? DRAWS, clip: clipFolder, out },
+        ...{ sampling, precision, tuning, ...flags },
+      }),
+    );
   }
   if (out !== undefined && json !== out)
     throw new UserError("--out and --json are the same: name one file", 2);
@@ -216,84 +208,38 @@ to the first row (docs/evaluation.md).`,
         "--bound is of one model and its own table: leave it out, or score the model alone",
         2,
       );
-    return scoreModels({
-      ...{ weights, data, splits, limit, seeds, compare: compared, baselines, neighbours, draws },
-      ...{ metrics: columns, tokenizer, clip: clipFolder, json, csv, latex, page, captions },
-      ...{ sampling, precision, adapter, tuning, quiet },
-    });
+    return withRanks(flags, (ranks) =>
+      scoreModels(ranks, {
+        ...{ weights, data, splits, limit, seeds, compare: compared, baselines, neighbours, draws },
+        ...{ metrics: columns, tokenizer, clip: clipFolder, json, csv, latex, page, captions },
+        ...{ sampling, precision, tuning, ...flags },
+      }),
+    );
   }
   const [folder] = weights as [string];
-  const hasBound = (captioner: Captioner) => bound > 0 && captioner.decoder.likelihood !== undefined;
-  const model = await openScoredModel(
-    { weights: folder, data, clip: clipFolder, sampling, precision, adapter, tuning, quiet },
-    (dataset) => scoredSplits(dataset, splits),
-    (dataset, splits) => neededRecords(dataset, { splits, limit, baselines, neighbours }),
-    (captioner) => {
-      if (bound > 0 && !hasBound(captioner) && program.getOptionValueSource("bound") !== "default")
-        throw new UserError(
-          `--bound: a ${captioner.config.model} decoder has no bound on the likelihood of captions`,
-          2,
-        );
-    },
-  );
-  const { gpu, captioner, clip, dataset, splits: chosen } = model;
-  const meter = new SamplingMeter(gpu);
-  const evaluation = await withLateProgress({ label: "scores", unit: "pictures", quiet }, (onProgress) =>
-    evaluate(captioner, dataset, {
-      ...samplingOf(sampling),
-      splits: chosen,
-      limit,
-      seeds,
-      ...{ baselines, neighbours },
-      draws: draws ?? DRAWS,
-      onProgress,
-      measure: meter.measure,
-      ...(compared ? { compare: compared } : {}),
+  await withRanks(flags, (ranks) =>
+    scoreModel(ranks, {
+      ...{
+        weights: folder,
+        data,
+        splits,
+        limit,
+        seeds,
+        compare: compared,
+        baselines,
+        neighbours,
+        draws,
+        bound,
+      },
+      ...{
+        isBoundAsked: program.getOptionValueSource("bound") !== "default",
+        clip: clipFolder,
+        json,
+        captions,
+      },
+      ...{ sampling, precision, tuning, ...flags },
     }),
   );
-  const tables = [scoresTable(evaluation), differencesTable(evaluation), tableLegend(evaluation)];
-  say(tables.filter((part) => part !== null).join("\n\n"));
-  const truth = isScenes(dataset) ? await truthTable(dataset, evaluation) : null;
-  if (truth) say(`\n${modelTable(truth)}\n\n${TRUTH_LEGEND}`);
-  const speed = meter.speed();
-  if (speed && !quiet) tell(speedText(speed));
-  const bounds = !hasBound(captioner)
-    ? []
-    : await withLateProgress({ label: "bound", unit: "captions", quiet }, (onProgress) =>
-        splitBounds(captioner, dataset, chosen, { limit, steps: bound, onProgress, seed: sampling.seed }),
-      );
-  if (bounds.length > 0) say(`\n${boundTable(bounds)}`);
-  const clipScores =
-    clip === null
-      ? []
-      : await withLateProgress({ label: "CLIPScore", unit: "pictures and texts", quiet }, (onProgress) =>
-          scoreByClip(clip, dataset, evaluation, onProgress),
-        );
-  if (clipScores.length > 0) say(`\n${clipTable(clipScores)}`);
-  if (json !== undefined) {
-    const { seed: _, ...plain } = sampling;
-    const record = {
-      format: "mc-diffusion-evaluation-1",
-      ...(await originRecord(gpu.description)),
-      weights: await weightsRecord(folder),
-      precision: captioner.config.decoder.precision,
-      dataset: datasetRecord(dataset),
-      ...{ limit, neighbours },
-      sampling: { ...captioner.config.sampling, ...plain },
-      ...(compared ? { compared } : {}),
-      ...(speed ? { speed } : {}),
-      ...evaluation,
-      splits: evaluation.splits.map(({ captions: said, ...scores }) => ({
-        ...scores,
-        ...(captions ? { captions: said } : {}),
-      })),
-      ...(bounds.length > 0 ? { bounds } : {}),
-      ...(truth ? { truth: tableRecord(truth, null) } : {}),
-      ...(clip ? { clip: { sha256: clip.sha256, splits: clipScores } } : {}),
-    };
-    await platform.files.write(json, `${JSON.stringify(record, null, 1)}\n`);
-  }
-  await model.close();
 }
 
 await runCommand(main);

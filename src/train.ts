@@ -14,14 +14,14 @@ import { asStarted } from "./cli/started-as.js";
 import { say, tell } from "./cli/terminal.js";
 import { announce, compareData, tellCaptions } from "./cli/train-notes.js";
 import { resumed, started } from "./cli/train-opening.js";
-import { parseTrainOptions } from "./cli/train-options.js";
+import { checkSeveral, parseTrainOptions } from "./cli/train-options.js";
 import { type Material, planned } from "./cli/train-plan.js";
 import type { Config } from "./config/config.js";
 import { describeConfig } from "./config/resolve.js";
 import { RunFolder } from "./io/run-folder.js";
+import { OtherRankError, shareJson } from "./platform/collective.js";
 import { onInterrupt, nodePlatform as platform, type StopSignal, signalExitCode } from "./platform/node.js";
 import { formatDuration } from "./report/duration.js";
-import { shareJson } from "./training/collective.js";
 import { writeCodeMap } from "./training/frozen-tokenizer.js";
 import { heldOutRecords, usedRecords } from "./training/held-out.js";
 import { keepInitialWeights } from "./training/initial-weights.js";
@@ -41,7 +41,7 @@ async function main(): Promise<void> {
     say(describeConfig());
     return;
   }
-  const ranks = await joinRanks(options);
+  const ranks = await joinRanks(options, () => checkSeveral(options));
   const { collective } = ranks;
   const isFirst = collective.rank === 0;
   if (collective.size > 1 && !options.resume)
@@ -64,15 +64,18 @@ async function main(): Promise<void> {
     const codes = begun ? null : await ownCodeMap(gpu, { config, dataset, tokenizer }, options);
     return { config, dataset, heldOut, tokenizer, restored, codes };
   };
-  const { config, dataset, heldOut, tokenizer, restored, codes, plan } = await firstAlone(
-    collective,
-    async () =>
-      begun || opening.config.minutes === 0
-        ? { ...(await material(opening.config)), plan: null }
-        : await planned(gpu, opening.config, material, options, began),
-  );
+  const shared = (config: Config) => firstAlone(collective, () => material(config));
+  const isPlanned = !begun && opening.config.minutes > 0;
+  const { config, dataset, heldOut, tokenizer, restored, codes, plan } = isPlanned
+    ? await planned(gpu, opening.config, shared, options, began, collective)
+    : { ...(await shared(opening.config)), plan: null };
   const data = await describeData(dataset, tokenizer, platform.hash);
-  await checkSame(collective, { config, data, gradients: options.gradients });
+  await checkSame(collective, "train", async () => ({
+    config,
+    "--gradients": options.gradients,
+    "hash of the vocabulary": data.vocabulary,
+    "hash of the data": await platform.hash("sha-256", JSON.stringify(data.pictures)),
+  }));
   const captioner = await together(collective, async () => {
     if (begun) compareData(begun.path, before, data, options);
     tellCaptions(dataset, tokenizer, config, options.quiet);
@@ -83,17 +86,16 @@ async function main(): Promise<void> {
     return buildCaptioner(gpu, config, tokenizer, { initialise, processes: collective.size });
   });
   if (options.plan) {
-    await tellRunPlan(captioner, dataset, {
-      memory: (options.memory ?? 6) * 2 ** 30,
-      now: platform.now,
-      tell: say,
-    });
+    const memory = (options.memory ?? 6) * 2 ** 30;
+    await together(collective, () =>
+      tellRunPlan(captioner, dataset, { memory, now: platform.now, tell: say, collective }),
+    );
     await ranks.finish();
     return;
   }
-  if (isFirst) captioner.codeStore = await codeStoreFor(captioner, config, codes?.base ?? null);
+  captioner.codeStore = await codeStoreFor(captioner, config, codes?.base ?? null);
   // A plan has already tried its settings.
-  if (!plan) await together(collective, async () => tryRun(captioner, collective));
+  if (!isPlanned) await together(collective, async () => tryRun(captioner, collective));
   // Nothing is written before data, settings and device fit, so a mistake leaves no half-made run behind.
   const run = await firstAlone(collective, () =>
     isFirst ? opening.openRun(config) : RunFolder.open(files, (options.resume ?? options.out)!),
@@ -135,7 +137,7 @@ async function main(): Promise<void> {
       { warned: collective.size > 1 },
     );
     await trainThroughLosses(
-      { ...context, plan },
+      { ...context, plan, isPlanned },
       options,
       () => stopping,
       () => {
@@ -145,9 +147,12 @@ async function main(): Promise<void> {
     tell(`done in ${formatDuration((platform.now() - began) / 1000)}: ${run.path}`);
     await ranks.finish();
   } catch (error) {
-    if (!(error instanceof Interrupted)) throw await withWayOn(error, run, options, collective.rank);
+    const isOther = error instanceof OtherRankError;
+    // Another rank stops with all, or ends the job with its own sentence.
+    if (isOther) await ranks.finish();
+    else if (!(error instanceof Interrupted)) throw await withWayOn(error, run, options, collective.rank);
     tell(`stopped; go on with: ${asStarted("node dist/train.js")} --resume ${run.path}`);
-    process.exitCode = signalExitCode[error.signal];
+    process.exitCode = signalExitCode[isOther ? "SIGTERM" : error.signal];
     await ranks.finish();
   } finally {
     restoreSignals();

@@ -21,6 +21,7 @@ export { asLogEntry, type LogEntry, RunFolder } from "./io/run-folder.js";
 export type { Draw, SharedPictures, SharedSampler, SharedSamplingKind } from "./models/shared-sampling.js";
 export { sharedSamplings } from "./models/shared-samplings.js";
 export { browserPlatform } from "./platform/browser.js";
+export { type Collective, type Reduction, single } from "./platform/collective.js";
 export type { JsonRecord } from "./platform/json.js";
 export type { Progress } from "./report/progress.js";
 export { vocabularyText } from "./text/tokenizer.js";
@@ -31,7 +32,6 @@ export {
   saveCheckpoint,
 } from "./training/checkpoint.js";
 export { closeRun, writeReport } from "./training/closing.js";
-export { type Collective, type Reduction, single } from "./training/collective.js";
 export { decoderStage, trainingCodes } from "./training/decoder-stage.js";
 export {
   type DecoderBatches,

@@ -12,6 +12,9 @@ import { type BatchOptions, bannedTokens, type Caption, givenWords } from "./opt
 /** Pictures read, encoded and captioned at once, unless a network takes fewer. */
 export const imagesPerBatch = 64;
 
+/** What the seeds of consecutive pictures' batches, and of a picture's candidates, are apart. */
+export const seedsApart = 0x1_0000_0000;
+
 /** Pictures captioned at once. */
 export function captionedAtOnce({ decoder }: Pick<CaptionModel, "decoder">): number {
   return decoder.picturesAtOnce ?? imagesPerBatch;
@@ -145,7 +148,7 @@ async function captionBatch(
   const drawn: Caption[][] = [];
   // Batches of one call draw different numbers, and so do candidates: fewer of them than there are pictures in a batch.
   for (let candidate = 0; candidate < candidates; candidate++) {
-    const own = { ...settings, seed: seed + (first + candidate) * 0x1_0000_0000 };
+    const own = { ...settings, seed: seed + (first + candidate) * seedsApart };
     drawn.push(await drawCaptions(model, condition, own, options, first));
   }
   return drawn[0]!.map((caption, i) => {

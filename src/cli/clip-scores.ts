@@ -30,7 +30,7 @@ export async function scoreByClip(
   evaluation: Evaluation,
   onProgress: (done: number, total: number) => void,
 ): Promise<ClipSplitScores[]> {
-  return clipEvaluation(clip, dataset, evaluation, await featureOptions(clip, dataset, onProgress));
+  return clipEvaluation(clip, dataset, evaluation, await featureOptions(clip, dataset, { onProgress }));
 }
 
 /** The features of pictures by number and of texts, kept in the same files. */
@@ -40,18 +40,18 @@ export async function clipFeaturesOf(
   wanted: { readonly images: Iterable<number>; readonly texts: Iterable<string> },
   onProgress: (done: number, total: number) => void,
 ): Promise<ClipFeatureTable> {
-  return clipFeatures(clip, dataset, wanted, await featureOptions(clip, dataset, onProgress));
+  return clipFeatures(clip, dataset, wanted, await featureOptions(clip, dataset, { onProgress }));
 }
 
-/** How features are computed and where they are kept. */
+/** How features are computed and where they are kept; without `keeps` new ones are not. */
 export async function featureOptions(
   clip: Clip,
   dataset: Dataset,
-  onProgress?: (done: number, total: number) => void,
+  { onProgress, keeps = true }: { onProgress?: (done: number, total: number) => void; keeps?: boolean } = {},
 ): Promise<ClipFeatureOptions> {
   const { files, hash } = platform;
   const key = await hash("sha-256", JSON.stringify([clip.sha256, dataset.name, dataset.size]));
   const path = `${cacheDirectory()}/clip/${key.slice(0, 32)}.safetensors`;
-  const store = await FeatureStore.open(files, path, clip.shape.features);
+  const store = await FeatureStore.open(files, path, clip.shape.features, { keeps });
   return { hash, decode: decodePixels, onProgress, store };
 }

@@ -15,6 +15,7 @@ import {
 } from "../evaluation/evaluation.js";
 import { testSplits } from "../evaluation/pictures.js";
 import { modelNames } from "../evaluation/table/model-names.js";
+import { type Collective, shareJson } from "../platform/collective.js";
 import { UserError } from "../platform/errors.js";
 import { absolutePath, nodePlatform as platform } from "../platform/node.js";
 import { CaptionCache } from "./caption-cache.js";
@@ -126,14 +127,35 @@ interface CaptioningTask {
   readonly work: number;
 }
 
-/** The captions of every model, one captioner on the device at a time. */
+/** The records that the model with number `i` encodes. */
+export function scoredRecords(
+  dataset: Dataset,
+  {
+    splits,
+    limit,
+    baselines,
+    neighbours,
+  }: Pick<ModelOptions, "splits" | "limit" | "baselines" | "neighbours">,
+  i: number,
+): number[] {
+  return neededRecords(dataset, {
+    ...{ splits: scoredSplits(dataset, splits), limit, baselines: baselines && i === 0, neighbours },
+  });
+}
+
+/**
+ * The captions of every model, one captioner on the device at a time; of several processes rank 0 gets those that are kept, and keeps
+ * new ones.
+ */
 export async function captionModels(
   gpu: Gpu,
   models: readonly Model[],
   options: ModelOptions,
+  collective: Collective,
 ): Promise<CaptionedSplit[][]> {
   const { limit, seeds, compare, precision, quiet } = options;
-  const cache = options.json === undefined ? null : new CaptionCache(options.json);
+  const keeps = options.json !== undefined && collective.rank === 0;
+  const cache = keeps ? new CaptionCache(options.json!) : null;
   const tasks: CaptioningTask[] = [];
   for (const [i, model] of models.entries()) {
     const { dataset } = model;
@@ -147,8 +169,9 @@ export async function captionModels(
     };
     const settings = { ...asked, precision: precision ?? null, adapter: gpu.description };
     const key = await cache?.key(model.weights, dataset, neededRecords(dataset, asked), settings);
-    const found = cache && key ? await cache.read(key) : null;
-    if (found && !quiet) tell(`captions of ${model.name}: found in ${cache!.folder}`);
+    const kept = cache && key ? await cache.read(key) : null;
+    const found = (await shareJson(collective, kept !== null)) ? (kept ?? []) : null;
+    if (found && !quiet) tell(`captions of ${model.name}: found in ${cache?.folder}`);
     tasks.push({ model, asked, key, found, work: found ? 0 : captioningWork(dataset, asked) });
   }
   const total = tasks.reduce((sum, { work }) => sum + work, 0);
@@ -160,6 +183,7 @@ export async function captionModels(
         found ??
         (await captionModel(gpu, model, precision, {
           ...asked,
+          collective,
           onProgress: (count) => onProgress(done + count, total),
         }));
       if (cache && key && !found) await cache.write(key, said);

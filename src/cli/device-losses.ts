@@ -6,6 +6,7 @@ import { checkFinite } from "../engine/gpu/finite-check.js";
 import type { Gpu } from "../engine/gpu/gpu.js";
 import { poison } from "../engine/gpu/poison.js";
 import type { RunFolder } from "../io/run-folder.js";
+import { OtherRankError } from "../platform/collective.js";
 import { UserError } from "../platform/errors.js";
 import { nodePlatform as platform, type StopSignal } from "../platform/node.js";
 import { latestCheckpoint } from "../training/checkpoint.js";
@@ -76,7 +77,7 @@ export async function trainThroughLosses(
         stopped,
       );
     } catch (error) {
-      if (error instanceof Interrupted) throw error;
+      if (error instanceof Interrupted || error instanceof OtherRankError) throw error;
       const lost = await lossBehind(error, captioner.gpu);
       if (!lost) throw error;
       if (options.onLoss === "stop") throw lost;

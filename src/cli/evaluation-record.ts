@@ -21,6 +21,18 @@ export async function weightsRecord(folder: string): Promise<{ sha256: string; b
   return { sha256: await platform.hash("sha-256", bytes), bytes: bytes.length };
 }
 
+/** A hash of the pictures and captions of some records, and of the splits. */
+export function dataHash(
+  { name, size, splits, records, images }: Dataset,
+  used: readonly number[],
+): Promise<string> {
+  const pictures = used.map((record) => {
+    const { id, image, captions } = records[record]!;
+    return [id, images.content(image), captions];
+  });
+  return platform.hash("sha-256", JSON.stringify([basename(name), size, splits, pictures]));
+}
+
 /** Name, picture size and sizes of the splits. */
 export function datasetRecord({ name, size, splits }: Dataset) {
   return {

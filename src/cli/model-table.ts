@@ -35,12 +35,14 @@ import {
   type Model,
   type ModelOptions,
   namedWeights,
+  scoredRecords,
   withPictures,
 } from "./compared-models.js";
-import { datasetRecord, originRecord, weightsRecord } from "./evaluation-record.js";
+import { dataHash, datasetRecord, originRecord, weightsRecord } from "./evaluation-record.js";
 import { openComputingGpu } from "./options.js";
 import { withLateProgress } from "./progress.js";
-import { say } from "./terminal.js";
+import { checkSame, firstAlone, type Ranks, together } from "./ranks.js";
+import { say, tell } from "./terminal.js";
 import { readWordNet } from "./wordnet.js";
 
 const TOKENIZERS = { ptb: ptbTokenizer, words: wordsTokenizer } as const;
@@ -64,16 +66,33 @@ export interface ModelTableOptions extends ModelOptions {
   readonly tuning?: string | undefined;
 }
 
-/** Captions with every model, scores them in one table, prints it and writes the files. */
-export async function scoreModels(options: ModelTableOptions): Promise<void> {
+/**
+ * Captions with every model, scores them in one table, prints it and writes the files. Several processes caption together; rank 0
+ * scores and writes.
+ */
+export async function scoreModels(
+  { collective, description }: Ranks,
+  options: ModelTableOptions,
+): Promise<void> {
   const { quiet } = options;
-  const named = await namedWeights(options);
-  const gpu = await openComputingGpu(options.adapter, quiet, options.tuning);
-  const clip = options.clip === undefined ? null : await openClip(gpu, options.clip);
-  const models = await withPictures(named, options);
+  const isFirst = collective.rank === 0;
+  const { named, gpu, clip } = await together(collective, async () => {
+    const named = await namedWeights(options);
+    const gpu = await openComputingGpu(options.adapter, quiet, options.tuning);
+    const clip = options.clip === undefined || !isFirst ? null : await openClip(gpu, options.clip);
+    return { named, gpu, clip };
+  });
+  const models = await firstAlone(collective, () => withPictures(named, options));
+  await checkSame(collective, "score", () => factsOf(models, options));
+  if (description && !quiet) tell(`ranks:   ${description}`);
   const [{ dataset, config, source }] = models as [Model];
-  const truths = truthsOf(dataset, options.metrics);
-  const captioned = await captionModels(gpu, models, options);
+  const close = async () => {
+    clip?.dispose();
+    for (const images of new Set(models.map((model) => model.dataset.images))) await images.close();
+  };
+  const truths = await together(collective, async () => truthsOf(dataset, options.metrics));
+  const captioned = await captionModels(gpu, models, options, collective);
+  if (!isFirst) return close();
   const isEmoji = source === "emoji";
   const tokenizer = options.tokenizer ?? (isEmoji ? "words" : "ptb");
   const names = options.metrics?.columns ?? DEFAULT_COLUMNS[isEmoji ? "emoji" : "other"];
@@ -116,8 +135,22 @@ export async function scoreModels(options: ModelTableOptions): Promise<void> {
     await platform.files.write(options.json, `${JSON.stringify(record, null, 1)}\n`);
   }
   if (options.page !== undefined) await writeCaptionPage(options.page, { table, inputs, dataset });
-  clip?.dispose();
-  for (const images of new Set(models.map((model) => model.dataset.images))) await images.close();
+  await close();
+}
+
+/** What the processes must have in common: settings, weights and data. */
+async function factsOf(models: readonly Model[], options: ModelTableOptions) {
+  const { sampling, compare, seeds, precision } = options;
+  return {
+    ...{ sampling, compare, seeds, precision },
+    models: await Promise.all(
+      models.map(async ({ weights, config, dataset }, i) => ({
+        weights: await weightsRecord(weights),
+        settings: config,
+        "hash of the data": await dataHash(dataset, scoredRecords(dataset, options, i)),
+      })),
+    ),
+  };
 }
 
 /** Columns of what is true: those asked for, or all that the data set has. Throws a `UserError` for others than scenes. */

@@ -1,16 +1,42 @@
 /** The processes of an MPI job that run one command together: joining them, and errors that one of them tells for all. */
 
-import type { Config } from "../config/config.js";
+import { Option } from "commander";
+import { type Collective, gatherNumbers, OtherRankError, shareJson, single } from "../platform/collective.js";
 import { UserError } from "../platform/errors.js";
 import { launched, Mpi } from "../platform/mpi.js";
-import { nodePlatform, packageVersion } from "../platform/node.js";
-import { type Collective, gatherNumbers, shareJson, single } from "../training/collective.js";
+import { packageVersion } from "../platform/node.js";
 import { firstDifference } from "../training/ranks.js";
-import type { RunData } from "../training/run-data.js";
 import { keepSilent } from "./terminal.js";
-import type { TrainOptions } from "./train-options.js";
 
-/** This process among those that train together. */
+/** The options of `rankOptions`, and those that joining sets. */
+export interface RankFlags {
+  distributed?: boolean | undefined;
+  devices?: string | undefined;
+  adapter?: string | undefined;
+  quiet?: boolean | undefined;
+}
+
+/** The options of commands that several processes run together. */
+export function rankOptions(): Option[] {
+  return [
+    new Option(
+      "--distributed",
+      "join the processes of an MPI job although no launcher shows (under mpirun and srun they join without it)",
+    ),
+    new Option(
+      "--devices <names>",
+      "of several processes: the adapter of each process of a machine, separated by commas (names as for --adapter)",
+    ),
+  ];
+}
+
+/** Throws a `UserError` if the adapter is named twice. */
+export function checkRankFlags({ devices, adapter }: RankFlags): void {
+  if (devices !== undefined && adapter !== undefined)
+    throw new UserError("--devices names the adapter of each process; leave out --adapter", 2);
+}
+
+/** This process among those that run a command together. */
 export interface Ranks {
   readonly collective: Collective;
   /** For display; null for one process. */
@@ -21,9 +47,9 @@ export interface Ranks {
 
 /**
  * Joins the processes that mpirun or srun started; with `distributed` also without a launcher. All ranks but 0 print nothing but
- * errors from then on. Sets options that must be the same on all ranks.
+ * errors from then on. `check` throws for options that several processes cannot have. Sets this process's adapter.
  */
-export async function joinRanks(options: TrainOptions): Promise<Ranks> {
+export async function joinRanks(options: RankFlags, check: () => void = () => {}): Promise<Ranks> {
   if (!options.distributed && launched() === null)
     return { collective: single, description: null, finish: () => Promise.resolve() };
   const mpi = await Mpi.start();
@@ -32,7 +58,7 @@ export async function joinRanks(options: TrainOptions): Promise<Ranks> {
     options.quiet = true;
   }
   if (mpi.size > 1) {
-    await together(mpi, async () => checkOptions(options));
+    await together(mpi, async () => check());
     const adapter = await deviceOf(mpi, options);
     if (adapter !== undefined) options.adapter = adapter;
   }
@@ -43,20 +69,21 @@ export async function joinRanks(options: TrainOptions): Promise<Ranks> {
   };
 }
 
-/** Throws a `UserError` for options that several processes cannot have. */
-function checkOptions({ minutes, plan, onLoss }: TrainOptions): void {
-  const refuse = (flag: string, why: string): never => {
-    throw new UserError(`${flag} cannot be given to several processes: ${why}`, 2);
-  };
-  if (minutes !== undefined)
-    refuse("--minutes", "it measures one process; set vqvae.steps and decoder.steps with --set");
-  if (plan) refuse("--plan", "it plans for one process");
-  if (onLoss === "retry")
-    refuse("--on-loss retry", "the others cannot wait for a new device; start the job again with --resume");
+/** Runs a command on all ranks; each leaves the job when all have done it. */
+export async function withRanks(options: RankFlags, body: (ranks: Ranks) => Promise<void>): Promise<void> {
+  const ranks = await joinRanks(options);
+  try {
+    await body(ranks);
+  } catch (error) {
+    // The rank that failed tells why, and ends the job.
+    if (error instanceof OtherRankError) await ranks.collective.barrier();
+    throw error;
+  }
+  await ranks.finish();
 }
 
 /** The adapter of this process: that of `--devices` with its number on its machine. */
-async function deviceOf(mpi: Mpi, { devices }: TrainOptions): Promise<string | undefined> {
+async function deviceOf(mpi: Mpi, { devices }: RankFlags): Promise<string | undefined> {
   if (devices === undefined) return undefined;
   const names = devices.split(",").map((name) => name.trim());
   const local = await mpi.localRank();
@@ -95,23 +122,23 @@ export async function firstAlone<T>(collective: Collective, body: () => Promise<
   return (first ?? other)!;
 }
 
-/** Throws a `UserError` if this rank trains something else than rank 0; it names the first difference. */
+/**
+ * Throws a `UserError` if this rank trains or scores something else than rank 0; it names the first difference. `about` returns, by
+ * the names of the sentence, what must be the same.
+ */
 export async function checkSame(
   collective: Collective,
-  { config, data, gradients }: { config: Config; data: RunData; gradients: string },
+  work: "train" | "score",
+  about: () => Promise<Readonly<Record<string, unknown>>>,
 ): Promise<void> {
   if (collective.size === 1) return;
-  const facts = {
-    "version of mc-diffusion": await packageVersion(),
-    config,
-    "--gradients": gradients,
-    "hash of the vocabulary": data.vocabulary,
-    "hash of the data": await nodePlatform.hash("sha-256", JSON.stringify(data.pictures)),
-  };
+  const own = { "version of mc-diffusion": await packageVersion(), ...(await about()) };
+  // As rank 0 sends it: without undefined.
+  const facts: unknown = JSON.parse(JSON.stringify(own));
   const wanted = await shareJson(collective, facts);
   await together(collective, async () => {
     const difference = firstDifference(wanted, facts);
     if (difference !== null)
-      throw new UserError(`this process does not train the same as rank 0: ${difference}`);
+      throw new UserError(`this process does not ${work} the same as rank 0: ${difference}`);
   });
 }

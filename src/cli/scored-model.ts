@@ -5,12 +5,15 @@ import type { Precision } from "../captioner/files.js";
 import type { Dataset } from "../data/dataset.js";
 import type { Gpu } from "../engine/gpu/gpu.js";
 import type { Clip } from "../models/clip/clip.js";
+import type { Collective } from "../platform/collective.js";
 import { nodePlatform as platform } from "../platform/node.js";
 import { openClip } from "./clip-scores.js";
 import { codeStoreFor } from "./code-store.js";
 import { checkSplits } from "./compared-models.js";
+import { dataHash, weightsRecord } from "./evaluation-record.js";
 import { loadDataset } from "./load-dataset.js";
 import { checkSteps, openComputingGpu, type SamplingFlags } from "./options.js";
+import { checkSame, firstAlone, together } from "./ranks.js";
 import { sourceOf } from "./weights-data.js";
 
 /** Which model, on which device, with which data. */
@@ -24,6 +27,10 @@ export interface ScoredModelRequest {
   readonly adapter?: string | undefined;
   readonly tuning?: string | undefined;
   readonly quiet?: boolean | undefined;
+  /** The processes that score together. */
+  readonly collective: Collective;
+  /** What else must be the same on all of them. */
+  readonly common: Readonly<Record<string, unknown>>;
 }
 
 /** What `openScoredModel` opens. Whoever opened it closes it. */
@@ -46,19 +53,31 @@ export async function openScoredModel(
   recordsOf: (dataset: Dataset, splits: readonly string[]) => number[],
   check?: (captioner: Captioner) => unknown,
 ): Promise<ScoredModel> {
-  const { weights, quiet, precision } = request;
-  checkSteps(request.sampling.steps, await Captioner.settings(platform.files, weights));
-  const gpu = await openComputingGpu(request.adapter, quiet, request.tuning);
-  const captioner = await Captioner.fromFolder(gpu, platform.files, weights, { precision });
-  const clip = request.clip === undefined ? null : await openClip(gpu, request.clip);
-  captioner.codeStore = await codeStoreFor(captioner, captioner.config);
-  check?.(captioner);
-  const source = await sourceOf(captioner.config, weights, request.data);
-  const dataset = await loadDataset({ ...captioner.config.data, ...source }, quiet, (dataset) =>
-    recordsOf(dataset, splitsOf(dataset)),
-  );
-  const splits = splitsOf(dataset);
-  checkSplits(dataset, splits);
+  const { weights, quiet, precision, collective } = request;
+  const { gpu, captioner, clip, source } = await together(collective, async () => {
+    checkSteps(request.sampling.steps, await Captioner.settings(platform.files, weights));
+    const gpu = await openComputingGpu(request.adapter, quiet, request.tuning);
+    const captioner = await Captioner.fromFolder(gpu, platform.files, weights, { precision });
+    const clip = request.clip === undefined ? null : await openClip(gpu, request.clip);
+    captioner.codeStore = await codeStoreFor(captioner, captioner.config);
+    check?.(captioner);
+    return { gpu, captioner, clip, source: await sourceOf(captioner.config, weights, request.data) };
+  });
+  const { dataset, splits } = await firstAlone(collective, async () => {
+    const dataset = await loadDataset({ ...captioner.config.data, ...source }, quiet, (dataset) =>
+      recordsOf(dataset, splitsOf(dataset)),
+    );
+    const splits = splitsOf(dataset);
+    checkSplits(dataset, splits);
+    return { dataset, splits };
+  });
+  await checkSame(collective, "score", async () => ({
+    weights: await weightsRecord(weights),
+    settings: captioner.config,
+    sampling: request.sampling,
+    ...request.common,
+    "hash of the data": await dataHash(dataset, recordsOf(dataset, splits)),
+  }));
   return {
     ...{ gpu, captioner, clip, dataset, splits },
     async close() {

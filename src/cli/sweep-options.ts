@@ -11,6 +11,7 @@ import { selectionSplits } from "../evaluation/sweep/split-view.js";
 import { captionMetrics } from "../metrics/caption-metrics.js";
 import type { Clip } from "../models/clip/clip.js";
 import type { SamplingOptions } from "../models/sampling-settings.js";
+import type { Collective } from "../platform/collective.js";
 import { UserError } from "../platform/errors.js";
 import { parseJsonRecord } from "../platform/json.js";
 import { nodePlatform as platform } from "../platform/node.js";
@@ -124,6 +125,7 @@ export interface SweepRequest {
 
 /** What a sweep works on. */
 export interface SweepInput extends Pick<SweepRequest, "limit" | "seeds" | "draws" | "out" | "quiet"> {
+  readonly collective: Collective;
   readonly captioner: Captioner;
   readonly dataset: Dataset;
   readonly clip: Clip | null;

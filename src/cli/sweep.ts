@@ -21,29 +21,36 @@ import { featureOptions } from "./clip-scores.js";
 import { weightsRecord } from "./evaluation-record.js";
 import { samplingOf } from "./options.js";
 import { startProgress } from "./progress.js";
+import { type Ranks, together } from "./ranks.js";
 import { openScoredModel } from "./scored-model.js";
 import { choiceText, writeChoice, writeCurves, writeSweep } from "./sweep-files.js";
 import { type SweepInput, type SweepPlan, type SweepRequest, sweepSplits } from "./sweep-options.js";
 import { say, tell } from "./terminal.js";
 import { readWordNet } from "./wordnet.js";
 
-/** Opens the device, the model and the data, and runs a sweep. */
-export async function sweepModel(plan: SweepPlan, request: SweepRequest): Promise<void> {
+/** Opens the device, the model and the data, and runs a sweep. Several processes share its settings; rank 0 scores and writes. */
+export async function sweepModel(
+  { collective, description }: Ranks,
+  plan: SweepPlan,
+  request: SweepRequest,
+): Promise<void> {
   const { sampling, limit } = request;
   const {
     gpu: _,
     close,
     ...model
   } = await openScoredModel(
-    request,
+    { ...request, collective, common: { sweep: plan, seeds: request.seeds } },
     (dataset) => sweepSplits(dataset, request.splits),
     (dataset, splits) => splits.flatMap((split) => recordsOf(dataset, split, limit)),
     // Throws for another kind.
     (captioner) => McDiffusion.of(captioner.decoder),
   );
+  if (description && !request.quiet) tell(`ranks:   ${description}`);
   await runSweep(plan, {
     ...request,
     ...model,
+    collective,
     sampling: samplingOf(sampling),
     weights: await weightsRecord(request.weights),
   });
@@ -52,15 +59,18 @@ export async function sweepModel(plan: SweepPlan, request: SweepRequest): Promis
 
 /** Runs a sweep and writes its folder. Prints the choice, its scores on the test splits, and where the files are. */
 async function runSweep(plan: SweepPlan, input: SweepInput): Promise<void> {
-  const { captioner, dataset, sampling, weights, limit, draws, quiet } = input;
+  const { captioner, dataset, sampling, weights, limit, draws, quiet, collective } = input;
   const folder = input.out ?? `runs/sweep-${weights.sha256.slice(0, 8)}`;
   const { files, hash } = platform;
-  await files.makeDirectory(folder);
-  const unlock = await lockFolder(folder);
+  const opened = await together(collective, async () => {
+    if (collective.rank > 0) return null;
+    await files.makeDirectory(folder);
+    const unlock = await lockFolder(folder);
+    return { unlock, store: await LineStore.open(files, `${folder}/captions.jsonl`) };
+  });
   const settings = samplingSettingsOf(captioner.config, sampling);
   const metrics = captionMetrics({ tokenizer: wordsTokenizer, wordNet: await readWordNet() });
   const free = await referenceFreeOf(plan, input);
-  const store = await LineStore.open(files, `${folder}/captions.jsonl`);
   const [, ...tests] = input.splits;
   if (!quiet) {
     tell(`captions are kept in ${folder}: if the sweep is stopped, the same command goes on`);
@@ -71,7 +81,7 @@ async function runSweep(plan: SweepPlan, input: SweepInput): Promise<void> {
   }
   const progress = startProgress({ label: "sweep", total: 1, unit: "network passes", quiet: quiet ?? false });
   const sweep = new Sweep(
-    { captioner, weights: weights.sha256, sampling, free, store, hash },
+    { captioner, weights: weights.sha256, sampling, free, store: opened?.store ?? null, hash, collective },
     {
       ...{ grid: plan.grid, metrics, choose: plan.choose, limit, draws },
       base: { ...settings, most: captioner.decoder.steps },
@@ -86,7 +96,7 @@ async function runSweep(plan: SweepPlan, input: SweepInput): Promise<void> {
     const counted = tests.map((split) => dataset.splits[split]!.length);
     const pictures = counted.reduce((sum, count) => sum + (limit === 0 ? count : Math.min(limit, count)), 0);
     const selection = await sweep.select(splitView(dataset, selectionSplits), pictures);
-    await writeChoice(folder, plan.choose, selection);
+    if (opened) await writeChoice(folder, plan.choose, selection);
     const drawn: SplitScores[] = plan.curves === "validation" ? [selection.validation] : [];
     const chosen = distinct(selection.choices.map(({ point }) => point));
     const results: SplitScores[] = [];
@@ -97,6 +107,7 @@ async function runSweep(plan: SweepPlan, input: SweepInput): Promise<void> {
       if (plan.curves === "test") drawn.push(await sweep.curves(dataset, split, sweep.points));
     }
     progress.stop();
+    if (!opened) return;
     const written = {
       ...{ plan, input, metrics, free, settings, selection },
       tests: results,
@@ -109,16 +120,16 @@ async function runSweep(plan: SweepPlan, input: SweepInput): Promise<void> {
     tell(`tables, figures and captions are in ${folder}`);
   } finally {
     progress.stop();
-    unlock();
+    opened?.unlock();
   }
 }
 
 async function referenceFreeOf(
   { referenceFree }: SweepPlan,
-  { captioner, dataset, clip }: SweepInput,
+  { captioner, dataset, clip, collective }: SweepInput,
 ): Promise<ReferenceFree> {
   if (clip && referenceFree !== "likelihood") {
-    return clipReferenceFree(clip, await featureOptions(clip, dataset));
+    return clipReferenceFree(clip, await featureOptions(clip, dataset, { keeps: collective.rank === 0 }));
   }
   if (referenceFree === "clip")
     throw new UserError("--reference-free clip: there is no CLIP in the folder that --clip names", 2);

@@ -7,6 +7,7 @@ import { UserError } from "../platform/errors.js";
 import { type Transport, transports } from "../training/half-sums.js";
 import { dataHelp } from "./data-option.js";
 import { adapterOption, commandLine, integerOption, numberOption, tuningHelp } from "./options.js";
+import { checkRankFlags, rankOptions } from "./ranks.js";
 
 /** The flags of `train.js`. */
 export interface TrainOptions {
@@ -112,14 +113,6 @@ export function parseTrainOptions(): TrainOptions {
       "with --resume: go on although pictures, captions, splits or vocabulary are not those that the run began with",
     )
     .addOption(adapterOption())
-    .option(
-      "--distributed",
-      "join the processes of an MPI job although no launcher shows (under mpirun and srun they join without it)",
-    )
-    .option(
-      "--devices <names>",
-      "of several processes: the adapter of each process of a machine, separated by commas (names as for --adapter)",
-    )
     .addOption(
       new Option("--gradients <type>", "of several processes: how gradients travel between them")
         .choices(transports)
@@ -128,6 +121,7 @@ export function parseTrainOptions(): TrainOptions {
     .option("--tuning <file>", tuningHelp)
     .option("--quiet", "print no progress")
     .option("--help-config", "list all settings with what they mean");
+  for (const option of rankOptions()) program.addOption(option);
   const options = program.parse().opts<TrainOptions>();
   if (!options.helpConfig) checkFlags(options);
   return options;
@@ -137,8 +131,7 @@ function checkFlags(options: TrainOptions): void {
   if (!["vqvae", "decoder", "all"].includes(options.stage)) {
     throw new UserError(`--stage should be vqvae, decoder or all, not ${options.stage}`, 2);
   }
-  if (options.devices !== undefined && options.adapter !== undefined)
-    throw new UserError("--devices names the adapter of each process; leave out --adapter", 2);
+  checkRankFlags(options);
   if (options.memory !== undefined && !options.plan) throw new UserError("--memory needs --plan", 2);
   if (options.plan && (options.resume !== undefined || options.minutes !== undefined))
     throw new UserError("--plan cannot be given with --resume or --minutes: it plans a run of its own", 2);
@@ -150,6 +143,15 @@ function checkFlags(options: TrainOptions): void {
   if (codesFrom !== undefined && pruneCodes)
     throw new UserError(
       "--codes-from and --prune-codes both say which codes are in use; give one of them",
+      2,
+    );
+}
+
+/** Throws a `UserError` for options that several processes cannot have. */
+export function checkSeveral({ onLoss }: TrainOptions): void {
+  if (onLoss === "retry")
+    throw new UserError(
+      "--on-loss retry cannot be given to several processes: the others cannot wait for a new device; start the job again with --resume",
       2,
     );
 }

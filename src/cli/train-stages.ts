@@ -1,12 +1,13 @@
 /** Both stages of a run of `train.js`, its scores and its report, with progress on the terminal. */
 
 import type { Captioner } from "../captioner/captioner.js";
+import { single } from "../platform/collective.js";
 import type { JsonRecord } from "../platform/json.js";
 import { nodePlatform as platform } from "../platform/node.js";
 import { closeRun, writeReport } from "../training/closing.js";
 import { type InitialWeights, initialWeightsOf, takeWeights } from "../training/initial-weights.js";
 import { trainCaptioner, type Watcher } from "../training/pipeline.js";
-import type { TimePlan } from "../training/time-plan.js";
+import { sharePlanned, type TimePlan } from "../training/time-plan.js";
 import type { Stage, StageContext } from "../training/trainer.js";
 import { setClipTable } from "./clip-files.js";
 import { withProgress } from "./progress.js";
@@ -15,8 +16,8 @@ import type { TrainOptions } from "./train-options.js";
 
 const { files } = platform;
 
-/** A time-limited run corrects its plan here; null in other runs. */
-export type PlannedContext = StageContext & { plan: TimePlan | null };
+/** A run with a time limit has a plan, which rank 0 corrects; all processes have its settings. Null in other runs. */
+export type PlannedContext = StageContext & { plan: TimePlan | null; isPlanned: boolean };
 
 /** Both stages, the scores and the report. `goOn` is called after each batch and throws to end the work. */
 export async function trainStages(
@@ -26,7 +27,7 @@ export async function trainStages(
   isStopping: () => boolean,
   stopped: () => void,
 ): Promise<void> {
-  const { config, run, plan } = context;
+  const { config, run, plan, isPlanned, collective = single } = context;
   const { quiet, resume, stage } = options;
   const init = await initialWeightsOf(files, run.path);
   const watcher: Watcher = {
@@ -35,12 +36,13 @@ export async function trainStages(
     stopped,
     goOn,
     pace(trainer) {
-      if (!plan) return undefined;
+      if (!isPlanned) return undefined;
       // Corrects the plan, and stores the corrections.
       return async (step, ms, isSaved) => {
         const before = trainer.steps;
-        const after = plan.after(trainer.stage, step, ms, isSaved);
+        const after = plan?.after(trainer.stage, step, ms, isSaved) ?? before;
         if (after !== before) await run.setConfig(config as unknown as JsonRecord);
+        await sharePlanned(collective, config);
       };
     },
   };
@@ -48,10 +50,14 @@ export async function trainStages(
     resume,
     ...(stage === "all" ? {} : { stages: [stage] }),
     initial: (of, captioner) => initialWeights(captioner, of, init, quiet),
-    ended: () =>
-      stage === "vqvae"
-        ? writeReport(context)
-        : closeRun(context, watcher, { say, scoring: () => plan?.scored() }),
+    async ended() {
+      const scoring = async () => {
+        plan?.scored();
+        if (isPlanned) await sharePlanned(collective, config);
+      };
+      if (stage !== "vqvae") await closeRun(context, watcher, { say, scoring });
+      else if (collective.rank === 0) await writeReport(context);
+    },
   });
 }
 

@@ -9,6 +9,7 @@ import type { Captioner } from "../captioner/captioner.js";
 import { type Dataset, imagesOf } from "../data/dataset.js";
 import { DRAWS, LEVEL } from "../metrics/bootstrap.js";
 import { type GuidanceOptions, guidanceOptions, type SamplingOptions } from "../models/sampling-settings.js";
+import { type Collective, joinParts, ownPart, shareOf, single } from "../platform/collective.js";
 import { gatherRows, inParts, otherPictures, shrinkFactor } from "./baselines.js";
 import type { ComparedGuidance } from "./compared.js";
 import { nearestCodes, nearestVectors, shrink } from "./nearest.js";
@@ -32,6 +33,11 @@ export interface CaptioningOptions extends SamplingOptions {
   onProgress?: (done: number, total: number) => void;
   /** Called around the sampling of so many captions, to measure it; it runs `body`. */
   measure?: <T>(captions: number, body: () => Promise<T>) => Promise<T>;
+  /**
+   * Processes that share encoding, captioning and the search for nearest pictures. All get the same captions, those of one process.
+   * Progress takes the share of this one for all. Default: this one alone.
+   */
+  collective?: Collective | undefined;
 }
 
 /** Options of `evaluate`. */
@@ -144,6 +150,7 @@ export async function captionSplits(
     neighbours = 0,
     onProgress,
     measure = (_, body) => body(),
+    collective = single,
     ...sampling
   } = options;
   const settings: readonly (Partial<ComparedGuidance> & { name: string })[] = compare ?? [{ name: "model" }];
@@ -168,13 +175,29 @@ export async function captionSplits(
         small.set(shrink(picture, dataset.size, factor), (first + i) * width);
       }
     },
+    collective,
   });
+  await joinParts(collective, small);
   done = needed.length;
   const placesOf = (records: readonly number[]) => records.map((record) => place.get(record)!);
   const codesOf = (records: readonly number[]) => gatherRows(codes, positions, placesOf(records));
   // Training pictures come first.
   const trainPixels = small.subarray(0, train.length * width);
   const trainCodes = codes.subarray(0, train.length * positions);
+  const nearest = async <A extends Float32Array | Uint32Array>(
+    find: (queries: A, stored: A, width: number) => Uint32Array,
+    queries: A,
+    stored: A,
+    width: number,
+  ) => {
+    const found = new Uint32Array(queries.length / width);
+    const { from, to } = shareOf(found.length, collective);
+    const own = queries.subarray(from * width, to * width) as A;
+    const tell = () => onProgress?.(done, total);
+    found.set(await ownPart(collective, () => inParts(find, own, stored, width, tell)), from);
+    await joinParts(collective, found);
+    return found;
+  };
 
   const results: CaptionedSplit[] = [];
   for (const { split, records } of chosen) {
@@ -193,6 +216,7 @@ export async function captionSplits(
             done = base + count;
             onProgress?.(done, total);
           },
+          collective,
         }),
       );
     };
@@ -207,15 +231,14 @@ export async function captionSplits(
       const firstCaption = (numbers: Uint32Array) => [
         Array.from(numbers, (number) => dataset.records[train[number]!]!.captions[0]!),
       ];
-      const tell = () => onProgress?.(done, total);
       const ownPixels = gatherRows(small, width, placesOf(records));
-      const byPixels = await inParts(nearestVectors, ownPixels, trainPixels, width, tell);
-      const byCodes = await inParts(nearestCodes, ownCodes, trainCodes, positions, tell);
-      for (const [method, nearest] of [
+      const byPixels = await nearest(nearestVectors, ownPixels, trainPixels, width);
+      const byCodes = await nearest(nearestCodes, ownCodes, trainCodes, positions);
+      for (const [method, found] of [
         ["nearestPixels", byPixels],
         ["nearestCodes", byCodes],
       ] as const)
-        rows.push({ method, name: methodNames[method], said: firstCaption(nearest) });
+        rows.push({ method, name: methodNames[method], said: firstCaption(found) });
     }
     results.push({ split, records, rows });
   }

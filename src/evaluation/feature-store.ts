@@ -30,8 +30,16 @@ export class FeatureStore {
     return new FeatureStore(width, new Map(), null);
   }
 
-  /** The store in a file. A file that is missing, damaged or of another width is as good as an empty one. */
-  static async open(files: Files, path: string, width: number): Promise<FeatureStore> {
+  /**
+   * The store in a file. A file that is missing, damaged or of another width is as good as an empty one. Without `keeps` it is read
+   * and never written.
+   */
+  static async open(
+    files: Files,
+    path: string,
+    width: number,
+    { keeps = true }: { keeps?: boolean } = {},
+  ): Promise<FeatureStore> {
     const rows = new Map<string, Float32Array>();
     try {
       if (await files.exists(path)) {
@@ -46,7 +54,7 @@ export class FeatureStore {
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
     }
-    return new FeatureStore(width, rows, { files, path });
+    return new FeatureStore(width, rows, keeps ? { files, path } : null);
   }
 
   /** The row of this name, if there is one. */

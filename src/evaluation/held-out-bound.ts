@@ -1,7 +1,9 @@
 /** The variational bound of a model on the captions of held-out pictures; see src/models/mc-diffusion/bound.ts. */
 
+import { captionedAtOnce } from "../captioner/batch.js";
 import type { Captioner } from "../captioner/captioner.js";
 import { type Dataset, imagesOf } from "../data/dataset.js";
+import { type Collective, joinParts, ownPart, shareOf, single } from "../platform/collective.js";
 import { UserError } from "../platform/errors.js";
 import { encodeImages, recordsOf } from "./pictures.js";
 
@@ -31,6 +33,8 @@ export interface HeldOutBoundOptions {
   steps?: number | undefined;
   seed?: number | undefined;
   onBatch?: ((captions: number) => void) | undefined;
+  /** Processes that share the captions, in whole batches; all get the bound, to the bit that of one. Default: this one alone. */
+  collective?: Collective | undefined;
 }
 
 export interface SplitBoundOptions extends Omit<HeldOutBoundOptions, "onBatch"> {
@@ -48,7 +52,7 @@ export async function heldOutBound(
   dataset: Dataset,
   records: readonly number[],
   codes: Uint32Array,
-  { steps, seed = 0, onBatch }: HeldOutBoundOptions = {},
+  { steps, seed = 0, onBatch, collective = single }: HeldOutBoundOptions = {},
 ): Promise<HeldOutBound> {
   const { decoder, tokenizer, positions } = captioner;
   const { length } = decoder.shape;
@@ -63,10 +67,11 @@ export async function heldOutBound(
     }),
   );
   const asked = Math.min(steps ?? likelihood.steps, likelihood.steps);
-  const nats = await likelihood.bound(
+  const nats = await natsOf(
+    captioner,
     captions.map(({ ids }) => ids),
     captions.map(({ y }) => y),
-    { steps: asked, seed, onBatch },
+    { steps: asked, seed, onBatch, collective },
   );
   const ofPicture = records.map(() => ({ sum: 0, count: 0 }));
   captions.forEach(({ picture }, i) => {
@@ -87,6 +92,34 @@ export async function heldOutBound(
   };
 }
 
+/** The bounds of captions [L] given their codes [S], of which each process computes those of some batches. */
+async function natsOf(
+  captioner: Captioner,
+  ids: readonly Uint32Array[],
+  codes: readonly Uint32Array[],
+  {
+    onBatch,
+    collective,
+    ...options
+  }: { steps: number; seed: number; onBatch: HeldOutBoundOptions["onBatch"]; collective: Collective },
+): Promise<Float64Array> {
+  const each = captionedAtOnce(captioner);
+  const { from, to } = shareOf(Math.ceil(ids.length / each), collective);
+  const nats = new Float64Array(ids.length);
+  const part = <T>(all: readonly T[]) => all.slice(from * each, to * each);
+  await ownPart(collective, async () => {
+    const own = await captioner.decoder.likelihood!.bound(part(ids), part(codes), {
+      ...options,
+      first: from * each,
+      onBatch: (done) => onBatch?.(Math.min(ids.length, done * collective.size)),
+    });
+    nats.set(own, from * each);
+    if (collective.size > 1) onBatch?.(ids.length);
+  });
+  await joinParts(collective, nats);
+  return nats;
+}
+
 function total(values: ArrayLike<number>): number {
   let sum = 0;
   for (let i = 0; i < values.length; i++) sum += values[i]!;
@@ -102,7 +135,7 @@ export async function splitBounds(
   captioner: Captioner,
   dataset: Dataset,
   splits: readonly string[],
-  { limit = 0, onProgress, ...options }: SplitBoundOptions = {},
+  { limit = 0, onProgress, collective = single, ...options }: SplitBoundOptions = {},
 ): Promise<SplitBound[]> {
   const chosen = splits
     .map((split) => ({ split, records: recordsOf(dataset, split, limit) }))
@@ -116,11 +149,12 @@ export async function splitBounds(
     const before = done;
     const codes = await encodeImages(captioner, dataset, imagesOf(dataset, records), {
       onProgress: () => onProgress?.(before, all),
+      collective,
     });
     const onBatch = (captions: number) => onProgress?.(before + captions, all);
     bounds.push({
       split,
-      ...(await heldOutBound(captioner, dataset, records, codes, { ...options, onBatch })),
+      ...(await heldOutBound(captioner, dataset, records, codes, { ...options, onBatch, collective })),
     });
     done += captionsOf(records);
   }

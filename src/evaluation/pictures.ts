@@ -3,6 +3,7 @@
 import { imagesPerBatch } from "../captioner/batch.js";
 import type { Captioner } from "../captioner/captioner.js";
 import { type Dataset, readImages } from "../data/dataset.js";
+import { type Collective, joinParts, ownPart, single } from "../platform/collective.js";
 
 /** The splits scored by default: all but training and validation; validation if there is no other. */
 export function testSplits(dataset: Pick<Dataset, "splits">): string[] {
@@ -20,7 +21,8 @@ export function recordsOf(dataset: Dataset, split: string, limit: number): numbe
 
 /**
  * The codes [n · S] of some pictures, with one batch in memory at a time. `onPictures` receives the bytes of each batch, which
- * starts at picture `first`.
+ * starts at picture `first`. Of several processes each encodes every so manieth batch, of which alone its `onPictures` hears; all get
+ * all codes.
  */
 export async function encodeImages(
   captioner: Captioner,
@@ -29,14 +31,21 @@ export async function encodeImages(
   options: {
     onProgress?: (done: number, total: number) => void;
     onPictures?: (bytes: Uint8Array, first: number) => void;
+    collective?: Collective;
   } = {},
 ): Promise<Uint32Array> {
+  const { collective = single } = options;
+  const { rank, size } = collective;
   const codes = new Uint32Array(images.length * captioner.positions);
-  for (let first = 0; first < images.length; first += imagesPerBatch) {
-    const bytes = await readImages(dataset, images.slice(first, first + imagesPerBatch));
-    options.onPictures?.(bytes, first);
-    codes.set(await captioner.encodeAll(bytes), first * captioner.positions);
-    options.onProgress?.(Math.min(images.length, first + imagesPerBatch), images.length);
-  }
+  await ownPart(collective, async () => {
+    for (let first = rank * imagesPerBatch; first < images.length; first += size * imagesPerBatch) {
+      const bytes = await readImages(dataset, images.slice(first, first + imagesPerBatch));
+      options.onPictures?.(bytes, first);
+      codes.set(await captioner.encodeAll(bytes), first * captioner.positions);
+      const done = first + (size - rank) * imagesPerBatch;
+      options.onProgress?.(Math.min(images.length, done), images.length);
+    }
+  });
+  await joinParts(collective, codes);
   return codes;
 }

@@ -46,9 +46,17 @@ export interface LogEntry {
   waiting?: number;
   /**
    * Of several processes that train together: how many, the slowest with its milliseconds without communication, and the
-   * milliseconds of rank 0 for the reduction of gradients, `communicating` being those in calls that wait for other ranks.
+   * milliseconds of rank 0 for the reduction of gradients, `communicating` being those in calls that wait for other ranks,
+   * and `hidden` those during which the device still worked on the backward pass.
    */
-  ranks?: { count: number; slowest: number; slowestMs: number; reducing: number; communicating: number };
+  ranks?: {
+    count: number;
+    slowest: number;
+    slowestMs: number;
+    reducing: number;
+    communicating: number;
+    hidden?: number;
+  };
   /** Held-out measures by name, on the steps that evaluate. */
   metrics?: Record<string, number>;
 }

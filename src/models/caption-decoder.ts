@@ -73,7 +73,16 @@ export interface Likelihood {
   bound(
     captions: readonly Uint32Array[],
     codes: readonly Uint32Array[],
-    options: { steps: number; seed: number; onBatch?: ((done: number) => void) | undefined },
+    options: {
+      steps: number;
+      seed: number;
+      /**
+       * The number of the first of the captions among all that are measured, a multiple of `picturesAtOnce`: their draws are those
+       * of a call with all. Default: 0.
+       */
+      first?: number | undefined;
+      onBatch?: ((done: number) => void) | undefined;
+    },
   ): Promise<Float64Array>;
 }
 

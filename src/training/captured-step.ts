@@ -1,6 +1,8 @@
 /** A training step of constant shape: captured once and replayed, or run op by op while checking for non-finite values. */
 
 import type { CapturedWork, Gpu } from "../engine/gpu/gpu.js";
+import type { Tensor } from "../engine/tensor/tensor.js";
+import { cutWork, type WorkPart } from "./cut-work.js";
 
 /**
  * Records `body` and discards the recording: ops check their shapes and their memory is counted, but nothing is allocated and
@@ -33,6 +35,10 @@ export interface Phases<A, B> {
 /** Called between the phases. */
 export interface Between<A, B> {
   gradients(gradients: A): void | Promise<void>;
+  /** Tensors of the first phase to give away early. It is then submitted in parts. */
+  early?(): readonly Tensor[];
+  /** Called with each of them when the last command that changes it is submitted, while others follow. */
+  complete?(tensor: Tensor): void;
   /** Returns whether `Phases.settle` follows: at every step or never. */
   update?(updated: B): Promise<boolean>;
 }
@@ -40,6 +46,8 @@ export interface Between<A, B> {
 interface Phase<R> {
   result: R;
   work: CapturedWork | null;
+  /** The work in parts, where tensors are given away early. */
+  parts?: readonly WorkPart[];
 }
 
 /**
@@ -69,7 +77,7 @@ export class CapturedStep<A, B> {
       this.whole = this.runPhase(this.whole, () => this.record());
       return this.whole.result;
     }
-    this.first = this.runPhase(this.first, () => phases.gradients());
+    this.first = this.runPhase(this.first, () => phases.gradients(), this.between);
     const { result } = this.first;
     await this.between.gradients(result);
     this.second = this.runPhase(this.second, () => phases.update(result));
@@ -89,26 +97,35 @@ export class CapturedStep<A, B> {
     return { first, second: this.phases.update(first) };
   }
 
-  private runPhase<R>(phase: Phase<R> | null, body: () => R): Phase<R> {
-    if (phase?.work && !this.gpu.checker) {
-      phase.work.run();
-      return phase;
-    }
+  private runPhase<R>(phase: Phase<R> | null, body: () => R, giving: Between<A, B> | null = null): Phase<R> {
+    if (phase?.work && !this.gpu.checker) return submitted(phase, giving);
     free(phase);
     if (this.gpu.checker) {
       const result = this.gpu.scope(body);
       this.gpu.flush();
       return { result, work: null };
     }
-    const captured = this.gpu.capture(body);
-    captured.work.run();
-    return captured;
+    const captured: Phase<R> = this.gpu.capture(body);
+    const early = giving?.early?.() ?? [];
+    if (early.length > 0) captured.parts = cutWork(captured.work!, early);
+    return submitted(captured, giving);
   }
 
   dispose(): void {
     for (const phase of [this.third, this.second, this.first, this.whole]) free(phase);
     this.whole = this.first = this.second = this.third = null;
   }
+}
+
+/** Submits the work of a phase, whole or in its parts. */
+function submitted<R>(phase: Phase<R>, giving: Pick<Between<never, never>, "complete"> | null): Phase<R> {
+  const { work, parts } = phase;
+  if (!parts) work!.run();
+  for (const { part, complete } of parts ?? []) {
+    work!.run(part);
+    for (const tensor of complete) giving?.complete?.(tensor);
+  }
+  return phase;
 }
 
 /** Frees the tensors of a phase's result and its capture. */

@@ -1,9 +1,10 @@
 /** The end of a run: its weights, samples, scores and report. */
 
-import { evaluate } from "../evaluation/evaluation.js";
+import { captionSplits, evaluate } from "../evaluation/evaluation.js";
 import { boundSteps, boundTable, splitBounds } from "../evaluation/held-out-bound.js";
 import { testSplits } from "../evaluation/pictures.js";
 import { scoresTable, scoresText, tableLegend } from "../evaluation/tables.js";
+import { ownPart, single } from "../platform/collective.js";
 import type { PageTable } from "../report/page-table.js";
 import { renderReport } from "../report/report.js";
 import { type CaptionedImage, captionSheet } from "../report/sheet.js";
@@ -13,28 +14,33 @@ import type { StageContext } from "./trainer.js";
 
 /**
  * Saves the captioner, scores it on the held-out splits and writes the report. `say` prints captions with their references, then
- * the tables; `scoring` is called before scoring starts.
+ * the tables; `scoring` is called before scoring starts. Every process calls it: all caption, rank 0 alone does the rest.
  */
 export async function closeRun(
   context: StageContext,
   watcher: Pick<Watcher, "goOn" | "track">,
-  { say, scoring }: { say: (text: string) => void; scoring?: () => void },
+  { say, scoring }: { say: (text: string) => void; scoring?: () => void | Promise<void> },
 ): Promise<void> {
-  const { captioner, dataset, run, config, platform } = context;
+  const { captioner, dataset, run, config, platform, collective = single } = context;
   const { files } = platform;
-  await saveTrained(captioner, files, `${run.path}/weights`);
-  const samples = await captionedSamples(context, undefined, () => watcher.goOn?.());
-  for (const { caption, references } of samples.slice(0, 12)) {
-    say(`${caption}    (reference: ${references?.join(" | ")})`);
-  }
-  await run.writeSample(
-    "samples.svg",
-    await captionSheet(platform.images, samples, {
-      title: "Held-out pictures: the model's caption, a reference below",
-    }),
-  );
+  const isFirst = collective.rank === 0;
+  const samples = await ownPart(collective, async () => {
+    if (!isFirst) return [];
+    await saveTrained(captioner, files, `${run.path}/weights`);
+    const samples = await captionedSamples(context, undefined, () => watcher.goOn?.());
+    for (const { caption, references } of samples.slice(0, 12)) {
+      say(`${caption}    (reference: ${references?.join(" | ")})`);
+    }
+    await run.writeSample(
+      "samples.svg",
+      await captionSheet(platform.images, samples, {
+        title: "Held-out pictures: the model's caption, a reference below",
+      }),
+    );
+    return samples;
+  });
   const splits = testSplits(dataset);
-  scoring?.();
+  await scoring?.();
   /** Tracks work whose total is known only while it runs. */
   const track = <T>(
     label: string,
@@ -48,9 +54,20 @@ export async function closeRun(
         watcher.goOn?.();
       }),
     );
-  const evaluation = await track("scores", "pictures", (onProgress) =>
-    evaluate(captioner, dataset, { splits, limit: config.log.scored, onProgress }),
-  );
+  const { scored: limit } = config.log;
+  const bound = (onProgress: (done: number, total: number) => void) =>
+    splitBounds(captioner, dataset, splits, { limit, steps: boundSteps, onProgress, collective });
+  const { likelihood } = captioner.decoder;
+  const evaluation = await track("scores", "pictures", async (onProgress) => {
+    const asked = { splits, limit, onProgress, collective };
+    if (isFirst) return evaluate(captioner, dataset, asked);
+    await captionSplits(captioner, dataset, asked);
+    return null;
+  });
+  if (!evaluation) {
+    if (likelihood) await track("bound", "captions", bound);
+    return;
+  }
   const table = `${scoresTable(evaluation)}\n\n${tableLegend(evaluation)}`;
   say(`\n${table}`);
   await files.write(`${run.path}/scores.md`, `${table}\n`);
@@ -62,10 +79,8 @@ export async function closeRun(
       1,
     ),
   );
-  if (captioner.decoder.likelihood) {
-    const bounds = await track("bound", "captions", (onProgress) =>
-      splitBounds(captioner, dataset, splits, { limit: config.log.scored, steps: boundSteps, onProgress }),
-    );
+  if (likelihood) {
+    const bounds = await track("bound", "captions", bound);
     say(`\n${boundTable(bounds)}`);
     await files.write(`${run.path}/bound.json`, JSON.stringify(bounds, null, 1));
   }

@@ -2,6 +2,8 @@
 
 import { imagesPerBatch } from "../captioner/batch.js";
 import type { Captioner } from "../captioner/captioner.js";
+import { type Collective, gatherNumbers, shareJson, single } from "../platform/collective.js";
+import { reductionOf } from "./gradient-reduction.js";
 import { trialOfDecoder, trialOfTokenizer } from "./trial.js";
 
 /** Seconds. */
@@ -24,34 +26,39 @@ const MOST_TIMES = 20;
 /**
  * Measures a run with this captioner's settings. This trains the captioner, which is useless afterwards. Every part runs once
  * before it is timed, so that kernel compilation does not count (the run reuses the compiled kernels). Pictures and captions are
- * all zeros: no timing depends on their values. Returns null if `goesOn` finds the measured steps too slow to measure the rest.
+ * all zeros: no timing depends on their values. Returns null if `goesOn` finds the measured steps too slow to measure the rest. Of
+ * several processes each takes its part of a step, reductions included; the slowest decides, and rank 0's `goesOn`.
  */
 export async function measureCosts(
   captioner: Captioner,
   now: () => number,
   goesOn: (steps: Pick<Costs, "vqvaeStep" | "decoderStep">) => boolean,
+  collective: Collective = single,
 ): Promise<Costs | null> {
   const secondsOf = async (body: () => Promise<unknown>) => {
     await body();
     const began = now();
     let [times, seconds] = [0, 0];
-    while (times < MOST_TIMES && seconds < LEAST_SECONDS) {
+    // All take the same number of steps.
+    while (await shareJson(collective, times < MOST_TIMES && seconds < LEAST_SECONDS)) {
       await body();
       seconds = (now() - began) / 1000;
       times++;
     }
-    return seconds / times;
+    return Math.max(...(await gatherNumbers(collective, seconds / times)));
   };
   const { config, imageTokenizer, decoder, positions } = captioner;
   const { data, sampling } = config;
-  const tokenizing = captioner.trainsTokenizer ? trialOfTokenizer(captioner) : null;
-  const captioning = trialOfDecoder(captioner);
+  const hook = reductionOf(collective);
+  const tokenizing = captioner.trainsTokenizer ? trialOfTokenizer(captioner, hook) : null;
+  const captioning = trialOfDecoder(captioner, {}, hook);
   let [vqvaeSteps, decoderSteps] = [0, 0];
   const vqvaeStep = tokenizing ? await secondsOf(() => tokenizing.step(++vqvaeSteps)) : 0;
   const decoderStep = await secondsOf(() => captioning.step(++decoderSteps));
   tokenizing?.dispose();
   captioning.dispose();
-  if (!goesOn({ vqvaeStep, decoderStep })) return null;
+  hook?.dispose();
+  if (!(await shareJson(collective, goesOn({ vqvaeStep, decoderStep })))) return null;
 
   const atOnce = imageTokenizer.picturesAtOnce ?? imagesPerBatch;
   const pictures = new Uint8Array(atOnce * data.imageSize ** 2 * 3);

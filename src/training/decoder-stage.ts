@@ -10,8 +10,8 @@ import { exactMatch } from "../metrics/accuracy.js";
 import { bleu } from "../metrics/bleu.js";
 import { ciderD } from "../metrics/cider.js";
 import { randomBelow } from "../metrics/random.js";
+import { joinParts, ownPart, single } from "../platform/collective.js";
 import { captionSheet } from "../report/sheet.js";
-import { type Collective, single } from "./collective.js";
 import { DecoderTraining } from "./decoder-training.js";
 import { reductionOf } from "./gradient-reduction.js";
 import { captionedSamples, heldOutImages, shown } from "./held-out.js";
@@ -52,7 +52,7 @@ export async function trainingCodes(
     () => count,
     (i) => imagesOf(dataset, batch(i * ranks + rank)),
   );
-  for (let i = 0; i < count; i++) {
+  const encode = async (i: number) => {
     const n = i * ranks + rank;
     const [records, first] = [batch(n), n * imagesPerBatch];
     const sources = await reader.at(i);
@@ -74,22 +74,12 @@ export async function trainingCodes(
     const encoded = await captioner.encodeAll(images, () => onProgress(first, train.length));
     codes.set(encoded, first * variants * captioner.positions);
     onProgress(first + records.length, train.length);
-  }
-  await gatherCodes(collective, codes);
+  };
+  await ownPart(collective, async () => {
+    for (let i = 0; i < count; i++) await encode(i);
+  });
+  await joinParts(collective, codes);
   return codes;
-}
-
-/** Codes of one call of the collective. */
-const CODES_AT_ONCE = 2 ** 22;
-
-/** Adds up the codes that each process has of its pictures; those of the others are 0. Codes are below 2²⁴, so float32 is exact. */
-async function gatherCodes(collective: Collective, codes: Uint32Array): Promise<void> {
-  if (collective.size === 1) return;
-  for (let at = 0; at < codes.length; at += CODES_AT_ONCE) {
-    const part = Float32Array.from(codes.subarray(at, at + CODES_AT_ONCE));
-    await collective.allReduce(part);
-    codes.set(part, at);
-  }
 }
 
 /** Stage 2: the caption decoder, on the codes of the training pictures (see `trainingCodes`). */

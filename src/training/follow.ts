@@ -1,7 +1,7 @@
 /** A stage on every rank but 0: steps alone. Rank 0 draws progress, writes log, samples and checkpoints, and measures (loop.ts). */
 
 import type { Config } from "../config/config.js";
-import type { Collective } from "./collective.js";
+import type { Collective } from "../platform/collective.js";
 import { anyStops, shareState } from "./ranks.js";
 import type { Trainer } from "./trainer.js";
 
@@ -11,12 +11,14 @@ export interface FollowOptions {
   log: Config["log"];
   /** True once this rank was asked to stop. */
   interrupted: () => boolean;
+  /** Called after each step, as that of `StageOptions` on rank 0. May change `Trainer.steps` to those of rank 0. */
+  pace?: ((step: number, ms: number, isSaved: boolean) => Promise<void>) | undefined;
 }
 
 /** Takes part in the stage that rank 0 runs with `runStage`, to its end or until some rank is interrupted. */
 export async function followStage(
   trainer: Trainer,
-  { collective, log, interrupted }: FollowOptions,
+  { collective, log, interrupted, pace }: FollowOptions,
 ): Promise<"finished" | "interrupted"> {
   let step = await shareState(collective, trainer, 0);
   const stops = () => anyStops(collective, interrupted(), isLong(log, step, trainer.steps));
@@ -25,6 +27,7 @@ export async function followStage(
     // Rank 0 saves the step before, and ends all.
     if (!Number.isFinite(losses.total)) await collective.barrier();
     step++;
+    await pace?.(step, 0, false);
   }
   return (await stops()) ? "interrupted" : "finished";
 }

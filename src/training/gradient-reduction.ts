@@ -1,15 +1,18 @@
 /**
- * Means of gradients over processes. Gradients leave the device in buckets, the last parameters' first. While one is reduced, the
- * next one is read back, and the one before is divided and written.
+ * Means of gradients over processes. Gradients leave the device in buckets, the last parameters' first, each as soon as the backward
+ * pass is done with it. While one is reduced, the next one is read back, and the one before is divided and written.
  */
 
 import type { Tensor } from "../engine/tensor/tensor.js";
-import type { Collective } from "./collective.js";
+import type { Collective } from "../platform/collective.js";
 import { sumInHalves, type Transport } from "./half-sums.js";
 import type { StepHook } from "./model-training.js";
 
 /** Bytes of a bucket: large enough for the bandwidth of a network, small enough for a pipeline of several. */
 const BUCKET = 25 * 2 ** 20;
+/** A gradient makes at least so many buckets, the first of which leaves early, unless they would be smaller than `LEAST`. */
+const FEWEST = 4;
+const LEAST = 2 ** 20;
 
 /** How long the reductions of a step took, in milliseconds. */
 export interface ReductionTime {
@@ -17,25 +20,38 @@ export interface ReductionTime {
   readonly reducing: number;
   /** In calls of the collective, waiting for slower processes included. */
   readonly communicating: number;
+  /** The part of `reducing` during which the device still worked on the backward pass. */
+  readonly hidden: number;
 }
 
 /** The hook of a training that shares its batches with the other processes of `collective`. */
 export class GradientReduction implements StepHook {
   /** The processes that share the batch. */
   readonly collective: Collective;
-  private readonly bucketBytes: number;
+  private readonly bucketBytes: number | null;
   private readonly transport: Transport;
+  private readonly overlaps: boolean;
   private buckets: { of: readonly Tensor[]; tensors: readonly Tensor[] } | null = null;
-  private readonly time = { reducing: 0, communicating: 0 };
+  /** Buckets on their way from the device. */
+  private readonly arriving = new Map<Tensor, Promise<Float32Array>>();
+  private readonly time = { reducing: 0, communicating: 0, hidden: 0 };
 
-  /** `transport` is the way of the gradients; sums of statistics travel in float32. */
+  /**
+   * `transport` is the way of the gradients; sums of statistics travel in float32. With `overlaps` false the reduction begins after
+   * the backward pass.
+   */
   constructor(
     collective: Collective,
-    { transport = "float32", bucketBytes = BUCKET }: { transport?: Transport; bucketBytes?: number } = {},
+    {
+      transport = "float32",
+      bucketBytes,
+      overlaps = true,
+    }: { transport?: Transport; bucketBytes?: number; overlaps?: boolean } = {},
   ) {
     this.collective = collective;
     this.transport = transport;
-    this.bucketBytes = bucketBytes;
+    this.bucketBytes = bucketBytes ?? null;
+    this.overlaps = overlaps;
   }
 
   /** The number of processes. */
@@ -51,7 +67,7 @@ export class GradientReduction implements StepHook {
   /** The time of the reductions since the last call. */
   takeTime(): ReductionTime {
     const taken = { ...this.time };
-    this.time.reducing = this.time.communicating = 0;
+    this.time.reducing = this.time.communicating = this.time.hidden = 0;
     return taken;
   }
 
@@ -61,17 +77,42 @@ export class GradientReduction implements StepHook {
     if (sums.length > 0) await this.reduceTogether(sums);
   }
 
+  /** The buckets, which `complete` begins to read. */
+  early(gradients: readonly Tensor[]): readonly Tensor[] {
+    return this.overlaps ? this.bucketsOf(gradients) : [];
+  }
+
+  /** Begins to read a bucket. */
+  complete(bucket: Tensor): void {
+    this.arriving.set(bucket, reading(bucket));
+  }
+
   /** Replaces each tensor by `factor` times its sum. */
   private async reduceAll(tensors: readonly Tensor[], factor: number): Promise<void> {
-    let arriving = tensors[0]?.read();
+    if (tensors.length === 0) return;
+    /** When the backward pass and the copies of the buckets have run. */
+    let computed = 0;
+    const computing =
+      this.arriving.size > 0
+        ? tensors[0]!.gpu.idle().then(() => {
+            computed = performance.now();
+          })
+        : null;
+    // Reading a bucket fails with the same error.
+    computing?.catch(() => {});
+    const read = (i: number) => {
+      const tensor = tensors[i]!;
+      const data = this.arriving.get(tensor) ?? reading(tensor);
+      this.arriving.delete(tensor);
+      return data;
+    };
+    let arriving = read(0);
     let began = 0;
     let finish = () => {};
     for (let i = 0; i < tensors.length; i++) {
-      const data = await arriving!;
+      const data = await arriving;
       if (i === 0) began = performance.now();
-      arriving = tensors[i + 1]?.read();
-      // Whoever waits next gets the error.
-      arriving?.catch(() => {});
+      if (i + 1 < tensors.length) arriving = read(i + 1);
       const summed = this.sum(data, this.transport);
       finish();
       await summed;
@@ -81,7 +122,10 @@ export class GradientReduction implements StepHook {
       };
     }
     finish();
-    if (tensors.length > 0) this.time.reducing += performance.now() - began;
+    const ended = performance.now();
+    this.time.reducing += ended - began;
+    await computing;
+    this.time.hidden += Math.max(0, Math.min(ended, computed) - began);
   }
 
   /** Replaces small tensors by their sums, in one call. */
@@ -116,7 +160,8 @@ export class GradientReduction implements StepHook {
     if (this.buckets && gradients.every((tensor, i) => tensor === this.buckets!.of[i]))
       return this.buckets.tensors;
     this.dispose();
-    const most = this.bucketBytes / 4;
+    const size = gradients.reduce((sum, { size }) => sum + size, 0);
+    const most = (this.bucketBytes ?? Math.min(BUCKET, Math.max(LEAST, Math.ceil(size / FEWEST) * 4))) / 4;
     const tensors = gradients.flatMap((pack) =>
       Array.from({ length: Math.ceil(pack.size / most) }, (_, i) =>
         pack.alias([Math.min(most, pack.size - i * most)], [1], pack.offset + i * most),
@@ -131,6 +176,13 @@ export class GradientReduction implements StepHook {
     for (const tensor of this.buckets?.tensors ?? []) tensor.dispose();
     this.buckets = null;
   }
+}
+
+/** A tensor's values; whoever waits for them gets the error. */
+function reading(tensor: Tensor): Promise<Float32Array> {
+  const data = tensor.read();
+  data.catch(() => {});
+  return data;
 }
 
 /** The hook of a training by the processes of `collective`; null for one that trains alone. */

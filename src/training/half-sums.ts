@@ -4,7 +4,7 @@
  */
 
 import { bfloat16ToFloat32, float16ToFloat32, float32ToFloat16 } from "../engine/tensor/float16.js";
-import type { Collective } from "./collective.js";
+import type { Collective } from "../platform/collective.js";
 
 /**
  * How gradients travel between processes. bfloat16 has the range of float32 and 8 bits of precision; float16 has 11 bits, and its

@@ -3,12 +3,12 @@
 import type { Config } from "../config/config.js";
 import { formatBytes, OutOfMemoryError } from "../engine/gpu/errors.js";
 import { asLogEntry, type LogEntry, type RunFolder } from "../io/run-folder.js";
+import { type Collective, single } from "../platform/collective.js";
 import { UserError } from "../platform/errors.js";
 import type { JsonRecord } from "../platform/json.js";
 import type { Platform } from "../platform/platform.js";
 import type { Progress } from "../report/progress.js";
 import { type Checkpoint, type FoundCheckpoint, latestCheckpoint, saveCheckpoint } from "./checkpoint.js";
-import { type Collective, single } from "./collective.js";
 import { isDue, isLong } from "./follow.js";
 import { anyStops, shareState } from "./ranks.js";
 import type { Trainer } from "./trainer.js";
@@ -265,7 +265,8 @@ async function restore(
 /** The speed of the ranks, for a line of the log. */
 function slowest(ranks: LogEntry["ranks"]): string {
   if (!ranks) return "";
-  return ` (slowest of ${ranks.count} ranks: ${ranks.slowest}, ${Math.round(ranks.slowestMs)} ms; reduction ${Math.round(ranks.reducing)} ms)`;
+  const hidden = ranks.hidden ? `, ${Math.round((100 * ranks.hidden) / ranks.reducing)} % hidden` : "";
+  return ` (slowest of ${ranks.count} ranks: ${ranks.slowest}, ${Math.round(ranks.slowestMs)} ms; reduction ${Math.round(ranks.reducing)} ms${hidden})`;
 }
 
 function summary(values: Readonly<Record<string, number>>): string {

@@ -26,6 +26,13 @@ export interface StepHook {
    * turns the objective's sums (`BatchLoss.sums`) into the sums over all processes. The tensors are the same at every step.
    */
   reduce(gradients: readonly Tensor[], sums: readonly Tensor[]): void | Promise<void>;
+  /**
+   * Parts of the packed gradients that `reduce` takes one after the other. The step is submitted in pieces, and `complete` is called
+   * with each part while the rest of the backward pass runs. Called once. Absent: the step is submitted whole.
+   */
+  early?(gradients: readonly Tensor[]): readonly Tensor[];
+  /** Receives a part of `early` that no later command of the backward pass changes: reading it now waits for nothing else. */
+  complete?(part: Tensor): void;
 }
 
 /** Results of the first phase. */
@@ -88,6 +95,8 @@ export class ModelTraining<Inputs extends readonly Pick<Tensor, "dispose">[]> {
       },
       hook && {
         gradients: ({ sums = [] }) => hook.reduce(this.optimizer.gradients, sums),
+        early: () => hook.early?.(this.optimizer.gradients) ?? [],
+        complete: (part) => hook.complete?.(part),
         update: async ({ shared }) => {
           if (shared) await hook.reduce([], shared.sums);
           return shared !== null;

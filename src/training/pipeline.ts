@@ -3,11 +3,11 @@
 import type { Captioner } from "../captioner/captioner.js";
 import { loadWeights, readWeights } from "../engine/weights/weights.js";
 import type { LogEntry } from "../io/run-folder.js";
+import { ownPart, single } from "../platform/collective.js";
 import { UserError } from "../platform/errors.js";
 import type { Files } from "../platform/platform.js";
 import type { Progress } from "../report/progress.js";
 import { type FoundCheckpoint, latestCheckpoint } from "./checkpoint.js";
-import { single } from "./collective.js";
 import { decoderStage, trainingCodes } from "./decoder-stage.js";
 import { followStage } from "./follow.js";
 import { loadFrozenTokenizer } from "./frozen-tokenizer.js";
@@ -58,7 +58,7 @@ export interface PipelineOptions {
    * weights needs no stage. Not called where a checkpoint sets them.
    */
   initial?: ((stage: Stage, captioner: Captioner) => Promise<"all" | "some" | "none">) | undefined;
-  /** Called when training has ended or was interrupted, while the networks have the weights for use. */
+  /** Called by every process when training has ended or was interrupted, while the networks have the weights for use. */
   ended?(outcome: "finished" | "interrupted"): Promise<void>;
 }
 
@@ -71,8 +71,7 @@ export async function trainCaptioner(
   watcher: Watcher,
   { resume, stages = ["vqvae", "decoder"], initial, ended }: PipelineOptions,
 ): Promise<"finished" | "interrupted"> {
-  const { captioner, dataset, collective = single } = context;
-  const isFirst = collective.rank === 0;
+  const { captioner, dataset } = context;
   if (captioner.trainsTokenizer) {
     if (stages.includes("vqvae")) {
       const start = await startOf("vqvae", context, { resume, initial });
@@ -80,7 +79,7 @@ export async function trainCaptioner(
       try {
         const outcome = await runTracked(trainer, context, watcher, start);
         if (outcome === "interrupted" || !stages.includes("decoder")) {
-          if (isFirst) await ended?.(outcome);
+          await ended?.(outcome);
           return outcome;
         }
       } finally {
@@ -100,7 +99,7 @@ export async function trainCaptioner(
   try {
     const outcome = await runTracked(trainer, context, watcher, start);
     trainer.finish?.();
-    if (isFirst) await ended?.(outcome);
+    await ended?.(outcome);
     return outcome;
   } finally {
     trainer.dispose();
@@ -152,7 +151,7 @@ async function runTracked(
   const work = { label: trainer.stage, total: trainer.steps, unit: "steps", perUnit: { factor, unit } };
   const interrupted = () => watcher.interrupted();
   const outcome = await watcher.track(work, (progress) => {
-    if (collective.rank > 0) return followStage(trainer, { collective, log: config.log, interrupted });
+    if (collective.rank > 0) return followStage(trainer, { collective, log: config.log, interrupted, pace });
     return runStage(trainer, {
       platform,
       run,
@@ -170,7 +169,7 @@ async function runTracked(
     });
   });
   if (outcome === "interrupted") watcher.stopped?.();
-  watcher.goOn?.();
+  await ownPart(collective, async () => watcher.goOn?.());
   return outcome;
 }
 

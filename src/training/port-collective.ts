@@ -3,7 +3,7 @@
  * which adds up in the order of the ranks. For tests and for a few ranks; MPI is what scales.
  */
 
-import type { Collective, Reduction } from "./collective.js";
+import type { Collective, Reduction } from "../platform/collective.js";
 
 /** The part of a `MessagePort` that is used, the same in pages and in Node. */
 export interface CollectivePort {

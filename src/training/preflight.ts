@@ -13,10 +13,10 @@ import { noGrad } from "../engine/tensor/tape.js";
 import { untracked } from "../engine/tensor/tensor.js";
 import { captionDecoders, imageTokenizers } from "../models/registry.js";
 import { samplingSettingsOf } from "../models/sampling-settings.js";
+import { type Collective, single } from "../platform/collective.js";
 import { UserError } from "../platform/errors.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 import { planned } from "./captured-step.js";
-import { type Collective, single } from "./collective.js";
 import { reductionOf } from "./gradient-reduction.js";
 import { trialOfDecoder, trialOfTokenizer } from "./trial.js";
 

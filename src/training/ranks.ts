@@ -1,7 +1,7 @@
 /** What the ranks of a run do together beside the gradients: means of losses, the state to start from, the decision to stop. */
 
-import type { Collective } from "./collective.js";
-import { shareJson } from "./collective.js";
+import type { Collective } from "../platform/collective.js";
+import { shareJson } from "../platform/collective.js";
 import type { GradientReduction, ReductionTime } from "./gradient-reduction.js";
 import type { StepResult, Trainer } from "./trainer.js";
 
@@ -21,7 +21,7 @@ async function joinedResult(
   collective: Collective,
   result: StepResult,
   ms: number,
-  { reducing, communicating }: ReductionTime,
+  { reducing, communicating, hidden }: ReductionTime,
 ): Promise<StepResult> {
   const { rank, size } = collective;
   const names = Object.keys(result.losses);
@@ -39,7 +39,7 @@ async function joinedResult(
   return {
     ...result,
     losses: Object.fromEntries(names.map((name, i) => [name, all[i]! / size])),
-    ranks: { count: size, slowest, slowestMs: times[slowest]!, reducing, communicating },
+    ranks: { count: size, slowest, slowestMs: times[slowest]!, reducing, communicating, hidden },
     notFinite: [...failed.keys()].filter((i) => failed[i] !== 0),
   };
 }

@@ -4,9 +4,13 @@ import type { Captioner } from "../captioner/captioner.js";
 import type { Dataset } from "../data/dataset.js";
 import { DeviceLostError, formatBytes, OutOfMemoryError } from "../engine/gpu/errors.js";
 import type { Module } from "../engine/nn/module.js";
+import { type Collective, gatherNumbers, shareJson, single } from "../platform/collective.js";
 import { UserError } from "../platform/errors.js";
 import { formatDuration } from "../report/duration.js";
 import type { DecoderTraining } from "./decoder-training.js";
+import { reductionOf } from "./gradient-reduction.js";
+import type { StepHook } from "./model-training.js";
+import { anyStops } from "./ranks.js";
 import { type StepWork, stepWork } from "./step-work.js";
 import { trialOfDecoder, trialOfTokenizer } from "./trial.js";
 
@@ -24,6 +28,16 @@ export interface RunPlanOptions {
   now: () => number;
   /** Receives each line when it is known: probes take a while. */
   tell: (line: string) => void;
+  /** The processes that would train together: all of them call. Work and memory are then those of one. Default: one. */
+  collective?: Collective;
+}
+
+/** A step as this process would take it. */
+interface OwnPart {
+  readonly captioner: Captioner;
+  readonly collective: Collective;
+  readonly hook: StepHook | null;
+  readonly now: () => number;
 }
 
 /** Numbers of parameters by the first part of their names, in the network's order. */
@@ -55,9 +69,14 @@ export function microBatchChoices(batch: number, captionsPerImage: number): numb
 export async function tellRunPlan(
   captioner: Captioner,
   dataset: Dataset,
-  { memory, now, tell }: RunPlanOptions,
+  { memory, now, tell, collective = single }: RunPlanOptions,
 ): Promise<void> {
   const { config, imageTokenizer, decoder } = captioner;
+  const hook = reductionOf(collective);
+  const own: OwnPart = { captioner, collective, hook, now };
+  const { size } = collective;
+  if (size > 1)
+    tell(`${size} processes: each takes an equal part of a batch; work and memory are those of one`);
   tell("");
   tellParameters(`image tokenizer ${config.imageTokenizer}`, imageTokenizer, tell);
   if (!captioner.trainsTokenizer) tell("  it is frozen: only its codes are used");
@@ -65,16 +84,16 @@ export async function tellRunPlan(
 
   if (captioner.trainsTokenizer) {
     const { vqvae } = config;
-    const training = trialOfTokenizer(captioner);
+    const training = trialOfTokenizer(captioner, hook);
     try {
       const work = stepWork(captioner.gpu, () => training.plan());
       tell("");
       // Convolutions have no operations of their own in `work`: a forward and two backward passes.
-      const operations = 6 * (imageTokenizer.multiplyAdds ?? 0) * vqvae.batch;
+      const operations = 6 * (imageTokenizer.multiplyAdds ?? 0) * (vqvae.batch / size);
       tell(`step of the image tokenizer, batch ${vqvae.batch}: ${workText({ ...work, operations })}`);
       if (work.peakBytes > memory)
         tell(`  this is above ${formatBytes(memory)}: lower vqvae.batch or vqvae.channels`);
-      const seconds = await secondsOfStep(training, now);
+      const seconds = await secondsOfStep(training, own);
       tell(
         `  estimate: ${stepTime(seconds)} a step, ${vqvae.steps} steps in ${formatDuration(seconds * vqvae.steps)}`,
       );
@@ -89,13 +108,14 @@ export async function tellRunPlan(
     `step of the decoder, batch ${batch}${checkpointing ? ", with checkpointing" : ""}, by micro-batches:`,
   );
   let chosen: { count: number; work: StepWork } | null = null;
-  for (const count of microBatchChoices(batch, captionsPerImage)) {
-    const work = decoderWork(captioner, count);
-    const fits = typeof work !== "string" && work.peakBytes <= memory;
+  for (const count of microBatchChoices(batch / size, captionsPerImage)) {
+    const work = decoderWork(own, count);
+    const fitsHere = typeof work !== "string" && work.peakBytes <= memory;
+    const fits = !(await anyStops(collective, !fitsHere, false));
     tell(
       `  ${String(count).padStart(4)}: ${typeof work === "string" ? work : `${workText(work)}${fits ? "" : ": too much"}`}`,
     );
-    if (!fits) continue;
+    if (!fits || typeof work === "string") continue;
     chosen = { count, work };
     break;
   }
@@ -121,7 +141,8 @@ export async function tellRunPlan(
   tell(
     `steps:   ${captions} training captions are ${rounded(epoch)} batches of ${batch}: ${PAPER_EPOCHS} epochs are ${steps} steps; decoder.steps=${config.decoder.steps} are ${rounded(config.decoder.steps / epoch)} epochs`,
   );
-  const seconds = await secondsOfDecoderStep(captioner, count, now);
+  const seconds = await secondsOfDecoderStep(own, count);
+  hook?.dispose();
   tell(
     `time:    ESTIMATE from measured micro-batches: ${stepTime(seconds)} a step; ${config.decoder.steps} steps in ${formatDuration(seconds * config.decoder.steps)}, ${PAPER_EPOCHS} epochs in ${formatDuration(seconds * steps)}`,
   );
@@ -156,10 +177,10 @@ const stepTime = (seconds: number) =>
 const rounded = (value: number) => String(Number(value.toPrecision(3)));
 
 /** The work of a step in `count` micro-batches, or a sentence why the device refuses it. */
-function decoderWork(captioner: Captioner, count: number): StepWork | string {
+function decoderWork({ captioner, hook }: OwnPart, count: number): StepWork | string {
   let training: DecoderTraining | null = null;
   try {
-    training = trialOfDecoder(captioner, { microBatches: count });
+    training = trialOfDecoder(captioner, { microBatches: count }, hook);
     return stepWork(captioner.gpu, () => training!.plan());
   } catch (error) {
     if (error instanceof DeviceLostError || !(error instanceof Error)) throw error;
@@ -181,12 +202,13 @@ export function secondsOfParts(count: number, one: number, two: number): number 
 }
 
 /** Seconds of a whole step, measured on one and two of its micro-batches. */
-async function secondsOfDecoderStep(captioner: Captioner, count: number, now: () => number): Promise<number> {
+async function secondsOfDecoderStep(own: OwnPart, count: number): Promise<number> {
+  const { captioner, hook } = own;
   const size = captioner.config.decoder.batch / count;
   const measure = async (microBatches: number) => {
-    const training = trialOfDecoder(captioner, { microBatches, batch: size * microBatches });
+    const training = trialOfDecoder(captioner, { microBatches, batch: size * microBatches }, hook);
     try {
-      return await secondsOfStep(training, now);
+      return await secondsOfStep(training, own);
     } finally {
       training.dispose();
       captioner.gpu.trim();
@@ -197,21 +219,24 @@ async function secondsOfDecoderStep(captioner: Captioner, count: number, now: ()
   return secondsOfParts(count, one, await measure(2));
 }
 
+/** Seconds of a step of the slowest process; all take as many as rank 0. */
 async function secondsOfStep(
   training: { step(step: number): Promise<unknown> },
-  now: () => number,
+  { collective, now }: OwnPart,
 ): Promise<number> {
+  const slowest = async (seconds: number) => Math.max(...(await gatherNumbers(collective, seconds)));
   const start = now();
   await training.step(1);
   const began = now();
   // Compiling kernels takes seconds: little of a step that takes so long.
-  if (began - start > 1000 * LONG_SECONDS) return (began - start) / 1000;
+  if (await shareJson(collective, began - start > 1000 * LONG_SECONDS))
+    return slowest((began - start) / 1000);
   let steps = 0;
   let seconds = 0;
-  while (seconds < PROBE_SECONDS && steps < 20) {
+  while (await shareJson(collective, seconds < PROBE_SECONDS && steps < 20)) {
     await training.step(2 + steps);
     steps++;
     seconds = (now() - began) / 1000;
   }
-  return seconds / steps;
+  return slowest(seconds / steps);
 }

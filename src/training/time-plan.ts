@@ -7,6 +7,7 @@ import type { Config } from "../config/config.js";
 import type { Dataset } from "../data/dataset.js";
 import { boundSteps } from "../evaluation/held-out-bound.js";
 import { recordsOf, testSplits } from "../evaluation/pictures.js";
+import { type Collective, shareJson } from "../platform/collective.js";
 import { UserError } from "../platform/errors.js";
 import { formatDuration } from "../report/duration.js";
 import type { Costs } from "./costs.js";
@@ -24,6 +25,14 @@ export const PLANNED_KEYS: readonly string[] = [
   "log.checkpointEvery",
   "log.scored",
 ];
+
+/** Gives every process the planned settings of rank 0, which alone has the plan. */
+export async function sharePlanned(collective: Collective, { vqvae, decoder, log }: Config): Promise<void> {
+  const planned = await shareJson(collective, { vqvae, decoder, log });
+  Object.assign(vqvae, planned.vqvae);
+  Object.assign(decoder, planned.decoder);
+  Object.assign(log, planned.log);
+}
 
 /** Share of the minutes for scores, bound and report at the end; more if the least number of pictures takes more. */
 const CLOSING_SHARE = 0.15;

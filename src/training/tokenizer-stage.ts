@@ -4,7 +4,7 @@ import { augment, augmentationOf } from "../data/augment.js";
 import { Batches } from "../data/batches.js";
 import { ReadAhead } from "../data/read-ahead.js";
 import { psnr, ssim } from "../metrics/image.js";
-import { single } from "./collective.js";
+import { single } from "../platform/collective.js";
 import { reductionOf } from "./gradient-reduction.js";
 import { heldOutImages, reconstructions, rgb } from "./held-out.js";
 import { steppedTogether } from "./ranks.js";

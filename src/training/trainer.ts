@@ -5,9 +5,9 @@ import type { Config } from "../config/config.js";
 import type { Dataset } from "../data/dataset.js";
 import type { Gpu } from "../engine/gpu/gpu.js";
 import type { LogEntry, RunFolder } from "../io/run-folder.js";
+import type { Collective } from "../platform/collective.js";
 import type { Platform } from "../platform/platform.js";
 import type { Checkpoint } from "./checkpoint.js";
-import type { Collective } from "./collective.js";
 import type { Transport } from "./half-sums.js";
 
 /**

@@ -3,7 +3,16 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import t from "tap";
-import { gatherNumbers, shareJson, single } from "../../dist/training/collective.js";
+import {
+  gatherJson,
+  gatherNumbers,
+  joinParts,
+  OtherRankError,
+  ownPart,
+  shareJson,
+  shareOf,
+  single,
+} from "../../dist/platform/collective.js";
 import { float32ToBfloat16, sumInHalves } from "../../dist/training/half-sums.js";
 import {
   type CollectivePort,
@@ -49,6 +58,46 @@ t.test("exchanges and gathers", async (t) => {
   );
   await Promise.all(ranks.map((own, i) => own.gather(parts[i]!)));
   for (const part of parts) t.same([...part], [0, 1, 12, 13]);
+});
+
+t.test("shares, parts and values of all ranks", async (t) => {
+  const { ranks, close } = localCollectives(3);
+  t.teardown(close);
+  t.same(
+    ranks.map((own) => shareOf(8, own)),
+    [
+      { from: 0, to: 2 },
+      { from: 2, to: 5 },
+      { from: 5, to: 8 },
+    ],
+  );
+  t.same(shareOf(8, single), { from: 0, to: 8 });
+  const values = ranks.map(({ rank }) => [null, "ä", { list: [rank, 0.1 + rank] }].slice(0, rank + 1));
+  for (const all of await Promise.all(ranks.map((own, i) => gatherJson(own, values[i])))) t.same(all, values);
+  for (const type of [Uint32Array, Float32Array, Float64Array]) {
+    const numbers = ranks.map(({ rank }) => {
+      const own = new type(3);
+      own[rank] = 2 ** 24 - 1 - rank;
+      return own;
+    });
+    await Promise.all(ranks.map((own, i) => joinParts(own, numbers[i]!)));
+    for (const joined of numbers) t.same([...joined], [16777215, 16777214, 16777213], type.name);
+  }
+  t.same(await Promise.all(ranks.map((own) => ownPart(own, async () => own.rank))), [0, 1, 2]);
+  const outcomes = await Promise.allSettled(
+    ranks.map((own) =>
+      ownPart(own, async () => {
+        if (own.rank > 0) throw new RangeError(`of ${own.rank}`);
+      }),
+    ),
+  );
+  const reasons = outcomes.map((outcome) => (outcome as PromiseRejectedResult).reason as Error);
+  t.ok(reasons[0] instanceof OtherRankError && reasons[0].rank === 1, "the first that failed");
+  t.same(
+    reasons.slice(1).map(({ message }) => message),
+    ["of 1", "of 2"],
+    "their own errors",
+  );
 });
 
 t.test("sums in 16 bits", async (t) => {

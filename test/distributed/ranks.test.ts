@@ -2,14 +2,17 @@
 
 import { platform } from "#test-host";
 import { RunFolder } from "../../dist/io/run-folder.js";
+import { measureCosts } from "../../dist/training/costs.js";
 import { followStage } from "../../dist/training/follow.js";
 import { GradientReduction } from "../../dist/training/gradient-reduction.js";
 import { runStage } from "../../dist/training/loop.js";
 import { localCollectives } from "../../dist/training/port-collective.js";
 import { anyStops, firstDifference, steppedTogether } from "../../dist/training/ranks.js";
+import { sharePlanned } from "../../dist/training/time-plan.js";
 import type { StepResult, Trainer } from "../../dist/training/trainer.js";
 import { test } from "../harness.js";
 import { MemoryFiles } from "../io/memory-files.js";
+import { build } from "../tiny-captioner.js";
 import { stageOptions, tinyConfig } from "../training/setup.js";
 
 test("a step's numbers: mean losses, the slowest rank, and whose loss is NaN", async (t) => {
@@ -116,6 +119,86 @@ test("rank 0's state is everyone's, and all end at the same step", async (t, gpu
   close();
   t.same(outcomes, ["interrupted", "interrupted"], "both stop");
   t.same([first.weights[0], second.weights[0]], [13, 13], "three steps from the weights of rank 0");
+});
+
+test("a plan that is corrected ends all ranks at the same step", async (t, gpu) => {
+  for (const [name, wanted] of [
+    ["fewer steps", 4],
+    ["more steps", 9],
+    ["the time is over", 3],
+  ] as const) {
+    const { ranks, close } = localCollectives(2);
+    const files = new MemoryFiles();
+    const run = await RunFolder.create(files, "run", {});
+    const configs = ranks.map(() =>
+      tinyConfig("log.checkpointEvery=3", "log.evaluateEvery=2", "log.sampleEvery=0", "decoder.steps=6"),
+    );
+    const all = configs.map((config, i) => {
+      const { trainer, weights } = counting(gpu, 0, fine);
+      const own: Trainer = { ...trainer };
+      Object.defineProperty(own, "steps", { get: () => config.decoder.steps });
+      const pace = async (step: number) => {
+        if (i === 0 && step === 3) {
+          config.decoder.steps = wanted;
+          config.log.evaluateEvery = 3;
+        }
+        await sharePlanned(ranks[i]!, config);
+      };
+      return { own, weights, config, pace };
+    });
+    const [first, second] = all;
+    const outcomes = await Promise.all([
+      runStage(first!.own, {
+        ...stageOptions({ ...platform, files }, run, first!.config),
+        collective: ranks[0]!,
+        pace: first!.pace,
+      }),
+      followStage(second!.own, {
+        collective: ranks[1]!,
+        log: second!.config.log,
+        interrupted: () => false,
+        pace: second!.pace,
+      }),
+    ]);
+    close();
+    t.same(outcomes, ["finished", "finished"], `${name}: both end`);
+    t.same(
+      all.map(({ weights }) => weights[0]),
+      [wanted, wanted],
+      "after as many steps",
+    );
+  }
+});
+
+test("the slowest process decides what a run is planned with", async (t, gpu) => {
+  const { ranks, close } = localCollectives(2);
+  const captioners = ranks.map(() => build(gpu, "vqvae.batch=8", "decoder.batch=8"));
+  // The clock of the second process runs ten times as fast.
+  const all = await Promise.all(
+    ranks.map((own, i) =>
+      measureCosts(
+        captioners[i]!,
+        () => performance.now() * (i === 1 ? 10 : 1),
+        () => i === 0,
+        own,
+      ),
+    ),
+  );
+  t.ok(all[0]!.decoderStep > 0 && all[0]!.bound > 0, "all is measured: the first process decides to go on");
+  t.same(all[1], all[0], "the same on both");
+  const stopped = await Promise.all(
+    ranks.map((own, i) =>
+      measureCosts(
+        captioners[i]!,
+        () => performance.now(),
+        () => i === 1,
+        own,
+      ),
+    ),
+  );
+  t.same(stopped, [null, null], "or not");
+  for (const captioner of captioners) captioner.dispose();
+  close();
 });
 
 test("a NaN names its rank", async (t, gpu) => {

@@ -13,7 +13,7 @@ import { latestCheckpoint } from "../../dist/training/checkpoint.js";
 import { writePictures } from "../commands/pictures.js";
 import { sizes } from "../commands/sizes.js";
 import { whole } from "../whole.js";
-import { type Launcher, launch, launchers } from "./launch.js";
+import { type Ended, type Launcher, launch, launchers } from "./launch.js";
 
 t.setTimeout(whole ? 7_200_000 : 900_000);
 
@@ -199,6 +199,49 @@ if (launcher) {
     t.equal(again.code, 0, again.errors);
     const apart = difference(run, one);
     t.ok(apart < 1e-4, `the numbers of an undisturbed process, to ${apart.toExponential(1)}`);
+  });
+
+  t.test("two ranks plan a run", async (t) => {
+    const { code, output, errors } = await launch(launcher, 2, [...fresh(join(root, "planned")), "--plan"], {
+      limit: 300,
+    }).ended;
+    t.equal(code, 0, errors);
+    t.match(output, /^2 processes: each takes an equal part of a batch/m);
+    // 8 captions, 4 on each.
+    t.match(output, /^ {2}chosen: decoder\.microBatches=1, the fewest within/m);
+    t.match(output, /^time: {4}ESTIMATE from measured micro-batches/m);
+    t.equal(output.match(/^steps: /gm)?.length, 1, "told once");
+  });
+
+  t.test("a run in a given time has the plan of rank 0 on all ranks", async (t) => {
+    const run = join(root, "minutes");
+    const planned = ["steps", "warmup", "Every", "scored"];
+    const args = fresh(run).filter((word, i, all) => {
+      const setting = word === "--set" ? all[i + 1]! : word;
+      return !planned.some((key) => setting.split("=")[0]!.endsWith(key)) || setting.startsWith("sampling");
+    });
+    const command = args.filter((word) => word !== "--quiet");
+    const trained = async (minutes: number, tries = 0): Promise<Ended> => {
+      const ended = await launch(launcher, 2, [...command, "--minutes", String(minutes)], { limit: 600 })
+        .ended;
+      // A slow machine says how long it needs.
+      const [, least] = /is too short: .*give at least ([\d.]+)/.exec(ended.errors) ?? [];
+      if (least === undefined || tries === 3) return ended;
+      return trained(Math.ceil(13 * Number(least)) / 10, tries + 1);
+    };
+    const { code, errors } = await trained(0.8);
+    t.equal(code, 0, errors);
+    t.match(errors, /^plan: +[\dmins ]+ in all: vqvae \d+ steps of [\d.]+ ms; decoder \d+ steps/m);
+    t.equal(errors.match(/^plan: .* in all/gm)?.length, 1, "told once");
+    const { vqvae, decoder } = JSON.parse(readFileSync(join(run, "config.json"), "utf8"));
+    const last = (stage: string) =>
+      logOf(run)
+        .filter((entry) => entry.stage === stage)
+        .at(-1)!;
+    t.equal(last("vqvae").step, vqvae.steps, "the steps of the plan");
+    t.equal(last("decoder").step, decoder.steps);
+    t.equal(last("decoder").ranks?.count, 2);
+    t.ok(existsSync(join(run, "report.html")));
   });
 
   for (const signal of whole ? (["SIGTERM", "SIGUSR1"] as const) : (["SIGUSR1"] as const)) {

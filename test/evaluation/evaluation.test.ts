@@ -61,6 +61,7 @@ const asked: { things: number[]; seed: number; guidance: string; scale: number |
 /** Says the caption of the thing that it is shown; with seed 2 or without guidance it is wrong about thing 0. */
 const captioner = {
   positions: 2,
+  decoder: {},
   config: { seed: 1 },
   async encodeAll(images: Uint8Array, onBatch?: (done: number) => void) {
     const count = images.length / bytes;

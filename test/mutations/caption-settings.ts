@@ -74,8 +74,8 @@ export const captionSettings: readonly Mutation[] = [
   {
     name: "many at once: random numbers depend on the place within a batch of prepared pictures",
     file: captions,
-    find: "(first + start + candidate) * 0x1_0000_0000",
-    replace: "(0 * first + start + candidate) * 0x1_0000_0000",
+    find: "(first + start + candidate) * seedsApart",
+    replace: "(0 * first + start + candidate) * seedsApart",
     tests: [`${many} # a caption depends`],
   },
   {

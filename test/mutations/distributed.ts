@@ -7,6 +7,8 @@ import type { Mutation } from "./mutation.js";
 const equal = "distributed/equal.test.ts";
 const ranks = "distributed/ranks.test.ts";
 const collective = "distributed/collective.test.ts";
+const evaluation = "distributed/evaluation.test.ts";
+const overlap = "distributed/overlap.test.ts";
 
 export const distributed: readonly Mutation[] = [
   {
@@ -148,5 +150,138 @@ export const distributed: readonly Mutation[] = [
     find: 'reduction === "max"',
     replace: "false",
     tests: [`${collective} # sums, maxima`],
+  },
+  {
+    name: "shared captions: random numbers do not know the picture's place among all",
+    file: "src/captioner/caption-settings.ts",
+    find: "const seed = seeds[j]! + first * seedsApart;",
+    replace: "const seed = seeds[j]!;",
+    tests: [`${evaluation} # one batch after the other`],
+  },
+  {
+    name: "shared captions: every share begins at the first picture",
+    file: "src/captioner/caption-settings.ts",
+    find: "const first = batch * each;",
+    replace: "const first = batch * 0;",
+    tests: [`${evaluation} # share the work`],
+  },
+  {
+    name: "shared captions: a share's seeds are the first ones",
+    file: "src/captioner/caption-settings.ts",
+    find: "seeds: seeds.slice(from, to) };",
+    replace: "seeds: seeds.slice(0, to - from) };",
+    tests: [`${evaluation} # share the work`],
+  },
+  {
+    name: "shared captions: every process captions all",
+    file: "src/captioner/caption-settings.ts",
+    find: "captionedAtOnce(captioner), seeds.length, collective);",
+    replace: "captionedAtOnce(captioner), seeds.length, { ...collective, rank: 0, size: 1 });",
+    tests: [`${evaluation} # its share alone`],
+  },
+  {
+    name: "shared codes: every process encodes all of the batches after its first",
+    file: "src/evaluation/pictures.ts",
+    find: "first += size * imagesPerBatch",
+    replace: "first += imagesPerBatch",
+    tests: [`${evaluation} # share the work`],
+  },
+  {
+    name: "shared baselines: the pictures of the others are black",
+    file: "src/evaluation/evaluation.ts",
+    find: "await joinParts(collective, small);",
+    replace: "",
+    tests: [`${evaluation} # share the work`],
+  },
+  {
+    name: "shared baselines: found pictures belong to the first ones",
+    file: "src/evaluation/evaluation.ts",
+    find: "inParts(find, own, stored, width, tell)), from);",
+    replace: "inParts(find, own, stored, width, tell)), from * 0);",
+    tests: [`${evaluation} # share the work`],
+  },
+  {
+    name: "shared bounds: visits do not know the caption's place among all",
+    file: "src/models/mc-diffusion/bound.ts",
+    find: "drawVisits(count, steps, seed, offset + first + i)",
+    replace: "drawVisits(count, steps, seed, first + i)",
+    tests: [`${evaluation} # bounds`],
+  },
+  {
+    name: "shared bounds: noise does not know the batch's place among all",
+    file: "src/models/mc-diffusion/bound.ts",
+    find: "rng.setStep((offset + first) / batch);",
+    replace: "rng.setStep(first / batch);",
+    tests: [`${evaluation} # bounds`],
+  },
+  {
+    name: "shared work: nobody hears of another's failure",
+    file: "src/platform/collective.ts",
+    find: "if (failed >= 0) throw",
+    replace: "if (failed > collective.size) throw",
+    tests: [`${collective} # shares, parts`],
+  },
+  {
+    name: "shared sweep: every process does the first job of a round",
+    file: "src/evaluation/sweep/say.ts",
+    find: "const job = round[rank];",
+    replace: "const job = round[rank * 0];",
+    tests: ["evaluation/sweep/sweep.test.ts # two and three"],
+  },
+  {
+    name: "shared sweep: the choice of the first is not sent",
+    file: "src/evaluation/sweep/sweep.ts",
+    find: "choices: await shareJson(collective, choices)",
+    replace: "choices",
+    tests: ["evaluation/sweep/sweep.test.ts # two and three"],
+  },
+  {
+    name: "overlap: the step is not cut",
+    file: "src/training/captured-step.ts",
+    find: "if (early.length > 0) captured.parts",
+    replace: "if (early.length < 0) captured.parts",
+    tests: [`${overlap} # micro-batches`],
+  },
+  {
+    name: "overlap: a bucket leaves before its last gradient",
+    file: "src/training/cut-work.ts",
+    find: "commands.findLastIndex(",
+    replace: "commands.findIndex(",
+    tests: [`${overlap} # micro-batches`],
+  },
+  {
+    name: "overlap: writes through strides count from the start of the buffer",
+    file: "src/training/cut-work.ts",
+    find: "meets(storage, writes.offset, extent(writes))",
+    replace: "meets(storage, 0, extent(writes))",
+    tests: [`${overlap} # micro-batches`, `${overlap} # vqvae`],
+  },
+  {
+    name: "overlap: all of the reduction counts as hidden",
+    file: "src/training/gradient-reduction.ts",
+    find: "Math.max(0, Math.min(ended, computed) - began)",
+    replace: "Math.max(0, ended - began)",
+    tests: [`${overlap} # micro-batches`],
+  },
+  {
+    name: "plan: a follower keeps its steps",
+    file: "src/training/time-plan.ts",
+    find: "Object.assign(decoder, planned.decoder);",
+    replace: "",
+    tests: [`${ranks} # a plan that`],
+  },
+  {
+    name: "plan: a follower expects measures where they were",
+    file: "src/training/time-plan.ts",
+    find: "Object.assign(log, planned.log);",
+    replace: "",
+    tests: [`${ranks} # a plan that`],
+  },
+  {
+    name: "plan: each process believes its own clock",
+    file: "src/training/costs.ts",
+    find: "Math.max(...(await gatherNumbers(collective, seconds / times)))",
+    replace: "(await gatherNumbers(collective, seconds / times))[collective.rank]!",
+    tests: [`${ranks} # the slowest process`],
   },
 ];

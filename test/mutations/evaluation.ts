@@ -24,8 +24,8 @@ export const evaluation: readonly Mutation[] = [
   {
     name: "every batch of 64 pictures has the same numbers",
     file: "src/captioner/batch.ts",
-    find: "seed + (first + candidate) * 0x1_0000_0000",
-    replace: "seed + candidate * 0x1_0000_0000",
+    find: "seed + (first + candidate) * seedsApart",
+    replace: "seed + candidate * seedsApart",
     tests: [`${sampling} # every picture`],
   },
   {
@@ -171,8 +171,8 @@ export const evaluation: readonly Mutation[] = [
   {
     name: "log.scored ignored",
     file: "src/training/closing.ts",
-    find: "{ splits, limit: config.log.scored, onProgress }",
-    replace: "{ splits, limit: 0, onProgress }",
+    find: "const { scored: limit } = config.log;",
+    replace: "const limit = 0 * config.log.scored;",
     tests: ["commands/learn.test.ts"],
   },
 ];

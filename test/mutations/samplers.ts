@@ -101,8 +101,8 @@ export const samplers: readonly Mutation[] = [
   {
     name: "candidates: all from one seed",
     file: "src/captioner/batch.ts",
-    find: "seed + (first + candidate) * 0x1_0000_0000",
-    replace: "seed + (first + 0 * candidate) * 0x1_0000_0000",
+    find: "seed + (first + candidate) * seedsApart",
+    replace: "seed + (first + 0 * candidate) * seedsApart",
     tests: [`${settings} # candidates`],
   },
   {

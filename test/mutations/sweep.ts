@@ -118,8 +118,8 @@ export const sweep: readonly Mutation[] = [
   {
     name: "sweep: a resumed sweep makes everything again",
     file: `${folder}/say.ts`,
-    find: "let kept = keptCaptions(tools.store, keys.captions, length);",
-    replace: "let kept = keptCaptions(tools.store, pictures.hash, length);",
+    find: "keptCaptions(store!, keys.captions, length);",
+    replace: "keptCaptions(store!, pictures.hash, length);",
     tests: [`${run} # a killed`],
   },
   {

@@ -377,8 +377,8 @@ export const training: readonly Mutation[] = [
   {
     name: "a resume plans anew",
     file: "src/train.ts",
-    find: "begun || opening.config.minutes === 0",
-    replace: "opening.config.minutes === 0",
+    find: "!begun && opening.config.minutes > 0",
+    replace: "opening.config.minutes > 0",
     tests: ["commands/minutes.test.ts"],
   },
   {

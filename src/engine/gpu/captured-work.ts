@@ -15,8 +15,10 @@ export interface CapturedWork {
   readonly dispatches: number;
   /** The memory of the buffers that the work owns, and the lower bound for any plan. */
   readonly memory: CapturedMemory;
-  /** Submits the work once more. */
-  run(): void;
+  /** The commands of the work: a caller may cut them into parts, to run them in order. */
+  readonly replay: Replay;
+  /** Submits the work once more, or a part of it. */
+  run(part?: Replay): void;
   /** Resolves when the pipelines of the work are compiled: from then on `run` and `encode` do not wait. */
   ready(): Promise<void>;
   /**
@@ -72,10 +74,11 @@ export class Captures {
     const work: CapturedWork = {
       dispatches: replay.dispatches,
       memory: memory.statistics(),
-      run: () => {
+      replay,
+      run: (part = replay) => {
         check();
         submission.flush();
-        submission.submit(replay);
+        submission.submit(part);
       },
       ready: async () => {
         await Promise.all(replay.pipelines.map(({ settled }) => settled));

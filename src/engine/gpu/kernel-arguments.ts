@@ -95,7 +95,7 @@ export function bindRanges(
     if (!bound) throw new GpuError(`${spec.name}: nothing is bound to ${binding.name}`);
     let range: BoundRange;
     if (bound instanceof Storage) {
-      range = { storage: bound, offset: 0, size: bound.bytes };
+      range = { storage: bound, offset: 0, size: bound.bytes, writes };
     } else {
       const dtype = bindingDType(binding, specialisation);
       if (bound.dtype !== dtype) {

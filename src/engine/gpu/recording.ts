@@ -3,6 +3,7 @@
 import type { Vec4 } from "./kernel.js";
 import type { Pipeline } from "./pipelines.js";
 import type { Storage } from "./pool.js";
+import type { Region } from "./region.js";
 
 /** A range of a buffer that a dispatch binds. */
 export interface BoundRange {
@@ -10,6 +11,8 @@ export interface BoundRange {
   /** Bytes from the start of the buffer, a multiple of the device's storage alignment. */
   offset: number;
   size: number;
+  /** What a kernel that writes changes of a storage bound as a whole; absent: all. */
+  writes?: Region | undefined;
 }
 
 /** One recorded dispatch. */

@@ -2,6 +2,7 @@
 
 import type { Captioner } from "../../captioner/captioner.js";
 import { type Dataset, imagesOf } from "../../data/dataset.js";
+import { type Collective, single } from "../../platform/collective.js";
 import type { Platform } from "../../platform/platform.js";
 import { encodeImages, recordsOf } from "../pictures.js";
 
@@ -19,16 +20,17 @@ export interface SplitPictures {
   readonly hash: string;
 }
 
-/** At most `limit` pictures of a split, evenly spread over it; 0 = all. */
+/** At most `limit` pictures of a split, evenly spread over it; 0 = all. The processes of `collective` encode them together. */
 export async function splitPictures(
   captioner: Captioner,
   dataset: Dataset,
   split: string,
   limit: number,
   hash: Platform["hash"],
+  collective: Collective = single,
 ): Promise<SplitPictures> {
   const records = recordsOf(dataset, split, limit);
-  const codes = await encodeImages(captioner, dataset, imagesOf(dataset, records));
+  const codes = await encodeImages(captioner, dataset, imagesOf(dataset, records), { collective });
   const captionsOf = (numbers: readonly number[]) =>
     numbers.map((record) => dataset.records[record]!.captions);
   const names = JSON.stringify(records.map((record) => dataset.records[record]!.id));

@@ -1,8 +1,11 @@
-/** Captions of the settings of a sweep, with their push and reference-free scores; what is kept already is not made again. */
+/**
+ * Captions of the settings of a sweep, with their push and reference-free scores; what is kept already is not made again.
+ */
 
 import type { Captioner } from "../../captioner/captioner.js";
 import { PushMeter } from "../../diffusion/push.js";
 import { type SamplingOptions, samplingSettingsOf } from "../../models/sampling-settings.js";
+import { type Collective, gatherJson, ownPart, shareJson, single } from "../../platform/collective.js";
 import type { Platform } from "../../platform/platform.js";
 import type { LineStore } from "./line-store.js";
 import type { SplitPictures } from "./pictures.js";
@@ -25,7 +28,10 @@ export interface SweepTools {
   /** The caller's sampling options that no point changes: `last`, `sampler`, … */
   readonly sampling: SamplingOptions;
   readonly free: ReferenceFree;
-  readonly store: LineStore;
+  /** Where the first process keeps what is done; null on the others. */
+  readonly store: LineStore | null;
+  /** Processes that share the work; default: this one alone. */
+  readonly collective?: Collective | undefined;
   readonly hash: Platform["hash"];
   /** Network passes made since the last call. */
   readonly onPasses?: ((passes: number) => void) | undefined;
@@ -48,27 +54,91 @@ async function keysOf(
   return { captions, free: await hash("sha-256", JSON.stringify([captions, free.id])) };
 }
 
-/** Network passes that a setting still needs, the reference-free score's included. */
-export async function passesLeft(
-  tools: SweepTools,
-  pictures: SplitPictures,
-  point: SweepPoint,
-  seeds: readonly number[],
-): Promise<number> {
-  const { candidates } = samplingSettingsOf(tools.captioner.config, tools.sampling);
-  let passes = 0;
-  for (const seed of seeds) {
-    const keys = await keysOf(tools, pictures, point, seed);
-    const { length } = pictures.records;
-    if (!keptCaptions(tools.store, keys.captions, length)) passes += point.passes * candidates * length;
-    if (!keptScores(tools.store, keys.free, length)) passes += tools.free.passes * length;
-  }
-  return passes;
+/** A setting with a seed that is not kept whole: captions are drawn unless they are `kept`, and scored without references. */
+export interface Job {
+  readonly point: SweepPoint;
+  readonly seed: number;
+  readonly kept: Drawn | null;
 }
 
-/** The captions of a setting with all seeds: kept ones, or new ones, which are then kept. */
-export async function say(
+/** What is left to do of the settings `points` with all `seeds`, the same list on every process. */
+export async function jobsOf(
   tools: SweepTools,
+  pictures: SplitPictures,
+  points: readonly SweepPoint[],
+  seeds: readonly number[],
+): Promise<Job[]> {
+  const { store, collective = single } = tools;
+  const jobs: Job[] = [];
+  const { length } = pictures.records;
+  for (const point of store ? points : []) {
+    for (const seed of seeds) {
+      const keys = await keysOf(tools, pictures, point, seed);
+      const kept = keptCaptions(store!, keys.captions, length);
+      if (!kept || !keptScores(store!, keys.free, length)) jobs.push({ point, seed, kept });
+    }
+  }
+  return shareJson(collective, jobs);
+}
+
+/** Network passes of a job, the reference-free score's included. */
+export function passesOfJob(tools: SweepTools, { length }: SplitPictures["records"], job: Job): number {
+  return passesToDraw(tools, length, job) + tools.free.passes * length;
+}
+
+function passesToDraw({ captioner, sampling }: SweepTools, length: number, { point, kept }: Job): number {
+  const { candidates } = samplingSettingsOf(captioner.config, sampling);
+  return kept ? 0 : point.passes * candidates * length;
+}
+
+/**
+ * Does the jobs, each process another one at a time: whole settings and seeds, so that captions and push are those of one process to
+ * the bit. The first process keeps captions as soon as they are drawn. `onJob` is called with each job of this process.
+ */
+export async function doJobs(
+  tools: SweepTools,
+  pictures: SplitPictures,
+  jobs: readonly Job[],
+  onJob?: (job: Job) => void,
+): Promise<void> {
+  const { store, free, collective = single, onPasses } = tools;
+  const { rank, size } = collective;
+  const { length } = pictures.records;
+  for (let first = 0; first < jobs.length; first += size) {
+    const round = jobs.slice(first, first + size);
+    const job = round[rank];
+    if (job) onJob?.(job);
+    const drawn = await ownPart(
+      collective,
+      async () => job && (job.kept ?? (await draw(tools, pictures, job))),
+    );
+    const all = await gatherJson(collective, drawn ?? null);
+    for (const [i, { point, seed, kept }] of round.entries()) {
+      if (kept) continue;
+      if (i !== rank) onPasses?.(passesToDraw(tools, length, round[i]!));
+      const { captions } = await keysOf(tools, pictures, point, seed);
+      await store?.add({ key: captions, ...lineOf(pictures, round[i]!), ...all[i]! });
+    }
+    const scores = await ownPart(
+      collective,
+      async () => drawn && [...(await free.score(pictures, drawn.captions))],
+    );
+    for (const [i, own] of (await gatherJson(collective, scores ?? null)).entries()) {
+      const of = round[i];
+      if (!of) continue;
+      const keys = await keysOf(tools, pictures, of.point, of.seed);
+      // JSON has no NaN: null is read back as one.
+      await store?.add({ key: keys.free, ...lineOf(pictures, of), of: free.name, scores: own! });
+      onPasses?.(free.passes * length);
+    }
+  }
+}
+
+const lineOf = ({ split }: SplitPictures, { point, seed }: Job) => ({ point: point.key, split, seed });
+
+/** What is kept of a setting with all seeds, once its jobs are done. */
+export async function said(
+  tools: SweepTools & { readonly store: LineStore },
   pictures: SplitPictures,
   point: SweepPoint,
   seeds: readonly number[],
@@ -79,26 +149,15 @@ export async function say(
   const { length } = pictures.records;
   for (const seed of seeds) {
     const keys = await keysOf(tools, pictures, point, seed);
-    const line = { point: point.key, split: pictures.split, seed };
-    let kept = keptCaptions(tools.store, keys.captions, length);
-    if (!kept) {
-      kept = await draw(tools, pictures, point, seed);
-      await tools.store.add({ key: keys.captions, ...line, ...kept });
-    }
+    const kept = keptCaptions(tools.store, keys.captions, length)!;
     captions.push(kept.captions);
     push += kept.push / seeds.length;
-    let scores = keptScores(tools.store, keys.free, length);
-    if (!scores) {
-      scores = await tools.free.score(pictures, kept.captions);
-      // JSON has no NaN: null is read back as one.
-      await tools.store.add({ key: keys.free, ...line, of: tools.free.name, scores: [...scores] });
-      tools.onPasses?.(tools.free.passes * length);
-    }
-    free.push(scores);
+    free.push(keptScores(tools.store, keys.free, length)!);
   }
   return { captions, free, push };
 }
 
+/** Captions of a setting with a seed, and their mean push. */
 interface Drawn {
   readonly captions: readonly string[];
   readonly push: number;
@@ -107,8 +166,7 @@ interface Drawn {
 async function draw(
   { captioner, sampling, onPasses }: SweepTools,
   { codes }: SplitPictures,
-  { settings, passes }: SweepPoint,
-  seed: number,
+  { point: { settings, passes }, seed }: Job,
 ): Promise<Drawn> {
   const { candidates } = samplingSettingsOf(captioner.config, sampling);
   const meter = new PushMeter(settings.temperature || greedyTemperature);

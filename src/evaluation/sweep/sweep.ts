@@ -5,12 +5,13 @@
 
 import type { Dataset } from "../../data/dataset.js";
 import type { Metric } from "../../metrics/scores.js";
+import { shareJson, single } from "../../platform/collective.js";
 import { UserError } from "../../platform/errors.js";
 import { type Choice, choose } from "./choose.js";
 import type { SweepGrid } from "./grid.js";
 import { type SplitPictures, splitPictures } from "./pictures.js";
 import { distinct, pointsOf, type SweepBase, type SweepPoint } from "./points.js";
-import { passesLeft, type SweepTools, say } from "./say.js";
+import { doJobs, jobsOf, passesOfJob, type SweepTools, said } from "./say.js";
 import { type PointScores, scorePoint } from "./scores.js";
 import { selectionSplits } from "./split-view.js";
 
@@ -76,7 +77,10 @@ export interface Selection {
   readonly choices: readonly Choice[];
 }
 
-/** A sweep over a captioner; what it makes is kept in `tools.store`. */
+/**
+ * A sweep over a captioner; what it makes is kept in `tools.store`. Several processes make the same calls in the same order: they
+ * share encoding and captioning, and the first one alone, which has the store, gets scores.
+ */
 export class Sweep {
   readonly points: readonly SweepPoint[];
   private readonly tools: SweepTools;
@@ -103,7 +107,11 @@ export class Sweep {
     this.work.plan(this.testEstimate(testPictures));
     const validation = await this.score(view, "validation", this.points, this.seeds(this.options.grid.seeds));
     this.work.plan(-this.testEstimate(testPictures));
-    return { validation, choices: choose(this.points, validation.scores, this.options.choose) };
+    const { store, collective = single } = this.tools;
+    const choices = store ? choose(this.points, validation.scores, this.options.choose) : [];
+    // Scores take a while.
+    await collective.barrier();
+    return { validation, choices: await shareJson(collective, choices) };
   }
 
   /** Scores some points on a split: the chosen ones, once the choice is made. */
@@ -143,16 +151,22 @@ export class Sweep {
     const { tools, work, options } = this;
     work.start(`${split}: pictures`);
     const { limit, metrics, draws } = options;
-    const pictures: SplitPictures = await splitPictures(tools.captioner, dataset, split, limit, tools.hash);
+    const { captioner, hash, collective, store } = tools;
+    const pictures: SplitPictures = await splitPictures(captioner, dataset, split, limit, hash, collective);
     const all = distinct(points);
-    for (const point of all) work.plan(await passesLeft(tools, pictures, point, seeds));
+    const jobs = await jobsOf(tools, pictures, all, seeds);
+    for (const job of jobs) work.plan(passesOfJob(tools, pictures.records, job));
+    await doJobs(tools, pictures, jobs, ({ point: { key } }) => {
+      const i = all.findIndex((point) => point.key === key);
+      work.start(`${split}: setting ${i + 1} of ${all.length}, ${key}`);
+    });
     const scores = new Map<string, PointScores>();
-    for (const [i, point] of all.entries()) {
-      work.start(`${split}: setting ${i + 1} of ${all.length}, ${point.key}`);
-      const said = await say(tools, pictures, point, seeds);
+    if (store) work.start(`${split}: scores`);
+    for (const point of store ? all : []) {
       // Scores take the processor for a while: signals and the display come first.
       await new Promise((resolve) => setTimeout(resolve));
-      scores.set(point.key, scorePoint(said, pictures, metrics, draws));
+      const kept = await said({ ...tools, store: store! }, pictures, point, seeds);
+      scores.set(point.key, scorePoint(kept, pictures, metrics, draws));
     }
     return { split, pictures: pictures.records.length, seeds, points, scores };
   }

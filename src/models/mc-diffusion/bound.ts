@@ -81,6 +81,8 @@ export interface BoundOptions {
   seed?: number;
   /** Captions processed at once; default: `picturesAtOnce`. The draws of x_t depend on it. */
   batch?: number;
+  /** The number of the first caption among all that are measured, a multiple of `batch`; default: 0. */
+  offset?: number;
   onBatch?: (done: number) => void;
 }
 
@@ -97,7 +99,7 @@ export async function captionBounds(
 ): Promise<Float64Array> {
   const { visits, schedule } = table;
   const count = visits.length - 1;
-  const { steps = count, seed = 0, batch = decoder.picturesAtOnce, onBatch } = options;
+  const { steps = count, seed = 0, batch = decoder.picturesAtOnce, offset = 0, onBatch } = options;
   if (visits[0] !== schedule.steps) {
     throw new UserError(`The bound needs all of the process, from step ${schedule.steps}, not ${visits[0]}.`);
   }
@@ -113,9 +115,9 @@ export async function captionBounds(
     for (let first = 0; first < captions.length; first += batch) {
       const last = Math.min(captions.length, first + batch);
       const chosen = Array.from({ length: last - first }, (_, i) =>
-        drawVisits(count, steps, seed, first + i),
+        drawVisits(count, steps, seed, offset + first + i),
       );
-      rng.setStep(first / batch);
+      rng.setStep((offset + first) / batch);
       const divergences = await batchDivergences(
         decoder,
         table,

@@ -88,9 +88,10 @@ export class McDiffusion extends Decoder implements CaptionDecoder {
     return {
       prior: shape.length * schedule.priorKl(),
       steps: schedule.steps,
-      bound: (captions, codes, { steps, seed, onBatch }) => {
+      bound: (captions, codes, { steps, seed, first = 0, onBatch }) => {
         const table = this.table(schedule.visit(schedule.steps));
-        return captionBounds(this, table, captions, codes, { steps, seed, ...(onBatch ? { onBatch } : {}) });
+        const options = { steps, seed, offset: first, ...(onBatch ? { onBatch } : {}) };
+        return captionBounds(this, table, captions, codes, options);
       },
     };
   }

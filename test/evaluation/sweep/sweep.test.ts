@@ -13,6 +13,8 @@ import { splitView } from "../../../dist/evaluation/sweep/split-view.js";
 import { Sweep } from "../../../dist/evaluation/sweep/sweep.js";
 import { METRICS } from "../../../dist/metrics/scores.js";
 import { guidanceOptions } from "../../../dist/models/sampling-settings.js";
+import { single } from "../../../dist/platform/collective.js";
+import { localCollectives } from "../../../dist/training/port-collective.js";
 import { MemoryFiles } from "../../io/memory-files.js";
 
 const size = 2;
@@ -43,6 +45,7 @@ let killAt = Number.POSITIVE_INFINITY;
  */
 const captioner = {
   positions: 1,
+  decoder: {},
   config: { ...resolveConfig(), seed: 1 },
   async encodeAll(images: Uint8Array) {
     return Uint32Array.from({ length: images.length / bytes }, (_, i) => images[i * bytes]!);
@@ -82,11 +85,16 @@ const grid = parseGrid(
   "grid",
 );
 
-async function sweepOn(data: Dataset, files: MemoryFiles, progress: [number, number, string][] = []) {
-  const store = await LineStore.open(files, "captions.jsonl");
+async function sweepOn(
+  data: Dataset,
+  files: MemoryFiles,
+  progress: [number, number, string][] = [],
+  collective = single,
+) {
+  const store = collective.rank === 0 ? await LineStore.open(files, "captions.jsonl") : null;
   const sweep = new Sweep(
     {
-      ...{ captioner, weights: "w", sampling: {}, free, store },
+      ...{ captioner, weights: "w", sampling: {}, free, store, collective },
       hash: async (_, text) => createHash("sha256").update(text).digest("hex"),
     },
     {
@@ -194,3 +202,38 @@ t.test("a killed sweep goes on without a caption made twice or lost", async (t) 
   await sweepOn(dataset(), unbroken);
   t.same([asked, judged], [[], 0], "a finished sweep makes nothing again");
 });
+
+t.test(
+  "two and three processes divide settings and seeds, and the first one chooses and keeps",
+  async (t) => {
+    const alone = new MemoryFiles();
+    const expected = await sweepOn(dataset(), alone);
+    const calls = [...asked].sort();
+    const lines = async (files: MemoryFiles) => (await files.readText("captions.jsonl")).split("\n").sort();
+    for (const size of [2, 3]) {
+      asked = [];
+      judged = 0;
+      const { ranks, close } = localCollectives(size);
+      const files = new MemoryFiles();
+      const progress: [number, number, string][] = [];
+      const results = await Promise.all(
+        ranks.map((own, i) => sweepOn(dataset(), files, i === 0 ? progress : [], own)),
+      );
+      t.same([...asked].sort(), calls, `${size} processes: each setting and seed is captioned once`);
+      t.equal(judged, calls.length, "and scored once");
+      t.same(await lines(files), await lines(alone), "the same lines");
+      for (const result of results) t.same(choicesOf(result), choicesOf(expected), "the same choice on each");
+      t.same(
+        JSON.stringify([...results[0]!.test.scores].map(([key, { estimates }]) => [key, [...estimates]])),
+        JSON.stringify([...expected.test.scores].map(([key, { estimates }]) => [key, [...estimates]])),
+        "the same scores on the first",
+      );
+      const [done, total] = progress.at(-1)!;
+      t.equal(done, total, "progress ends at its total");
+      asked = [];
+      await Promise.all(ranks.map((own) => sweepOn(dataset(), files, [], own)));
+      t.same(asked, [], "a finished sweep makes nothing again");
+      close();
+    }
+  },
+);
