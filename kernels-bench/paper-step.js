@@ -42,6 +42,8 @@ export function trainingOf(gpu, { words, length, set }) {
     filler: settings.filler,
   };
   const decoder = new McDiffusion(gpu, shape, { schedule: settings.schedule });
+  // Neither the work nor the time of a step depends on the weights, and drawing them takes long.
+  for (const { tensor } of decoder.parameters()) tensor.watch = null;
   const random = randomSource(config.seed);
   const pictures = settings.batch / settings.captionsPerImage;
   const training = new DecoderTraining(decoder, settings, config.seed, () => ({

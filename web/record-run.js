@@ -8,7 +8,7 @@
 import { writeFile } from "node:fs/promises";
 import sharp from "sharp";
 import { commandLine, integerOption, openGpu, runCommand } from "../dist/cli.js";
-import { Captioner, fromArray, Schedule } from "../dist/index.js";
+import { Captioner, fromArray, PhiloxStream, Schedule } from "../dist/index.js";
 import { nodePlatform, shippedWeights } from "../dist/node.js";
 import { gallery } from "./gallery.js";
 
@@ -22,25 +22,11 @@ const leastWords = 4;
 const out = (name) => new URL(`measured/${name}.json`, import.meta.url);
 
 /**
- * Numbers from 0 to 1 that are the same at every run (mulberry32).
- * @param {number} state
- */
-function random(state) {
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
-/**
  * One draw of x_1 … x_T given x_0, by q(x_t | x_{t-1}): a token stays, becomes any other word, or becomes [MASK].
  * @param {Captioner} captioner
  * @param {readonly number[]} tokens
  */
 function forward({ config, tokenizer }, tokens) {
-  const draw = random(1);
   const mask = tokenizer.vocabularySize;
   const { timesteps, schedule: ends } = config.decoder;
   const schedule = new Schedule({ tokens: mask, steps: timesteps, ends });
@@ -48,11 +34,11 @@ function forward({ config, tokenizer }, tokens) {
   const states = [{ t: 0, words: state.map((id) => tokenizer.word(id)) }];
   for (let t = 1; t <= schedule.steps; t++) {
     const { alpha, gamma } = schedule.step(t);
-    state.forEach((id, i) => {
-      if (id === mask) return;
-      const u = draw();
+    const others = new PhiloxStream(1, 1, t).uniform(state.length, mask);
+    new PhiloxStream(1, 0, t).uniform(state.length).forEach((u, i) => {
+      if (state[i] === mask) return;
       if (u < gamma) state[i] = mask;
-      else if (u >= gamma + alpha) state[i] = Math.floor(draw() * mask);
+      else if (u >= gamma + alpha) state[i] = Math.floor(/** @type {number} */ (others[i]));
     });
     if (t % forwardEvery === 0) states.push({ t, words: state.map((id) => tokenizer.word(id)) });
   }

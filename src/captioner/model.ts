@@ -51,6 +51,8 @@ export class CaptionModel {
     }
     this.unset = new Set([this.imageTokenizer, this.decoder]);
     if (initialise) this.initialise();
+    // They are left out on purpose, and may run so: what kernels compile to and how long they take does not depend on weights.
+    else for (const network of this.unset) for (const { tensor } of network.parameters()) tensor.watch = null;
   }
 
   /** Gives random weights to those of `networks` that have none. */

@@ -22,6 +22,9 @@ const LIMITS = [
 /** Optional features, for speed or profiling. The engine runs without any. */
 const FEATURES = ["timestamp-query", "shader-f16", "subgroups"] as const;
 
+/** Deno asks a device's adapter for its limits and information, and panics once that was garbage-collected. */
+const adapters = /* @__PURE__ */ new WeakMap<GPUDevice, GPUAdapter>();
+
 /**
  * Requests a device with the adapter's maximum limits for compute kernels, and `timestamp-query`, `shader-f16` and
  * `subgroups` where the adapter has them. WGSL promises no order of invocations in subgroups: where it is not the usual one, the
@@ -36,6 +39,7 @@ export async function requestComputeDevice(adapter: GPUAdapter): Promise<GPUDevi
   }
   const requiredFeatures = FEATURES.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[];
   const device = await adapter.requestDevice({ requiredFeatures, requiredLimits });
+  adapters.set(device, adapter);
   if (device.features.has("subgroups")) {
     const { subgroupsInOrder } = await import("./subgroup-layout.js");
     if (!(await subgroupsInOrder(device))) unorderedSubgroups.add(device);

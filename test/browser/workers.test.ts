@@ -371,14 +371,20 @@ t.test("training: no worker, no storage, nothing to hand over", async (t) => {
   t.equal(await page.locator("#panel-train").getAttribute("data-state"), "none", "nothing runs");
   await page.unroute("**/train-worker.js");
 
-  // A worker whose file system is full, until it hears that there is space.
+  // A worker whose file system is full, then full but for the settings, until it hears that there is space.
   const full = `const { createWritable } = FileSystemFileHandle.prototype;
-    FileSystemFileHandle.prototype.createWritable = async () => { throw new DOMException("full", "QuotaExceededError"); };
-    new BroadcastChannel("space").onmessage = () => { FileSystemFileHandle.prototype.createWritable = createWritable; };\n`;
+    let room = /^$/;
+    FileSystemFileHandle.prototype.createWritable = async function (...given) {
+      if (room.test(this.name)) return createWritable.apply(this, given);
+      throw new DOMException("full", "QuotaExceededError");
+    };
+    new BroadcastChannel("space").onmessage = ({ data }) => { room = new RegExp(data); };\n`;
   await page.route("**/train-worker.js", async (route) => {
     const response = await route.fetch();
     await route.fulfill({ response, body: full + (await response.text()) });
   });
+  const makeRoom = (files: string) =>
+    page.evaluate((files) => new BroadcastChannel("space").postMessage(files), files);
   await press(page, "Start");
   const noSpace = /^Cannot write training\/.+: the browser grants this site no more storage\./;
   await stays(t, page, "training", noSpace);
@@ -386,7 +392,21 @@ t.test("training: no worker, no storage, nothing to hand over", async (t) => {
   await page.locator("#tab-train").click();
   await stays(t, page, "training", noSpace);
   await page.screenshot({ path: screenshotPath("message-storage.png"), fullPage: true });
-  await page.evaluate(() => new BroadcastChannel("space").postMessage(""));
+  await makeRoom("^config");
+  await press(page, "Start");
+  await stays(
+    t,
+    page,
+    "training",
+    /^Cannot write training\/.+\/data\/.+: the browser grants this site no more/,
+  );
+  await reach(page, "train", "none");
+  t.equal(
+    await page.getByRole("button", { name: "Resume" }).isVisible(),
+    false,
+    "a run without its pictures was not begun: there is nothing to resume",
+  );
+  await makeRoom("");
   await press(page, /^Start/);
   await page.locator("#train-numbers[data-step]").waitFor();
   t.equal(await page.locator("[data-source=training]").count(), 0, "the message is gone while it trains");
@@ -395,8 +415,10 @@ t.test("training: no worker, no storage, nothing to hand over", async (t) => {
 
   await page.evaluate(async () => {
     const root = await navigator.storage.getDirectory();
-    const { value: run } = await (await root.getDirectoryHandle("training")).values().next();
-    if (run instanceof FileSystemDirectoryHandle) await run.removeEntry("weights", { recursive: true });
+    // Runs that were not begun have none.
+    for await (const run of (await root.getDirectoryHandle("training")).values())
+      if (run instanceof FileSystemDirectoryHandle)
+        await run.removeEntry("weights", { recursive: true }).catch(() => {});
   });
   await press(page, "Export as files");
   const missing = /^Cannot read training\/run-[-\dT]+\/weights\/config\.json: it does not exist\./;

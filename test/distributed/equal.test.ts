@@ -1,4 +1,8 @@
-/** Trainings that share a batch against one that has it whole: losses and weights, for every model and number of ranks. */
+/**
+ * Trainings of 2 and 4 ranks that share a batch against one that has it whole: losses and weights of McDiffusion (Algorithm 1 in
+ * micro-batches with dropout; masked blocks) and of VqVae. Other decoders: `training/part-rng.test.ts` has the random numbers that
+ * their parts draw.
+ */
 
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { GradientReduction } from "../../dist/training/gradient-reduction.js";

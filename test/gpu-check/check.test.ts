@@ -1,13 +1,15 @@
 /** The check of a GPU: its schedule, its judgements, its files. */
 
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import t from "tap";
 import { DeviceLostError } from "../../dist/engine/gpu/errors.js";
 import { fromArray, relu } from "../../dist/engine/index.js";
 import { nodePlatform } from "../../dist/platform/node.js";
 import { openNodeDevice } from "../../dist/platform/node-adapter.js";
+import { testFiles } from "../browser/test-files.js";
 import { sharedGpu } from "../device.js";
-import { quickLossesFile } from "./files.js";
+import { quickLossesFile, testFolder } from "./files.js";
 import { perform } from "./perform.js";
 import type { Host, News, Outcome } from "./phase.js";
 import { patience, phases, secondsFor } from "./plan.js";
@@ -15,6 +17,7 @@ import { RaceCheck } from "./race-check.js";
 import { fileName, jsonOf, pageOf, reportOf, summaryOf } from "./report.js";
 import { type PhaseResult, runCheck, type Start } from "./schedule.js";
 import { compareLosses, type StoredLosses, storedCodes, toleranceOf, widened } from "./stored-losses.js";
+import { isWanted } from "./tests.js";
 import { judge } from "./training.js";
 
 t.setTimeout(600_000);
@@ -157,6 +160,16 @@ t.test("a lost device is reported with the kernels that it was working on", asyn
     throw new TypeError("x is not a function");
   });
   t.match(mistake.problems[0], /^x is not a function at .*check\.test/, "another error says where");
+  t.notMatch(mistake.problems[0], "://", "in the project, not on this machine");
+});
+
+t.test("tests that share a process do not change what they share", async (t) => {
+  const wanted = testFiles().filter(isWanted);
+  t.ok(wanted.length > 60, `${wanted.length} files`);
+  const changing = wanted.filter((file) =>
+    /dist\/chain\.js"/.test(readFileSync(join(testFolder, file), "utf8")),
+  );
+  t.same(changing, [], "none turns ops into methods of all tensors");
 });
 
 t.test("a kernel whose result changes from run to run is found, an honest one is not", async (t) => {

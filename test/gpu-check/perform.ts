@@ -22,6 +22,8 @@ const runs: Readonly<Record<PhaseName, () => Promise<RunPhase>>> = {
 
 /** The path of an adapter's driver, which is the machine's own and in no report. */
 const ofTheMachine = / \(driver .*\)$/;
+/** Where the project lies on the machine, up to its own folders. */
+const folders = /(file|https?):\/\/\S*\/(?=(dist|dist-test|src|test|kernels-bench)\/)/g;
 /** Kernels that a sentence names. */
 const named = 12;
 
@@ -81,7 +83,7 @@ export async function perform(order: Order, host: Host, run?: RunPhase): Promise
     const message = error instanceof Error ? error.message : String(error);
     const isLoss = lost !== null || error instanceof DeviceLostError;
     const known = error instanceof GpuError || error instanceof UserError;
-    const stack = error instanceof Error && !known ? (error.stack ?? "") : "";
+    const stack = error instanceof Error && !known ? (error.stack ?? "").replaceAll(folders, "") : "";
     return {
       problems: [
         isLoss ? lossText() : known ? message : `${message} ${stack.split("\n")[1]?.trim() ?? ""}`.trim(),

@@ -74,8 +74,10 @@ await runCommand(async () => {
     console.error(`${stage}: differs by ${wider.spread[steps - 1]!.toExponential(1)} at step ${steps}`);
     return wider;
   };
+  const stages = stage ?? "both stages";
+  const how = spread ? `spread of ${stages} by ${name}, ${steps} steps` : `${stages} by ${name}, ${date}`;
   const stored: StoredLosses = {
-    recorded: before ? `${before.recorded}; spread by ${name}, ${steps} steps` : `${name}, ${date}`,
+    recorded: before ? `${before.recorded}; ${how}` : how,
     codes: before ? before.codes : Buffer.from(Uint8Array.from(run.codes)).toString("base64"),
     stages: { vqvae: stageOf("vqvae"), decoder: stageOf("decoder") },
   };

@@ -9,6 +9,7 @@ const ranks = "distributed/ranks.test.ts";
 const collective = "distributed/collective.test.ts";
 const evaluation = "distributed/evaluation.test.ts";
 const overlap = "distributed/overlap.test.ts";
+const parts = "training/part-rng.test.ts";
 
 export const distributed: readonly Mutation[] = [
   {
@@ -45,6 +46,27 @@ export const distributed: readonly Mutation[] = [
     find: "words_of(i + rng[3] * params.count, 0u).x, params.last)",
     replace: "words_of(i, 0u).x, params.last)",
     tests: [`${equal} # decoder: masked`],
+  },
+  {
+    name: "ranks: fills and choices are not keyed by the sample's number in the whole batch",
+    file: "shaders/common/rng.wgsl",
+    find: "quad + rng[3] * (params.count / 4u)",
+    replace: "quad",
+    tests: [`${parts} # normal: parts draw`, `${parts} # categorical`],
+  },
+  {
+    name: "ranks: a part may begin within four numbers",
+    file: "src/training/part-rng.ts",
+    find: "axis, 1) % 4 === 0) return;",
+    replace: "axis, 1) % 4 >= 0) return;",
+    tests: [`${parts} # uniform: a part of another size`],
+  },
+  {
+    name: "ranks: normal numbers of a part of any size",
+    file: "src/training/part-rng.ts",
+    find: "    whole(shape);\n    return super.normal",
+    replace: "    return super.normal",
+    tests: [`${parts} # normal: a part of another size`],
   },
   {
     name: "ranks: noise is not keyed by the sample's number in the whole batch",

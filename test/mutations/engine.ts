@@ -2,13 +2,43 @@
 
 import type { Mutation } from "./mutation.js";
 
+const mistakes = "engine/mistakes.test.ts";
+
 export const engine: readonly Mutation[] = [
   {
     name: "optimiser: parameters without values are trained",
     file: "src/engine/optim/groups/unset.ts",
-    find: "if (watch.changed) continue;",
-    replace: "if (!watch.changed) continue;",
+    find: "if (isUnset(parameter))\n",
+    replace: "if (!isUnset(parameter))\n",
     tests: ["engine/optim/groups/optimizers.test.ts # a model without values"],
+  },
+  {
+    name: "modules: a forward pass takes parameters without values",
+    file: "src/engine/nn/module.ts",
+    find: "tensor.watch = tensor.storage.watch(tensor.region);",
+    replace: "void tensor.region;",
+    tests: [`${mistakes} # a forward pass`],
+  },
+  {
+    name: "modules: parameters that were moved never get values",
+    file: "src/engine/tensor/tensor.ts",
+    find: "if (this.watch?.changed === false) this.watch = storage.watch(this.region);",
+    replace: "",
+    tests: [`${mistakes} # a forward pass`],
+  },
+  {
+    name: "captioner: without weights it cannot run while they are loaded",
+    file: "src/captioner/model.ts",
+    find: "tensor.watch = null;",
+    replace: "void tensor;",
+    tests: ["captioner/loading.test.ts"],
+  },
+  {
+    name: "AdamW: a step without a schedule",
+    file: "src/engine/optim/adamw.ts",
+    find: "if (!this.#scheduled && !this.#gpu.capturing)",
+    replace: "if (this.#scheduled && this.#packs.length === 0)",
+    tests: [`${mistakes} # a step without`],
   },
   {
     name: "optimiser: layers in lists are not looked at",

@@ -37,7 +37,7 @@ export const life: readonly Mutation[] = [
   },
   {
     name: "pipelines: naga's frame stays in messages",
-    file: "src/engine/gpu/pipelines.ts",
+    file: "src/engine/gpu/compilation-errors.ts",
     find: "(.*[┌│].*|\\s)+/g",
     replace: "(\\s)+/g",
     tests: ["engine/gpu/compilation-errors.test.ts"],

@@ -4,6 +4,14 @@ import type { Mutation } from "./mutation.js";
 
 export const page: readonly Mutation[] = [
   {
+    name: "train tab: a run without its pictures can be resumed",
+    file: "web/src/train/kept.ts",
+    find: "/data/dataset.json`))) return null;",
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: this string is a source
+    replace: "/data/dataset.json`))) await opfsFiles.exists(`${pathOf(id)}/data`);",
+    tests: ["browser/workers.test.ts # no worker, no storage"],
+  },
+  {
     name: "waits: a slow device is not nudged",
     file: "src/platform/prompt-waits.ts",
     find: "if (longest < slow) return undefined;",

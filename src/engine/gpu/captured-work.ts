@@ -53,8 +53,7 @@ export class Captures {
     const submission = this.#submission;
     const { device, checker } = this.#context;
     if (submission.capturing) throw new GpuError("capture: captures cannot be nested");
-    if (checker)
-      throw new GpuError("capture: not while checkFinite is on; run the step uncaptured to find the kernel");
+    if (checker) throw new GpuError("capture: not while checkFinite is on; run the step uncaptured");
     submission.flush();
     const { result, recording, retained } = this.#recorder.apart(memory, body);
     const uniforms = device.createBuffer({

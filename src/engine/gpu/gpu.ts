@@ -172,6 +172,11 @@ export class Gpu implements GpuContext {
     this.#scopes.track(resource);
   }
 
+  /** Whether work is being captured: recorded to run later. */
+  get capturing(): boolean {
+    return this.#submission.capturing;
+  }
+
   /** Frees the tensors that the tape keeps at the end of the current capture, if any: captured memory is planned then. */
   endWithCapture(tape: Pick<Scoped, "dispose">): void {
     this.#recorder.endWithCapture(tape);

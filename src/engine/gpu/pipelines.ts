@@ -40,7 +40,15 @@ export class Pipeline {
     };
     const scope = device.popErrorScope();
     const compiling = device.createComputePipelineAsync(this.#descriptor);
-    this.settled = this.#settle(scope, compiling, () => compilationErrors(kernel, code, module), onError);
+    this.settled = this.#settle(
+      scope,
+      compiling,
+      async () => {
+        const { compilationErrors } = await import("./compilation-errors.js");
+        return compilationErrors(kernel, code, module);
+      },
+      onError,
+    );
   }
 
   async #settle(
@@ -120,27 +128,4 @@ export class PipelineCache {
     failures.expect(made.settled);
     return made;
   }
-}
-
-/** The frame that naga draws around a mistake, its prefix, and the ends of lines: what is left is a sentence. */
-const decoration = /^\s*Shader.*?error:|(.*[┌│].*|\s)+/g;
-
-/**
- * Returns the WGSL errors of a module as ``shaders/file.wgsl:line: message, at `code` ``. The code gives the place in the line:
- * columns differ from those of the file, since the build step removes blanks.
- */
-export async function compilationErrors(
-  { spec }: Kernel,
-  code: string,
-  module: GPUShaderModule,
-): Promise<string[]> {
-  const lines = code.split("\n");
-  const information = await module.getCompilationInfo();
-  return information.messages
-    .filter(({ type }) => type === "error")
-    .map(({ lineNum, linePos, message }) => {
-      const found = (lines[lineNum - 1] ?? "").slice(linePos - 1, linePos + 39).trim();
-      const text = message.replace(decoration, " ").trim();
-      return `${spec.file}:${lineNum}: ${text}${found && `, at \`${found}\``}`;
-    });
 }

@@ -2,7 +2,6 @@
 
 import type { Gpu } from "../gpu/gpu.js";
 import type { Float } from "../gpu/kernel.js";
-import type { Watch } from "../gpu/pool.js";
 import { type Tensor, untracked } from "../tensor/tensor.js";
 import type { Initialiser } from "./initialisers.js";
 
@@ -17,8 +16,6 @@ export interface Parameter {
   trained: boolean;
   /** Whether weight decay applies. */
   decay: boolean;
-  /** Of a module's own: tells whether its values were ever set. */
-  watch?: Watch;
 }
 
 /** Options of a parameter. */
@@ -56,8 +53,8 @@ export abstract class Module {
     const tensor = untracked(this.gpu, shape, options.dtype ?? ("f32" as D), name);
     const trained = options.trained ?? true;
     if (trained) tensor.requireGrad();
-    const watch = tensor.storage.watch(tensor.region);
-    this.#own.push({ name, tensor, initialiser, trained, decay: options.decay ?? shape.length >= 2, watch });
+    tensor.watch = tensor.storage.watch(tensor.region);
+    this.#own.push({ name, tensor, initialiser, trained, decay: options.decay ?? shape.length >= 2 });
     return tensor;
   }
 

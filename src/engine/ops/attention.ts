@@ -94,7 +94,7 @@ function check(
   }
   const mask = options.mask ?? null;
   if (mask && (mask.rank !== 2 || mask.shape[0] !== batches || mask.shape[1] !== keys)) {
-    throw new ShapeError(op, `the mask ${mask} must be [${batches}, ${keys}]: one value a key`);
+    throw new ShapeError(op, `mask ${mask} must be [${batches}, ${keys}]: one value a key`);
   }
   return { op, batches, queries, keys, heads, width, scale: options.scale ?? 1 / Math.sqrt(width), mask };
 }

@@ -404,10 +404,7 @@ export function linear<D extends Float = "f32">(
   const { gpu } = x;
   const [inputs, outputs] = weight.shape as [number, number];
   if (weight.rank !== 2 || x.shape.at(-1) !== inputs) {
-    throw new ShapeError(
-      "linear",
-      `x ${x} and weight ${weight}: the last axis of x has to be the first of a two-axis weight`,
-    );
+    throw new ShapeError("linear", `x ${x} and weight ${weight}: x is [..., in], the weight [in, out]`);
   }
   if (bias && (bias.rank !== 1 || bias.size !== outputs)) {
     throw new ShapeError("linear", `bias ${bias} for weight ${weight}: it needs [${outputs}]`);

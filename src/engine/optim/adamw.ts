@@ -74,7 +74,7 @@ export class AdamW {
   /** [packs · 1024], and the part of each pack. */
   readonly #partials: Tensor;
   readonly #packPartials: readonly Tensor[];
-  readonly #betas: readonly [number, number];
+  #scheduled = false;
   readonly #params: {
     beta1: number;
     beta2: number;
@@ -84,25 +84,29 @@ export class AdamW {
   };
 
   constructor(options: AdamWOptions) {
-    const { gpu, packs } = options;
-    if (!packs) throw new ArgumentError("AdamW", "takes packs; mc-diffusion/nn's takes tensors");
+    if (!options?.packs)
+      throw new ArgumentError(
+        "AdamW",
+        "takes { gpu, packs: PackedParameters.of(model) }; mc-diffusion/nn's takes tensors",
+      );
+    const {
+      gpu,
+      packs,
+      betas: [beta1, beta2] = [0.9, 0.999],
+      epsilon = 1e-8,
+      weightDecay = 0,
+      clip = 0,
+    } = options;
     for (const { values, gradients, blockDecay } of packs) {
       if (gradients.size === values.size && blockDecay.length * 64 === values.size) continue;
       throw new ShapeError(
         "AdamW",
-        `${values.size} parameters do not go with ${gradients.size} gradients and ${blockDecay.length} decay factors (a 64th)`,
+        `${values.size} parameters, ${gradients.size} gradients, ${blockDecay.length} decay factors (a 64th)`,
       );
     }
     this.#gpu = gpu;
     this.#packs = packs;
-    this.#betas = options.betas ?? [0.9, 0.999];
-    this.#params = {
-      beta1: this.#betas[0],
-      beta2: this.#betas[1],
-      epsilon: options.epsilon ?? 1e-8,
-      weight_decay: options.weightDecay ?? 0,
-      clip: options.clip ?? 0,
-    };
+    this.#params = { beta1, beta2, epsilon, weight_decay: weightDecay, clip };
     this.states = packs.map(({ values: { size } }) => {
       const make = (label: string) => {
         const tensor = untracked(gpu, [size], "f32", label);
@@ -138,12 +142,18 @@ export class AdamW {
 
   /** Writes the values that change from step to step, after all work recorded so far. */
   setSchedule({ learningRate, step, averageWeight = 0 }: AdamWSchedule): void {
-    const [beta1, beta2] = this.#betas;
+    const { beta1, beta2 } = this.#params;
+    this.#scheduled = true;
     this.#schedule.write([learningRate, 1 / (1 - beta1 ** step), 1 / (1 - beta2 ** step), averageWeight]);
   }
 
-  /** Records one step from the current gradients. */
+  /**
+   * Records one step from the current gradients. Throws an `ArgumentError` before the first `setSchedule`, except in a capture,
+   * which may be run after it.
+   */
   step(): void {
+    if (!this.#scheduled && !this.#gpu.capturing)
+      throw new ArgumentError("AdamW", "call setSchedule() before step()");
     const [gpu, params, packs, state] = [this.#gpu, this.#params, this.#packs, this.#state] as const;
     const { sumOfSquares, finishNorm, step, stepAndRound } = kernels.adamw;
     const variant = { BY_LANE: gpu.software };
@@ -175,12 +185,10 @@ export class AdamW {
       };
       const count = values.size / 4;
       const all = { ...params, count };
-      if (rounded) {
-        const groups = gpu.groups1d(count, gpu.tunables(stepAndRound).WORKGROUP);
+      const groups = gpu.groups1d(count, gpu.tunables(rounded ? stepAndRound : step).WORKGROUP);
+      if (rounded)
         gpu.run(stepAndRound, { ...bindings, rounded }, all, { groups, variant: { Rounded: "f16" } });
-      } else {
-        gpu.run(step, bindings, all, { groups: gpu.groups1d(count, gpu.tunables(step).WORKGROUP) });
-      }
+      else gpu.run(step, bindings, all, { groups });
     });
   }
 

@@ -8,7 +8,7 @@ import { Tensor } from "./tensor.js";
 export type Taken = DType | "float" | "any";
 
 function takes(taken: Taken, dtype: DType): boolean {
-  return taken === "any" || taken === dtype || (taken === "float" && (dtype === "f32" || dtype === "f16"));
+  return taken === "any" || taken === dtype || (taken === "float" && dtype.startsWith("f"));
 }
 
 /**
@@ -18,12 +18,16 @@ function takes(taken: Taken, dtype: DType): boolean {
 export function checkTensors(op: string, taken: Taken, ...given: readonly unknown[]): void {
   given.forEach((tensor, i) => {
     if (!(tensor instanceof Tensor)) {
-      const shown = typeof tensor === "object" && tensor ? "an object" : String(tensor);
-      throw new ArgumentError(op, `argument ${i + 1} is ${shown}, not a tensor`);
+      const shown = Object(tensor) === tensor ? "an object" : tensor;
+      // A loss comes with figures of its rows.
+      const hint = (tensor as { loss?: unknown } | null | undefined)?.loss ? "; its loss is one" : "";
+      throw new ArgumentError(op, `argument ${i + 1} is ${shown}, not a tensor${hint}`);
     }
     void tensor.storage;
-    if (!takes(taken, tensor.dtype))
-      throw new ArgumentError(op, `${tensor} is ${tensor.dtype}, the op takes ${taken}`);
+    if (!takes(taken, tensor.dtype)) {
+      const hint = taken === "u32" ? '; give fromArray the type "u32"' : "";
+      throw new ArgumentError(op, `${tensor} is ${tensor.dtype}, the op takes ${taken}${hint}`);
+    }
     const [first] = given as Tensor[];
     if (tensor.gpu !== first!.gpu)
       throw new ArgumentError(op, `${tensor} is not on the Gpu of ${first!.label}`);

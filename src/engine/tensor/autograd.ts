@@ -145,7 +145,7 @@ function propagate(root: GradNode): void {
     reachable.add(node);
     for (const input of node.inputs) if (input instanceof GradNode) pending.push(input);
   }
-  let why = "a backward pass through it has failed; run the forward pass again";
+  let why = "a backward pass through it failed; run the forward pass again";
   try {
     for (const node of [...reachable].sort((a, b) => b.order - a.order)) {
       const dy = node.gradient;
@@ -159,7 +159,7 @@ function propagate(root: GradNode): void {
       }
       node.end("");
     }
-    why = "its gradient was taken already; run the forward pass again";
+    why = "its gradient was taken; run the forward pass again";
   } finally {
     for (const node of reachable) node.end(why);
   }

@@ -6,7 +6,7 @@
 
 import type { DType, Float } from "../gpu/kernel.js";
 import type { Watch } from "../gpu/pool.js";
-import { AutogradError } from "./errors.js";
+import { ArgumentError, AutogradError } from "./errors.js";
 import type { Tensor } from "./tensor.js";
 
 /** The interface by which a backward function passes on the gradients of its op's inputs, by their position. */
@@ -93,10 +93,7 @@ export class GradNode {
     if (!this.backward) throw new AutogradError(this.op, this.#ended);
     for (const { tensor, watch } of this.#saved) {
       if (watch.changed) {
-        throw new AutogradError(
-          this.op,
-          `${tensor} was changed in place after the op saved it for its gradient`,
-        );
+        throw new AutogradError(this.op, `${tensor} was changed in place after the op saved it`);
       }
     }
   }
@@ -122,7 +119,8 @@ export class GradNode {
 
 /**
  * Records an op on the tape, if gradients are on and some input requires one; returns `output`. `makeBackward` receives
- * `save`, through which it must pass every tensor that the backward function reads.
+ * `save`, through which it must pass every tensor that the backward function reads. Throws an `ArgumentError` for a parameter
+ * that was never given values.
  */
 export function record<O extends Tensor<Float>>(
   op: string,
@@ -130,6 +128,12 @@ export function record<O extends Tensor<Float>>(
   output: O,
   makeBackward: (save: Save) => BackwardFunction,
 ): O {
+  const unset = inputs.find((input) => input?.watch?.changed === false);
+  if (unset)
+    throw new ArgumentError(
+      op,
+      `${unset} has no values yet; call initialise(seed) on a model that declares it by this.child, or load weights`,
+    );
   if (!gradientsOn || !inputs.some((input) => input?.requiresGrad)) return output;
   const node = new GradNode(op, inputs);
   node.backward = makeBackward((tensor) => node.save(tensor));

@@ -3,7 +3,7 @@
 import type { Gpu } from "../gpu/gpu.js";
 import { bytesPerElement, type DType, type Float } from "../gpu/kernel.js";
 import type { Bindable } from "../gpu/kernel-arguments.js";
-import { borrowedId, Storage } from "../gpu/pool.js";
+import { borrowedId, Storage, type Watch } from "../gpu/pool.js";
 import type { Region } from "../gpu/region.js";
 import type { Scoped } from "../gpu/scopes.js";
 import { ArgumentError, ShapeError, UseAfterFreeError } from "./errors.js";
@@ -38,6 +38,8 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
   grad: Tensor | null = null;
   /** False while `grad` holds a stale value that the next backward overwrites instead of adding to it. */
   gradIsCurrent = false;
+  /** Of a module's parameter: tells whether its values were ever set. */
+  watch: Watch | null = null;
   kept = false;
   #memory: Storage | null;
   #madeBy: GradNode | null = null;
@@ -117,7 +119,7 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
 
   /** Marks the tensor as a leaf that requires a gradient. */
   requireGrad(): this {
-    if (this.dtype !== "f32" && this.dtype !== "f16")
+    if (!this.dtype.startsWith("f"))
       throw new ArgumentError(
         "requireGrad",
         `${this.label} is ${this.dtype}; only real numbers have gradients`,
@@ -241,6 +243,7 @@ export class Tensor<D extends DType = "f32"> implements Bindable<D>, Scoped {
     this.storage.release();
     this.#memory = storage;
     this.offset = offset;
+    if (this.watch?.changed === false) this.watch = storage.watch(this.region);
   }
 
   /**

@@ -1,6 +1,7 @@
 /** Messages of compilers as sentences with a place in the file of shaders/. */
+
+import { compilationErrors } from "../../../dist/engine/gpu/compilation-errors.js";
 import type { Kernel } from "../../../dist/engine/gpu/kernel.js";
-import { compilationErrors } from "../../../dist/engine/gpu/pipelines.js";
 import { test } from "../../harness.js";
 
 const code = "// a comment\n@compute @workgroup_size(1) fn main() { let x = y; }\n";

@@ -1,8 +1,8 @@
+import { compilationErrors } from "../../../dist/engine/gpu/compilation-errors.js";
 import { Gpu } from "../../../dist/engine/gpu/gpu.js";
 import { type Kernel, specialise } from "../../../dist/engine/gpu/kernel.js";
 import * as kernels from "../../../dist/engine/gpu/kernels.generated.js";
 import * as moreKernels from "../../../dist/engine/gpu/more-kernels.generated.js";
-import { compilationErrors } from "../../../dist/engine/gpu/pipelines.js";
 import { deviceOf } from "../../device.js";
 import { test } from "../../harness.js";
 

@@ -26,9 +26,8 @@ export async function keptRuns(): Promise<KeptRun[]> {
   if (!(await opfsFiles.exists(runsFolder))) return [];
   const runs: KeptRun[] = [];
   for (const id of await opfsFiles.list(runsFolder)) {
-    // Without its pictures a run was not begun.
-    if (!(await opfsFiles.exists(`${pathOf(id)}/data/dataset.json`))) continue;
-    runs.push(await keptRun(id));
+    const run = await keptRun(id);
+    if (run) runs.push(run);
   }
   return runs;
 }
@@ -37,8 +36,9 @@ export async function keptRuns(): Promise<KeptRun[]> {
 export const configOf = (run: RunFolder): Config =>
   resolveConfig({ file: { name: `${run.path}/config.json`, text: JSON.stringify(run.config) } });
 
-/** A stored run. Throws a `UserError` if it cannot be read. */
-export async function keptRun(id: string): Promise<KeptRun> {
+/** A stored run; null if it was not begun: its pictures are stored last. Throws a `UserError` if it cannot be read. */
+export async function keptRun(id: string): Promise<KeptRun | null> {
+  if (!(await opfsFiles.exists(`${pathOf(id)}/data/dataset.json`))) return null;
   const run = await RunFolder.open(opfsFiles, pathOf(id));
   const { vqvae, decoder } = configOf(run);
   const log = await run.readLog();

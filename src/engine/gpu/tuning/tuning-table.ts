@@ -165,7 +165,7 @@ export function usableValues(
   const byShape = new Map<number, TuningValues>();
   for (const { key, entry } of entries.get(name) ?? []) {
     if (entry.source !== undefined && entry.source !== sourceHash(tunable.source)) {
-      refuse(name, key, "its WGSL has changed since it was measured; tune it again");
+      refuse(name, key, "its WGSL has changed since; tune it again");
       continue;
     }
     for (const [text, { values }] of Object.entries(entry.shapes)) {

@@ -1,7 +1,6 @@
 /** Finds parameters without values before the first step: a model that was not initialised, a layer that was not declared. */
 
 import type { Float } from "../../gpu/kernel.js";
-import type { Watch } from "../../gpu/pool.js";
 import { Module, type Parameter } from "../../nn/module.js";
 import { ArgumentError } from "../../tensor/errors.js";
 import type { Tensor } from "../../tensor/tensor.js";
@@ -9,36 +8,35 @@ import type { Tensor } from "../../tensor/tensor.js";
 /** The trained modules and lists of an optimiser. */
 type Given = readonly { readonly parameters: Module | readonly Tensor<Float>[] }[];
 
-const isUnset = ({ watch }: Parameter) => watch?.changed === false;
+const isUnset = ({ tensor }: Parameter) => tensor.watch?.changed === false;
 
 /** Made after an optimiser has moved its parameters to their places. */
 export class UnsetParameters {
   readonly #op: string;
   readonly #given: Given;
   readonly #own: ReadonlySet<Tensor<Float>>;
-  /** Those that had no values before they were moved, with a watch over their new place. */
-  readonly #unset: readonly { parameter: Parameter; watch: Watch }[];
+  /** Those that had no values when the optimiser was made. */
+  readonly #unset: readonly Parameter[];
 
   constructor(op: string, parameters: readonly Parameter[], given: Given) {
     this.#op = op;
     this.#given = given;
     this.#own = new Set(parameters.map(({ tensor }) => tensor));
-    this.#unset = parameters
-      .filter(isUnset)
-      .map((parameter) => ({ parameter, watch: parameter.tensor.storage.watch(parameter.tensor.region) }));
+    this.#unset = parameters.filter(isUnset);
   }
 
   /** Throws an `ArgumentError` for the first parameter that still has no values. */
   check(): void {
     for (const { parameters } of this.#given)
       if (parameters instanceof Module) this.#checkDeclared(parameters, parameters.constructor.name);
-    for (const { parameter, watch } of this.#unset) {
-      parameter.tensor.storage.unwatch(watch);
-      if (watch.changed) continue;
-      throw new ArgumentError(
-        this.#op,
-        `${parameter.name} [${parameter.tensor.shape.join(", ")}] has no values yet; call initialise(seed) on the model, or load weights, before the first step`,
-      );
+    for (const parameter of this.#unset) {
+      const { name, tensor } = parameter;
+      if (isUnset(parameter))
+        throw new ArgumentError(
+          this.#op,
+          `${name} [${tensor.shape.join(", ")}] has no values yet; call initialise(seed) on the model, or load weights, before the first step`,
+        );
+      tensor.storage.unwatch(tensor.watch!);
     }
   }
 
