@@ -3,14 +3,16 @@ enable subgroups;
 // four lanes: arrays and workgroup memory cost such an adapter more than they save, so everything is in 4 × 4 matrices, which
 // it keeps in registers, and what neighbours have loaded is had from them, which costs next to nothing.
 //
-// An invocation owns four rows of q (in backward_key_value of k and v) of one head; four of them, 16 in a row, walk the other
-// side 16 rows at a time, of which each loads four for the scores. One vec4 of four rows is a matrix, a row a column. With A of
-// the owned rows and B of walked ones, transpose(A) · B adds to 16 scores (a walked row a column), and B · transpose(P) are the
-// rows that weights P make of walked rows. So there are four of each: by the walked rows of lane ^ 0, 1, 2 and 3.
-// The owned rows of the result, float32, are rescaled in memory once a round.
-// Grid: one-dimensional over (batch, head, 16 owned rows), the rows fastest, four invocations to a workgroup. Rows past the end are
-// the last row once more: walked, they count for nothing; owned, they come to the same values, which o and rows may be given
-// twice, while gradients, which are added to, may not.
+// An invocation owns four rows of q of one head; four of them, 16 in a row, walk the keys 16 at a time, of which each loads four
+// for the scores. One vec4 of four rows is a matrix, a row a column. With A of the owned rows and B of walked ones,
+// transpose(B) · A adds to 16 scores (an owned row a column), and B · P are the rows that weights P make of walked rows. So there
+// are four of each: by the walked rows of lane ^ 0, 1, 2 and 3. The owned rows of the result, float32, are rescaled in memory once
+// a round.
+// Gradients in one pass: the four lanes go over all queries and add to dq, and, with the weights turned, to dk and dv. Each element
+// is written by one lane in a fixed order, so results repeat to the bit.
+// Grids, four invocations to a workgroup: forward one-dimensional over (batch, head, 16 owned rows), the rows fastest; backward over
+// (batch, head, part of the keys). Rows past the end are the last row once more: they weigh nothing; owned, they come to the same
+// values, which o and rows may be given twice, while gradients, which are added to, may not.
 
 // @shared attention-params
 struct Params {
@@ -29,16 +31,18 @@ struct Params {
   v_offset: u32,
   v_batch: u32,
   v_row: u32,
-  dq_offset: u32,
   dq_row: u32,
   dk_offset: u32,
   dv_offset: u32,
   dkv_row: u32,
   has_mask: u32,
-  accumulate: u32,
+  accumulate: u32, // in one pass 1 to dq and 2 to dk and dv
+  part_keys: u32, // keys of a workgroup, for gradients in one pass
 }
 // @end shared
 
+// Whether dq goes to one buffer with dk and dv.
+const PACKED: bool = false; // @variant
 // Element type of q, k, v and the saved o. All other numbers are float32.
 alias Stored = f32; // @variant f32=f32 f16=f16
 
@@ -55,7 +59,7 @@ const LOWEST: f32 = -1e30;
 @group(0) @binding(3) var<storage, read> v: array<vec4<Stored>>;
 @group(0) @binding(4) var<storage, read> mask: array<u32>;
 @group(0) @binding(5) var<storage, read_write> o: array<vec4<f32>>;
-/// [2, B, H, T]: the log-sum-exp of every query, then (from backward_query) its delta.
+/// [B, H, T]: the log-sum-exp of every query.
 @group(0) @binding(6) var<storage, read_write> rows: array<f32>;
 
 /// The four rows that an invocation owns.
@@ -96,11 +100,6 @@ fn o_at(place: Place, first: u32) -> vec4<u32> {
 /// Elements of the log-sum-exp in rows.
 fn lse_at(place: Place, first: u32) -> vec4<u32> {
   return (place.batch * params.heads + place.head) * params.queries + four(first, params.queries);
-}
-
-/// From the log-sum-exp of a query to its delta.
-fn to_delta() -> u32 {
-  return params.batches * params.heads * params.queries;
 }
 
 /// Which of four keys exist and are not masked: those above 0.
@@ -161,15 +160,20 @@ fn weighted(four: mat4x4<f32>, weights: Quad) -> mat4x4<f32> {
   return (r.own * weights.own + r.x * weights.x) + (r.y * weights.y + r.xy * weights.xy);
 }
 
+/// Weights of owned and walked rows by the walked ones: the lane's own walked rows, a column each, and all owned rows.
+fn turned(w: Quad) -> Quad {
+  return Quad(transpose(w.own), spread(transpose(w.x)).x, spread(transpose(w.y)).y, spread(transpose(w.xy)).xy);
+}
+
 /// A number for each owned row.
-fn owned_of(v: vec4<f32>) -> Quad {
-  let m = transpose(mat4x4<f32>(v, v, v, v));
+fn owned_of(n: vec4<f32>) -> Quad {
+  let m = transpose(mat4x4<f32>(n, n, n, n));
   return Quad(m, m, m, m);
 }
 
 /// A number for each walked row.
-fn walked_of(v: vec4<f32>) -> Quad {
-  return spread(mat4x4<f32>(v, v, v, v));
+fn walked_of(n: vec4<f32>) -> Quad {
+  return spread(mat4x4<f32>(n, n, n, n));
 }
 
 /// For exp2: in units of log 2, less `top`, and LOWEST where nothing is seen.
@@ -277,10 +281,19 @@ fn forward(
   rows[at.w] = lse.w;
 }
 
+/// k and v, in one buffer: eight bindings are the most that each device has.
+@group(0) @binding(2) var<storage, read> kv: array<vec4<Stored>>;
+/// With several parts of the keys, the dq of each behind that of the part before.
+@group(0) @binding(3) var<storage, read_write> dq: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read> o_saved: array<vec4<Stored>>;
+@group(0) @binding(6) var<storage, read> rows_saved: array<f32>;
 @group(0) @binding(7) var<storage, read> dout: array<vec4<f32>>;
-/// dq, or dk and dv at their own offsets.
+/// dk and dv at their own offsets, and dq where it is packed with them.
 @group(0) @binding(8) var<storage, read_write> gradients: array<vec4<f32>>;
+
+fn kv4(at: vec4<u32>, d: u32) -> mat4x4<f32> {
+  return mat4x4<f32>(vec4<f32>(kv[at.x + d]), vec4<f32>(kv[at.y + d]), vec4<f32>(kv[at.z + d]), vec4<f32>(kv[at.w + d]));
+}
 
 fn do4(at: vec4<u32>, d: u32) -> mat4x4<f32> {
   return mat4x4<f32>(dout[at.x + d], dout[at.y + d], dout[at.z + d], dout[at.w + d]);
@@ -291,103 +304,78 @@ fn delta_part(at: u32) -> f32 {
 }
 
 @compute @workgroup_size(4)
-fn backward_query(
+fn backward(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(subgroup_invocation_id) lane: u32
 ) {
   let number = group.y * groups.x + group.x;
-  if (number >= params.batches * params.heads * ((params.queries + 15u) / 16u)) {
+  let parts = (params.keys + params.part_keys - 1u) / params.part_keys;
+  if (number >= params.batches * params.heads * parts) {
     return;
   }
-  let place = place_of(number, lane, params.queries);
-  let query = q_at(place, place.first);
-  let out = o_at(place, place.first);
-  let owned = params.queries - min(place.first, params.queries);
-  let at = lse_at(place, place.first);
-  let lse = vec4<f32>(rows[at.x], rows[at.y], rows[at.z], rows[at.w]) * LOG2_E;
-  var delta = vec4<f32>();
-  for (var d = 0u; d < params.vectors; d++) {
-    delta += vec4<f32>(delta_part(out.x + d), delta_part(out.y + d), delta_part(out.z + d), delta_part(out.w + d));
-  }
-  rows[to_delta() + at.x] = delta.x;
-  rows[to_delta() + at.y] = delta.y;
-  rows[to_delta() + at.z] = delta.z;
-  rows[to_delta() + at.w] = delta.w;
-  let target_row = params.dq_offset + (place.batch * params.queries + place.first) * params.dq_row + place.head * params.vectors;
-  for (var first = 0u; first < params.keys; first += 16u) {
-    let walked = first + 4u * lane;
-    let key = k_at(place, walked);
-    let value = v_at(place, walked);
-    var score = Quad();
-    var dp = Quad();
-    for (var d = 0u; d < params.vectors; d++) {
-      score = add_products(score, q4(query, d), transpose(k4(key, d)));
-      dp = add_products(dp, do4(out, d), transpose(v4(value, d)));
-    }
-    // An unseen key may have any score: exp2 of it could overflow, so it is not multiplied but replaced.
-    let s = exponents(score, owned_of(lse), walked_of(seen_of(place.batch, walked)));
-    let ds = slopes(powers(s, Quad()), dp, owned_of(delta));
-    let add = first > 0u || params.accumulate != 0u;
-    for (var d = 0u; d < params.vectors; d++) {
-      add_rows(target_row + d, params.dq_row, owned, weighted(k4(key, d), ds), add);
-    }
-  }
-}
-
-fn add_rows(at: u32, row: u32, owned: u32, sum: mat4x4<f32>, add: bool) {
-  if (owned > 0u) { add_row(at, sum[0], add); }
-  if (owned > 1u) { add_row(at + row, sum[1], add); }
-  if (owned > 2u) { add_row(at + 2u * row, sum[2], add); }
-  if (owned > 3u) { add_row(at + 3u * row, sum[3], add); }
-}
-
-fn add_row(at: u32, sum: vec4<f32>, add: bool) {
-  // Not a branch for each: such an adapter runs both.
-  gradients[at] = select(sum, sum + gradients[at], add);
-}
-
-@group(0) @binding(5) var<storage, read> rows_saved: array<f32>;
-
-@compute @workgroup_size(4)
-fn backward_key_value(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(subgroup_invocation_id) lane: u32
-) {
-  let number = group.y * groups.x + group.x;
-  if (number >= params.batches * params.heads * ((params.keys + 15u) / 16u)) {
-    return;
-  }
-  let place = place_of(number, lane, params.keys);
-  let key = k_at(place, place.first);
-  let value = v_at(place, place.first);
-  let owned = params.keys - min(place.first, params.keys);
-  let seen = seen_of(place.batch, place.first);
-  let target_row = (place.batch * params.keys + place.first) * params.dkv_row + place.head * params.vectors;
-  for (var first = 0u; first < params.queries; first += 16u) {
-    let walked = first + 4u * lane;
-    let query = q_at(place, walked);
-    let out = o_at(place, walked);
-    let at = lse_at(place, walked);
+  let part = number % parts;
+  let batch = number / parts / params.heads;
+  let head = number / parts % params.heads;
+  let start = part * params.part_keys;
+  let end = min(start + params.part_keys, params.keys);
+  let dq_start = (part * params.batches + batch) * params.queries * params.dq_row + head * params.vectors;
+  let dkv = batch * params.keys * params.dkv_row + head * params.vectors;
+  for (var tile = 0u; tile < params.queries; tile += 16u) {
+    let place = Place(batch, head, tile + 4u * lane);
+    let query = q_at(place, place.first);
+    let out = o_at(place, place.first);
+    let at = lse_at(place, place.first);
     // Queries past the end weigh nothing.
-    let exists = vec4<u32>(walked, walked + 1u, walked + 2u, walked + 3u) < vec4<u32>(params.queries);
+    let exists = vec4<u32>(place.first, place.first + 1u, place.first + 2u, place.first + 3u) < vec4<u32>(params.queries);
     let lse = vec4<f32>(rows_saved[at.x], rows_saved[at.y], rows_saved[at.z], rows_saved[at.w]) * LOG2_E;
-    let far = select(vec4<f32>(-LOWEST), lse, exists);
-    let deltas = at + to_delta();
-    let delta = vec4<f32>(rows_saved[deltas.x], rows_saved[deltas.y], rows_saved[deltas.z], rows_saved[deltas.w]);
-    var score = Quad();
-    var dp = Quad();
+    let top = select(vec4<f32>(-LOWEST), lse, exists);
+    var delta = vec4<f32>();
     for (var d = 0u; d < params.vectors; d++) {
-      score = add_products(score, k4(key, d), transpose(q4(query, d)));
-      dp = add_products(dp, v4(value, d), transpose(do4(out, d)));
+      delta += vec4<f32>(delta_part(out.x + d), delta_part(out.y + d), delta_part(out.z + d), delta_part(out.w + d));
     }
-    let p = powers(exponents(score, walked_of(far), owned_of(seen)), Quad());
-    let ds = slopes(p, dp, walked_of(delta));
-    let add = first > 0u || params.accumulate != 0u;
-    for (var d = 0u; d < params.vectors; d++) {
-      add_rows(params.dk_offset + target_row + d, params.dkv_row, owned, weighted(q4(query, d), ds), add);
-      add_rows(params.dv_offset + target_row + d, params.dkv_row, owned, weighted(do4(out, d), p), add);
+    for (var first = start; first < end; first += 16u) {
+      let walked = first + 4u * lane;
+      let key = k_at(place, walked);
+      let value = v_at(place, walked);
+      var score = Quad();
+      var dp = Quad();
+      for (var d = 0u; d < params.vectors; d++) {
+        score = add_products(score, q4(query, d), transpose(kv4(key, d)));
+        dp = add_products(dp, do4(out, d), transpose(kv4(value, d)));
+      }
+      // An unseen key may have any score: exp2 of it could overflow, so it is not multiplied but replaced.
+      let p = powers(exponents(score, owned_of(top), walked_of(seen_of(batch, walked))), Quad());
+      let ds = slopes(p, dp, owned_of(delta));
+      let p_turned = turned(p);
+      let ds_turned = turned(ds);
+      let add_dq = first > start || (params.accumulate & 1u) != 0u;
+      let add_dkv = tile > 0u || (params.accumulate & 2u) != 0u;
+      let dq_at = dq_start + place.first * params.dq_row;
+      let dkv_at = dkv + walked * params.dkv_row;
+      let owned_rows = params.queries - min(place.first, params.queries);
+      let walked_rows = params.keys - min(walked, params.keys);
+      for (var d = 0u; d < params.vectors; d++) {
+        add_rows(dq_at + d, params.dq_row, owned_rows, weighted(kv4(key, d), ds), add_dq, !PACKED);
+        add_rows(params.dk_offset + dkv_at + d, params.dkv_row, walked_rows, weighted(q4(query, d), ds_turned), add_dkv, false);
+        add_rows(params.dv_offset + dkv_at + d, params.dkv_row, walked_rows, weighted(do4(out, d), p_turned), add_dkv, false);
+      }
     }
+  }
+}
+
+fn add_rows(at: u32, row: u32, owned: u32, sum: mat4x4<f32>, add: bool, to_dq: bool) {
+  if (owned > 0u) { add_row(at, sum[0], add, to_dq); }
+  if (owned > 1u) { add_row(at + row, sum[1], add, to_dq); }
+  if (owned > 2u) { add_row(at + 2u * row, sum[2], add, to_dq); }
+  if (owned > 3u) { add_row(at + 3u * row, sum[3], add, to_dq); }
+}
+
+fn add_row(at: u32, sum: vec4<f32>, add: bool, to_dq: bool) {
+  // Not a branch for `add`: such an adapter runs both. `to_dq` is a constant.
+  if (to_dq) {
+    dq[at] = select(sum, sum + dq[at], add);
+  } else {
+    gradients[at] = select(sum, sum + gradients[at], add);
   }
 }

@@ -34,13 +34,13 @@ struct Params {
   v_offset: u32,
   v_batch: u32,
   v_row: u32,
-  dq_offset: u32,
   dq_row: u32,
   dk_offset: u32,
   dv_offset: u32,
   dkv_row: u32,
   has_mask: u32,
-  accumulate: u32,
+  accumulate: u32, // in one pass 1 to dq and 2 to dk and dv
+  part_keys: u32, // keys of a workgroup, for gradients in one pass
 }
 // @end shared
 
@@ -260,7 +260,7 @@ fn backward_query(
     query[i] = q_at(place, row);
     out[i] = o_at(place, row);
     lse[i] = rows[lse_at(place, row)] * LOG2_E;
-    target_row[i] = params.dq_offset + (place.batch * params.queries + row) * params.dq_row + place.head * params.vectors;
+    target_row[i] = (place.batch * params.queries + row) * params.dq_row + place.head * params.vectors;
   }
   for (var d = 0u; d < params.vectors; d++) {
     for (var i = 0u; i < BACK_QUERIES; i++) {

@@ -1,21 +1,24 @@
 // Layer normalisation over the last axis, with an affine map (layer norm) or with a scale and shift per batch element
 // (adaptive layer norm: norm and modulation in one pass).
 //
-//   n = (x - mean) r,  r = 1 / sqrt(var + epsilon)          y = n weight + bias      or      y = n (1 + scale_b) + shift_b
-//   g = dy weight or dy (1 + scale_b)                       dx = r (g - mean(g) - n mean(g n))
+//   n = (x - mean) r,  r = 1 / sqrt(var + epsilon)          y = n f + shift,  f = weight or 1 + scale_b
+//   g = dy f                                                dx = r (g - mean(g) - n mean(g n))
 //   dweight = sum over rows of dy n,  dbias = sum of dy     (dscale_b and dshift_b: the sums over the rows of b)
 //
-// Shapes: x, y, dy, dx [rows, channels]; scale_shift [batches, 2 channels], scale first; stats [rows] = (mean, r).
+// Shapes: x, y, dy, dx [rows, channels]; factors and shifts [channels], or both the scale_shift [batches, 2 channels], scale
+// first; stats [rows] = (mean, r).
 // Row kernels: LANES invocations share a row; grid groups1d(rows LANES, WORKGROUP). One lane a row needs no barrier
 // (software adapters), 32 read a row coalesced.
-// Column kernels: one invocation a column of a chunk of rows, x = ceil(channels / WORKGROUP), y = chunks;
-// combine.wgsl adds up the chunks. Of backward_scale_shift, one a column of a batch element,
-// groups1d(batches channels, WORKGROUP).
+// backward_columns: one invocation a column of a batch element, or of a chunk of rows, groups1d(groups channels, WORKGROUP);
+// combine.wgsl adds up the chunks.
 
 struct Params {
   rows: u32,
   channels: u32,
   rows_per_group: u32, // of one batch element (adaptive), or of one chunk (column sums)
+  group_stride: u32, // from the factors of one batch element to those of the next; 0 for an affine map
+  shift_offset: u32, // of the first shift
+  one: f32, // added to factors
   epsilon: f32,
   accumulate: u32,
 }
@@ -27,9 +30,8 @@ alias Output = f32; // @variant f32=f32 f16=f16
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> input: array<f32>;
-@group(0) @binding(2) var<storage, read> weight: array<f32>;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(2) var<storage, read> scale_shift: array<f32>;
+@group(0) @binding(2) var<storage, read> factors: array<f32>;
+@group(0) @binding(3) var<storage, read> shifts: array<f32>;
 @group(0) @binding(4) var<storage, read_write> output: array<Output>;
 @group(0) @binding(5) var<storage, read_write> stats: array<vec2<f32>>;
 
@@ -83,32 +85,10 @@ fn forward(
     return;
   }
   let base = row * params.channels;
-  for (var c = local % LANES; c < params.channels; c += LANES) {
-    output[base + c] = Output((input[base + c] - stat.x) * stat.y * weight[c] + bias[c]);
-  }
-  if (local % LANES == 0u) {
-    stats[row] = stat;
-  }
-}
-
-@compute @workgroup_size(WORKGROUP)
-fn adaptive_forward(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) local: u32
-) {
-  let own = row_of(group, groups, local);
-  let row = min(own, params.rows - 1u);
-  let stat = statistics(row, local);
-  if (own >= params.rows) {
-    return;
-  }
-  let base = row * params.channels;
-  let scale_at = row / params.rows_per_group * 2u * params.channels;
-  let shift_at = scale_at + params.channels;
+  let at = row / params.rows_per_group * params.group_stride;
   for (var c = local % LANES; c < params.channels; c += LANES) {
     let n = (input[base + c] - stat.x) * stat.y;
-    output[base + c] = Output(n * (1.0 + scale_shift[scale_at + c]) + scale_shift[shift_at + c]);
+    output[base + c] = Output(n * (params.one + factors[at + c]) + shifts[at + params.shift_offset + c]);
   }
   if (local % LANES == 0u) {
     stats[row] = stat;
@@ -128,10 +108,11 @@ fn backward_input(
   let own = row_of(group, groups, local);
   let row = min(own, params.rows - 1u);
   let base = row * params.channels;
+  let at = row / params.rows_per_group * params.group_stride;
   let stat = saved[row];
   var sums = vec2<f32>(0.0);
   for (var c = local % LANES; c < params.channels; c += LANES) {
-    let g = dy[base + c] * weight[c];
+    let g = dy[base + c] * (params.one + factors[at + c]);
     sums += vec2<f32>(g, g * (input[base + c] - stat.x) * stat.y);
   }
   sums = sum_of_row(local, sums) / f32(params.channels);
@@ -140,7 +121,7 @@ fn backward_input(
   }
   for (var c = local % LANES; c < params.channels; c += LANES) {
     let n = (input[base + c] - stat.x) * stat.y;
-    let value = stat.y * (dy[base + c] * weight[c] - sums.x - n * sums.y);
+    let value = stat.y * (dy[base + c] * (params.one + factors[at + c]) - sums.x - n * sums.y);
     if (params.accumulate != 0u) {
       dx[base + c] += value;
     } else {
@@ -149,40 +130,21 @@ fn backward_input(
   }
 }
 
+/// (sum of dy n, sum of dy) over the rows of each group: [groups, 2, channels].
+@group(0) @binding(5) var<storage, read_write> columns: array<f32>;
+
 @compute @workgroup_size(WORKGROUP)
-fn adaptive_backward_input(
+fn backward_columns(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) local: u32
 ) {
-  let own = row_of(group, groups, local);
-  let row = min(own, params.rows - 1u);
-  let base = row * params.channels;
-  let scale_at = row / params.rows_per_group * 2u * params.channels;
-  let stat = saved[row];
-  var sums = vec2<f32>(0.0);
-  for (var c = local % LANES; c < params.channels; c += LANES) {
-    let g = dy[base + c] * (1.0 + scale_shift[scale_at + c]);
-    sums += vec2<f32>(g, g * (input[base + c] - stat.x) * stat.y);
-  }
-  sums = sum_of_row(local, sums) / f32(params.channels);
-  if (own >= params.rows) {
+  let index = (group.y * groups.x + group.x) * WORKGROUP + local;
+  let first = index / params.channels * params.rows_per_group;
+  let column = index % params.channels;
+  if (first >= params.rows) {
     return;
   }
-  for (var c = local % LANES; c < params.channels; c += LANES) {
-    let n = (input[base + c] - stat.x) * stat.y;
-    let value = stat.y * (dy[base + c] * (1.0 + scale_shift[scale_at + c]) - sums.x - n * sums.y);
-    if (params.accumulate != 0u) {
-      dx[base + c] += value;
-    } else {
-      dx[base + c] = value;
-    }
-  }
-}
-
-/// (sum of dy n, sum of dy) over the rows of group `index` of one column.
-fn column_sums(index: u32, column: u32) -> vec2<f32> {
-  let first = index * params.rows_per_group;
   let end = min(first + params.rows_per_group, params.rows);
   var sums = vec2<f32>(0.0);
   for (var row = first; row < end; row++) {
@@ -190,43 +152,10 @@ fn column_sums(index: u32, column: u32) -> vec2<f32> {
     let at = row * params.channels + column;
     sums += dy[at] * vec2<f32>((input[at] - stat.x) * stat.y, 1.0);
   }
-  return sums;
-}
-
-/// [chunks, 2, channels]
-@group(0) @binding(5) var<storage, read_write> partial: array<f32>;
-
-@compute @workgroup_size(WORKGROUP)
-fn backward_affine_partial(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-  let column = group.x * WORKGROUP + local;
-  if (column >= params.channels) {
-    return;
-  }
-  let sums = column_sums(group.y, column);
-  let at = group.y * 2u * params.channels + column;
-  partial[at] = sums.x;
-  partial[at + params.channels] = sums.y;
-}
-
-@group(0) @binding(5) var<storage, read_write> dscale_shift: array<f32>;
-
-@compute @workgroup_size(WORKGROUP)
-fn backward_scale_shift(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) local: u32
-) {
-  let index = (group.y * groups.x + group.x) * WORKGROUP + local;
-  let batch = index / params.channels;
-  let column = index % params.channels;
-  if (batch * params.rows_per_group >= params.rows) {
-    return;
-  }
-  var sums = column_sums(batch, column);
-  let at = batch * 2u * params.channels + column;
+  let at = index / params.channels * 2u * params.channels + column;
   if (params.accumulate != 0u) {
-    sums += vec2<f32>(dscale_shift[at], dscale_shift[at + params.channels]);
+    sums += vec2<f32>(columns[at], columns[at + params.channels]);
   }
-  dscale_shift[at] = sums.x;
-  dscale_shift[at + params.channels] = sums.y;
+  columns[at] = sums.x;
+  columns[at + params.channels] = sums.y;
 }

@@ -7,10 +7,14 @@ import type { Dispatch } from "../engine/gpu/recording.js";
 /** The values of a dispatch's uniforms by name. */
 export type Uniforms = Readonly<Record<string, number | Vec4>>;
 
+/** Products of an entry point of attention's kernels that takes neither two nor three. */
+const productsOf: Readonly<Record<string, number>> = { backward: 5, backward_key_value: 4 };
+
 /**
  * Floating-point operations of a product or of attention, as its kernel executes them; 0 for other kernels, which are limited by
  * bytes, and for convolutions. A product of m×k and k×n takes 2·m·n·k. Attention takes such products over B·H·T·S·D: two forward,
- * three for the queries' gradient and four for that of keys and values, each of which computes the scores again.
+ * and five for all gradients in one pass, or three for the queries' and four for those of keys and values, each of which computes
+ * the scores again.
  */
 export function operationsOf({ pipeline }: Dispatch, uniforms: Uniforms): number {
   const { name, entryPoint } = pipeline.kernel.spec;
@@ -23,7 +27,7 @@ export function operationsOf({ pipeline }: Dispatch, uniforms: Uniforms): number
   if (!name.startsWith("attention")) return 0;
   const headWidth = "vectors" in uniforms ? 4 * of("vectors") : of("width");
   const pairs = of("batches") * of("heads") * of("queries") * of("keys") * headWidth;
-  const products = entryPoint.includes("key_value") ? 4 : entryPoint.includes("backward") ? 3 : 2;
+  const products = productsOf[entryPoint] ?? (entryPoint.includes("backward") ? 3 : 2);
   return 2 * products * pairs;
 }
 

@@ -23,7 +23,7 @@ function runScript(
   });
 }
 
-/** Operations of the linear layers (forward and both gradients) and of attention (2 + 7 products) of a decoder's step. */
+/** Operations of the linear layers (forward and both gradients) and of attention (2 + 5 products) of a decoder's step. */
 function operations(s: {
   batch: number;
   length: number;
@@ -36,7 +36,7 @@ function operations(s: {
   // Queries, keys, values and output of self-attention, query and output of cross-attention, MLP; the head.
   const perToken = (3 + 1 + 1 + 1 + 8) * dim ** 2 + dim * words;
   const keysAndValues = 2 * dim ** 2 * batch * places;
-  const attention = 2 * 9 * tokens * (length + places) * dim;
+  const attention = 2 * 7 * tokens * (length + places) * dim;
   return 3 * 2 * (tokens * perToken + keysAndValues) + attention;
 }
 

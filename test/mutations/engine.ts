@@ -400,6 +400,20 @@ export const engine: readonly Mutation[] = [
     tests: ["engine/ops/variants.test.ts"],
   },
   {
+    name: "attention: the dq of the parts of the keys does not add to a gradient that exists",
+    file: "src/engine/ops/attention.ts",
+    find: "first.tensor.slice(2, 0, channels), first);",
+    replace: "first.tensor.slice(2, 0, channels), sum);",
+    tests: ["engine/ops/attention.test.ts # few heads"],
+  },
+  {
+    name: "attention: keys and values of two tensors are read from the first",
+    file: "src/engine/ops/attention.ts",
+    find: "if (k.tensor.storage === v.tensor.storage) return",
+    replace: "if (k.tensor.dtype === v.tensor.dtype) return",
+    tests: ["engine/ops/attention.test.ts # odd sizes"],
+  },
+  {
     name: "attention: more batches than a grid holds get the shuffling kernel",
     file: "src/engine/ops/attention.ts",
     find: "Math.max(batches, heads) <= limits",

@@ -503,8 +503,8 @@ export const training: readonly Mutation[] = [
   {
     name: "a plan counts attention's gradient of keys as that of queries",
     file: "src/training/step-work.ts",
-    find: 'entryPoint.includes("key_value") ? 4',
-    replace: 'entryPoint.includes("key_value") ? 3',
+    find: "backward_key_value: 4",
+    replace: "backward_key_value: 3",
     tests: ["training/step-work.test.ts # operations of attention"],
   },
   {

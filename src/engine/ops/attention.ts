@@ -13,8 +13,9 @@ import * as choices from "../gpu/tuning/choices.js";
 import { checkTensors } from "../tensor/arguments.js";
 import { ShapeError } from "../tensor/errors.js";
 import { copyStrided } from "../tensor/strided.js";
-import { type GradWriter, record } from "../tensor/tape.js";
+import { record } from "../tensor/tape.js";
 import { empty, type Tensor } from "../tensor/tensor.js";
+import { combineParts } from "./combine.js";
 import { type Grid, type InTable, type Numbers, pick, type Variant } from "./variants.js";
 
 /** Options of `attention`. */
@@ -126,13 +127,13 @@ function parameters(problem: Problem, q: Part, k: Part, v: Part) {
     v_offset: vPlace.offset,
     v_batch: vPlace.batch,
     v_row: vPlace.row,
-    dq_offset: 0,
     dq_row: 0,
     dk_offset: 0,
     dv_offset: 0,
     dkv_row: 0,
     has_mask: problem.mask ? 1 : 0,
     accumulate: 0,
+    part_keys: problem.keys,
   };
 }
 
@@ -141,71 +142,76 @@ function shapeOf({ batches, heads, queries, keys, width }: Problem): number[] {
   return [batches * heads, queries, keys, width];
 }
 
-type Entry = "forward" | "backwardQuery" | "backwardKeyValue";
+type Portable = typeof kernels.attention;
+type OnePass = typeof kernels.attentionSubgroup;
 
 interface AttentionVariant extends Variant<Problem> {
-  readonly kernels: { readonly [E in Entry]: InTable<(typeof kernels.attention)[E]> };
+  readonly forward: InTable<Portable["forward"]>;
+  /** For dq, then for dk and dv; or one for all. */
+  readonly backward: readonly InTable<
+    Portable["backwardQuery"] | Portable["backwardKeyValue"] | OnePass["backward"]
+  >[];
   /** Whether the forward kernel writes float16 by itself. */
   readonly rounds: boolean;
-  /** Workgroups and tunables for `owned` rows of each head, which walk along `walked` rows of the other side. */
-  grid(gpu: Gpu, problem: Problem, tuned: Numbers, entry: Entry, owned: number, walked: number): Grid;
+  /** Workgroups and tunables, of gradients in one pass for `parts` parts of the keys. */
+  grid(gpu: Gpu, problem: Problem, tuned: Numbers, own: Own, parts?: number): Grid;
 }
+
+/** The rows that an invocation owns, by the tunable of the portable kernels that says how many. */
+type Own = "QUERIES" | "BACK_QUERIES" | "BACK_KEYS";
 
 /** Lanes that exchange rows by shuffles, which saves loads. With four lanes, shuffles were slower than none. */
 const shuffleLanes = 8;
 
 /**
- * Up to this number of owned rows each lane has one, and up to this number of walked rows each lane loads one. The tuned
- * numbers gain little there (for owned rows nothing at 16, a twentieth at 64), and kernels with one compile in half the time.
+ * Up to this number of queries each lane has one forward, and up to this number of keys each lane loads one. The tuned numbers gain
+ * little there (for queries nothing at 16, a twentieth at 64), and kernels with one compile in half the time.
  */
 const shortRows = 64;
-
-/** The tunables of the portable kernels for the rows that a lane owns. */
-const portableRows = { forward: "QUERIES", backwardQuery: "BACK_QUERIES", backwardKeyValue: "BACK_KEYS" };
 
 const variants: readonly AttentionVariant[] = [
   {
     name: "subgroup",
-    kernels: kernels.attentionSubgroup,
+    forward: kernels.attentionSubgroup.forward,
+    backward: [kernels.attentionSubgroup.backward],
     rounds: true,
     applies: ({ certainLanes, limits }, { batches, heads }) =>
       certainLanes >= shuffleLanes && Math.max(batches, heads) <= limits.maxComputeWorkgroupsPerDimension,
-    grid(_, { batches, heads }, tuned, _entry, owned, walked) {
-      const ROWS = owned <= shortRows ? 1 : tuned.ROWS!;
-      const WALK = walked <= shortRows ? 1 : tuned.WALK!;
-      return { groups: [Math.ceil(owned / (ROWS * shuffleLanes)), heads, batches], tune: { ROWS, WALK } };
+    grid(_, { batches, heads, queries, keys }, tuned, _own, parts) {
+      // In one pass a second row of queries also halves how often dk and dv are read and written: measured, a quarter at 64.
+      const ROWS = queries <= (parts ? shortRows / 2 : shortRows) ? 1 : tuned.ROWS!;
+      const WALK = keys <= shortRows ? 1 : tuned.WALK!;
+      return {
+        groups: [parts ?? Math.ceil(queries / (ROWS * shuffleLanes)), heads, batches],
+        tune: { ROWS, WALK },
+      };
     },
   },
   {
     name: "registers",
-    kernels: kernels.attentionRegisters,
+    forward: kernels.attentionRegisters.forward,
+    backward: [kernels.attentionRegisters.backward],
     rounds: false,
     applies: ({ certainLanes }) => certainLanes >= 4,
-    grid: (gpu, { batches, heads }, _tuned, _entry, owned) => ({
-      groups: gpu.groups1d(batches * heads * Math.ceil(owned / 16), 1),
+    grid: (gpu, { batches, heads, queries }, _tuned, _own, parts) => ({
+      groups: gpu.groups1d(batches * heads * (parts ?? Math.ceil(queries / 16)), 1),
     }),
   },
   {
     name: "portable",
-    kernels: kernels.attention,
+    forward: kernels.attention.forward,
+    backward: [kernels.attention.backwardQuery, kernels.attention.backwardKeyValue],
     rounds: true,
     applies: () => true,
-    grid(gpu, { batches, heads }, tune, entry, owned) {
-      const blocks = batches * heads * Math.ceil(owned / tune[portableRows[entry]]!);
+    grid(gpu, { batches, heads, queries, keys }, tune, own) {
+      const blocks = batches * heads * Math.ceil((own === "BACK_KEYS" ? keys : queries) / tune[own]!);
       return { groups: gpu.groups1d(blocks, tune.WORKGROUP!), tune };
     },
   },
 ];
 
-const choiceOf = {
-  forward: choices.attentionForward,
-  backwardQuery: choices.attentionBackwardQuery,
-  backwardKeyValue: choices.attentionBackwardKeyValue,
-};
-
-function variantFor(gpu: Gpu, problem: Problem, entry: Entry): AttentionVariant {
-  const { KERNEL } = gpu.tunables(choiceOf[entry], shapeOf(problem));
-  return pick(variants, KERNEL, gpu, problem);
+function variantFor(gpu: Gpu, problem: Problem, choice: typeof choices.attentionForward): AttentionVariant {
+  return pick(variants, gpu.tunables(choice, shapeOf(problem)).KERNEL, gpu, problem);
 }
 
 /** The mask, or a buffer in its place: the binding needs one, although the kernel does not read it without a mask. */
@@ -233,13 +239,13 @@ function runForward<D extends Float>(
   [q, k, v]: Parts<D>,
 ): { output: Tensor<D>; rows: Tensor } {
   const { gpu, dtype } = q.tensor;
-  const { batches, queries, keys, heads, width } = problem;
+  const { batches, queries, heads, width } = problem;
   const output = empty(gpu, [batches, queries, heads * width], dtype, problem.op);
-  const which = variantFor(gpu, problem, "forward");
+  const which = variantFor(gpu, problem, choices.attentionForward);
   const sums = sumsPlace(problem, dtype, which);
   const written: Tensor<Float> = sums ? output : empty(gpu, output.shape, "f32", `${problem.op} sums`);
   const rows = empty(gpu, [2, batches, heads, queries], "f32", `${problem.op} log-sum-exp`);
-  const kernel = which.kernels.forward;
+  const kernel = which.forward;
   const tuned = gpu.tunables(kernel, shapeOf(problem));
   gpu.run(
     kernel,
@@ -253,7 +259,7 @@ function runForward<D extends Float>(
     },
     parameters(problem, q, k, v),
     {
-      ...which.grid(gpu, problem, tuned, "forward", queries, keys),
+      ...which.grid(gpu, problem, tuned, "QUERIES"),
       variant: which.rounds ? { Stored: dtype, Output: written.dtype, SUMS: sums ?? "o" } : { Stored: dtype },
     },
   );
@@ -264,59 +270,26 @@ function runForward<D extends Float>(
   return { output, rows };
 }
 
-/** A dense gradient buffer and the offsets of the parts in its rows, in channels. */
-interface GradientTarget {
-  tensor: Tensor;
-  accumulate: boolean;
-}
-
-/** The offset in the rows of a gradient buffer of the queries' gradient, or of those of keys and values, in channels. */
-type Channels = { query: number } | { key: number; value: number };
-
-function runBackward(
-  problem: Problem,
-  [q, k, v]: Parts,
-  saved: { output: Tensor<Float>; rows: Tensor; dy: Tensor },
-  target: GradientTarget,
-  channels: Channels,
-): void {
-  const { gpu } = saved.dy;
-  const { queries, keys } = problem;
-  const ofQueries = "query" in channels;
-  const entry = ofQueries ? "backwardQuery" : "backwardKeyValue";
-  const [owned, walked] = ofQueries ? [queries, keys] : [keys, queries];
-  const row = target.tensor.shape[2]! / 4;
-  const which = variantFor(gpu, problem, entry);
-  const kernel = which.kernels[entry];
-  const tuned = gpu.tunables<Numbers>(kernel, shapeOf(problem));
-  gpu.run(
-    kernel,
-    {
-      q: q.tensor.storage,
-      k: k.tensor.storage,
-      v: v.tensor.storage,
-      mask: maskBinding(problem, q.tensor),
-      o_saved: saved.output,
-      rows: saved.rows,
-      rows_saved: saved.rows,
-      dout: saved.dy,
-      gradients: target.tensor,
-    },
-    {
-      ...parameters(problem, q, k, v),
-      ...(ofQueries
-        ? { dq_offset: channels.query / 4, dq_row: row }
-        : { dk_offset: channels.key / 4, dv_offset: channels.value / 4, dkv_row: row }),
-      accumulate: target.accumulate ? 1 : 0,
-    },
-    { ...which.grid(gpu, problem, tuned, entry, owned, walked), variant: { Stored: q.tensor.dtype } },
-  );
-}
-
 /**
- * Attention over the parts in `inputs`, of which the first holds q, on the tape. The gradient of q goes to the first input from
- * its first channel on; `backward` then runs the pass for the gradients of k and v, with the target of q's gradient.
+ * The keys of a part. In one pass a workgroup makes all gradients of a head. Where heads are fewer than cores may be, several share
+ * the keys of one, each with a dq of its own, which are then added up.
  */
+function keysOfPart({ batches, heads, keys }: Problem): number {
+  const parts = Math.max(1, Math.floor(Math.min(8 / (batches * heads), keys / 128)));
+  return 16 * Math.ceil(keys / parts / 16);
+}
+
+/** k and v with one storage, since the gradient in one pass has one binding for both: as they are, or copied side by side. */
+function together([q, k, v]: Parts): Parts {
+  if (k.tensor.storage === v.tensor.storage) return [q, k, v];
+  const [batches, keys, channels] = k.tensor.shape as [number, number, number];
+  const tensor = empty(k.tensor.gpu, [batches, keys, 2 * channels], k.tensor.dtype, "keys and values");
+  copyStrided(k.tensor, tensor.slice(2, 0, channels), { accumulate: false });
+  copyStrided(v.tensor, tensor.slice(2, channels, channels), { accumulate: false });
+  return [q, part(tensor), part(tensor, channels)];
+}
+
+/** Attention over the parts of `inputs`, qkv or q and kv or q, k and v, on the tape. */
 function attend<D extends Float>(
   op: string,
   inputs: readonly Tensor<D>[],
@@ -324,29 +297,84 @@ function attend<D extends Float>(
   channels: number,
   heads: number,
   options: AttentionOptions,
-  backward: (
-    run: (target: GradientTarget, channels: Channels) => void,
-    grads: GradWriter,
-    target: GradientTarget,
-  ) => void,
 ): AttentionResult<D> {
   const sources = inputs.map((input) => readable(input));
   const parts = partsOf(sources);
   const problem = check(op, parts, channels, heads, options);
-  const { batches, queries, mask } = problem;
+  const { batches, queries, keys, mask } = problem;
   const { output, rows } = runForward(problem, parts);
-  const { shape } = output;
+  const { gpu, shape } = output;
   record(op, inputs, output, (save) => {
-    const savedParts = partsOf(sources.map((source) => save(source)));
-    const saved = { output: save(output), rows: save(rows) };
+    const saved = partsOf(sources.map((source) => save(source)));
+    const [o_saved, rows_saved] = [save(output), save(rows)];
     if (mask) save(mask);
     return (dy, grads) => {
-      const run = (target: GradientTarget, channels: Channels) =>
-        runBackward(problem, savedParts, { ...saved, dy }, target, channels);
-      // The pass for dq also computes delta = rowsum(dO∘O), so that pass runs even if dq itself is not needed.
-      const target = grads.sinkOrUnused(0, shape);
-      run(target, { query: 0 });
-      backward(run, grads, target);
+      const which = variantFor(gpu, problem, choices.attentionBackward);
+      const { backward } = which;
+      const onePass = backward.length < 2;
+      const packed = inputs.length < 2;
+      const apart = inputs.length > 2;
+      const part_keys = onePass ? keysOfPart(problem) : keys;
+      const count = Math.ceil(keys / part_keys);
+      const ofKeys = [batches, keys, 2 * channels];
+      const first = grads.sinkOrUnused(0, shape);
+      const dq = count > 1 ? { tensor: empty(gpu, [count, ...shape]), accumulate: false } : first;
+      // dk and dv have one binding: two that are written may not share a buffer, as they would if k and v were one tensor.
+      const dkv = packed
+        ? first
+        : apart
+          ? { tensor: empty(gpu, ofKeys), accumulate: false }
+          : grads.sinkOrUnused(1, ofKeys);
+      const channel = packed ? channels : 0;
+      const [q, k, v] = onePass ? together(saved) : saved;
+      const passes = packed || grads.needs(1) || (apart && grads.needs(2)) ? 2 : 1;
+      backward.slice(0, passes).forEach((kernel, pass) => {
+        const target = onePass || pass ? dkv : dq;
+        gpu.run(
+          kernel,
+          {
+            q: q.tensor.storage,
+            k: k.tensor.storage,
+            v: v.tensor.storage,
+            kv: k.tensor.storage,
+            mask: maskBinding(problem, q.tensor),
+            o_saved,
+            rows: rows_saved,
+            rows_saved,
+            dout: dy,
+            dq: dq === dkv ? empty(gpu, [4]) : dq.tensor,
+            gradients: target.tensor,
+          },
+          {
+            ...parameters(problem, q, k, v),
+            dq_row: dq.tensor.shape.at(-1)! / 4,
+            dk_offset: channel / 4,
+            dv_offset: (channel + channels) / 4,
+            dkv_row: dkv.tensor.shape[2]! / 4,
+            accumulate: onePass
+              ? Number(dq.accumulate) + 2 * Number(dkv.accumulate)
+              : Number(target.accumulate),
+            part_keys,
+          },
+          {
+            ...which.grid(
+              gpu,
+              problem,
+              gpu.tunables<Numbers>(kernel, shapeOf(problem)),
+              pass ? "BACK_KEYS" : "BACK_QUERIES",
+              count,
+            ),
+            variant: { Stored: q.tensor.dtype, ...(onePass && { PACKED: dq === dkv }) },
+          },
+        );
+      });
+      if (count > 1) {
+        const sum = packed ? { tensor: empty(gpu, shape), accumulate: false } : first;
+        combineParts(dq.tensor, sum.tensor.size, sum, null);
+        if (packed) copyStrided(sum.tensor, first.tensor.slice(2, 0, channels), first);
+      }
+      if (apart && grads.needs(1)) grads.give(1, dkv.tensor.slice(2, 0, channels));
+      if (apart && grads.needs(2)) grads.give(2, dkv.tensor.slice(2, channels, channels));
     };
   });
   return { output, logSumExp: rows.slice(0, 0, 1).reshape([batches, heads, queries]) };
@@ -379,7 +407,6 @@ export function selfAttention<D extends Float>(
     channels,
     heads,
     options,
-    (run, _, target) => run(target, { key: channels, value: 2 * channels }),
   );
 }
 
@@ -410,9 +437,6 @@ export function crossAttention<D extends Float>(
     channels,
     heads,
     options,
-    (run, grads) => {
-      if (grads.needs(1)) run(grads.sink(1), { key: 0, value: channels });
-    },
   );
 }
 
@@ -433,8 +457,6 @@ export function attention<D extends Float>(
   if (v.dtype !== k.dtype) {
     throw new ShapeError("attention", `${k} is ${k.dtype} and ${v} is ${v.dtype}: types differ`);
   }
-  const { gpu } = q;
-  const [batches, keys] = k.shape as [number, number];
   return attend(
     "attention",
     [q, k, v],
@@ -442,15 +464,6 @@ export function attention<D extends Float>(
     channels,
     heads,
     options,
-    (run, grads) => {
-      if (!grads.needs(1) && !grads.needs(2)) return;
-      // The kernel writes dk and dv through one binding: two writable bindings may not share a buffer, as they would
-      // if k and v were the same tensor.
-      const packed = empty(gpu, [batches, keys, 2 * channels], "f32", "dkv");
-      run({ tensor: packed, accumulate: false }, { key: 0, value: channels });
-      if (grads.needs(1)) grads.give(1, packed.slice(2, 0, channels));
-      if (grads.needs(2)) grads.give(2, packed.slice(2, channels, channels));
-    },
   );
 }
 

@@ -1,9 +1,5 @@
 import { Gpu } from "../../../dist/engine/gpu/gpu.js";
-import {
-  attentionBackwardKeyValue,
-  attentionBackwardQuery,
-  attentionForward,
-} from "../../../dist/engine/gpu/tuning/choices.js";
+import { attentionBackward, attentionForward } from "../../../dist/engine/gpu/tuning/choices.js";
 import { type Check, test } from "../../harness.js";
 import { fourLanesGpu } from "./matmul-kernels.js";
 
@@ -16,8 +12,7 @@ export function testAll(name: string, body: (t: Check, gpu: Gpu) => Promise<void
   for (const KERNEL of ["portable", "registers"] as const) {
     test(`${name} (${KERNEL} kernel)`, async (t, gpu) => {
       const chosen = KERNEL === "registers" ? await fourLanesGpu(gpu) : Gpu.from(gpu.device);
-      for (const choice of [attentionForward, attentionBackwardQuery, attentionBackwardKeyValue])
-        chosen.tuning.set(choice, { KERNEL });
+      for (const choice of [attentionForward, attentionBackward]) chosen.tuning.set(choice, { KERNEL });
       await body(t, chosen);
       await chosen.idle();
     });

@@ -18,6 +18,8 @@ testAll("attention on separate q, k, v, odd sizes", async (t, gpu) => {
     [2, 3, 5, 1, 8],
     [1, 5, 3, 2, 12],
     [1, 2, 17, 1, 4],
+    // Few heads with many keys, whose gradients are made in parts.
+    [1, 3, 261, 1, 4],
     // More rows than one a lane is enough for, on one side and on both.
     [1, 67, 3, 1, 4],
     [1, 3, 67, 1, 4],
@@ -134,6 +136,34 @@ testAll("attention adds to gradients that exist, and takes one tensor as q, k an
     { rel: 1e-6, abs: 1e-7 },
     "a second pass doubles the gradient",
   );
+});
+
+testAll("a packed projection of few heads gets the gradient of its parts", async (t, gpu) => {
+  const length = 261;
+  const data = randomArray(15, 24 * length);
+  const dy = fromArray(gpu, randomArray(16, 8 * length), [1, length, 8]);
+  const packed = fromArray(gpu, data, [1, length, 24]).requireGrad();
+  const parts = [0, 1, 2].map((i) =>
+    fromArray(gpu, reference.part(data, i, 3, 8), [1, length, 8]).requireGrad(),
+  );
+  const once = () => gpu.scope(() => backwardFrom(selfAttention(packed, 2).output, dy));
+  once();
+  const first = await packed.grad!.read();
+  gpu.scope(() => backwardFrom(attention(parts[0]!, parts[1]!, parts[2]!, 2).output, dy));
+  for (const [i, { grad }] of parts.entries())
+    t.same(
+      reference.part(Float64Array.from(first), i, 3, 8),
+      Float64Array.from(await grad!.read()),
+      `part ${i}`,
+    );
+  once();
+  const doubled = first.map((value) => 2 * value);
+  t.near(await packed.grad!.read(), doubled, { rel: 1e-5, abs: 1e-6 }, "a second pass doubles it");
+  for (const leaf of [packed, ...parts]) {
+    leaf.grad!.dispose();
+    leaf.dispose();
+  }
+  dy.dispose();
 });
 
 test("strided queries and keys are read in place, unaligned ones through a copy", async (t, gpu) => {

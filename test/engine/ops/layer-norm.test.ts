@@ -95,12 +95,26 @@ test("layer norm kernels that share a row between lanes, as on a real GPU", asyn
   const x = fromArray(gpu, data, [rows, channels]);
   const weight = fromArray(gpu, w, [channels]);
   const bias = fromArray(gpu, b, [channels]);
-  const params = { rows, channels, rows_per_group: 1, epsilon, accumulate: 0 };
+  const params = {
+    rows,
+    channels,
+    rows_per_group: rows,
+    group_stride: 0,
+    shift_offset: 0,
+    one: 0,
+    epsilon,
+    accumulate: 0,
+  };
   for (const LANES of [8, 32]) {
     const options = { groups: gpu.groups1d(rows * LANES, 64), tune: { LANES, WORKGROUP: 64 } };
     const y = empty(gpu, [rows, channels]);
     const stats = empty(gpu, [rows, 2]);
-    gpu.run(kernels.layerNorm.forward, { input: x, weight, bias, output: y, stats }, params, options);
+    gpu.run(
+      kernels.layerNorm.forward,
+      { input: x, factors: weight, shifts: bias, output: y, stats },
+      params,
+      options,
+    );
     t.near(
       await y.read(),
       reference.layerNorm(data, w, b, epsilon),
@@ -109,13 +123,18 @@ test("layer norm kernels that share a row between lanes, as on a real GPU", asyn
     );
     const dy = fromArray(gpu, randomArray(14, rows * channels), [rows, channels]);
     const [one, many] = [empty(gpu, [rows, channels]), empty(gpu, [rows, channels])];
-    gpu.run(kernels.layerNorm.backwardInput, { input: x, weight, dy, saved: stats, dx: one }, params, {
-      groups: gpu.groups1d(rows, 64),
-      tune: { LANES: 1, WORKGROUP: 64 },
-    });
     gpu.run(
       kernels.layerNorm.backwardInput,
-      { input: x, weight, dy, saved: stats, dx: many },
+      { input: x, factors: weight, dy, saved: stats, dx: one },
+      params,
+      {
+        groups: gpu.groups1d(rows, 64),
+        tune: { LANES: 1, WORKGROUP: 64 },
+      },
+    );
+    gpu.run(
+      kernels.layerNorm.backwardInput,
+      { input: x, factors: weight, dy, saved: stats, dx: many },
       params,
       options,
     );

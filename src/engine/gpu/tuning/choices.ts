@@ -41,29 +41,19 @@ export const weightGradient = /* @__PURE__ */ choice(
   { SPLITS: [0, 1, 2, 4, 8, 16, 32] },
 );
 
-/** Shape of all three: batch · heads, queries, keys, width of a head. */
+/** Shape of both: batch · heads, queries, keys, width of a head. */
 export const attentionForward = /* @__PURE__ */ choice(
   "choice attention-forward",
   () => [kernels.attention.forward, kernels.attentionSubgroup.forward, kernels.attentionRegisters.forward],
   { KERNEL: attentionKernels },
 );
 
-export const attentionBackwardQuery = /* @__PURE__ */ choice(
-  "choice attention-backward-query",
+export const attentionBackward = /* @__PURE__ */ choice(
+  "choice attention-backward",
   () => [
     kernels.attention.backwardQuery,
-    kernels.attentionSubgroup.backwardQuery,
-    kernels.attentionRegisters.backwardQuery,
-  ],
-  { KERNEL: attentionKernels },
-);
-
-export const attentionBackwardKeyValue = /* @__PURE__ */ choice(
-  "choice attention-backward-key-value",
-  () => [
-    kernels.attention.backwardKeyValue,
-    kernels.attentionSubgroup.backwardKeyValue,
-    kernels.attentionRegisters.backwardKeyValue,
+    kernels.attentionSubgroup.backward,
+    kernels.attentionRegisters.backward,
   ],
   { KERNEL: attentionKernels },
 );
