@@ -166,6 +166,11 @@ export class App {
     return linked;
   }
 
+  /** Gives back a link that was taken for work that did not end; a newer one stays. */
+  returnLink(link: Linked): void {
+    this.linked ??= link;
+  }
+
   /** Uses the weights that ship with the page. */
   get usesShipped(): boolean {
     return this.source === shippedWeights;

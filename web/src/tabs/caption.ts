@@ -1,6 +1,6 @@
 /** The Caption tab: a picture, its codes, and its caption step by step from [MASK]s. */
 
-import type { Captioner, DenoiseStep } from "../../../dist/index.js";
+import { type Captioner, type DenoiseStep, DeviceLostError } from "../../../dist/index.js";
 import type { App } from "../app.js";
 import { codeText } from "../caption/code-text.js";
 import { describe, planOf } from "../caption/describe.js";
@@ -270,14 +270,20 @@ class CaptionTab {
         );
       };
       step();
-      await withCodes(captioner, this.encoded.ids, async (codes) => {
-        const options = { ...sampling, ...(words ? { words } : {}), ...reported(captioner), signal };
-        for await (const taken of captioner.denoise(codes, options)) {
-          this.steps.push(taken);
-          this.show();
-          step();
-        }
-      });
+      try {
+        await withCodes(captioner, this.encoded.ids, async (codes) => {
+          const options = { ...sampling, ...(words ? { words } : {}), ...reported(captioner), signal };
+          for await (const taken of captioner.denoise(codes, options)) {
+            this.steps.push(taken);
+            this.show();
+            step();
+          }
+        });
+      } catch (error) {
+        // Work that was cut short leaves the link to what follows it, a lost device's to its repetition.
+        if (link && (signal.aborted || error instanceof DeviceLostError)) this.app.returnLink(link);
+        throw error;
+      }
       const seconds = (performance.now() - began) / 1000;
       if (link?.words) this.lockGiven(link.words, captioner);
       this.plan.textContent = `${this.steps.length} steps in ${seconds.toFixed(1)} s, seed ${sampling.seed}. Select a word to lock, replace or mask it.`;
