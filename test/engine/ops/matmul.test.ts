@@ -271,5 +271,9 @@ test("wrong shapes are named", async (t, gpu) => {
     /x \[2, 3\] and b w \[4, 5\]: inner dimensions 3 and 4 differ/,
     "inner dimensions",
   );
-  await t.throwsMessage(() => linear(a, b, null), /last axis of x/, "linear");
+  await t.throwsMessage(
+    () => linear(a, b, null),
+    /x \[2, 3\] and weight w \[4, 5\]: x is \[\.\.\., in\], the weight \[in, out\]/,
+    "linear",
+  );
 });
