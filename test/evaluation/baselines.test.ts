@@ -45,6 +45,7 @@ function dataset(pictures: readonly Picture[]): Dataset {
 function captioner(say: (grey: number) => string, asked: object[] = []): Captioner {
   return {
     config: { seed: 1 },
+    decoder: {},
     positions: 2,
     async encodeAll(images: Uint8Array) {
       return Uint32Array.from({ length: (2 * images.length) / bytes }, (_, i) =>

@@ -53,7 +53,7 @@ export class Captures {
     const submission = this.#submission;
     const { device, checker } = this.#context;
     if (submission.capturing) throw new GpuError("capture: captures cannot be nested");
-    if (checker) throw new GpuError("capture: not while checkFinite is on; run the step uncaptured");
+    if (checker) throw new GpuError("capture: switch checkFinite off first");
     submission.flush();
     const { result, recording, retained } = this.#recorder.apart(memory, body);
     const uniforms = device.createBuffer({
