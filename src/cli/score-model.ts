@@ -1,10 +1,8 @@
 /** `node dist/evaluate.js`: the scores of one model, its bound and its CLIPScore. Node only. */
 
 import type { Captioner } from "../captioner/captioner.js";
-import type { Precision } from "../captioner/files.js";
 import { isScenes } from "../data/scenes/dataset.js";
 import { clipTable } from "../evaluation/clip-evaluation.js";
-import type { ComparedGuidance } from "../evaluation/compared.js";
 import { captionSplits, evaluate, neededRecords } from "../evaluation/evaluation.js";
 import { boundTable, splitBounds } from "../evaluation/held-out-bound.js";
 import { TRUTH_LEGEND, truthTable } from "../evaluation/scene-truth.js";
@@ -14,28 +12,19 @@ import { DRAWS } from "../metrics/bootstrap.js";
 import { UserError } from "../platform/errors.js";
 import { nodePlatform as platform } from "../platform/node.js";
 import { scoreByClip } from "./clip-scores.js";
-import { scoredSplits } from "./compared-models.js";
+import { type ModelOptions, scoredSplits } from "./compared-models.js";
 import { datasetRecord, originRecord, weightsRecord } from "./evaluation-record.js";
 import { tableRecord } from "./model-table.js";
-import { type SamplingFlags, samplingOf } from "./options.js";
+import { samplingOf } from "./options.js";
 import { withLateProgress } from "./progress.js";
 import type { Ranks } from "./ranks.js";
 import { SamplingMeter, speedText } from "./sampling-speed.js";
 import { openScoredModel } from "./scored-model.js";
 import { say, tell } from "./terminal.js";
 
-/** The options of the command. */
-export interface ScoreOptions {
+/** The options of the command: those of several models, for one. */
+export interface ScoreOptions extends Omit<ModelOptions, "weights"> {
   readonly weights: string;
-  readonly data?: string | undefined;
-  /** With commas. */
-  readonly splits?: string | undefined;
-  readonly limit: number;
-  readonly seeds: number;
-  readonly compare?: readonly ComparedGuidance[] | undefined;
-  readonly baselines: boolean;
-  /** As `CaptioningOptions.neighbours`. */
-  readonly neighbours: number;
   readonly draws?: number | undefined;
   /** Steps t of the bound; 0: none. */
   readonly bound: number;
@@ -45,11 +34,8 @@ export interface ScoreOptions {
   readonly json?: string | undefined;
   /** Captions of each picture in the JSON. */
   readonly captions?: boolean | undefined;
-  readonly sampling: SamplingFlags & { readonly seed?: number };
-  readonly precision?: Precision | undefined;
   readonly adapter?: string | undefined;
   readonly tuning?: string | undefined;
-  readonly quiet?: boolean | undefined;
 }
 
 /** Scores a model, prints the tables and writes the JSON. Several processes share the pictures; rank 0 scores and writes. */
