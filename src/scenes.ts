@@ -35,6 +35,7 @@ export {
 export { areNextTo, type Box, RELATIONS, type Relation, relationOf, union } from "./data/scenes/geometry.js";
 export { type Drawings, mayBeConfused, SceneMaker } from "./data/scenes/maker.js";
 export type { Role } from "./data/scenes/phrases.js";
+export { type PlacedObject, type PlacedScene, placedScene } from "./data/scenes/placed.js";
 export {
   type AnnotatedCaption,
   type AnnotatedWord,

@@ -11,6 +11,7 @@ import { resolveConfig } from "../dist/index.js";
 import { nodePlatform, shippedWeights } from "../dist/node.js";
 import { writeDataset } from "../dist/training.js";
 import { gallery } from "./gallery.js";
+import { writeScenes } from "./scenes.js";
 
 /** @param {string} name */
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
@@ -157,7 +158,7 @@ ${items.join("\n")}
 }
 
 /**
- * Builds pages, styles, program, gallery, the shipped weights and the training pictures. Replaces the folder only once everything
+ * Builds pages, styles, program, gallery, the shipped weights, the training pictures and what scenes are composed of. Replaces the folder only once everything
  * is built.
  * @param {string} folder
  */
@@ -197,6 +198,7 @@ export async function buildSite(folder) {
       const dataset = await loadDataset(data, true);
       await writeDataset(nodePlatform, join(unfinished, `data/emoji-${imageSize}`), dataset);
     }
+    await writeScenes(unfinished);
     for (const [name, content] of await gallery())
       await writeFile(join(unfinished, "gallery", name), content);
     await buildCheck(join(unfinished, "check"));

@@ -176,6 +176,11 @@ export class App {
     return this.source === shippedWeights;
   }
 
+  /** The weights that are in use, or will be once they are loaded. */
+  get wantedSource(): CaptionerSource {
+    return this.wanted;
+  }
+
   /** The name of the weights in use. */
   get sourceName(): string {
     return this.source.name;
@@ -185,6 +190,7 @@ export class App {
   private workChanged(): void {
     this.messages.over("caption");
     this.messages.over("guidance");
+    this.messages.over("scenes");
   }
 
   private async open(): Promise<Gpu> {
@@ -341,7 +347,7 @@ export class App {
    * that offers `retry`; an abort by `signal` is no error. Returns true if the work completed.
    */
   async work(
-    tab: "caption" | "guidance",
+    tab: "caption" | "guidance" | "scenes",
     job: (captioner: Captioner, signal: AbortSignal) => Promise<void>,
     retry: () => unknown,
   ): Promise<boolean> {

@@ -85,7 +85,8 @@ function open(): void {
     if (chosen) void mount();
   }
   app.tabOpened(id);
-  const link = readLink(location.hash);
+  // The tab Scenes follows its own links.
+  const link = id === "scenes" ? null : readLink(location.hash);
   if (link) app.follow(link);
 }
 

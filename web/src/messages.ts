@@ -19,6 +19,7 @@ export type Source =
   /** Work of a tab on the captioner failed. Over when it succeeds, or when the picture or the captioner changes. */
   | "caption"
   | "guidance"
+  | "scenes"
   /** The program of a tab cannot be loaded. Over when the tab is open. */
   | `tab ${string}`
   /** A training run failed, or cannot be removed. Over when the run takes steps again, ends or is removed. */

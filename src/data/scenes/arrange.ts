@@ -8,7 +8,7 @@ import type { Thing } from "./things.js";
 
 /** What a scene shows, before places are drawn. */
 export interface Plan {
-  readonly kind: Arrangement["kind"];
+  readonly kind: Exclude<Arrangement["kind"], "untold">;
   readonly things: readonly Thing[];
   /** How many of each. */
   readonly counts: readonly number[];

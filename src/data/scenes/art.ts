@@ -74,24 +74,30 @@ export async function readArt(
 
 /**
  * The art from `folder`, or else rendered from the emoji packages under `modulesDirectory` (1 to 2 minutes on two cores) and written
- * there.
+ * there. `keep`: the first names of the things wanted, if not all.
  */
 export async function loadArt(
   platform: Platform,
   {
     folder,
     modulesDirectory,
+    keep,
     onProgress,
-  }: { folder: string; modulesDirectory: string; onProgress?: (done: number, total: number) => void },
+  }: {
+    folder: string;
+    modulesDirectory: string;
+    keep?: ReadonlySet<string>;
+    onProgress?: (done: number, total: number) => void;
+  },
 ): Promise<SceneArt> {
   const packages = await readEmojiVersions(platform.files, modulesDirectory);
   const renderer = await rendererVersion(platform, modulesDirectory);
-  const description = [ART_VERSION, ...packages, renderer, ...Object.values(names)];
+  const description = [ART_VERSION, ...packages, renderer, ...Object.values(names), ...(keep ?? [])];
   const made = await platform.hash("sha-256", JSON.stringify(description));
   const kept = await readArt(platform, folder, made);
   if (kept) return kept;
   const sources = await readEmojiSources(platform.files, modulesDirectory);
-  const things = listThings(sources.emoji);
+  const things = listThings(sources.emoji).filter(({ name }) => keep?.has(name) ?? true);
   const art = { things, sheet: await renderSprites(platform, sources, things, onProgress) };
   await writeArt(platform, folder, art, made);
   return art;

@@ -118,6 +118,7 @@ const TEMPLATES: Readonly<Record<Arrangement["kind"], readonly string[]>> = {
     "{C} {C-AB} {A} and {B} {on}",
     "{start C-AB} {A} and {B} {thereC} {C}",
   ],
+  untold: [],
 };
 
 /** The templates of a scene's arrangement. */

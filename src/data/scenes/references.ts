@@ -32,7 +32,8 @@ export interface AnnotatedCaption {
 
 /**
  * The captions of scene (seed, index): `REFERENCES` distinct ones of `FEWEST_WORDS` to `MOST_WORDS` words. The first is the plainest one
- * that names all things with their usual names, and their relation; the others differ in wording and in what they mention.
+ * that names all things with their usual names, and their relation; the others differ in wording and in what they mention. None of a scene
+ * whose arrangement is "untold".
  */
 export function referencesOf(scene: Scene, seed: number, index: number): AnnotatedCaption[] {
   const draws = new Draws(seed, 0x63617074, index);
@@ -43,6 +44,7 @@ export function referencesOf(scene: Scene, seed: number, index: number): Annotat
     found.set(caption.text, found.get(caption.text) ?? caption);
   };
   const templates = templatesOf(scene);
+  if (templates.length === 0) return [];
   for (const template of templates) {
     // The first that is long enough: with few words, "a cat left of a dog" is too short to be a sentence.
     add(fill(draws, scene, template, { usual: true, attributes: 0 }));

@@ -39,7 +39,9 @@ export type Arrangement =
   /** Entity 0 stands between 1 and 2. */
   | { readonly kind: "between"; readonly axis: "row" | "column" }
   /** Entity 0 is left of entity 1, and entity 2 is above or below both. */
-  | { readonly kind: "corner"; readonly relation: "above" | "below" };
+  | { readonly kind: "corner"; readonly relation: "above" | "below" }
+  /** In a way that no sentence of the grammar tells: only of scenes that somebody has placed. */
+  | { readonly kind: "untold" };
 
 /** What a picture shows, without its pixels. */
 export interface Scene {
