@@ -21,6 +21,7 @@ const COMMANDS: Readonly<Record<string, PackageCommand>> = {
     about: "measures whether words of captions belong to what they name",
     run: () => import("./align.js"),
   },
+  sweeps: { about: "joins guidance sweeps of several trainings", run: () => import("./sweeps.js") },
   score: { about: "scores the captions of any captioner", run: () => import("./score.js") },
   runs: { about: "serves a page of all runs", run: () => import("./runs.js") },
   samples: { about: "draws a sheet of pictures of a data set", run: () => import("./samples.js") },

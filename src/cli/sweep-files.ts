@@ -4,7 +4,7 @@ import { comparisonsOf, pointsUnder, type Terms } from "../evaluation/sweep/comp
 import { figureMetrics, pointLabel, sweepFigure } from "../evaluation/sweep/figures.js";
 import { tableLatex } from "../evaluation/sweep/latex.js";
 import type { ReferenceFree } from "../evaluation/sweep/reference-free.js";
-import { FREE } from "../evaluation/sweep/scores.js";
+import { FREE, type SweepMetric } from "../evaluation/sweep/scores.js";
 import type { Selection, SplitScores } from "../evaluation/sweep/sweep.js";
 import {
   type Column,
@@ -17,7 +17,6 @@ import {
 } from "../evaluation/sweep/tables.js";
 import { choiceDifferences, choiceTable } from "../evaluation/sweep/test-tables.js";
 import { scoreOf } from "../metrics/bootstrap.js";
-import type { Metric } from "../metrics/scores.js";
 import type { SamplingSettings } from "../models/sampling-settings.js";
 import { nodePlatform as platform } from "../platform/node.js";
 import { loadSharp } from "../platform/sharp-pictures.js";
@@ -28,7 +27,7 @@ import type { SweepInput, SweepPlan } from "./sweep-options.js";
 export interface SweepResult {
   readonly plan: SweepPlan;
   readonly input: SweepInput;
-  readonly metrics: ReadonlyMap<string, Metric>;
+  readonly metrics: ReadonlyMap<string, SweepMetric>;
   readonly free: ReferenceFree;
   readonly settings: SamplingSettings;
   readonly selection: Selection;

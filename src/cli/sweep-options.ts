@@ -4,6 +4,7 @@ import { type Command, Option } from "commander";
 import type { Captioner } from "../captioner/captioner.js";
 import type { Precision } from "../captioner/files.js";
 import type { Dataset } from "../data/dataset.js";
+import { TRUTH_NAMES } from "../data/scenes/truth-scores.js";
 import { testSplits } from "../evaluation/pictures.js";
 import { namedGrids, parseGrid, type SweepGrid } from "../evaluation/sweep/grid.js";
 import { type ReferenceFreeName, referenceFreeNames } from "../evaluation/sweep/reference-free.js";
@@ -73,8 +74,11 @@ export async function sweepPlan(flags: SweepFlags, clip: string | undefined): Pr
     throw new UserError("--reference-free clip needs --clip: the folder of a CLIP", 2);
   const known = [...captionMetrics({ wordNet: await readWordNet() }).keys()];
   const chosen = choose ?? "ciderD";
-  if (!known.some((name) => name === chosen))
-    throw new UserError(`--choose ${chosen}: choose one of ${known.join(", ")}`, 2);
+  if (![...known, ...TRUTH_NAMES].some((name) => name === chosen))
+    throw new UserError(
+      `--choose ${chosen}: choose one of ${known.join(", ")}; of scenes also ${TRUTH_NAMES.join(", ")}`,
+      2,
+    );
   return { grid: await gridOf(sweep), choose: chosen, curves: curves ?? "validation", referenceFree };
 }
 

@@ -1,5 +1,7 @@
 /** `evaluate.js --sweep`: runs a guidance sweep from a loaded captioner to the files in its folder. */
 
+import { isScenes } from "../data/scenes/dataset.js";
+import { TRUTH_NAMES } from "../data/scenes/truth-scores.js";
 import { recordsOf } from "../evaluation/pictures.js";
 import { LineStore } from "../evaluation/sweep/line-store.js";
 import { distinct } from "../evaluation/sweep/points.js";
@@ -8,8 +10,10 @@ import {
   likelihoodReferenceFree,
   type ReferenceFree,
 } from "../evaluation/sweep/reference-free.js";
+import { byReferences, type SweepMetric } from "../evaluation/sweep/scores.js";
 import { selectionSplits, splitView } from "../evaluation/sweep/split-view.js";
 import { type SplitScores, Sweep } from "../evaluation/sweep/sweep.js";
+import { sceneColumns } from "../evaluation/table/scene-columns.js";
 import { captionMetrics } from "../metrics/caption-metrics.js";
 import { wordsTokenizer } from "../metrics/caption-tokenizer.js";
 import { McDiffusion } from "../models/mc-diffusion/mc-diffusion.js";
@@ -62,6 +66,14 @@ async function runSweep(plan: SweepPlan, input: SweepInput): Promise<void> {
   const { captioner, dataset, sampling, weights, limit, draws, quiet, collective } = input;
   const folder = input.out ?? `runs/sweep-${weights.sha256.slice(0, 8)}`;
   const { files, hash } = platform;
+  const metrics = new Map<string, SweepMetric>([
+    ...byReferences(captionMetrics({ tokenizer: wordsTokenizer, wordNet: await readWordNet() })),
+    ...(isScenes(dataset) ? sceneColumns(dataset, TRUTH_NAMES) : []).map(
+      (column) => [column.name, column] as const,
+    ),
+  ]);
+  if (!metrics.has(plan.choose))
+    throw new UserError(`--choose ${plan.choose} is of scenes; these are pictures of ${dataset.name}`, 2);
   const opened = await together(collective, async () => {
     if (collective.rank > 0) return null;
     await files.makeDirectory(folder);
@@ -69,7 +81,6 @@ async function runSweep(plan: SweepPlan, input: SweepInput): Promise<void> {
     return { unlock, store: await LineStore.open(files, `${folder}/captions.jsonl`) };
   });
   const settings = samplingSettingsOf(captioner.config, sampling);
-  const metrics = captionMetrics({ tokenizer: wordsTokenizer, wordNet: await readWordNet() });
   const free = await referenceFreeOf(plan, input);
   const [, ...tests] = input.splits;
   if (!quiet) {

@@ -107,6 +107,34 @@ t.test("a sweep that was killed goes on; its folder has choice, tables and figur
   );
   t.equal(await file("b", "scores.csv"), await file("a", "scores.csv"));
   t.not(await file("b", "test.csv"), await file("a", "test.csv"), "the test does");
+
+  // Joined over trainings: other weights are another training.
+  const join2 = (...more: string[]) =>
+    runCommand("sweeps", [...["a", "b"].map((out) => join(folder, out)), ...more]);
+  const twice = await join2();
+  t.equal(twice.code, 1);
+  t.match(twice.stderr, /two of these sweeps are of the same weights/);
+  const record = JSON.parse(await file("b", "sweep.json")) as { weights: { sha256: string } };
+  record.weights.sha256 = "of another training";
+  await writeFile(join(folder, "b", "sweep.json"), JSON.stringify(record));
+  const joined = await join2("--metrics", "ciderD", "--json", join(folder, "joined.json"));
+  t.equal(joined.code, 0, joined.stderr);
+  t.match(
+    joined.stdout,
+    /\*\*gap at equal push\*\*\n\n[^\n]*\n[^\n]*\n\| validation \| ciderD \| cfg − none, temperature \| /,
+  );
+  t.notMatch(joined.stdout, /bleu4/, "the metric asked for alone");
+  const { differences } = JSON.parse(await readFile(join(folder, "joined.json"), "utf8")) as {
+    differences: { metric: string; over: { each: number[] } }[];
+  };
+  t.ok(
+    differences.some(({ metric }) => metric === "bleu4"),
+    "all are in the file",
+  );
+  t.ok(differences.every(({ over }) => over.each.length === 2));
+  const wrong = await join2("--metrics", "xyzzy");
+  t.equal(wrong.code, 2);
+  t.match(wrong.stderr, /--metrics: these sweeps have .*ciderD.*, not xyzzy/);
 });
 
 t.test("wrong usage of a sweep is one sentence and exit code 2", async (t) => {
@@ -135,4 +163,18 @@ t.test("wrong usage of a sweep is one sentence and exit code 2", async (t) => {
   t.equal(none.code, 1, "an adapter that computes nothing");
   t.match(none.stderr, /adapter null computes nothing/);
   t.notOk(existsSync(join(folder, "null")), "nothing is left behind");
+  const ofScenes = await runCommand("evaluate", [
+    ...["--sweep", "--choose", "relation", "--out", join(folder, "scenes")],
+  ]);
+  t.equal(ofScenes.code, 2);
+  t.match(ofScenes.stderr, /--choose relation is of scenes; these are pictures of emoji/);
+  t.notOk(existsSync(join(folder, "scenes")), "nothing is left behind");
+  for (const [folders, code, pattern] of [
+    [["a"], 2, /an interval over trainings needs the sweeps of two or more/],
+    [["a", folder], 1, /a has no sweep\.json: the sweep has not ended, or is elsewhere/],
+  ] as const) {
+    const result = await runCommand("sweeps", folders);
+    t.equal(result.code, code, folders.join(" "));
+    t.match(result.stderr, pattern, result.stderr);
+  }
 });

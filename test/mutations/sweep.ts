@@ -8,6 +8,7 @@ const run = "evaluation/sweep/sweep.test.ts";
 const tables = "evaluation/sweep/tables.test.ts";
 const areas = "evaluation/sweep/areas.test.ts";
 const figures = "evaluation/sweep/figures.test.ts";
+const trainings = "evaluation/sweep/trainings.test.ts";
 
 export const sweep: readonly Mutation[] = [
   {
@@ -192,5 +193,47 @@ export const sweep: readonly Mutation[] = [
     find: "{ steps, seed: likelihoodSeed }",
     replace: "{ steps, seed: captions.join().length }",
     tests: ["evaluation/sweep/reference-free.test.ts # without CLIP"],
+  },
+  {
+    name: "sweep: what is true is looked up for records, not pictures",
+    file: `${folder}/pictures.ts`,
+    find: "...{ dataset, split, records, images, codes },",
+    replace: "...{ dataset, split, records, images: records, codes },",
+    tests: [`${run} # settings are chosen`],
+  },
+  {
+    name: "sweep over trainings: the interval is of a normal distribution",
+    file: `${folder}/trainings.ts`,
+    find: "tQuantile(0.975, n - 1)",
+    replace: "1.96",
+    tests: [`${trainings} # mean and interval`],
+  },
+  {
+    name: "sweep over trainings: curves are compared at equal scale, not push",
+    file: `${folder}/trainings.ts`,
+    find: "[point.push, point.scores[metric]?.mean ?? Number.NaN]",
+    replace: "[point.value, point.scores[metric]?.mean ?? Number.NaN]",
+    tests: [`${trainings} # equal push`],
+  },
+  {
+    name: "sweep over trainings: the seeds of the sampler count as trainings",
+    file: `${folder}/trainings.ts`,
+    find: "return records.map((record) => of(record));",
+    replace: "return records.flatMap((record) => [of(record), of(record)]);",
+    tests: [`${trainings} # mean and interval`],
+  },
+  {
+    name: "sweep over trainings: the same weights count twice",
+    file: `${folder}/trainings.ts`,
+    find: "new Set(hashes).size < hashes.length",
+    replace: "new Set(hashes).size > hashes.length",
+    tests: [`${trainings} # trainings that`],
+  },
+  {
+    name: "Student's t: the tail of one side",
+    file: "src/metrics/student-t.ts",
+    find: "return 1 - tCentral(Math.abs(t), degrees);",
+    replace: "return (1 - tCentral(Math.abs(t), degrees)) / 2;",
+    tests: ["metrics/student-t.test.ts"],
   },
 ];

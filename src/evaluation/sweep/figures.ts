@@ -1,7 +1,6 @@
 /** The figures of a sweep: curves of the reference-free score over each metric, at equal steps, network passes and push. */
 
 import { scoreOf } from "../../metrics/bootstrap.js";
-import type { Metric } from "../../metrics/scores.js";
 import { COLOURS } from "../../report/axes.js";
 import {
   type Curve,
@@ -14,11 +13,14 @@ import {
 import { byCurve, pointsUnder, type Terms } from "./comparisons.js";
 import type { SweepPoint } from "./points.js";
 import type { ReferenceFree } from "./reference-free.js";
-import { FREE, type PointScores } from "./scores.js";
+import { FREE, type PointScores, type SweepMetric } from "./scores.js";
 import type { SplitScores } from "./sweep.js";
 
-/** The metrics that have a panel: those of the paper, as far as they are computed here. */
-export const figureMetrics = ["bleu4", "rougeL", "meteor", "ciderD", "tupleF1"] as const;
+/** The metrics that have a panel: those of the paper, as far as they are computed here, and what is true of captions of scenes. */
+export const figureMetrics = [
+  ...(["bleu4", "rougeL", "meteor", "ciderD", "tupleF1"] as const),
+  ...(["objectRecall", "relation", "count"] as const),
+] as const;
 
 const titles: Record<Terms, string> = {
   "equal steps": "Guidance scales, the same denoising steps",
@@ -59,7 +61,7 @@ export function pointLabel({ along, value }: Pick<SweepPoint, "along" | "value">
 export function sweepFigure(
   terms: Terms,
   result: SplitScores,
-  metrics: ReadonlyMap<string, Metric>,
+  metrics: ReadonlyMap<string, SweepMetric>,
   free: ReferenceFree,
 ): string {
   const curves = byCurve(pointsUnder(terms, result.points));

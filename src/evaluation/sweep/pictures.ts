@@ -11,6 +11,8 @@ export interface SplitPictures {
   readonly split: string;
   /** Their record numbers in `dataset`. */
   readonly records: readonly number[];
+  /** Their pictures. */
+  readonly images: readonly number[];
   /** [n · S] */
   readonly codes: Uint32Array;
   readonly references: readonly (readonly string[])[];
@@ -30,13 +32,14 @@ export async function splitPictures(
   collective: Collective = single,
 ): Promise<SplitPictures> {
   const records = recordsOf(dataset, split, limit);
-  const codes = await encodeImages(captioner, dataset, imagesOf(dataset, records), { collective });
+  const images = imagesOf(dataset, records);
+  const codes = await encodeImages(captioner, dataset, images, { collective });
   const captionsOf = (numbers: readonly number[]) =>
     numbers.map((record) => dataset.records[record]!.captions);
   const names = JSON.stringify(records.map((record) => dataset.records[record]!.id));
   const bytes = new Uint8Array(codes.buffer, codes.byteOffset, codes.byteLength);
   return {
-    ...{ dataset, split, records, codes },
+    ...{ dataset, split, records, images, codes },
     references: captionsOf(records),
     corpus: captionsOf(dataset.splits[split]!),
     hash: await hash("sha-256", `${await hash("sha-256", names)} ${await hash("sha-256", bytes)}`),

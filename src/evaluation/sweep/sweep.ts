@@ -4,7 +4,6 @@
  */
 
 import type { Dataset } from "../../data/dataset.js";
-import type { Metric } from "../../metrics/scores.js";
 import { shareJson, single } from "../../platform/collective.js";
 import { UserError } from "../../platform/errors.js";
 import { type Choice, choose } from "./choose.js";
@@ -12,15 +11,15 @@ import type { SweepGrid } from "./grid.js";
 import { type SplitPictures, splitPictures } from "./pictures.js";
 import { distinct, pointsOf, type SweepBase, type SweepPoint } from "./points.js";
 import { doJobs, jobsOf, passesOfJob, type SweepTools, said } from "./say.js";
-import { type PointScores, scorePoint } from "./scores.js";
+import { type PointScores, type SweepMetric, scorePoint } from "./scores.js";
 import { selectionSplits } from "./split-view.js";
 
 /** How a sweep runs. */
 export interface SweepOptions {
   readonly grid: SweepGrid;
   readonly base: SweepBase;
-  /** Scores by references, by name. */
-  readonly metrics: ReadonlyMap<string, Metric>;
+  /** Scores, by name. */
+  readonly metrics: ReadonlyMap<string, SweepMetric>;
   /** The metric by which a setting is chosen. */
   readonly choose: string;
   /** Largest number of pictures of a split, evenly spread; 0 = all. */

@@ -6,7 +6,7 @@ import { byCurve, type NamedComparison } from "./comparisons.js";
 import { pointLabel } from "./figures.js";
 import type { SweepPoint } from "./points.js";
 import type { ReferenceFree } from "./reference-free.js";
-import { FREE } from "./scores.js";
+import { FREE, type SweepMetric } from "./scores.js";
 import type { SplitScores } from "./sweep.js";
 
 /** A column of scores. */
@@ -19,7 +19,7 @@ export interface Column {
 /** The columns of the tables: all metrics that have a number, then the reference-free score. */
 export function columnsOf(
   result: SplitScores,
-  metrics: ReadonlyMap<string, Metric>,
+  metrics: ReadonlyMap<string, SweepMetric>,
   free: ReferenceFree,
 ): Column[] {
   const has = (name: string) =>

@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import t from "tap";
 import { namedGrids, parseGrid } from "../../../dist/evaluation/sweep/grid.js";
 import { distinct, passesOf, pointsOf, samplingOf } from "../../../dist/evaluation/sweep/points.js";
@@ -108,4 +109,17 @@ t.test("the grids that ship: a few dozen settings, and a few", async (t) => {
     distinct(pointsOf(parseGrid(namedGrids[name], name), base)).length;
   t.equal(count("default"), 56);
   t.equal(count("quick"), 10);
+});
+
+t.test("the grid of docs/mcs.md has every mask rate that its hypotheses name, and both signs", async (t) => {
+  const text = await readFile(new URL("../../../docs/mcs-grid.json", import.meta.url), "utf8");
+  const names = parseGrid(JSON.parse(text), "docs/mcs-grid.json").curves.map(({ name }) => name);
+  for (const name of [
+    "none, temperature",
+    "cfg",
+    "mcs, 0.1 masked",
+    "mcs, 0.5 masked",
+    "mcs-printed, 0.1 masked",
+  ])
+    t.ok(names.includes(name), name);
 });

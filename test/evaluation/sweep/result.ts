@@ -3,7 +3,7 @@
 import { parseGrid } from "../../../dist/evaluation/sweep/grid.js";
 import { pointsOf, type SweepPoint } from "../../../dist/evaluation/sweep/points.js";
 import type { ReferenceFree } from "../../../dist/evaluation/sweep/reference-free.js";
-import { FREE } from "../../../dist/evaluation/sweep/scores.js";
+import { byReferences, FREE } from "../../../dist/evaluation/sweep/scores.js";
 import type { SplitScores } from "../../../dist/evaluation/sweep/sweep.js";
 import type { Estimate } from "../../../dist/metrics/bootstrap.js";
 import { captionMetrics } from "../../../dist/metrics/caption-metrics.js";
@@ -20,7 +20,7 @@ const grid = parseGrid(
   "made up",
 );
 
-export const metrics = captionMetrics();
+export const metrics = byReferences(captionMetrics());
 
 export const free: ReferenceFree = {
   ...{ name: "likelihood", title: "own bound", decimals: 2, id: "made up", passes: 4 },

@@ -8,9 +8,10 @@ import { parseGrid } from "../../../dist/evaluation/sweep/grid.js";
 import { LineStore } from "../../../dist/evaluation/sweep/line-store.js";
 import { distinct } from "../../../dist/evaluation/sweep/points.js";
 import type { ReferenceFree } from "../../../dist/evaluation/sweep/reference-free.js";
-import { FREE } from "../../../dist/evaluation/sweep/scores.js";
+import { byReferences, FREE, type SweepMetric } from "../../../dist/evaluation/sweep/scores.js";
 import { splitView } from "../../../dist/evaluation/sweep/split-view.js";
 import { Sweep } from "../../../dist/evaluation/sweep/sweep.js";
+import { meanOfDefined, meanRows } from "../../../dist/metrics/bootstrap.js";
 import { METRICS } from "../../../dist/metrics/scores.js";
 import { guidanceOptions } from "../../../dist/models/sampling-settings.js";
 import { single } from "../../../dist/platform/collective.js";
@@ -85,6 +86,16 @@ const grid = parseGrid(
   "grid",
 );
 
+/** Looks at pictures by their numbers, as the truth of scenes does: 0 to 3 are those of test, 8 to 11 of validation. */
+const looked: SweepMetric = {
+  ...{ title: "looked", decimals: "share", statistic: meanOfDefined },
+  rows: (captions, { images }) =>
+    meanRows(
+      captions.map((caption, i) => Number(caption === things[images[i]! % 4] && images[i]! >> 2 !== 1)),
+    ),
+};
+const metrics = new Map<string, SweepMetric>([...byReferences(Object.entries(METRICS)), ["looked", looked]]);
+
 async function sweepOn(
   data: Dataset,
   files: MemoryFiles,
@@ -98,7 +109,7 @@ async function sweepOn(
       hash: async (_, text) => createHash("sha256").update(text).digest("hex"),
     },
     {
-      ...{ grid, metrics: new Map(Object.entries(METRICS)), choose: "ciderD", limit: 0, draws: 20 },
+      ...{ grid, metrics, choose: "ciderD", limit: 0, draws: 20 },
       ...{ base: { steps: 4, temperature: 1, topR: 0.9, most: 10 }, seed: 5, testSeeds: 3 },
     },
     (...told) => progress.push(told),
@@ -139,6 +150,13 @@ t.test("settings are chosen on validation, one for each method, and reported on 
   const exact = (key: string) => result.test.scores.get(key)!.estimates.get("exact")!.mean;
   t.equal(exact("cfg ω=2 τ=1 r=0.9 N=4"), 0.75, "one of four wrong on test");
   t.equal(result.test.scores.get("cfg ω=2 τ=1 r=0.9 N=4")!.estimates.get(FREE)!.seeds.length, 3);
+  for (const { scores } of [result.test, result.selection.validation])
+    for (const { estimates } of scores.values())
+      t.equal(
+        estimates.get("looked")!.mean,
+        estimates.get("exact")!.mean,
+        "captions meet their own pictures",
+      );
   const [done, total] = progress.at(-1)!;
   t.equal(done, total, "progress ends at its total");
   // 4 pictures: validation 2 seeds × (passes 4 4 8 8 · 1 + 8 · 4, and 8 judgements); test 3 seeds × (4 + 8 + 8 + 8 + 4).
@@ -166,7 +184,7 @@ t.test("no choice sees a test caption", async (t) => {
       hash: async () => "",
     },
     {
-      ...{ grid, metrics: new Map(Object.entries(METRICS)), choose: "ciderD", limit: 0, draws: 20 },
+      ...{ grid, metrics, choose: "ciderD", limit: 0, draws: 20 },
       ...{ base: { steps: 4, temperature: 1, topR: 0.9, most: 10 }, seed: 5, testSeeds: 3 },
     },
   );
