@@ -183,7 +183,11 @@ t.test("objects are dragged, moved and sized by keys, hidden and removed", async
     await page.keyboard.press("Delete");
   });
   t.same(await objects(page), ["car"]);
-  const from = (await page.getByRole("button", { name: "Add cat", exact: true }).boundingBox())!;
+  // The mouse reaches what the window shows: the palette and the picture at once.
+  await page.setViewportSize({ width: 1280, height: 1600 });
+  const add = page.getByRole("button", { name: "Add cat", exact: true });
+  await add.scrollIntoViewIfNeeded();
+  const from = (await add.boundingBox())!;
   const to = (await stage(page).boundingBox())!;
   await captioned(page, async () => {
     await page.mouse.move(from.x + 10, from.y + 10);

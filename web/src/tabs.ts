@@ -12,8 +12,8 @@ export interface Tab {
 
 export const tabs: readonly Tab[] = [
   { id: "caption", title: "Caption", load: () => import("./tabs/caption.js") },
-  { id: "scenes", title: "Scenes", load: () => import("./tabs/scenes.js") },
   { id: "guidance", title: "Guidance lab", load: () => import("./tabs/guidance.js") },
   { id: "train", title: "Train", load: () => import("./tabs/train.js") },
   { id: "kernels", title: "Kernels", load: () => import("./tabs/kernels.js") },
+  { id: "scenes", title: "Scenes", load: () => import("./tabs/scenes.js") },
 ];
