@@ -37,9 +37,12 @@ t.test("the objects of 300 drawn scenes give their boxes, sizes and relations ag
 
 t.test("five of a thing, or nothing, are told by no sentence", async (t) => {
   const scene = placed(maker.at("test", 0));
-  for (const objects of [[], Array.from({ length: 5 }, () => scene.objects[0]!)]) {
-    const untold = placedScene({ ...scene, objects }, art.sheet);
-    t.equal(untold.arrangement.kind, "untold");
-    t.same(referencesOf(untold, 1, 0), []);
+  const row = (count: number) =>
+    Array.from({ length: count }, (_, i) => ({ ...scene.objects[0]!, side: 12, x: 19 * i, y: 40 }));
+  const of = (objects: ReturnType<typeof row>) => placedScene({ ...scene, objects }, art.sheet);
+  for (const objects of [[], row(5)]) {
+    t.equal(of(objects).arrangement.kind, "untold");
+    t.same(referencesOf(of(objects), 1, 0), []);
   }
+  t.same(of(row(4)).arrangement, { kind: "group", shape: "row" }, "four are counted");
 });

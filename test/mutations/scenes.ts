@@ -168,4 +168,25 @@ export const scenesMutations: readonly Mutation[] = [
     replace: '(await hash("sha-256", pixels)) === "")',
     tests: [`${scenes} # art is written`],
   },
+  {
+    name: "placed scenes: sizes are those of a picture of 96 pixels, whatever its size",
+    file: "src/data/scenes/placed.ts",
+    find: "const share = (96 * side) / size;",
+    replace: "const share = (64 * side) / size;",
+    tests: ["data/scenes-placed.test.ts # the objects of"],
+  },
+  {
+    name: "placed scenes: captions count five of a thing",
+    file: "src/data/scenes/placed.ts",
+    find: "const MOST_ALIKE = 4;",
+    replace: "const MOST_ALIKE = 5;",
+    tests: ["data/scenes-placed.test.ts # five of"],
+  },
+  {
+    name: "placed scenes: an object is drawn beside its box",
+    file: "src/data/scenes/placed.ts",
+    find: "({ x, y, ...drawings.extent(vendor, drawing.code, side) })",
+    replace: "({ x, y: y + 1, ...drawings.extent(vendor, drawing.code, side) })",
+    tests: ["data/scenes-placed.test.ts # the objects of"],
+  },
 ];
