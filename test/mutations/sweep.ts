@@ -223,6 +223,13 @@ export const sweep: readonly Mutation[] = [
     tests: [`${trainings} # mean and interval`],
   },
   {
+    name: "sweep over trainings: those of another seed are refused",
+    file: `${folder}/trainings.ts`,
+    find: "{ ...value, seed: undefined }",
+    replace: "{ ...value }",
+    tests: [`${trainings} # trainings that`],
+  },
+  {
     name: "sweep over trainings: the same weights count twice",
     file: `${folder}/trainings.ts`,
     find: "new Set(hashes).size < hashes.length",

@@ -67,6 +67,11 @@ const SHARED = {
   testSeeds: "--seeds",
 } as const;
 
+/** A value as it is compared. Models that differ in their seed also sample with another one, unless --seed names it. */
+function comparable(value: unknown): string {
+  return JSON.stringify(isRecord(value) ? { ...value, seed: undefined } : value);
+}
+
 /** Checks that sweeps are of one kind and of different weights. Throws a `UserError` that names the file. */
 export function sameKind(sweeps: readonly { where: string; record: unknown }[]): KeptSweep[] {
   const records = sweeps.map(({ where, record }) => {
@@ -77,8 +82,8 @@ export function sameKind(sweeps: readonly { where: string; record: unknown }[]):
   const [first, ...others] = records;
   for (const [i, other] of others.entries()) {
     for (const [key, words] of Object.entries(SHARED)) {
-      if (JSON.stringify(other[key]) === JSON.stringify(first![key])) continue;
-      throw new UserError(`${sweeps[i + 1]!.where}: another ${words} than in ${sweeps[0]!.where}`);
+      if (comparable(other[key]) === comparable(first![key])) continue;
+      throw new UserError(`${sweeps[0]!.where} and ${sweeps[i + 1]!.where} differ in their ${words}`);
     }
   }
   const kept = records as unknown as KeptSweep[];

@@ -19,7 +19,16 @@ const point = (curve: string, value: number, push: number, score: number, steps 
 function sweep(more: number, sha256: string): KeptSweep & Record<string, unknown> {
   return {
     format: "mc-diffusion-sweep-1",
-    ...{ dataset: {}, limit: 8, sampling: {}, grid: {}, choose: {}, referenceFree: {}, testSeeds: 1 },
+    // A model samples with the seed of its training.
+    ...{
+      dataset: {},
+      limit: 8,
+      sampling: { steps: 4, seed: more },
+      grid: {},
+      choose: {},
+      referenceFree: {},
+      testSeeds: 1,
+    },
     weights: { sha256 },
     validation: {
       ...{ split: "validation", pictures: 8 },
@@ -101,8 +110,12 @@ t.test("trainings that cannot be joined are refused", async (t) => {
   t.throws(() => sameKind(pair({}, {})), /^one is not the sweep\.json of a finished sweep/);
   t.throws(
     () => sameKind(pair(sweep(1, "a"), { ...sweep(1, "b"), limit: 9 })),
-    /^two: another --limit than in one/,
+    /^one and two differ in their --limit/,
   );
   t.throws(() => sameKind(pair(sweep(1, "a"), sweep(1, "a"))), /of the same weights/);
-  t.equal(sameKind(pair(sweep(1, "a"), sweep(1, "b"))).length, 2);
+  t.throws(
+    () => sameKind(pair(sweep(1, "a"), { ...sweep(2, "b"), sampling: { steps: 8, seed: 2 } })),
+    /^one and two differ in their sampling settings/,
+  );
+  t.equal(sameKind(pair(sweep(1, "a"), sweep(2, "b"))).length, 2, "another seed is another training");
 });
