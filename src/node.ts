@@ -11,6 +11,7 @@ import "./vqgan.js";
 export { Captioner, type NodeImage, type NodeLoadOptions } from "./node/captioner.js";
 export { openNodeGpu } from "./node/open-gpu.js";
 export {
+  cacheDirectory,
   type DecodedPixels,
   decodePixels,
   modulesDirectory,

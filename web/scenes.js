@@ -4,8 +4,7 @@ import { copyFile, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
-import { modulesDirectory, nodePlatform, shippedWeights } from "../dist/node.js";
-import { cacheDirectory } from "../dist/platform/node.js";
+import { cacheDirectory, modulesDirectory, nodePlatform, shippedWeights } from "../dist/node.js";
 import { loadArt, SpriteSheet, writeArt } from "../dist/scenes.js";
 
 /** So many that the page's file stays below 2 MB. */
