@@ -2,7 +2,7 @@ import t from "tap";
 import { tProbability, tQuantile } from "../../dist/metrics/student-t.js";
 
 t.test("quantiles and p-values as in printed tables", async (t) => {
-  // R: qt(.975, df), qt(.95, df)
+  // Degrees of freedom, then t of 97.5 % and of 95 %.
   for (const [degrees, q975, q95] of [
     [1, 12.7062047362, 6.3137515147],
     [2, 4.3026527297, 2.9199855804],
