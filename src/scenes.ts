@@ -64,3 +64,4 @@ export {
   type TruthName,
   truthMetrics,
 } from "./data/scenes/truth-scores.js";
+export { cellsOf, type Region, regionOf } from "./evaluation/alignment/regions.js";

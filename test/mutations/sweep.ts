@@ -216,10 +216,10 @@ export const sweep: readonly Mutation[] = [
     tests: [`${trainings} # equal push`],
   },
   {
-    name: "sweep over trainings: the seeds of the sampler count as trainings",
+    name: "sweep over trainings: each counts twice",
     file: `${folder}/trainings.ts`,
-    find: "return records.map((record) => of(record));",
-    replace: "return records.flatMap((record) => [of(record), of(record)]);",
+    find: "const n = each.length;",
+    replace: "const n = 2 * each.length;",
     tests: [`${trainings} # mean and interval`],
   },
   {

@@ -143,16 +143,12 @@ type Unadjusted = Omit<JoinedDifference, "holm">;
 
 const numberOf = (score: Mean | undefined): number => score?.mean ?? Number.NaN;
 
-function each<T>(records: readonly KeptSweep[], of: (record: KeptSweep) => T): T[] {
-  return records.map((record) => of(record));
-}
-
 /** Areas and gaps of curves, with the reference-free score up, as each sweep has compared them. */
 function curveDifferences(records: readonly KeptSweep[]): Unadjusted[] {
   return records[0]!.curves.flatMap(({ split, terms, comparisons }) =>
     comparisons.flatMap(({ metric, of, minus }) =>
       (["area", "gap"] as const).flatMap((measure) => {
-        const values = each(records, ({ curves }) => {
+        const values = records.map(({ curves }) => {
           const own = curves.find((entry) => entry.split === split && entry.terms === terms);
           const same = own?.comparisons.find(
             (entry) => entry.metric === metric && entry.of === of && entry.minus === minus,
@@ -177,7 +173,7 @@ function pushDifferences(records: readonly KeptSweep[]): Unadjusted[] {
   ].filter((pair) => pair.every((name) => curves.includes(name)));
   return metrics.flatMap((metric) =>
     pairs.flatMap(([of, minus]) => {
-      const values = each(records, ({ validation }) =>
+      const values = records.map(({ validation }) =>
         meanGap(placesOf(validation, of, metric), placesOf(validation, minus, metric)),
       );
       return difference({ split, kind: "gap at equal push", metric, of, minus }, values);
@@ -197,7 +193,7 @@ function placesOf({ points }: KeptSplit, curve: string, metric: string): Place[]
 /** The settings that each sweep chose for its own model on validation, on the test splits. */
 function chosenDifferences(records: readonly KeptSweep[]): Unadjusted[] {
   return records[0]!.differences.flatMap(({ split, metric, of, minus }) => {
-    const values = each(records, ({ differences }) => {
+    const values = records.map(({ differences }) => {
       const same = differences.find(
         (entry) =>
           entry.split === split && entry.metric === metric && entry.of === of && entry.minus === minus,

@@ -1,7 +1,7 @@
 /** The Scenes tab: a scene that is drawn at random or composed, its caption, and whether that is true. */
 
 import { Captioner, type DenoiseStep } from "../../../dist/index.js";
-import { type Box, compose, type Scene, visibleBoxes } from "../../../dist/scenes.js";
+import { cellsOf, compose, regionOf, type Scene, visibleBoxes } from "../../../dist/scenes.js";
 import { type App, type CaptionerSource, shippedWeights } from "../app.js";
 import { codeText } from "../caption/code-text.js";
 import { addressOf } from "../caption/link.js";
@@ -405,16 +405,8 @@ class ScenesTab {
   private hiddenCells(): Set<number> {
     const { grid, scene } = this;
     const boxes = visibleBoxes(scene, this.served.art.sheet);
-    const cells = new Set<number>();
-    for (const number of this.hidden) {
-      const box = boxes[number];
-      if (!box) continue;
-      const at = (pixel: number) => Math.floor((pixel * grid) / scene.size);
-      for (let row = at(box.y); row <= at(box.y + box.height - 1); row++)
-        for (let column = at(box.x); column <= at(box.x + box.width - 1); column++)
-          cells.add(row * grid + column);
-    }
-    return cells;
+    const hidden = [...this.hidden].flatMap((number) => boxes[number] ?? []);
+    return new Set(cellsOf(regionOf(hidden, scene.size, grid)));
   }
 
   private get step(): DenoiseStep | null {
@@ -491,15 +483,8 @@ class ScenesTab {
     if (objects.length === 0)
       return `“${text === "[END]" ? "the end" : text}” is about no object: the lit cells are those that it attends to.`;
     const { grid, scene } = this;
-    const isInside = (cell: number, { x, y, width, height }: Box) => {
-      const [cx, cy] = [
-        ((cell % grid) + 0.5) * (scene.size / grid),
-        (Math.floor(cell / grid) + 0.5) * (scene.size / grid),
-      ];
-      return cx >= x && cy >= y && cx < x + width && cy < y + height;
-    };
     const boxes = objects.map((number) => scene.objects[number]!.box);
-    const inside = Array.from(attention, (_, cell) => boxes.some((box) => isInside(cell, box)));
+    const { inside } = regionOf(boxes, scene.size, grid);
     const sum = attention.reduce((a, b) => a + b, 0);
     const share = attention.reduce((a, b, cell) => a + (inside[cell] ? b : 0), 0) / Math.max(1e-9, sum);
     const area = inside.filter(Boolean).length / inside.length;
