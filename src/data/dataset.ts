@@ -76,6 +76,14 @@ export function selectImages(pictures: Images, numbers: readonly number[]): Imag
   };
 }
 
+/** What the places of pictures show, for data that know it. */
+export interface Shown {
+  /** Kinds of things. */
+  readonly things: number;
+  /** For some pictures, what the places of a grid of side × side show, [n, side²]: 0 for the ground, else 1 + the number of the thing. */
+  at(images: ArrayLike<number>, side: number): Uint32Array;
+}
+
 /** Captioned pictures of one size, with their splits. */
 export interface Dataset {
   readonly name: string;
@@ -86,6 +94,8 @@ export interface Dataset {
   readonly records: readonly CaptionedImage[];
   /** Split name → record numbers in ascending order. */
   readonly splits: Readonly<Record<string, readonly number[]>>;
+  /** Absent: the data know nothing of places. */
+  readonly shown?: Shown;
 }
 
 /**

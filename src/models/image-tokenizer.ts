@@ -23,9 +23,14 @@ export interface ImageTokenizer extends Module {
   decode(ids: Tensor<"u32">): Tensor;
   /**
    * The objective for images [B, imageSize, imageSize, 3] in [-1, 1]; `settings` are those of its kind. Absent: the tokenizer is
-   * frozen; `ImageTokenizerKind.weights` says where its weights come from.
+   * frozen; `ImageTokenizerKind.weights` says where its weights come from. With `things` a batch also has what the places of the
+   * grid show, [B, S]: see `Dataset.shown`.
    */
-  objective?(settings: object, random: Rng): Objective<[images: Tensor]>;
+  objective?(settings: object, random: Rng): Objective<[images: Tensor, ...shown: Tensor<"u32">[]]>;
+  /** Kinds of things that its codes learn to name; absent or 0: none. */
+  readonly things?: number;
+  /** Ids [B, S] → logits [B, S, things + 1] of what each place shows: the ground, then the things. */
+  nameCodes?(ids: Tensor<"u32">): Tensor;
   /** Pictures of a batch that is encoded or decoded; default 64. */
   readonly picturesAtOnce?: number;
   /** Multiply-adds of a picture's forward pass through encoder and decoder; for estimates. Absent: unknown. */

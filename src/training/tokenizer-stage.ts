@@ -2,11 +2,13 @@
 
 import { augment, augmentationOf } from "../data/augment.js";
 import { Batches } from "../data/batches.js";
+import { imagesOf } from "../data/dataset.js";
 import { ReadAhead } from "../data/read-ahead.js";
 import { psnr, ssim } from "../metrics/image.js";
 import { single } from "../platform/collective.js";
 import { reductionOf } from "./gradient-reduction.js";
 import { heldOutImages, reconstructions, rgb } from "./held-out.js";
+import { shareNamed, shownOf } from "./naming.js";
 import { steppedTogether } from "./ranks.js";
 import { TokenizerTraining } from "./tokenizer-training.js";
 import type { StageContext, Trainer } from "./trainer.js";
@@ -28,8 +30,16 @@ export function tokenizerStage(context: StageContext): Trainer {
     (step) => batches.at(step).images.subarray(first, first + batch),
   );
   const augmentation = augmentationOf(config.data);
-  const fill = async (step: number, target: Uint8Array) => {
+  const { things = 0, side } = captioner.imageTokenizer;
+  const truth = things > 0 ? shownOf(dataset, things) : null;
+  const fill = async (step: number, target: Uint8Array, shown: Uint32Array) => {
     const read = await reader.at(step);
+    if (truth) {
+      // A picture that is moved would show its things elsewhere.
+      target.set(read);
+      shown.set(truth.at(batches.at(step).images.subarray(first, first + batch), side));
+      return;
+    }
     for (let index = 0; index < batch; index++) {
       const [picture, place] = [read, target].map((all) => all.subarray(index * bytes, (index + 1) * bytes));
       augment(picture!, size, { seed: config.seed, step, index: first + index }, augmentation, place);
@@ -63,7 +73,14 @@ export function tokenizerStage(context: StageContext): Trainer {
         peak += psnr(part(originals), part(decoded)) / count;
         structure += ssim(part(originals), part(decoded)) / count;
       }
-      return { psnr: peak, ssim: structure, usedCodes: new Set(codes).size };
+      const named =
+        truth && (await shareNamed(context, codes, truth.at(imagesOf(dataset, context.heldOut), side)));
+      return {
+        psnr: peak,
+        ssim: structure,
+        usedCodes: new Set(codes).size,
+        ...(named !== null && { named }),
+      };
     },
     async sample(step) {
       const png = await platform.images.encodePng(await reconstructions(context));

@@ -11,9 +11,10 @@ import type { Loading, StepResult } from "./trainer.js";
 
 /**
  * Fills `images` [B, S, S, 3] with the pictures of batch n (from 0), bytes 0 … 255. Where several processes train together, B is
- * the number of pictures in each process's part, and these are its own.
+ * the number of pictures in each process's part, and these are its own. For a tokenizer with things it also fills `shown` [B, S²]
+ * with what the places of the code grid show: 0 for the ground, else 1 + the number of the thing.
  */
-export type ImageBatches = (step: number, images: Uint8Array) => void | Promise<void>;
+export type ImageBatches = (step: number, images: Uint8Array, shown: Uint32Array) => void | Promise<void>;
 
 /** Options of `TokenizerTraining`. */
 export interface TokenizerTrainingOptions {
@@ -23,13 +24,15 @@ export interface TokenizerTrainingOptions {
 }
 
 /** Training of an image tokenizer: one captured step, replayed with new batches. */
-export class TokenizerTraining extends ModelTraining<[images: Tensor]> {
+export class TokenizerTraining extends ModelTraining<[images: Tensor, ...shown: Tensor<"u32">[]]> {
   readonly tokenizer: ImageTokenizer;
   private readonly config: Config["vqvae"];
   private readonly batches: ImageBatches;
   private readonly bytes: Uint8Array;
   private readonly values: Float32Array;
   private readonly images: Tensor;
+  private readonly shownValues: Uint32Array;
+  private readonly shown: readonly Tensor<"u32">[];
   /** The step whose batch `values` holds or will hold. */
   private filled = 0;
   private filling: Promise<void> = Promise.resolve();
@@ -52,11 +55,22 @@ export class TokenizerTraining extends ModelTraining<[images: Tensor]> {
         `vqvae.batch should be a multiple of ${processes}, the number of processes, not ${config.batch}`,
       );
     const images = untracked(gpu, [config.batch / processes, imageSize, imageSize, 3], "f32", "images");
-    super(tokenizer, tokenizer.objective(settings, random), random, [[images]], optimizerOf(config), hook);
+    const places = [images.shape[0]!, tokenizer.side ** 2];
+    const shown = tokenizer.things ? [untracked(gpu, places, "u32", "shown")] : [];
+    super(
+      tokenizer,
+      tokenizer.objective(settings, random),
+      random,
+      [[images, ...shown]],
+      optimizerOf(config),
+      hook,
+    );
     this.tokenizer = tokenizer;
     this.config = config;
     this.batches = batches;
     this.images = images;
+    this.shown = shown;
+    this.shownValues = new Uint32Array(shown[0]?.size ?? 0);
     this.bytes = new Uint8Array(images.size);
     this.values = new Float32Array(images.size);
   }
@@ -73,7 +87,7 @@ export class TokenizerTraining extends ModelTraining<[images: Tensor]> {
       .catch(() => {})
       .then(async () => {
         const began = performance.now();
-        await this.batches(step - 1, this.bytes);
+        await this.batches(step - 1, this.bytes, this.shownValues);
         for (let i = 0; i < this.bytes.length; i++) this.values[i] = this.bytes[i]! / 127.5 - 1;
         this.#loading.loaded += performance.now() - began;
         this.#loading.pictures += this.images.shape[0]!;
@@ -89,6 +103,7 @@ export class TokenizerTraining extends ModelTraining<[images: Tensor]> {
     await this.filling;
     this.#loading.waited += performance.now() - began;
     this.images.write(this.values);
+    this.shown[0]?.write(this.shownValues);
     if (step === 1) {
       this.random.setStep(step);
       await this.start();

@@ -41,6 +41,8 @@ async function writeFolders(): Promise<void> {
 let written: Promise<void> | null = null;
 
 const steps = 3;
+/** Things of the data set that the networks are trained on. */
+const TOYS = 12;
 
 /** What comes out of a part of the program under some settings, as text. */
 type Probe = (gpu: Gpu, set: readonly string[]) => Promise<string>;
@@ -55,6 +57,16 @@ const loadProbe =
     return JSON.stringify([name, size, records.length, splits, images.count]);
   };
 
+const vqvaeProbe: Probe = async (gpu, set) => {
+  const context = await toyContext(gpu, toyDataset(TOYS), `vqvae.steps=${steps}`, ...set);
+  const trainer = tokenizerStage(context);
+  const results = [];
+  for (let step = 1; step <= steps; step++) results.push(await trainer.step(step));
+  trainer.dispose();
+  context.dispose();
+  return JSON.stringify(results);
+};
+
 const probes = {
   /** The pictures that are read. */
   data: loadProbe(good),
@@ -62,20 +74,15 @@ const probes = {
   unsplit: loadProbe(unsplit),
 
   /** Losses, learning rates and gradients of the VQ-VAE's training. */
-  async vqvae(gpu, set) {
-    const context = await toyContext(gpu, toyDataset(12), `vqvae.steps=${steps}`, ...set);
-    const trainer = tokenizerStage(context);
-    const results = [];
-    for (let step = 1; step <= steps; step++) results.push(await trainer.step(step));
-    trainer.dispose();
-    context.dispose();
-    return JSON.stringify(results);
-  },
+  vqvae: vqvaeProbe,
+
+  /** The same where its codes learn to name things. */
+  naming: (gpu, set) => vqvaeProbe(gpu, [`vqvae.things=${TOYS}`, ...set]),
 
   /** The same of the decoder's, the weights that it would be used with, and what its checkpoint has. */
   async decoder(gpu, set) {
     const base = [`decoder.steps=${steps}`, "decoder.emaEvery=1"];
-    const context = await toyContext(gpu, toyDataset(12), ...base, ...set);
+    const context = await toyContext(gpu, toyDataset(TOYS), ...base, ...set);
     const { captioner } = context;
     const codes = await trainingCodes(context, () => {});
     const trainer = await decoderStage(context, codes);
@@ -182,6 +189,8 @@ export const effects: Record<string, readonly [probe: ProbeName, value: string |
   "vqvae.resBlocks": ["vqvae", 2],
   "vqvae.attention": ["vqvae", true],
   "vqvae.reconstruction": ["vqvae", "l1"],
+  "vqvae.things": ["vqvae", TOYS],
+  "vqvae.naming": ["naming", 3],
   "vqvae.commitment": ["vqvae", 1],
   "vqvae.decay": ["vqvae", 0.5],
   "vqvae.steps": ["vqvae", 30],

@@ -3,6 +3,7 @@
 import { Captioner } from "../../dist/captioner/captioner.js";
 import type { Dataset } from "../../dist/data/dataset.js";
 import type { Gpu } from "../../dist/engine/gpu/gpu.js";
+import { fromArray, type Tensor } from "../../dist/engine/tensor/tensor.js";
 import { readWeights } from "../../dist/engine/weights/weights.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
 import { decoderStage, trainingCodes } from "../../dist/training/decoder-stage.js";
@@ -20,6 +21,7 @@ import {
   captionsEach,
   keywordOf,
   placeOf,
+  shownAt,
   thingOf,
   toyBytes,
   toyContext,
@@ -97,6 +99,70 @@ test("the VQ-VAE learns from training pictures only, each as often, augmented an
   observed.dispose();
   trainer.dispose();
   context.dispose();
+});
+
+test("a VQ-VAE that names things sees pictures as they are, with what their places show", async (t, gpu) => {
+  const dataset = toyDataset(24);
+  const context = await toyContext(gpu, dataset, "vqvae.batch=6", "vqvae.steps=2", "vqvae.things=24");
+  const vqvae = vqvaeOf(context.captioner);
+  const { side } = vqvae;
+  const batches: [images: Tensor, shown: Tensor<"u32">][] = [];
+  const { loss } = vqvae;
+  vqvae.loss = (images, options, shown) => {
+    batches.push([images, shown!]);
+    return loss.call(vqvae, images, options, shown);
+  };
+  const trainer = tokenizerStage(context);
+  for (let step = 1; step <= 2; step++) {
+    const { losses } = await trainer.step(step);
+    t.ok(losses.naming! > 0, `the loss of naming is reported: ${losses.naming}`);
+    const [images, shown] = batches[0]!;
+    const things = pictures(await images.read()).map((picture) =>
+      thingOf(picture.map((value) => Math.round((value + 1) * 127.5))),
+    );
+    t.ok(
+      things.every((thing) => isTrained(dataset, thing)),
+      `training pictures, not moved: ${things}`,
+    );
+    t.same(
+      [...(await shown.read())],
+      things.flatMap((thing) => Array.from({ length: side * side }, (_, place) => shownAt(thing, place))),
+      "each with its own places",
+    );
+  }
+  // Codes that name thing 4 everywhere are right where the held-out pictures show it.
+  const names = (ids: Tensor<"u32">) => {
+    const rows = ids.size;
+    const logits = Float32Array.from({ length: rows * 25 }, (_, i) => (i % 25 === 5 ? 1 : 0));
+    return fromArray(gpu, logits, [ids.shape[0]!, side * side, 25], "f32", "logits");
+  };
+  vqvae.nameCodes = names;
+  const measured = await trainer.evaluate();
+  const share = 1 / context.heldOut.length;
+  t.ok(context.heldOut.includes(4), "a held-out picture shows thing 4");
+  t.near(
+    [measured.named!],
+    [share],
+    { rel: 1e-6 },
+    "share of the places with a thing that are named rightly",
+  );
+  trainer.dispose();
+  context.dispose();
+  for (const [changes, message] of [
+    ["vqvae.things=7", /shows 24 kinds of things: set vqvae.things to that, not to 7/],
+  ] as const) {
+    const wrong = await toyContext(gpu, dataset, changes);
+    await t.throwsMessage(() => tokenizerStage(wrong), message, changes);
+    wrong.dispose();
+  }
+  const { shown: _, ...blind } = dataset;
+  const without = await toyContext(gpu, blind, "vqvae.things=24");
+  await t.throwsMessage(
+    () => tokenizerStage(without),
+    /needs data that tell where each thing is/,
+    "data without places",
+  );
+  without.dispose();
 });
 
 test("codes of training pictures: each picture itself, then its own variants", async (t, gpu) => {

@@ -10,6 +10,7 @@ import type { Box } from "./geometry.js";
 import { SceneMaker } from "./maker.js";
 import { type AnnotatedCaption, referencesOf } from "./references.js";
 import type { Scene } from "./scene.js";
+import { thingsAt } from "./shown.js";
 import { SCENE_SPLITS, type SceneSplit } from "./splits.js";
 
 /** Training scenes if nothing else is asked for. */
@@ -137,12 +138,24 @@ export async function scenesDataset(
   const records = numbers.map(({ split, index }, image) =>
     recordOf(split, index, image, () => captionsOf(image).captions.map(({ text }) => text)),
   );
+  const thingNumbers = new Map(art.things.map((thing, number) => [thing, number]));
   return {
     name: "scenes",
     size,
     images,
     records,
     splits: splitsOf(records),
+    shown: {
+      things: art.things.length,
+      at(wanted, side) {
+        const all = new Uint32Array(wanted.length * side * side);
+        for (let i = 0; i < wanted.length; i++) {
+          const places = all.subarray(i * side * side, (i + 1) * side * side);
+          thingsAt(sceneOf(wanted[i]!), thingNumbers, side, places);
+        }
+        return all;
+      },
+    },
     art,
     scene: sceneOf,
     annotated(image) {

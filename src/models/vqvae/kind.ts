@@ -13,7 +13,7 @@ export const vqVae: ImageTokenizerKind = {
   name: "vqvae",
   section: "vqvae",
   settings: vqvaeSettings,
-  fixed: ["channels", "codes", "codeDim", "downsample", "resBlocks", "attention"].map(
+  fixed: ["channels", "codes", "codeDim", "downsample", "resBlocks", "attention", "things"].map(
     (key) => `vqvae.${key}`,
   ),
   memory: {
@@ -32,8 +32,8 @@ export const vqVae: ImageTokenizerKind = {
   },
   create(gpu, config) {
     const { data, vqvae } = config as unknown as VqVaeConfig;
-    const { channels, codes, codeDim, downsample, resBlocks, attention } = vqvae;
+    const { channels, codes, codeDim, downsample, resBlocks, attention, things } = vqvae;
     const { imageSize } = data;
-    return new VqVae(gpu, { imageSize, channels, codes, codeDim, downsample, resBlocks, attention });
+    return new VqVae(gpu, { imageSize, channels, codes, codeDim, downsample, resBlocks, attention, things });
   },
 };

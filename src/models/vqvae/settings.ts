@@ -14,6 +14,18 @@ export const vqvaeSettings = {
     ["l2", "l1", "both"],
     "error of the reconstruction: mean square, mean absolute, or their sum",
   ),
+  things: integer(
+    0,
+    0,
+    65534,
+    "kinds of things that the codes learn to name, for data that tell where each thing is (scenes); 0 = none (paper)",
+  ),
+  naming: number(
+    0.2,
+    0,
+    100,
+    "weight of the loss of naming the thing at each place of the grid, if there are things",
+  ),
   commitment: number(0.25, 0, 100, "weight of the commitment loss |z − sg(e)|²"),
   decay: number(0.99, 0, 0.99999, "decay of the codebook's moving averages"),
   steps: integer(1600, 1, MANY, "training steps"),

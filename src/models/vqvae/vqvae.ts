@@ -11,7 +11,8 @@ import { selfAttention } from "../../engine/ops/attention.js";
 import { convTranspose2d } from "../../engine/ops/conv-transpose2d.js";
 import { conv2d } from "../../engine/ops/conv2d.js";
 import { concat } from "../../engine/ops/copy.js";
-import { add } from "../../engine/ops/elementwise.js";
+import { crossEntropy } from "../../engine/ops/cross-entropy.js";
+import { add, scale } from "../../engine/ops/elementwise.js";
 import { embedding } from "../../engine/ops/embedding.js";
 import { groupNorm } from "../../engine/ops/group-norm.js";
 import { l1, mse } from "../../engine/ops/reduce.js";
@@ -49,6 +50,8 @@ export interface VqVaeShape {
   resBlocks: number;
   /** Self-attention over the grid after the residual blocks. */
   attention: boolean;
+  /** Kinds of things that the codes learn to name; default 0. */
+  things?: number;
 }
 
 const groupChannels = 8;
@@ -224,6 +227,33 @@ class Decoder extends Module {
   }
 }
 
+/** Width of the layer that names things. */
+const namingWidth = 128;
+
+/**
+ * Names the thing at each place of the grid from its code and the eight around it. It is used in training alone: a code that says
+ * which thing it is part of serves a caption better than one that says only how it looks.
+ */
+class Naming extends Module {
+  private readonly weight: Tensor;
+  private readonly norm: Norm;
+  private readonly output: Linear;
+
+  constructor(gpu: Gpu, codeDim: number, things: number) {
+    super(gpu);
+    this.weight = this.parameter("weight", [3, 3, codeDim, namingWidth], fanIn(Math.SQRT2));
+    this.norm = this.child("norm", new Norm(gpu, namingWidth));
+    this.output = this.child("output", new Linear(gpu, namingWidth, things + 1));
+  }
+
+  /** [B, h, w, D] → logits [B, h, w, things + 1]: the ground, then the things. */
+  forward(grid: Tensor): Tensor {
+    return this.gpu.scope(() =>
+      this.output.forward(this.norm.forward(conv2d(grid, this.weight, { padding: 1 }))),
+    );
+  }
+}
+
 /** Settings of the loss and of the codebook. */
 export interface VqVaeLossOptions {
   /** Weight β of the commitment loss. */
@@ -234,14 +264,18 @@ export interface VqVaeLossOptions {
   restartAfter: number;
   /** Error of the reconstruction: mean square, mean absolute, or the sum of both. */
   reconstruction: "l2" | "l1" | "both";
+  /** Weight of the loss of naming, if the shape has things; default 1. */
+  naming?: number;
 }
 
 /** The loss of a batch, its parts, and what the codebook learns from. */
 export interface VqVaeLoss {
-  /** reconstruction + commitment; differentiable. */
+  /** reconstruction + commitment + naming, the last times its weight; differentiable. */
   total: Tensor;
   reconstruction: Tensor;
   commitment: Tensor;
+  /** Mean cross-entropy in nats of the thing at each place; null without things. */
+  naming: Tensor | null;
   /** The encoder's outputs z [B, h, w, D], not recorded on the tape, and their sums by code: the codebook learns from them. */
   vectors: Tensor;
   sums: BatchSums;
@@ -249,7 +283,7 @@ export interface VqVaeLoss {
 
 /**
  * The image tokenizer: pictures x `[B, S, S, 3]` to a grid of code ids `[B, G²]` and back to x̂; `loss` is
- * error(x, x̂) + β · mean (z - sg(e))².
+ * error(x, x̂) + β · mean (z - sg(e))². Where the data tell what is at each place of the grid, a third part makes the codes name it.
  */
 export class VqVae extends Module implements ImageTokenizer {
   readonly shape: VqVaeShape;
@@ -258,16 +292,18 @@ export class VqVae extends Module implements ImageTokenizer {
   private readonly state: CodebookState;
   private readonly encoder: Encoder;
   private readonly decoder: Decoder;
+  private readonly naming: Naming | null;
 
   constructor(gpu: Gpu, shape: VqVaeShape) {
     super(gpu);
-    const { imageSize, downsample, codes, codeDim } = shape;
+    const { imageSize, downsample, codes, codeDim, things = 0 } = shape;
     if (imageSize % 2 ** downsample !== 0) {
       throw new ShapeError("VqVae", `pictures of ${imageSize} pixels cannot be halved ${downsample} times`);
     }
     this.shape = shape;
     this.encoder = this.child("encoder", new Encoder(gpu, shape));
     this.decoder = this.child("decoder", new Decoder(gpu, shape));
+    this.naming = things > 0 ? this.child("naming", new Naming(gpu, codeDim, things)) : null;
     const statistic = (name: string, size: number[], initialiser: Initialiser) =>
       this.parameter(`codebook.${name}`, size, initialiser, { trained: false });
     // As if every code had been seen once, at its place: the first update then moves the codes instead of replacing them.
@@ -295,13 +331,17 @@ export class VqVae extends Module implements ImageTokenizer {
     return this.shape.codes;
   }
 
+  get things(): number {
+    return this.shape.things ?? 0;
+  }
+
   get codeVectors(): Tensor {
     return this.codebook;
   }
 
   /** Multiply-adds of one picture through the convolutions of encoder and decoder. */
   get multiplyAdds(): number {
-    const { channels, downsample, resBlocks, imageSize, codes, codeDim } = this.shape;
+    const { channels, downsample, resBlocks, imageSize, codes, codeDim, things = 0 } = this.shape;
     let sum = 0;
     let inputs = pictureChannels;
     let side = imageSize;
@@ -313,24 +353,30 @@ export class VqVae extends Module implements ImageTokenizer {
       inputs = width;
     }
     const block = (9 + 1) * width * (width / 2) * side * side;
-    return sum + 2 * resBlocks * block + (codes + 2 * width) * codeDim * side * side;
+    const naming = things > 0 ? namingWidth * (9 * codeDim + things + 1) : 0;
+    return sum + 2 * resBlocks * block + ((codes + 2 * width) * codeDim + naming) * side * side;
   }
 
   /**
    * Reconstruction and commitment by gradients; then the codebook by moving averages. The codebook starts from the first batch.
    */
-  objective(settings: VqVaeLossOptions, random: Rng): Objective<[images: Tensor]> {
+  objective(settings: VqVaeLossOptions, random: Rng): Objective<[images: Tensor, ...shown: Tensor<"u32">[]]> {
     return {
       start: (images) => this.startCodebook(images, random),
       startShared: (part, images) =>
         this.sharedRestart(this.encoder.forward(images).detach(), random, 0, part),
-      loss: (images) => {
-        const { total, reconstruction, commitment, vectors, sums } = this.loss(images, settings);
+      loss: (images, shown) => {
+        const { total, reconstruction, commitment, naming, vectors, sums } = this.loss(
+          images,
+          settings,
+          shown,
+        );
         return {
           total,
           figures: [
             { tensor: reconstruction.detach(), names: ["reconstruction"] },
             { tensor: commitment.detach(), names: ["commitment"] },
+            ...(naming ? [{ tensor: naming.detach(), names: ["naming"] }] : []),
           ],
           sums: [sums.counts, sums.sums],
           kept: [vectors],
@@ -350,6 +396,23 @@ export class VqVae extends Module implements ImageTokenizer {
   encode(images: Tensor): Tensor<"u32"> {
     return this.gpu.scope(() =>
       nearestCodes(this.encoder.forward(images), this.codebook).ids.reshape([images.shape[0]!, -1]),
+    );
+  }
+
+  private namingLoss(logits: Tensor, shown: Tensor<"u32"> | undefined): Tensor {
+    const width = logits.shape.at(-1)!;
+    if (!shown) throw new ShapeError("VqVae", `codes that name ${width - 1} things need what is shown where`);
+    return crossEntropy(logits.reshape([-1, width]), shown.reshape([-1])).loss;
+  }
+
+  /** Ids [B, side²] → logits [B, side², things + 1] of what each place shows: the ground, then the things. */
+  nameCodes(ids: Tensor<"u32">): Tensor {
+    const { side, naming } = this;
+    if (!naming) throw new ShapeError("VqVae", "these codes have not learned to name things");
+    return this.gpu.scope(() =>
+      naming
+        .forward(embedding(this.codebook, ids.reshape([ids.shape[0]!, side, side])))
+        .reshape([ids.shape[0]!, side * side, -1]),
     );
   }
 
@@ -374,9 +437,14 @@ export class VqVae extends Module implements ImageTokenizer {
 
   /**
    * L = error(x, x̂) + β·mean (z − sg(e))², with the error of `options.reconstruction`; gradients pass from x̂'s codes to z
-   * unchanged. The codebook does not move: see `updateCodebook`.
+   * unchanged. The codebook does not move: see `updateCodebook`. A tokenizer with things adds the cross-entropy of `shown` [B, side²]:
+   * 0 where there is ground, else 1 + the number of the thing. Throws a `ShapeError` if it is missing.
    */
-  loss(images: Tensor, options: Pick<VqVaeLossOptions, "commitment" | "reconstruction">): VqVaeLoss {
+  loss(
+    images: Tensor,
+    options: Pick<VqVaeLossOptions, "commitment" | "reconstruction" | "naming">,
+    shown?: Tensor<"u32">,
+  ): VqVaeLoss {
     return this.gpu.scope(() => {
       const z = this.encoder.forward(images);
       const { quantized, ids, commitmentLoss } = quantizeStraightThrough(
@@ -389,10 +457,13 @@ export class VqVae extends Module implements ImageTokenizer {
       const square = kind === "l1" ? null : mse(image, images);
       const absolute = kind === "l2" ? null : l1(image, images);
       const reconstruction = square && absolute ? add(square, absolute) : (square ?? absolute)!;
+      const naming = this.naming && this.namingLoss(this.naming.forward(quantized), shown);
+      const total = add(reconstruction, commitmentLoss);
       return {
-        total: add(reconstruction, commitmentLoss),
+        total: naming ? add(total, scale(naming, options.naming ?? 1)) : total,
         reconstruction,
         commitment: commitmentLoss,
+        naming,
         vectors: z.detach(),
         sums: batchSums(z, ids, this.shape.codes),
       };

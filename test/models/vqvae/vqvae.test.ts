@@ -2,11 +2,14 @@ import type { Gpu } from "../../../dist/engine/gpu/gpu.js";
 import { PackedParameters } from "../../../dist/engine/nn/parameters.js";
 import { Rng } from "../../../dist/engine/ops/rng.js";
 import { AdamW } from "../../../dist/engine/optim/adamw.js";
-import { backward } from "../../../dist/engine/tensor/autograd.js";
+import { backward, zeroGrad } from "../../../dist/engine/tensor/autograd.js";
 import { noGrad } from "../../../dist/engine/tensor/tape.js";
 import { fromArray, type Tensor } from "../../../dist/engine/tensor/tensor.js";
 import { VqVae, type VqVaeLossOptions, type VqVaeShape } from "../../../dist/models/vqvae/vqvae.js";
 import { randomArray, test } from "../../harness.js";
+import { referenceConv2d } from "../../reference/conv2d.js";
+import { matmul } from "../../reference/dense.js";
+import { referenceGroupNorm } from "../../reference/group-norm.js";
 
 const shape: VqVaeShape = {
   imageSize: 16,
@@ -124,6 +127,126 @@ test("the gradient passes the codes straight through to the encoder", async (t, 
   random.dispose();
   pictures.dispose();
   vqvae.dispose();
+});
+
+test("codes name things: logits against float64, the loss from them, and its gradient in the encoder", async (t, gpu) => {
+  for (const [batch, things] of [
+    [3, 5],
+    [1, 18],
+  ] as const) {
+    const vqvae = new VqVae(gpu, { ...shape, things });
+    vqvae.initialise(7);
+    const { side } = vqvae;
+    const places = side * side;
+    const pictures = images(gpu, batch);
+    const values = Uint32Array.from({ length: batch * places }, (_, i) => (i * 7) % (things + 1));
+    const shown = fromArray(gpu, values, [batch, places], "u32", "shown");
+    const ids = gpu.scope(() => noGrad(() => vqvae.encode(pictures)));
+    const logits = gpu.scope(() => noGrad(() => vqvae.nameCodes(ids)));
+    const stored = new Map<string, Float64Array>();
+    for (const { name, tensor } of vqvae.parameters())
+      stored.set(name, Float64Array.from((await tensor.read()) as Float32Array));
+    const of = (name: string) => stored.get(name)!;
+    const grid = Float64Array.from(
+      [...(await ids.read())].flatMap((id) => [
+        ...of("codebook.codes").subarray(id * shape.codeDim, (id + 1) * shape.codeDim),
+      ]),
+    );
+    const width = 128;
+    const hidden = referenceConv2d(
+      {
+        batch,
+        height: side,
+        width: side,
+        channels: shape.codeDim,
+        kernelHeight: 3,
+        kernelWidth: 3,
+        outChannels: width,
+        stride: 1,
+        top: 1,
+        left: 1,
+        outHeight: side,
+        outWidth: side,
+      },
+      grid,
+      of("naming.weight"),
+    );
+    const normed = referenceGroupNorm(
+      { batch, pixels: places, channels: width, groups: width / 8 },
+      hidden,
+      of("naming.norm.weight"),
+      of("naming.norm.bias"),
+      { silu: true },
+    );
+    const sizes = { m: batch * places, k: width, n: things + 1 };
+    const expected = matmul(normed, of("naming.output.weight"), sizes).map(
+      (value, i) => value + of("naming.output.bias")[i % (things + 1)]!,
+    );
+    t.near(
+      await logits.read(),
+      expected,
+      { rel: 1e-4, abs: 1e-4 },
+      `logits of ${batch} pictures, ${things} things`,
+    );
+    let nats = 0;
+    for (const [row, thing] of values.entries()) {
+      const own = expected.subarray(row * (things + 1), (row + 1) * (things + 1));
+      nats += Math.log(own.reduce((sum, value) => sum + Math.exp(value), 0)) - own[thing]!;
+    }
+    nats /= values.length;
+    const { total, reconstruction, commitment, naming } = gpu.scope(() =>
+      vqvae.loss(pictures, { ...options, naming: 0.3 }, shown),
+    );
+    const [whole, pixels, codes, named] = (
+      await Promise.all([total, reconstruction, commitment, naming!].map((each) => each.read()))
+    ).map(([value]) => value!);
+    t.near([named!], [nats], { rel: 1e-4 }, "mean cross-entropy of what the places show");
+    t.near(
+      [whole!],
+      [pixels! + codes! + 0.3 * named!],
+      { rel: 1e-5 },
+      "the parts of the loss, naming with its weight",
+    );
+    for (const tensor of [total, reconstruction, commitment, naming!]) tensor.dispose();
+    // Of the difference of two losses that differ in nothing else, the encoder's gradient is that of naming.
+    const gradient = async (weight: number) => {
+      for (const { tensor } of vqvae.parameters()) zeroGrad(tensor);
+      gpu.scope(() => backward(vqvae.loss(pictures, { ...options, naming: weight }, shown).total));
+      return vqvae
+        .parameters()
+        .find(({ name }) => name === "encoder.halve0.weight")!
+        .tensor.grad!.read();
+    };
+    const [without, single, double] = [await gradient(0), await gradient(1), await gradient(2)];
+    const parts = single.map((value, i) => value - without[i]!);
+    t.ok(
+      parts.some((value) => Math.abs(value) > 1e-4),
+      "naming moves the encoder's first layer",
+    );
+    t.near(
+      double.map((value, i) => value - without[i]!),
+      parts.map((value) => 2 * value),
+      { rel: 1e-3, abs: 1e-5 },
+      "in proportion to its weight",
+    );
+    await t.throwsMessage(
+      () => vqvae.loss(pictures, options),
+      /codes that name .* things need what is shown where/,
+      "without what is shown",
+    );
+    for (const tensor of [pictures, shown, ids, logits]) tensor.dispose();
+    vqvae.dispose();
+  }
+  const plain = new VqVae(gpu, shape);
+  plain.initialise(1);
+  const ids = fromArray(gpu, new Uint32Array(plain.side ** 2), [1, plain.side ** 2], "u32");
+  await t.throwsMessage(
+    () => plain.nameCodes(ids),
+    /have not learned to name things/,
+    "a tokenizer without things",
+  );
+  ids.dispose();
+  plain.dispose();
 });
 
 test("a training pass moves the codes that were chosen and reports their use", async (t, gpu) => {
