@@ -5,7 +5,7 @@
  * @module mc-diffusion/scenes
  */
 
-export { loadArt, readArt, type SceneArt, writeArt } from "./data/scenes/art.js";
+export { artOf, loadArt, readArt, type SceneArt, writeArt } from "./data/scenes/art.js";
 export { COLOUR_NAMES, type Colour, type Ground, type Rgb } from "./data/scenes/background.js";
 export { CaptionReader } from "./data/scenes/caption-reader.js";
 export type {

@@ -75,19 +75,20 @@ export function loadDataset(
 
 /** Scenes from art that is rendered once, composed on threads of their own. Loaded when it is asked for. */
 async function loadScenes(
-  { imageSize: size, subset }: Config["data"],
+  { imageSize: size, subset, things }: Config["data"],
   onProgress: (done: number, total: number) => void,
 ): Promise<Dataset> {
-  const [{ loadArt }, { scenesDataset }, { ScenePainters }] = await Promise.all([
+  const [{ artOf, loadArt }, { scenesDataset }, { ScenePainters }] = await Promise.all([
     import("../data/scenes/art.js"),
     import("../data/scenes/dataset.js"),
     import("./scene-painters.js"),
   ]);
-  const art = await loadArt(platform, {
+  const all = await loadArt(platform, {
     folder: `${cacheDirectory()}/scenes`,
     modulesDirectory: modulesDirectory("emojibase-data"),
     onProgress,
   });
+  const art = artOf(all, things);
   const trainingScenes = subset > 0 ? { trainingScenes: subset } : {};
   return scenesDataset(platform, art, {
     size,

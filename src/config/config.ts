@@ -44,6 +44,12 @@ const SCHEMA = {
       MANY,
       "use only this many training pictures; 0 = all (100000 scenes). Of emoji, as large a share of the other splits",
     ),
+    things: integer(
+      0,
+      0,
+      MANY,
+      "kinds of things that scenes show, the most usual first: few are learned sooner; at least 30, 0 = all",
+    ),
     skipBad: flag(false, "skip unreadable rows and pictures instead of stopping"),
     augment: integer(
       4,

@@ -80,7 +80,7 @@ export function selectImages(pictures: Images, numbers: readonly number[]): Imag
 export interface Shown {
   /** Kinds of things. */
   readonly things: number;
-  /** For some pictures, what the places of a grid of side × side show, [n, side²]: 0 for the ground, else 1 + the number of the thing. */
+  /** For some pictures, what the places of a grid of side × side show, [n, side²]: the number of the thing, or `things` for the ground. */
   at(images: ArrayLike<number>, side: number): Uint32Array;
 }
 

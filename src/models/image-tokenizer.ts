@@ -29,7 +29,7 @@ export interface ImageTokenizer extends Module {
   objective?(settings: object, random: Rng): Objective<[images: Tensor, ...shown: Tensor<"u32">[]]>;
   /** Kinds of things that its codes learn to name; absent or 0: none. */
   readonly things?: number;
-  /** Ids [B, S] → logits [B, S, things + 1] of what each place shows: the ground, then the things. */
+  /** Ids [B, S] → logits [B, S, things] of the thing that each place shows, if it shows one. */
   nameCodes?(ids: Tensor<"u32">): Tensor;
   /** Pictures of a batch that is encoded or decoded; default 64. */
   readonly picturesAtOnce?: number;

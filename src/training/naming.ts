@@ -40,8 +40,8 @@ export async function shareNamed(
     for (const tensor of [ids, logits]) tensor.dispose();
     for (let i = 0; i < part.length; i++) {
       const thing = shown[from + i]!;
-      if (thing === 0) continue;
-      const row = values.subarray(i * (things + 1), (i + 1) * (things + 1));
+      if (thing === things) continue;
+      const row = values.subarray(i * things, (i + 1) * things);
       all++;
       if (row.indexOf(row.reduce((a, b) => Math.max(a, b))) === thing) right++;
     }

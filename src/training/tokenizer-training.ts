@@ -12,7 +12,7 @@ import type { Loading, StepResult } from "./trainer.js";
 /**
  * Fills `images` [B, S, S, 3] with the pictures of batch n (from 0), bytes 0 … 255. Where several processes train together, B is
  * the number of pictures in each process's part, and these are its own. For a tokenizer with things it also fills `shown` [B, S²]
- * with what the places of the code grid show: 0 for the ground, else 1 + the number of the thing.
+ * with what the places of the code grid show: the number of the thing, or `things` for the ground.
  */
 export type ImageBatches = (step: number, images: Uint8Array, shown: Uint32Array) => void | Promise<void>;
 

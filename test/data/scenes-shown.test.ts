@@ -27,13 +27,13 @@ t.test("each cell shows the last drawn object whose box holds its middle", async
         const top = scene.objects.findLast(
           ({ box }) => x >= box.x && x < box.x + box.width && y >= box.y && y < box.y + box.height,
         );
-        const thing = top ? 1 + art.things.indexOf(scene.entities[top.entity]!.thing) : 0;
+        const thing = top ? art.things.indexOf(scene.entities[top.entity]!.thing) : things;
         if (top) seen.add(thing);
         if (shown[i * side * side + place] !== thing)
           t.fail(`scene ${image}, place ${place}: ${shown[i * side * side + place]}, not ${thing}`);
       }
       for (const { entity } of scene.objects) {
-        const number = 1 + art.things.indexOf(scene.entities[entity]!.thing);
+        const number = art.things.indexOf(scene.entities[entity]!.thing);
         if (
           scene.objects.length === 1 &&
           !shown.subarray(i * side * side, (i + 1) * side * side).includes(number)

@@ -126,15 +126,15 @@ test("a VQ-VAE that names things sees pictures as they are, with what their plac
     );
     t.same(
       [...(await shown.read())],
-      things.flatMap((thing) => Array.from({ length: side * side }, (_, place) => shownAt(thing, place))),
+      things.flatMap((thing) => Array.from({ length: side * side }, (_, place) => shownAt(24, thing, place))),
       "each with its own places",
     );
   }
   // Codes that name thing 4 everywhere are right where the held-out pictures show it.
   const names = (ids: Tensor<"u32">) => {
     const rows = ids.size;
-    const logits = Float32Array.from({ length: rows * 25 }, (_, i) => (i % 25 === 5 ? 1 : 0));
-    return fromArray(gpu, logits, [ids.shape[0]!, side * side, 25], "f32", "logits");
+    const logits = Float32Array.from({ length: rows * 24 }, (_, i) => (i % 24 === 4 ? 1 : 0));
+    return fromArray(gpu, logits, [ids.shape[0]!, side * side, 24], "f32", "logits");
   };
   vqvae.nameCodes = names;
   const measured = await trainer.evaluate();

@@ -75,14 +75,15 @@ export function toyDataset(count: number): Dataset & { readonly images: MemoryIm
       things: count,
       at: (wanted, side) =>
         Uint32Array.from({ length: wanted.length * side * side }, (_, i) =>
-          shownAt((wanted[Math.floor(i / side ** 2)]! + count - 3) % count, i % side ** 2),
+          shownAt(count, (wanted[Math.floor(i / side ** 2)]! + count - 3) % count, i % side ** 2),
         ),
     },
   };
 }
 
 /** What place `place` of the picture of a thing shows: ground at the first, the thing everywhere else. */
-export const shownAt = (thing: number, place: number): number => (place === 0 ? 0 : 1 + thing);
+export const shownAt = (things: number, thing: number, place: number): number =>
+  place === 0 ? things : thing;
 
 /** Everything for a stage, with files in memory; settings are those of `tinyConfig`, smaller still. */
 export async function toyContext(

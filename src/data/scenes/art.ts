@@ -12,6 +12,7 @@ import * as names from "./names.js";
 import { renderSprites } from "./render-sprites.js";
 import { type SheetEntry, SpriteSheet } from "./sprites.js";
 import { listThings, type Thing } from "./things.js";
+import { USUAL } from "./usual.js";
 
 /** Raise this when the rendering or the list of things changes in another way than by its text. */
 const ART_VERSION = 1;
@@ -23,6 +24,26 @@ const PIXELS = "art.rgba";
 export interface SceneArt {
   readonly things: readonly Thing[];
   readonly sheet: SpriteSheet;
+}
+
+/** Fewer things leave pairs, counts or drawings without any that could be held out. */
+const LEAST_THINGS = 30;
+
+/**
+ * The art with `count` of its things, the most usual first and others evenly spread over the list; 0: all of them. Throws a
+ * `UserError` if there are fewer, or if `count` is below 30.
+ */
+export function artOf({ things, sheet }: SceneArt, count: number): SceneArt {
+  if (count === 0) return { things, sheet };
+  if (!Number.isInteger(count) || count < LEAST_THINGS || count > things.length)
+    throw new UserError(
+      `scenes can show ${LEAST_THINGS} to ${things.length} kinds of things, not ${count}; set data.things, 0 for all`,
+    );
+  const chosen = new Set<string>(USUAL.slice(0, count));
+  const others = things.filter(({ name }) => !chosen.has(name));
+  const more = count - chosen.size;
+  for (let i = 0; i < more; i++) chosen.add(others[Math.floor((i * others.length) / more)]!.name);
+  return { things: things.filter(({ name }) => chosen.has(name)), sheet };
 }
 
 /** Writes `folder/art.json` and `folder/art.rgba`. `made` names what the art was made of. */

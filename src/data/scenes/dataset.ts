@@ -118,7 +118,10 @@ export async function scenesDataset(
     return Array.from({ length: count }, (_, index) => ({ split, index }));
   });
   const pixels = await hash("sha-256", art.sheet.pixels);
-  const content = (await hash("sha-256", JSON.stringify([SCENES_VERSION, pixels, size, seed]))).slice(0, 16);
+  const known = art.things.map(({ name }) => name);
+  const content = (
+    await hash("sha-256", JSON.stringify([SCENES_VERSION, pixels, size, seed, ...known]))
+  ).slice(0, 16);
   const sceneOf = (image: number) => maker.at(numbers[image]!.split, numbers[image]!.index);
   const captionsOf = (image: number) => {
     const { split, index } = numbers[image]!;

@@ -4,7 +4,7 @@ import type { Scene } from "./scene.js";
 import type { Thing } from "./things.js";
 
 /**
- * Writes to `target` [side²], row by row, 0 for the ground, else 1 + the thing's number. A cell shows the object
+ * Writes to `target` [side²], row by row, the thing's number, or as many as there are for the ground. A cell shows the object
  * drawn last of those whose boxes contain its middle.
  */
 export function thingsAt(
@@ -14,9 +14,9 @@ export function thingsAt(
   target: Uint32Array,
 ): void {
   const cell = scene.size / side;
-  target.fill(0);
+  target.fill(numbers.size);
   for (const { box, entity } of scene.objects) {
-    const thing = 1 + numbers.get(scene.entities[entity]!.thing)!;
+    const thing = numbers.get(scene.entities[entity]!.thing)!;
     const [top, bottom] = [first(box.y, cell), first(box.y + box.height, cell)];
     const [left, right] = [first(box.x, cell), first(box.x + box.width, cell)];
     for (let row = top; row < bottom; row++) target.fill(thing, row * side + left, row * side + right);

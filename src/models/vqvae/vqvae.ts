@@ -243,10 +243,10 @@ class Naming extends Module {
     super(gpu);
     this.weight = this.parameter("weight", [3, 3, codeDim, namingWidth], fanIn(Math.SQRT2));
     this.norm = this.child("norm", new Norm(gpu, namingWidth));
-    this.output = this.child("output", new Linear(gpu, namingWidth, things + 1));
+    this.output = this.child("output", new Linear(gpu, namingWidth, things));
   }
 
-  /** [B, h, w, D] → logits [B, h, w, things + 1]: the ground, then the things. */
+  /** [B, h, w, D] → logits [B, h, w, things]. */
   forward(grid: Tensor): Tensor {
     return this.gpu.scope(() =>
       this.output.forward(this.norm.forward(conv2d(grid, this.weight, { padding: 1 }))),
@@ -274,7 +274,7 @@ export interface VqVaeLoss {
   total: Tensor;
   reconstruction: Tensor;
   commitment: Tensor;
-  /** Mean cross-entropy in nats of the thing at each place; null without things. */
+  /** Mean cross-entropy in nats of the thing at the places that show one; null without things. */
   naming: Tensor | null;
   /** The encoder's outputs z [B, h, w, D], not recorded on the tape, and their sums by code: the codebook learns from them. */
   vectors: Tensor;
@@ -353,7 +353,7 @@ export class VqVae extends Module implements ImageTokenizer {
       inputs = width;
     }
     const block = (9 + 1) * width * (width / 2) * side * side;
-    const naming = things > 0 ? namingWidth * (9 * codeDim + things + 1) : 0;
+    const naming = things > 0 ? 2 * namingWidth * (9 * codeDim + things) : 0;
     return sum + 2 * resBlocks * block + ((codes + 2 * width) * codeDim + naming) * side * side;
   }
 
@@ -399,13 +399,18 @@ export class VqVae extends Module implements ImageTokenizer {
     );
   }
 
-  private namingLoss(logits: Tensor, shown: Tensor<"u32"> | undefined): Tensor {
-    const width = logits.shape.at(-1)!;
-    if (!shown) throw new ShapeError("VqVae", `codes that name ${width - 1} things need what is shown where`);
-    return crossEntropy(logits.reshape([-1, width]), shown.reshape([-1])).loss;
+  /** The mean of the losses of naming by each of `grids`. */
+  private namingLoss(naming: Naming, grids: readonly Tensor[], shown: Tensor<"u32"> | undefined): Tensor {
+    const { things } = this;
+    if (!shown) throw new ShapeError("VqVae", `codes that name ${things} things need what is shown where`);
+    const losses = grids.map(
+      (grid) =>
+        crossEntropy(naming.forward(grid).reshape([-1, things]), shown.reshape([-1]), { ignore: things }).loss,
+    );
+    return scale(losses.reduce((sum, loss) => add(sum, loss)), 1 / losses.length);
   }
 
-  /** Ids [B, side²] → logits [B, side², things + 1] of what each place shows: the ground, then the things. */
+  /** Ids [B, side²] → logits [B, side², things] of the thing that each place shows, if it shows one. */
   nameCodes(ids: Tensor<"u32">): Tensor {
     const { side, naming } = this;
     if (!naming) throw new ShapeError("VqVae", "these codes have not learned to name things");
@@ -438,7 +443,8 @@ export class VqVae extends Module implements ImageTokenizer {
   /**
    * L = error(x, x̂) + β·mean (z − sg(e))², with the error of `options.reconstruction`; gradients pass from x̂'s codes to z
    * unchanged. The codebook does not move: see `updateCodebook`. A tokenizer with things adds the cross-entropy of `shown` [B, side²]:
-   * 0 where there is ground, else 1 + the number of the thing. Throws a `ShapeError` if it is missing.
+   * the number of the thing, or as many as there are things where there is ground, which does not count. Half of it is of the names
+   * by the codes, half by z, from which the encoder learns sooner. Throws a `ShapeError` if `shown` is missing.
    */
   loss(
     images: Tensor,
@@ -457,7 +463,7 @@ export class VqVae extends Module implements ImageTokenizer {
       const square = kind === "l1" ? null : mse(image, images);
       const absolute = kind === "l2" ? null : l1(image, images);
       const reconstruction = square && absolute ? add(square, absolute) : (square ?? absolute)!;
-      const naming = this.naming && this.namingLoss(this.naming.forward(quantized), shown);
+      const naming = this.naming && this.namingLoss(this.naming, [quantized, z], shown);
       const total = add(reconstruction, commitmentLoss);
       return {
         total: naming ? add(total, scale(naming, options.naming ?? 1)) : total,

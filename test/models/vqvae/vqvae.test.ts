@@ -147,14 +147,9 @@ test("codes name things: logits against float64, the loss from them, and its gra
     for (const { name, tensor } of vqvae.parameters())
       stored.set(name, Float64Array.from((await tensor.read()) as Float32Array));
     const of = (name: string) => stored.get(name)!;
-    const grid = Float64Array.from(
-      [...(await ids.read())].flatMap((id) => [
-        ...of("codebook.codes").subarray(id * shape.codeDim, (id + 1) * shape.codeDim),
-      ]),
-    );
     const width = 128;
-    const hidden = referenceConv2d(
-      {
+    const logitsOf = (grid: Float64Array) => {
+      const convolution = {
         batch,
         height: side,
         width: side,
@@ -167,47 +162,67 @@ test("codes name things: logits against float64, the loss from them, and its gra
         left: 1,
         outHeight: side,
         outWidth: side,
-      },
-      grid,
-      of("naming.weight"),
+      };
+      const normed = referenceGroupNorm(
+        { batch, pixels: places, channels: width, groups: width / 8 },
+        referenceConv2d(convolution, grid, of("naming.weight")),
+        of("naming.norm.weight"),
+        of("naming.norm.bias"),
+        { silu: true },
+      );
+      return matmul(normed, of("naming.output.weight"), { m: batch * places, k: width, n: things }).map(
+        (value, i) => value + of("naming.output.bias")[i % things]!,
+      );
+    };
+    const lossOf = (logits: Float64Array) => {
+      const losses = [...values.entries()].flatMap(([row, thing]) => {
+        const own = logits.subarray(row * things, (row + 1) * things);
+        return thing === things
+          ? []
+          : [Math.log(own.reduce((sum, value) => sum + Math.exp(value), 0)) - own[thing]!];
+      });
+      return losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
+    };
+    const vectors = [...(await ids.read())].map((id) =>
+      of("codebook.codes").subarray(id * shape.codeDim, (id + 1) * shape.codeDim),
     );
-    const normed = referenceGroupNorm(
-      { batch, pixels: places, channels: width, groups: width / 8 },
-      hidden,
-      of("naming.norm.weight"),
-      of("naming.norm.bias"),
-      { silu: true },
-    );
-    const sizes = { m: batch * places, k: width, n: things + 1 };
-    const expected = matmul(normed, of("naming.output.weight"), sizes).map(
-      (value, i) => value + of("naming.output.bias")[i % (things + 1)]!,
-    );
+    const byCodes = logitsOf(Float64Array.from(vectors.flatMap((vector) => [...vector])));
     t.near(
       await logits.read(),
-      expected,
+      byCodes,
       { rel: 1e-4, abs: 1e-4 },
       `logits of ${batch} pictures, ${things} things`,
     );
-    let nats = 0;
-    for (const [row, thing] of values.entries()) {
-      const own = expected.subarray(row * (things + 1), (row + 1) * (things + 1));
-      nats += Math.log(own.reduce((sum, value) => sum + Math.exp(value), 0)) - own[thing]!;
-    }
-    nats /= values.length;
-    const { total, reconstruction, commitment, naming } = gpu.scope(() =>
-      vqvae.loss(pictures, { ...options, naming: 0.3 }, shown),
-    );
+    const result = gpu.scope(() => vqvae.loss(pictures, { ...options, naming: 0.3 }, shown));
+    const { total, reconstruction, commitment, naming } = result;
+    const byVectors = logitsOf(Float64Array.from(await result.vectors.read()));
     const [whole, pixels, codes, named] = (
       await Promise.all([total, reconstruction, commitment, naming!].map((each) => each.read()))
     ).map(([value]) => value!);
-    t.near([named!], [nats], { rel: 1e-4 }, "mean cross-entropy of what the places show");
+    const nats = (lossOf(byCodes) + lossOf(byVectors)) / 2;
+    t.near(
+      [named!],
+      [nats],
+      { rel: 1e-4 },
+      "mean cross-entropy where a thing is shown, by codes and by vectors",
+    );
+    t.ok(Math.abs(lossOf(byCodes) - lossOf(byVectors)) > 1e-3, "which differ");
     t.near(
       [whole!],
       [pixels! + codes! + 0.3 * named!],
       { rel: 1e-5 },
       "the parts of the loss, naming with its weight",
     );
-    for (const tensor of [total, reconstruction, commitment, naming!]) tensor.dispose();
+    for (const tensor of [
+      total,
+      reconstruction,
+      commitment,
+      naming!,
+      result.vectors,
+      result.sums.counts,
+      result.sums.sums,
+    ])
+      tensor.dispose();
     // Of the difference of two losses that differ in nothing else, the encoder's gradient is that of naming.
     const gradient = async (weight: number) => {
       for (const { tensor } of vqvae.parameters()) zeroGrad(tensor);
