@@ -13,6 +13,7 @@ for (const [title, set] of [
     ["decoder.conditionEmbedding=vectors", "decoder.filler=zeros", "decoder.heads=1"],
   ],
   ["blocks over the condition and a summary", ["decoder.conditionBlocks=1", "decoder.summaryTokens=2"]],
+  ["convolutions over the condition", ["decoder.conditionConvs=2"]],
   ["without smoothing, recomputed blocks", ["transformer.labelSmoothing=0", "decoder.checkpointing=true"]],
 ] as [string, string[]][]) {
   test(`the transformer and its loss against float64: ${title}`, (t, gpu) =>
