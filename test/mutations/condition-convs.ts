@@ -40,8 +40,8 @@ export const conditionConvs: readonly Mutation[] = [
   {
     name: "condition convs: no last norm without blocks of self-attention",
     file: encoder,
-    find: "this.norm = conditionConvs + conditionBlocks > 0",
-    replace: "this.norm = conditionBlocks > 0",
+    find: "conditionConvs + conditionBlocks > 0 ?",
+    replace: "conditionBlocks > 0 ?",
     tests: [`${convs} # parameters of before`, `${decoder} # three convolutions`],
   },
   {

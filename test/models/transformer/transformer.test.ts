@@ -32,7 +32,11 @@ test("the transformer has the parameters of mc-diffusion, to half a per cent", (
     decoder.dispose();
     return parameterCount;
   };
-  for (const set of [[], ["decoder.timesteps=100", "decoder.blocks=3", "decoder.mlpRatio=4"]]) {
+  for (const set of [
+    [],
+    ["decoder.timesteps=100", "decoder.blocks=3", "decoder.mlpRatio=4"],
+    ["decoder.conditionConvs=2", "decoder.conditionBlocks=1"],
+  ]) {
     const [diffusion, twin] = [
       count("mc-diffusion", ...set),
       count("transformer", ...set, "transformer.matchParameters=true"),
