@@ -35,6 +35,7 @@ export function trainingOf(gpu, { words, length, set }) {
     blocks: settings.blocks,
     heads: settings.heads,
     mlpRatio: settings.mlpRatio,
+    conditionConvs: settings.conditionConvs,
     conditionBlocks: settings.conditionBlocks,
     summaryTokens: settings.summaryTokens,
     dropout: settings.dropout,

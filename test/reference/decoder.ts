@@ -1,6 +1,7 @@
 /** The text decoder in float64, from its description: every number of the network by loops over plain arrays. */
 
 import { attention, part } from "./attention.js";
+import { referenceConv2d } from "./conv2d.js";
 import { embedding } from "./embedding.js";
 import { adaLayerNorm, layerNorm } from "./normalisation.js";
 
@@ -11,6 +12,7 @@ export interface ConditionSize {
   codes: number;
   dim: number;
   heads: number;
+  conditionConvs?: number;
   conditionBlocks: number;
   summaryTokens: number;
 }
@@ -89,12 +91,24 @@ function selfAttended(
   return attention(part(qkv, 0, 3, dim), part(qkv, 1, 3, dim), part(qkv, 2, 3, dim), shape).output;
 }
 
+/** The 3×3 convolution of grids [P, side, side, d] with zeros around them, to [P, side, side, outputs]. */
+function convolved(
+  x: Float64Array,
+  { side, dim }: ConditionSize,
+  weight: Float64Array,
+  bias: Float64Array,
+): Float64Array {
+  const size = { height: side, width: side, channels: dim, kernelHeight: 3, kernelWidth: 3 };
+  const more = { outHeight: side, outWidth: side, outChannels: bias.length, stride: 1, top: 1, left: 1 };
+  return referenceConv2d({ batch: x.length / (side * side * dim), ...size, ...more }, x, weight, bias);
+}
+
 /**
- * [P, S, d] → [P, S + G, d]: pre-norm self-attention and MLP over the condition's positions with a last norm, and behind
- * them the summary of the grid; what the size has none of is left out.
+ * [P, S, d] → [P, S + G, d]: residual convolutions over the grid, pre-norm self-attention and MLP over the condition's positions
+ * with a last norm, and behind them the summary of the convolved grid; what the size has none of is left out.
  */
 export function encodeCondition(weights: Weights, size: ConditionSize, seen: Float64Array): Float64Array {
-  const { side, dim, heads, conditionBlocks, summaryTokens } = size;
+  const { side, dim, heads, conditionConvs = 0, conditionBlocks, summaryTokens } = size;
   const positions = side * side;
   const batches = seen.length / (positions * dim);
   const shape = { batches, queries: positions, keys: positions, heads, width: dim / heads };
@@ -102,17 +116,24 @@ export function encodeCondition(weights: Weights, size: ConditionSize, seen: Flo
   const layer = (x: Float64Array, name: string) => linear(x, own(name, "weight"), own(name, "bias"));
   const norm = (x: Float64Array, name: string) =>
     layerNorm(x, own(name, "weight"), own(name, "bias"), epsilon);
-  let x = seen;
+  let grid = seen;
+  for (let i = 0; i < conditionConvs; i++) {
+    const name = (part: string) => `conv${i}.${part}`;
+    const filter = [own(name("conv"), "weight"), own(name("conv"), "bias")] as const;
+    const hidden = convolved(norm(grid, name("norm")), size, ...filter);
+    grid = plus(grid, layer(gelu2(hidden), name("output")));
+  }
+  let x = grid;
   for (let i = 0; i < conditionBlocks; i++) {
     const name = (part: string) => `block${i}.${part}`;
     const qkv = layer(norm(x, name("attentionNorm")), name("qkv"));
     x = plus(x, layer(selfAttended(qkv, dim, shape), name("output")));
     x = plus(x, layer(gelu2(layer(norm(x, name("norm")), name("up"))), name("down")));
   }
-  if (conditionBlocks > 0) x = norm(x, "norm");
+  if (conditionConvs + conditionBlocks > 0) x = norm(x, "norm");
   if (summaryTokens === 0) return x;
   // The squeezed rows of a picture lie one after the other: its next layer's input as they are.
-  const hidden = gelu2(layer(layer(seen, "summary.squeeze"), "summary.up"));
+  const hidden = gelu2(layer(layer(grid, "summary.squeeze"), "summary.up"));
   const summary = norm(layer(hidden, "summary.down"), "summary.norm");
   const all = new Float64Array(batches * (positions + summaryTokens) * dim);
   for (let b = 0; b < batches; b++) {

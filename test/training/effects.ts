@@ -203,6 +203,7 @@ export const effects: Record<string, readonly [probe: ProbeName, value: string |
   "decoder.blocks": ["decoder", 2],
   "decoder.heads": ["decoder", 4],
   "decoder.mlpRatio": ["decoder", 3],
+  "decoder.conditionConvs": ["decoder", 1],
   "decoder.conditionBlocks": ["decoder", 1],
   "decoder.summaryTokens": ["decoder", 0],
   "decoder.dropout": ["decoder", 0.5],

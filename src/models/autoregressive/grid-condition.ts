@@ -9,7 +9,7 @@ import { add } from "../../engine/ops/elementwise.js";
 import { embedding } from "../../engine/ops/embedding.js";
 import { ShapeError } from "../../engine/tensor/errors.js";
 import { type Tensor, zeros } from "../../engine/tensor/tensor.js";
-import { ConditionEncoder } from "../mc-diffusion/condition-encoder.js";
+import { ConditionEncoder, encodesCondition } from "../mc-diffusion/condition-encoder.js";
 
 /** Sizes of the condition; names as in the diffusion decoder's shape. */
 export interface GridConditionShape {
@@ -21,6 +21,8 @@ export interface GridConditionShape {
   dim: number;
   heads: number;
   mlpRatio: number;
+  /** Default 0. */
+  conditionConvs?: number;
   conditionBlocks: number;
   /** G */
   summaryTokens: number;
@@ -28,8 +30,8 @@ export interface GridConditionShape {
 }
 
 /**
- * y [P, S] → [P, S + G, d]: the vector of each code plus that of its place, encoded as in mc-diffusion if the shape has condition
- * blocks or summary entries.
+ * y [P, S] → [P, S + G, d]: the vector of each code plus that of its place, encoded as in mc-diffusion if the shape has
+ * convolutions, condition blocks or summary entries.
  */
 export class GridCondition extends Module {
   readonly shape: GridConditionShape;
@@ -44,7 +46,7 @@ export class GridCondition extends Module {
   /** `codeVectors` `[K, D]`: the image tokenizer's; null: the condition learns a table of its own. */
   constructor(gpu: Gpu, shape: GridConditionShape, codeVectors: Tensor | null) {
     super(gpu);
-    const { dim, codes, side, filler, conditionBlocks, summaryTokens } = shape;
+    const { dim, codes, side, filler } = shape;
     this.shape = shape;
     this.codeVectors = codeVectors;
     const table = (name: string, count: number) =>
@@ -56,10 +58,9 @@ export class GridCondition extends Module {
     this.mask = filler === "learned" ? table("codeMask", 1) : null;
     this.rows = table("codeRows", side);
     this.columns = table("codeColumns", side);
-    this.encoder =
-      conditionBlocks + summaryTokens > 0
-        ? this.child("conditionEncoder", new ConditionEncoder(gpu, { ...shape, positions: side * side }))
-        : null;
+    this.encoder = encodesCondition(shape)
+      ? this.child("conditionEncoder", new ConditionEncoder(gpu, shape))
+      : null;
   }
 
   forward(codes: Tensor<"u32">): Tensor {

@@ -43,7 +43,7 @@ function recurrent(
       const { width, embedding, attention, beam, lengthPower } = lstm;
       const shape = {
         ...{ vocabulary, length: data.maxLength, codes: images.codeCount, side: images.side },
-        // The grid itself: these kinds have no blocks over it, and no summary.
+        // The grid itself: these kinds have no convolutions or blocks over it, and no summary.
         ...{ dim, heads, mlpRatio, dropout, filler, conditionBlocks: 0, summaryTokens: 0 },
         ...{ width, embedding, attention },
       };

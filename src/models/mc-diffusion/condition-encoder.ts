@@ -1,8 +1,9 @@
 /**
  * Processes the condition before the caption attends to it. The paper's decoder reads each code separately; with few blocks it
- * must then recognise things through the caption's cross-attention. Here the positions can first attend to each other (blocks of
- * self-attention), and a few additional entries can summarise the whole grid (an MLP over all positions, which finds things at a
- * fixed place faster than attention does). Neither depends on x_t or t, so a sampler runs this once per picture.
+ * must then recognise things through the caption's cross-attention. Here neighbouring positions can first be convolved, which finds
+ * things wherever they lie. Then all positions can attend to each other (blocks of self-attention), and a few additional entries can
+ * summarise the whole grid (an MLP over all positions, which finds things at a fixed place faster than attention does). Nothing of
+ * this depends on x_t or t, so a sampler runs it once per picture.
  */
 
 import type { Gpu } from "../../engine/gpu/gpu.js";
@@ -14,14 +15,11 @@ import { Module } from "../../engine/nn/module.js";
 import { selfAttention } from "../../engine/ops/attention.js";
 import { concat } from "../../engine/ops/copy.js";
 import type { Tensor } from "../../engine/tensor/tensor.js";
+import { type ConditionConvsShape, ConvBlock } from "./condition-convs.js";
 
-export interface ConditionEncoderShape {
-  /** d */
-  dim: number;
+export interface ConditionEncoderShape extends ConditionConvsShape {
   heads: number;
   mlpRatio: number;
-  /** S positions. */
-  positions: number;
   /** Blocks of self-attention and MLP; 0: the positions stay as they are. */
   conditionBlocks: number;
   /** G: entries that summarise the grid; 0: none. */
@@ -82,18 +80,18 @@ class Summary extends Module {
 
   constructor(gpu: Gpu, shape: ConditionEncoderShape) {
     super(gpu);
-    const { dim, positions, mlpRatio, summaryTokens, precision: dtype } = shape;
+    const { dim, side, mlpRatio, summaryTokens, precision: dtype } = shape;
     const hidden = Math.round(dim * mlpRatio);
     this.shape = shape;
     this.squeeze = this.child("squeeze", new Linear(gpu, dim, squeezedWidth, { dtype }));
-    this.up = this.child("up", new Linear(gpu, positions * squeezedWidth, hidden, { dtype }));
+    this.up = this.child("up", new Linear(gpu, side * side * squeezedWidth, hidden, { dtype }));
     this.down = this.child("down", new Linear(gpu, hidden, summaryTokens * dim, { dtype }));
     this.norm = this.child("norm", new LayerNorm(gpu, dim));
   }
 
   forward(condition: Tensor): Tensor {
-    const { dim, positions, summaryTokens, precision: output } = this.shape;
-    const pictures = condition.shape[0]!;
+    const { dim, summaryTokens, precision: output } = this.shape;
+    const [pictures, positions] = condition.shape as [number, number, number];
     return this.gpu.scope(() => {
       const squeezed = this.squeeze.forward(condition, { output });
       const all = squeezed.reshape([pictures, positions * squeezedWidth]);
@@ -103,27 +101,46 @@ class Summary extends Module {
   }
 }
 
+/** Whether decoders of this shape process the condition at all. */
+export function encodesCondition(
+  shape: Pick<ConditionEncoderShape, "conditionConvs" | "conditionBlocks" | "summaryTokens">,
+): boolean {
+  return (shape.conditionConvs ?? 0) + shape.conditionBlocks + shape.summaryTokens > 0;
+}
+
+/**
+ * Convolutions, then blocks of self-attention, then a layer norm if there are any of these. The summary reads the convolved positions,
+ * before the blocks.
+ */
 export class ConditionEncoder extends Module {
+  private readonly convs: ConvBlock[];
   private readonly blocks: ConditionBlock[];
   private readonly norm: LayerNorm | null;
   private readonly summary: Summary | null;
 
   constructor(gpu: Gpu, shape: ConditionEncoderShape) {
     super(gpu);
-    this.blocks = Array.from({ length: shape.conditionBlocks }, (_, i) =>
+    const { conditionConvs = 0, conditionBlocks } = shape;
+    this.convs = Array.from({ length: conditionConvs }, (_, i) =>
+      this.child(`conv${i}`, new ConvBlock(gpu, shape)),
+    );
+    this.blocks = Array.from({ length: conditionBlocks }, (_, i) =>
       this.child(`block${i}`, new ConditionBlock(gpu, shape)),
     );
-    this.norm = shape.conditionBlocks > 0 ? this.child("norm", new LayerNorm(gpu, shape.dim)) : null;
+    this.norm =
+      conditionConvs + conditionBlocks > 0 ? this.child("norm", new LayerNorm(gpu, shape.dim)) : null;
     this.summary = shape.summaryTokens > 0 ? this.child("summary", new Summary(gpu, shape)) : null;
   }
 
   /** The condition's vectors, masked positions included, [P, S, d] → [P, S + G, d], the summary last. */
   forward(condition: Tensor): Tensor {
     return this.gpu.scope(() => {
-      let x = condition;
+      let convolved = condition;
+      for (const conv of this.convs) convolved = conv.forward(convolved);
+      let x = convolved;
       for (const block of this.blocks) x = block.forward(x);
       const positions = this.norm?.forward(x) ?? x;
-      return this.summary ? concat([positions, this.summary.forward(condition)], 1) : positions;
+      return this.summary ? concat([positions, this.summary.forward(convolved)], 1) : positions;
     });
   }
 }

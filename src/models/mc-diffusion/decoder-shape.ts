@@ -19,6 +19,8 @@ export interface DecoderShape {
   blocks: number;
   heads: number;
   mlpRatio: number;
+  /** Residual 3×3 convolutions over the code grid, before those blocks and the summary; default 0, as in the paper. */
+  conditionConvs?: number;
   /** Blocks of self-attention over the condition before the caption reads it; 0 as in the paper. */
   conditionBlocks: number;
   /** Entries that summarise the whole code grid, beside its positions; 0 as in the paper. */
@@ -39,7 +41,7 @@ export interface DecoderShape {
   filler: "learned" | "zeros";
   /**
    * Element type of the weights of large products, and of their inputs and the values passed between them; default float32. With
-   * float16 these stay float32: sums, softmax, statistics, the residual stream, embeddings, time modulation, logits, losses and
+   * float16 these stay float32: convolutions, sums, softmax, statistics, the residual stream, embeddings, time modulation, logits, losses and
    * all gradients.
    */
   precision?: Float;

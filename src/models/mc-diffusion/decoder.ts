@@ -21,7 +21,8 @@ import { checkpoint } from "../../engine/tensor/autograd.js";
 import { ShapeError } from "../../engine/tensor/errors.js";
 import { type Tensor, zeros } from "../../engine/tensor/tensor.js";
 import { picturesAtOnce } from "../pictures-at-once.js";
-import { ConditionEncoder } from "./condition-encoder.js";
+import { convMultiplyAdds } from "./condition-convs.js";
+import { ConditionEncoder, encodesCondition } from "./condition-encoder.js";
 import { type CrossAttentionWatcher, DecoderBlock } from "./decoder-block.js";
 import type { DecoderShape } from "./decoder-shape.js";
 import { onlyMask, sinusoids, TABLE_SPREAD } from "./tables.js";
@@ -103,10 +104,9 @@ export class Decoder extends Module {
       codePositions === "each"
         ? [table("codePlaces", side * side)]
         : [table("codeRows", side), table("codeColumns", side)];
-    this.conditionEncoder =
-      shape.conditionBlocks + shape.summaryTokens > 0
-        ? this.child("conditionEncoder", new ConditionEncoder(gpu, { ...shape, positions: side * side }))
-        : null;
+    this.conditionEncoder = encodesCondition(shape)
+      ? this.child("conditionEncoder", new ConditionEncoder(gpu, shape))
+      : null;
     this.modulation = this.child(
       "modulation",
       new TimestepModulation(
@@ -247,7 +247,7 @@ export class Decoder extends Module {
     const perToken = (3 + 1 + 1 + 1 + 2 * mlpRatio) * dim * dim + 2 * dim * (length + positions);
     const perPosition =
       blocks * 2 * dim * dim + conditionBlocks * ((3 + 1 + 2 * mlpRatio) * dim * dim + 2 * dim * positions);
-    const shared = (positions * perPosition) / captionsPerImage;
+    const shared = (positions * perPosition + convMultiplyAdds(this.shape)) / captionsPerImage;
     const ends = vectors ? vectors.inputs + vectors.outputs : vocabulary;
     return blocks * length * perToken + shared + length * dim * ends;
   }

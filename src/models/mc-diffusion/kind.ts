@@ -21,6 +21,7 @@ export const SIZES: readonly string[] = [
   "blocks",
   "heads",
   "mlpRatio",
+  "conditionConvs",
   "conditionBlocks",
   "summaryTokens",
   "conditionEmbedding",
@@ -75,15 +76,16 @@ export function networkOf(
     );
   }
   const codeVectors = decoder.conditionEmbedding === "vectors" ? images.codeVectors : null;
-  const { dim, blocks, heads, mlpRatio, conditionBlocks, summaryTokens, dropout, filler, timesteps } =
-    decoder;
+  const { dim, blocks, heads, mlpRatio, dropout, filler, timesteps } = decoder;
+  const { conditionConvs, conditionBlocks, summaryTokens } = decoder;
   const { tokenEmbedding, timeEmbedding, codePositions } = decoder;
   const shape = {
     vocabulary,
     length: data.maxLength,
     codes: images.codeCount,
     side: images.side,
-    ...{ timesteps, dim, blocks, heads, mlpRatio, conditionBlocks, summaryTokens, dropout, filler },
+    ...{ timesteps, dim, blocks, heads, mlpRatio, dropout, filler },
+    ...{ conditionConvs, conditionBlocks, summaryTokens },
     ...{ tokenEmbedding, timeEmbedding, codePositions },
     codeDim: codeVectors ? codeVectors.shape[1]! : null,
     precision: decoder.precision === "float16" ? ("f16" as const) : ("f32" as const),

@@ -9,6 +9,12 @@ export const mcDiffusionSettings = {
   blocks: integer(4, 1, 64, "transformer blocks (paper: 18)"),
   heads: integer(4, 1, 64, "attention heads; must divide decoder.dim"),
   mlpRatio: number(4, 0.25, 16, "hidden width of the MLP over decoder.dim"),
+  conditionConvs: integer(
+    0,
+    0,
+    16,
+    "residual 3×3 convolutions over the code grid, before the blocks of self-attention and before the caption looks at the codes (paper: 0)",
+  ),
   conditionBlocks: integer(
     0,
     0,

@@ -22,8 +22,8 @@ interface TransformerConfig {
 }
 
 const SIZES = [
-  ...["dim", "blocks", "heads", "mlpRatio", "conditionBlocks", "summaryTokens", "conditionEmbedding"],
-  ...["filler", "timesteps"],
+  ...["dim", "blocks", "heads", "mlpRatio", "conditionConvs", "conditionBlocks", "summaryTokens"],
+  ...["conditionEmbedding", "filler", "timesteps"],
 ];
 
 /** The autoregressive twin of mc-diffusion, `model=transformer`: see docs/baselines.md. */
@@ -51,12 +51,14 @@ export const transformer: CaptionDecoderKind = {
       throw new UserError(
         "A transformer decoder has float32 weights only; choose decoder.precision=float32.",
       );
-    const { dim, blocks, heads, mlpRatio, conditionBlocks, summaryTokens, dropout, filler } = decoder;
+    const { dim, blocks, heads, mlpRatio, dropout, filler } = decoder;
+    const { conditionConvs, conditionBlocks, summaryTokens } = decoder;
     const { beam, lengthPower } = transformer;
     const more = transformer.matchParameters ? hiddenForModulation(dim, decoder.timesteps) : 0;
     const shape = {
       ...{ vocabulary, length: data.maxLength, codes: images.codeCount, side: images.side },
-      ...{ dim, blocks, heads, mlpRatio, conditionBlocks, summaryTokens, dropout, filler },
+      ...{ dim, blocks, heads, mlpRatio, dropout, filler },
+      ...{ conditionConvs, conditionBlocks, summaryTokens },
       hidden: Math.round(dim * mlpRatio) + more,
     };
     return new Transformer(gpu, shape, {

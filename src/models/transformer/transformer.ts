@@ -11,6 +11,7 @@ import { type Tensor, zeros } from "../../engine/tensor/tensor.js";
 import { AutoregressiveDecoder } from "../autoregressive/decoder.js";
 import { GridCondition, type GridConditionShape } from "../autoregressive/grid-condition.js";
 import type { AutoregressiveOptions, LogitsCall } from "../autoregressive/network.js";
+import { convMultiplyAdds } from "../mc-diffusion/condition-convs.js";
 import { picturesAtOnce } from "../pictures-at-once.js";
 import { CausalBlock } from "./causal-block.js";
 
@@ -128,7 +129,7 @@ export class Transformer extends AutoregressiveDecoder {
     const perToken = (3 + 1 + 1 + 1) * dim * dim + 2 * hidden * dim + 2 * dim * (length + positions);
     const perPosition =
       blocks * 2 * dim * dim + conditionBlocks * ((3 + 1 + 2 * mlpRatio) * dim * dim + 2 * dim * positions);
-    const shared = (positions * perPosition) / captionsPerImage;
+    const shared = (positions * perPosition + convMultiplyAdds(this.shape)) / captionsPerImage;
     return blocks * length * perToken + shared + length * dim * vocabulary;
   }
 }

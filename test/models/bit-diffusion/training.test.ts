@@ -141,6 +141,7 @@ test("as many parameters as mc-diffusion, without tables over the vocabulary", (
       { ...emoji, dim: 128, blocks: 4, heads: 4, mlpRatio: 4, conditionBlocks: 0, summaryTokens: 8 },
     ],
     ["blocks over the condition, no summary", { ...emoji, dim: 64, conditionBlocks: 2, summaryTokens: 0 }],
+    ["convolutions over the condition", { ...emoji, dim: 64, conditionConvs: 2, summaryTokens: 0 }],
     ["few words", { vocabulary: 5 }],
   ] as [string, Partial<DecoderShape>][]) {
     const shape = { ...decoderShape, ...changes };

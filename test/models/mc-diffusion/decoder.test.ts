@@ -37,6 +37,11 @@ const x0 = [1, 2, 0, 0, 0, 3, 4, 5, 6, 0, 2, 2, 1, 0, 0];
 const xt = [1, 7, 0, 7, 5, 7, 7, 7, 7, 7, 2, 2, 7, 0, 0];
 const t = [4, 10, 1];
 const codes = [0, 1, 2, 3, 4, 5, 0, 1, 2, 6, 6, 6, 6, 6, 6, 6, 6, 6, 5, 6, 4, 6, 3, 6, 2, 1, 6];
+/** As many for grids of 5 × 5. */
+const codesOf = (side: number) =>
+  side === shape.side
+    ? codes
+    : Array.from(randomArray(5, batch * side ** 2, 1000), (value) => Math.abs(Math.floor(value)) % 7);
 const lambda = 0.3;
 
 type BlockForward = (
@@ -56,12 +61,12 @@ function inside(decoder: Decoder) {
   };
 }
 
-function inputs(gpu: Gpu) {
+function inputs(gpu: Gpu, side = shape.side) {
   return {
     x0: fromArray(gpu, x0, [batch, shape.length], "u32", "x0"),
     xt: fromArray(gpu, xt, [batch, shape.length], "u32", "xt"),
     t: fromArray(gpu, t, [batch], "u32", "t"),
-    codes: fromArray(gpu, codes, [batch, shape.side ** 2], "u32", "codes"),
+    codes: fromArray(gpu, codesOf(side), [batch, side ** 2], "u32", "codes"),
   };
 }
 
@@ -106,6 +111,11 @@ for (const [title, changes] of [
     { codeDim, filler: "zeros", heads: 1, blocks: 3 },
   ],
   ["two blocks over the condition", { codeDim, conditionBlocks: 2 }],
+  ["three convolutions over the condition", { codeDim, conditionConvs: 3 }],
+  [
+    "convolutions of 5 × 5 codes, a block and a summary",
+    { side: 5, dim: 24, conditionConvs: 2, conditionBlocks: 1, summaryTokens: 2 },
+  ],
   ["a summary of the condition in three entries", { codeDim, summaryTokens: 3 }],
   ["CLIP's table of tokens, frozen", { tokenEmbedding: "clip" }],
   ["a table of tokens tied with the head", { tokenEmbedding: "tied" }],
@@ -115,6 +125,7 @@ for (const [title, changes] of [
   ],
   ["a tied table in float16", { tokenEmbedding: "tied", precision: "f16" }],
   ["float16", { codeDim, conditionBlocks: 1, precision: "f16" }],
+  ["float16 and a convolution", { codeDim, conditionConvs: 1, precision: "f16" }],
 ] as [string, Partial<DecoderShape>][]) {
   // The reference has the same float16 weights. What the layers hand on to each other is rounded by 2⁻¹¹ at most, in each of
   // three blocks about seven times, and errors are as likely up as down; those of a gradient are in proportion to its largest.
@@ -131,14 +142,15 @@ for (const [title, changes] of [
   declare(`the decoder and its loss against float64: ${title}`, async (check, gpu) => {
     const { decoder, weights, vectorValues, vectors } = build(gpu, changes);
     const size = decoder.shape;
-    const given = inputs(gpu);
+    const given = inputs(gpu, size.side);
+    const own = codesOf(size.side);
     const process = new Process(new Schedule({ tokens: size.vocabulary, steps: size.timesteps }));
     const table = transitionTable(gpu, process.schedule);
 
     const seen = gpu.scope(() => noGrad(() => inside(decoder).condition(given.codes)));
     check.near(
       await seen.read(),
-      reference.condition(weights, size, codes, vectorValues),
+      reference.condition(weights, size, own, vectorValues),
       { abs: 1e-6, rel: 1e-6 },
       "what it sees of the picture",
     );
@@ -157,7 +169,7 @@ for (const [title, changes] of [
       return { logits, loss: loss.detach() };
     });
     const forward = (changed: reference.Weights) =>
-      reference.decoder(changed, size, xt, t, codes, vectorValues);
+      reference.decoder(changed, size, xt, t, own, vectorValues);
     check.same([...types], [size.precision ?? "f32"], "storage of queries, keys and values");
     check.near(await logits.read(), forward(weights), tolerance.logits, "logits");
     const expected = referenceLoss(process, forward(weights));

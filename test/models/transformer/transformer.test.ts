@@ -13,6 +13,7 @@ for (const [title, set] of [
     ["decoder.conditionEmbedding=vectors", "decoder.filler=zeros", "decoder.heads=1"],
   ],
   ["blocks over the condition and a summary", ["decoder.conditionBlocks=1", "decoder.summaryTokens=2"]],
+  ["convolutions over the condition", ["decoder.conditionConvs=2"]],
   ["without smoothing, recomputed blocks", ["transformer.labelSmoothing=0", "decoder.checkpointing=true"]],
 ] as [string, string[]][]) {
   test(`the transformer and its loss against float64: ${title}`, (t, gpu) =>
@@ -31,7 +32,11 @@ test("the transformer has the parameters of mc-diffusion, to half a per cent", (
     decoder.dispose();
     return parameterCount;
   };
-  for (const set of [[], ["decoder.timesteps=100", "decoder.blocks=3", "decoder.mlpRatio=4"]]) {
+  for (const set of [
+    [],
+    ["decoder.timesteps=100", "decoder.blocks=3", "decoder.mlpRatio=4"],
+    ["decoder.conditionConvs=2", "decoder.conditionBlocks=1"],
+  ]) {
     const [diffusion, twin] = [
       count("mc-diffusion", ...set),
       count("transformer", ...set, "transformer.matchParameters=true"),
