@@ -64,4 +64,5 @@ export {
   type TruthName,
   truthMetrics,
 } from "./data/scenes/truth-scores.js";
+export { USUAL } from "./data/scenes/usual.js";
 export { cellsOf, type Region, regionOf } from "./evaluation/alignment/regions.js";

@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { cacheDirectory, modulesDirectory, nodePlatform, shippedWeights } from "../dist/node.js";
-import { loadArt, SpriteSheet, writeArt } from "../dist/scenes.js";
+import { loadArt, SpriteSheet, USUAL, writeArt } from "../dist/scenes.js";
 
-/** So many that the page's file stays below 2 MB. */
-const names =
+/** Without weights that were trained on fewer. So many that the page's file stays below 2 MB. */
+const many =
   `dog, cat, lion, tiger, horse, zebra, unicorn, cow, pig, sheep, camel, giraffe, elephant, mouse, rabbit, hedgehog, bat, bear, panda,
 koala, kangaroo, chicken, penguin, duck, owl, parrot, frog, crocodile, turtle, snake, dragon, whale, dolphin, fish, shark, octopus, crab, snail,
 butterfly, bee, ladybug, spider, robot, ghost, alien, snowman, teddy bear, rose, sunflower, tulip, evergreen, palm tree, cactus, mushroom,
@@ -34,6 +34,12 @@ const isThere = (/** @type {string} */ path) =>
  * @param {string} site
  */
 export async function writeScenes(site) {
+  const weights = join(shippedWeights(), "../scenes");
+  const hasWeights = await isThere(join(weights, "model.safetensors"));
+  const things = hasWeights
+    ? JSON.parse(await readFile(join(weights, "config.json"), "utf8")).config.data.things
+    : 0;
+  const names = things > 0 ? USUAL.slice(0, things) : many;
   const keep = new Set(names);
   const art = await loadArt(nodePlatform, {
     folder: join(cacheDirectory(), "scenes-page"),
@@ -47,8 +53,6 @@ export async function writeScenes(site) {
   const pixels = join(folder, "art.rgba");
   await writeFile(`${pixels}.gz`, await promisify(gzip)(await readFile(pixels), { level: 9 }));
   await rm(pixels);
-  const weights = join(shippedWeights(), "../scenes");
-  const hasWeights = await isThere(join(weights, "model.safetensors"));
   if (hasWeights) {
     await mkdir(join(site, "weights/scenes"), { recursive: true });
     for (const name of ["config.json", "model.safetensors"])

@@ -13,11 +13,11 @@ const AT_ONCE = 16;
 export function shownOf({ name, shown }: Dataset, things: number): Shown {
   if (!shown)
     throw new UserError(
-      `vqvae.things needs data that tell where each thing is, as scenes do; ${name} does not: set it to 0`,
+      `vqvae.naming needs data that tell where each thing is, as scenes do; ${name} does not: set it to 0`,
     );
   if (shown.things !== things)
     throw new UserError(
-      `data set ${name} shows ${shown.things} kinds of things: set vqvae.things to that, not to ${things}`,
+      `data set ${name} shows ${shown.things} kinds of things: set data.things to that, not to ${things}`,
     );
   return shown;
 }

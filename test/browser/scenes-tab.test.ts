@@ -100,6 +100,25 @@ t.test("a scene of a link, its true captions, and its own link", async (t) => {
   const { hash } = new URL(await clipboard(page));
   t.match(hash, /^#scenes\?seed=5&steps=2&.*&scene=12$/);
   const said = await caption(page);
+  const forward = page.locator("#panel-scenes .forward");
+  const chips = () => forward.locator("li").allInnerTexts();
+  const clean = await chips();
+  t.equal(
+    clean.filter((word) => word !== "end").join(" "),
+    said,
+    "the forward process begins with the caption",
+  );
+  const masksAt = async (step: number) => {
+    await forward.getByRole("slider").fill(String(step));
+    return (await chips()).map((word) => word === "[MASK]");
+  };
+  const [middle, last] = [await masksAt(50), await masksAt(100)];
+  t.ok(last.filter(Boolean).length > clean.length / 2, `nearly all is masked in the end: ${last}`);
+  t.ok(
+    middle.every((isMasked, i) => !isMasked || last[i]) &&
+      last.filter(Boolean).length > middle.filter(Boolean).length,
+    "what is masked stays so",
+  );
   const coming = page.waitForEvent("download");
   await press(page, "Download as PNG");
   const { width, height } = await sharp(readFileSync(await (await coming).path())).metadata();

@@ -189,4 +189,25 @@ export const scenesMutations: readonly Mutation[] = [
     replace: "({ x, y: y + 1, ...drawings.extent(vendor, drawing.code, side) })",
     tests: ["data/scenes-placed.test.ts # the objects of"],
   },
+  {
+    name: "places of a scene: a cell counts by its upper left corner",
+    file: "src/data/scenes/shown.ts",
+    find: "edge / cell - 0.5",
+    replace: "edge / cell",
+    tests: ["data/scenes-shown.test.ts"],
+  },
+  {
+    name: "places of a scene: what lies behind is shown",
+    file: "src/data/scenes/shown.ts",
+    find: "of scene.objects) {",
+    replace: "of [...scene.objects].reverse()) {",
+    tests: ["data/scenes-shown.test.ts"],
+  },
+  {
+    name: "few things: any, not the usual ones",
+    file: "src/data/scenes/art.ts",
+    find: "USUAL.slice(0, count)",
+    replace: "USUAL.slice(count)",
+    tests: ["data/scenes-few.test.ts # usual"],
+  },
 ];

@@ -77,7 +77,7 @@ const probes = {
   vqvae: vqvaeProbe,
 
   /** The same where its codes learn to name things. */
-  naming: (gpu, set) => vqvaeProbe(gpu, [`vqvae.things=${TOYS}`, ...set]),
+  naming: (gpu, set) => vqvaeProbe(gpu, [`data.things=${TOYS}`, "vqvae.naming=0.2", ...set]),
 
   /** The same of the decoder's, the weights that it would be used with, and what its checkpoint has. */
   async decoder(gpu, set) {
@@ -175,6 +175,7 @@ export const effects: Record<string, readonly [probe: ProbeName, value: string |
   "data.folder": ["data", bad],
   "data.imageSize": ["data", 32],
   "data.subset": ["data", 5],
+  "data.things": ["naming", TOYS + 1],
   "data.skipBad": ["dataWithBadRow", true],
   "data.validation": ["unsplit", 0.4],
   "data.augment": ["decoder", 0],
@@ -189,7 +190,6 @@ export const effects: Record<string, readonly [probe: ProbeName, value: string |
   "vqvae.resBlocks": ["vqvae", 2],
   "vqvae.attention": ["vqvae", true],
   "vqvae.reconstruction": ["vqvae", "l1"],
-  "vqvae.things": ["vqvae", TOYS],
   "vqvae.naming": ["naming", 3],
   "vqvae.commitment": ["vqvae", 1],
   "vqvae.decay": ["vqvae", 0.5],

@@ -103,7 +103,14 @@ test("the VQ-VAE learns from training pictures only, each as often, augmented an
 
 test("a VQ-VAE that names things sees pictures as they are, with what their places show", async (t, gpu) => {
   const dataset = toyDataset(24);
-  const context = await toyContext(gpu, dataset, "vqvae.batch=6", "vqvae.steps=2", "vqvae.things=24");
+  const context = await toyContext(
+    gpu,
+    dataset,
+    "vqvae.batch=6",
+    "vqvae.steps=2",
+    "vqvae.naming=0.2",
+    "data.things=24",
+  );
   const vqvae = vqvaeOf(context.captioner);
   const { side } = vqvae;
   const batches: [images: Tensor, shown: Tensor<"u32">][] = [];
@@ -149,14 +156,14 @@ test("a VQ-VAE that names things sees pictures as they are, with what their plac
   trainer.dispose();
   context.dispose();
   for (const [changes, message] of [
-    ["vqvae.things=7", /shows 24 kinds of things: set vqvae.things to that, not to 7/],
+    ["data.things=7", /shows 24 kinds of things: set data.things to that, not to 7/],
   ] as const) {
-    const wrong = await toyContext(gpu, dataset, changes);
+    const wrong = await toyContext(gpu, dataset, "vqvae.naming=1", changes);
     await t.throwsMessage(() => tokenizerStage(wrong), message, changes);
     wrong.dispose();
   }
   const { shown: _, ...blind } = dataset;
-  const without = await toyContext(gpu, blind, "vqvae.things=24");
+  const without = await toyContext(gpu, blind, "vqvae.naming=1", "data.things=24");
   await t.throwsMessage(
     () => tokenizerStage(without),
     /needs data that tell where each thing is/,

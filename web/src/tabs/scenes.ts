@@ -1,19 +1,22 @@
 /** The Scenes tab: a scene that is drawn at random or composed, its caption, and whether that is true. */
 
-import { Captioner, type DenoiseStep } from "../../../dist/index.js";
-import { cellsOf, compose, regionOf, type Scene, visibleBoxes } from "../../../dist/scenes.js";
+import { Captioner, type DenoiseStep, McDiffusion } from "../../../dist/index.js";
+import { cellsOf, regionOf, type Scene, visibleBoxes } from "../../../dist/scenes.js";
 import { type App, type CaptionerSource, shippedWeights } from "../app.js";
 import { codeText } from "../caption/code-text.js";
 import { addressOf } from "../caption/link.js";
 import { type Sampling, Settings } from "../caption/settings.js";
 import { Sharing } from "../caption/sharing.js";
 import { attentionOf, type Word, wordsOf } from "../caption-words.js";
-import { button, captioned, download, field, h, percent } from "../dom.js";
+import { button, captioned, field, h, percent } from "../dom.js";
 import { reported, withCodes } from "../encoded.js";
 import { fetchScenes, type ServedScenes } from "../scenes/art.js";
 import { Composition } from "../scenes/composition.js";
+import { ForwardProcess } from "../scenes/forward-process.js";
 import { linkToScene, readSceneLink } from "../scenes/link.js";
+import { ObjectList } from "../scenes/object-list.js";
 import { Palette } from "../scenes/palette.js";
+import { downloadPicture, picture } from "../scenes/picture.js";
 import { Stage } from "../scenes/stage.js";
 import { Judge, phraseAt, referenceList, type Told, verdictList } from "../scenes/truth.js";
 import { Scrubber } from "../scrubber.js";
@@ -55,7 +58,8 @@ class ScenesTab {
   private readonly readout = h("p", { class: "readout", "aria-live": "polite" });
   private readonly verdicts = h("div");
   private readonly references = h("div");
-  private readonly list = h("ol", { class: "objects", "aria-label": "Objects of the scene" });
+  private readonly forward = new ForwardProcess();
+  private readonly list: ObjectList;
   private readonly number = h("input", { type: "number", min: 0, max: 4294967295, value: 0 });
   private readonly section = h("section", {
     class: "result scene",
@@ -93,6 +97,11 @@ class ScenesTab {
       },
       "The scene. Choose an object in the list; the arrow keys move it, with Shift further, plus and minus change its size, Delete removes it",
     );
+    this.list = new ObjectList({
+      onChoose: (object) => this.choose(object),
+      onPoint: (object) => this.pointAtObject(object),
+      onHide: (object, isHidden) => this.hide(object, isHidden),
+    });
     this.row = new WordRow({
       label: "Caption of the scene",
       onPress: (index) => this.pointAtWord(this.pointedWord === index ? null : index),
@@ -158,7 +167,7 @@ class ScenesTab {
         this.before,
         this.summary,
         this.readout,
-        this.list,
+        this.list.element,
         this.scrubber.element,
         h(
           "div",
@@ -167,7 +176,7 @@ class ScenesTab {
             this.settings.nextSeed();
             void this.caption();
           }),
-          button("Download as PNG", () => void this.downloadPicture()),
+          button("Download as PNG", () => void this.download()),
         ),
         this.sharing.element,
       ),
@@ -183,13 +192,14 @@ class ScenesTab {
         h("div", {}, h("h2", {}, "What the caption says"), this.verdicts),
         h("div", {}, h("h2", {}, "True captions"), this.references),
       ),
+      this.forward.element,
     );
   }
 
   private listen(): void {
     const { app, panel } = this;
     this.stage.element.addEventListener("keydown", (event) => this.key(event));
-    this.list.addEventListener("keydown", (event) => this.key(event));
+    this.list.element.addEventListener("keydown", (event) => this.key(event));
     this.number.addEventListener("change", () =>
       this.draw(Math.max(0, Math.round(this.number.valueAsNumber || 0))),
     );
@@ -289,11 +299,11 @@ class ScenesTab {
   private remove(): void {
     const { chosen } = this;
     if (chosen === null) return;
-    const hadFocus = this.list.contains(document.activeElement);
+    const hadFocus = this.list.element.contains(document.activeElement);
     this.composition.remove(chosen);
     this.reset();
     this.changed();
-    if (hadFocus) (this.list.querySelector("button") ?? this.stage.element).focus();
+    if (hadFocus && !this.list.focus()) this.stage.element.focus();
   }
 
   /** Changes the scene. */
@@ -332,7 +342,7 @@ class ScenesTab {
     this.scene = this.composition.scene;
     this.number.value = String(this.composition.recipe.scene);
     this.clear();
-    this.listObjects();
+    this.list.list(this.scene, (object) => this.nameOf(object), this.hidden);
     this.references.replaceChildren(referenceList(this.scene));
     this.show();
     this.later();
@@ -383,17 +393,8 @@ class ScenesTab {
     else this.isStale = true;
   }
 
-  /** The picture at its own size. */
   private pixels(): ImageData {
-    const { size } = this.scene;
-    const rgb = new Uint8Array(size * size * 3);
-    compose(this.scene, this.served.art.sheet, rgb);
-    const pixels = new ImageData(size, size);
-    for (let i = 0; i < size * size; i++) {
-      pixels.data.set(rgb.subarray(i * 3, i * 3 + 3), i * 4);
-      pixels.data[i * 4 + 3] = 255;
-    }
-    return pixels;
+    return picture(this.scene, this.served.art);
   }
 
   /** The side of the code grid. */
@@ -442,7 +443,21 @@ class ScenesTab {
     const isCompared = isDone && this.hidden.size > 0 && this.unhidden !== null;
     this.before.textContent = isCompared ? `With all codes: ${this.unhidden!.join(" ")}` : "";
     this.row.compare(isCompared ? this.unhidden : null);
+    this.showForward();
     this.showPointed(told);
+  }
+
+  /** The finished caption for the forward process; of decoders that do not diffuse tokens, nothing. */
+  private showForward(): void {
+    const { captioner } = this.app;
+    const last = this.steps.at(-1);
+    if (captioner?.decoder instanceof McDiffusion)
+      this.forward.show(
+        last?.u === 0 ? [...last.tokens] : null,
+        captioner.tokenizer,
+        captioner.decoder.schedule,
+      );
+    else this.forward.element.hidden = true;
   }
 
   /** The picture with what is pointed at: a word's attention and objects, or an object and the words about it. */
@@ -468,10 +483,7 @@ class ScenesTab {
       );
     const weights = pointedObject === null ? null : about(pointedObject);
     this.row.tint(weights);
-    this.list.querySelectorAll("li").forEach((item, number) => {
-      item.dataset.pointed = String(pointed.includes(number));
-      item.querySelector("button")!.setAttribute("aria-pressed", String(this.chosen === number));
-    });
+    this.list.mark({ chosen: this.chosen, pointed });
     if (word && attention) this.readout.textContent = this.readWord(word, attention, phrase?.objects ?? []);
     else if (weights && told && pointedObject !== null) {
       const named = words.filter((_, i) => weights[i]).map(({ text }) => text);
@@ -507,40 +519,6 @@ class ScenesTab {
     this.showPointed(this.told());
   }
 
-  /** The objects with their boxes, to choose and to hide. Keeps the focus on the same one. */
-  private listObjects(): void {
-    const items = [...this.list.querySelectorAll("button")];
-    const focused = items.indexOf(document.activeElement as HTMLButtonElement);
-    this.list.replaceChildren(
-      ...this.scene.objects.map(({ entity, box }, number) => {
-        const { thing, size, drawing } = this.scene.entities[entity]!;
-        const facts = [size, drawing.tone && `${drawing.tone} skin`, drawing.gender]
-          .filter(Boolean)
-          .join(", ");
-        const choose = button(thing.name, () => this.choose(this.chosen === number ? null : number), {
-          class: "small",
-        });
-        choose.addEventListener("focus", () => this.pointAtObject(number));
-        choose.addEventListener("blur", () => this.pointAtObject(null));
-        const hide = h("input", { type: "checkbox" });
-        hide.checked = this.hidden.has(number);
-        hide.addEventListener("change", () => this.hide(number, hide.checked));
-        const place = `${facts}; ${box.width}×${box.height} at ${box.x}, ${box.y}`;
-        const item = h(
-          "li",
-          {},
-          choose,
-          h("span", { class: "quiet small" }, place),
-          h("label", { class: "small" }, hide, " hide its codes"),
-        );
-        item.addEventListener("pointerenter", () => this.pointAtObject(number));
-        item.addEventListener("pointerleave", () => this.pointAtObject(null));
-        return item;
-      }),
-    );
-    if (focused >= 0) this.list.querySelectorAll("button")[focused]?.focus();
-  }
-
   /** Hides the codes of an object, or shows them again. */
   private hide(number: number, isHidden: boolean): void {
     if (this.hidden.size === 0 && this.steps.at(-1)?.u === 0) {
@@ -569,12 +547,9 @@ class ScenesTab {
     );
   }
 
-  private async downloadPicture(): Promise<void> {
+  private async download(): Promise<void> {
     try {
-      const pixels = this.pixels();
-      const canvas = new OffscreenCanvas(pixels.width, pixels.height);
-      canvas.getContext("2d")!.putImageData(pixels, 0, 0);
-      download("scene.png", await canvas.convertToBlob());
+      await downloadPicture(this.pixels(), "scene.png");
       this.app.messages.over("share");
     } catch (error) {
       this.app.messages.show("share", sentence(error));
