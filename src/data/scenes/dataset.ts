@@ -34,10 +34,14 @@ export interface Painter {
   close(): Promise<void>;
 }
 
-/** A scene, its captions, and the boxes of what is visible of its objects (null: nothing). */
-export interface AnnotatedScene {
+/** A scene and its captions. */
+export interface CaptionedScene {
   readonly scene: Scene;
   readonly captions: readonly AnnotatedCaption[];
+}
+
+/** A scene, its captions, and the boxes of what is visible of its objects (null: nothing). */
+export interface AnnotatedScene extends CaptionedScene {
   readonly boxes: readonly (Box | null)[];
 }
 
@@ -47,6 +51,8 @@ export interface ScenesDataset extends Dataset {
   readonly art: SceneArt;
   /** The scene of picture `image`. */
   scene(image: number): Scene;
+  /** The scene of picture `image`, with its captions. */
+  captioned(image: number): CaptionedScene;
   /** The scene of picture `image`, with its ground truth. */
   annotated(image: number): AnnotatedScene;
 }
@@ -161,6 +167,7 @@ export async function scenesDataset(
     },
     art,
     scene: sceneOf,
+    captioned: captionsOf,
     annotated(image) {
       const { scene, captions } = captionsOf(image);
       return { scene, captions, boxes: visibleBoxes(scene, art.sheet) };

@@ -63,6 +63,8 @@ interface Edit {
 export class CaptionSwapper {
   readonly #things: readonly Thing[];
   readonly #reader: CaptionReader;
+  /** The last caption, known to be true. */
+  #known: { readonly scene: Scene; readonly text: string } | null = null;
 
   /** `reader` must know `things`. */
   constructor(things: readonly Thing[], reader: CaptionReader) {
@@ -81,13 +83,17 @@ export class CaptionSwapper {
     { seed, index }: { readonly seed: number; readonly index: number },
   ): SwappedCaption | null {
     const draws = new Draws(seed, 0x73776170 + SWAPS.indexOf(swap), index);
-    if (!this.#isTrue(scene, caption.text)) return null;
+    const { text } = caption;
+    if (this.#known?.scene !== scene || this.#known.text !== text) {
+      if (!this.#isTrue(scene, text)) return null;
+      this.#known = { scene, text };
+    }
     const tokens = tokensOf(caption);
     const makers = draws.shuffled(MAKERS[swap]);
     for (const make of makers) {
       for (const { tokens: changed, isFalse = false } of make({ draws, scene, tokens, things: this.#things })) {
-        const text = textOf(changed);
-        if (text !== caption.text && (isFalse || !this.#isTrue(scene, text))) return { swap, text };
+        const other = textOf(changed);
+        if (other !== text && (isFalse || !this.#isTrue(scene, other))) return { swap, text: other };
       }
     }
     return null;
