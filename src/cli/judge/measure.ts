@@ -2,9 +2,9 @@
 
 import { JUDGE_MEASURES, JUDGE_TITLES, type JudgeMeasures, measureJudge } from "../../evaluation/judge/measures.js";
 import { markdownTable } from "../../evaluation/tables.js";
-import { tellOfJudge } from "../../models/judge/files.js";
+import { readJudge, tellOfJudge } from "../../models/judge/files.js";
 import { Judge } from "../../models/judge/judge.js";
-import type { JsonRecord } from "../../platform/json.js";
+import { isRecord, type JsonRecord } from "../../platform/json.js";
 import { nodePlatform as platform } from "../../platform/node.js";
 import { openComputingGpu } from "../options.js";
 import { withLateProgress } from "../progress.js";
@@ -27,7 +27,9 @@ export const JUDGE_BARS = { captionFirst: 0.95, object: 0.9, attribute: 0.9, rel
 /** Measures a judge, prints the table and writes the figures into its `judge.json`. */
 export async function measureFolder({ judge: folder, split, limit, adapter, tuning, quiet }: MeasureOptions) {
   const gpu = await openComputingGpu(adapter, quiet, tuning);
-  const judge = await Judge.fromFolder(gpu, platform.files, folder);
+  const stored = await readJudge(platform.files, folder);
+  const { about } = stored;
+  const judge = new Judge(gpu, stored);
   const { imageSize } = judge.shape;
   const dataset = await judgeScenes({ imageSize, things: judge.data.things, subset: 1 }, quiet);
   let done = 0;
@@ -35,7 +37,9 @@ export async function measureFolder({ judge: folder, split, limit, adapter, tuni
     measureJudge(judge, dataset, { split, limit, onDone: () => onProgress(++done, Math.max(done + 1, 30)) }),
   );
   say(measuresTable(measures, split));
-  await tellOfJudge(platform.files, folder, { figures: { split, ...measures } } as unknown as JsonRecord);
+  const before = isRecord(about.figures) ? about.figures : {};
+  const figures = { ...before, [split]: measures as unknown as JsonRecord };
+  await tellOfJudge(platform.files, folder, { figures });
   if (!quiet) tell(`written: ${folder}/judge.json`);
   judge.dispose();
   await dataset.images.close();
