@@ -174,10 +174,7 @@ to the first row (docs/evaluation.md).`,
   checkRankFlags(flags);
   if (compare !== undefined && (sampling.guidance !== undefined || sampling.scale !== undefined))
     throw new UserError("--compare names guidance and scale itself: leave out --guidance and --scale", 2);
-  const plan = await sweepPlan(
-    { sweep, choose, curves, referenceFree },
-    { clip: clipFolder, judge },
-  );
+  const plan = await sweepPlan({ sweep, choose, curves, referenceFree }, { clip: clipFolder, judge });
   if (plan) {
     const foreign = [compare, metrics, tokenizer, csv, latex, page, captions];
     const { guidance, scale } = sampling;
@@ -192,7 +189,17 @@ to the first row (docs/evaluation.md).`,
       );
     return withRanks(flags, (ranks) =>
       sweepModel(ranks, plan, {
-        ...{ weights: weights[0]!, data, splits, limit, seeds, draws: draws ?? DRAWS, clip: clipFolder, judge, out },
+        ...{
+          weights: weights[0]!,
+          data,
+          splits,
+          limit,
+          seeds,
+          draws: draws ?? DRAWS,
+          clip: clipFolder,
+          judge,
+          out,
+        },
         ...{ sampling, precision, tuning, ...flags },
       }),
     );
@@ -211,7 +218,10 @@ to the first row (docs/evaluation.md).`,
     "--page": page,
   }))
     if (file !== undefined) checkOutput(option, file);
-  if (weights.length > 1 || [metrics, tokenizer, judge, csv, latex, page].some((value) => value !== undefined)) {
+  if (
+    weights.length > 1 ||
+    [metrics, tokenizer, judge, csv, latex, page].some((value) => value !== undefined)
+  ) {
     if (bound > 0 && program.getOptionValueSource("bound") !== "default")
       throw new UserError(
         "--bound is of one model and its own table: leave it out, or score the model alone",

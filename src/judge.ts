@@ -3,7 +3,14 @@
 
 import { measureFolder } from "./cli/judge/measure.js";
 import { trainJudge } from "./cli/judge/train.js";
-import { adapterOption, commandLine, integerOption, numberOption, runCommand, tuningHelp } from "./cli/options.js";
+import {
+  adapterOption,
+  commandLine,
+  integerOption,
+  numberOption,
+  runCommand,
+  tuningHelp,
+} from "./cli/options.js";
 import { say } from "./cli/terminal.js";
 import { describeJudgeConfig } from "./training/judge/settings.js";
 
@@ -19,8 +26,17 @@ async function main(): Promise<void> {
     .option("--out <folder>", "run folder to make (default: runs/judge-<time>)")
     .option("--resume <folder>", "go on with this run, with its own settings")
     .option("--seed <number>", "seed of every random number", integerOption(0))
-    .option("--minutes <number>", "choose the steps so that training ends after this time", numberOption(0.1, 1e6))
-    .option("--set <key=value>", "one setting; may be repeated", (value, all: string[]) => [...all, value], [])
+    .option(
+      "--minutes <number>",
+      "choose the steps so that training ends after this time",
+      numberOption(0.1, 1e6),
+    )
+    .option(
+      "--set <key=value>",
+      "one setting; may be repeated",
+      (value, all: string[]) => [...all, value],
+      [],
+    )
     .option("--help-config", "list all settings with what they mean")
     .addOption(adapterOption())
     .option("--tuning <file>", tuningHelp)

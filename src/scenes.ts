@@ -55,8 +55,8 @@ export {
 } from "./data/scenes/scene.js";
 export { belongsTo, type HeldOut, heldOutIn, SCENE_SPLITS, type SceneSplit } from "./data/scenes/splits.js";
 export { type SheetEntry, type Sprite, SpriteSheet } from "./data/scenes/sprites.js";
-export { type Drawing, type Gender, type Name, type Thing, TONES, type Tone } from "./data/scenes/things.js";
 export { CaptionSwapper, SWAPS, type Swap, type SwappedCaption } from "./data/scenes/swapped.js";
+export { type Drawing, type Gender, type Name, type Thing, TONES, type Tone } from "./data/scenes/things.js";
 export { type ToldPhrase, toldPhrases } from "./data/scenes/told.js";
 export { type CaptionTruth, truthOf } from "./data/scenes/truth.js";
 export {

@@ -10,8 +10,8 @@ import {
   type Column,
   clipColumns,
   columnsOf,
-  judgeColumn,
   DEFAULT_COLUMNS,
+  judgeColumn,
   type ScoredPictures,
   WORDNET_COLUMNS,
 } from "../evaluation/table/columns.js";

@@ -62,7 +62,10 @@ class Interruption extends Error {}
  * loses no training: the next run repeats it. An error, too, is thrown only after the last step was saved, if the device still has
  * it.
  */
-export async function runStage(trainer: Trainer<string>, options: StageOptions): Promise<"finished" | "interrupted"> {
+export async function runStage(
+  trainer: Trainer<string>,
+  options: StageOptions,
+): Promise<"finished" | "interrupted"> {
   const { platform, run, log, progress, collective = single } = options;
   const { gpu, stage } = trainer;
   const folder = run.checkpointFolder(stage);

@@ -1,6 +1,11 @@
 /** `node dist/judge.js measure`: how well a judge tells captions apart. Node only. */
 
-import { JUDGE_MEASURES, JUDGE_TITLES, type JudgeMeasures, measureJudge } from "../../evaluation/judge/measures.js";
+import {
+  JUDGE_MEASURES,
+  JUDGE_TITLES,
+  type JudgeMeasures,
+  measureJudge,
+} from "../../evaluation/judge/measures.js";
 import { markdownTable } from "../../evaluation/tables.js";
 import { readJudge, tellOfJudge } from "../../models/judge/files.js";
 import { Judge } from "../../models/judge/judge.js";

@@ -7,7 +7,12 @@ import { JudgeModel } from "../../models/judge/model.js";
 import { UserError } from "../../platform/errors.js";
 import { type JsonRecord, parseJsonRecord, toJson } from "../../platform/json.js";
 import { lockFolder } from "../../platform/lock.js";
-import { onInterrupt, nodePlatform as platform, type StopSignal, signalExitCode } from "../../platform/node.js";
+import {
+  onInterrupt,
+  nodePlatform as platform,
+  type StopSignal,
+  signalExitCode,
+} from "../../platform/node.js";
 import { formatDuration } from "../../report/duration.js";
 import { WordTokenizer } from "../../text/words.js";
 import { judgeVocabulary } from "../../training/judge/batches.js";
@@ -66,7 +71,10 @@ export async function trainJudge(options: JudgeTrainOptions): Promise<void> {
   const dataset = await judgeScenes(config.data, quiet);
   const vocabularyPath = `${path}/vocabulary.json`;
   const tokenizer = begun
-    ? WordTokenizer.fromJSON(parseJsonRecord(await files.readText(vocabularyPath), vocabularyPath), vocabularyPath)
+    ? WordTokenizer.fromJSON(
+        parseJsonRecord(await files.readText(vocabularyPath), vocabularyPath),
+        vocabularyPath,
+      )
     : judgeVocabulary(dataset);
   const things = config.judge.naming > 0 ? dataset.art.things.length : 0;
   const model = new JudgeModel(gpu, judgeShape(config, tokenizer.vocabularySize), { things });
@@ -120,7 +128,9 @@ export async function trainJudge(options: JudgeTrainOptions): Promise<void> {
       tensors: await readWeights(model),
       about: { settings: config } as unknown as JsonRecord,
     });
-    tell(`done in ${formatDuration((platform.now() - began) / 1000)}: ${folder} (${Math.ceil(bytes / 1024)} KiB)`);
+    tell(
+      `done in ${formatDuration((platform.now() - began) / 1000)}: ${folder} (${Math.ceil(bytes / 1024)} KiB)`,
+    );
     say(`measure it with: ${asStarted("node dist/judge.js")} measure --judge ${folder}`);
   } finally {
     restoreSignals();

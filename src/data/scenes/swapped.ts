@@ -7,7 +7,7 @@ import { COLOUR_NAMES } from "./background.js";
 import type { CaptionReader } from "./caption-reader.js";
 import { Draws } from "./draws.js";
 import { INVERSE, RELATIONS, type Relation } from "./geometry.js";
-import { SHAPES } from "./grammar.js";
+import { HIDING, SHAPES } from "./grammar.js";
 import { mayBeConfused } from "./maker.js";
 import {
   CORNER_ROWS,
@@ -91,7 +91,12 @@ export class CaptionSwapper {
     const tokens = tokensOf(caption);
     const makers = draws.shuffled(MAKERS[swap]);
     for (const make of makers) {
-      for (const { tokens: changed, isFalse = false } of make({ draws, scene, tokens, things: this.#things })) {
+      for (const { tokens: changed, isFalse = false } of make({
+        draws,
+        scene,
+        tokens,
+        things: this.#things,
+      })) {
         const other = textOf(changed);
         if (other !== text && (isFalse || !this.#isTrue(scene, other))) return { swap, text: other };
       }
@@ -103,7 +108,9 @@ export class CaptionSwapper {
   #isTrue(scene: Scene, caption: string): boolean {
     const { named, namedRight, ...truth } = truthOf(scene, this.#reader, caption);
     const { relation, count, place, ground, size, tone, gender } = truth;
-    return named === namedRight && [relation, count, place, ground, size, tone, gender].every((one) => one !== 0);
+    return (
+      named === namedRight && [relation, count, place, ground, size, tone, gender].every((one) => one !== 0)
+    );
   }
 }
 
@@ -184,10 +191,7 @@ function* otherThing({ draws, scene, tokens, things }: Material): Iterable<Edit>
     const start = phrase.findIndex(({ role }) => role !== null && role !== "count" && role !== "size");
     const name = draws.chance(50) ? thing.names[0]! : draws.pick(thing.names);
     const noun = entity.objects.length > 1 ? name.many : name.one;
-    const by = [
-      ...phrase.slice(0, start),
-      ...spoken(noun, { role: "thing", objects: entity.objects }),
-    ];
+    const by = [...phrase.slice(0, start), ...spoken(noun, { role: "thing", objects: entity.objects })];
     yield { tokens: replaced(tokens, span, by) };
   }
 }
@@ -291,11 +295,15 @@ const RELATION_PHRASES = [
   ...RELATIONS.flatMap((relation) =>
     RELATION_WORDS[relation].map((text, wording) => ({ text, value: { relation, wording } })),
   ),
-  ...NEXT_TO.map((text) => ({ text, value: null })),
+  ...NEXT_TO.map((text) => ({ text, value: "next" as const })),
+  // Nothing is hidden in front of another: of these the things are exchanged.
+  { text: HIDING.behind, value: null },
 ];
 
 /** The inverse of a relation, in a wording alike; for "next to" a relation with a side. */
-function* otherRelation({ draws, tokens }: Material): Iterable<Edit> {
+function* otherRelation({ draws, scene, tokens }: Material): Iterable<Edit> {
+  // Several of a kind are "next to each other": that is a line.
+  if (scene.arrangement.kind === "group") return;
   for (const span of draws.shuffled(spansOf(tokens, "relation", RELATION_PHRASES))) {
     const { from, to, value } = span;
     const { role, objects } = tokens.slice(from, to).find((token) => token.role === "relation")!;
@@ -304,9 +312,12 @@ function* otherRelation({ draws, tokens }: Material): Iterable<Edit> {
       const text = words[wording % words.length]!;
       return { tokens: replaced(tokens, span, spoken(text, { role, objects })) };
     };
-    if (value) yield say(INVERSE[value.relation], value.wording);
+    if (value === null) continue;
+    if (value !== "next") yield say(INVERSE[value.relation], value.wording);
     // One of a pair of opposites may be true, then the other is not.
-    else for (const relation of draws.shuffled(["left", "right", "above", "below"] as const)) yield say(relation, 0);
+    else
+      for (const relation of draws.shuffled(["left", "right", "above", "below"] as const))
+        yield say(relation, 0);
   }
 }
 

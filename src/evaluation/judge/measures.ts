@@ -107,7 +107,12 @@ export function firstOf(
 export async function measureJudge(
   judge: JudgeEncoder,
   dataset: ScenesDataset,
-  { split, limit, draws = DRAWS, onDone }: {
+  {
+    split,
+    limit,
+    draws = DRAWS,
+    onDone,
+  }: {
     readonly split: string;
     readonly limit: number;
     readonly draws?: number;
@@ -143,14 +148,23 @@ export async function measureJudge(
       await texts(asked.map(({ truth }) => truth)),
       await texts(asked.map(({ lie }) => lie)),
     ];
-    values[swap] = preferred(images.length, asked.map(({ i }) => i), pictures, truths, lies);
+    values[swap] = preferred(
+      images.length,
+      asked.map(({ i }) => i),
+      pictures,
+      truths,
+      lies,
+    );
   }
   const rows = JUDGE_MEASURES.map((name) => ({ statistic: meanOfDefined, seeds: [meanRows(values[name])] }));
   const estimates = bootstrap(rows, images.length, { draws });
   return Object.fromEntries(
     JUDGE_MEASURES.map((name, i): [JudgeMeasure, JudgeShare] => {
       const { mean, low, high } = scoreOf(estimates[i]!);
-      return [name, { mean, low, high, pictures: values[name].filter((value) => !Number.isNaN(value)).length }];
+      return [
+        name,
+        { mean, low, high, pictures: values[name].filter((value) => !Number.isNaN(value)).length },
+      ];
     }),
   ) as Record<JudgeMeasure, JudgeShare>;
 }

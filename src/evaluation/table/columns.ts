@@ -177,7 +177,14 @@ export function clipColumns({ ofPicture, ofText }: ClipFeatureTable): PictureCol
 /** The judge's cosine of a picture and a caption as a column: it needs no references, and is told of them too. */
 export function judgeColumn({ ofPicture, ofText }: ClipFeatureTable): PictureColumn {
   return {
-    ...{ name: "judge", title: "judge", decimals: 4, ranked: true, ofReferences: true, statistic: meanOfDefined },
+    ...{
+      name: "judge",
+      title: "judge",
+      decimals: 4,
+      ranked: true,
+      ofReferences: true,
+      statistic: meanOfDefined,
+    },
     rows: (captions, { images }) =>
       meanRows(captions.map((caption, i) => cosine(ofPicture(images[i]!), ofText(caption)))),
   };

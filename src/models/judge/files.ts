@@ -71,7 +71,9 @@ export async function readJudge(files: FolderFiles, folder: string): Promise<Sto
   const name = `${folder}/${weightsName}`;
   for (const file of [path, name])
     if (!(await files.exists(file)))
-      throw new UserError(`${folder} holds no judge: there is no ${file}; node dist/judge.js train makes one`);
+      throw new UserError(
+        `${folder} holds no judge: there is no ${file}; node dist/judge.js train makes one`,
+      );
   const record = parseJsonRecord(await files.readText(path), path);
   if (record.format !== format)
     throw new UserError(
@@ -81,7 +83,9 @@ export async function readJudge(files: FolderFiles, folder: string): Promise<Sto
   const weights = isRecord(record.weights) ? record.weights : {};
   const hash = await sha256(bytes);
   if (weights.sha256 !== hash)
-    throw new UserError(`${name} is damaged or of another version: it is not the file whose SHA-256 ${path} names`);
+    throw new UserError(
+      `${name} is damaged or of another version: it is not the file whose SHA-256 ${path} names`,
+    );
   const tokenizer = WordTokenizer.fromJSON(record.tokenizer, path);
   const shape = shapeOf(record.shape, path);
   if (shape.vocabulary !== tokenizer.vocabularySize)

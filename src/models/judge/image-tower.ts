@@ -42,7 +42,10 @@ export class JudgeImageTower extends Module {
       decay: false,
     });
     this.preNorm = this.child("preNorm", new LayerNorm(gpu, width));
-    this.blocks = this.child("blocks", new ClipTransformer(gpu, towerOf(shape, imageLayers), { causal: false }));
+    this.blocks = this.child(
+      "blocks",
+      new ClipTransformer(gpu, towerOf(shape, imageLayers), { causal: false }),
+    );
     this.postNorm = this.child("postNorm", new LayerNorm(gpu, width));
     this.projection = this.parameter("projection", [width, features], normal(width ** -0.5));
   }

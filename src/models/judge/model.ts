@@ -120,7 +120,11 @@ export class JudgeModel extends Module {
    * `contrastiveLoss` of a batch, plus `naming` times the mean cross-entropy of the thing at each place that shows one, from the
    * vectors of the grid. The second part tells the convolutions early which drawing is which thing.
    */
-  loss([images, ids, ends, shown]: JudgeBatch, targets: Tensor<"u32">, { naming }: JudgeLossOptions): BatchLoss {
+  loss(
+    [images, ids, ends, shown]: JudgeBatch,
+    targets: Tensor<"u32">,
+    { naming }: JudgeLossOptions,
+  ): BatchLoss {
     return this.gpu.scope(() => {
       const { features, grid } = this.image.forward(images);
       const texts = normalised(this.text.atEnds(ids, ends));

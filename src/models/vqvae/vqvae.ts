@@ -268,9 +268,13 @@ export class VqVae extends Module implements ImageTokenizer {
     if (!shown) throw new ShapeError("VqVae", `codes that name ${things} things need what is shown where`);
     const losses = grids.map(
       (grid) =>
-        crossEntropy(naming.forward(grid).reshape([-1, things]), shown.reshape([-1]), { ignore: things }).loss,
+        crossEntropy(naming.forward(grid).reshape([-1, things]), shown.reshape([-1]), { ignore: things })
+          .loss,
     );
-    return scale(losses.reduce((sum, loss) => add(sum, loss)), 1 / losses.length);
+    return scale(
+      losses.reduce((sum, loss) => add(sum, loss)),
+      1 / losses.length,
+    );
   }
 
   /** Ids [B, side²] → logits [B, side², things] of the thing that each place shows, if it shows one. */

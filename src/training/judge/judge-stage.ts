@@ -1,10 +1,10 @@
 /** A judge's training for the training loop: measures on validation pictures, and lists of judged captions. */
 
+import { readImages } from "../../data/dataset.js";
 import type { ScenesDataset } from "../../data/scenes/dataset.js";
 import { SWAPS } from "../../data/scenes/swapped.js";
 import { JUDGE_MEASURES, measureJudge, questionsOf } from "../../evaluation/judge/measures.js";
 import { recordsOf } from "../../evaluation/pictures.js";
-import { readImages } from "../../data/dataset.js";
 import type { RunFolder } from "../../io/run-folder.js";
 import { cosine } from "../../metrics/clip-score.js";
 import { JudgeEncoder } from "../../models/judge/judge.js";
@@ -62,7 +62,10 @@ export function judgeStage(context: JudgeContext): Trainer<"judge"> {
       return Object.fromEntries(JUDGE_MEASURES.map((name) => [name, measures[name].mean]));
     },
     async sample(step) {
-      return run.writeSample(`judge-${String(step).padStart(6, "0")}.txt`, await judgedList(encoder, dataset));
+      return run.writeSample(
+        `judge-${String(step).padStart(6, "0")}.txt`,
+        await judgedList(encoder, dataset),
+      );
     },
     withUsedWeights: (body) => body(),
     save: () => training.save(),

@@ -1,7 +1,7 @@
 /** Training of a judge: one captured step, replayed with new batches. */
 
-import type { ScenesDataset } from "../../data/scenes/dataset.js";
 import { ReadAhead } from "../../data/read-ahead.js";
+import type { ScenesDataset } from "../../data/scenes/dataset.js";
 import { untracked } from "../../engine/tensor/tensor.js";
 import { judgedTexts } from "../../models/judge/judge.js";
 import type { JudgeBatch, JudgeModel } from "../../models/judge/model.js";

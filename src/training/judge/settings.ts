@@ -10,18 +10,33 @@ const SCHEMA = {
   minutes: number(0, 0, 1e6, "time for the training: the steps are chosen for it; 0 = judge.steps"),
   data: {
     imageSize: integer(48, 32, 1024, "side of the square pictures, in pixels"),
-    things: integer(0, 0, MANY, "kinds of things that scenes show, the most usual first; at least 30, 0 = all"),
+    things: integer(
+      0,
+      0,
+      MANY,
+      "kinds of things that scenes show, the most usual first; at least 30, 0 = all",
+    ),
     subset: integer(40_000, 1, MANY, "training scenes"),
   },
   judge: {
     steps: integer(2000, 1, MANY, "training steps"),
     batch: integer(64, 2, 4096, "pictures of a batch, each with one caption"),
     negatives: integer(3, 0, 16, "false captions K of each picture in a batch"),
-    naming: number(0.5, 0, 100, "weight of naming the things in the picture, which is used in training alone; 0 = none"),
+    naming: number(
+      0.5,
+      0,
+      100,
+      "weight of naming the things in the picture, which is used in training alone; 0 = none",
+    ),
     learningRate: number(0.001, 1e-9, 1, "peak of the learning rate, which falls to 0 as a cosine"),
     warmup: integer(100, 0, MANY, "steps until the peak"),
     weightDecay: number(0.05, 0, 10, "weight decay of AdamW, of matrices alone"),
-    channels: integer(32, 8, 1024, "channels after the first halving of a picture; each further one doubles them"),
+    channels: integer(
+      32,
+      8,
+      1024,
+      "channels after the first halving of a picture; each further one doubles them",
+    ),
     downsample: integer(3, 1, 8, "halvings: the image tower attends to (imageSize / 2^downsample)² places"),
     resBlocks: integer(2, 0, 100, "residual blocks at that resolution"),
     width: integer(128, 8, 4096, "width of both transformers"),
@@ -34,7 +49,12 @@ const SCHEMA = {
   log: {
     every: integer(20, 1, MANY, "steps between two printed lines (log.jsonl has every step)"),
     sampleEvery: integer(0, 0, MANY, "steps between two lists of judged captions; 0 = only at the end"),
-    evaluateEvery: integer(250, 0, MANY, "steps between two measures on validation pictures; 0 = only at the end"),
+    evaluateEvery: integer(
+      250,
+      0,
+      MANY,
+      "steps between two measures on validation pictures; 0 = only at the end",
+    ),
     checkpointEvery: integer(100, 0, MANY, "steps between two checkpoints; 0 = only at the end"),
     keep: integer(2, 1, 1000, "checkpoints kept"),
     scored: integer(200, 100, MANY, "validation pictures that are measured during training"),
@@ -82,7 +102,10 @@ export function resumedJudgeConfig(kept: JsonRecord, set: readonly string[]): Ju
   );
   const fixed = set.find((entry) => !/^\s*(log\.|judge\.steps\b)/.test(entry));
   if (fixed !== undefined)
-    throw new UserError(`--set ${fixed} cannot be given with --resume: a run keeps its settings but judge.steps and log`, 2);
+    throw new UserError(
+      `--set ${fixed} cannot be given with --resume: a run keeps its settings but judge.steps and log`,
+      2,
+    );
   return judgeConfig([...lines, ...set]);
 }
 
