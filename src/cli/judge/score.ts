@@ -14,12 +14,12 @@ export function openJudge(gpu: Gpu, folder: string): Promise<Judge> {
 
 /** Throws a `UserError` if a judge does not know what the pictures of a data set show. */
 export function checkJudged({ shape, data }: Judge, dataset: Dataset): void {
-  const fail = (why: string): never => {
-    throw new UserError(`--judge: ${why}`, 2);
-  };
-  if (!isScenes(dataset)) return fail(`it knows scenes alone, and these are pictures of ${dataset.name}`);
+  const refused = (why: string) => new UserError(`--judge: ${why}`, 2);
+  if (!isScenes(dataset)) throw refused(`it knows scenes alone, and these are pictures of ${dataset.name}`);
   if (dataset.size !== shape.imageSize)
-    fail(`it reads pictures of ${shape.imageSize} pixels, and those of ${dataset.size} show other scenes`);
+    throw refused(
+      `it reads pictures of ${shape.imageSize} pixels, and those of ${dataset.size} show other scenes`,
+    );
   if (data.things > 0 && dataset.art.things.length > data.things)
-    fail(`it knows ${data.things} things, and these scenes show ${dataset.art.things.length}`);
+    throw refused(`it knows ${data.things} things, and these scenes show ${dataset.art.things.length}`);
 }

@@ -291,7 +291,16 @@ function* otherColour({ draws, scene, tokens }: Material): Iterable<Edit> {
   }
 }
 
-const RELATION_PHRASES = [
+interface SaidRelation {
+  readonly relation: Relation;
+  /** Its number among the words for the relation. */
+  readonly wording: number;
+}
+
+const RELATION_PHRASES: readonly {
+  readonly text: string;
+  readonly value: SaidRelation | "next" | null;
+}[] = [
   ...RELATIONS.flatMap((relation) =>
     RELATION_WORDS[relation].map((text, wording) => ({ text, value: { relation, wording } })),
   ),
