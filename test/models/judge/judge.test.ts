@@ -201,6 +201,12 @@ test("features depend on a text up to its end and on nothing beside it", async (
     const alone = await judge.encodeTexts([text]);
     t.near(alone, all.subarray(i * 12, (i + 1) * 12), { abs: 1e-5 }, `"${text}" alone`);
   }
+  const long = "a cat left of a dog on the blue background";
+  t.same(
+    [...judgedTexts(tokenizer, 7, [...captions, long]).ends],
+    [6, 10, 16, 27, 30, 38, 48],
+    "the end of each",
+  );
   const { ids, ends } = judgedTexts(tokenizer, shape.context, ["a cat"]);
   const other = ids.slice();
   other.fill(3, ends[0]! + 1);

@@ -69,6 +69,12 @@ async function train(
   return { state, losses, weights, model };
 }
 
+/** Different words that two texts share. */
+function commonWords(a: string, b: string): number {
+  const known = new Set(b.split(" "));
+  return new Set(a.split(" ").filter((word) => known.has(word))).size;
+}
+
 test("batches: a caption of each picture, then captions that are false of it", (t) => {
   const batches = new JudgeBatches(dataset, { batch: 8, negatives: 3, seed: 1 });
   const reader = new CaptionReader(art.things);
@@ -97,6 +103,8 @@ test("batches: a caption of each picture, then captions that are false of it", (
       const isFalse =
         named !== namedRight || [relation, count, place, ground, size, tone, gender].includes(0);
       t.ok(isFalse || isGroup, `"${lie}" is false of "${texts[i]}"`);
+      const alike = images.map((_, other) => commonWords(lie, texts[other]!));
+      t.equal(Math.max(...alike), alike[i]!, `"${lie}" is made of "${texts[i]}"`);
     }
   }
   t.same(
