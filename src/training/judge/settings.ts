@@ -28,7 +28,7 @@ const SCHEMA = {
       100,
       "weight of naming the things in the picture, which is used in training alone; 0 = none",
     ),
-    learningRate: number(0.001, 1e-9, 1, "peak of the learning rate, which falls to 0 as a cosine"),
+    learningRate: number(0.0015, 1e-9, 1, "peak of the learning rate, which falls to 0 as a cosine"),
     warmup: integer(100, 0, MANY, "steps until the peak"),
     weightDecay: number(0.05, 0, 10, "weight decay of AdamW, of matrices alone"),
     channels: integer(
