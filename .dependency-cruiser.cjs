@@ -35,6 +35,7 @@ const knowsNode = [
   "caption.ts",
   "evaluate.ts",
   "align.ts",
+  "judge.ts",
   "import.ts",
   "encode.ts",
   "inspect.ts",
@@ -56,7 +57,7 @@ const upwards = layers.slice(0, -1).map((layer, i) => ({
   to: {
     path: [
       inside(layers.slice(i + 1).flat()),
-      "^src/(training|clip|report|metrics|node|cli|debug|baselines|samplers|start|train|caption|evaluate|align|import|encode|inspect|score|samples|runs|scenes|kernel-types|mc-diffusion|vqgan)\\.ts$",
+      "^src/(training|clip|report|metrics|node|cli|debug|baselines|samplers|start|train|caption|evaluate|align|judge|import|encode|inspect|score|samples|runs|scenes|kernel-types|mc-diffusion|vqgan)\\.ts$",
     ],
     // A file that is named apart from its folder.
     pathNot: inside(layers.slice(0, i + 1).flat()),

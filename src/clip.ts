@@ -16,6 +16,7 @@ export {
   type ClipFeatureOptions,
   type ClipFeatureTable,
   clipFeatures,
+  type FeatureModel,
 } from "./evaluation/clip-features.js";
 export { FeatureStore } from "./evaluation/feature-store.js";
 export {

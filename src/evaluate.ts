@@ -46,6 +46,7 @@ interface Options extends SamplingFlags, BaselineFlags, SweepFlags, RankFlags {
   tokenizer?: "ptb" | "words";
   bound: number;
   clip?: string;
+  judge?: string;
   seed?: number;
   out?: string;
   json?: string;
@@ -110,6 +111,10 @@ async function main(): Promise<void> {
       "--clip <folder>",
       "also CLIPScore and RefCLIPScore, by a CLIP that node dist/import.js clip wrote: weights/clip",
     )
+    .option(
+      "--judge <folder>",
+      "of scenes also the judge's score, which needs no references: a folder that node dist/judge.js train wrote",
+    )
     .option("--json <file>", "write scores, intervals and all settings as JSON")
     .option("--out <file>", "the same as --json")
     .option("--captions", "also write the captions of each picture and seed to it")
@@ -126,7 +131,7 @@ async function main(): Promise<void> {
 Each cell of the tables is: mean over the seeds [95 % interval] ± standard deviation over the seeds. Intervals come from
 resampling the pictures of a split with replacement, all seeds of a picture together (bootstrap, percentiles); those of
 differences resample both sides alike. They cover the choice of pictures and the noise of sampling, not another training run.
-Several weights, --metrics, --tokenizer, --csv, --latex or --page make one table of chosen metrics, with p-values of the differences
+Several weights, --metrics, --judge, --tokenizer, --csv, --latex or --page make one table of chosen metrics, with p-values of the differences
 to the first row (docs/evaluation.md).`,
     );
   samplingFlags(baselineFlags(program));
@@ -146,6 +151,7 @@ to the first row (docs/evaluation.md).`,
     tokenizer,
     bound,
     clip: clipFolder,
+    judge,
     out,
     json = out,
     csv,
@@ -168,7 +174,7 @@ to the first row (docs/evaluation.md).`,
   checkRankFlags(flags);
   if (compare !== undefined && (sampling.guidance !== undefined || sampling.scale !== undefined))
     throw new UserError("--compare names guidance and scale itself: leave out --guidance and --scale", 2);
-  const plan = await sweepPlan({ sweep, choose, curves, referenceFree }, clipFolder);
+  const plan = await sweepPlan({ sweep, choose, curves, referenceFree }, { clip: clipFolder, judge });
   if (plan) {
     const foreign = [compare, metrics, tokenizer, csv, latex, page, captions];
     const { guidance, scale } = sampling;
@@ -183,7 +189,17 @@ to the first row (docs/evaluation.md).`,
       );
     return withRanks(flags, (ranks) =>
       sweepModel(ranks, plan, {
-        ...{ weights: weights[0]!, data, splits, limit, seeds, draws: draws ?? DRAWS, clip: clipFolder, out },
+        ...{
+          weights: weights[0]!,
+          data,
+          splits,
+          limit,
+          seeds,
+          draws: draws ?? DRAWS,
+          clip: clipFolder,
+          judge,
+          out,
+        },
         ...{ sampling, precision, tuning, ...flags },
       }),
     );
@@ -202,7 +218,10 @@ to the first row (docs/evaluation.md).`,
     "--page": page,
   }))
     if (file !== undefined) checkOutput(option, file);
-  if (weights.length > 1 || [metrics, tokenizer, csv, latex, page].some((value) => value !== undefined)) {
+  if (
+    weights.length > 1 ||
+    [metrics, tokenizer, judge, csv, latex, page].some((value) => value !== undefined)
+  ) {
     if (bound > 0 && program.getOptionValueSource("bound") !== "default")
       throw new UserError(
         "--bound is of one model and its own table: leave it out, or score the model alone",
@@ -211,7 +230,7 @@ to the first row (docs/evaluation.md).`,
     return withRanks(flags, (ranks) =>
       scoreModels(ranks, {
         ...{ weights, data, splits, limit, seeds, compare: compared, baselines, neighbours, draws },
-        ...{ metrics: columns, tokenizer, clip: clipFolder, json, csv, latex, page, captions },
+        ...{ metrics: columns, tokenizer, clip: clipFolder, judge, json, csv, latex, page, captions },
         ...{ sampling, precision, tuning, ...flags },
       }),
     );

@@ -22,6 +22,7 @@ const COMMANDS: Readonly<Record<string, PackageCommand>> = {
     run: () => import("./align.js"),
   },
   sweeps: { about: "joins guidance sweeps of several trainings", run: () => import("./sweeps.js") },
+  judge: { about: "trains and measures a judge of captions of scenes", run: () => import("./judge.js") },
   score: { about: "scores the captions of any captioner", run: () => import("./score.js") },
   runs: { about: "serves a page of all runs", run: () => import("./runs.js") },
   samples: { about: "draws a sheet of pictures of a data set", run: () => import("./samples.js") },

@@ -22,6 +22,7 @@ export type {
 export { compose, visibleBoxes } from "./data/scenes/compose.js";
 export {
   type AnnotatedScene,
+  type CaptionedScene,
   HELD_OUT_SCENES,
   isScenes,
   OwnPainter,
@@ -54,6 +55,7 @@ export {
 } from "./data/scenes/scene.js";
 export { belongsTo, type HeldOut, heldOutIn, SCENE_SPLITS, type SceneSplit } from "./data/scenes/splits.js";
 export { type SheetEntry, type Sprite, SpriteSheet } from "./data/scenes/sprites.js";
+export { CaptionSwapper, SWAPS, type Swap, type SwappedCaption } from "./data/scenes/swapped.js";
 export { type Drawing, type Gender, type Name, type Thing, TONES, type Tone } from "./data/scenes/things.js";
 export { type ToldPhrase, toldPhrases } from "./data/scenes/told.js";
 export { type CaptionTruth, truthOf } from "./data/scenes/truth.js";

@@ -3,7 +3,12 @@
 import type { Dataset } from "../data/dataset.js";
 import type { Gpu } from "../engine/gpu/gpu.js";
 import { type ClipSplitScores, clipEvaluation } from "../evaluation/clip-evaluation.js";
-import { type ClipFeatureOptions, type ClipFeatureTable, clipFeatures } from "../evaluation/clip-features.js";
+import {
+  type ClipFeatureOptions,
+  type ClipFeatureTable,
+  clipFeatures,
+  type FeatureModel,
+} from "../evaluation/clip-features.js";
 import { FeatureStore } from "../evaluation/feature-store.js";
 import type { Evaluation } from "../evaluation/scoring.js";
 import { Clip } from "../models/clip/clip.js";
@@ -35,17 +40,21 @@ export async function scoreByClip(
 
 /** The features of pictures by number and of texts, kept in the same files. */
 export async function clipFeaturesOf(
-  clip: Clip,
+  clip: FeatureModel,
   dataset: Dataset,
   wanted: { readonly images: Iterable<number>; readonly texts: Iterable<string> },
   onProgress: (done: number, total: number) => void,
+  prompt?: string,
 ): Promise<ClipFeatureTable> {
-  return clipFeatures(clip, dataset, wanted, await featureOptions(clip, dataset, { onProgress }));
+  return clipFeatures(clip, dataset, wanted, {
+    ...(await featureOptions(clip, dataset, { onProgress })),
+    prompt,
+  });
 }
 
 /** How features are computed and where they are kept; without `keeps` new ones are not. */
 export async function featureOptions(
-  clip: Clip,
+  clip: FeatureModel,
   dataset: Dataset,
   { onProgress, keeps = true }: { onProgress?: (done: number, total: number) => void; keeps?: boolean } = {},
 ): Promise<ClipFeatureOptions> {

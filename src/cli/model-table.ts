@@ -3,6 +3,7 @@
 import type { Dataset } from "../data/dataset.js";
 import { isScenes } from "../data/scenes/dataset.js";
 import { TRUTH_NAMES, type TruthName } from "../data/scenes/truth-scores.js";
+import type { FeatureModel } from "../evaluation/clip-features.js";
 import { type CaptionedSplit, referencesOf, seedsFrom } from "../evaluation/evaluation.js";
 import {
   type ChosenColumns,
@@ -10,6 +11,7 @@ import {
   clipColumns,
   columnsOf,
   DEFAULT_COLUMNS,
+  judgeColumn,
   type ScoredPictures,
   WORDNET_COLUMNS,
 } from "../evaluation/table/columns.js";
@@ -26,6 +28,7 @@ import {
 import { wordsTokenizer } from "../metrics/caption-tokenizer.js";
 import { ptbTokenizer } from "../metrics/ptb/tokenizer.js";
 import type { Clip } from "../models/clip/clip.js";
+import type { Judge } from "../models/judge/judge.js";
 import { UserError } from "../platform/errors.js";
 import { nodePlatform as platform } from "../platform/node.js";
 import { writeCaptionPage } from "./caption-page.js";
@@ -39,6 +42,7 @@ import {
   withPictures,
 } from "./compared-models.js";
 import { dataHash, datasetRecord, originRecord, weightsRecord } from "./evaluation-record.js";
+import { checkJudged, openJudge } from "./judge/score.js";
 import { openComputingGpu } from "./options.js";
 import { withLateProgress } from "./progress.js";
 import { checkSame, firstAlone, type Ranks, together } from "./ranks.js";
@@ -57,6 +61,7 @@ export interface ModelTableOptions extends ModelOptions {
   readonly metrics?: ChosenColumns | undefined;
   readonly tokenizer?: keyof typeof TOKENIZERS | undefined;
   readonly clip?: string | undefined;
+  readonly judge?: string | undefined;
   readonly csv?: string | undefined;
   readonly latex?: string | undefined;
   readonly page?: string | undefined;
@@ -76,11 +81,12 @@ export async function scoreModels(
 ): Promise<void> {
   const { quiet } = options;
   const isFirst = collective.rank === 0;
-  const { named, gpu, clip } = await together(collective, async () => {
+  const { named, gpu, clip, judge } = await together(collective, async () => {
     const named = await namedWeights(options);
     const gpu = await openComputingGpu(options.adapter, quiet, options.tuning);
     const clip = options.clip === undefined || !isFirst ? null : await openClip(gpu, options.clip);
-    return { named, gpu, clip };
+    const judge = options.judge === undefined || !isFirst ? null : await openJudge(gpu, options.judge);
+    return { named, gpu, clip, judge };
   });
   const models = await firstAlone(collective, () => withPictures(named, options));
   await checkSame(collective, "score", () => factsOf(models, options));
@@ -88,9 +94,13 @@ export async function scoreModels(
   const [{ dataset, config, source }] = models as [Model];
   const close = async () => {
     clip?.dispose();
+    judge?.dispose();
     for (const images of new Set(models.map((model) => model.dataset.images))) await images.close();
   };
-  const truths = await together(collective, async () => truthsOf(dataset, options.metrics));
+  const truths = await together(collective, async () => {
+    if (judge) checkJudged(judge, dataset);
+    return truthsOf(dataset, options.metrics);
+  });
   const captioned = await captionModels(gpu, models, options, collective);
   if (!isFirst) return close();
   const isEmoji = source === "emoji";
@@ -108,7 +118,7 @@ export async function scoreModels(
     models.map(({ name }, i) => ({ name, splits: captioned[i]! })),
     options.compare !== undefined,
   );
-  const inputs = await inputsOf(rows, dataset, columns, clip, quiet);
+  const inputs = await inputsOf(rows, dataset, columns, { clip, judge }, quiet);
   const seeds = seedsFrom(options.sampling.seed ?? config.seed, options.seeds);
   const measured = await withLateProgress({ label: "scores", unit: "sets of captions", quiet }, (onScored) =>
     measureTable(inputs, onScored),
@@ -130,6 +140,7 @@ export async function scoreModels(
       tokenizer,
       ...(options.compare ? { compared: options.compare } : {}),
       ...(clip ? { clip: { sha256: clip.sha256 } } : {}),
+      ...(judge ? { judge: { sha256: judge.sha256 } } : {}),
       ...tableRecord(table, options.captions ? inputs : null),
     };
     await platform.files.write(options.json, `${JSON.stringify(record, null, 1)}\n`);
@@ -170,7 +181,7 @@ async function inputsOf(
   captioned: readonly CaptionedSplit[],
   dataset: Dataset,
   columns: readonly Column[],
-  clip: Clip | null,
+  { clip, judge }: { readonly clip: Clip | null; readonly judge: Judge | null },
   quiet: boolean | undefined,
 ): Promise<TableInput[]> {
   const inputs = captioned.map(({ split, records, rows }): TableInput => {
@@ -179,14 +190,15 @@ async function inputsOf(
       references: referencesOf(dataset, records),
       corpus: referencesOf(dataset, dataset.splits[split]!),
     };
-    const judged = columns.some((column) => column.statistic !== null && column.ofReferences);
+    const judged =
+      judge !== null || columns.some((column) => column.statistic !== null && column.ofReferences);
     return {
       ...{ split, pictures, columns },
       ids: records.map((record) => dataset.records[record]!.id),
       rows: judged ? [...rows, referencesRow(pictures)] : rows,
     };
   });
-  if (clip === null) return inputs;
+  if (clip === null && judge === null) return inputs;
   const wanted = {
     images: inputs.flatMap(({ pictures }) => pictures.images),
     texts: inputs.flatMap(({ pictures, rows }) => [
@@ -194,11 +206,15 @@ async function inputsOf(
       ...rows.flatMap(({ said }) => said.flat()),
     ]),
   };
-  const features = await withLateProgress(
-    { label: "CLIP", unit: "pictures and texts", quiet },
-    (onProgress) => clipFeaturesOf(clip, dataset, wanted, onProgress),
-  );
-  return inputs.map((input) => ({ ...input, columns: [...columns, ...clipColumns(features)] }));
+  const featuresOf = (label: string, model: FeatureModel, prompt?: string) =>
+    withLateProgress({ label, unit: "pictures and texts", quiet }, (onProgress) =>
+      clipFeaturesOf(model, dataset, wanted, onProgress, prompt),
+    );
+  const further = [
+    ...(clip ? clipColumns(await featuresOf("CLIP", clip)) : []),
+    ...(judge ? [judgeColumn(await featuresOf("judge", judge, ""))] : []),
+  ];
+  return inputs.map((input) => ({ ...input, columns: [...columns, ...further] }));
 }
 
 async function modelRecord({ name, weights, config, dataset }: Model, { sampling }: ModelTableOptions) {

@@ -11,6 +11,7 @@ import { type ReferenceFreeName, referenceFreeNames } from "../evaluation/sweep/
 import { selectionSplits } from "../evaluation/sweep/split-view.js";
 import { captionMetrics } from "../metrics/caption-metrics.js";
 import type { Clip } from "../models/clip/clip.js";
+import type { Judge } from "../models/judge/judge.js";
 import type { SamplingOptions } from "../models/sampling-settings.js";
 import type { Collective } from "../platform/collective.js";
 import { UserError } from "../platform/errors.js";
@@ -47,7 +48,7 @@ export function sweepFlags(command: Command): Command {
     .addOption(
       new Option(
         "--reference-free <score>",
-        "of a sweep: the score without references (default: clip with --clip, else likelihood)",
+        "of a sweep: the score without references (default: clip with --clip, judge with --judge, else likelihood)",
       ).choices(referenceFreeNames),
     );
 }
@@ -61,7 +62,10 @@ export interface SweepPlan {
 }
 
 /** Reads the options of a sweep; null without --sweep. Throws a `UserError` for wrong ones, before any device is opened. */
-export async function sweepPlan(flags: SweepFlags, clip: string | undefined): Promise<SweepPlan | null> {
+export async function sweepPlan(
+  flags: SweepFlags,
+  { clip, judge }: { clip: string | undefined; judge: string | undefined },
+): Promise<SweepPlan | null> {
   const { sweep, choose, curves, referenceFree } = flags;
   if (sweep === undefined) {
     const given = { choose, curves, referenceFree };
@@ -72,6 +76,8 @@ export async function sweepPlan(flags: SweepFlags, clip: string | undefined): Pr
   }
   if (referenceFree === "clip" && clip === undefined)
     throw new UserError("--reference-free clip needs --clip: the folder of a CLIP", 2);
+  if (referenceFree === "judge" && judge === undefined)
+    throw new UserError("--reference-free judge needs --judge: the folder of a judge", 2);
   const known = [...captionMetrics({ wordNet: await readWordNet() }).keys()];
   const chosen = choose ?? "ciderD";
   if (![...known, ...TRUTH_NAMES].some((name) => name === chosen))
@@ -119,6 +125,8 @@ export interface SweepRequest {
   readonly draws: number;
   /** The folder of a CLIP. */
   readonly clip: string | undefined;
+  /** The folder of a judge. */
+  readonly judge: string | undefined;
   readonly out: string | undefined;
   readonly sampling: SamplingFlags & { readonly seed?: number };
   readonly precision: Precision | undefined;
@@ -133,6 +141,7 @@ export interface SweepInput extends Pick<SweepRequest, "limit" | "seeds" | "draw
   readonly captioner: Captioner;
   readonly dataset: Dataset;
   readonly clip: Clip | null;
+  readonly judge: Judge | null;
   /** From `sweepSplits`. */
   readonly splits: readonly string[];
   readonly sampling: SamplingOptions;

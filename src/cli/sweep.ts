@@ -7,6 +7,7 @@ import { LineStore } from "../evaluation/sweep/line-store.js";
 import { distinct } from "../evaluation/sweep/points.js";
 import {
   clipReferenceFree,
+  judgeReferenceFree,
   likelihoodReferenceFree,
   type ReferenceFree,
 } from "../evaluation/sweep/reference-free.js";
@@ -137,11 +138,14 @@ async function runSweep(plan: SweepPlan, input: SweepInput): Promise<void> {
 
 async function referenceFreeOf(
   { referenceFree }: SweepPlan,
-  { captioner, dataset, clip, collective }: SweepInput,
+  { captioner, dataset, clip, judge, collective }: SweepInput,
 ): Promise<ReferenceFree> {
-  if (clip && referenceFree !== "likelihood") {
-    return clipReferenceFree(clip, await featureOptions(clip, dataset, { keeps: collective.rank === 0 }));
-  }
+  const keeps = collective.rank === 0;
+  const wanted = referenceFree ?? (clip ? "clip" : judge ? "judge" : "likelihood");
+  if (clip && wanted === "clip")
+    return clipReferenceFree(clip, await featureOptions(clip, dataset, { keeps }));
+  if (judge && wanted === "judge")
+    return judgeReferenceFree(judge, await featureOptions(judge, dataset, { keeps }));
   if (referenceFree === "clip")
     throw new UserError("--reference-free clip: there is no CLIP in the folder that --clip names", 2);
   return likelihoodReferenceFree(captioner);

@@ -194,6 +194,19 @@ function unknownKey(keys: ReadonlyMap<string, Key>, key: string): string {
   return `there is no key "${shown(key)}"${near}; ${list}`;
 }
 
+/**
+ * The values of keys of any schema: their defaults, changed by `key=value` texts in order. Throws a `UserError` with exit code 2 that
+ * names the text, the key and the allowed values.
+ */
+export function valuesOf(keys: ReadonlyMap<string, Key>, set: readonly string[]): Map<string, unknown> {
+  const values = new Map<string, unknown>([...keys].map(([key, spec]) => [key, spec.default]));
+  for (const assignment of set) {
+    const [key, value] = parseAssignment(keys, assignment);
+    values.set(key, checked(keys, key, value, `--set ${assignment}`, 2));
+  }
+  return values;
+}
+
 /** Checks that involve several keys. */
 function checkTogether(config: Config, exitCode: 1 | 2): void {
   const { data, decoder } = config;

@@ -2,11 +2,24 @@
 
 import { type Dataset, readImages } from "../data/dataset.js";
 import { CLIP_PROMPT } from "../metrics/clip-score.js";
-import type { Clip } from "../models/clip/clip.js";
 import type { ClipPixels } from "../models/clip/preprocess.js";
 import { UserError } from "../platform/errors.js";
 import type { Platform } from "../platform/platform.js";
 import { FeatureStore } from "./feature-store.js";
+
+/** A model of pictures and texts in one space: a CLIP, or a judge. */
+export interface FeatureModel {
+  /** SHA-256 of its weights. */
+  readonly sha256: string;
+  readonly shape: { readonly features: number };
+  /** Features of pictures, [n, features]. */
+  encodeImages(pictures: readonly ClipPixels[]): Promise<Float32Array>;
+  /** Features of texts, [n, features]. */
+  encodeTexts(
+    texts: readonly string[],
+    options: { onProgress?: ((done: number, total: number) => void) | undefined },
+  ): Promise<Float32Array>;
+}
 
 /** Options of `clipFeatures`. */
 export interface ClipFeatureOptions {
@@ -18,13 +31,15 @@ export interface ClipFeatureOptions {
   readonly store?: FeatureStore | undefined;
   /** Called with the pictures and texts done so far and their number. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Words before every text; default `CLIP_PROMPT`. A judge has none. */
+  readonly prompt?: string | undefined;
 }
 
 /** Features of pictures and texts, not normalised. */
 export interface ClipFeatureTable {
   /** The features of a picture, by its number in the data set. */
   ofPicture(image: number): Float32Array;
-  /** The features of CLIP's prompt and a text. */
+  /** The features of the prompt and a text. */
   ofText(text: string): Float32Array;
 }
 
@@ -33,12 +48,12 @@ const picturesAtOnce = 32;
 
 /** The features of pictures of a data set and of texts. */
 export async function clipFeatures(
-  clip: Clip,
+  clip: FeatureModel,
   dataset: Dataset,
   wanted: { readonly images: Iterable<number>; readonly texts: Iterable<string> },
   options: ClipFeatureOptions,
 ): Promise<ClipFeatureTable> {
-  const { hash, onProgress } = options;
+  const { hash, onProgress, prompt = CLIP_PROMPT } = options;
   const store = options.store ?? FeatureStore.inMemory(clip.shape.features);
   const numbers = [...new Set(wanted.images)];
   const texts = [...new Set(wanted.texts)];
@@ -49,7 +64,7 @@ export async function clipFeatures(
   const names = await Promise.all(texts.map(async (text) => `text-${await hash("sha-256", text)}`));
   const missing = texts.filter((_, i) => !store.get(names[i]!));
   const width = clip.shape.features;
-  const prompted = missing.map((text) => CLIP_PROMPT + text);
+  const prompted = missing.map((text) => prompt + text);
   const encoded = await clip.encodeTexts(prompted, {
     onProgress: (done) => onProgress?.(total - missing.length + done, total),
   });
@@ -65,7 +80,7 @@ export async function clipFeatures(
 
 /** The features of pictures by number. */
 async function pictureFeatures(
-  clip: Clip,
+  clip: FeatureModel,
   dataset: Dataset,
   numbers: readonly number[],
   { store, hash, decode }: ClipFeatureOptions & { store: FeatureStore },

@@ -62,7 +62,10 @@ class Interruption extends Error {}
  * loses no training: the next run repeats it. An error, too, is thrown only after the last step was saved, if the device still has
  * it.
  */
-export async function runStage(trainer: Trainer, options: StageOptions): Promise<"finished" | "interrupted"> {
+export async function runStage(
+  trainer: Trainer<string>,
+  options: StageOptions,
+): Promise<"finished" | "interrupted"> {
   const { platform, run, log, progress, collective = single } = options;
   const { gpu, stage } = trainer;
   const folder = run.checkpointFolder(stage);
@@ -243,7 +246,7 @@ function allFinite(model: Checkpoint["model"]): boolean {
  * checkpoint.
  */
 async function restore(
-  trainer: Trainer,
+  trainer: Trainer<string>,
   { platform, run, seed, progress, resume }: StageOptions,
 ): Promise<{ step: number; entry: LogEntry | null } | null> {
   const { checkpoint, path, warnings } =

@@ -52,10 +52,10 @@ export interface Loading {
   readonly pictures: number;
 }
 
-/** Trains a stage one step at a time. All randomness in step n depends on the seed and n alone. */
-export interface Trainer {
+/** Trains a stage one step at a time. All randomness in step n depends on the seed and n alone. `Name`: the stages of a captioner's run. */
+export interface Trainer<Name extends string = Stage> {
   readonly gpu: Gpu;
-  readonly stage: Stage;
+  readonly stage: Name;
   /** Total number of steps. Changes when `StageOptions.pace` corrects it. */
   readonly steps: number;
   /** Units that a step processes, for throughput. */

@@ -116,8 +116,8 @@ export const clip: readonly Mutation[] = [
   {
     name: "clip evaluation: captions without the prompt",
     file: "src/evaluation/clip-features.ts",
-    find: "CLIP_PROMPT + text",
-    replace: "CLIP_PROMPT.slice(0, 0) + text",
+    find: "prompt + text",
+    replace: "prompt.slice(0, 0) + text",
     tests: [evaluation],
   },
   {

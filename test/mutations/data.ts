@@ -122,8 +122,8 @@ export const data: readonly Mutation[] = [
   {
     name: "every step of the VQ-VAE has the first batch",
     file: "src/training/tokenizer-training.ts",
-    find: "this.batches(step - 1, this.bytes);",
-    replace: "this.batches(0, this.bytes);",
+    find: "this.batches(step - 1, this.bytes,",
+    replace: "this.batches(0, this.bytes,",
     tests: [`${stages} # the VQ-VAE learns`],
   },
   {

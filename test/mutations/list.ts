@@ -15,6 +15,7 @@ import { evaluation } from "./evaluation.js";
 import { evaluationStatistics } from "./evaluation-statistics.js";
 import { files } from "./files.js";
 import { gpuCheck } from "./gpu-check.js";
+import { judge } from "./judge.js";
 import { layouts } from "./layouts.js";
 import { life } from "./life.js";
 import { mathematics } from "./mathematics.js";
@@ -56,6 +57,7 @@ export const fields: readonly Field[] = [
   { name: "guidance sweeps", mutations: sweep },
   { name: "model table", mutations: modelTable },
   { name: "CLIP", mutations: clip },
+  { name: "judge", mutations: judge },
   { name: "caption metrics", mutations: captionMetrics },
   { name: "files", mutations: files },
   { name: "weight files", mutations: weightFiles },

@@ -17,6 +17,8 @@ import { SCENE_SPLITS, type SceneSplit } from "./splits.js";
 export const TRAINING_SCENES = 100_000;
 /** Scenes of each other split. */
 export const HELD_OUT_SCENES = 1000;
+/** Scenes that are kept after they were asked for. */
+const RECENT_SCENES = 512;
 /** Raise this when the same art gives other scenes or captions. */
 const SCENES_VERSION = 1;
 
@@ -34,10 +36,14 @@ export interface Painter {
   close(): Promise<void>;
 }
 
-/** A scene, its captions, and the boxes of what is visible of its objects (null: nothing). */
-export interface AnnotatedScene {
+/** A scene and its captions. */
+export interface CaptionedScene {
   readonly scene: Scene;
   readonly captions: readonly AnnotatedCaption[];
+}
+
+/** A scene, its captions, and the boxes of what is visible of its objects (null: nothing). */
+export interface AnnotatedScene extends CaptionedScene {
   readonly boxes: readonly (Box | null)[];
 }
 
@@ -47,6 +53,8 @@ export interface ScenesDataset extends Dataset {
   readonly art: SceneArt;
   /** The scene of picture `image`. */
   scene(image: number): Scene;
+  /** The scene of picture `image`, with its captions. */
+  captioned(image: number): CaptionedScene;
   /** The scene of picture `image`, with its ground truth. */
   annotated(image: number): AnnotatedScene;
 }
@@ -122,7 +130,16 @@ export async function scenesDataset(
   const content = (
     await hash("sha-256", JSON.stringify([SCENES_VERSION, pixels, size, seed, ...known]))
   ).slice(0, 16);
-  const sceneOf = (image: number) => maker.at(numbers[image]!.split, numbers[image]!.index);
+  // A batch asks for its scenes, captions and places one after the other.
+  const recent = new Map<number, Scene>();
+  const sceneOf = (image: number) => {
+    const known = recent.get(image);
+    if (known) return known;
+    const scene = maker.at(numbers[image]!.split, numbers[image]!.index);
+    recent.set(image, scene);
+    if (recent.size > RECENT_SCENES) recent.delete(recent.keys().next().value!);
+    return scene;
+  };
   const captionsOf = (image: number) => {
     const { split, index } = numbers[image]!;
     const scene = sceneOf(image);
@@ -161,6 +178,7 @@ export async function scenesDataset(
     },
     art,
     scene: sceneOf,
+    captioned: captionsOf,
     annotated(image) {
       const { scene, captions } = captionsOf(image);
       return { scene, captions, boxes: visibleBoxes(scene, art.sheet) };

@@ -1,16 +1,16 @@
 /**
- * Scores of captions without references, the upright axis of the figure: CLIPScore, or where there is no CLIP a stand-in under its
- * own name.
+ * Scores of captions without references, the upright axis of the figure: CLIPScore, or where there is no CLIP a judge of scenes, or a
+ * stand-in, each under its own name.
  */
 
 import type { Captioner } from "../../captioner/captioner.js";
-import { CLIP_PROMPT, clipScore } from "../../metrics/clip-score.js";
+import { CLIP_PROMPT, clipScore, cosine } from "../../metrics/clip-score.js";
 import type { Clip } from "../../models/clip/clip.js";
 import { UserError } from "../../platform/errors.js";
-import { type ClipFeatureOptions, clipFeatures } from "../clip-features.js";
+import { type ClipFeatureOptions, clipFeatures, type FeatureModel } from "../clip-features.js";
 import type { SplitPictures } from "./pictures.js";
 
-export const referenceFreeNames = ["clip", "likelihood"] as const;
+export const referenceFreeNames = ["clip", "judge", "likelihood"] as const;
 /** A reference-free score by name. */
 export type ReferenceFreeName = (typeof referenceFreeNames)[number];
 
@@ -37,6 +37,20 @@ export function clipReferenceFree(clip: Clip, options: ClipFeatureOptions): Refe
       const wanted = { images, texts: captions };
       const { ofPicture, ofText } = await clipFeatures(clip, dataset, wanted, options);
       return Float64Array.from(captions, (text, i) => clipScore(ofPicture(images[i]!), ofText(text)));
+    },
+  };
+}
+
+/** The cosine of picture and caption by a judge of scenes, which is trained on other pictures and captions than those that it scores. */
+export function judgeReferenceFree(judge: FeatureModel, options: ClipFeatureOptions): ReferenceFree {
+  return {
+    ...{ name: "judge", title: "judge", decimals: 4, passes: 0 },
+    id: `judge ${judge.sha256}`,
+    async score({ dataset, records }, captions) {
+      const images = records.map((record) => dataset.records[record]!.image);
+      const wanted = { images, texts: captions };
+      const { ofPicture, ofText } = await clipFeatures(judge, dataset, wanted, { ...options, prompt: "" });
+      return Float64Array.from(captions, (text, i) => cosine(ofPicture(images[i]!), ofText(text)));
     },
   };
 }

@@ -4,7 +4,7 @@ import { TRUTH_NAMES, type TruthName } from "../../data/scenes/truth-scores.js";
 import { meanOfDefined, meanRows, type Statistic } from "../../metrics/bootstrap.js";
 import { captionMetrics } from "../../metrics/caption-metrics.js";
 import type { CaptionTokenizer } from "../../metrics/caption-tokenizer.js";
-import { clipScore, refClipScore } from "../../metrics/clip-score.js";
+import { clipScore, cosine, refClipScore } from "../../metrics/clip-score.js";
 import {
   captionLengths,
   type Diversity,
@@ -172,6 +172,22 @@ export function clipColumns({ ofPicture, ofText }: ClipFeatureTable): PictureCol
       refClipScore(ofPicture(image), ofText(caption), references.map(ofText)),
     ),
   ];
+}
+
+/** The judge's cosine of a picture and a caption as a column: it needs no references, and is told of them too. */
+export function judgeColumn({ ofPicture, ofText }: ClipFeatureTable): PictureColumn {
+  return {
+    ...{
+      name: "judge",
+      title: "judge",
+      decimals: 4,
+      ranked: true,
+      ofReferences: true,
+      statistic: meanOfDefined,
+    },
+    rows: (captions, { images }) =>
+      meanRows(captions.map((caption, i) => cosine(ofPicture(images[i]!), ofText(caption)))),
+  };
 }
 
 /** A tokenizer that keeps its results: many rows have the same references. */

@@ -25,7 +25,7 @@ export class ClipTextTower extends Module {
   private readonly projection: Tensor;
   private readonly epsilon: number;
 
-  constructor(gpu: Gpu, { text: shape, features }: ClipShape) {
+  constructor(gpu: Gpu, { text: shape, features }: Pick<ClipShape, "text" | "features">) {
     super(gpu);
     const { context, vocabulary, endId, width } = shape;
     this.context = context;
@@ -62,7 +62,7 @@ export class ClipTextTower extends Module {
 
   /** Ids u32 [B, T], T ≤ context, and the length of each text up to its end token → features [B, features], not normalised. */
   forward(ids: Tensor<"u32">, lengths: readonly number[]): Tensor {
-    const { gpu, epsilon } = this;
+    const { gpu } = this;
     const [batch = 0, positions = 0] = ids.shape;
     if (
       ids.rank !== 2 ||
@@ -73,11 +73,19 @@ export class ClipTextTower extends Module {
         "ClipTextTower",
         `ids [${ids.shape.join(", ")}] do not hold ${lengths.length} texts of ${lengths.slice(0, 8).join(", ")} tokens`,
       );
+    const ends = Uint32Array.from(lengths, (length, i) => i * positions + length - 1);
+    return gpu.scope(() => this.atEnds(ids, fromArray(gpu, ends, [batch], "u32", "end positions")));
+  }
+
+  /**
+   * The same where the ends are on the GPU: ids u32 [B, T], and of each text the number u32 [B] of its end token among all B·T. What
+   * follows the end of a text has no effect.
+   */
+  atEnds(ids: Tensor<"u32">, ends: Tensor<"u32">): Tensor {
+    const { gpu, epsilon } = this;
     return gpu.scope(() => {
       const x = this.finalNorm.forward(this.blocks.forward(this.tokens.forward(ids)), { epsilon });
-      const ends = Uint32Array.from(lengths, (length, i) => i * positions + length - 1);
-      const rows = x.reshape([batch * positions, x.shape[2]!]);
-      const last = embedding(rows, fromArray(gpu, ends, [batch], "u32", "end positions"));
+      const last = embedding(x.reshape([ids.size, x.shape[2]!]), ends);
       return linear(last, this.projection, null);
     });
   }
