@@ -279,8 +279,8 @@ export const training: readonly Mutation[] = [
   {
     name: "naming: the ground is a thing to be named",
     file: "src/models/vqvae/vqvae.ts",
-    find: ", { ignore: things }).loss",
-    replace: ", { ignore: things + 1 }).loss",
+    find: "{ ignore: things }",
+    replace: "{ ignore: things + 1 }",
     tests: ["models/vqvae/vqvae.test.ts # codes name things"],
   },
   {

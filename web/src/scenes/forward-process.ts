@@ -40,7 +40,7 @@ export class ForwardProcess {
       h(
         "div",
         { class: "scrubber" },
-        button("Noise it anew", () => this.draw()),
+        button("Draw the noise again", () => this.draw()),
         this.slider,
         this.text,
       ),
