@@ -1,5 +1,6 @@
 /** Scenes of few things: the usual ones, in every split. */
 import t from "tap";
+import { PRESETS } from "../../dist/config/presets.js";
 import { artOf } from "../../dist/data/scenes/art.js";
 import { scenesDataset } from "../../dist/data/scenes/dataset.js";
 import { USUAL } from "../../dist/data/scenes/usual.js";
@@ -25,6 +26,7 @@ t.test("the most usual things come first, then others from all over the list", (
   const last = artOf(art, 200).things.map((thing) => art.things.indexOf(thing));
   t.ok(last.filter((place) => place > art.things.length / 2).length > 60, "others from both halves");
   t.equal(artOf(art, 0).things.length, art.things.length, "0: all");
+  t.equal(PRESETS.scenes.data.things, art.things.length, "the preset of all scenes");
   for (const count of [1, 29, 30.5, art.things.length + 1])
     t.throws(
       () => artOf(art, count),
