@@ -11,6 +11,7 @@ const NODE_ONLY: Readonly<Record<string, string>> = {
   "models/clip/towers.test.js": "vectors on disk",
   "models/vqgan/vqgan.test.js": "vectors on disk",
   "training/budget.test.js": "Dawn's null backend",
+  "training/judge/judge.test.js": "the art of scenes on disk",
   "training/resume.test.js": "run folders on disk",
   "training/settings.test.js": "folders of pictures on disk",
 };
