@@ -19,6 +19,7 @@ t.test("the documents say what was measured", async (t) => {
       "kernels-bench/README.md",
       "kernels-bench/peers/README.md",
       "weights/emoji/README.md",
+      "weights/scenes/README.md",
     ],
     "every document with figures has its file",
   );
