@@ -10,8 +10,12 @@ export async function judgeScenes(
   quiet: boolean | undefined,
 ): Promise<ScenesDataset> {
   const { data } = resolveConfig({
-    preset: "scenes",
-    set: [`data.imageSize=${imageSize}`, `data.things=${things}`, `data.subset=${subset}`],
+    set: [
+      "data.source=scenes",
+      `data.imageSize=${imageSize}`,
+      `data.things=${things}`,
+      `data.subset=${subset}`,
+    ],
   });
   const dataset = await loadDataset(data, quiet);
   if (!isScenes(dataset)) throw new Error("the data set scenes does not know its scenes");

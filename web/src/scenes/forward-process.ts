@@ -40,7 +40,7 @@ export class ForwardProcess {
       h(
         "div",
         { class: "scrubber" },
-        button("Draw the noise again", () => this.draw()),
+        button("Redraw", () => this.draw()),
         this.slider,
         this.text,
       ),
