@@ -4,6 +4,7 @@ import { bytesOf } from "../captioner/batch.js";
 import type { Gpu } from "../engine/gpu/gpu.js";
 import { fromArray } from "../engine/tensor/tensor.js";
 import { loadTokenizer } from "../models/load-tokenizer.js";
+import { pixelValues } from "../models/pixel-values.js";
 import { readTokenizerFolder } from "../models/tokenizer-folder.js";
 import { Vqgan } from "../models/vqgan/vqgan.js";
 import { UserError } from "../platform/errors.js";
@@ -83,7 +84,7 @@ async function encodePicture(
   decode: boolean,
 ): Promise<{ encoded: Encoded; decoded: RgbImage | null }> {
   const { gpu } = tokenizer;
-  const values = Float32Array.from(data, (byte) => byte / 127.5 - 1);
+  const values = pixelValues(data);
   const { grid, image } = gpu.scope(() => {
     const grid = tokenizer.encodeGrid(fromArray(gpu, values, [1, height, width, 3], "f32", "picture"));
     return { grid, image: decode ? tokenizer.decodeGrid(grid) : null };

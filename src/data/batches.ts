@@ -1,6 +1,6 @@
 import { randomBelow } from "../metrics/random.js";
 import { UserError } from "../platform/errors.js";
-import type { Dataset } from "./dataset.js";
+import type { CaptionedImage, Dataset } from "./dataset.js";
 
 const CAPTION_STREAM = 0x63617074;
 const SHUFFLE_STREAM = 0x73687566;
@@ -64,6 +64,14 @@ export class Batches {
     return this.#records.length / this.batchSize;
   }
 
+  /** The pictures of batch number `step`, counted from 0; no caption is read. */
+  imagesAt(step: number): Uint32Array {
+    return Uint32Array.from(
+      { length: this.batchSize },
+      (_, i) => this.#recordAt(step * this.batchSize + i).image,
+    );
+  }
+
   /** Batch number `step`, counted from 0. */
   at(step: number): Batch {
     const images = new Uint32Array(this.batchSize);
@@ -71,14 +79,19 @@ export class Batches {
     const captions: string[] = [];
     for (let i = 0; i < this.batchSize; i++) {
       const position = step * this.batchSize + i;
-      const epoch = Math.floor(position / this.count);
-      const record = this.#dataset.records[this.#records[this.#order(epoch)[position % this.count]!]!]!;
+      const record = this.#recordAt(position);
       const choice = randomBelow(record.captions.length, this.#seed, CAPTION_STREAM, position);
       images[i] = record.image;
       captionNumbers[i] = choice;
       captions.push(record.captions[choice]!);
     }
     return { images, captionNumbers, captions };
+  }
+
+  /** The record at a place of the endless sequence. */
+  #recordAt(position: number): CaptionedImage {
+    const order = this.#order(Math.floor(position / this.count));
+    return this.#dataset.records[this.#records[order[position % this.count]!]!]!;
   }
 
   #order(epoch: number): Uint32Array {

@@ -23,12 +23,8 @@ export function tokenizerStage(context: StageContext): Trainer {
   const batch = config.vqvae.batch / collective.size;
   /** The number in a whole batch of this process's first picture. */
   const first = collective.rank * batch;
-  const reader = new ReadAhead(
-    dataset,
-    batch,
-    () => config.vqvae.steps,
-    (step) => batches.at(step).images.subarray(first, first + batch),
-  );
+  const imagesAt = (step: number) => batches.imagesAt(step).subarray(first, first + batch);
+  const reader = new ReadAhead(dataset, batch, () => config.vqvae.steps, imagesAt);
   const augmentation = augmentationOf(config.data);
   const { things = 0, side } = captioner.imageTokenizer;
   const truth = things > 0 ? shownOf(dataset, things) : null;
@@ -37,7 +33,7 @@ export function tokenizerStage(context: StageContext): Trainer {
     if (truth) {
       // A picture that is moved would show its things elsewhere.
       target.set(read);
-      shown.set(truth.at(batches.at(step).images.subarray(first, first + batch), side));
+      shown.set(truth.at(imagesAt(step), side));
       return;
     }
     for (let index = 0; index < batch; index++) {

@@ -4,6 +4,7 @@ import type { Config } from "../config/config.js";
 import { noGrad } from "../engine/tensor/tape.js";
 import { type Tensor, untracked } from "../engine/tensor/tensor.js";
 import type { ImageTokenizer } from "../models/image-tokenizer.js";
+import { pixelValues } from "../models/pixel-values.js";
 import { UserError } from "../platform/errors.js";
 import { planned } from "./captured-step.js";
 import { ModelTraining, partOf, randomOf, type StepHook } from "./model-training.js";
@@ -29,7 +30,7 @@ export class TokenizerTraining extends ModelTraining<[images: Tensor, ...shown: 
   private readonly config: Config["vqvae"];
   private readonly batches: ImageBatches;
   private readonly bytes: Uint8Array;
-  private readonly values: Float32Array;
+  private readonly values: Float32Array<ArrayBuffer>;
   private readonly images: Tensor;
   private readonly shownValues: Uint32Array;
   private readonly shown: readonly Tensor<"u32">[];
@@ -88,7 +89,7 @@ export class TokenizerTraining extends ModelTraining<[images: Tensor, ...shown: 
       .then(async () => {
         const began = performance.now();
         await this.batches(step - 1, this.bytes, this.shownValues);
-        for (let i = 0; i < this.bytes.length; i++) this.values[i] = this.bytes[i]! / 127.5 - 1;
+        pixelValues(this.bytes, this.values);
         this.#loading.loaded += performance.now() - began;
         this.#loading.pictures += this.images.shape[0]!;
       });

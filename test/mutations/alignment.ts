@@ -17,8 +17,8 @@ export const alignment: readonly Mutation[] = [
   {
     name: "alignment: rows and columns of cells are swapped",
     file: "src/evaluation/alignment/regions.ts",
-    find: "holds(((s % side) + 0.5) * cell, (Math.floor(s / side) + 0.5) * cell)",
-    replace: "holds((Math.floor(s / side) + 0.5) * cell, ((s % side) + 0.5) * cell)",
+    find: "const { top, bottom, left, right } = cellsInside(box, size, side);",
+    replace: "const { top: left, bottom: right, left: top, right: bottom } = cellsInside(box, size, side);",
     tests: [`${looks} # regions`],
   },
   {

@@ -94,15 +94,15 @@ export const data: readonly Mutation[] = [
   {
     name: "the VQ-VAE is trained on [0, 1] and used on [-1, 1]",
     file: "src/training/tokenizer-training.ts",
-    find: "this.bytes[i]! / 127.5 - 1;",
-    replace: "this.bytes[i]! / 255;",
+    find: "pixelValues(this.bytes, this.values);",
+    replace: "for (let i = 0; i < this.bytes.length; i++) this.values[i] = this.bytes[i]! / 255;",
     tests: [`${stages} # the VQ-VAE learns`],
   },
   {
     name: "the VQ-VAE is used on [0, 1] and trained on [-1, 1]",
     file: "src/captioner/model.ts",
-    find: "values[i] = images[i]! / 127.5 - 1;",
-    replace: "values[i] = images[i]! / 255;",
+    find: "pixelValues(images)",
+    replace: "pixelValues(images).map((value) => (value + 1) / 2)",
     tests: ["captioner/sampling.test.ts # bytes", "commands/learn.test.ts"],
   },
   {

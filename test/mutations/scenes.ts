@@ -191,7 +191,7 @@ export const scenesMutations: readonly Mutation[] = [
   },
   {
     name: "places of a scene: a cell counts by its upper left corner",
-    file: "src/data/scenes/shown.ts",
+    file: "src/data/scenes/geometry.ts",
     find: "edge / cell - 0.5",
     replace: "edge / cell",
     tests: ["data/scenes-shown.test.ts"],

@@ -258,8 +258,8 @@ export const training: readonly Mutation[] = [
   {
     name: "naming: what the pictures of another batch show",
     file: "src/training/tokenizer-stage.ts",
-    find: "shown.set(truth.at(batches.at(step).images",
-    replace: "shown.set(truth.at(batches.at(step + 1).images",
+    find: "shown.set(truth.at(imagesAt(step), side));",
+    replace: "shown.set(truth.at(imagesAt(step + 1), side));",
     tests: [`${stages} # names things`],
   },
   {

@@ -1,5 +1,6 @@
 /** A picture under the grid of its code positions. Cells can be pointed at, reached with the arrow keys, and painted. */
 
+import { canvasOf } from "./canvas-of.js";
 import { h } from "./dom.js";
 
 export interface CodeGridOptions {
@@ -206,10 +207,8 @@ export class CodeGrid {
       const scale = size / Math.max(width, height);
       context.imageSmoothingEnabled = scale < 4;
       context.imageSmoothingQuality = "high";
-      const drawn = new OffscreenCanvas(width, height);
-      drawn.getContext("2d")!.putImageData(this.picture, 0, 0);
       context.drawImage(
-        drawn,
+        canvasOf(this.picture),
         (size - width * scale) / 2,
         (size - height * scale) / 2,
         width * scale,

@@ -126,9 +126,9 @@ export async function scenesDataset(
     return Array.from({ length: count }, (_, index) => ({ split, index }));
   });
   const pixels = await hash("sha-256", art.sheet.pixels);
-  const known = art.things.map(({ name }) => name);
+  const names = art.things.map(({ name }) => name);
   const content = (
-    await hash("sha-256", JSON.stringify([SCENES_VERSION, pixels, size, seed, ...known]))
+    await hash("sha-256", JSON.stringify([SCENES_VERSION, pixels, size, seed, ...names]))
   ).slice(0, 16);
   // A batch asks for its scenes, captions and places one after the other.
   const recent = new Map<number, Scene>();

@@ -32,6 +32,22 @@ export function union(boxes: readonly Box[]): Box {
   return { x, y, width: right - x, height: bottom - y };
 }
 
+/** Rows [top, bottom) and columns [left, right) of a grid, both possibly empty. */
+export interface CellRange {
+  readonly top: number;
+  readonly bottom: number;
+  readonly left: number;
+  readonly right: number;
+}
+
+/** The cells whose middles lie in a box, of a grid of side × side over a picture of `size` pixels. */
+export function cellsInside({ x, y, width, height }: Box, size: number, side: number): CellRange {
+  const cell = size / side;
+  // The first cell whose middle is at or after an edge.
+  const first = (edge: number) => Math.min(side, Math.max(0, Math.ceil(edge / cell - 0.5)));
+  return { top: first(y), bottom: first(y + height), left: first(x), right: first(x + width) };
+}
+
 /** Pixels that two boxes share. */
 export function overlap(a: Box, b: Box): number {
   const width = Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x);

@@ -1,5 +1,6 @@
 /** What the places of a scene show: the thing nearest to the viewer at each cell of a grid. */
 
+import { cellsInside } from "./geometry.js";
 import type { Scene } from "./scene.js";
 import type { Thing } from "./things.js";
 
@@ -13,17 +14,10 @@ export function thingsAt(
   side: number,
   target: Uint32Array,
 ): void {
-  const cell = scene.size / side;
   target.fill(numbers.size);
   for (const { box, entity } of scene.objects) {
     const thing = numbers.get(scene.entities[entity]!.thing)!;
-    const [top, bottom] = [first(box.y, cell), first(box.y + box.height, cell)];
-    const [left, right] = [first(box.x, cell), first(box.x + box.width, cell)];
+    const { top, bottom, left, right } = cellsInside(box, scene.size, side);
     for (let row = top; row < bottom; row++) target.fill(thing, row * side + left, row * side + right);
   }
-}
-
-/** The first cell whose middle is at or after a pixel's edge. */
-function first(edge: number, cell: number): number {
-  return Math.ceil(edge / cell - 0.5);
 }

@@ -1,6 +1,6 @@
 /** Regions of a picture as cells of its code grid: what boxes cover, the same shape elsewhere, and how attention lies to them. */
 
-import type { Box } from "../../data/scenes/geometry.js";
+import { type Box, cellsInside } from "../../data/scenes/geometry.js";
 
 /** The part of the picture that some boxes cover together, for each of side² cells, row by row. */
 export interface Region {
@@ -22,9 +22,11 @@ export function regionOf(boxes: readonly Box[], size: number, side: number): Reg
     for (let x = 0; x < size; x++)
       if (holds(x + 0.5, y + 0.5)) covered[Math.floor(y / cell) * side + Math.floor(x / cell)]!++;
   for (let s = 0; s < covered.length; s++) covered[s]! /= cell * cell;
-  const inside = Array.from({ length: side * side }, (_, s) =>
-    holds(((s % side) + 0.5) * cell, (Math.floor(s / side) + 0.5) * cell),
-  );
+  const inside = new Array<boolean>(side * side).fill(false);
+  for (const box of boxes) {
+    const { top, bottom, left, right } = cellsInside(box, size, side);
+    for (let row = top; row < bottom; row++) inside.fill(true, row * side + left, row * side + right);
+  }
   return { covered, inside };
 }
 

@@ -192,11 +192,11 @@ function preferred(
 const atOnce = 64;
 
 /** The features of pictures by number, [n, F]. */
-async function picturesOf(
+export async function picturesOf(
   judge: JudgeEncoder,
   dataset: ScenesDataset,
   images: readonly number[],
-  onDone: (() => void) | undefined,
+  onDone?: () => void,
 ): Promise<Float32Array> {
   const { size } = dataset;
   const each = size * size * 3;

@@ -7,6 +7,7 @@ import { loadWeights } from "../../engine/weights/weights.js";
 import { UserError } from "../../platform/errors.js";
 import type { FolderFiles } from "../../platform/platform.js";
 import type { Tokenizer } from "../../text/tokenizer.js";
+import { pixelValues } from "../pixel-values.js";
 import { type JudgeData, readJudge, type StoredJudge } from "./files.js";
 import { JudgeModel } from "./model.js";
 import type { JudgeShape } from "./shape.js";
@@ -69,8 +70,7 @@ export class JudgeEncoder {
     return this.#inBatches(pictures.length, picturesPerBatch, (first, count) => {
       const values = new Float32Array(count * each);
       for (let i = 0; i < count; i++)
-        for (let k = 0, { data } = pictures[first + i]!; k < each; k++)
-          values[i * each + k] = data[k]! / 127.5 - 1;
+        pixelValues(pictures[first + i]!.data, values.subarray(i * each, (i + 1) * each));
       const { gpu } = this.model;
       return this.model.encodeImages(
         fromArray(gpu, values, [count, imageSize, imageSize, 3], "f32", "judged pictures"),

@@ -1,6 +1,6 @@
 /** The batches of a judge's training: pictures of scenes, a caption of each, and captions that are false of it. */
 
-import { shuffled } from "../../data/batches.js";
+import { Batches } from "../../data/batches.js";
 import { CaptionReader } from "../../data/scenes/caption-reader.js";
 import type { ScenesDataset } from "../../data/scenes/dataset.js";
 import { Draws } from "../../data/scenes/draws.js";
@@ -34,10 +34,9 @@ export interface JudgedBatch {
 export class JudgeBatches {
   readonly #dataset: ScenesDataset;
   readonly #swapper: CaptionSwapper;
-  readonly #batch: number;
   readonly #negatives: number;
   readonly #seed: number;
-  #order: { readonly epoch: number; readonly places: Uint32Array }[] = [];
+  readonly #pictures: Batches;
 
   constructor(
     dataset: ScenesDataset,
@@ -46,19 +45,14 @@ export class JudgeBatches {
     const { things } = dataset.art;
     this.#dataset = dataset;
     this.#swapper = new CaptionSwapper(things, new CaptionReader(things));
-    this.#batch = batch;
+    this.#pictures = new Batches(dataset, { split: "train", batchSize: batch, seed });
     this.#negatives = negatives;
     this.#seed = seed;
   }
 
-  /** The pictures of batch `n`, from 0: the training pictures in an order of each epoch. */
+  /** The pictures of batch `n`, from 0. */
   imagesAt(n: number): Uint32Array {
-    const train = this.#dataset.splits.train!;
-    return Uint32Array.from({ length: this.#batch }, (_, i) => {
-      const position = n * this.#batch + i;
-      const order = this.#orderOf(Math.floor(position / train.length));
-      return this.#dataset.records[train[order[position % train.length]!]!]!.image;
-    });
+    return this.#pictures.imagesAt(n);
   }
 
   /** Batch `n`, from 0. */
@@ -67,7 +61,7 @@ export class JudgeBatches {
     const captions: string[] = [];
     const lies: string[] = [];
     for (const [i, image] of images.entries()) {
-      const position = n * this.#batch + i;
+      const position = n * images.length + i;
       const { scene, captions: all } = this.#dataset.captioned(image);
       const caption = all[randomBelow(all.length, this.#seed, CAPTION_STREAM, position)]!;
       captions.push(caption.text);
@@ -92,16 +86,5 @@ export class JudgeBatches {
       }
     }
     return [...found];
-  }
-
-  #orderOf(epoch: number): Uint32Array {
-    let found = this.#order.find((order) => order.epoch === epoch);
-    if (!found) {
-      const places = shuffled(this.#dataset.splits.train!.length, this.#seed, epoch);
-      found = { epoch, places };
-      // Those that one batch can straddle.
-      this.#order = [...this.#order.filter((order) => order.epoch === epoch - 1), found];
-    }
-    return found.places;
   }
 }

@@ -1,9 +1,8 @@
 /** A judge's training for the training loop: measures on validation pictures, and lists of judged captions. */
 
-import { readImages } from "../../data/dataset.js";
 import type { ScenesDataset } from "../../data/scenes/dataset.js";
 import { SWAPS } from "../../data/scenes/swapped.js";
-import { JUDGE_MEASURES, measureJudge, questionsOf } from "../../evaluation/judge/measures.js";
+import { JUDGE_MEASURES, measureJudge, picturesOf, questionsOf } from "../../evaluation/judge/measures.js";
 import { recordsOf } from "../../evaluation/pictures.js";
 import type { RunFolder } from "../../io/run-folder.js";
 import { cosine } from "../../metrics/clip-score.js";
@@ -78,12 +77,7 @@ export function judgeStage(context: JudgeContext): Trainer<"judge"> {
 async function judgedList(judge: JudgeEncoder, dataset: ScenesDataset): Promise<string> {
   const records = recordsOf(dataset, "validation", listed);
   const images = records.map((record) => dataset.records[record]!.image);
-  const { size } = dataset;
-  const bytes = await readImages(dataset, images);
-  const each = size * size * 3;
-  const pictures = await judge.encodeImages(
-    images.map((_, i) => ({ width: size, height: size, data: bytes.subarray(i * each, (i + 1) * each) })),
-  );
+  const pictures = await picturesOf(judge, dataset, images);
   const lines: string[] = [];
   for (const [i, { pairs }] of questionsOf(dataset, images).entries()) {
     const width = judge.shape.features;

@@ -5,6 +5,7 @@ import type { ScenesDataset } from "../../data/scenes/dataset.js";
 import { untracked } from "../../engine/tensor/tensor.js";
 import { judgedTexts } from "../../models/judge/judge.js";
 import type { JudgeBatch, JudgeModel } from "../../models/judge/model.js";
+import { pixelValues } from "../../models/pixel-values.js";
 import type { Tokenizer } from "../../text/tokenizer.js";
 import { ModelTraining, randomOf } from "../model-training.js";
 import type { Loading, StepResult } from "../trainer.js";
@@ -119,6 +120,6 @@ export class JudgeTraining extends ModelTraining<JudgeBatch> {
     const bytes = await reading;
     this.#loading.loaded += performance.now() - began;
     this.#loading.pictures += images.length;
-    return { step, images: Float32Array.from(bytes, (value) => value / 127.5 - 1), ids, ends, shown };
+    return { step, images: pixelValues(bytes), ids, ends, shown };
   }
 }

@@ -1,6 +1,7 @@
 /** A caption step by step as an animated GIF: the picture, and below it the words. */
 
 import { applyPalette, GIFEncoder, quantize } from "gifenc";
+import { canvasOf } from "../canvas-of.js";
 import type { Word } from "../caption-words.js";
 
 const width = 480;
@@ -12,8 +13,7 @@ const [pace, rest] = [160, 2000];
 /** `steps`: the words of each step, in order. */
 export function animation(pixels: ImageData, steps: readonly (readonly Word[])[]): Blob {
   const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true })!;
-  const source = new OffscreenCanvas(pixels.width, pixels.height);
-  source.getContext("2d")!.putImageData(pixels, 0, 0);
+  const source = canvasOf(pixels);
   const encoder = GIFEncoder();
   steps.forEach((words, i) => {
     context.fillStyle = "#ffffff";

@@ -1,6 +1,7 @@
 /** The pixels of a scene on the page. */
 
 import { compose, type Scene, type SceneArt } from "../../../dist/scenes.js";
+import { canvasOf } from "../canvas-of.js";
 import { download } from "../dom.js";
 
 /** The picture of a scene at its own size. */
@@ -18,7 +19,5 @@ export function picture(scene: Scene, { sheet }: Pick<SceneArt, "sheet">): Image
 
 /** Downloads a picture as a PNG file. */
 export async function downloadPicture(pixels: ImageData, name: string): Promise<void> {
-  const canvas = new OffscreenCanvas(pixels.width, pixels.height);
-  canvas.getContext("2d")!.putImageData(pixels, 0, 0);
-  download(name, await canvas.convertToBlob());
+  download(name, await canvasOf(pixels).convertToBlob());
 }

@@ -1,6 +1,7 @@
 /** The canvas on which scenes are composed: the picture as the model sees it, with boxes, attention and hidden codes over it. */
 
 import type { Box } from "../../../dist/scenes.js";
+import { canvasOf } from "../canvas-of.js";
 import { h } from "../dom.js";
 
 /** Pixels of the canvas; the page scales it. */
@@ -110,10 +111,8 @@ export class Stage {
     if (!this.shown) return;
     const { size, pixels, boxes, chosen, pointed, attention, hidden, grid } = this.shown;
     const context = this.element.getContext("2d")!;
-    const picture = new OffscreenCanvas(pixels.width, pixels.height);
-    picture.getContext("2d")!.putImageData(pixels, 0, 0);
     context.imageSmoothingQuality = "high";
-    context.drawImage(picture, 0, 0, side, side);
+    context.drawImage(canvasOf(pixels), 0, 0, side, side);
     const cell = side / grid;
     const most = attention ? Math.max(1e-9, ...Array.from(attention)) : 1;
     for (let i = 0; i < grid * grid; i++) {
