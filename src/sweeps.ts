@@ -23,14 +23,14 @@ async function main(): Promise<void> {
   if (folders.length < 2)
     throw new UserError("an interval over trainings needs the sweeps of two or more of them", 2);
   const { files } = nodePlatform;
-  const sweeps = await Promise.all(
-    folders.map(async (folder) => {
-      const where = `${folder}/sweep.json`;
-      if (!(await files.exists(where)))
-        throw new UserError(`${folder} has no sweep.json: the sweep has not ended, or is elsewhere`);
-      return { where, record: parseJsonRecord(await files.readText(where), where) };
-    }),
-  );
+  const sweeps: Parameters<typeof sameKind>[0][number][] = [];
+  // One after the other, so that the error names the first folder that lacks its file.
+  for (const folder of folders) {
+    const where = `${folder}/sweep.json`;
+    if (!(await files.exists(where)))
+      throw new UserError(`${folder} has no sweep.json: the sweep has not ended, or is elsewhere`);
+    sweeps.push({ where, record: parseJsonRecord(await files.readText(where), where) });
+  }
   const joined = joinSweeps(sameKind(sweeps));
   const names = metrics?.split(",").map((name) => name.trim());
   const known = [...new Set(joined.map(({ metric }) => metric))];
