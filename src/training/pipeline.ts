@@ -8,6 +8,7 @@ import { UserError } from "../platform/errors.js";
 import type { Files } from "../platform/platform.js";
 import type { Progress } from "../report/progress.js";
 import { type FoundCheckpoint, latestCheckpoint } from "./checkpoint.js";
+import { startCodesFromWords } from "./code-words.js";
 import { decoderStage, trainingCodes } from "./decoder-stage.js";
 import { followStage } from "./follow.js";
 import { loadFrozenTokenizer } from "./frozen-tokenizer.js";
@@ -94,7 +95,7 @@ export async function trainCaptioner(
       watcher.goOn?.();
     }),
   );
-  const start = await startOf("decoder", context, { resume, initial });
+  const start = await startOf("decoder", context, { resume, initial, codes });
   const trainer = await decoderStage(context, codes);
   try {
     const outcome = await runTracked(trainer, context, watcher, start);
@@ -107,14 +108,15 @@ export async function trainCaptioner(
 }
 
 /**
- * The value of `StageOptions.resume`. If no checkpoint sets the weights of the stage's network, they are initialised here, at
- * random or by `initial`.
+ * The value of `StageOptions.resume`. If no checkpoint sets the weights of the stage's network, they are initialised here: at
+ * random, by `initial`, the decoder's code table by the `codes` of the training pictures and their words if the settings say so.
  */
 async function startOf(
   stage: Stage,
-  { captioner, platform, run, config, collective = single }: StageContext,
-  { resume, initial }: Pick<PipelineOptions, "resume" | "initial">,
+  context: StageContext,
+  { resume, initial, codes }: Pick<PipelineOptions, "resume" | "initial"> & { codes?: Uint32Array },
 ): Promise<StageOptions["resume"]> {
+  const { captioner, platform, run, config, collective = single } = context;
   const network = stage === "vqvae" ? captioner.imageTokenizer : captioner.decoder;
   if (collective.rank > 0) {
     // Rank 0 sends its weights before the first step.
@@ -130,6 +132,8 @@ async function startOf(
       throw new UserError(
         "decoder.tokenEmbedding=clip needs CLIP's token table, which this program does not read: give trainCaptioner `initial`, with `loadTokenTable`",
       );
+    if (codes && config.decoder.conditionEmbedding === "words" && set !== "all")
+      await startCodesFromWords(context, codes);
   }
   return found ? handOver(found) : false;
 }

@@ -7,6 +7,7 @@ import { bound } from "./bound.js";
 import { captionMetrics } from "./caption-metrics.js";
 import { captionSettings } from "./caption-settings.js";
 import { clip } from "./clip.js";
+import { codeWordsMutations } from "./code-words.js";
 import { conditionConvs } from "./condition-convs.js";
 import { data } from "./data.js";
 import { distributed } from "./distributed.js";
@@ -46,6 +47,7 @@ export const fields: readonly Field[] = [
   { name: "bound", mutations: bound },
   { name: "baselines", mutations: baselines },
   { name: "Bit Diffusion", mutations: bitDiffusion },
+  { name: "code words", mutations: codeWordsMutations },
   { name: "condition convs", mutations: conditionConvs },
   { name: "samplers", mutations: samplers },
   { name: "training", mutations: training },

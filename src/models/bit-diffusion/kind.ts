@@ -29,6 +29,8 @@ export const bitDiffusion: CaptionDecoderKind = {
     const { decoder } = config as unknown as BitDiffusionConfig;
     if (decoder.importanceSampling)
       return "decoder.importanceSampling=true belongs to mc-diffusion; bit-diffusion draws t uniformly";
+    if (decoder.conditionEmbedding === "words")
+      return "decoder.conditionEmbedding=words starts codes from vectors of words, which bit-diffusion does not have; choose codes or vectors";
     return mcDiffusion.check?.(config) ?? null;
   },
   create(gpu, config, given) {

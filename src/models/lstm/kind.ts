@@ -35,6 +35,12 @@ function recurrent(
       step: ["decoder.batch", "decoder.microBatches", "lstm.width", "data.maxLength", "data.minCount"],
       use: ["data.maxLength", "data.minCount", "lstm.width", "data.imageSize", "vqvae.downsample"],
     },
+    check(config) {
+      const { decoder, lstm } = config as unknown as LstmConfig;
+      if (decoder.conditionEmbedding === "words" && lstm.embedding !== decoder.dim)
+        return `decoder.conditionEmbedding=words needs words and codes of one width: set lstm.embedding=${lstm.embedding} and decoder.dim=${decoder.dim} alike, or choose codes or vectors`;
+      return null;
+    },
     create(gpu, config, { vocabulary, endId, images }) {
       const { data, decoder, lstm } = config as unknown as LstmConfig;
       if (decoder.precision === "float16")

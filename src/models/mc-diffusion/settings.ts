@@ -35,8 +35,8 @@ export const mcDiffusionSettings = {
   ),
   conditionEmbedding: choice(
     "vectors",
-    ["codes", "vectors"],
-    "the decoder's input for a code: a learned table by index, or the VQ-VAE's frozen code vector",
+    ["codes", "vectors", "words"],
+    "the decoder's input for a code: a learned table by index, the VQ-VAE's frozen code vector, or a learned table that starts from the words of the captions that each code comes with",
   ),
   codePositions: choice(
     "grid",

@@ -214,6 +214,11 @@ test("settings of bit-diffusion are checked", async (t) => {
     "what it cannot do",
   );
   await t.throwsMessage(
+    () => resolve("model=bit-diffusion", "decoder.conditionEmbedding=words"),
+    /conditionEmbedding=words starts codes from vectors of words, which bit-diffusion does not have/,
+    "nor this",
+  );
+  await t.throwsMessage(
     () => resolve("model=bit-diffusion", "sampling.steps=200"),
     /sampling.steps=200 should be at most decoder.timesteps=100/,
     "more steps than T",

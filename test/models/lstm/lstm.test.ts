@@ -1,5 +1,6 @@
 /** The recurrent decoders against float64. */
 
+import { resolveConfig } from "../../../dist/config/resolve.js";
 import { test } from "../../harness.js";
 import * as reference from "../../reference/autoregressive.js";
 import { againstFloat64 } from "../autoregressive/float64.js";
@@ -18,3 +19,16 @@ for (const [title, set] of [
       reference.attentionLstm(weights, shape as reference.LstmSize & { attention: number }, ...rest),
     ));
 }
+
+test("codes can start from words where both have one width", async (t) => {
+  const resolve = (width: number) =>
+    resolveConfig({
+      set: ["model=lstm", "decoder.conditionEmbedding=words", "decoder.dim=48", `lstm.embedding=${width}`],
+    });
+  t.equal(resolve(48).decoder.conditionEmbedding, "words", "as here");
+  await t.throwsMessage(
+    () => resolve(64),
+    /needs words and codes of one width: set lstm.embedding=64 and decoder.dim=48 alike/,
+    "not here",
+  );
+});
