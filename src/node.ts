@@ -4,8 +4,9 @@
  * @module mc-diffusion/node
  */
 
-// Captioners of the baselines' kinds and with VQGAN's codes load wherever there is room for them.
+// Captioners of the baselines' kinds, with VQGAN's codes and with any sampler load wherever there is room for them.
 import "./baselines.js";
+import "./samplers.js";
 import "./vqgan.js";
 
 export { Captioner, type NodeImage, type NodeLoadOptions } from "./node/captioner.js";

@@ -38,4 +38,9 @@ export interface Sampler {
 }
 
 /** The samplers that a configuration can choose: `sampling.sampler`. */
-export const samplers = new Registry<Sampler>("sampler", [{ name: "ancestral" }]);
+export const samplers = new Registry<Sampler>("sampler", [{ name: "ancestral" }], {
+  confidence: "mc-diffusion/samplers",
+  margin: "mc-diffusion/samplers",
+  purity: "mc-diffusion/samplers",
+  remask: "mc-diffusion/samplers",
+});

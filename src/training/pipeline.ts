@@ -8,7 +8,6 @@ import { UserError } from "../platform/errors.js";
 import type { Files } from "../platform/platform.js";
 import type { Progress } from "../report/progress.js";
 import { type FoundCheckpoint, latestCheckpoint } from "./checkpoint.js";
-import { startCodesFromWords } from "./code-words.js";
 import { decoderStage, trainingCodes } from "./decoder-stage.js";
 import { followStage } from "./follow.js";
 import { loadFrozenTokenizer } from "./frozen-tokenizer.js";
@@ -132,8 +131,10 @@ async function startOf(
       throw new UserError(
         "decoder.tokenEmbedding=clip needs CLIP's token table, which this program does not read: give trainCaptioner `initial`, with `loadTokenTable`",
       );
-    if (codes && config.decoder.conditionEmbedding === "words" && set !== "all")
+    if (codes && config.decoder.conditionEmbedding === "words" && set !== "all") {
+      const { startCodesFromWords } = await import("./code-words.js");
       await startCodesFromWords(context, codes);
+    }
   }
   return found ? handOver(found) : false;
 }

@@ -113,3 +113,21 @@ t.test("a model that another entry of the package adds: one sentence says which"
   );
   t.equal(resolveConfig({ set: ["model=lstm"] }).model, "lstm", "and then it is there");
 });
+
+t.test("a sampler that another entry of the package adds: one sentence says which", async (t) => {
+  const { samplers } = await import("../../dist/diffusion/samplers.js");
+  const others = Object.keys(samplers.elsewhere);
+  t.same(samplers.names, ["ancestral"], "the others are not there yet");
+  for (const name of others) {
+    t.throws(
+      () => resolveConfig({ set: [`sampling.sampler=${name}`] }),
+      {
+        message: `--set sampling.sampler=${name}: sampling.sampler "${name}" is there after import "mc-diffusion/samplers"`,
+      },
+      name,
+    );
+  }
+  await import("../../dist/samplers.js");
+  t.same(samplers.names, ["ancestral", ...others], "the registry names those that the entry adds");
+  t.equal(resolveConfig({ set: ["sampling.sampler=confidence"] }).sampling.sampler, "confidence", "and then");
+});

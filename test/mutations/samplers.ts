@@ -8,6 +8,13 @@ const words = "metrics/consensus.test.ts";
 
 export const samplers: readonly Mutation[] = [
   {
+    name: "samplers: a program that lacks one is not told where it is",
+    file: "src/diffusion/samplers.ts",
+    find: '  margin: "mc-diffusion/samplers",\n',
+    replace: "",
+    tests: ["config/config.test.ts # a sampler that another entry"],
+  },
+  {
     name: "unmask: of equal keys the last position",
     file: "shaders/diffusion/unmask.wgsl",
     find: "(other == key && j < i)",
