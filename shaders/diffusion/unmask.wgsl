@@ -5,7 +5,6 @@
 //
 // Shapes: keys, words, xt [captions * length]; drawn [copies * captions * length].
 // Grid: one invocation a position, groups1d(captions * length, WORKGROUP).
-// @more
 
 const WORKGROUP: u32 = 64; // @tune 32 64 128 256
 

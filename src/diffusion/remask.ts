@@ -16,7 +16,7 @@ import { fromArray } from "../engine/tensor/tensor.js";
 import { cleanThresholds } from "./coefficients.js";
 import { qSample } from "./forward.js";
 import { fixWords, pSample } from "./sample-step.js";
-import type { Sampler } from "./samplers.js";
+import type { Sampler } from "./sampler.js";
 
 /** Rows of 64 numbers start where kernels can bind them. */
 const width = 64;

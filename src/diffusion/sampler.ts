@@ -3,6 +3,7 @@
  * temperature, truncation, x_u ~ p_θ(x_u | x_t) by the exact jump posterior, down to u = 0.
  */
 
+import type { Gpu } from "../engine/gpu/gpu.js";
 import { Rng } from "../engine/ops/rng.js";
 import { noGrad } from "../engine/tensor/tape.js";
 import { empty, type Tensor } from "../engine/tensor/tensor.js";
@@ -46,6 +47,35 @@ export interface StepDraw {
 
 /** Draws x_u: u32 [copies · B, L]. */
 export type StepRule = (draw: StepDraw) => Tensor<"u32">;
+
+/** What a sampler knows of a run before its first step. */
+export interface SamplerRun {
+  readonly gpu: Gpu;
+  /** The process and the visited steps. */
+  readonly table: TransitionTable;
+  /** Positions of a caption that are [MASK] at the start. */
+  readonly open: number;
+  /** The setting `sampling.remask`. */
+  readonly remask: number;
+}
+
+/** A run of a sampler. */
+export interface BegunSampler {
+  /** Draws x_u at each step. */
+  readonly step: StepRule;
+  /** Frees what the run holds on the device. */
+  dispose(): void;
+}
+
+/** A way to take steps. */
+export interface Sampler {
+  /** As `sampling.sampler` names it. */
+  readonly name: string;
+  /** Starts from [MASK] at every position, instead of a draw from the prior p(x_T). */
+  readonly masked?: boolean;
+  /** Begins a run. Absent: `pSample`, ancestral sampling. Throws a `UserError` if the process does not allow it. */
+  begin?(run: SamplerRun): BegunSampler;
+}
 
 /** Options of `sample` and `denoise`. */
 export interface SampleOptions {

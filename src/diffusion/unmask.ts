@@ -1,6 +1,6 @@
 /** Best-first unmasking (shaders/diffusion/unmask.wgsl). */
 
-import * as kernels from "../engine/gpu/more-kernels.generated.js";
+import * as kernels from "../engine/gpu/kernels.generated.js";
 import { checkTensors } from "../engine/tensor/arguments.js";
 import { ShapeError } from "../engine/tensor/errors.js";
 import { empty, type Tensor } from "../engine/tensor/tensor.js";

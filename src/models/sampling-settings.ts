@@ -35,7 +35,7 @@ export const samplingSettings = {
   sampler: name(
     "ancestral",
     samplers,
-    "how words are drawn from step to step (docs/samplers.md); others than ancestral need mc-diffusion/samplers, which the commands have",
+    "how words are drawn from step to step (docs/samplers.md); others than ancestral and confidence need mc-diffusion/samplers, which the commands have",
   ),
   remask: number(0.1, 0, 1, "share of the words that the sampler remask takes back at each step"),
   candidates: integer(

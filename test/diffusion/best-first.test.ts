@@ -1,4 +1,4 @@
-/** Best-first samplers: confidence, margin, purity. */
+/** Best-first samplers: confidence, and what all of them share. */
 
 import "../../dist/samplers.js";
 import { cleanThresholds, transitionTable } from "../../dist/diffusion/coefficients.js";
@@ -10,9 +10,6 @@ import { checkChain, steps, tokens } from "./sampler-chain.js";
 for (const [name, preset, visited] of [
   ["confidence", "vq-diffusion-paper", 10],
   ["confidence", "absorbing", 2],
-  ["margin", "absorbing", 10],
-  ["purity", "absorbing", 10],
-  ["purity", "vq-diffusion-paper", 2],
 ] as const)
   test(`${name} follows its exact chain: ${preset}, ${visited} steps`, (t, gpu) =>
     checkChain(t, gpu, name, { preset, visited }));

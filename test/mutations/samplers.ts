@@ -2,7 +2,9 @@
 
 import type { Mutation } from "./mutation.js";
 
-const [best, back, kernel] = ["best-first", "remask", "unmask"].map((name) => `diffusion/${name}.test.ts`);
+const [best, orders, back, kernel] = ["best-first", "margin-purity", "remask", "unmask"].map(
+  (name) => `diffusion/${name}.test.ts`,
+);
 const settings = "models/mc-diffusion/samplers.test.ts";
 const words = "metrics/consensus.test.ts";
 
@@ -39,22 +41,22 @@ export const samplers: readonly Mutation[] = [
     name: "confidence: the likeliest token's score, not its probability",
     file: "src/diffusion/best-first.ts",
     find: "sub(max(scores, [2]), logSumExp(scores));",
-    replace: "add(max(scores, [2]), exp(sub(max(scores, [2]), max(scores, [2]))));",
+    replace: "sub(max(scores, [2]), sub(logSumExp(scores), logSumExp(scores)));",
     tests: [`${best} # confidence follows`],
   },
   {
     name: "margin: to the likeliest token itself",
-    file: "src/diffusion/best-first.ts",
+    file: "src/diffusion/margin-purity.ts",
     find: "sub(probability(0), probability(1))",
     replace: "sub(probability(0), probability(0))",
-    tests: [`${best} # margin follows`],
+    tests: [`${orders} # margin follows`],
   },
   {
     name: "purity: without noise",
-    file: "src/diffusion/best-first.ts",
+    file: "src/diffusion/margin-purity.ts",
     find: "add(certainty, rng.gumbel(certainty.shape))",
     replace: "add(certainty, rng.gumbel(certainty.shape, 0))",
-    tests: [`${best} # purity follows`],
+    tests: [`${orders} # purity follows`],
   },
   {
     name: "best-first: as many masked as before the step",

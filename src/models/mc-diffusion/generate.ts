@@ -3,8 +3,8 @@
 import type { TransitionTable } from "../../diffusion/coefficients.js";
 import type { Guidance } from "../../diffusion/guidance.js";
 import type { FixedWords } from "../../diffusion/sample-step.js";
-import { denoise } from "../../diffusion/sampler.js";
-import { type BegunSampler, samplers } from "../../diffusion/samplers.js";
+import { type BegunSampler, denoise } from "../../diffusion/sampler.js";
+import { samplers } from "../../diffusion/samplers.js";
 import type { Schedule } from "../../diffusion/schedule.js";
 import { add } from "../../engine/ops/elementwise.js";
 import type { Tensor } from "../../engine/tensor/tensor.js";
