@@ -29,8 +29,6 @@ interface Options {
 
 /** The preset to train: few examples and few pixels. */
 const preset = "quick";
-/** Denoising steps of a caption: half of the usual number, so that output appears soon. */
-const steps = 12;
 /** Splits whose pictures are captioned; no training has seen them. */
 const shownSplits = ["tone", "render"];
 const shownOfEach = 3;
@@ -110,7 +108,7 @@ async function captionHeldOut(weights: string, adapter: string | undefined, quie
   const dataset = await loadDataset({ ...resolveConfig({ preset }).data, imageSize }, true);
   const numbers = shownSplits.flatMap((split) => recordsOf(dataset, split, shownOfEach));
   const pictures = await readImages(dataset, imagesOf(dataset, numbers));
-  const captions = (await captioner.captionAll(pictures, { steps })).map(({ text }) => text);
+  const captions = (await captioner.captionAll(pictures)).map(({ text }) => text);
   captioner.dispose();
   gpu.dispose();
   // The next step runs in another process, which needs the memory.
