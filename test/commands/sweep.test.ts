@@ -46,6 +46,7 @@ t.test("a sweep that was killed goes on; its folder has choice, tables and figur
       "evaluate",
       [
         ...["--sweep", grid, "--data", data, "--steps", "2", "--seeds", "1", "--draws", "50"],
+        ...["--sampler", "ancestral", "--temperature", "1"],
         ...["--out", join(folder, out)],
       ],
       at ? { interruptAt: at, signal: "SIGKILL" } : {},
