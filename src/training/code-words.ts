@@ -93,21 +93,24 @@ export function startFromWords(
 }
 
 /**
- * Sets the decoder's code table, which has its random start, from the codes of the training pictures [n · S] and their captions.
- * Throws a `UserError` if the decoder has no tables of codes and words of one width.
+ * Sets the decoder's code table from the codes of the training pictures [n · S] and their captions, if it still has its random start:
+ * a table that came with other weights stays. Throws a `UserError` if the decoder has no tables of codes and words of one width.
  */
 export async function startCodesFromWords(
   { captioner, dataset }: Pick<StageContext, "captioner" | "dataset">,
   codes: Uint32Array,
 ): Promise<void> {
   const { decoder, tokenizer, positions } = captioner;
-  const named = (last: string) =>
-    decoder.parameters().find(({ name }) => name.split(".").at(-1) === last)?.tensor as Tensor | undefined;
-  const [table, tokens] = [named("codeTable"), named("tokens")];
-  if (!table || !tokens || table.shape[1] !== tokens.shape[1])
+  const named = (last: string) => decoder.parameters().find(({ name }) => name.split(".").at(-1) === last);
+  const [ofCodes, ofWords] = [named("codeTable"), named("tokens")];
+  if (!ofCodes || !ofWords || ofCodes.tensor.shape[1] !== ofWords.tensor.shape[1])
     throw new UserError(
       "decoder.conditionEmbedding=words needs a decoder that reads codes and words from tables of one width: choose codes or vectors",
     );
+  const table = ofCodes.tensor as Tensor;
+  const random = ofCodes.initialiser(table.shape, captioner.config.seed, ofCodes.name);
+  const before = await table.read();
+  if (before.some((value, i) => value !== random[i])) return;
   const shape = { positions, codes: table.shape[0]!, words: tokenizer.vocabularySize };
   const train = dataset.splits.train!;
   const variants = codes.length / positions / train.length;
@@ -115,6 +118,6 @@ export async function startCodesFromWords(
     const ids = dataset.records[record]!.captions.map((caption) => tokenizer.encode(caption));
     return Array.from({ length: variants }, () => ids);
   });
-  const [random, words] = await Promise.all([table.read(), tokens.read()]);
+  const words = await (ofWords.tensor as Tensor).read();
   table.write(startFromWords(random, codeWords(codes, captions, shape), words, shape));
 }

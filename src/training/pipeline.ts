@@ -131,7 +131,7 @@ async function startOf(
       throw new UserError(
         "decoder.tokenEmbedding=clip needs CLIP's token table, which this program does not read: give trainCaptioner `initial`, with `loadTokenTable`",
       );
-    if (codes && config.decoder.conditionEmbedding === "words" && set !== "all") {
+    if (codes && config.decoder.conditionEmbedding === "words") {
       const { startCodesFromWords } = await import("./code-words.js");
       await startCodesFromWords(context, codes);
     }

@@ -56,10 +56,17 @@ export const codeWordsMutations: readonly Mutation[] = [
     tests: [`${tests} # training starts`],
   },
   {
+    name: "code words: a table that came with other weights is overwritten",
+    file,
+    find: "if (before.some((value, i) => value !== random[i])) return;",
+    replace: "if (before.length !== random.length) return;",
+    tests: [`${tests} # other weights`],
+  },
+  {
     name: "code words: training does not start the table so",
     file: "src/training/pipeline.ts",
-    find: 'config.decoder.conditionEmbedding === "words" && set !== "all"',
-    replace: 'config.decoder.conditionEmbedding === "words" && set === "all"',
+    find: 'codes && config.decoder.conditionEmbedding === "words"',
+    replace: 'codes && config.decoder.conditionEmbedding === "codes"',
     tests: [`${tests} # training starts`],
   },
 ];
