@@ -1,7 +1,7 @@
 /**
  * More samplers for mc-diffusion decoders, `mc-diffusion/samplers`: `margin`, `purity` and `remask` can be chosen as
- * `sampling.sampler` once this entry is imported (docs/samplers.md). Commands, `mc-diffusion/node` and the page have them; another
- * page imports them before it loads or asks for captions. Separate from `mc-diffusion`, whose bundle does not include them.
+ * `sampling.sampler` once this entry is imported (docs/samplers.md). Commands and `mc-diffusion/node` have them; a page imports
+ * them before it loads or asks for captions. Separate from `mc-diffusion`, whose bundle does not include them.
  *
  * @module mc-diffusion/samplers
  */

@@ -23,7 +23,7 @@ async function main(): Promise<void> {
   if (folders.length < 2)
     throw new UserError("an interval over trainings needs the sweeps of two or more of them", 2);
   const { files } = nodePlatform;
-  const sweeps: Parameters<typeof sameKind>[0][number][] = [];
+  const sweeps: { where: string; record: unknown }[] = [];
   // One after the other, so that the error names the first folder that lacks its file.
   for (const folder of folders) {
     const where = `${folder}/sweep.json`;

@@ -1,6 +1,5 @@
 /** The shell of the page: tabs, the status line, messages, facts. */
 
-import "../../dist/samplers.js";
 import { App } from "./app.js";
 import { readLink } from "./caption/link.js";
 import { byId, h } from "./dom.js";

@@ -1,6 +1,5 @@
 /** The training worker: keeps the page responsive. */
 
-import "../../../dist/samplers.js";
 import { heartbeat, type News, type Order } from "./messages.js";
 import { TrainingSession } from "./session.js";
 
