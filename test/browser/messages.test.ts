@@ -372,6 +372,7 @@ t.test("work that fails, and an error of the engine", async (t) => {
     globalThis.hooks.readable = true;
   });
   await page.locator("#tab-caption").click();
+  await stays(t, page, "caption", unreadable, "until the user tries again");
   await tryAgain(page, "caption");
   await isOver(t, page, "caption", "once the work succeeds");
   await stays(t, page, "guidance", unreadable, "though the work of the other tab succeeded");

@@ -18,5 +18,5 @@ test("the shipped weights caption a picture as everywhere", async (t, gpu) => {
   }
   const { text } = await captioner.caption({ data, width: size, height: size }, { seed: 1, steps: 8 });
   captioner.dispose();
-  t.equal(text, "chestnut root", "the caption");
+  t.equal(text, "folded root", "the caption");
 });

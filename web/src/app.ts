@@ -37,6 +37,12 @@ export interface AppEvents {
   gpu: boolean;
 }
 
+/**
+ * How a tab's work ended. `replaced`: other work took its place, or the device was lost: the tab does it again when it is
+ * looked at. `failed`: a message says why, and the user decides when to try again.
+ */
+export type WorkOutcome = "done" | "failed" | "replaced";
+
 /** The app's outputs, provided by the shell of the page. */
 export interface Screen {
   readonly messages: Messages;
@@ -344,33 +350,33 @@ export class App {
 
   /**
    * Runs a tab's work on the captioner. Aborts earlier work first and waits until it has ended. Shows an error as a message
-   * that offers `retry`; an abort by `signal` is no error. Returns true if the work completed.
+   * that offers `retry`; an abort by `signal` is no error.
    */
   async work(
     tab: "caption" | "guidance" | "scenes",
     job: (captioner: Captioner, signal: AbortSignal) => Promise<void>,
     retry: () => unknown,
-  ): Promise<boolean> {
+  ): Promise<WorkOutcome> {
     const abort = new AbortController();
     const before = this.job;
     before?.abort.abort();
-    const run = async (): Promise<boolean> => {
+    const run = async (): Promise<WorkOutcome> => {
       await before?.ended;
       const { captioner, messages } = this;
-      if (!captioner || abort.signal.aborted) return false;
+      if (!captioner || abort.signal.aborted) return "replaced";
       this.events.emit("busy", true);
       this.engineError = null;
       try {
         await job(captioner, abort.signal);
         messages.over(tab);
         if (this.engineError === null) messages.over("engine");
-        return true;
+        return "done";
       } catch (error) {
-        if (abort.signal.aborted || error instanceof DeviceLostError) return false;
+        if (abort.signal.aborted || error instanceof DeviceLostError) return "replaced";
         // The next call throws an asynchronous error again: one message is enough.
         if (error === this.engineError) messages.over("engine");
         messages.show(tab, sentence(error), retry);
-        return false;
+        return "failed";
       } finally {
         this.screen.status.over("work");
         this.events.emit("busy", false);

@@ -288,10 +288,9 @@ class CaptionTab {
       if (link?.words) this.lockGiven(link.words, captioner);
       this.plan.textContent = `${this.steps.length} steps in ${seconds.toFixed(1)} s, seed ${sampling.seed}. Select a word to lock, replace or mask it.`;
     };
-    const isDone = await this.app.work("caption", job, () => this.denoise());
-    if (isDone) this.section.dataset.finished = String(Number(this.section.dataset.finished) + 1);
-    // Other work replaced it, or the device was lost.
-    else this.isStale = true;
+    const outcome = await this.app.work("caption", job, () => this.denoise());
+    if (outcome === "done") this.section.dataset.finished = String(Number(this.section.dataset.finished) + 1);
+    else if (outcome === "replaced") this.isStale = true;
   }
 
   /** The words that the user's marks give, which move to where the words will stand; null: the model chooses all. */

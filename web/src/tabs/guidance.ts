@@ -233,14 +233,13 @@ class GuidanceLab {
     this.isStale = false;
     this.index = null;
     this.scrubber.stop();
-    const isDone = await this.app.work(
+    const outcome = await this.app.work(
       "guidance",
       (captioner, signal) => this.denoise(captioner, signal),
       () => this.run(),
     );
-    if (isDone) this.panel.dataset.finished = String(Number(this.panel.dataset.finished) + 1);
-    // Other work replaced it, or the device was lost.
-    else this.isStale = true;
+    if (outcome === "done") this.panel.dataset.finished = String(Number(this.panel.dataset.finished) + 1);
+    else if (outcome === "replaced") this.isStale = true;
   }
 
   private async denoise(captioner: Captioner, signal: AbortSignal): Promise<void> {

@@ -388,9 +388,9 @@ class ScenesTab {
       this.drawn = sampling;
       this.show();
     };
-    const isDone = await this.app.work("scenes", job, () => this.caption());
-    if (isDone) this.section.dataset.finished = String(Number(this.section.dataset.finished) + 1);
-    else this.isStale = true;
+    const outcome = await this.app.work("scenes", job, () => this.caption());
+    if (outcome === "done") this.section.dataset.finished = String(Number(this.section.dataset.finished) + 1);
+    else if (outcome === "replaced") this.isStale = true;
   }
 
   private pixels(): ImageData {
