@@ -84,6 +84,21 @@ export interface Shown {
   at(images: ArrayLike<number>, side: number): Uint32Array;
 }
 
+/** What the words of captions are about, for data that know it: things, numbered from 0 within each picture. */
+export interface Referents {
+  /** For some pictures, the number of the thing at each place of a grid of side × side, [n, side²]; `none` for the ground. */
+  at(images: ArrayLike<number>, side: number, none: number): Uint32Array;
+  /** The words of caption `number` of a picture that are about one thing alone. */
+  words(image: number, number: number): Referring[];
+}
+
+/** A word of a caption: its characters [start, end), and the number of the thing that it is about. */
+export interface Referring {
+  readonly start: number;
+  readonly end: number;
+  readonly thing: number;
+}
+
 /** Captioned pictures of one size, with their splits. */
 export interface Dataset {
   readonly name: string;
@@ -96,6 +111,8 @@ export interface Dataset {
   readonly splits: Readonly<Record<string, readonly number[]>>;
   /** Absent: the data know nothing of places. */
   readonly shown?: Shown;
+  /** Absent: the data do not know what words are about. */
+  readonly referents?: Referents;
 }
 
 /**

@@ -48,9 +48,9 @@ export interface CaptionDecoder extends Module {
   readonly likelihood?: Likelihood;
   /**
    * The objective for captions x_0 [B, L] and codes y [P, S] of P pictures, B / P captions each; `settings` are those of its
-   * kind.
+   * kind. A grounded one also takes the thing of each word [B, L] and of each place [P, S].
    */
-  objective(settings: object, random: Rng): Objective<[tokens: Tensor<"u32">, codes: Tensor<"u32">]>;
+  objective(settings: object, random: Rng): Objective<CaptionBatch>;
   /**
    * Multiply-adds of a caption's forward pass, with `captionsPerImage` captions sharing the work on a picture; for estimates.
    * Absent: unknown.
@@ -62,6 +62,9 @@ export interface CaptionDecoder extends Module {
    */
   readonly wordAxes?: Readonly<Record<string, number>>;
 }
+
+/** x_0, y, and for a grounded objective the things of words and places. */
+export type CaptionBatch = [tokens: Tensor<"u32">, codes: Tensor<"u32">, ...referents: Tensor<"u32">[]];
 
 /** A bound on −log p of captions, in nats. */
 export interface Likelihood {

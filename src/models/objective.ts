@@ -40,6 +40,8 @@ export interface BatchLoss {
 
 /** The objective of a network that learns from batches of `Inputs`. */
 export interface Objective<Inputs extends readonly unknown[]> {
+  /** Whether a batch of captions also says what its words are about, as data that know it tell. */
+  readonly grounded?: boolean;
   /** Called once before the first step with its batch, to initialise statistics. */
   start?(...batch: Inputs): void;
   /** The same where several processes train together, each with its part of the batch. */

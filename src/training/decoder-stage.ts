@@ -16,6 +16,7 @@ import { DecoderTraining } from "./decoder-training.js";
 import { reductionOf } from "./gradient-reduction.js";
 import { captionedSamples, heldOutImages, shown } from "./held-out.js";
 import { steppedTogether } from "./ranks.js";
+import { WordReferents } from "./referents.js";
 import type { StageContext, Trainer } from "./trainer.js";
 
 /** Draws which variant of a picture a training example uses. */
@@ -102,29 +103,35 @@ export async function decoderStage(context: StageContext, codes: Uint32Array): P
   const train = dataset.splits.train!;
   const place = new Map(train.map((record, i) => [dataset.records[record]!.image, i]));
   const pictures = batch / captionsPerImage;
+  const referents = config.decoder.grounding > 0 ? new WordReferents(dataset, captioner) : null;
   const batches = new Batches(dataset, { split: "train", batchSize: pictures, seed: config.seed });
   const training = new DecoderTraining(
     captioner.decoder,
     config.decoder,
     config.seed,
     (step) => {
-      const { images, captions } = batches.at(step);
+      const { images, captions, captionNumbers } = batches.at(step);
       const tokens = new Uint32Array(batch * length);
+      const about = referents && new Uint32Array(batch * length);
       const conditions = new Uint32Array(pictures * positions);
       for (const [i, image] of images.entries()) {
         const at = place.get(image)!;
         const known = dataset.records[train[at]!]!.captions;
         for (let r = 0; r < captionsPerImage; r++) {
           const number = step * batch + i * captionsPerImage + r;
-          const caption =
-            r === 0 ? captions[i]! : known[randomBelow(known.length, config.seed, captionStream, number)]!;
-          tokens.set(tokenizer.encodeFixed(caption, length), (i * captionsPerImage + r) * length);
+          const drawn =
+            r === 0 ? captionNumbers[i]! : randomBelow(known.length, config.seed, captionStream, number);
+          const caption = r === 0 ? captions[i]! : known[drawn]!;
+          const from = (i * captionsPerImage + r) * length;
+          tokens.set(tokenizer.encodeFixed(caption, length), from);
+          if (about) referents.words(image, drawn, caption, about.subarray(from, from + length));
         }
         const variant = randomBelow(variants, config.seed, variantStream, step * pictures + i);
         const from = (at * variants + variant) * positions;
         conditions.set(codes.subarray(from, from + positions), i * positions);
       }
-      return { tokens, codes: conditions };
+      const told = about && { words: about, places: referents.places(images) };
+      return { tokens, codes: conditions, referents: told };
     },
     { settings: captioner.settings.decoder, hook },
   );

@@ -1,17 +1,22 @@
 /** Trains a caption decoder on the codes of pictures; for mc-diffusion this is Algorithm 1 of the paper. */
 
 import type { Config } from "../config/config.js";
-import { type Tensor, untracked } from "../engine/tensor/tensor.js";
-import type { CaptionDecoder } from "../models/caption-decoder.js";
+import { untracked } from "../engine/tensor/tensor.js";
+import type { CaptionBatch, CaptionDecoder } from "../models/caption-decoder.js";
 import { UserError } from "../platform/errors.js";
 import { ModelTraining, partOf, randomOf, type StepHook } from "./model-training.js";
 import type { StepResult } from "./trainer.js";
 
 /**
  * Batch n consists of: x_0, token ids [B·L], and y, code ids [P·S] of the P = B / captionsPerImage pictures. Where several
- * processes train together, it is the batch of all of them, and each takes its part of every micro-batch.
+ * processes train together, it is the batch of all of them, and each takes its part of every micro-batch. A grounded
+ * objective also needs the things that words [B·L] and places [P·S] are about.
  */
-export type DecoderBatches = (step: number) => { tokens: Uint32Array; codes: Uint32Array };
+export type DecoderBatches = (step: number) => {
+  tokens: Uint32Array;
+  codes: Uint32Array;
+  referents?: { words: Uint32Array; places: Uint32Array } | null;
+};
 
 /** Options of `DecoderTraining`. */
 export interface DecoderTrainingOptions {
@@ -21,7 +26,7 @@ export interface DecoderTrainingOptions {
 }
 
 /** Training of the decoder (Algorithm 1): one captured step, replayed with new batches. */
-export class DecoderTraining extends ModelTraining<[tokens: Tensor<"u32">, codes: Tensor<"u32">]> {
+export class DecoderTraining extends ModelTraining<CaptionBatch> {
   readonly decoder: CaptionDecoder;
   private readonly batches: DecoderBatches;
 
@@ -41,23 +46,33 @@ export class DecoderTraining extends ModelTraining<[tokens: Tensor<"u32">, codes
     const random = randomOf(gpu, seed, hook);
     const captions = captionsOf(config, partOf(hook).count);
     // x_0 [B/n, L] and y [P/n, S]: the CPU writes nothing else for a step but its number and learning rate.
-    const parts = Array.from({ length: config.microBatches }, (): [Tensor<"u32">, Tensor<"u32">] => [
-      untracked(gpu, [captions, length], "u32", "x_0"),
-      untracked(gpu, [captions / config.captionsPerImage, side * side], "u32", "codes"),
-    ]);
-    super(decoder, decoder.objective(settings, random), random, parts, optimizerOf(config), hook);
+    const words = (label: string) => untracked(gpu, [captions, length], "u32", label);
+    const places = (label: string) =>
+      untracked(gpu, [captions / config.captionsPerImage, side * side], "u32", label);
+    const objective = decoder.objective(settings, random);
+    const parts = Array.from(
+      { length: config.microBatches },
+      (): CaptionBatch => [
+        words("x_0"),
+        places("codes"),
+        ...(objective.grounded ? [words("things of words"), places("things of places")] : []),
+      ],
+    );
+    super(decoder, objective, random, parts, optimizerOf(config), hook);
     this.decoder = decoder;
     this.batches = batches;
   }
 
   /** Runs one step (from 1). */
   override step(step: number): Promise<StepResult> {
-    const { tokens, codes } = this.batches(step - 1);
+    const { tokens, codes, referents } = this.batches(step - 1);
+    const batch = [tokens, codes, ...(referents ? [referents.words, referents.places] : [])];
     const { index, count } = partOf(this.hook);
-    this.parts.forEach(([x0, y], i) => {
+    this.parts.forEach((part, i) => {
       const own = i * count + index;
-      x0.write(tokens.subarray(own * x0.size, (own + 1) * x0.size));
-      y.write(codes.subarray(own * y.size, (own + 1) * y.size));
+      part.forEach((tensor, k) => {
+        tensor.write(batch[k]!.subarray(own * tensor.size, (own + 1) * tensor.size));
+      });
     });
     return super.step(step);
   }

@@ -34,10 +34,11 @@ export function trialOfDecoder(
     decoder,
     stage,
     config.seed,
-    () => ({
-      tokens: new Uint32Array(stage.batch * config.data.maxLength),
-      codes: new Uint32Array((stage.batch / stage.captionsPerImage) * positions),
-    }),
+    () => {
+      const words = new Uint32Array(stage.batch * config.data.maxLength);
+      const places = new Uint32Array((stage.batch / stage.captionsPerImage) * positions);
+      return { tokens: words, codes: places, referents: { words, places } };
+    },
     { settings: settings.decoder, hook },
   );
 }

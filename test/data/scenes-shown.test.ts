@@ -1,4 +1,4 @@
-/** What the places of scenes show, cell by cell: the thing on top at the middle of each. */
+/** What the places of scenes show, cell by cell: the thing on top at the middle of each; and what words are about. */
 import t from "tap";
 import { scenesDataset } from "../../dist/data/scenes/dataset.js";
 import { nodePlatform } from "../../dist/platform/node.js";
@@ -44,4 +44,37 @@ t.test("each cell shows the last drawn object whose box holds its middle", async
     t.ok(seen.size > 30, `${seen.size} things are seen`);
     await dataset.images.close();
   }
+});
+
+t.test("words are about entities, by the numbers that the places have", async (t) => {
+  const side = 12;
+  const dataset = await scenesDataset(nodePlatform, art, { size: 96, trainingScenes: 80 });
+  const { referents, shown } = dataset;
+  let [ofOne, others] = [0, 0];
+  for (let image = 0; image < 80; image++) {
+    const { scene, captions } = dataset.captioned(image);
+    const places = referents!.at([image], side, 9);
+    const things = shown!.at([image], side);
+    for (const [place, entity] of places.entries()) {
+      const thing = entity === 9 ? shown!.things : art.things.indexOf(scene.entities[entity]!.thing);
+      if (things[place] !== thing) t.fail(`scene ${image}, place ${place}: ${entity}`);
+    }
+    for (const [number, { text, words }] of captions.entries()) {
+      const told = referents!.words(image, number);
+      const spans = new Map(told.map(({ start, end, thing }) => [text.slice(start, end) + start, thing]));
+      for (const { start, end, objects } of words) {
+        const entities = new Set(objects.map((object) => scene.objects[object]!.entity));
+        const about = spans.get(text.slice(start, end) + start);
+        if (entities.size === 1) ofOne++;
+        else others++;
+        if (about !== (entities.size === 1 ? [...entities][0] : undefined))
+          t.fail(`scene ${image}, "${text}", ${text.slice(start, end)}: ${about}`);
+      }
+      if (told.length > words.length) t.fail(`"${text}" has ${words.length} content words`);
+    }
+  }
+  t.ok(
+    ofOne > 1000 && others > 500,
+    `${ofOne} words about one entity, ${others} about several or the ground`,
+  );
 });

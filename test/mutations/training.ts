@@ -7,6 +7,7 @@ import type { Mutation } from "./mutation.js";
 const algorithm = "training/algorithm.test.ts";
 const stages = "training/stages.test.ts";
 const settings = "training/settings.test.ts";
+const grounding = "models/mc-diffusion/grounding.test.ts";
 const decoderTraining = "src/training/decoder-training.ts";
 
 export const training: readonly Mutation[] = [
@@ -289,6 +290,69 @@ export const training: readonly Mutation[] = [
     find: "[quantized, z], shown)",
     replace: "[z, z], shown)",
     tests: ["models/vqvae/vqvae.test.ts # codes name things"],
+  },
+  {
+    name: "grounding: the words of another caption",
+    file: "src/training/decoder-stage.ts",
+    find: "referents.words(image, drawn, caption,",
+    replace: "referents.words(image, 0, caption,",
+    tests: [`${stages} # grounded`],
+  },
+  {
+    name: "grounding: the places of pictures in another order",
+    file: "src/training/decoder-stage.ts",
+    find: "places: referents.places(images) }",
+    replace: "places: referents.places([...images].reverse()) }",
+    tests: [`${stages} # grounded`],
+  },
+  {
+    name: "grounding: a word begins a token late",
+    file: "src/training/referents.ts",
+    find: "target.fill(thing, tokensBefore(start), tokensBefore(end))",
+    replace: "target.fill(thing, tokensBefore(start) + 1, tokensBefore(end) + 1)",
+    tests: [`${stages} # grounded`],
+  },
+  {
+    name: "grounding: words about several things are about the first",
+    file: "src/data/scenes/dataset.ts",
+    find: "thing === undefined || others.length > 0 ?",
+    replace: "thing === undefined ?",
+    tests: ["data/scenes-shown.test.ts # words are about"],
+  },
+  {
+    name: "grounding: the second head looks instead of the first",
+    file: "src/models/mc-diffusion/grounding.ts",
+    find: "tensor.slice(2, 0, width)",
+    replace: "tensor.slice(2, width, width)",
+    tests: [`${grounding} # is the mean`],
+  },
+  {
+    name: "grounding: summary entries are taken for places",
+    file: "src/models/mc-diffusion/grounding.ts",
+    find: "keyValue.slice(1, 0, places.shape[1]!)",
+    replace: "keyValue.slice(1, keyValue.shape[1]! - places.shape[1]!, places.shape[1]!)",
+    tests: [`${grounding} # is the mean`],
+  },
+  {
+    name: "grounding: words about nothing count",
+    file: "src/models/mc-diffusion/grounding.ts",
+    find: "mul(isAbout, log(",
+    replace: "mul(scale(isAbout, 0, 1), log(",
+    tests: [`${grounding} # is the mean`],
+  },
+  {
+    name: "grounding: the first block's attention alone",
+    file: "src/models/mc-diffusion/grounding.ts",
+    find: "losses.reduce((all, one) => add(all, one))",
+    replace: "losses.reduce((all) => add(all, all))",
+    tests: [`${grounding} # is the mean`],
+  },
+  {
+    name: "grounding: measured, not learned",
+    file: "src/models/mc-diffusion/objective.ts",
+    find: "add(loss, scale(grounding, settings.grounding!))",
+    replace: "add(loss, scale(grounding.detach(), settings.grounding!))",
+    tests: [`${grounding} # training with grounding`],
   },
   {
     name: "the error of the reconstruction is always the sum of both",

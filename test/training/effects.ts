@@ -67,6 +67,21 @@ const vqvaeProbe: Probe = async (gpu, set) => {
   return JSON.stringify(results);
 };
 
+const decoderProbe: Probe = async (gpu, set) => {
+  const base = [`decoder.steps=${steps}`, "decoder.emaEvery=1"];
+  const context = await toyContext(gpu, toyDataset(TOYS), ...base, ...set);
+  const { captioner } = context;
+  const codes = await trainingCodes(context, () => {});
+  const trainer = await decoderStage(context, codes);
+  const results = [];
+  for (let step = 1; step <= steps; step++) results.push(await trainer.step(step));
+  const weights = await trainer.withUsedWeights(() => weightsOf(captioner.decoder));
+  const saved = [...(await trainer.save()).optimizer.keys()];
+  trainer.dispose();
+  context.dispose();
+  return JSON.stringify([results, saved, await nodePlatform.hash("sha-1", new Uint8Array(weights.buffer))]);
+};
+
 const probes = {
   /** The pictures that are read. */
   data: loadProbe(good),
@@ -80,20 +95,11 @@ const probes = {
   naming: (gpu, set) => vqvaeProbe(gpu, [`data.things=${TOYS}`, "vqvae.naming=0.2", ...set]),
 
   /** The same of the decoder's, the weights that it would be used with, and what its checkpoint has. */
-  async decoder(gpu, set) {
-    const base = [`decoder.steps=${steps}`, "decoder.emaEvery=1"];
-    const context = await toyContext(gpu, toyDataset(TOYS), ...base, ...set);
-    const { captioner } = context;
-    const codes = await trainingCodes(context, () => {});
-    const trainer = await decoderStage(context, codes);
-    const results = [];
-    for (let step = 1; step <= steps; step++) results.push(await trainer.step(step));
-    const weights = await trainer.withUsedWeights(() => weightsOf(captioner.decoder));
-    const saved = [...(await trainer.save()).optimizer.keys()];
-    trainer.dispose();
-    context.dispose();
-    return JSON.stringify([results, saved, await nodePlatform.hash("sha-1", new Uint8Array(weights.buffer))]);
-  },
+  decoder: decoderProbe,
+
+  /** The same where words learn to look at what they are about. */
+  grounding: (gpu, set) =>
+    decoderProbe(gpu, [`data.things=${TOYS}`, "data.augment=0", "decoder.grounding=0.2", ...set]),
 
   /** How much work a step of the decoder is. */
   async work(gpu, set) {
@@ -222,6 +228,7 @@ export const effects: Record<string, readonly [probe: ProbeName, value: string |
   "decoder.maskShape": ["decoder", "blocks"],
   "decoder.pDrop": ["decoder", 1],
   "decoder.filler": ["decoder", "zeros"],
+  "decoder.grounding": ["grounding", 3],
   "decoder.steps": ["decoder", 30],
   "decoder.batch": ["decoder", 6],
   "decoder.captionsPerImage": ["decoder", 2],

@@ -16,7 +16,7 @@ test("every key of the configuration is in the list of effects", (t) => {
   t.same(listed.sort(), keys.sort(), "each key once; add what a new one changes");
 });
 
-testEffects("data", "dataWithBadRow", "unsplit", "vqvae", "naming", "captions", "log");
+testEffects("data", "dataWithBadRow", "unsplit", "vqvae", "naming", "grounding", "captions", "log");
 
 test("options of a call are the configuration's, and win over it", async (t, gpu) => {
   const dataset = toyDataset(24);

@@ -6,6 +6,8 @@ import type { Gpu } from "../../dist/engine/gpu/gpu.js";
 import { fromArray, type Tensor } from "../../dist/engine/tensor/tensor.js";
 import { readWeights } from "../../dist/engine/weights/weights.js";
 import { RunFolder } from "../../dist/io/run-folder.js";
+import type { CaptionBatch } from "../../dist/models/caption-decoder.js";
+import { MOST_REFERENTS } from "../../dist/models/mc-diffusion/grounding.js";
 import { decoderStage, trainingCodes } from "../../dist/training/decoder-stage.js";
 import { captionedSamples, heldOutRecords, reconstructions } from "../../dist/training/held-out.js";
 import { saveTrained } from "../../dist/training/pipeline.js";
@@ -20,6 +22,8 @@ import {
   captionOf,
   captionsEach,
   keywordOf,
+  partAt,
+  partOfWord,
   placeOf,
   shownAt,
   thingOf,
@@ -298,6 +302,74 @@ for (const captionsPerImage of [1, 2]) {
     context.dispose();
   });
 }
+
+test("a grounded decoder is told what each word and each place is about", async (t, gpu) => {
+  const dataset = toyDataset(24);
+  const context = await toyContext(
+    gpu,
+    dataset,
+    "decoder.batch=24",
+    "decoder.captionsPerImage=2",
+    "decoder.microBatches=2",
+    "decoder.grounding=1",
+    "data.things=24",
+    "data.augment=0",
+  );
+  const { captioner } = context;
+  const { positions, tokenizer, decoder } = captioner;
+  const given: CaptionBatch[] = [];
+  const { objective } = decoder;
+  decoder.objective = (settings, random) => {
+    const made = objective.call(decoder, settings, random);
+    const { loss } = made;
+    made.loss = (...batch) => {
+      given.push(batch);
+      return loss.apply(made, batch);
+    };
+    return made;
+  };
+  const train = dataset.splits.train!;
+  const codes = Uint32Array.from({ length: train.length * positions }, (_, i) =>
+    i % positions === 0 ? train[i / positions]! : 0,
+  );
+  const trainer = await decoderStage(context, codes);
+  let [told, untold] = [0, 0];
+  const wrong: string[] = [];
+  for (let step = 1; step <= 4; step++) {
+    const { losses } = await trainer.step(step);
+    t.ok(losses.grounding! > 0, `the loss of grounding is reported: ${losses.grounding}`);
+    // Both micro-batches are recorded once, and written anew for each step.
+    for (const batch of given.slice(0, 2)) {
+      const [x0, y, words, places] = await Promise.all(batch.map((tensor) => tensor.read()));
+      for (const [i, token] of x0!.entries()) {
+        const place = token === tokenizer.endId ? null : placeOf(tokenizer.word(token));
+        const part = place && partOfWord(place);
+        if (part === null) untold++;
+        else told++;
+        if (words![i] !== (part ?? MOST_REFERENTS))
+          wrong.push(`${tokenizer.word(token)}: ${words![i]}, not ${part}`);
+      }
+      for (const [i, about] of places!.entries()) {
+        const thing = y![Math.floor(i / positions) * positions]!;
+        const part = partAt(thing, i % positions);
+        if (about !== (part ?? MOST_REFERENTS))
+          wrong.push(`thing ${thing}, place ${i % positions}: ${about}, not ${part}`);
+      }
+    }
+  }
+  t.same(wrong.slice(0, 5), [], "each word and place");
+  t.ok(told > 100 && untold > 100, `${told} words about a part, ${untold} about none`);
+  trainer.dispose();
+  context.dispose();
+  const { referents: _, ...blind } = dataset;
+  const without = await toyContext(gpu, blind, "decoder.grounding=1", "data.things=24", "data.augment=0");
+  await t.throwsMessage(
+    () => decoderStage(without, new Uint32Array(train.length * positions)),
+    /decoder\.grounding needs data that tell what words are about, as scenes do; toy does not: set it to 0/,
+    "data that tell nothing",
+  );
+  without.dispose();
+});
 
 /** A context with codes that tell pictures, its decoder trained for some steps. */
 async function trainedDecoder(gpu: Gpu, ...set: string[]) {

@@ -78,12 +78,46 @@ export function toyDataset(count: number): Dataset & { readonly images: MemoryIm
           shownAt(count, (wanted[Math.floor(i / side ** 2)]! + count - 3) % count, i % side ** 2),
         ),
     },
+    referents: {
+      at: (wanted, side, none) =>
+        Uint32Array.from(
+          { length: wanted.length * side * side },
+          (_, i) => partAt((wanted[Math.floor(i / side ** 2)]! + count - 3) % count, i % side ** 2) ?? none,
+        ),
+      words: (image, number) => {
+        const thing = (image + count - 3) % count;
+        let end = -1;
+        return captionOf(thing, number)
+          .split(" ")
+          .flatMap((word, position) => {
+            const start = end + 1;
+            end = start + word.length;
+            const part = partOfWord({ thing, number, position });
+            return part === null ? [] : [{ start, end, thing: part }];
+          });
+      },
+    },
   };
 }
 
 /** What place `place` of the picture of a thing shows: ground at the first, the thing everywhere else. */
 export const shownAt = (things: number, thing: number, place: number): number =>
   place === 0 ? things : thing;
+
+/** The part of a thing's picture at a place: 0 or 1, or nothing at every third. */
+export const partAt = (thing: number, place: number): number | null =>
+  place % 3 === 0 ? null : (Math.floor(thing / 2) + place) % 2;
+
+/** The part that a word is about; the middle one is about none. */
+export const partOfWord = ({
+  thing,
+  number,
+  position,
+}: {
+  thing: number;
+  number: number;
+  position: number;
+}): number | null => (position === 1 ? null : (Math.floor(thing / 2) + number + position) % 3);
 
 /** Everything for a stage, with files in memory; settings are those of `tinyConfig`, smaller still. */
 export async function toyContext(

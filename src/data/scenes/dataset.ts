@@ -10,7 +10,7 @@ import type { Box } from "./geometry.js";
 import { SceneMaker } from "./maker.js";
 import { type AnnotatedCaption, referencesOf } from "./references.js";
 import type { Scene } from "./scene.js";
-import { thingsAt } from "./shown.js";
+import { shownAt } from "./shown.js";
 import { SCENE_SPLITS, type SceneSplit } from "./splits.js";
 
 /** Training scenes if nothing else is asked for. */
@@ -45,6 +45,12 @@ export interface CaptionedScene {
 /** A scene, its captions, and the boxes of what is visible of its objects (null: nothing). */
 export interface AnnotatedScene extends CaptionedScene {
   readonly boxes: readonly (Box | null)[];
+}
+
+/** A scene, and its captions once they were asked for. */
+interface RecentScene {
+  readonly scene: Scene;
+  captions?: readonly AnnotatedCaption[];
 }
 
 /** A data set that knows what its pictures show. */
@@ -131,19 +137,21 @@ export async function scenesDataset(
     await hash("sha-256", JSON.stringify([SCENES_VERSION, pixels, size, seed, ...names]))
   ).slice(0, 16);
   // A batch asks for its scenes, captions and places one after the other.
-  const recent = new Map<number, Scene>();
-  const sceneOf = (image: number) => {
+  const recent = new Map<number, RecentScene>();
+  const recentOf = (image: number): RecentScene => {
     const known = recent.get(image);
     if (known) return known;
-    const scene = maker.at(numbers[image]!.split, numbers[image]!.index);
-    recent.set(image, scene);
+    const made = { scene: maker.at(numbers[image]!.split, numbers[image]!.index) };
+    recent.set(image, made);
     if (recent.size > RECENT_SCENES) recent.delete(recent.keys().next().value!);
-    return scene;
+    return made;
   };
-  const captionsOf = (image: number) => {
+  const sceneOf = (image: number) => recentOf(image).scene;
+  const captionsOf = (image: number): CaptionedScene => {
     const { split, index } = numbers[image]!;
-    const scene = sceneOf(image);
-    return { scene, captions: referencesOf(scene, seed, SCENE_SPLITS.indexOf(split) * 2 ** 24 + index) };
+    const own = recentOf(image);
+    own.captions ??= referencesOf(own.scene, seed, SCENE_SPLITS.indexOf(split) * 2 ** 24 + index);
+    return { scene: own.scene, captions: own.captions };
   };
   const images: Images = {
     count: numbers.length,
@@ -159,6 +167,22 @@ export async function scenesDataset(
     recordOf(split, index, image, () => captionsOf(image).captions.map(({ text }) => text)),
   );
   const thingNumbers = new Map(art.things.map((thing, number) => [thing, number]));
+  const allShown = (
+    wanted: ArrayLike<number>,
+    {
+      side,
+      ground,
+      numbersOf,
+    }: { side: number; ground: number; numbersOf: (scene: Scene) => (entity: number) => number },
+  ) => {
+    const all = new Uint32Array(wanted.length * side * side);
+    for (let i = 0; i < wanted.length; i++) {
+      const scene = sceneOf(wanted[i]!);
+      const places = all.subarray(i * side * side, (i + 1) * side * side);
+      shownAt(scene, { side, ground, numberOf: numbersOf(scene) }, places);
+    }
+    return all;
+  };
   return {
     name: "scenes",
     size,
@@ -167,13 +191,22 @@ export async function scenesDataset(
     splits: splitsOf(records),
     shown: {
       things: art.things.length,
-      at(wanted, side) {
-        const all = new Uint32Array(wanted.length * side * side);
-        for (let i = 0; i < wanted.length; i++) {
-          const places = all.subarray(i * side * side, (i + 1) * side * side);
-          thingsAt(sceneOf(wanted[i]!), thingNumbers, side, places);
-        }
-        return all;
+      at: (wanted, side) =>
+        allShown(wanted, {
+          side,
+          ground: art.things.length,
+          numbersOf: (scene) => (entity) => thingNumbers.get(scene.entities[entity]!.thing)!,
+        }),
+    },
+    referents: {
+      at: (wanted, side, none) =>
+        allShown(wanted, { side, ground: none, numbersOf: () => (entity) => entity }),
+      words(image, number) {
+        const { scene, captions } = captionsOf(image);
+        return captions[number]!.words.flatMap(({ start, end, objects }) => {
+          const [thing, ...others] = new Set(objects.map((object) => scene.objects[object]!.entity));
+          return thing === undefined || others.length > 0 ? [] : [{ start, end, thing }];
+        });
       },
     },
     art,

@@ -10,7 +10,7 @@ import { McDiffusion } from "./mc-diffusion.js";
 import { type McDiffusionSettings, mcDiffusionSettings } from "./settings.js";
 
 interface McDiffusionConfig {
-  data: { maxLength: number };
+  data: { maxLength: number; things: number; augment: number };
   decoder: McDiffusionSettings;
   sampling: { steps: number };
 }
@@ -41,7 +41,7 @@ export const mcDiffusion: CaptionDecoderKind = {
     use: ["data.maxLength", "data.minCount", "decoder.dim", "data.imageSize", "vqvae.downsample"],
   },
   check(config) {
-    const { decoder, sampling } = config as unknown as McDiffusionConfig;
+    const { data, decoder, sampling } = config as unknown as McDiffusionConfig;
     if (decoder.dim % decoder.heads !== 0)
       return `decoder.heads=${decoder.heads} should divide decoder.dim=${decoder.dim}`;
     const headWidth = decoder.dim / decoder.heads;
@@ -49,6 +49,8 @@ export const mcDiffusion: CaptionDecoderKind = {
       return `decoder.dim=${decoder.dim} over decoder.heads=${decoder.heads} is ${headWidth}; a head needs a multiple of 4, at most 512`;
     if (decoder.tokenEmbedding === "clip" && decoder.clipWeights === "")
       return "decoder.tokenEmbedding=clip needs decoder.clipWeights, a file of CLIP's weights";
+    if (decoder.grounding > 0 && (data.things === 0 || data.augment > 0 || decoder.checkpointing))
+      return `decoder.grounding=${decoder.grounding} needs data.things above 0, data.augment=0 and decoder.checkpointing=false`;
     if (sampling.steps > decoder.timesteps)
       return `sampling.steps=${sampling.steps} should be at most decoder.timesteps=${decoder.timesteps}`;
     return null;

@@ -13,7 +13,7 @@ export const mcDiffusionSettings = {
     0,
     0,
     16,
-    "residual 3×3 convolutions over the code grid, before the blocks of self-attention and before the caption looks at the codes (paper: 0)",
+    "residual 3×3 convolutions over the code grid, before decoder.conditionBlocks (paper: 0)",
   ),
   conditionBlocks: integer(
     0,
@@ -21,27 +21,22 @@ export const mcDiffusionSettings = {
     64,
     "blocks of self-attention over the codes, before the caption looks at them (paper: 0)",
   ),
-  summaryTokens: integer(
-    8,
-    0,
-    1024,
-    "entries beside the codes' that sum up the whole code grid for the caption to look at (paper: 0)",
-  ),
+  summaryTokens: integer(8, 0, 1024, "entries beside the codes' that sum up the whole code grid (paper: 0)"),
   dropout: number(0, 0, 0.9, "dropout probability in training"),
   precision: choice(
     "float32",
     ["float32", "float16"],
-    "what the weights of large products and the values between them are stored in; sums, softmax, losses, gradients and the weights that the optimiser moves are float32 (float16 needs the WebGPU feature shader-f16)",
+    "storage of the weights of large products and of the values between them; all else is float32 (float16 needs the WebGPU feature shader-f16)",
   ),
   conditionEmbedding: choice(
     "vectors",
     ["codes", "vectors", "words"],
-    "the decoder's input for a code: a learned table by index, the VQ-VAE's frozen code vector, or a learned table that starts from the words of the captions that each code comes with",
+    "the decoder's input for a code: a learned table by index, the VQ-VAE's frozen code vector, or a learned table that starts from the words that each code comes with",
   ),
   codePositions: choice(
     "grid",
     ["grid", "each"],
-    "what tells the places of the code grid apart: a vector for the row and one for the column, or one for each place",
+    "vectors of the places of the code grid: one for the row and one for the column, or one for each place",
   ),
   tokenEmbedding: choice(
     "learned",
@@ -85,7 +80,7 @@ export const mcDiffusionSettings = {
   maskRates: choice(
     "same",
     maskRateKinds,
-    "whether every masked caption has that share (paper), or each a share of its own, drawn between 0 and pMask: with pCond=1 and pMask=1 one training serves guidance with every share",
+    "whether every masked caption has that share (paper), or each one drawn between 0 and pMask: with pCond=1 and pMask=1 one training serves guidance with every share",
   ),
   maskShape: choice(
     "random",
@@ -99,23 +94,29 @@ export const mcDiffusionSettings = {
     "share of the captions (as for pCond) that also lose the whole condition (paper: 0): with it, cfg works on a model trained for mcs",
   ),
   filler: choice("learned", ["learned", "zeros"], "content of a masked condition position"),
+  grounding: number(
+    0,
+    0,
+    100,
+    "weight of the loss that makes words look at what they are about: for data that tell it (scenes); 0 = none (paper)",
+  ),
   steps: integer(6000, 1, MANY, "training steps"),
   batch: integer(64, 1, 65535, "captions a step (paper: 128)"),
   captionsPerImage: integer(
     1,
     1,
     MANY,
-    "captions of a picture in a batch, each with its own noise and step t; more than 1 save work on the condition, but share its mask, which Algorithm 1 draws for each. Must divide decoder.batch",
+    "captions of a picture in a batch; more than 1 save work on the condition, but share its mask, which Algorithm 1 draws for each. Must divide decoder.batch",
   ),
   microBatches: integer(
     1,
     1,
     65535,
-    "parts that a batch is worked through in, their gradients added up: less memory, the same mean. Must divide decoder.batch / decoder.captionsPerImage",
+    "parts of a batch whose gradients are added up: less memory, the same mean. Must divide decoder.batch / decoder.captionsPerImage",
   ),
   checkpointing: flag(
     false,
-    "keep only what goes into each block and run the block again for its gradient: less memory, about a third more work",
+    "keep only the input of each block and run it again for its gradient: less memory, a third more work",
   ),
   learningRate: number(1e-3, 0, 1, "peak learning rate of AdamW (paper: 4.5e-4)"),
   warmup: integer(150, 0, MANY, "steps of linear warm-up (paper: 1000)"),
@@ -133,7 +134,7 @@ export const mcDiffusionSettings = {
   emaEvery: integer(5, 1, MANY, "steps between two updates of the averaged weights"),
   importanceSampling: flag(
     false,
-    "draw t by its KL instead of uniformly (paper: uniform), once each t was trained more than 10 times; the total loss is weighted to make up for it, the logged parts are not",
+    "draw t by its KL (paper: uniformly), once each t was trained more than 10 times; the total loss is weighted to make up for it",
   ),
 } as const;
 
