@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 /**
- * `npm run cold-start -- firefox`: the time from opening the page to its first caption in a browser that has compiled nothing
- * yet, the processor time of all its processes until then, and what the status line said meanwhile.
+ * `npm run cold-start -- firefox`: the time from opening the page (the start of its navigation; not that of the browser) to its
+ * first caption in a browser that has compiled nothing yet, the processor time of all its processes until then, and what the status line said meanwhile.
  */
 
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Option } from "commander";
 import { commandLine, runCommand } from "../../dist/cli/options.js";
 import { UserError } from "../../dist/platform/errors.js";
 import { launch, openPage } from "../browser/launch.js";
@@ -61,7 +62,13 @@ await runCommand(async () => {
     "Measures the page's first caption in a browser without any compiled shader.",
   )
     .argument("<browser>", "chromium or firefox")
+    .addOption(
+      new Option("--tab <tab>", "the tab that captions: caption, or scenes with the scene that it opens with")
+        .choices(["caption", "scenes"])
+        .default("caption"),
+    )
     .parse();
+  const { tab } = command.opts<{ tab: string }>();
   const [name] = command.args as [string];
   // Mesa keeps shaders on disk, for all browsers and profiles.
   process.env.MESA_SHADER_CACHE_DISABLE = "true";
@@ -69,17 +76,21 @@ await runCommand(async () => {
   await buildSite(join(folder, "site"));
   const site = await serve(join(folder, "site"), 0);
   try {
-    const began = performance.now();
-    const { version, page, close } = await open(name, site.url);
+    const { version, page, close } = await open(name, `${site.url}#${tab}`);
     console.log(`${name} ${version}`);
     const cpuBefore = await processorSeconds();
     let last = "";
     for (;;) {
-      const { status, finished } = await page.evaluate(() => ({
-        status: document.getElementById("status-text")?.textContent ?? "",
-        finished: document.querySelector<HTMLElement>("#panel-caption .denoising")?.dataset.finished ?? "0",
-      }));
-      const seconds = (performance.now() - began) / 1000;
+      const { seconds, status, finished } = await page.evaluate(() => {
+        // The tab's name, also once the page has made a link of it.
+        const tab = location.hash.slice(1).split("?")[0]!;
+        const section = document.querySelector<HTMLElement>(`#panel-${tab} [data-finished]`);
+        return {
+          seconds: performance.now() / 1000,
+          status: document.getElementById("status-text")?.textContent ?? "",
+          finished: section?.dataset.finished ?? "0",
+        };
+      });
       const kind = status.replace(/\d[\d.,]*/g, "#");
       if (kind !== last) console.log(`${seconds.toFixed(1).padStart(6)} s  ${status || "(nothing)"}`);
       last = kind;

@@ -251,6 +251,7 @@ export class App {
    * loaded (a message says why; the previous one stays in use), or if another one was requested meanwhile.
    */
   async useCaptioner(source: CaptionerSource): Promise<boolean> {
+    this.wanted = source;
     const gpu = await this.gpu(() => this.useCaptioner(source));
     if (!gpu || !(await this.loadCaptioner(gpu, source))) return false;
     this.messages.over("captioner");
@@ -264,7 +265,6 @@ export class App {
 
   private async loadCaptioner(gpu: Gpu, source: CaptionerSource): Promise<boolean> {
     const { messages, status } = this.screen;
-    this.wanted = source;
     const isWanted = () => this.wanted === source;
     try {
       status.show("captioner", `Loading ${source.name} …`);

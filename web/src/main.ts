@@ -1,6 +1,6 @@
 /** The shell of the page: tabs, the status line, messages, facts. */
 
-import { App } from "./app.js";
+import { App, shippedWeights } from "./app.js";
 import { readLink } from "./caption/link.js";
 import { byId, h } from "./dom.js";
 import { Messages, StatusLine } from "./messages.js";
@@ -73,8 +73,9 @@ const parts = new Map(
   }),
 );
 
-/** Opens the tab named in the URL, else the first, and follows a link to a caption. */
-function open(): void {
+/** Opens the tab named in the URL, else the first, and follows a link to a caption. `mounted`: once the tab is filled. */
+function open(): { id: string; mounted: Promise<void> } {
+  let mounted = Promise.resolve();
   const named = location.hash.slice(1).split("?")[0]!;
   const id = parts.has(named) ? named : tabs[0]!.id;
   for (const [name, { tab, panel, mount }] of parts) {
@@ -82,12 +83,13 @@ function open(): void {
     tab.setAttribute("aria-selected", String(chosen));
     tab.tabIndex = chosen ? 0 : -1;
     panel.hidden = !chosen;
-    if (chosen) void mount();
+    if (chosen) mounted = mount();
   }
   app.tabOpened(id);
   // The tab Scenes follows its own links.
   const link = id === "scenes" ? null : readLink(location.hash);
   if (link) app.follow(link);
+  return { id, mounted };
 }
 
 byId("tabs").addEventListener("keydown", (event) => {
@@ -100,7 +102,7 @@ byId("tabs").addEventListener("keydown", (event) => {
   location.hash = id;
   parts.get(id)!.tab.focus();
 });
-window.addEventListener("hashchange", open);
+window.addEventListener("hashchange", () => void open());
 // A file dropped outside the panel that accepts it would replace the page.
 for (const event of ["dragover", "drop"] as const)
   window.addEventListener(event, (dropped) => dropped.preventDefault());
@@ -120,6 +122,12 @@ window.addEventListener("offline", tellNetwork);
 navigator.serviceWorker?.register("service-worker.js").catch(() => {});
 
 tellNetwork();
-open();
-void app.start();
+const { id, mounted } = open();
+// The tab Scenes asks for weights of its own where they are served: the shipped ones would be loaded, and their kernels
+// compiled, for nothing.
+if (id === "scenes")
+  void mounted.then(() => {
+    if (app.wantedSource === shippedWeights) return app.start();
+  });
+else void app.start();
 void loadGallery(app);
