@@ -223,6 +223,14 @@ t.test("weights for scenes are used here, and the shipped ones elsewhere", async
   await page.getByText("· the weights trained on scenes").waitFor();
   await first(page);
   t.equal(await read(page, "#scenes-weights"), "");
+  const loaded = await page.evaluate(() =>
+    performance.getEntriesByType("resource").map(({ name }) => new URL(name).pathname),
+  );
+  const weights = loaded.filter((path) => path.endsWith(".safetensors"));
+  t.ok(
+    weights.length > 0 && weights.every((path) => path.includes("/weights/scenes/")),
+    `no others are loaded for nothing: ${weights}`,
+  );
   await page.locator("#tab-caption").click();
   await page.getByText("· the shipped weights").waitFor();
   await page.locator('#panel-caption .denoising:not([data-finished="0"])').waitFor();

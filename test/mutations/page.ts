@@ -226,4 +226,18 @@ export const page: readonly Mutation[] = [
       "    response = (await caches.match(request, { cacheName: NAME, ignoreSearch: true })) ?? (await fetch(request));",
     tests: ["browser/offline.test.ts"],
   },
+  {
+    name: "scenes: the shipped weights are loaded and compiled for nothing",
+    file: "web/src/main.ts",
+    find: 'if (id === "scenes")\n',
+    replace: 'if (id === "")\n',
+    tests: ["browser/scenes-tab.test.ts # weights for scenes"],
+  },
+  {
+    name: "work that failed is done again at a look at another tab",
+    file: "web/src/app.ts",
+    find: 'return "failed";',
+    replace: 'return "replaced";',
+    tests: ["browser/messages.test.ts # work that fails"],
+  },
 ];
