@@ -15,7 +15,7 @@ export interface HeldOutBound {
   nats: number;
   /**
    * Standard error of `nats` over pictures; the captions of a picture are not independent. It includes the sampling noise of t
-   * and x_t.
+   * and x_t. NaN of one picture.
    */
   standardError: number;
   /** All nats over all words, counting one [END] per caption. The [END]s that pad a caption are predicted, but not counted. */
@@ -166,9 +166,9 @@ export function boundTable(bounds: readonly SplitBound[]): string {
   return [
     "| split | captions | bound, nats a caption | bits a token |",
     "| --- | --- | --- | --- |",
-    ...bounds.map(
-      ({ split, captions, nats, standardError, bitsPerToken }) =>
-        `| ${split} | ${captions} | ${nats.toFixed(2)} ± ${standardError.toFixed(2)} | ${bitsPerToken.toFixed(2)} |`,
-    ),
+    ...bounds.map(({ split, captions, nats, standardError, bitsPerToken }) => {
+      const error = Number.isNaN(standardError) ? "" : ` ± ${standardError.toFixed(2)}`;
+      return `| ${split} | ${captions} | ${nats.toFixed(2)}${error} | ${bitsPerToken.toFixed(2)} |`;
+    }),
   ].join("\n");
 }

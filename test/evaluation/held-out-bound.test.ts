@@ -100,6 +100,12 @@ test("the bound of held-out captions: all references, means over pictures, bits 
     `| test | 6 | ${mean.toFixed(2)} ± ${bound.standardError.toFixed(2)} | ${bound.bitsPerToken.toFixed(2)} |`,
     "a row of the table",
   );
+  const one = await splitBounds(captioner, data, ["test"], { steps: 4, seed: 8, limit: 1 });
+  const row = boundTable(one).split("\n").at(-1)!;
+  t.ok(
+    /^\| test \| \d+ \| \d+\.\d\d \| \d+\.\d\d \|$/.test(row),
+    `one picture has no standard error: ${row}`,
+  );
   captioner.dispose();
 });
 
