@@ -14,6 +14,7 @@ t.test("the documents say what was measured", async (t) => {
       "docs/browsers.md",
       "docs/library.md",
       "docs/limits.md",
+      "docs/mcs.md",
       "docs/results.md",
       "docs/scaling.md",
       "kernels-bench/README.md",
