@@ -23,8 +23,8 @@ export const data: readonly Mutation[] = [
   {
     name: "a picture's second caption is always its first one",
     file: "src/training/decoder-stage.ts",
-    find: "known[randomBelow(known.length, config.seed, captionStream, number)]!",
-    replace: "known[0]!",
+    find: ": randomBelow(known.length, config.seed, captionStream, number);",
+    replace: ": 0 * number;",
     tests: [`${stages} # the decoder learns`],
   },
   {

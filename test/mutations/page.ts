@@ -107,8 +107,8 @@ export const page: readonly Mutation[] = [
   {
     name: "page: weights that failed are named as those in use",
     file: "web/src/app.ts",
-    find: "    this.wanted = source;\n    const isWanted",
-    replace: "    this.wanted = source;\n    this.source = source;\n    const isWanted",
+    find: "    const { messages, status } = this.screen;\n    const isWanted",
+    replace: "    const { messages, status } = this.screen;\n    this.source = source;\n    const isWanted",
     tests: ["browser/messages.test.ts # weights of files that are damaged"],
   },
   {

@@ -105,15 +105,15 @@ export const training: readonly Mutation[] = [
   {
     name: "the decoder trains without dropout",
     file: "src/models/mc-diffusion/objective.ts",
-    find: "{ random, checkpointing }",
-    replace: "{ checkpointing }",
+    find: "{ random, checkpointing, ...watched }",
+    replace: "{ checkpointing, ...watched }",
     tests: ["training/decoder-settings.test.ts # decoder.dropout"],
   },
   {
     name: "activation checkpointing of the configuration ignored",
     file: "src/models/mc-diffusion/objective.ts",
-    find: "{ random, checkpointing }",
-    replace: "{ random }",
+    find: "{ random, checkpointing, ...watched }",
+    replace: "{ random, ...watched }",
     tests: ["training/decoder-settings.test.ts # decoder.checkpointing"],
   },
   {

@@ -91,11 +91,8 @@ export class DiffusionObjective implements Objective<CaptionBatch> {
     const { checkpointing, lambda, adaptiveAuxiliary: adaptive } = settings;
     const condition = decoder.prepare(y, { keyValues: !checkpointing });
     const grounding = rows && referents ? new Grounding(rows, referents) : null;
-    const head = decoder.beforeHead(xt, t, condition, {
-      random,
-      checkpointing,
-      ...(grounding && { watch: grounding.watch }),
-    });
+    const watched = grounding ? { watch: grounding.watch } : {};
+    const head = decoder.beforeHead(xt, t, condition, { random, checkpointing, ...watched });
     const result = diffusionLoss(table, { head, x0, xt, t }, { lambda, adaptive, weights });
     return grounding ? { ...result, grounding: grounding.loss() } : result;
   }
