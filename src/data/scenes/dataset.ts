@@ -169,17 +169,15 @@ export async function scenesDataset(
   const thingNumbers = new Map(art.things.map((thing, number) => [thing, number]));
   const allShown = (
     wanted: ArrayLike<number>,
-    {
-      side,
-      ground,
-      numbersOf,
-    }: { side: number; ground: number; numbersOf: (scene: Scene) => (entity: number) => number },
+    side: number,
+    ground: number,
+    numberOf: (entity: number, scene: Scene) => number,
   ) => {
     const all = new Uint32Array(wanted.length * side * side);
     for (let i = 0; i < wanted.length; i++) {
       const scene = sceneOf(wanted[i]!);
       const places = all.subarray(i * side * side, (i + 1) * side * side);
-      shownAt(scene, { side, ground, numberOf: numbersOf(scene) }, places);
+      shownAt(scene, { side, ground, numberOf: (entity) => numberOf(entity, scene) }, places);
     }
     return all;
   };
@@ -192,15 +190,15 @@ export async function scenesDataset(
     shown: {
       things: art.things.length,
       at: (wanted, side) =>
-        allShown(wanted, {
+        allShown(
+          wanted,
           side,
-          ground: art.things.length,
-          numbersOf: (scene) => (entity) => thingNumbers.get(scene.entities[entity]!.thing)!,
-        }),
+          art.things.length,
+          (entity, scene) => thingNumbers.get(scene.entities[entity]!.thing)!,
+        ),
     },
     referents: {
-      at: (wanted, side, none) =>
-        allShown(wanted, { side, ground: none, numbersOf: () => (entity) => entity }),
+      at: (wanted, side, none) => allShown(wanted, side, none, (entity) => entity),
       words(image, number) {
         const { scene, captions } = captionsOf(image);
         return captions[number]!.words.flatMap(({ start, end, objects }) => {

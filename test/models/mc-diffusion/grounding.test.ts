@@ -27,34 +27,30 @@ const places = [
   [2, none, none, none, 2, none, none, none, 2],
 ].flat();
 
-/** −log of the attention of the first head to the places of a word's thing, for the words about one; and 0 for others. */
-function expected(
-  queries: ArrayLike<number>,
-  keyValues: ArrayLike<number>,
+/** The attention of the first head to the places of a word's thing, for each word about one; `words` [P, rows], `places` [P, S]. */
+function sharesOf(
+  { queries, keyValues }: { queries: ArrayLike<number>; keyValues: ArrayLike<number> },
+  { words, places }: { words: readonly number[]; places: readonly number[] },
   entries: number,
-): { sum: number; shares: number[] } {
-  const shares: number[] = [];
-  let sum = 0;
-  for (let row = 0; row < captions * length; row++) {
-    const thing = words[row]!;
-    if (thing === none) continue;
-    const picture = Math.floor(row / (captionsEach * length));
-    const weights = Array.from({ length: positions }, (_, s) => {
+): number[] {
+  const rows = words.length / (places.length / positions);
+  return words.flatMap((thing, row) => {
+    if (thing === none) return [];
+    const picture = Math.floor(row / rows);
+    let [own, all] = [0, 0];
+    for (let s = 0; s < positions; s++) {
       let dot = 0;
       for (let c = 0; c < width; c++)
         dot += queries[row * dim + c]! * keyValues[(picture * entries + s) * 2 * dim + c]!;
-      return Math.exp(dot / Math.sqrt(width));
-    });
-    const all = weights.reduce((a, b) => a + b);
-    const own = weights.reduce(
-      (a, weight, s) => a + (places[picture * positions + s] === thing ? weight : 0),
-      0,
-    );
-    shares.push(own / all);
-    sum -= Math.log(own / all + 1e-4);
-  }
-  return { sum, shares };
+      const weight = Math.exp(dot / Math.sqrt(width));
+      all += weight;
+      if (places[picture * positions + s] === thing) own += weight;
+    }
+    return [own / all];
+  });
 }
+
+const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
 
 for (const summaries of [0, 3]) {
   test(`grounding is the mean of −log of attention to the thing, ${summaries} summary entries beside the places`, async (t, gpu) => {
@@ -79,15 +75,17 @@ for (const summaries of [0, 3]) {
         grounding.watch(given[2 * i]!, given[2 * i + 1]!, heads, given[2 * i]!);
       return grounding.loss();
     };
-    const known = values.map(({ query, keyValue }) => expected(query, keyValue, entries));
+    const known = values.map(({ query, keyValue }) =>
+      sharesOf({ queries: query, keyValues: keyValue }, { words, places }, entries),
+    );
     t.ok(
-      known.some(({ shares }) => Math.min(...shares) === 0 && Math.max(...shares) > 0.5),
+      known.some((shares) => Math.min(...shares) === 0 && Math.max(...shares) > 0.5),
       "a thing that is nowhere, and one that is seen well",
     );
     const result = gpu.scope(() => loss(...inputs));
     t.near(
       await result.read(),
-      [known.reduce((all, { sum }) => all + sum, 0) / (blocks * captions * length)],
+      [-total(known.flat().map((share) => Math.log(share + 1e-4))) / (blocks * captions * length)],
       { rel: 1e-5 },
       "the loss",
     );
@@ -145,7 +143,7 @@ test("training with grounding turns attention to what words are about, without i
     for (let step = 1; step <= 60; step++) ({ losses } = await training.step(step));
     t.equal(losses.grounding !== undefined, grounding > 0, `the part is reported: ${JSON.stringify(losses)}`);
     // The attention of the first heads to the thing, at t = 1, where words can be read.
-    let [sum, count] = [0, 0];
+    const seen: number[] = [];
     const read: { query: Tensor; keyValue: Tensor }[] = [];
     gpu.scope(() => {
       const condition = decoder.prepare(inputs[1]);
@@ -157,25 +155,12 @@ test("training with grounding turns attention to what words are about, without i
       });
     });
     for (const { query, keyValue } of read) {
-      const [q, k] = await Promise.all([query.read(), keyValue.read()]);
-      for (let row = 0; row < 2 * length; row++) {
-        if (about[row] === none) continue;
-        const picture = Math.floor(row / length);
-        const weights = Array.from({ length: positions }, (_, s) => {
-          let dot = 0;
-          for (let c = 0; c < width; c++)
-            dot += q[row * dim + c]! * k[(picture * positions + s) * 2 * dim + c]!;
-          return Math.exp(dot / Math.sqrt(width));
-        });
-        const all = weights.reduce((a, b) => a + b);
-        for (let s = 0; s < positions; s++)
-          if (shown[picture * positions + s] === about[row]) sum += weights[s]! / all;
-        count++;
-      }
+      const [queries, keyValues] = await Promise.all([query.read(), keyValue.read()]);
+      seen.push(...sharesOf({ queries, keyValues }, { words: about, places: shown }, positions));
       query.dispose();
       keyValue.dispose();
     }
-    shares.set(grounding, sum / count);
+    shares.set(grounding, total(seen) / seen.length);
     training.dispose();
   }
   t.ok(
