@@ -12,6 +12,7 @@ import { decoderStage, trainingCodes } from "./decoder-stage.js";
 import { followStage } from "./follow.js";
 import { loadFrozenTokenizer } from "./frozen-tokenizer.js";
 import { type Phase, runStage, type StageOptions } from "./loop.js";
+import { referentsOf } from "./referents.js";
 import { tokenizerStage } from "./tokenizer-stage.js";
 import type { Stage, StageContext, Trainer } from "./trainer.js";
 import { keptVocabulary } from "./vocabulary.js";
@@ -71,7 +72,9 @@ export async function trainCaptioner(
   watcher: Watcher,
   { resume, stages = ["vqvae", "decoder"], initial, ended }: PipelineOptions,
 ): Promise<"finished" | "interrupted"> {
-  const { captioner, dataset } = context;
+  const { captioner, dataset, config } = context;
+  // Before hours of the first stage.
+  if (config.decoder.grounding > 0 && stages.includes("decoder")) referentsOf(dataset);
   if (captioner.trainsTokenizer) {
     if (stages.includes("vqvae")) {
       const start = await startOf("vqvae", context, { resume, initial });

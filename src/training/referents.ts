@@ -5,6 +5,15 @@ import { MOST_REFERENTS } from "../models/mc-diffusion/grounding.js";
 import { UserError } from "../platform/errors.js";
 import type { StageContext } from "./trainer.js";
 
+/** What the data tell of words. Throws a `UserError` if they tell nothing. */
+export function referentsOf({ name, referents }: Pick<Dataset, "name" | "referents">): Referents {
+  if (!referents)
+    throw new UserError(
+      `decoder.grounding needs data that tell what words are about, as scenes do; ${name} does not: set it to 0`,
+    );
+  return referents;
+}
+
 /** The referents of one data set as numbers below `MOST_REFERENTS`, or that for none. */
 export class WordReferents {
   readonly #referents: Referents;
@@ -13,14 +22,10 @@ export class WordReferents {
 
   /** Throws a `UserError` if the data set does not know what words are about. */
   constructor(
-    { name, referents }: Pick<Dataset, "name" | "referents">,
+    dataset: Pick<Dataset, "name" | "referents">,
     { tokenizer, decoder }: Pick<StageContext["captioner"], "tokenizer" | "decoder">,
   ) {
-    if (!referents)
-      throw new UserError(
-        `decoder.grounding needs data that tell what words are about, as scenes do; ${name} does not: set it to 0`,
-      );
-    this.#referents = referents;
+    this.#referents = referentsOf(dataset);
     this.#tokenizer = tokenizer;
     this.#side = decoder.shape.side;
   }

@@ -292,6 +292,13 @@ export const training: readonly Mutation[] = [
     tests: ["models/vqvae/vqvae.test.ts # codes name things"],
   },
   {
+    name: "grounding: data that tell nothing are found out after the first stage",
+    file: "src/training/pipeline.ts",
+    find: 'config.decoder.grounding > 0 && stages.includes("decoder")',
+    replace: 'config.decoder.grounding > 0 && !stages.includes("vqvae")',
+    tests: ["training/pipeline.test.ts # data that cannot ground"],
+  },
+  {
     name: "grounding: the words of another caption",
     file: "src/training/decoder-stage.ts",
     find: "referents.words(image, drawn, caption,",

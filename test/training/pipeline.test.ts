@@ -101,6 +101,21 @@ test("a captioner that is saved in its first stage has random weights in its dec
   run.dispose();
 });
 
+test("data that cannot ground words are refused before the first stage", async (t, gpu) => {
+  const { referents: _, ...blind } = toyDataset(8);
+  const grounded = [...settings, "decoder.grounding=1", "data.things=8", "data.augment=0"];
+  const run = await toyContext(gpu, blind, ...grounded);
+  let steps = 0;
+  const { watch } = watcher(0, async () => void steps++);
+  await t.throwsMessage(
+    () => trainCaptioner(run, watch, { resume: false }),
+    /decoder\.grounding needs data that tell what words are about, as scenes do; toy does not/,
+    "in a sentence",
+  );
+  t.equal(steps, 0, "no step was taken");
+  run.dispose();
+});
+
 /** The first parameter of the decoder that the run begins with, rounded as files are. */
 async function expected({ captioner, platform }: StageContext): Promise<Float32Array> {
   await saveTrained(captioner, platform.files, "expected");
