@@ -222,8 +222,10 @@ async function playing(canvas: OffscreenCanvas): Promise<HTMLVideoElement> {
   video.muted = true;
   video.srcObject = shown.captureStream();
   const arrived = new Promise((resolve) => video.addEventListener("loadeddata", resolve, { once: true }));
-  // A frame is captured when something was drawn.
-  const drawing = setInterval(() => shown.getContext("2d")!.drawImage(canvas, 0, 0), 30);
+  // A frame is captured when something was drawn. Drawn over itself, a picture that lets light through would grow denser.
+  const context = shown.getContext("2d")!;
+  context.globalCompositeOperation = "copy";
+  const drawing = setInterval(() => context.drawImage(canvas, 0, 0), 30);
   await video.play();
   await arrived;
   clearInterval(drawing);
