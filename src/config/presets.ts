@@ -58,6 +58,7 @@ export const PRESETS = {
     decoder: {
       blocks: 3,
       conditionConvs: 2,
+      codePositions: "waves",
       summaryTokens: 0,
       pCond: 0.2,
       pMask: 1,
@@ -79,6 +80,8 @@ export const PRESETS = {
       blocks: 4,
       heads: 7,
       conditionConvs: 2,
+      codePositions: "waves",
+      grounding: 1,
       summaryTokens: 0,
       pDrop: 0.1,
       steps: 100_000,

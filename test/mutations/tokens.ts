@@ -137,6 +137,27 @@ export const tokens: readonly Mutation[] = [
     tests: [`${decoder} # frozen tables`],
   },
   {
+    name: "decoder: the waves of places are not added",
+    file: "src/models/mc-diffusion/decoder.ts",
+    find: "this.codeWaves ? add(encoded, this.codeWaves) : encoded",
+    replace: "this.codeWaves ? encoded : encoded",
+    tests: [`${decoder} # waves of the places`],
+  },
+  {
+    name: "decoder: waves of columns are those of rows",
+    file: "src/models/mc-diffusion/tables.ts",
+    find: "const at = axis ? place % side : Math.floor(place / side);",
+    replace: "const at = axis ? Math.floor(place / side) : Math.floor(place / side);",
+    tests: [`${decoder} # frozen tables`],
+  },
+  {
+    name: "decoder: waves begin at a place's edge",
+    file: "src/models/mc-diffusion/tables.ts",
+    find: "(at + 0.5) * side **",
+    replace: "at * side **",
+    tests: [`${decoder} # frozen tables`],
+  },
+  {
     name: "token table: CLIP's numbers stay as small as they are",
     file: "src/training/token-table.ts",
     find: "numbers[i]! * (TABLE_SPREAD / size)",

@@ -183,7 +183,9 @@ export function decoder(
     linear(x, get(weights, `${name}.weight`), get(weights, `${name}.bias`));
   const norm = (x: Float64Array, name: string) =>
     layerNorm(x, get(weights, `${name}.weight`), get(weights, `${name}.bias`), epsilon);
-  const seen = encodeCondition(weights, size, condition(weights, size, codes, vectors));
+  const encoded = encodeCondition(weights, size, condition(weights, size, codes, vectors));
+  const waves = weights.get("codeWaves");
+  const seen = waves ? encoded.map((value, i) => value + waves[i % waves.length]!) : encoded;
   const positions = get(weights, "positions");
   // Tokens, or numbers for a network without a table of them.
   let x = weights.has("tokens")

@@ -35,8 +35,12 @@ export interface DecoderShape {
   tokenEmbedding?: "learned" | "tied" | "clip";
   /** The embedding of t for the adaptive norms: a learned table for each (default), or sinusoids, which are not trained. */
   timeEmbedding?: "learned" | "sinusoidal";
-  /** What tells the places of the code grid apart: a vector for the row and one for the column (default), or one for each. */
-  codePositions?: "grid" | "each";
+  /**
+   * What tells the places of the code grid apart: a vector for the row and one for the column (default), or one for each. With
+   * `waves` it is the first, and `waves` of the place, not trained, are added to what comes out of the condition's encoder, of
+   * hidden codes too: convolutions bury where a place is under what it shows.
+   */
+  codePositions?: "grid" | "each" | "waves";
   /** Content of a masked condition position: a learned vector at its place, or zeros. */
   filler: "learned" | "zeros";
   /**

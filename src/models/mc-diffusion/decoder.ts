@@ -25,7 +25,7 @@ import { convMultiplyAdds } from "./condition-convs.js";
 import { ConditionEncoder, encodesCondition } from "./condition-encoder.js";
 import { type CrossAttentionWatcher, DecoderBlock } from "./decoder-block.js";
 import type { DecoderShape } from "./decoder-shape.js";
-import { onlyMask, sinusoids, TABLE_SPREAD } from "./tables.js";
+import { onlyMask, sinusoids, TABLE_SPREAD, waves } from "./tables.js";
 
 /** Inputs of the blocks from a condition: independent of x_t and t, so a sampler computes them once. */
 export interface PreparedCondition {
@@ -63,6 +63,8 @@ export class Decoder extends Module {
   private readonly codeMask: Tensor | null;
   /** Vectors of the grid's rows and columns, or of its places. */
   private readonly codePlaces: readonly [rows: Tensor, columns: Tensor] | readonly [places: Tensor];
+  /** [S + G, d], added to the encoded condition. */
+  private readonly codeWaves: Tensor | null;
   private readonly conditionEncoder: ConditionEncoder | null;
   readonly modulation: TimestepModulation;
   readonly blocks: readonly DecoderBlock[];
@@ -104,6 +106,10 @@ export class Decoder extends Module {
       codePositions === "each"
         ? [table("codePlaces", side * side)]
         : [table("codeRows", side), table("codeColumns", side)];
+    this.codeWaves =
+      codePositions === "waves"
+        ? table("codeWaves", side * side + shape.summaryTokens, waves(side), false)
+        : null;
     this.conditionEncoder = encodesCondition(shape)
       ? this.child("conditionEncoder", new ConditionEncoder(gpu, shape))
       : null;
@@ -162,7 +168,8 @@ export class Decoder extends Module {
     }
     return this.gpu.scope(() => {
       const places = this.condition(codes);
-      const condition = this.conditionEncoder?.forward(places) ?? places;
+      const encoded = this.conditionEncoder?.forward(places) ?? places;
+      const condition = this.codeWaves ? add(encoded, this.codeWaves) : encoded;
       return {
         keyValues: keyValues ? this.blocks.map((block) => block.keysAndValues(condition)) : null,
         condition: keyValues ? null : condition,

@@ -1,4 +1,4 @@
-/** Tables of the decoder that are not trained: an embedding of the time, and CLIP's of tokens. */
+/** Tables of the decoder that are not trained: embeddings of the time and of places, and CLIP's of tokens. */
 
 import { type Initialiser, normal } from "../../engine/nn/initialisers.js";
 
@@ -22,6 +22,26 @@ export function sinusoids(channels: number): Initialiser {
         const angle = (((t - 1) / (rows! - 1)) * RESCALED) / 10_000 ** (wave / (half - 1));
         values[t * width! + c] = c % channels < half ? Math.sin(angle) : Math.cos(angle);
       }
+    }
+    return values;
+  };
+}
+
+/**
+ * Row r·side + c for place (r, c) of a grid: sin and cos of ω_j (r + ½) in channels 2j and 2j + 1, and of ω_j (c + ½) from channel
+ * ⌊d/2⌋ on, with frequencies ω_j from π/2 a side to π/2 a place. What is to the left or above is a difference of two numbers, and
+ * means over places are nearly the means of their coordinates. Further rows are zeros.
+ */
+export function waves(side: number): Initialiser {
+  return ([rows, width]) => {
+    const values = new Float32Array(rows! * width!);
+    const half = width! >> 1;
+    const pairs = half >> 1;
+    for (let i = 0; i < side * side * 2 * pairs; i++) {
+      const [place, axis, j] = [Math.floor(i / (2 * pairs)), Math.floor(i / pairs) % 2, i % pairs];
+      const at = axis ? place % side : Math.floor(place / side);
+      const angle = ((Math.PI / 2) * (at + 0.5) * side ** (j / Math.max(1, pairs - 1))) / side;
+      values.set([Math.sin(angle), Math.cos(angle)], place * width! + axis * half + 2 * j);
     }
     return values;
   };

@@ -123,6 +123,11 @@ for (const [title, changes] of [
     "a vector for each place of the codes, sinusoids of the time",
     { codePositions: "each", timeEmbedding: "sinusoidal" },
   ],
+  ["waves of the places beside the codes", { codePositions: "waves" }],
+  [
+    "waves of the places after convolutions, before a summary",
+    { codeDim, codePositions: "waves", conditionConvs: 2, summaryTokens: 2, filler: "zeros" },
+  ],
   ["a tied table in float16", { tokenEmbedding: "tied", precision: "f16" }],
   ["float16", { codeDim, conditionBlocks: 1, precision: "f16" }],
   ["float16 and a convolution", { codeDim, conditionConvs: 1, precision: "f16" }],
@@ -354,7 +359,13 @@ test("captions of one picture share its condition", async (check, gpu) => {
 });
 
 test("frozen tables begin as they should, and are not counted", async (check, gpu) => {
-  const decoder = new Decoder(gpu, { ...shape, tokenEmbedding: "clip", timeEmbedding: "sinusoidal" });
+  const decoder = new Decoder(gpu, {
+    ...shape,
+    tokenEmbedding: "clip",
+    timeEmbedding: "sinusoidal",
+    codePositions: "waves",
+    summaryTokens: 2,
+  });
   decoder.initialise(3);
   const parameters = new Map(decoder.parameters().map((parameter) => [parameter.name, parameter]));
   const tokens = await parameters.get("tokens")!.tensor.read();
@@ -376,7 +387,21 @@ test("frozen tables begin as they should, and are not counted", async (check, gp
     return c < half ? Math.sin(angle) : Math.cos(angle);
   });
   check.near(times, expected, { abs: 1e-6 }, "sinusoids of (t − 1)/T · 4000");
-  const all = new Decoder(gpu, shape);
+  const places = await parameters.get("codeWaves")!.tensor.read();
+  const quarter = Math.PI / 2;
+  // Three frequencies for rows and three for columns: a quarter of a turn over 3, √3 and 1 places.
+  const turns = [3, Math.sqrt(3), 1].map((length) => quarter / length);
+  const wave = (at: number) =>
+    turns.flatMap((turn) => [Math.sin(turn * (at + 0.5)), Math.cos(turn * (at + 0.5))]);
+  check.near(
+    places,
+    [0, 1, 2]
+      .flatMap((row) => [0, 1, 2].flatMap((column) => [...wave(row), ...wave(column)]))
+      .concat(Array(2 * dim).fill(0)),
+    { abs: 1e-6 },
+    "waves of rows and columns, nothing for the summary",
+  );
+  const all = new Decoder(gpu, { ...shape, summaryTokens: 2 });
   const frozen = tokens.length + times.length;
   check.equal(decoder.parameterCount, all.parameterCount - frozen, "trained parameters");
   check.equal(parameters.get("tokens")!.trained, false, "the optimiser leaves the table alone");
