@@ -88,7 +88,7 @@ export const mcDiffusionSettings = {
     1,
     "share of the captions (as for pCond) that lose the whole condition (paper: 0): with it, cfg works on a model trained for mcs",
   ),
-  filler: choice("learned", ["learned", "zeros"], "content of a masked condition position"),
+  filler: choice("learned", ["learned", "zeros"], "content of a masked position"),
   grounding: number(
     0,
     0,
@@ -114,7 +114,7 @@ export const mcDiffusionSettings = {
     "keep only each block's input and run it again for its gradient: less memory, a third more work",
   ),
   learningRate: number(1e-3, 0, 1, "peak learning rate of AdamW (paper: 4.5e-4)"),
-  warmup: integer(150, 0, MANY, "steps of linear warm-up (paper: 1000)"),
+  warmup: integer(150, 0, MANY, "linear warm-up (paper: 1000)"),
   learningRateDecay: choice(
     "cosine",
     DECAYS,
@@ -123,7 +123,7 @@ export const mcDiffusionSettings = {
   warmupFrom: number(1e-6, 0, 1, "learning rate at the first step of the warm-up (paper: 1e-6)"),
   beta1: number(0.9, 0, 0.99999, "AdamW β1"),
   beta2: number(0.96, 0, 0.99999, "AdamW β2"),
-  weightDecay: number(0.045, 0, 10, "AdamW weight decay of the matrices; tables, biases and norms have none"),
+  weightDecay: number(0.045, 0, 10, "AdamW weight decay of the matrices alone"),
   clip: number(0.5, 0, MANY, "largest global gradient norm; 0 = any"),
   emaDecay: number(0.99, 0, 0.999999, "decay of the averaged weights that sampling uses; 0 = none"),
   emaEvery: integer(5, 1, MANY, "steps between two updates of the averaged weights"),
