@@ -29,7 +29,7 @@ t.test("a wait sleeps in small pieces and serves other events between them", asy
     served = true;
   }, 30);
   const turns = await turnsUntil(failing.catch(() => {}));
-  // 580 ms are left, in pieces of a quarter of a millisecond or more; a busy loop makes a hundred thousand of turns.
+  // 580 ms are left, in pieces of a quarter of a millisecond or more; a busy loop makes a hundred thousand turns.
   t.ok(turns > 5 && turns <= 4000, `${turns} turns`);
   t.ok(served, "a timer fired");
   await waiting;

@@ -114,7 +114,7 @@ export const mcDiffusionSettings = {
     "keep only each block's input and run it again for its gradient: less memory, a third more work",
   ),
   learningRate: number(1e-3, 0, 1, "peak learning rate of AdamW (paper: 4.5e-4)"),
-  warmup: integer(150, 0, MANY, "linear warm-up (paper: 1000)"),
+  warmup: integer(150, 0, MANY, "steps of linear warm-up (paper: 1000)"),
   learningRateDecay: choice(
     "cosine",
     DECAYS,
@@ -124,7 +124,7 @@ export const mcDiffusionSettings = {
   beta1: number(0.9, 0, 0.99999, "AdamW β1"),
   beta2: number(0.96, 0, 0.99999, "AdamW β2"),
   weightDecay: number(0.045, 0, 10, "AdamW weight decay of the matrices alone"),
-  clip: number(0.5, 0, MANY, "largest global gradient norm; 0 = any"),
+  clip: number(0.5, 0, MANY, "largest global gradient norm; 0 = no limit"),
   emaDecay: number(0.99, 0, 0.999999, "decay of the averaged weights that sampling uses; 0 = none"),
   emaEvery: integer(5, 1, MANY, "steps between two updates of the averaged weights"),
   importanceSampling: flag(

@@ -25,7 +25,7 @@ export const vqvaeSettings = {
   steps: integer(1600, 1, MANY, "training steps"),
   batch: integer(32, 1, 65535, "pictures a step"),
   learningRate: number(1e-3, 0, 1, "peak learning rate of AdamW"),
-  warmup: integer(100, 0, MANY, "steps of warm-up"),
+  warmup: integer(100, 0, MANY, "steps of linear warm-up"),
   learningRateDecay: choice("cosine", DECAYS, "the learning rate after the warm-up; the last two end at 0"),
   restartAfter: integer(
     40,
