@@ -30,19 +30,19 @@ export const samplingSettings = {
   ),
   allowUnknown: flag(
     false,
-    "captions may contain [UNK], which stands for all words that were too rare (data.minCount)",
+    "captions may contain [UNK], which stands for words that were too rare (data.minCount)",
   ),
   sampler: name(
     "ancestral",
     samplers,
-    "how words are drawn from step to step (docs/samplers.md); others than ancestral and confidence need mc-diffusion/samplers, which the commands have",
+    "how words are drawn from step to step (docs/samplers.md); others than ancestral and confidence need mc-diffusion/samplers, which commands have",
   ),
   remask: number(0.1, 0, 1, "share of the words that the sampler remask takes back at each step"),
   candidates: integer(
     1,
     1,
     64,
-    "captions drawn of each picture, of which the one that agrees most with the others is taken; 1 = no choice",
+    "captions drawn of a picture; the one that agrees most with the others is taken; 1 = no choice",
   ),
 } as const;
 

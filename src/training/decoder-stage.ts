@@ -23,6 +23,9 @@ import type { StageContext, Trainer } from "./trainer.js";
 const variantStream = 0x76617269;
 /** Draws the additional captions of a picture. */
 const captionStream = 0x66757274;
+/** Draws the pictures that come with their first caption only. */
+const plainStream = 0x706c6169;
+const MILLION = 1_000_000;
 
 /**
  * The codes [n·S] of every training picture and of `augment` variants of each, picture by picture. `onProgress` is called after
@@ -98,7 +101,7 @@ export async function decoderStage(context: StageContext, codes: Uint32Array): P
   const hook = reductionOf(collective, transport);
   const { positions, tokenizer } = captioner;
   const { batch, captionsPerImage } = config.decoder;
-  const { maxLength: length } = config.data;
+  const { maxLength: length, plain } = config.data;
   const variants = 1 + config.data.augment;
   const train = dataset.splits.train!;
   const place = new Map(train.map((record, i) => [dataset.records[record]!.image, i]));
@@ -110,18 +113,20 @@ export async function decoderStage(context: StageContext, codes: Uint32Array): P
     config.decoder,
     config.seed,
     (step) => {
-      const { images, captions, captionNumbers } = batches.at(step);
+      const { images, captionNumbers } = batches.at(step);
       const tokens = new Uint32Array(batch * length);
       const about = referents && new Uint32Array(batch * length);
       const conditions = new Uint32Array(pictures * positions);
       for (const [i, image] of images.entries()) {
         const at = place.get(image)!;
         const known = dataset.records[train[at]!]!.captions;
+        const isPlain = randomBelow(MILLION, config.seed, plainStream, step * pictures + i) < plain * MILLION;
         for (let r = 0; r < captionsPerImage; r++) {
           const number = step * batch + i * captionsPerImage + r;
-          const drawn =
+          const among =
             r === 0 ? captionNumbers[i]! : randomBelow(known.length, config.seed, captionStream, number);
-          const caption = r === 0 ? captions[i]! : known[drawn]!;
+          const drawn = isPlain ? 0 : among;
+          const caption = known[drawn]!;
           const from = (i * captionsPerImage + r) * length;
           tokens.set(tokenizer.encodeFixed(caption, length), from);
           if (about) referents.words(image, drawn, caption, about.subarray(from, from + length));

@@ -36,6 +36,11 @@ t.test("two models on the data set's own captions: tables, JSON and sheet", asyn
   t.match(stdout, /\| thing \| one \| \d+ \|/);
   t.match(stdout, /\| removed \| two \| 10 \|/, "two things in each of five pictures");
   t.match(stdout, /5 pictures \[95 % interval/);
+  t.match(
+    stdout,
+    /\| the false caption has another \|.*\| attribute \| two \| [1-5] \|/s,
+    "captions beside false ones",
+  );
   const record = JSON.parse(readFileSync(join(folder, "a.json"), "utf8"));
   t.same(
     [
@@ -51,6 +56,12 @@ t.test("two models on the data set's own captions: tables, JSON and sheet", asyn
   t.equal(all[0]!.count, all[1]!.count, "the same words for both");
   t.ok(all[0]!.count >= 10 && all[0]!.differences === null && all[1]!.differences !== null);
   t.equal(all[0]!.scores.area!.mean, all[1]!.scores.area!.mean);
+  const pairs: Row[] = record.pairs;
+  t.same(
+    pairs.map(({ of }) => of),
+    ["object", "object", "attribute", "attribute", "relation", "relation", "place", "place"],
+  );
+  for (const i of [0, 2, 4, 6]) t.equal(pairs[i]!.count, pairs[i + 1]!.count, "the same pairs for both");
   t.not(all[0]!.scores.logProbability!.mean, all[1]!.scores.logProbability!.mean, "other weights");
   const svg = readFileSync(join(folder, "a.svg"), "utf8");
   t.match(svg, /pairs\/000000, one: .*pairs\/000000, two: .*pairs\/000200, one: /s);

@@ -28,6 +28,20 @@ export const data: readonly Mutation[] = [
     tests: [`${stages} # the decoder learns`],
   },
   {
+    name: "a picture is never plain",
+    file: "src/training/decoder-stage.ts",
+    find: "isPlain ? 0 : among",
+    replace: "isPlain && among < 0 ? 0 : among",
+    tests: [`${stages} # the decoder learns`],
+  },
+  {
+    name: "the same pictures of every batch are plain",
+    file: "src/training/decoder-stage.ts",
+    find: "plainStream, step * pictures + i)",
+    replace: "plainStream, 0 * i)",
+    tests: [`${stages} # the decoder learns`],
+  },
+  {
     name: "every step of the decoder has the first batch",
     file: "src/training/decoder-training.ts",
     find: "this.batches(step - 1);",

@@ -188,6 +188,7 @@ export const effects: Record<string, readonly [probe: ProbeName, value: string |
   "data.flip": ["vqvae", true],
   "data.randomCrop": ["vqvae", 0.5],
   "data.maxLength": ["decoder", 3],
+  "data.plain": ["decoder", 1],
   "data.minCount": ["decoder", 2],
   "vqvae.channels": ["vqvae", 24],
   "vqvae.codes": ["vqvae", 8],

@@ -217,8 +217,13 @@ test("codes of training pictures: each picture itself, then its own variants", a
   context.dispose();
 });
 
-for (const captionsPerImage of [1, 2]) {
-  test(`the decoder learns captions with the codes of their own picture (${captionsPerImage} a picture)`, async (t, gpu) => {
+for (const [captionsPerImage, plain] of [
+  [1, 0],
+  [2, 0],
+  [2, 0.5],
+  [1, 1],
+] as const) {
+  test(`the decoder learns captions with the codes of their own picture (${captionsPerImage} a picture, ${plain} of them plain)`, async (t, gpu) => {
     const dataset = toyDataset(24);
     const [batch, steps, variants] = [24, 10, 3];
     const context = await toyContext(
@@ -231,6 +236,7 @@ for (const captionsPerImage of [1, 2]) {
       "decoder.microBatches=2",
       "decoder.pCond=0",
       "decoder.pDrop=0",
+      `data.plain=${plain}`,
     );
     const { captioner, config } = context;
     const { positions, tokenizer } = captioner;
@@ -288,9 +294,13 @@ for (const captionsPerImage of [1, 2]) {
     t.equal(wrong, 0, "all stand at their places, with the codes of their own picture");
     t.equal(mixed, 0, "a caption's words are of one caption");
     t.ok(
-      drawn.size === captionsEach * captionsPerImage && [...drawn.values()].every((n) => n > 10),
-      `both captions of a picture come, in every place: ${JSON.stringify([...drawn])}`,
+      drawn.size === (plain === 1 ? 1 : captionsEach) * captionsPerImage &&
+        [...drawn.values()].every((n) => n > 10),
+      `both captions of a picture come, in every place, or the first alone: ${JSON.stringify([...drawn])}`,
     );
+    const all = [...drawn.values()].reduce((sum, n) => sum + n, 0);
+    const first = [...drawn].reduce((sum, [key, n]) => sum + (key.startsWith("caption 0") ? n : 0), 0) / all;
+    t.ok(Math.abs(first - (1 + plain) / 2) < 0.1, `${first} of them are the first`);
     const counts = train.map((thing) => shown.filter((other) => other === thing).length);
     t.ok(
       counts.every((count) => count === (batch / captionsPerImage) * (steps / train.length)),

@@ -5,9 +5,11 @@ import { imagesOf } from "../../data/dataset.js";
 import { CaptionReader } from "../../data/scenes/caption-reader.js";
 import type { ScenesDataset } from "../../data/scenes/dataset.js";
 import type { SamplingOptions } from "../../models/sampling-settings.js";
+import { questionsOf } from "../caption-pairs.js";
 import { encodeImages } from "../pictures.js";
 import { type CaptionLooks, measureCaption } from "./looks.js";
 import { measuredPicture } from "./pictures.js";
+import { type PairLook, tellApart } from "./told-apart.js";
 import { CaptionerWords } from "./word-model.js";
 
 /** Which captions are measured: those that the model says, or the data set's own, which are the same for all models. */
@@ -28,6 +30,8 @@ export interface AlignedCaptions {
   readonly captions: readonly string[];
   /** Null for a caption without a word about what the picture shows. */
   readonly looks: readonly (CaptionLooks | null)[];
+  /** For each picture, captions of the data set beside false ones; the same captions for all models. */
+  readonly pairs: readonly (readonly PairLook[])[];
 }
 
 /** Captions the pictures of some records, or takes a reference of each in turn, and measures the words. */
@@ -53,7 +57,9 @@ export async function alignCaptioner(
           const text = own[i % own.length]!;
           return { text, tokens: tokenizer.encodeFixed(text, decoder.shape.length) };
         });
+  const questions = questionsOf(dataset, images);
   const looks: (CaptionLooks | null)[] = [];
+  const pairs: PairLook[][] = [];
   for (const [i, { tokens }] of captions.entries()) {
     const own = codes.slice(i * positions, (i + 1) * positions);
     const picture = await measuredPicture(captioner, dataset, reader, {
@@ -62,7 +68,8 @@ export async function alignCaptioner(
       tokens,
     });
     looks.push(await measureCaption(model, picture, { regions }));
+    pairs.push(await tellApart(model, tokenizer, decoder.shape.length, own, questions[i]!.pairs));
     onPicture?.(i + 1);
   }
-  return { captions: captions.map(({ text }) => text), looks };
+  return { captions: captions.map(({ text }) => text), looks, pairs };
 }

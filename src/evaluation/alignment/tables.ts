@@ -1,7 +1,8 @@
-/** Alignment of models as tables: means over words with intervals over pictures, by what a word says, by size, and by edit. */
+/** Alignment of models as tables: means with intervals over pictures, of words by what they say and by size, of edits, and of pairs of captions. */
 
 import type { Role } from "../../data/scenes/phrases.js";
 import { SIDES } from "../../data/scenes/scene.js";
+import { SWAPS } from "../../data/scenes/swapped.js";
 import {
   bootstrap,
   difference,
@@ -15,11 +16,12 @@ import type { Metric } from "../../metrics/scores.js";
 import { cellText, markdownTable } from "../tables.js";
 import { EDITS, type Edit } from "./edits.js";
 import type { CaptionLooks, EditLook, PhraseLook } from "./looks.js";
+import type { PairLook } from "./told-apart.js";
 
 /** Content words by what they say, in the order of tables. */
 export const ROLES: readonly Role[] = ["thing", "count", "size", "tone", "gender", "relation", "place"];
 
-/** A number of a phrase or an edit. */
+/** A number of a phrase, an edit or a pair of captions. */
 interface Measure<T> {
   readonly name: string;
   readonly title: string;
@@ -47,12 +49,24 @@ export const EDIT_MEASURES: readonly Measure<EditLook>[] = [
   { name: "editAuc", title: "AUC", decimals: 3, of: (look) => look.auc },
 ];
 
-/** A row: one kind of words, or one edit, of one model. */
+/** What is measured of a true caption beside a false one. */
+export const PAIR_MEASURES: readonly Measure<PairLook>[] = [
+  { name: "trueFirst", title: "true words first", decimals: "share", of: (look) => look.trueFirst },
+  {
+    name: "blindTrueFirst",
+    title: "without the picture",
+    decimals: "share",
+    of: (look) => look.blindTrueFirst,
+  },
+  { name: "logOdds", title: "log odds", decimals: 2, of: (look) => look.logOdds },
+];
+
+/** A row: one kind of words, one edit, or one kind of swap, of one model. */
 export interface AlignmentRow {
   readonly model: string;
-  /** "all", a role, a size, or an edit. */
+  /** "all", a role, a size, an edit, or what is swapped. */
   readonly of: string;
-  /** Phrases, or edits. */
+  /** Phrases, edits or pairs. */
   readonly count: number;
   readonly scores: Readonly<Record<string, Score>>;
   /** Minus the first model, over the same pictures; null in the rows of the first. */
@@ -69,12 +83,15 @@ export interface Alignment {
   /** Words about one thing, by its size. */
   readonly sizes: readonly AlignmentRow[];
   readonly edits: readonly AlignmentRow[];
+  /** By what the false captions have swapped. */
+  readonly pairs: readonly AlignmentRow[];
 }
 
 /** What was measured of one model: of each picture, in the order of all models. */
 export interface MeasuredModel {
   readonly name: string;
   readonly looks: readonly (CaptionLooks | null)[];
+  readonly pairs: readonly (readonly PairLook[])[];
 }
 
 /** Joins the measures of models. All have looked at the same pictures. */
@@ -83,12 +100,12 @@ export function alignmentOf(models: readonly MeasuredModel[], draws: number): Al
   const rows = <T>(
     kinds: readonly string[],
     measures: readonly Measure<T>[],
-    of: (looks: CaptionLooks, kind: string) => readonly T[],
+    of: (model: MeasuredModel, picture: number, kind: string) => readonly T[],
   ): AlignmentRow[] => {
     const cells = kinds.flatMap((kind) =>
-      models.map(({ name, looks }) => {
-        const chosen = looks.map((look) => (look ? of(look, kind) : []));
-        return { name, kind, chosen, count: chosen.reduce((sum, list) => sum + list.length, 0) };
+      models.map((model) => {
+        const chosen = Array.from({ length: pictures }, (_, picture) => of(model, picture, kind));
+        return { name: model.name, kind, chosen, count: chosen.reduce((sum, list) => sum + list.length, 0) };
       }),
     );
     const measurements = cells.flatMap(({ chosen }) =>
@@ -112,17 +129,22 @@ export function alignmentOf(models: readonly MeasuredModel[], draws: number): Al
   };
   return {
     ...{ pictures, draws, level: LEVEL },
-    roles: rows(["all", ...ROLES], PHRASE_MEASURES, ({ phrases }, kind) =>
-      phrases.filter(({ role }) => kind === "all" || role === kind),
+    roles: rows(["all", ...ROLES], PHRASE_MEASURES, ({ looks }, picture, kind) =>
+      phrasesOf(looks[picture]!).filter(({ role }) => kind === "all" || role === kind),
     ),
-    sizes: rows(Object.keys(SIDES), PHRASE_MEASURES, ({ phrases }, kind) =>
-      phrases.filter(({ size }) => size === kind),
+    sizes: rows(Object.keys(SIDES), PHRASE_MEASURES, ({ looks }, picture, kind) =>
+      phrasesOf(looks[picture]!).filter(({ size }) => size === kind),
     ),
-    edits: rows([...EDITS], EDIT_MEASURES, ({ edits }, kind) =>
-      edits.filter(({ edit }) => edit === (kind as Edit)),
+    edits: rows([...EDITS], EDIT_MEASURES, ({ looks }, picture, kind) =>
+      (looks[picture]?.edits ?? []).filter(({ edit }) => edit === (kind as Edit)),
+    ),
+    pairs: rows([...SWAPS], PAIR_MEASURES, (model, picture, kind) =>
+      model.pairs[picture]!.filter(({ swap }) => swap === kind),
     ),
   };
 }
+
+const phrasesOf = (look: CaptionLooks | null): readonly PhraseLook[] => look?.phrases ?? [];
 
 /** Sum and number of what is defined, for each picture: rows of `meanOfDefined`. */
 function sumsOf<T>(pictures: readonly (readonly T[])[], of: (look: T) => number): Float64Array {
@@ -134,16 +156,18 @@ function sumsOf<T>(pictures: readonly (readonly T[])[], of: (look: T) => number)
   );
 }
 
-/** The three tables as Markdown, and with several models the differences to the first. Rows without anything are left out. */
-export function alignmentTables({ roles, sizes, edits }: Alignment): string {
+/** The four tables as Markdown, and with several models the differences to the first. Rows without anything are left out. */
+export function alignmentTables({ roles, sizes, edits, pairs }: Alignment): string {
   const parts = [
     table("words", roles, PHRASE_MEASURES),
     table("words about a thing of size", sizes, PHRASE_MEASURES),
     table("the thing is", edits, EDIT_MEASURES),
+    table("the false caption has another", pairs, PAIR_MEASURES),
   ];
   const differences = [
     table("words, minus the first model", roles, PHRASE_MEASURES, true),
     table("the thing is, minus the first model", edits, EDIT_MEASURES, true),
+    table("the false caption has another, minus the first model", pairs, PAIR_MEASURES, true),
   ];
   return [...parts, ...differences].filter((part) => part !== null).join("\n\n");
 }
@@ -172,6 +196,7 @@ export function alignmentLegend({ pictures, draws, level }: Alignment): string {
   return (
     `Means over the words of ${pictures} pictures [${Math.round(100 * level)} % interval over pictures, ${draws} resamples]. ` +
     "Attention and log p of a word while it is hidden from the network. Δ: change of its log p, in nats, when the codes of its box are hidden, " +
-    "or when the scene is drawn again. AUC: 0.5 is chance."
+    "or when the scene is drawn again. AUC: 0.5 is chance. True words first: the words in which a caption of the data set and a false one differ, " +
+    "hidden from the network, are likelier as they are."
   );
 }

@@ -1,18 +1,15 @@
 /** How well a judge tells captions apart: its own caption among those of 100 pictures, and the true one of two. */
 
 import { readImages } from "../../data/dataset.js";
-import { CaptionReader } from "../../data/scenes/caption-reader.js";
 import type { ScenesDataset } from "../../data/scenes/dataset.js";
-import { CaptionSwapper, SWAPS, type Swap } from "../../data/scenes/swapped.js";
+import { SWAPS } from "../../data/scenes/swapped.js";
 import { bootstrap, DRAWS, meanOfDefined, meanRows, type Score, scoreOf } from "../../metrics/bootstrap.js";
-import { randomBelow } from "../../metrics/random.js";
 import type { JudgeEncoder } from "../../models/judge/judge.js";
+import { questionsOf } from "../caption-pairs.js";
 import { recordsOf } from "../pictures.js";
 
 /** Pictures among whose captions the own one is searched. */
 export const AMONG = 100;
-const CAPTION_STREAM = 0x6a6d6561;
-const seed = 1;
 
 /** Names of the measures. */
 export const JUDGE_MEASURES = [
@@ -40,36 +37,6 @@ export interface JudgeShare extends Pick<Score, "mean" | "low" | "high"> {
 }
 /** The measures of a judge. */
 export type JudgeMeasures = Readonly<Record<JudgeMeasure, JudgeShare>>;
-
-/** A picture with its captions. */
-interface Question {
-  readonly caption: string;
-  readonly plain: string;
-  /** A true caption and a false one. */
-  readonly pairs: Readonly<Partial<Record<Swap, { readonly truth: string; readonly lie: string }>>>;
-}
-
-/** The questions about some pictures. */
-export function questionsOf(dataset: ScenesDataset, images: readonly number[]): Question[] {
-  const { things } = dataset.art;
-  const swapper = new CaptionSwapper(things, new CaptionReader(things));
-  return images.map((image) => {
-    const { scene, captions } = dataset.captioned(image);
-    const first = randomBelow(captions.length, seed, CAPTION_STREAM, image);
-    // The drawn caption, or the next one that says something of the kind.
-    const inOrder = captions.map((_, i) => captions[(first + i) % captions.length]!);
-    const pairs: Partial<Record<Swap, { truth: string; lie: string }>> = {};
-    for (const swap of SWAPS) {
-      for (const caption of inOrder) {
-        const lie = swapper.swapped(scene, caption, swap, { seed, index: image });
-        if (!lie) continue;
-        pairs[swap] = { truth: caption.text, lie: lie.text };
-        break;
-      }
-    }
-    return { caption: captions[first]!.text, plain: captions[0]!.text, pairs };
-  });
-}
 
 /**
  * For pictures in groups of `AMONG`: 1 where no other caption of the group is nearer to the picture than its own, and where no other

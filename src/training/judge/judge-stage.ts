@@ -2,7 +2,8 @@
 
 import type { ScenesDataset } from "../../data/scenes/dataset.js";
 import { SWAPS } from "../../data/scenes/swapped.js";
-import { JUDGE_MEASURES, measureJudge, picturesOf, questionsOf } from "../../evaluation/judge/measures.js";
+import { questionsOf } from "../../evaluation/caption-pairs.js";
+import { JUDGE_MEASURES, measureJudge, picturesOf } from "../../evaluation/judge/measures.js";
 import { recordsOf } from "../../evaluation/pictures.js";
 import type { RunFolder } from "../../io/run-folder.js";
 import { cosine } from "../../metrics/clip-score.js";

@@ -17,6 +17,7 @@ import {
 import { placedPhrases } from "../../../dist/evaluation/alignment/pictures.js";
 import { aucOf, cellsOf, elsewhere, lookAt, regionOf } from "../../../dist/evaluation/alignment/regions.js";
 import { alignmentLegend, alignmentOf, alignmentTables } from "../../../dist/evaluation/alignment/tables.js";
+import { type PairLook, tellApart, tokenPair } from "../../../dist/evaluation/alignment/told-apart.js";
 import { WordTokenizer, words } from "../../../dist/text/words.js";
 import { sceneArt as art } from "../../support/scene-art.js";
 
@@ -305,6 +306,72 @@ t.test("edits: what they make false, and what stays true", async (t) => {
   t.ok(edits.some(({ edit, madeFalse }) => edit === "removed" && madeFalse === -4));
 });
 
+t.test("pairs of captions: by the tokens in which they differ, where both have as many", async (t) => {
+  const truth = "a cat to the left of a dog";
+  const own = new WordTokenizer([...new Set(words(truth)), "right", "above", "bus"]);
+  const [cat, dog, left, right, above] = ["cat", "dog", "left", "right", "above"].map(
+    (word) => own.encode(word)[0]!,
+  ) as [number, number, number, number, number];
+  const pair = (lie: string, length = 12) => tokenPair(own, length, { truth, lie });
+  t.same(pair("a cat to the right of a dog")?.differ, [4]);
+  const exchanged = pair("a dog to the left of a cat")!;
+  t.same(exchanged.differ, [1, 7]);
+  t.same(
+    [exchanged.truth, exchanged.lie].map((tokens) => exchanged.differ.map((i) => tokens[i])),
+    [
+      [cat, dog],
+      [dog, cat],
+    ],
+  );
+  t.equal(pair("a cat above a dog"), null, "other positions");
+  t.equal(pair("a cat to the left of a cow"), null, "a word that the model does not know");
+  t.equal(pair(truth), null, "nothing differs");
+  t.equal(pair("a cat to the right of a dog", 8), null, "cut");
+  t.ok(pair("a cat to the right of a dog", 9), "as long as fits with its end");
+
+  const asked: WordQuestion[] = [];
+  const codes = Uint32Array.from({ length: side * side }, (_, s) => s);
+  /** Knows the direction if it sees the picture, and prefers "right" if not; of things it likes cats. */
+  const model: WordModel = {
+    ...{ side, maskedCode: MASKED },
+    async ask(question) {
+      asked.push(question);
+      const logProbabilities = question.conditions.map((seen) =>
+        Float64Array.from(question.hidden, (positions) =>
+          positions.reduce((sum, i) => {
+            const token = question.tokens[i]!;
+            const liked = seen[0] === MASKED ? right : left;
+            return sum + (token === liked || token === above ? -1 : token === cat ? -2 : -4);
+          }, 0),
+        ),
+      );
+      return { logProbabilities, attention: [] };
+    },
+  };
+  const looks = await tellApart(model, own, 12, codes, {
+    relation: { truth, lie: "a cat to the right of a dog" },
+    place: { truth, lie: "a dog to the left of a cat" },
+    object: { truth, lie: "a bus to the left of a dog" },
+    attribute: { truth, lie: "a cat above a dog" },
+  });
+  t.same(looks, [
+    { swap: "object", logOdds: 2, trueFirst: 1, blindTrueFirst: 1 },
+    { swap: "relation", logOdds: 3, trueFirst: 1, blindTrueFirst: 0 },
+    { swap: "place", logOdds: 0, trueFirst: 0.5, blindTrueFirst: 0.5 },
+  ]);
+  t.equal(asked.length, 6, "nothing is asked of a pair that cannot be compared");
+  t.same(
+    asked.slice(2, 4).map(({ tokens, hidden }) => [tokens[4], hidden]),
+    [
+      [left, [[4]]],
+      [right, [[4]]],
+    ],
+    "both with the same words hidden",
+  );
+  for (const { conditions } of asked)
+    t.same(conditions, [codes, new Uint32Array(side * side).fill(MASKED)], "the picture, and none");
+});
+
 t.test("captions without a word about the picture", async (t) => {
   const model = modelOf(
     () => -1,
@@ -325,13 +392,16 @@ t.test("tables: means over words, intervals over pictures, differences to the fi
     return (await measureCaption(model, picture))!;
   };
   const [shallow, deep] = [await looksOf(1), await looksOf(2)];
+  const pair = (trueFirst: number): PairLook => ({
+    ...{ swap: "relation", logOdds: 2 * trueFirst - 1, trueFirst, blindTrueFirst: 0.5 },
+  });
   const models = [
-    { name: "none", looks: [shallow, null, shallow, deep] },
-    { name: "mcs", looks: [deep, null, deep, deep] },
+    { name: "none", looks: [shallow, null, shallow, deep], pairs: [[pair(0)], [pair(1)], [], [pair(0)]] },
+    { name: "mcs", looks: [deep, null, deep, deep], pairs: [[pair(1)], [pair(1)], [], [pair(0)]] },
   ];
   const alignment = alignmentOf(models, 200);
   const row = (model: string, of: string) =>
-    [...alignment.roles, ...alignment.sizes, ...alignment.edits].find(
+    [...alignment.roles, ...alignment.sizes, ...alignment.edits, ...alignment.pairs].find(
       (one) => one.model === model && one.of === of,
     )!;
   t.same([row("none", "all").count, row("none", "thing").count, row("none", "relation").count], [9, 6, 3]);
@@ -345,21 +415,36 @@ t.test("tables: means over words, intervals over pictures, differences to the fi
   t.equal(row("none", "thing").differences, null);
   const { low, high } = row("none", "thing").scores.own!;
   t.ok(low < (-4 / 3) * mean && high > (-4 / 3) * mean && low >= -2 * mean - 1e-9, `[${low}, ${high}]`);
+  t.same([row("none", "place").count, row("none", "object").count], [0, 0]);
+  const { pairs } = alignment;
+  const told = pairs.filter(({ count }) => count > 0);
+  t.same(
+    told.map(({ model, of, count }) => [model, of, count]),
+    [
+      ["none", "relation", 3],
+      ["mcs", "relation", 3],
+    ],
+    "a picture without a pair counts nothing",
+  );
+  t.ok(close(told[0]!.scores.trueFirst!.mean, 1 / 3) && close(told[1]!.scores.logOdds!.mean, 1 / 3));
+  t.ok(close(told[1]!.differences!.trueFirst!.mean, 1 / 3) && told[0]!.scores.blindTrueFirst!.mean === 0.5);
   const text = alignmentTables(alignment);
   const heads = text.split("\n\n").map((table) => table.split(" | ")[0]);
   t.same(heads, [
     "| words",
     "| words about a thing of size",
     "| the thing is",
+    "| the false caption has another",
     "| words, minus the first model",
     "| the thing is, minus the first model",
+    "| the false caption has another, minus the first model",
   ]);
   t.notMatch(text, /\| count \|/, "no row without words");
   t.match(text, /\| thing \| mcs \| 6 \|/);
   t.match(alignmentLegend(alignment), /4 pictures \[95 % interval over pictures, 200 resamples\]/);
   t.equal(
     alignmentTables(alignmentOf(models.slice(0, 1), 50)).split("\n\n").length,
-    3,
+    4,
     "one model differs from none",
   );
 });
