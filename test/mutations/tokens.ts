@@ -144,6 +144,13 @@ export const tokens: readonly Mutation[] = [
     tests: [`${decoder} # waves of the places`],
   },
   {
+    name: "transformer: the waves of places are not added",
+    file: "src/models/autoregressive/grid-condition.ts",
+    find: "this.waves ? add(encoded, this.waves) : encoded",
+    replace: "this.waves ? encoded : encoded",
+    tests: ["models/transformer/transformer.test.ts # the transformer and its loss against float64: waves"],
+  },
+  {
     name: "decoder: waves of columns are those of rows",
     file: "src/models/mc-diffusion/tables.ts",
     find: "const at = axis ? place % side : Math.floor(place / side);",

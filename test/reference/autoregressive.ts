@@ -45,7 +45,9 @@ export function transformer(
   const norm = (x: Float64Array, name: string) =>
     layerNorm(x, get(weights, `${name}.weight`), get(weights, `${name}.bias`), 1e-5);
   const own = childWeights(weights, "condition.");
-  const seen = encodeCondition(own, size, condition(own, size, codes, vectors));
+  const encoded = encodeCondition(own, size, condition(own, size, codes, vectors));
+  const waves = own.get("codeWaves");
+  const seen = waves ? encoded.map((value, i) => value + waves[i % waves.length]!) : encoded;
   let x = embedding(get(weights, "tokens"), inputs, dim, { positions: get(weights, "positions"), length });
   for (let i = 0; i < blocks; i++) {
     const name = (part: string) => `block${i}.${part}`;

@@ -10,6 +10,7 @@ import { embedding } from "../../engine/ops/embedding.js";
 import { ShapeError } from "../../engine/tensor/errors.js";
 import { type Tensor, zeros } from "../../engine/tensor/tensor.js";
 import { ConditionEncoder, encodesCondition } from "../mc-diffusion/condition-encoder.js";
+import { waves } from "../mc-diffusion/tables.js";
 
 /** Sizes of the condition; names as in the diffusion decoder's shape. */
 export interface GridConditionShape {
@@ -26,6 +27,8 @@ export interface GridConditionShape {
   conditionBlocks: number;
   /** G */
   summaryTokens: number;
+  /** Default: grid. */
+  codePositions?: "grid" | "each" | "waves";
   filler: "learned" | "zeros";
 }
 
@@ -38,15 +41,17 @@ export class GridCondition extends Module {
   private readonly table: Tensor | null;
   private readonly projection: Linear | null;
   private readonly mask: Tensor | null;
-  private readonly rows: Tensor;
-  private readonly columns: Tensor;
+  /** Vectors of the grid's rows and columns, or of its places. */
+  private readonly places: readonly [rows: Tensor, columns: Tensor] | readonly [places: Tensor];
+  /** [S + G, d], not trained. */
+  private readonly waves: Tensor | null;
   private readonly encoder: ConditionEncoder | null;
   private readonly codeVectors: Tensor | null;
 
   /** `codeVectors` `[K, D]`: the image tokenizer's; null: the condition learns a table of its own. */
   constructor(gpu: Gpu, shape: GridConditionShape, codeVectors: Tensor | null) {
     super(gpu);
-    const { dim, codes, side, filler } = shape;
+    const { dim, codes, side, summaryTokens, codePositions, filler } = shape;
     this.shape = shape;
     this.codeVectors = codeVectors;
     const table = (name: string, count: number) =>
@@ -56,8 +61,17 @@ export class GridCondition extends Module {
       ? this.child("codeProjection", new Linear(gpu, codeVectors.shape[1]!, dim))
       : null;
     this.mask = filler === "learned" ? table("codeMask", 1) : null;
-    this.rows = table("codeRows", side);
-    this.columns = table("codeColumns", side);
+    this.places =
+      codePositions === "each"
+        ? [table("codePlaces", side * side)]
+        : [table("codeRows", side), table("codeColumns", side)];
+    this.waves =
+      codePositions === "waves"
+        ? this.parameter("codeWaves", [side * side + summaryTokens, dim], waves(side), {
+            decay: false,
+            trained: false,
+          })
+        : null;
     this.encoder = encodesCondition(shape)
       ? this.child("conditionEncoder", new ConditionEncoder(gpu, shape))
       : null;
@@ -74,12 +88,15 @@ export class GridCondition extends Module {
     return this.gpu.scope(() => {
       const known = this.table ?? this.projection!.forward(this.codeVectors!);
       const table = concat([known, this.mask ?? zeros(this.gpu, [1, dim], "f32", "codeMask")], 0);
-      const places = add(this.rows.reshape([side, 1, dim]), this.columns.reshape([1, side, dim]));
-      const positions = places.reshape([side * side, dim]);
+      const [rows, columns] = this.places;
+      const positions = columns
+        ? add(rows.reshape([side, 1, dim]), columns.reshape([1, side, dim])).reshape([side * side, dim])
+        : rows;
       // As in mc-diffusion, a filler of zeros does not even show its place.
       const zeroId = this.mask ? undefined : maskId;
       const grid = embedding(table, codes, { positions, zeroId });
-      return this.encoder?.forward(grid) ?? grid;
+      const encoded = this.encoder?.forward(grid) ?? grid;
+      return this.waves ? add(encoded, this.waves) : encoded;
     });
   }
 }

@@ -23,7 +23,7 @@ interface TransformerConfig {
 
 const SIZES = [
   ...["dim", "blocks", "heads", "mlpRatio", "conditionConvs", "conditionBlocks", "summaryTokens"],
-  ...["conditionEmbedding", "filler", "timesteps"],
+  ...["conditionEmbedding", "codePositions", "filler", "timesteps"],
 ];
 
 /** The autoregressive twin of mc-diffusion, `model=transformer`: see docs/baselines.md. */
@@ -52,13 +52,13 @@ export const transformer: CaptionDecoderKind = {
         "A transformer decoder has float32 weights only; choose decoder.precision=float32.",
       );
     const { dim, blocks, heads, mlpRatio, dropout, filler } = decoder;
-    const { conditionConvs, conditionBlocks, summaryTokens } = decoder;
+    const { conditionConvs, conditionBlocks, summaryTokens, codePositions } = decoder;
     const { beam, lengthPower } = transformer;
     const more = transformer.matchParameters ? hiddenForModulation(dim, decoder.timesteps) : 0;
     const shape = {
       ...{ vocabulary, length: data.maxLength, codes: images.codeCount, side: images.side },
       ...{ dim, blocks, heads, mlpRatio, dropout, filler },
-      ...{ conditionConvs, conditionBlocks, summaryTokens },
+      ...{ conditionConvs, conditionBlocks, summaryTokens, codePositions },
       hidden: Math.round(dim * mlpRatio) + more,
     };
     return new Transformer(gpu, shape, {

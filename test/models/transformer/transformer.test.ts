@@ -14,6 +14,11 @@ for (const [title, set] of [
   ],
   ["blocks over the condition and a summary", ["decoder.conditionBlocks=1", "decoder.summaryTokens=2"]],
   ["convolutions over the condition", ["decoder.conditionConvs=2"]],
+  [
+    "waves of the places behind convolutions, before a summary",
+    ["decoder.codePositions=waves", "decoder.conditionConvs=1", "decoder.summaryTokens=2"],
+  ],
+  ["a vector for each place", ["decoder.codePositions=each"]],
   ["without smoothing, recomputed blocks", ["transformer.labelSmoothing=0", "decoder.checkpointing=true"]],
 ] as [string, string[]][]) {
   test(`the transformer and its loss against float64: ${title}`, (t, gpu) =>
@@ -36,6 +41,7 @@ test("the transformer has the parameters of mc-diffusion, to half a per cent", (
     [],
     ["decoder.timesteps=100", "decoder.blocks=3", "decoder.mlpRatio=4"],
     ["decoder.conditionConvs=2", "decoder.conditionBlocks=1"],
+    ["decoder.conditionConvs=2", "decoder.codePositions=waves"],
   ]) {
     const [diffusion, twin] = [
       count("mc-diffusion", ...set),
