@@ -104,7 +104,14 @@ export async function takeWeights(
     words.same || ofWords.length === 0
       ? ""
       : `; ${words.count} of ${captioner.tokenizer.vocabularySize} words known there, the others new`;
-  const rest = left.length === 0 ? "" : `; new: ${left.slice(0, 8).join(", ")}${left.length > 8 ? " …" : ""}`;
+  const names = new Set(all.map((parameter) => `${stage}.${parameter.name}`));
+  // Such a network computes something else without them, so this is worth a word.
+  const unused = [...tensors.keys()]
+    .filter((key) => key.startsWith(`${stage}.`) && !names.has(key))
+    .map((key) => key.slice(stage.length + 1));
+  const listed = (title: string, list: readonly string[]) =>
+    list.length === 0 ? "" : `; ${title}: ${list.slice(0, 8).join(", ")}${list.length > 8 ? " …" : ""}`;
+  const rest = listed("new", left) + listed("there, but not in this run's network", unused);
   return {
     told: `${name}: ${parameters.length} of ${all.length} tensors taken${shared}${rest}`,
     complete: left.length === 0,

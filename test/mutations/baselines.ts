@@ -172,6 +172,13 @@ export const baselines: readonly Mutation[] = [
     tests: [`${initial} # lstm: entries of words`],
   },
   {
+    name: "first weights: what the network lacks is passed over",
+    file: "src/training/initial-weights.ts",
+    find: "&& !names.has(key))",
+    replace: "&& names.size < 0)",
+    tests: [`${initial} # tensors that the run's network lacks`],
+  },
+  {
     name: "first weights: the decoder does not get them",
     file: "src/training/pipeline.ts",
     find: "(await initial?.(stage, captioner)) ??",

@@ -88,6 +88,18 @@ test("weights of another model or size: what fits, or a sentence", async (t, gpu
   for (const captioner of [before, wider, other]) captioner.dispose();
 });
 
+test("tensors that the run's network lacks are named", async (t, gpu) => {
+  const files = new MemoryFiles();
+  const before = build(gpu, "decoder.codePositions=waves");
+  await before.save(files, "weights", await saved(before));
+  const without = build(gpu);
+  const { told, complete } = await takeWeights(without, "decoder", files, "weights");
+  t.ok(complete && /tensors taken; there, but not in this run's network: codeWaves$/.test(told), told);
+  const same = await takeWeights(before, "decoder", files, "weights");
+  t.ok(/decoder: (\d+) of \1 tensors taken$/.test(same.told), same.told);
+  for (const captioner of [before, without]) captioner.dispose();
+});
+
 test("a run trains the decoder alone on the image tokenizer that it began with", async (t, gpu) => {
   const set = [
     "model=transformer",
