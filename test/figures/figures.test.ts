@@ -11,6 +11,7 @@ t.test("the documents say what was measured", async (t) => {
     files.map(({ file }) => file.document).sort(),
     [
       "README.md",
+      "docs/alignment.md",
       "docs/browsers.md",
       "docs/library.md",
       "docs/limits.md",
