@@ -28,10 +28,7 @@ export const samplingSettings = {
     maskShapes,
     "what mcs masks: positions anywhere, or one rectangle of the code grid of nearly that share",
   ),
-  allowUnknown: flag(
-    false,
-    "captions may contain [UNK], which stands for words that were too rare (data.minCount)",
-  ),
+  allowUnknown: flag(false, "captions may contain [UNK], for words that were too rare (data.minCount)"),
   sampler: name(
     "ancestral",
     samplers,

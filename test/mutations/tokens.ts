@@ -138,16 +138,16 @@ export const tokens: readonly Mutation[] = [
   },
   {
     name: "decoder: the waves of places are not added",
-    file: "src/models/mc-diffusion/decoder.ts",
-    find: "this.codeWaves ? add(encoded, this.codeWaves) : encoded",
-    replace: "this.codeWaves ? encoded : encoded",
+    file: "src/models/mc-diffusion/code-places.ts",
+    find: "smooth ? add(encoded, smooth) : encoded",
+    replace: "smooth ? encoded : encoded",
     tests: [`${decoder} # waves of the places`],
   },
   {
     name: "transformer: the waves of places are not added",
     file: "src/models/autoregressive/grid-condition.ts",
-    find: "this.waves ? add(encoded, this.waves) : encoded",
-    replace: "this.waves ? encoded : encoded",
+    find: "this.places.behind(this.encoder?.forward(grid) ?? grid)",
+    replace: "this.encoder?.forward(grid) ?? grid",
     tests: ["models/transformer/transformer.test.ts # the transformer and its loss against float64: waves"],
   },
   {

@@ -5,12 +5,13 @@ import { normal } from "../../engine/nn/initialisers.js";
 import { Linear } from "../../engine/nn/linear.js";
 import { Module } from "../../engine/nn/module.js";
 import { concat } from "../../engine/ops/copy.js";
-import { add } from "../../engine/ops/elementwise.js";
 import { embedding } from "../../engine/ops/embedding.js";
 import { ShapeError } from "../../engine/tensor/errors.js";
 import { type Tensor, zeros } from "../../engine/tensor/tensor.js";
+import { type CodePlaces, codePlaces } from "../mc-diffusion/code-places.js";
 import { ConditionEncoder, encodesCondition } from "../mc-diffusion/condition-encoder.js";
-import { waves } from "../mc-diffusion/tables.js";
+import type { DecoderShape } from "../mc-diffusion/decoder-shape.js";
+import { TABLE_SPREAD } from "../mc-diffusion/tables.js";
 
 /** Sizes of the condition; names as in the diffusion decoder's shape. */
 export interface GridConditionShape {
@@ -28,7 +29,7 @@ export interface GridConditionShape {
   /** G */
   summaryTokens: number;
   /** Default: grid. */
-  codePositions?: "grid" | "each" | "waves";
+  codePositions?: DecoderShape["codePositions"];
   filler: "learned" | "zeros";
 }
 
@@ -41,37 +42,24 @@ export class GridCondition extends Module {
   private readonly table: Tensor | null;
   private readonly projection: Linear | null;
   private readonly mask: Tensor | null;
-  /** Vectors of the grid's rows and columns, or of its places. */
-  private readonly places: readonly [rows: Tensor, columns: Tensor] | readonly [places: Tensor];
-  /** [S + G, d], not trained. */
-  private readonly waves: Tensor | null;
+  private readonly places: CodePlaces;
   private readonly encoder: ConditionEncoder | null;
   private readonly codeVectors: Tensor | null;
 
   /** `codeVectors` `[K, D]`: the image tokenizer's; null: the condition learns a table of its own. */
   constructor(gpu: Gpu, shape: GridConditionShape, codeVectors: Tensor | null) {
     super(gpu);
-    const { dim, codes, side, summaryTokens, codePositions, filler } = shape;
+    const { dim, codes, filler } = shape;
     this.shape = shape;
     this.codeVectors = codeVectors;
-    const table = (name: string, count: number) =>
-      this.parameter(name, [count, dim], normal(0.5), { decay: false });
+    const table = (name: string, count: number, initialiser = normal(TABLE_SPREAD), trained = true) =>
+      this.parameter(name, [count, dim], initialiser, { decay: false, trained });
     this.table = codeVectors ? null : table("codeTable", codes);
     this.projection = codeVectors
       ? this.child("codeProjection", new Linear(gpu, codeVectors.shape[1]!, dim))
       : null;
     this.mask = filler === "learned" ? table("codeMask", 1) : null;
-    this.places =
-      codePositions === "each"
-        ? [table("codePlaces", side * side)]
-        : [table("codeRows", side), table("codeColumns", side)];
-    this.waves =
-      codePositions === "waves"
-        ? this.parameter("codeWaves", [side * side + summaryTokens, dim], waves(side), {
-            decay: false,
-            trained: false,
-          })
-        : null;
+    this.places = codePlaces(table, shape);
     this.encoder = encodesCondition(shape)
       ? this.child("conditionEncoder", new ConditionEncoder(gpu, shape))
       : null;
@@ -88,15 +76,10 @@ export class GridCondition extends Module {
     return this.gpu.scope(() => {
       const known = this.table ?? this.projection!.forward(this.codeVectors!);
       const table = concat([known, this.mask ?? zeros(this.gpu, [1, dim], "f32", "codeMask")], 0);
-      const [rows, columns] = this.places;
-      const positions = columns
-        ? add(rows.reshape([side, 1, dim]), columns.reshape([1, side, dim])).reshape([side * side, dim])
-        : rows;
       // As in mc-diffusion, a filler of zeros does not even show its place.
       const zeroId = this.mask ? undefined : maskId;
-      const grid = embedding(table, codes, { positions, zeroId });
-      const encoded = this.encoder?.forward(grid) ?? grid;
-      return this.waves ? add(encoded, this.waves) : encoded;
+      const grid = embedding(table, codes, { positions: this.places.vectors(), zeroId });
+      return this.places.behind(this.encoder?.forward(grid) ?? grid);
     });
   }
 }

@@ -21,11 +21,12 @@ import { checkpoint } from "../../engine/tensor/autograd.js";
 import { ShapeError } from "../../engine/tensor/errors.js";
 import { type Tensor, zeros } from "../../engine/tensor/tensor.js";
 import { picturesAtOnce } from "../pictures-at-once.js";
+import { type CodePlaces, codePlaces } from "./code-places.js";
 import { convMultiplyAdds } from "./condition-convs.js";
 import { ConditionEncoder, encodesCondition } from "./condition-encoder.js";
 import { type CrossAttentionWatcher, DecoderBlock } from "./decoder-block.js";
 import type { DecoderShape } from "./decoder-shape.js";
-import { onlyMask, sinusoids, TABLE_SPREAD, waves } from "./tables.js";
+import { onlyMask, sinusoids, TABLE_SPREAD } from "./tables.js";
 
 /** Inputs of the blocks from a condition: independent of x_t and t, so a sampler computes them once. */
 export interface PreparedCondition {
@@ -61,10 +62,7 @@ export class Decoder extends Module {
   private readonly codeTable: Tensor | null;
   private readonly codeProjection: Linear | null;
   private readonly codeMask: Tensor | null;
-  /** Vectors of the grid's rows and columns, or of its places. */
-  private readonly codePlaces: readonly [rows: Tensor, columns: Tensor] | readonly [places: Tensor];
-  /** [S + G, d], added to the encoded condition. */
-  private readonly codeWaves: Tensor | null;
+  private readonly places: CodePlaces;
   private readonly conditionEncoder: ConditionEncoder | null;
   readonly modulation: TimestepModulation;
   readonly blocks: readonly DecoderBlock[];
@@ -76,7 +74,7 @@ export class Decoder extends Module {
   /** `codeVectors` `[K, codeDim]`: the tokenizer's frozen codebook, needed if `shape.codeDim` is set. */
   constructor(gpu: Gpu, shape: DecoderShape, codeVectors: Tensor | null = null) {
     super(gpu);
-    const { dim, heads, vocabulary, length, codes, side, codeDim, vectors } = shape;
+    const { dim, heads, vocabulary, length, codes, codeDim, vectors } = shape;
     if (dim % heads !== 0)
       throw new ShapeError("Decoder", `width ${dim} is not a multiple of ${heads} heads`);
     if (codeDim !== null && (codeVectors?.shape[0] !== codes || codeVectors.shape[1] !== codeDim)) {
@@ -89,7 +87,7 @@ export class Decoder extends Module {
     this.codeVectors = codeVectors;
     const table = (name: string, rows: number, initialiser = normal(TABLE_SPREAD), trained = true) =>
       this.parameter(name, [rows, dim], initialiser, { decay: false, trained });
-    const { tokenEmbedding = "learned", timeEmbedding, codePositions } = shape;
+    const { tokenEmbedding = "learned", timeEmbedding } = shape;
     this.tokens = vectors
       ? null
       : tokenEmbedding === "clip"
@@ -102,14 +100,7 @@ export class Decoder extends Module {
     this.codeProjection =
       codeDim === null ? null : this.child("codeProjection", new Linear(gpu, codeDim, dim));
     this.codeMask = learned ? table("codeMask", 1) : null;
-    this.codePlaces =
-      codePositions === "each"
-        ? [table("codePlaces", side * side)]
-        : [table("codeRows", side), table("codeColumns", side)];
-    this.codeWaves =
-      codePositions === "waves"
-        ? table("codeWaves", side * side + shape.summaryTokens, waves(side), false)
-        : null;
+    this.places = codePlaces(table, shape);
     this.conditionEncoder = encodesCondition(shape)
       ? this.child("conditionEncoder", new ConditionEncoder(gpu, shape))
       : null;
@@ -143,17 +134,13 @@ export class Decoder extends Module {
 
   /** y [B, S] with K for a masked position → [B, S, d]: the vector of the code plus that of its place in the grid. */
   private condition(codes: Tensor<"u32">): Tensor {
-    const { side, dim } = this.shape;
+    const { dim } = this.shape;
     return this.gpu.scope(() => {
       const known = this.codeTable ?? this.codeProjection!.forward(this.codeVectors!);
       const table = concat([known, this.codeMask ?? zeros(this.gpu, [1, dim], "f32", "codeMask")], 0);
-      const [rows, columns] = this.codePlaces;
-      const places = columns
-        ? add(rows.reshape([side, 1, dim]), columns.reshape([1, side, dim])).reshape([side * side, dim])
-        : rows;
       // A filler of zeros adds nothing at all, not even the place.
       const zeroId = this.codeMask ? undefined : this.shape.codes;
-      return embedding(table, codes, { positions: places, zeroId });
+      return embedding(table, codes, { positions: this.places.vectors(), zeroId });
     });
   }
 
@@ -167,9 +154,8 @@ export class Decoder extends Module {
       throw new ShapeError("Decoder", `codes [${codes.shape.join(", ")}] do not fit [P, ${side * side}]`);
     }
     return this.gpu.scope(() => {
-      const places = this.condition(codes);
-      const encoded = this.conditionEncoder?.forward(places) ?? places;
-      const condition = this.codeWaves ? add(encoded, this.codeWaves) : encoded;
+      const grid = this.condition(codes);
+      const condition = this.places.behind(this.conditionEncoder?.forward(grid) ?? grid);
       return {
         keyValues: keyValues ? this.blocks.map((block) => block.keysAndValues(condition)) : null,
         condition: keyValues ? null : condition,

@@ -64,7 +64,7 @@ export const mcDiffusionSettings = {
     0.1,
     0,
     1,
-    "share of the captions, or pictures if captionsPerImage is above 1, whose condition is masked in training (paper: 0.1)",
+    "share of the captions, or pictures if captionsPerImage is above 1, whose condition is masked (paper: 0.1)",
   ),
   pMask: number(
     0.1,
